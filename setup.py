@@ -1,0 +1,51 @@
+"""The list of compiled kernels; everything else is in pyproject.toml."""
+
+import os
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+PACKAGE = "skxmr._cython"
+FOLDER = Path("skxmr", "_cython")
+KERNELS = sorted(path.stem for path in FOLDER.glob("_*.pyx"))
+
+# SKXMR_DEBUG=1 builds kernels that check every index; slow, for development.
+DEBUG = os.environ.get("SKXMR_DEBUG", "0") == "1"
+
+if sys.platform == "win32":
+    COMPILE_ARGS = ["/Od" if DEBUG else "/O2"]
+else:
+    # Fused multiply-adds would make models depend on the machine that fits them.
+    COMPILE_ARGS = ["-O1" if DEBUG else "-O3", "-ffp-contract=off"]
+
+
+def extension(name, suffix):
+    return Extension(
+        f"{PACKAGE}.{name}",
+        [(FOLDER / f"{name}{suffix}").as_posix()],
+        extra_compile_args=COMPILE_ARGS,
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [
+            *(extension(name, ".pyx") for name in KERNELS),
+            # Cython writes this one: what all the others share.
+            extension("_cyutility", ".c"),
+        ],
+        shared_utility_qualified_name=f"{PACKAGE}._cyutility",
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": DEBUG,
+            "wraparound": False,
+            "initializedcheck": DEBUG,
+            "cdivision": True,
+            "embedsignature": True,
+            "warn.undeclared": True,
+            "warn.unused": True,
+        },
+    )
+)

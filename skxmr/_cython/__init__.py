@@ -1,0 +1,1 @@
+"""Compiled kernels, one to a file; they import nothing of the Python rooms."""
