@@ -44,8 +44,6 @@ setup(
             "initializedcheck": DEBUG,
             "cdivision": True,
             "embedsignature": True,
-            "warn.undeclared": True,
-            "warn.unused": True,
         },
     )
 )

@@ -1,0 +1,78 @@
+"""Compressed sparse rows or columns with the index types that the kernels take."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Compressed"]
+
+
+class Compressed(NamedTuple):
+    """Vectors of a sparse matrix (its rows in CSR, its columns in CSC).
+
+    SciPy's arrays give offsets and indices one common type; kernels take int64
+    offsets and int32 indices, whatever the size.
+
+    Parameters
+    ----------
+    offsets : ndarray of shape (n_vectors + 1,), int64
+    indices : ndarray of shape (nnz,), int32
+    values : ndarray of shape (nnz,), float32
+    length : int
+        The number of entries of a vector, stored or not.
+    """
+
+    offsets: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+    length: int
+
+    @classmethod
+    def from_sparse(cls, matrix):
+        """Take a CSR (rows) or CSC (columns) array; copies only to change types."""
+        return cls(
+            offsets=np.ascontiguousarray(matrix.indptr, dtype=np.int64),
+            indices=np.ascontiguousarray(matrix.indices, dtype=np.int32),
+            values=np.ascontiguousarray(matrix.data, dtype=np.float32),
+            length=matrix.shape[1] if matrix.format == "csr" else matrix.shape[0],
+        )
+
+    @property
+    def n_vectors(self):
+        """Number of vectors."""
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self):
+        """Number of stored entries of each vector."""
+        return np.diff(self.offsets)
+
+    def between(self, start, stop):
+        """Vectors `start` to `stop`, without copying entries."""
+        first, last = self.offsets[start], self.offsets[stop]
+        return Compressed(
+            self.offsets[start : stop + 1] - first,
+            self.indices[first:last],
+            self.values[first:last],
+            self.length,
+        )
+
+    def take(self, vectors):
+        """Copy the given vectors, in the given order."""
+        sizes = self.sizes[vectors]
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        entries = np.arange(offsets[-1]) + np.repeat(
+            self.offsets[vectors] - offsets[:-1], sizes
+        )
+        return Compressed(
+            offsets, self.indices[entries], self.values[entries], self.length
+        )
+
+    def keep_indices(self, kept):
+        """Renumber the indices by their place in `kept`, which holds all of them."""
+        return Compressed(
+            self.offsets,
+            np.searchsorted(kept, self.indices).astype(np.int32),
+            self.values,
+            len(kept),
+        )

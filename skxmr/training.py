@@ -1,0 +1,398 @@
+"""Trains the linear models of a tree, level by level.
+
+The item of work is one parent and some of its children: every child is one binary
+problem on the parent's rows. Items are put into tasks by the amount of work, never
+by the number of workers, and each draws its random numbers from its own seed, so a
+model does not depend on where or how parallel it was trained.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skxmr._compressed import Compressed
+from skxmr._cython._training import (
+    LOSSES,
+    N_LANES,
+    copy_weights,
+    count_weights,
+    fill_costs,
+    gather_rows,
+    order_by_feature,
+    renumber_features,
+    solve_block,
+)
+from skxmr._parallel import run_tasks
+from skxmr.weights import LinearWeights
+
+__all__ = ["LevelTargets", "Problem", "train_level"]
+
+# A task of this many (non-zero, block of children) pairs takes some tens of
+# milliseconds: long beside its overhead, short beside a level.
+_TASK_WORK = 4_000_000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is minimised for each child, and how far.
+
+    Minimises ``|w|^2 / 2 + sum_i cost_i * loss(y_i * (w.x_i + b))``, the intercept
+    b being regularised like a weight, as in liblinear.
+
+    Parameters
+    ----------
+    loss : {"squared_hinge", "hinge", "log_loss"}
+    positive_cost, negative_cost : float
+        C times the weight of the row's side.
+    fit_intercept : bool
+    tol : float
+        Sweeps end when the violations seen in one differ by this much at most.
+    max_iter : int
+        Most sweeps over the rows.
+    weight_floor : float
+        Weights of a smaller magnitude are not returned.
+    seed : int
+        Of the random orders of rows; each parent's own is derived from it.
+    """
+
+    loss: str
+    positive_cost: float
+    negative_cost: float
+    fit_intercept: bool
+    tol: float
+    max_iter: int
+    weight_floor: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class LevelTargets:
+    """The training rows of each parent, and the right rows of each of its children.
+
+    Parameters
+    ----------
+    child_offsets : ndarray of shape (n_parents + 1,), int64
+        The children of each parent among the level's nodes.
+    rows : Compressed, a vector for each parent
+        The parent's training rows, ascending. Value 1 where a child that is not
+        right is wrong (a negative), 0 where it is to be left out.
+    positives : Compressed, a vector for each child
+        The rows where the child is right, ascending, all among its parent's; the
+        value is their relevance (1 where all are equal).
+    """
+
+    child_offsets: np.ndarray
+    rows: Compressed
+    positives: Compressed
+
+    def between(self, start, stop):
+        """Parents `start` to `stop`, and their children."""
+        children = self.child_offsets[start : stop + 1]
+        return LevelTargets(
+            children - children[0],
+            self.rows.between(start, stop),
+            self.positives.between(children[0], children[-1]),
+        )
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """A trained level: its weights, and how the training went.
+
+    Parameters
+    ----------
+    weights : LinearWeights
+    n_iter : int
+        Most sweeps that any child took.
+    n_trained : int
+        How many children there was something to learn for.
+    n_unconverged : int
+        How many of them stopped at ``max_iter``.
+    """
+
+    weights: LinearWeights
+    n_iter: int
+    n_trained: int
+    n_unconverged: int
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One parent, and the range of its children to train (from 0)."""
+
+    parent: int
+    start: int
+    stop: int
+    work: int
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Some items of work, with the targets of their parents and no others."""
+
+    X: Compressed
+    targets: LevelTargets
+    first_parent: int
+    items: tuple
+    problem: Problem
+
+    def detached(self):
+        """Carry only the rows that the items train on."""
+        used = np.unique(self.targets.rows.indices)
+        targets = LevelTargets(
+            self.targets.child_offsets,
+            self.targets.rows.keep_indices(used),
+            self.targets.positives.keep_indices(used),
+        )
+        return replace(self, X=self.X.take(used), targets=targets)
+
+
+@dataclass(frozen=True)
+class _ItemResult:
+    """The models of an item's children: one parent's weights, sweeps, convergence."""
+
+    weights: LinearWeights
+    n_sweeps: np.ndarray
+    converged: np.ndarray
+
+
+def train_level(X, targets, problem, *, n_jobs=None):
+    """Train the models of all nodes of one level.
+
+    Parameters
+    ----------
+    X : Compressed, a vector for each training row
+    targets : LevelTargets
+    problem : Problem
+    n_jobs : int or None
+
+    Returns
+    -------
+    LevelResult
+    """
+    items = _list_items(X, targets)
+    tasks = (
+        _Task(X, targets.between(first, last + 1), first, group, problem)
+        for first, last, group in _group_items(items)
+    )
+    results = [
+        result
+        for results in run_tasks(_train_task, tasks, n_jobs=n_jobs)
+        for result in results
+    ]
+    return _assemble(items, results, targets)
+
+
+def _list_items(X, targets):
+    """List the parents with something to learn, split where they are much work."""
+    n_rows = targets.rows.sizes
+    n_right = targets.positives.sizes
+    parents = np.repeat(np.arange(len(n_rows)), np.diff(targets.child_offsets))
+    taught = (n_right > 0) & (n_right < n_rows[parents])
+    sums = np.concatenate([[0], np.cumsum(X.sizes[targets.rows.indices])])
+    nonzeros = sums[targets.rows.offsets[1:]] - sums[targets.rows.offsets[:-1]]
+
+    items = []
+    for parent in np.unique(parents[taught]).tolist():
+        n_children = int(np.diff(targets.child_offsets[parent : parent + 2])[0])
+        block_work = int(nonzeros[parent] + n_rows[parent])
+        step = N_LANES * max(1, _TASK_WORK // max(1, block_work))
+        for start in range(0, n_children, step):
+            stop = min(start + step, n_children)
+            work = block_work * -(-(stop - start) // N_LANES)
+            items.append(_Item(parent, start, stop, work))
+    return items
+
+
+def _group_items(items):
+    """Consecutive items, as many as make a task of the right amount of work."""
+    group, work = [], 0
+    for item in items:
+        if group and work + item.work > _TASK_WORK:
+            yield group[0].parent, group[-1].parent, tuple(group)
+            group, work = [], 0
+        group.append(item)
+        work += item.work
+    if group:
+        yield group[0].parent, group[-1].parent, tuple(group)
+
+
+def _train_task(task):
+    """Train the items of a task; the unit that joblib sends to a worker."""
+    marker = np.full(task.X.length, -1, dtype=np.int32)
+    results, gathered, last_parent = [], None, -1
+    for item in task.items:
+        if item.parent != last_parent:
+            rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
+            gathered = _gather(task.X, rows.indices, marker)
+            last_parent = item.parent
+        results.append(_train_item(task, item, rows, gathered))
+    return results
+
+
+def _one(place):
+    return place, place + 1
+
+
+@dataclass(frozen=True)
+class _GatheredRows:
+    """A parent's rows, with their features renumbered 0 to n_features - 1."""
+
+    offsets: np.ndarray
+    features: np.ndarray
+    values: np.ndarray
+    norms: np.ndarray
+    distinct: np.ndarray  # the feature of each new number, ascending
+
+
+def _gather(X, rows, marker):
+    n_entries = int(X.sizes[rows].sum())
+    gathered = _GatheredRows(
+        offsets=np.empty(len(rows) + 1, dtype=np.int64),
+        features=np.empty(n_entries, dtype=np.int32),
+        values=np.empty(n_entries, dtype=np.float32),
+        norms=np.empty(len(rows), dtype=np.float32),
+        distinct=np.empty(n_entries, dtype=np.int32),
+    )
+    n_distinct = gather_rows(
+        X.offsets,
+        X.indices,
+        X.values,
+        rows,
+        marker,
+        gathered.offsets,
+        gathered.features,
+        gathered.values,
+        gathered.norms,
+        gathered.distinct,
+    )
+    distinct = np.sort(gathered.distinct[:n_distinct])
+    renumber_features(distinct, marker, gathered.features)
+    return replace(gathered, distinct=distinct)
+
+
+def _train_item(task, item, rows, gathered):
+    """Solve an item's children block by block and keep their weights sparse."""
+    problem = task.problem
+    n_rows, n_features = len(rows.indices), len(gathered.distinct)
+    seed = _seed(problem.seed, item.parent)
+    first_child = task.targets.child_offsets[item.parent - task.first_parent]
+    costs = np.empty((n_rows, N_LANES), dtype=np.float32)
+    duals = np.empty((n_rows, N_LANES), dtype=np.float32)
+    order = np.empty(n_rows, dtype=np.int32)
+    dense = np.empty((n_features, N_LANES), dtype=np.float32)
+    counts = np.zeros(n_features, dtype=np.int64)
+    n_children = item.stop - item.start
+    n_padded = -(-n_children // N_LANES) * N_LANES
+    intercepts = np.empty(n_padded, dtype=np.float32)
+    n_sweeps = np.empty(n_padded, dtype=np.int32)
+    converged = np.empty(n_padded, dtype=np.uint8)
+
+    kept = []
+    for start in range(0, n_children, N_LANES):
+        n_lanes = min(N_LANES, n_children - start)
+        block = slice(start, start + N_LANES)
+        child = first_child + item.start + start
+        right = task.targets.positives.between(child, child + n_lanes)
+        fill_costs(
+            rows.indices,
+            rows.values * np.float32(problem.negative_cost),
+            right.offsets,
+            right.indices,
+            right.values * np.float32(problem.positive_cost),
+            costs,
+        )
+        solve_block(
+            gathered.offsets,
+            gathered.features,
+            gathered.values,
+            gathered.norms,
+            costs,
+            LOSSES[problem.loss],
+            problem.fit_intercept,
+            problem.tol,
+            problem.max_iter,
+            seed,
+            order,
+            duals,
+            dense,
+            intercepts[block],
+            n_sweeps[block],
+            converged[block],
+        )
+        kept.append(
+            _sparsify(dense, n_lanes, item.start + start, problem.weight_floor, counts)
+        )
+    return _ItemResult(
+        _chunk(gathered.distinct, counts, kept, intercepts[:n_children]),
+        n_sweeps[:n_children],
+        converged[:n_children],
+    )
+
+
+def _seed(seed, parent):
+    """Seed of one parent's random orders: a 64-bit mix of two integers."""
+    return int(np.random.SeedSequence([seed, parent]).generate_state(1, np.uint64)[0])
+
+
+def _sparsify(dense, n_lanes, first_child, floor, counts):
+    """List the (feature, child, weight) triplets kept, and count them by feature."""
+    n_kept = count_weights(dense, n_lanes, floor, counts)
+    features = np.empty(n_kept, dtype=np.int32)
+    children = np.empty(n_kept, dtype=np.int32)
+    weights = np.empty(n_kept, dtype=np.float32)
+    copy_weights(dense, n_lanes, floor, features, children, weights)
+    children += first_child
+    return features, children, weights
+
+
+def _chunk(distinct, counts, kept, intercepts):
+    """One parent's chunk, from the triplets of its blocks."""
+    features, children, weights = (
+        np.concatenate(parts) for parts in zip(*kept, strict=True)
+    )
+    starts = np.cumsum(counts) - counts
+    ordered_children = np.empty_like(children)
+    ordered_weights = np.empty_like(weights)
+    order_by_feature(
+        features, children, weights, starts, ordered_children, ordered_weights
+    )
+    used = counts > 0
+    return LinearWeights(
+        row_offsets=np.array([0, used.sum()], dtype=np.int64),
+        features=distinct[used],
+        run_offsets=np.concatenate([[0], np.cumsum(counts[used])]),
+        children=ordered_children,
+        weights=ordered_weights,
+        intercepts=intercepts,
+    )
+
+
+def _assemble(items, results, targets):
+    """Put the trained parents beside those that had nothing to learn."""
+    intercepts = np.where(targets.positives.sizes > 0, np.inf, -np.inf)
+    intercepts = intercepts.astype(np.float32)
+    n_rows = np.zeros(targets.rows.n_vectors, dtype=np.int64)
+    parts = {}
+    for item, result in zip(items, results, strict=True):
+        parts.setdefault(item.parent, []).append(result.weights)
+        first = targets.child_offsets[item.parent]
+        intercepts[first + item.start : first + item.stop] = result.weights.intercepts
+    chunks = [LinearWeights.merge_siblings(part) for part in parts.values()]
+    n_rows[list(parts)] = [len(chunk.features) for chunk in chunks]
+    stacked = LinearWeights.concatenate(chunks or [LinearWeights.empty()])
+    weights = LinearWeights(
+        row_offsets=np.concatenate([[0], np.cumsum(n_rows)]),
+        features=stacked.features,
+        run_offsets=stacked.run_offsets,
+        children=stacked.children,
+        weights=stacked.weights,
+        intercepts=intercepts,
+    )
+    n_sweeps = np.concatenate([[0], *(result.n_sweeps for result in results)])
+    return LevelResult(
+        weights,
+        n_iter=int(n_sweeps.max()),
+        n_trained=int((n_sweeps > 0).sum()),
+        n_unconverged=int(sum((result.converged == 0).sum() for result in results)),
+    )
