@@ -1,0 +1,174 @@
+"""Index the labels, then train level by level: all of `fit` that is worth caching."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from skxmr.label_vectors import make_label_vectors
+from skxmr.negatives import level_targets, matched_rows
+from skxmr.pruning import prune
+from skxmr.training import Problem, train_level
+from skxmr.tree import LabelTree
+
+__all__ = ["TrainedTree", "TrainingSettings", "train_tree"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The parameters of an estimator that its trained weights depend on.
+
+    Parameters
+    ----------
+    problem : Problem
+    label_vectors : str, array or pair
+        As in `XRLinearClassifier`.
+    negative_sampling : {"parents", "matcher", "both"}
+    negative_beam_width : int
+    """
+
+    problem: Problem
+    label_vectors: object
+    negative_sampling: str
+    negative_beam_width: int
+
+
+@dataclass(frozen=True)
+class TrainedTree:
+    """A tree, the weights of each of its levels, and how training went.
+
+    Parameters
+    ----------
+    tree : LabelTree
+    levels : tuple of LinearWeights
+    n_iter : int
+        Most sweeps that any node took.
+    n_trained, n_unconverged : int
+        How many nodes were trained, and how many of them stopped at ``max_iter``.
+    """
+
+    tree: LabelTree
+    levels: tuple
+    n_iter: int
+    n_trained: int
+    n_unconverged: int
+
+
+def train_tree(X, Y, label_names, indexer, settings, *, n_jobs, verbose):
+    """Index the labels and train the models of all nodes.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_samples, n_features), float32
+    Y : csr_array of shape (n_samples, n_labels), float32
+        Stored where a label is right, with its relevance.
+    label_names : sequence or None
+        For indexers that group labels by name.
+    indexer : estimator
+        Not fitted here: a clone is.
+    settings : TrainingSettings
+    n_jobs : int or None
+    verbose : int
+
+    Returns
+    -------
+    TrainedTree
+    """
+    report = _Report(verbose)
+    Z = make_label_vectors(settings.label_vectors, X, Y)
+    tree = indexer.fit(Z, label_names=label_names).tree_
+    _check_tree(tree, Y.shape[1], indexer)
+    report.indexed(tree)
+    return _train_levels(X, Y, tree, settings, n_jobs, report)
+
+
+def _train_levels(X, Y, tree, settings, n_jobs, report):
+    floor = settings.problem.weight_floor
+    problem = settings.problem
+    if settings.negative_sampling != "parents":
+        # The matcher that brings negatives is not pruned at all.
+        problem = replace(problem, weight_floor=0.0)
+    results = []
+    parents = sparse.csr_array(np.ones((Y.shape[0], 1), dtype=np.float32))
+    for level, children in enumerate(tree.roll_up(Y), start=1):
+        weights = [result.weights for result in results]
+        matched = _match(X, tree, weights, settings, n_jobs)
+        targets = level_targets(
+            tree,
+            level,
+            parents,
+            children,
+            matched,
+            negative_sampling=settings.negative_sampling,
+        )
+        seeded = replace(problem, seed=_level_seed(problem.seed, level))
+        results.append(train_level(X, targets, seeded, n_jobs=n_jobs))
+        report.trained(level, tree, targets, results[-1])
+        parents = children
+    return TrainedTree(
+        tree,
+        tuple(prune(result.weights, floor) for result in results),
+        n_iter=max(result.n_iter for result in results),
+        n_trained=sum(result.n_trained for result in results),
+        n_unconverged=sum(result.n_unconverged for result in results),
+    )
+
+
+def _match(X, tree, weights, settings, n_jobs):
+    """Rows that the matcher brings to each parent; None where there is no matcher."""
+    if settings.negative_sampling == "parents" or not weights:
+        return None
+    is_logistic = settings.problem.loss == "log_loss"
+    return matched_rows(
+        X,
+        tree,
+        weights,
+        beam_width=settings.negative_beam_width,
+        score_transform="sigmoid" if is_logistic else "l3-hinge",
+        n_jobs=n_jobs,
+    )
+
+
+def _level_seed(seed, level):
+    return int(np.random.SeedSequence([seed, level]).generate_state(1)[0])
+
+
+def _check_tree(tree, n_labels, indexer):
+    """Refuse what a user's own indexer may have built."""
+    if not isinstance(tree, LabelTree):
+        raise TypeError(
+            f"indexer={indexer!r} set tree_ to a {type(tree).__name__}; expected a "
+            f"LabelTree."
+        )
+    if tree.n_labels != n_labels:
+        raise ValueError(
+            f"indexer={indexer!r} built a tree over {tree.n_labels} labels; expected "
+            f"one over the {n_labels} labels of y."
+        )
+
+
+class _Report:
+    """Says how far a fit has come, where the user wants to know."""
+
+    def __init__(self, verbose):
+        self._verbose = verbose
+        self._since = time.perf_counter()
+
+    def indexed(self, tree):
+        self._say(f"indexed {tree.n_labels:,} labels: levels of {tree.level_sizes}")
+
+    def trained(self, level, tree, targets, result):
+        self._say(
+            f"level {level} of {tree.depth}: {tree.level_sizes[level]:,} nodes, "
+            f"{result.n_trained:,} of them trained on "
+            f"{len(targets.rows.indices):,} rows with "
+            f"{len(targets.positives.indices):,} labels: "
+            f"{result.weights.n_weights:,} weights"
+        )
+
+    def _say(self, what):
+        now = time.perf_counter()
+        if self._verbose:
+            print(f"[skxmr] {what} ({now - self._since:.1f} s)")  # noqa: T201
+        self._since = now

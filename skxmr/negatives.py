@@ -1,0 +1,101 @@
+"""Which rows train the children of a node: those that are right and those that lie."""
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._compressed import Compressed
+from skxmr.search import SearchLayout, beam_search
+from skxmr.training import LevelTargets
+
+__all__ = ["level_targets", "matched_rows"]
+
+
+def level_targets(tree, level, parents, children, matched, *, negative_sampling):
+    """Put together what trains the nodes of one level.
+
+    Parameters
+    ----------
+    tree : LabelTree
+    level : int
+        From 1, the children of the root.
+    parents, children : csr_array of shape (n_samples, nodes of the level)
+        Targets of the level above and of this one.
+    matched : csr_array of shape (n_samples, n_parents) or None
+        The rows that the matcher brings to each parent.
+    negative_sampling : {"parents", "matcher", "both"}
+        Which rows of a parent are wrong for a child that is not right: those that
+        have the parent, those that the matcher brings, or both.
+
+    Returns
+    -------
+    LevelTargets
+    """
+    rows = parents
+    if negative_sampling != "parents" and matched is not None:
+        rows = _mark(matched, 1.0)
+        right = _mark(parents, 1.0 if negative_sampling == "both" else 0.0)
+        rows = _union(rows, right)
+    else:
+        rows = _mark(rows, 1.0)
+    return LevelTargets(
+        child_offsets=tree.child_offsets[level - 1],
+        rows=Compressed.from_sparse(rows.tocsc()),
+        positives=Compressed.from_sparse(children.tocsc()),
+    )
+
+
+def _mark(matrix, value):
+    """Give the same pattern one value everywhere."""
+    data = np.full(matrix.nnz, value, dtype=np.float32)
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _union(first, second):
+    """Union of two patterns; where both are stored, the larger value."""
+    # SciPy drops the zeros of a sum, and the zeros count here: shift them away.
+    first, second = _shift(first, 1), _shift(second, 1)
+    return _shift(first.maximum(second), -1)
+
+
+def _shift(matrix, amount):
+    return sparse.csr_array(
+        (matrix.data + np.float32(amount), matrix.indices, matrix.indptr),
+        shape=matrix.shape,
+    )
+
+
+def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
+    """Find the nodes that the matcher, trained so far, brings each row to.
+
+    Parameters
+    ----------
+    X : Compressed, a vector for each row
+    tree : LabelTree
+    levels : sequence of LinearWeights
+        Of the first levels of the tree, unpruned.
+    beam_width : int
+    score_transform : str
+    n_jobs : int or None
+
+    Returns
+    -------
+    csr_array of shape (n_samples, nodes of the last of these levels), float32
+    """
+    n_nodes = tree.level_sizes[len(levels)]
+    nodes, _ = beam_search(
+        X,
+        SearchLayout.from_levels(tree, levels),
+        k=min(beam_width, n_nodes),
+        beam_width=beam_width,
+        score_transform=score_transform,
+        wanted="nodes",
+        n_jobs=n_jobs,
+    )
+    found = nodes >= 0
+    offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+    matched = sparse.csr_array(
+        (np.ones(offsets[-1], dtype=np.float32), nodes[found], offsets),
+        shape=(X.n_vectors, n_nodes),
+    )
+    matched.sort_indices()
+    return matched

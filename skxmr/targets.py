@@ -1,0 +1,132 @@
+"""The two kinds of target: what fit learns from them and what comes out again."""
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._validation import public_csr
+
+__all__ = ["ClassTarget", "IndicatorTarget", "scores_from_logs"]
+
+
+def scores_from_logs(columns, log_scores):
+    """Turn logarithms of scores into scores.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, k), int64
+    log_scores : ndarray of shape (n_samples, k), float64
+
+    Returns
+    -------
+    ndarray of shape (n_samples, k), float32
+        In (0, 1] for whatever was found, however improbable; 0 where nothing was.
+    """
+    scores = np.exp(log_scores).astype(np.float32)
+    least = np.finfo(np.float32).tiny
+    return np.where(columns >= 0, np.maximum(scores, least), np.float32(0))
+
+
+class IndicatorTarget:
+    """A sparse or dense indicator matrix: any number of labels a row.
+
+    Parameters
+    ----------
+    n_labels : int
+    is_sparse : bool
+    dtype : dtype
+    """
+
+    def __init__(self, n_labels, is_sparse, dtype):
+        self.n_labels = n_labels
+        self.is_sparse = is_sparse
+        self.dtype = dtype
+
+    @property
+    def classes(self):
+        """Columns of the indicator."""
+        return np.arange(self.n_labels)
+
+    def predict(self, shortlist, decision_threshold):
+        """Mark the labels whose score is above the threshold.
+
+        Parameters
+        ----------
+        shortlist : callable
+            Gives (columns, log_scores) of the best candidates, or of the k best.
+        decision_threshold : float
+
+        Returns
+        -------
+        csr_array, csr_matrix or ndarray of shape (n_samples, n_labels)
+        """
+        columns, log_scores = shortlist()
+        scores = scores_from_logs(columns, log_scores)
+        columns = np.where(scores > decision_threshold, columns, -1)
+        return self._matrix(columns, np.ones(columns.shape, dtype=self.dtype))
+
+    def predict_proba(self, shortlist):
+        """Return the scores of the candidates, 0 for all other labels."""
+        columns, log_scores = shortlist()
+        return self._matrix(columns, scores_from_logs(columns, log_scores))
+
+    decision_function = predict_proba
+
+    def _matrix(self, columns, values):
+        found = columns >= 0
+        offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+        matrix = sparse.csr_array(
+            (values[found], columns[found], offsets),
+            shape=(len(columns), self.n_labels),
+        )
+        matrix.sort_indices()
+        return public_csr(matrix) if self.is_sparse else matrix.toarray()
+
+
+class ClassTarget:
+    """1-D class labels: exactly one class a row.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+    """
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    @property
+    def n_labels(self):
+        """Number of classes."""
+        return len(self.classes)
+
+    def predict(self, shortlist, decision_threshold):  # noqa: ARG002 - one always wins
+        """Return the class with the highest score.
+
+        Parameters
+        ----------
+        shortlist : callable
+            Gives (columns, log_scores) of the best candidates, or of the k best.
+        decision_threshold : float
+            Of no effect: one class always wins.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        columns, _ = shortlist(1)
+        return self.classes[columns[:, 0]]
+
+    def predict_proba(self, shortlist):
+        """Return the candidates' scores, scaled to sum to 1 in each row."""
+        columns, log_scores = shortlist()
+        # Relative to the best, so that no row sums to 0.
+        scores = np.exp(log_scores - log_scores[:, :1])
+        scores /= scores.sum(axis=1, keepdims=True)
+        dense = np.zeros((len(columns), self.n_labels + 1))
+        # Column -1, for what was not found, is the one that is cut off.
+        np.put_along_axis(dense, columns, scores, axis=1)
+        return dense[:, :-1]
+
+    def decision_function(self, shortlist):
+        """Return scores by class; for two classes, second minus first."""
+        scores = self.predict_proba(shortlist)
+        return scores[:, 1] - scores[:, 0] if self.n_labels == 2 else scores
