@@ -1,0 +1,557 @@
+"""The tree over the labels, as plain arrays, level by level."""
+
+import operator
+
+import numpy as np
+from scipy import sparse
+
+from skxmr import _tree_drawing
+from skxmr._validation import public_csr
+
+__all__ = ["LabelTree"]
+
+
+class LabelTree:
+    """A tree whose leaves are the labels, all of them at the same depth.
+
+    Nodes are numbered level by level, from 0 in each level, so that the children of
+    a node are neighbours: the children of node `p` of level `d` are the nodes
+    ``child_offsets[d][p]`` to ``child_offsets[d][p + 1] - 1`` of level `d` + 1.
+    Level 0 is the root alone; the nodes of the last level are the labels. A branch
+    that ends early is continued by nodes with a single child each, which cost
+    nothing in training and in search.
+
+    Most trees come from an indexer such as `KMeansTree`, from `from_parents` or from
+    `from_cluster_chain`.
+
+    Parameters
+    ----------
+    child_offsets : sequence of ndarray of int64
+        One array for each level but the last, from the root down, each of length
+        number of nodes of the level + 1. Starts at 0, increases strictly (every node
+        has a child), ends at the number of nodes of the next level.
+    labels : ndarray of int32 or int64 of shape (n_labels,)
+        The label, as a column of Y, that each node of the last level stands for: a
+        permutation of 0 to n_labels - 1.
+
+    Attributes
+    ----------
+    child_offsets : tuple of ndarray of int64
+        As given; copied only where the dtype or the layout required it.
+    labels : ndarray of shape (n_labels,)
+        As given, int32 (int64 only if there are more labels than int32 can number).
+    depth : int
+        Number of levels below the root, 1 at least.
+    level_sizes : tuple of int
+        Number of nodes of each level, from the root's 1 to `n_labels`.
+    n_labels : int
+        Number of labels.
+    n_nodes : int
+        Number of nodes of all levels, root and labels included.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not describe such a tree.
+    TypeError
+        If an array is not of integers.
+
+    See Also
+    --------
+    KMeansTree : Builds a tree by balanced k-means.
+
+    Examples
+    --------
+    Four labels in two groups, {2, 0} and {3, 1}:
+
+    >>> from skxmr.tree import LabelTree
+    >>> tree = LabelTree([[0, 2], [0, 2, 4]], labels=[2, 0, 3, 1])
+    >>> tree
+    LabelTree(level_sizes=(1, 2, 4))
+    >>> tree.n_children(1).tolist()
+    [2, 2]
+    >>> print(tree.to_text(["ant", "bee", "cat", "dog"]))
+    root (4 labels)
+    ├── 0 (2 labels)
+    │   ├── cat
+    │   └── ant
+    └── 1 (2 labels)
+        ├── dog
+        └── bee
+    """
+
+    def __init__(self, child_offsets, labels):
+        if len(child_offsets) == 0:
+            raise ValueError(
+                "child_offsets is empty; a tree has one array for each level but the "
+                "last, so one at least."
+            )
+        labels = _check_permutation(_integer_vector(labels, "labels"))
+        checked = []
+        n_nodes = 1
+        for level, given in enumerate(child_offsets):
+            name = f"child_offsets[{level}]"
+            offsets = _integer_vector(given, name).astype(np.int64, copy=False)
+            _check_offsets(offsets, n_nodes, name)
+            n_nodes = int(offsets[-1])
+            checked.append(offsets)
+        if n_nodes != labels.shape[0]:
+            raise ValueError(
+                f"child_offsets[{len(checked) - 1}] ends at {n_nodes}; expected the "
+                f"number of labels, {labels.shape[0]}."
+            )
+        self.child_offsets = tuple(checked)
+        self.labels = labels
+
+    @classmethod
+    def from_parents(cls, parents):
+        """Build a tree from the parent of every node.
+
+        Parameters
+        ----------
+        parents : array-like of int of shape (n_nodes,)
+            The parent of each node, -1 for the root. Nodes may be numbered in any
+            order. Those without children are the labels, in ascending order of
+            their numbers: the first is column 0 of Y. Siblings keep the order of
+            their numbers.
+
+        Returns
+        -------
+        LabelTree
+            A label less deep than the deepest is continued by nodes with a single
+            child.
+
+        Raises
+        ------
+        ValueError
+            If there is not exactly one root, a parent does not exist, or there is a
+            cycle.
+        TypeError
+            If `parents` is not of integers.
+
+        Examples
+        --------
+        >>> from skxmr.tree import LabelTree
+        >>> tree = LabelTree.from_parents([-1, 0, 0, 1, 1])
+        >>> tree.level_sizes
+        (1, 2, 3)
+        >>> tree.labels.tolist()  # nodes 3, 4 and 2 are labels 1, 2 and 0
+        [1, 2, 0]
+        """
+        parents = _integer_vector(parents, "parents").astype(np.int64, copy=False)
+        root = _check_parents(parents)
+        # The children of node p, ascending: by_parent[starts[p]:starts[p + 1]].
+        by_parent = np.argsort(parents, kind="stable")[1:]
+        n_children = np.bincount(parents[by_parent], minlength=parents.shape[0])
+        starts = np.concatenate(([0], np.cumsum(n_children)))
+        is_label = n_children == 0
+        level = np.array([root])
+        n_seen = 1
+        child_offsets = []
+        while not child_offsets or not is_label[level].all():
+            # A label that is not alone at the bottom is carried down as its own child.
+            counts = np.where(is_label[level], 1, n_children[level])
+            offsets = np.concatenate(([0], np.cumsum(counts)))
+            below = np.repeat(level, counts)
+            has_children = ~is_label[below]
+            within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+            below[has_children] = by_parent[(starts[below] + within)[has_children]]
+            child_offsets.append(offsets)
+            level = below
+            n_seen += int(has_children.sum())
+        if n_seen != parents.shape[0]:
+            raise ValueError(
+                f"parents has a cycle: {parents.shape[0] - n_seen} of its "
+                f"{parents.shape[0]} nodes cannot be reached from the root ({root})."
+            )
+        label_of_node = np.cumsum(is_label) - 1
+        return cls(child_offsets, label_of_node[level])
+
+    @classmethod
+    def from_cluster_chain(cls, chain):
+        """Build a tree from a chain of cluster matrices, the form PECOS keeps.
+
+        Parameters
+        ----------
+        chain : sequence of sparse matrix or sparse array
+            From the root down: ``chain[i]`` has a row for each node of level i + 1
+            and a column for each node of level i, and one non-zero entry in each
+            row, at the node's parent. The first has one column; the rows of the last
+            are the labels, in the order of Y's columns.
+
+        Returns
+        -------
+        LabelTree
+            Nodes are renumbered where children of one parent are not neighbours;
+            siblings keep their order.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit together, a row has no parent or several, or a
+            node has no child.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from skxmr.tree import LabelTree
+        >>> chain = [csr_array([[1], [1]]), csr_array([[1, 0], [0, 1], [1, 0]])]
+        >>> LabelTree.from_cluster_chain(chain).labels.tolist()
+        [0, 2, 1]
+        """
+        if len(chain) == 0:
+            raise ValueError("chain is empty; expected one matrix at least.")
+        rank = np.zeros(1, dtype=np.int64)  # of each node of the level above
+        child_offsets = []
+        order = rank
+        for position, matrix in enumerate(chain):
+            parent = rank[_only_columns(matrix, rank.shape[0], f"chain[{position}]")]
+            n_children = np.bincount(parent, minlength=rank.shape[0])
+            if not n_children.all():
+                childless = int(np.flatnonzero(n_children[rank] == 0)[0])
+                raise ValueError(
+                    f"chain[{position}] has no entry in column {childless}; every "
+                    "node needs a child."
+                )
+            child_offsets.append(np.concatenate(([0], np.cumsum(n_children))))
+            order = np.argsort(parent, kind="stable")
+            rank = _inverse(order)
+        return cls(child_offsets, order)
+
+    @property
+    def depth(self):
+        """Number of levels below the root."""
+        return len(self.child_offsets)
+
+    @property
+    def level_sizes(self):
+        """Number of nodes of each level, from the root down."""
+        return (1, *(int(offsets[-1]) for offsets in self.child_offsets))
+
+    @property
+    def n_labels(self):
+        """Number of labels."""
+        return self.labels.shape[0]
+
+    @property
+    def n_nodes(self):
+        """Number of nodes of all levels."""
+        return sum(self.level_sizes)
+
+    def n_children(self, level):
+        """Count the children of each node of a level.
+
+        Parameters
+        ----------
+        level : int
+            From 0, the root, to `depth` - 1.
+
+        Returns
+        -------
+        ndarray of int64 of shape (level_sizes[level],)
+        """
+        return np.diff(self.child_offsets[self._check_level(level, 0, self.depth - 1)])
+
+    def parents(self, level):
+        """Find the parent of each node of a level.
+
+        Parameters
+        ----------
+        level : int
+            From 0, the root, to `depth`, the labels.
+
+        Returns
+        -------
+        ndarray of int64 of shape (level_sizes[level],)
+            Nodes of the level above; -1 for the root.
+        """
+        if self._check_level(level, 0, self.depth) == 0:
+            return np.array([-1], dtype=np.int64)
+        n_children = self.n_children(level - 1)
+        return np.repeat(np.arange(n_children.shape[0], dtype=np.int64), n_children)
+
+    def leaf_ranges(self, level):
+        """Find the nodes of the last level below each node of a level.
+
+        Parameters
+        ----------
+        level : int
+            From 0, the root, to `depth`, the labels.
+
+        Returns
+        -------
+        ndarray of int64 of shape (level_sizes[level] + 1,)
+            Offsets: below node `p` are the nodes ``ranges[p]`` to
+            ``ranges[p + 1] - 1`` of the last level, so the labels
+            ``labels[ranges[p]:ranges[p + 1]]``.
+        """
+        level = self._check_level(level, 0, self.depth)
+        ranges = np.arange(self.level_sizes[level] + 1, dtype=np.int64)
+        for offsets in self.child_offsets[level:]:
+            ranges = offsets[ranges]
+        return ranges
+
+    def roll_up(self, Y):
+        """Turn targets over the labels into targets over the nodes of every level.
+
+        A node is positive for a row where any of its labels is. Where Y is not of
+        booleans, its value is the largest of those of its labels.
+
+        Parameters
+        ----------
+        Y : sparse matrix or sparse array of shape (n_samples, n_labels)
+            Indicator, or relevance: non-negative, an explicit zero is none.
+
+        Returns
+        -------
+        list of csr_array
+            One for each level below the root, from level 1 to `depth`: entry i has
+            the shape (n_samples, level_sizes[i + 1]), sorted indices, no explicit
+            zeros, and dtype bool where Y is bool, else float32. The last is Y with
+            its columns in the order of the nodes.
+
+        Raises
+        ------
+        ValueError
+            If Y has another number of columns, or negative values or NaN.
+        """
+        rolled = [self._in_node_order(Y)]
+        for level in range(self.depth, 1, -1):
+            rolled.append(_merge_siblings(rolled[-1], self.parents(level)))
+        return rolled[::-1]
+
+    def to_cluster_chain(self):
+        """Turn the tree into a chain of cluster matrices, the form PECOS keeps.
+
+        Returns
+        -------
+        list of csc_array or csc_matrix of float32
+            As `from_cluster_chain` takes them; arrays where scikit-learn's
+            configuration asks for ``sparse_interface="sparray"``, else matrices. The
+            rows of the last are the labels in the order of Y's columns.
+        """
+        chain = []
+        for level in range(1, self.depth + 1):
+            parents = self.parents(level)
+            if level == self.depth:
+                parents = parents[_inverse(self.labels)]
+            n_nodes = parents.shape[0]
+            cells = (np.arange(n_nodes), parents)
+            cluster = sparse.csr_array(
+                (np.ones(n_nodes, dtype=np.float32), cells),
+                shape=(n_nodes, self.level_sizes[level - 1]),
+            )
+            chain.append(public_csr(cluster).tocsc())
+        return chain
+
+    def to_text(self, label_names=None, *, max_depth=None, max_children=10):
+        """Draw the tree with characters, one node a line.
+
+        Nodes with a single child are skipped: the child stands in their place.
+
+        Parameters
+        ----------
+        label_names : sequence of str of shape (n_labels,), default=None
+            Shown in place of the labels' column numbers.
+        max_depth : int, default=None
+            Levels of the drawing below the root; None shows all.
+        max_children : int, default=10
+            Children shown of one node; the rest are counted. None shows all.
+
+        Returns
+        -------
+        str
+            Without a newline at the end.
+        """
+        return _tree_drawing.to_text(self, label_names, max_depth, max_children)
+
+    def plot(self, ax=None, label_names=None, *, max_depth=None, max_children=10):
+        """Draw the tree with matplotlib, the root at the left.
+
+        Nodes with a single child are skipped: the child stands in their place.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+        label_names : sequence of str of shape (n_labels,), default=None
+            Shown in place of the labels' column numbers.
+        max_depth : int, default=None
+            Levels of the drawing below the root; None shows all.
+        max_children : int, default=10
+            Children shown of one node; the rest are counted. None shows all.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        return _tree_drawing.plot(self, ax, label_names, max_depth, max_children)
+
+    def __eq__(self, other):
+        if not isinstance(other, LabelTree):
+            return NotImplemented
+        return (
+            self.depth == other.depth
+            and np.array_equal(self.labels, other.labels)
+            and all(map(np.array_equal, self.child_offsets, other.child_offsets))
+        )
+
+    # Equal by content, and its arrays can be written to: not a key.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self):
+        return f"LabelTree(level_sizes={self.level_sizes})"
+
+    def _check_level(self, level, lowest, highest):
+        level = operator.index(level)
+        if not lowest <= level <= highest:
+            raise ValueError(
+                f"level={level} is out of range; expected {lowest} to {highest}."
+            )
+        return level
+
+    def _in_node_order(self, Y):
+        """Copy Y as canonical CSR, with a column for each node of the last level."""
+        Y = sparse.csr_array(Y)
+        if Y.ndim != 2 or Y.shape[1] != self.n_labels:
+            raise ValueError(
+                f"Y has the shape {Y.shape}; expected a column for each of the "
+                f"{self.n_labels} labels of the tree."
+            )
+        Y = Y.astype(np.bool_ if Y.dtype == np.bool_ else np.float32, copy=True)
+        # NaN is neither.
+        if not (Y.data >= 0).all():
+            raise ValueError("Y has negative values or NaN; expected 0 or more.")
+        Y.sum_duplicates()
+        Y.eliminate_zeros()
+        positions = _inverse(self.labels).astype(Y.indices.dtype, copy=False)
+        in_order = sparse.csr_array(
+            (Y.data, positions[Y.indices], Y.indptr), shape=Y.shape
+        )
+        in_order.sort_indices()
+        return in_order
+
+
+def _integer_vector(given, name):
+    """View as a contiguous vector of integers, without a copy where it is one."""
+    vector = np.ascontiguousarray(given)
+    if vector.dtype.kind not in "iu" and vector.size:
+        raise TypeError(f"{name} has the dtype {vector.dtype}; expected integers.")
+    if np.ndim(given) != 1:
+        raise ValueError(f"{name} has the shape {np.shape(given)}; expected a vector.")
+    return vector
+
+
+def _index_dtype(n):
+    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
+
+
+def _inverse(permutation):
+    inverse = np.empty_like(permutation)
+    inverse[permutation] = np.arange(permutation.shape[0], dtype=permutation.dtype)
+    return inverse
+
+
+def _check_permutation(labels):
+    """Return the labels in the integer type that their number needs."""
+    n_labels = labels.shape[0]
+    if n_labels == 0:
+        raise ValueError("labels is empty; a tree has one label at least.")
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest < 0 or highest >= n_labels:
+        raise ValueError(
+            f"labels runs from {lowest} to {highest}; expected each of 0 to "
+            f"{n_labels - 1} once."
+        )
+    labels = labels.astype(_index_dtype(n_labels), copy=False)
+    times = np.bincount(labels, minlength=n_labels)
+    if (times != 1).any():
+        missing = int(np.flatnonzero(times == 0)[0])
+        repeated = int(np.flatnonzero(times > 1)[0])
+        raise ValueError(
+            f"labels has {repeated} more than once and {missing} not at all; expected "
+            f"each of 0 to {n_labels - 1} once."
+        )
+    return labels
+
+
+def _check_offsets(offsets, n_nodes, name):
+    if offsets.shape[0] != n_nodes + 1:
+        raise ValueError(
+            f"{name} has {offsets.shape[0]} entries; expected {n_nodes + 1}, one more "
+            "than its level has nodes."
+        )
+    if offsets[0] != 0:
+        raise ValueError(f"{name} starts at {offsets[0]}; expected 0.")
+    childless = np.flatnonzero(offsets[1:] <= offsets[:-1])
+    if childless.size:
+        node = int(childless[0])
+        raise ValueError(
+            f"{name} goes from {offsets[node]} to {offsets[node + 1]} at node {node}; "
+            "it must increase, since every node needs a child."
+        )
+
+
+def _check_parents(parents):
+    """Return the root of a parent array whose entries are plausible."""
+    n_nodes = parents.shape[0]
+    roots = np.flatnonzero(parents == -1)
+    if roots.shape[0] != 1:
+        raise ValueError(
+            f"parents has {roots.shape[0]} roots (entries of -1); expected one."
+        )
+    wrong = np.flatnonzero((parents < -1) | (parents >= n_nodes))
+    if wrong.size:
+        node = int(wrong[0])
+        raise ValueError(
+            f"parents gives node {node} the parent {parents[node]}; expected -1 to "
+            f"{n_nodes - 1}."
+        )
+    return int(roots[0])
+
+
+def _only_columns(matrix, n_columns, name):
+    """Return the column of the one entry that each row has."""
+    if not sparse.issparse(matrix) or matrix.ndim != 2:
+        raise TypeError(f"{name} is {type(matrix).__name__}; expected a sparse matrix.")
+    if matrix.shape[1] != n_columns:
+        raise ValueError(
+            f"{name} has {matrix.shape[1]} columns; expected {n_columns}, one for each "
+            "node of the level above."
+        )
+    rows = sparse.csr_array(matrix, copy=True)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    n_parents = np.diff(rows.indptr)
+    if (n_parents != 1).any():
+        row = int(np.flatnonzero(n_parents != 1)[0])
+        raise ValueError(
+            f"{name} has {n_parents[row]} entries in row {row}; expected one, the "
+            "node's parent."
+        )
+    return rows.indices
+
+
+def _merge_siblings(targets, parents):
+    """Roll canonical targets up one level.
+
+    Children of one parent are neighbours, so the parents of a sorted row are sorted
+    too, and equal ones stand side by side.
+    """
+    n_samples = targets.shape[0]
+    above = parents[targets.indices]
+    starts_group = np.empty(above.shape[0], dtype=np.bool_)
+    starts_group[1:] = above[1:] != above[:-1]
+    row_starts = targets.indptr[:-1]
+    starts_group[row_starts[row_starts < targets.nnz]] = True
+    first = np.flatnonzero(starts_group)
+    data = np.maximum.reduceat(targets.data, first) if first.size else targets.data
+    indptr = np.searchsorted(first, targets.indptr).astype(targets.indptr.dtype)
+    shape = (n_samples, int(parents[-1]) + 1)
+    indices = above[first].astype(targets.indices.dtype, copy=False)
+    return sparse.csr_array((data, indices, indptr), shape=shape)
