@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 __all__ = ["Compressed"]
 
@@ -35,6 +36,13 @@ class Compressed(NamedTuple):
             indices=np.ascontiguousarray(matrix.indices, dtype=np.int32),
             values=np.ascontiguousarray(matrix.data, dtype=np.float32),
             length=matrix.shape[1] if matrix.format == "csr" else matrix.shape[0],
+        )
+
+    def to_csr(self):
+        """Return the vectors as the rows of a CSR array."""
+        return sparse.csr_array(
+            (self.values, self.indices, self.offsets),
+            shape=(self.n_vectors, self.length),
         )
 
     @property

@@ -1,8 +1,14 @@
 """Every check of input; the only room that imports scikit-learn's private names."""
 
+import copy
+from numbers import Integral
+from os import PathLike, fspath
+
+import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -10,19 +16,34 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_memory as _check_memory
+
+from skxmr._compressed import Compressed
 
 __all__ = [
     "HasMethods",
     "Interval",
     "Options",
     "StrOptions",
+    "check_count",
     "check_is_fitted",
+    "check_label_names",
+    "check_memory",
+    "check_relevance",
     "fit_context",
+    "indicator_pattern",
     "public_csr",
+    "target_kind",
     "validate_data",
+    "validate_features",
+    "validate_features_and_target",
     "validate_parameter_constraints",
 ]
+
+_LEARNED_FROM_X = ("n_features_in_", "feature_names_in_")
+_MAX_INT32 = np.iinfo(np.int32).max
 
 
 def public_csr(X):
@@ -41,3 +62,254 @@ def public_csr(X):
     interface = get_config().get("sparse_interface", "spmatrix")
     wanted = sparse.csr_array if interface == "sparray" else sparse.csr_matrix
     return X if isinstance(X, wanted) else wanted(X)
+
+
+def check_memory(memory):
+    """Make a `joblib.Memory` of the parameter `memory`, which may be a path."""
+    return _check_memory(fspath(memory) if isinstance(memory, PathLike) else memory)
+
+
+def check_count(value, name):
+    """Refuse anything but a positive integer.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no integer.
+    ValueError
+        If it is less than 1.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(
+            f"{name} must be an integer; got {value!r}, a {type(value).__name__}."
+        )
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1; got {value}.")
+    return int(value)
+
+
+# Features
+# --------
+
+
+def validate_features(estimator, X):
+    """Check X at prediction, against what the estimator was fitted on.
+
+    Returns
+    -------
+    Compressed
+        A vector for each row.
+    """
+    with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
+        X = validate_data(
+            estimator, X, accept_sparse="csr", dtype=np.float32, reset=False
+        )
+    return _compress(X)
+
+
+def validate_features_and_target(estimator, X, y):
+    """Check X and y at fit, leaving the estimator as it is.
+
+    Returns
+    -------
+    rows : Compressed
+        A vector for each row of X.
+    y : ndarray or csr_array
+        As scikit-learn's checks return it.
+    learned : dict
+        The attributes to set when the fit has succeeded.
+    """
+    probe = copy.copy(estimator)
+    with np.errstate(over="ignore"):
+        X, y = validate_data(
+            probe, X, y, accept_sparse="csr", dtype=np.float32, multi_output=True
+        )
+    learned = {
+        name: getattr(probe, name) for name in _LEARNED_FROM_X if hasattr(probe, name)
+    }
+    return _compress(X), y, learned
+
+
+def _compress(X):
+    if X.shape[1] > _MAX_INT32:
+        raise ValueError(
+            f"X has {X.shape[1]} features; expected {_MAX_INT32} (2**31 - 1) at most."
+        )
+    if not sparse.issparse(X):
+        return Compressed.from_sparse(sparse.csr_array(X))
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return Compressed.from_sparse(X)
+
+
+# Targets
+# -------
+
+
+def target_kind(y):
+    """Tell an indicator from class labels.
+
+    Parameters
+    ----------
+    y : ndarray or sparse matrix, as `validate_features_and_target` returns it
+
+    Returns
+    -------
+    kind : {"indicator", "classes"}
+    y : csr_array or ndarray
+        Class labels as a 1-D array.
+
+    Raises
+    ------
+    ValueError
+        If y is neither.
+    """
+    if sparse.issparse(y):
+        return "indicator", y
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    kind = type_of_target(y, input_name="y")
+    if kind == "multilabel-indicator":
+        return "indicator", y
+    if kind in ("binary", "multiclass"):
+        return "classes", y
+    raise ValueError(
+        f"Unknown label type: {kind}. y must be an indicator of 0 and 1, sparse or "
+        f"dense, of shape (n_samples, n_labels), or class labels of shape "
+        f"(n_samples,). Weights of labels go into the argument relevance of fit."
+    )
+
+
+def indicator_pattern(y):
+    """Check a sparse or dense indicator and return where it is 1.
+
+    Returns
+    -------
+    csr_array of float32, canonical
+        1 where y is; nothing else is stored.
+
+    Raises
+    ------
+    ValueError
+        If y holds anything but 0 and 1, or no 1 at all.
+    """
+    y = sparse.csr_array(y)
+    strange = (y.data != 0) & (y.data != 1)
+    if strange.any():
+        raise ValueError(
+            f"y must hold only 0 and 1 to be an indicator; got "
+            f"{y.data[strange][0]!r}. Weights of labels go into the argument "
+            f"relevance of fit."
+        )
+    pattern = sparse.csr_array(
+        (y.data.astype(np.float32), y.indices, y.indptr), shape=y.shape, copy=True
+    )
+    pattern.sum_duplicates()
+    pattern.eliminate_zeros()
+    pattern.data[:] = 1
+    if pattern.nnz == 0:
+        raise ValueError(
+            f"y of shape {y.shape} holds no label at all; expected one at least."
+        )
+    return pattern
+
+
+def check_relevance(relevance, pattern):
+    """Check the weights of labels and put them in the places of the labels.
+
+    Parameters
+    ----------
+    relevance : sparse matrix or array-like, or None
+        Of shape (n_samples, n_labels); of shape (n_samples,) if every row has one
+        label.
+    pattern : csr_array of shape (n_samples, n_labels), canonical
+        Where y has a label.
+
+    Returns
+    -------
+    csr_array of the same pattern, float32
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a weight is not positive and finite, is missing or
+        stands where y has no label.
+    """
+    if relevance is None:
+        return pattern
+    checked = check_array(
+        relevance,
+        accept_sparse="csr",
+        dtype=np.float32,
+        ensure_2d=False,
+        input_name="relevance",
+    )
+    weighted = pattern.copy()
+    if checked.ndim == 1 and pattern.nnz == pattern.shape[0] == checked.shape[0]:
+        weighted.data = np.array(checked)
+    else:
+        weighted.data = _relevance_of_labels(checked, pattern)
+    if (weighted.data <= 0).any():
+        raise ValueError(
+            f"relevance must be positive wherever y has a label; got "
+            f"{weighted.data[weighted.data <= 0][0]}."
+        )
+    return weighted
+
+
+def _relevance_of_labels(relevance, pattern):
+    if relevance.shape != pattern.shape:
+        raise ValueError(
+            f"relevance has shape {relevance.shape}; expected {pattern.shape}, the "
+            f"shape of y."
+        )
+    relevance = sparse.csr_array(relevance, copy=True)
+    relevance.sum_duplicates()
+    relevance.eliminate_zeros()
+    same = (
+        relevance.nnz == pattern.nnz
+        and np.array_equal(relevance.indptr, pattern.indptr)
+        and np.array_equal(relevance.indices, pattern.indices)
+    )
+    if not same:
+        raise ValueError(
+            f"relevance must be positive wherever y has a label and 0 elsewhere; "
+            f"got {relevance.nnz} weights that are not 0, in other places than the "
+            f"{pattern.nnz} labels of y."
+        )
+    return relevance.data
+
+
+def check_label_names(label_names, n_labels, n_samples):
+    """Check that there is a name for each label.
+
+    Returns
+    -------
+    list or ndarray, or None
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer names than labels.
+    """
+    if label_names is None:
+        return None
+    if isinstance(label_names, str) or not hasattr(label_names, "__len__"):
+        raise TypeError(
+            f"label_names must be a sequence of {n_labels} names; got a "
+            f"{type(label_names).__name__}."
+        )
+    if len(label_names) == n_labels:
+        return label_names
+    hint = ""
+    if len(label_names) == n_samples:
+        hint = (
+            " There are as many names as rows of X: a search that splits the rows "
+            "also splits a fit argument that has as many items as X has rows. Give "
+            "the names to the indexer, or add a label, to avoid that."
+        )
+    raise ValueError(
+        f"label_names has {len(label_names)} names; expected {n_labels}, one for "
+        f"each label of y.{hint}"
+    )

@@ -26,27 +26,32 @@ def average_trees(columns, log_scores, k):
     """
     if len(columns) == 1:
         return columns[0][:, :k], log_scores[0][:, :k]
-    n_trees = len(columns)
-    columns, log_scores = np.hstack(columns), np.hstack(log_scores)
-    order = np.argsort(columns, axis=1, kind="stable")
-    columns = np.take_along_axis(columns, order, axis=1)
-    log_scores = np.take_along_axis(log_scores, order, axis=1)
-    # Sorted by column, a label's scores of all trees are neighbours: add them up at
-    # the first of them.
-    for shift in range(1, n_trees):
-        same = columns[:, shift:] == columns[:, :-shift]
-        first = np.ones_like(columns, dtype=bool)
-        first[:, 1:] = columns[:, 1:] != columns[:, :-1]
-        added = np.logaddexp(log_scores[:, :-shift], log_scores[:, shift:])
-        target = log_scores[:, :-shift]
-        np.copyto(target, added, where=same & first[:, :-shift])
-    repeated = np.zeros_like(columns, dtype=bool)
-    repeated[:, 1:] = columns[:, 1:] == columns[:, :-1]
-    log_scores[repeated] = -np.inf
-    columns[np.isneginf(log_scores)] = -1
-    log_scores -= np.log(n_trees)
-    best = np.lexsort((columns, -log_scores), axis=1)[:, :k]
-    return (
-        np.take_along_axis(columns, best, axis=1),
-        np.take_along_axis(log_scores, best, axis=1),
-    )
+    n_samples, n_trees = len(columns[0]), len(columns)
+    rows, columns, log_scores = _entries(np.hstack(columns), np.hstack(log_scores))
+    first = _starts(rows) | _starts(columns)
+    if first.any():
+        log_scores = np.logaddexp.reduceat(log_scores, np.flatnonzero(first))
+    rows, columns = rows[first], columns[first]
+
+    order = np.lexsort((columns, -log_scores, rows))
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    kept = order[place < k]
+    cells = rows[kept], place[place < k]
+    best = np.full((n_samples, k), -1, dtype=np.int64)
+    best[cells] = columns[kept]
+    best_scores = np.full((n_samples, k), -np.inf)
+    best_scores[cells] = log_scores[kept] - np.log(n_trees)
+    return best, best_scores
+
+
+def _entries(columns, log_scores):
+    """List what was found as (row, column, score), by row and then by column."""
+    rows, places = np.nonzero(columns >= 0)
+    columns, log_scores = columns[rows, places], log_scores[rows, places]
+    order = np.lexsort((columns, rows))
+    return rows[order], columns[order], log_scores[order]
+
+
+def _starts(values):
+    """Mark the entries that differ from the one before."""
+    return np.concatenate([np.ones(min(1, len(values)), bool), np.diff(values) != 0])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import clone
 
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
@@ -55,19 +56,21 @@ class TrainedTree:
     n_unconverged: int
 
 
-def train_tree(X, Y, label_names, indexer, settings, *, n_jobs, verbose):
+def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     """Index the labels and train the models of all nodes.
 
     Parameters
     ----------
-    X : csr_array of shape (n_samples, n_features), float32
-    Y : csr_array of shape (n_samples, n_labels), float32
+    X : Compressed, a vector for each row
+    Y : Compressed, a vector for each row
         Stored where a label is right, with its relevance.
     label_names : sequence or None
         For indexers that group labels by name.
     indexer : estimator
         Not fitted here: a clone is.
     settings : TrainingSettings
+    version : str
+        Of this package: what another version has cached is not taken.
     n_jobs : int or None
     verbose : int
 
@@ -75,12 +78,22 @@ def train_tree(X, Y, label_names, indexer, settings, *, n_jobs, verbose):
     -------
     TrainedTree
     """
+    del version
     report = _Report(verbose)
-    Z = make_label_vectors(settings.label_vectors, X, Y)
+    targets = Y.to_csr()
+    Z = make_label_vectors(settings.label_vectors, X.to_csr(), targets)
+    indexer = _with_jobs(clone(indexer), n_jobs)
     tree = indexer.fit(Z, label_names=label_names).tree_
-    _check_tree(tree, Y.shape[1], indexer)
+    _check_tree(tree, Y.length, indexer)
     report.indexed(tree)
-    return _train_levels(X, Y, tree, settings, n_jobs, report)
+    return _train_levels(X, targets, tree, settings, n_jobs, report)
+
+
+def _with_jobs(indexer, n_jobs):
+    """Let an indexer that does not say otherwise use as many workers as training."""
+    if indexer.get_params().get("n_jobs", 1) is None:
+        indexer.set_params(n_jobs=n_jobs)
+    return indexer
 
 
 def _train_levels(X, Y, tree, settings, n_jobs, report):

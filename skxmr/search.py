@@ -105,6 +105,13 @@ class SearchLayout:
         n_nodes = len(self.weights.intercepts) + 1
         return int(np.diff(np.append(self.level_starts, n_nodes)).max())
 
+    def most_reached(self, beam_width):
+        """Count the labels that a search of that width reaches at most."""
+        if beam_width is None or self.n_levels == 1:
+            return self.n_labels
+        n_children = np.diff(self.child_offsets[self.level_starts[-2] :])
+        return min(self.n_labels, beam_width * int(n_children.max()))
+
     def with_weights(self, weights):
         """Give the same tree other weights.
 

@@ -3,9 +3,43 @@
 import numpy as np
 from scipy import sparse
 
-from skxmr._validation import public_csr
+from skxmr._validation import (
+    check_relevance,
+    indicator_pattern,
+    public_csr,
+    target_kind,
+)
 
-__all__ = ["ClassTarget", "IndicatorTarget", "scores_from_logs"]
+__all__ = ["ClassTarget", "IndicatorTarget", "make_target", "scores_from_logs"]
+
+
+def make_target(y, relevance):
+    """Tell which kind of target y is, and what there is to learn.
+
+    Parameters
+    ----------
+    y : ndarray or csr_array
+        As scikit-learn's checks return it.
+    relevance : sparse matrix, array-like or None
+
+    Returns
+    -------
+    target : IndicatorTarget or ClassTarget
+    Y : csr_array of shape (n_samples, n_labels), float32, canonical
+        Stored where a row has a label, with its relevance.
+    """
+    kind, y = target_kind(y)
+    if kind == "indicator":
+        target = IndicatorTarget(y.shape[1], sparse.issparse(y), y.dtype)
+        pattern = indicator_pattern(y)
+    else:
+        classes, codes = np.unique(y, return_inverse=True)
+        target = ClassTarget(classes)
+        pattern = sparse.csr_array(
+            (np.ones(len(y), dtype=np.float32), codes, np.arange(len(y) + 1)),
+            shape=(len(y), len(classes)),
+        )
+    return target, check_relevance(relevance, pattern)
 
 
 def scores_from_logs(columns, log_scores):
@@ -19,11 +53,13 @@ def scores_from_logs(columns, log_scores):
     Returns
     -------
     ndarray of shape (n_samples, k), float32
-        In (0, 1] for whatever was found, however improbable; 0 where nothing was.
+        Above 0 and below 1 for whatever was found, as scikit-learn expects of
+        probabilities of labels; 0 where nothing was found.
     """
     scores = np.exp(log_scores).astype(np.float32)
-    least = np.finfo(np.float32).tiny
-    return np.where(columns >= 0, np.maximum(scores, least), np.float32(0))
+    lowest, highest = np.finfo(np.float32).tiny, np.nextafter(np.float32(1), 0)
+    scores = np.clip(scores, lowest, highest)
+    return np.where(columns >= 0, scores, np.float32(0))
 
 
 class IndicatorTarget:
@@ -40,6 +76,9 @@ class IndicatorTarget:
         self.n_labels = n_labels
         self.is_sparse = is_sparse
         self.dtype = dtype
+
+    # Columns have no names of their own.
+    names = None
 
     @property
     def classes(self):
@@ -92,6 +131,11 @@ class ClassTarget:
 
     def __init__(self, classes):
         self.classes = classes
+
+    @property
+    def names(self):
+        """The classes: they are the names of the labels."""
+        return self.classes
 
     @property
     def n_labels(self):

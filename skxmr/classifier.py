@@ -1,0 +1,554 @@
+"""The estimator that puts the stages together: index, match, rank."""
+
+import copy
+import warnings
+from numbers import Integral, Real
+from os import PathLike
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from skxmr._compressed import Compressed
+from skxmr._cython._search import TRANSFORMS
+from skxmr._cython._training import LOSSES
+from skxmr._validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_count,
+    check_is_fitted,
+    check_label_names,
+    check_memory,
+    fit_context,
+    validate_features,
+    validate_features_and_target,
+)
+from skxmr._version import __version__
+from skxmr.caching import cached_call
+from skxmr.ensembles import average_trees
+from skxmr.fitting import TrainingSettings, train_tree
+from skxmr.indexers import KMeansTree
+from skxmr.label_vectors import canonical_label_vectors
+from skxmr.pruning import prune
+from skxmr.search import SearchLayout, beam_search
+from skxmr.targets import make_target, scores_from_logs
+from skxmr.training import Problem
+
+__all__ = ["XRLinearClassifier"]
+
+_MAX_INT32 = np.iinfo(np.int32).max
+
+
+class XRLinearClassifier(ClassifierMixin, BaseEstimator):
+    """Extreme multilabel ranking with linear models along a tree of labels.
+
+    Three stages, after XR-Linear (Yu et al., arXiv 2010.05878): *index* groups the
+    labels into a tree; *match* walks the tree from the root with a beam, scoring
+    nodes with linear models, to reach a few leaves; *rank* scores the labels of
+    those leaves. Time and memory grow with the non-zeros of the input, never with
+    rows times labels.
+
+    Parameters
+    ----------
+    indexer : estimator, default=None
+        Groups the labels: an estimator whose ``fit(Z, y=None, *, label_names=None)``
+        sets ``tree_``, a `LabelTree`. None stands for ``KMeansTree()``. A clone is
+        fitted.
+    label_vectors : "pifa", array-like of shape (n_labels, any) or pair, \
+            default="pifa"
+        What the indexer groups labels by: "pifa", the normalised sum of the
+        label's training rows; the user's own vectors, dense or sparse; or both side
+        by side, ``("pifa", vectors)``.
+    loss : {"squared_hinge", "hinge", "log_loss"}, default="squared_hinge"
+        Loss of the linear models; "log_loss" is logistic regression.
+    C : float, default=1.0
+        Inverse strength of the L2 regularisation, as in `sklearn.svm.LinearSVC`.
+    positive_weight, negative_weight : float, default=1.0
+        Multiply `C` for the rows that have a label or node, and for those that lack
+        it.
+    fit_intercept : bool, default=True
+        Whether models have an intercept (regularised, as in liblinear).
+    tol : float, default=0.1
+        Training of a node stops when the dual variables' projected gradients seen in
+        one sweep lie within this range.
+    max_iter : int, default=100
+        Most sweeps over the rows of a node.
+    negative_sampling : {"parents", "matcher", "both"}, default="parents"
+        Which rows a node learns to reject: those of its parent that lack it
+        ("parents"), those that the matcher, trained so far, brings to the parent
+        ("matcher"), or both.
+    negative_beam_width : int, default=10
+        Beam width of that matcher, whose weights are not pruned.
+    threshold : float, default=0.1
+        **Pruning threshold of the weights**: smaller ones are dropped after
+        training. It does not cut scores; for that see `decision_threshold`.
+    weight_floor : float, default=0.01
+        With `memory` set, trained weights are cached down to this magnitude, and
+        `threshold` cannot be lower.
+    beam_width : int or None, default=10
+        Most nodes of a level that the search follows. None follows all, which makes
+        the search exact and slow.
+    max_candidates : int or None, default=100
+        Most labels of a row with a score in `predict_proba`, `decision_function` and
+        `predict`. None keeps all that the beam reaches.
+    decision_threshold : float, default=0.5
+        For indicator targets, `predict` returns the labels whose score is above it.
+    score_transform : {"sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"}, \
+            default="l3-hinge"
+        Turns a node's margin m into a score in [0, 1], to be multiplied along the
+        path: 1 / (1 + exp(-m)), or exp(-max(0, 1 - m)^p). With ``loss="log_loss"``,
+        "sigmoid" gives probabilities.
+    n_trees : int, default=1
+        Number of trees, of different random states, whose scores are averaged.
+    memory : str, path-like or joblib.Memory, default=None
+        Caches trained weights, so that a search over `beam_width`, `threshold`,
+        `max_candidates`, `decision_threshold` and `score_transform` trains once per
+        fold.
+    n_jobs : int, default=None
+        Threads of training and prediction (None is 1, -1 is all cores). Neither
+        models nor predictions depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Of the indexer (unless it has its own) and of the order in which training
+        visits rows.
+    verbose : int, default=0
+        1 prints a line for each trained level.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_labels,)
+        The class labels of a 1-D target; the column numbers of an indicator.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during fit, where X has string column names.
+    n_iter_ : int
+        Most sweeps that any node took.
+    n_weights_ : int
+        Number of stored weights, intercepts not counted.
+    nbytes_ : int
+        Size in bytes of the arrays that prediction reads.
+    trees_ : list of LabelTree
+        The trees over the labels.
+    layouts_ : list of SearchLayout
+        The same trees with their weights, as the search reads them.
+
+    See Also
+    --------
+    KMeansTree : The default indexer.
+    skxmr.rank : Top labels of a Pipeline.
+    TextRetriever : From text to names of labels.
+
+    Notes
+    -----
+    There are two kinds of target. For an **indicator** (sparse or dense, any number
+    of labels a row) scores lie in [0, 1], 0 for all labels that the search did not
+    reach, and results are sparse where y was. For **1-D class labels** (of any type,
+    strings too) `predict_proba` and `decision_function` are dense, as everywhere in
+    scikit-learn; `predict` and `rank` build no array of rows times classes.
+
+    References
+    ----------
+    .. [1] H.-F. Yu, K. Zhong, J. Zhang, W.-C. Chang and I. S. Dhillon, "PECOS:
+       Prediction for Enormous and Correlated Output Spaces", arXiv 2010.05878.
+    .. [2] W.-C. Chang et al., "Extreme Multi-label Learning for Semantic Matching in
+       Product Search", KDD 2021, arXiv 2106.12657.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from skxmr import XRLinearClassifier
+    >>> X, Y = make_multilabel_classification(n_classes=20, random_state=0)
+    >>> classifier = XRLinearClassifier(random_state=0).fit(X, Y)
+    >>> columns, scores = classifier.rank(X[:2], k=3)
+    >>> columns.shape
+    (2, 3)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+        "indexer": [HasMethods("fit"), None],
+        "label_vectors": [StrOptions({"pifa"}), "array-like", "sparse matrix", tuple],
+        "loss": [StrOptions(set(LOSSES))],
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "positive_weight": [Interval(Real, 0, None, closed="neither")],
+        "negative_weight": [Interval(Real, 0, None, closed="neither")],
+        "fit_intercept": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, _MAX_INT32, closed="both")],
+        "negative_sampling": [StrOptions({"parents", "matcher", "both"})],
+        "negative_beam_width": [Interval(Integral, 1, None, closed="left")],
+        "threshold": [Interval(Real, 0, None, closed="left")],
+        "weight_floor": [Interval(Real, 0, None, closed="left")],
+        "beam_width": [Interval(Integral, 1, None, closed="left"), None],
+        "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
+        "decision_threshold": [Interval(Real, 0, 1, closed="both")],
+        "score_transform": [StrOptions(set(TRANSFORMS))],
+        "n_trees": [Interval(Integral, 1, None, closed="left")],
+        "memory": [str, HasMethods("cache"), PathLike, None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        indexer=None,
+        *,
+        label_vectors="pifa",
+        loss="squared_hinge",
+        C=1.0,
+        positive_weight=1.0,
+        negative_weight=1.0,
+        fit_intercept=True,
+        tol=0.1,
+        max_iter=100,
+        negative_sampling="parents",
+        negative_beam_width=10,
+        threshold=0.1,
+        weight_floor=0.01,
+        beam_width=10,
+        max_candidates=100,
+        decision_threshold=0.5,
+        score_transform="l3-hinge",
+        n_trees=1,
+        memory=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.indexer = indexer
+        self.label_vectors = label_vectors
+        self.loss = loss
+        self.C = C
+        self.positive_weight = positive_weight
+        self.negative_weight = negative_weight
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+        self.negative_sampling = negative_sampling
+        self.negative_beam_width = negative_beam_width
+        self.threshold = threshold
+        self.weight_floor = weight_floor
+        self.beam_width = beam_width
+        self.max_candidates = max_candidates
+        self.decision_threshold = decision_threshold
+        self.score_transform = score_transform
+        self.n_trees = n_trees
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # The indexer is validated by its own fit.
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, *, relevance=None, label_names=None):
+        """Index the labels and train the models of all nodes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Float32 CSR is taken without a copy.
+        y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
+                of shape (n_samples,)
+            An indicator of 0 and 1, or class labels of any type.
+        relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
+                default=None
+            How much each label of a row weighs in training: a positive number
+            wherever y has a label (for 1-D y, of each row). A node above several of
+            a row's labels takes the largest. None weighs all alike.
+        label_names : sequence of str of shape (n_labels,), default=None
+            For indexers that group labels by name; for 1-D y, the classes.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If arguments are malformed or do not fit together, or if `memory` is set
+            and `threshold` is below `weight_floor`.
+        """
+        memory = self._check_memory()
+        X, y, learned = validate_features_and_target(self, X, y)
+        target, Y = make_target(y, relevance)
+        if label_names is None:
+            label_names = target.names
+        label_names = check_label_names(label_names, target.n_labels, X.n_vectors)
+        trained = [
+            cached_call(
+                memory,
+                train_tree,
+                {
+                    "X": X,
+                    "Y": Compressed.from_sparse(Y),
+                    "label_names": label_names,
+                    "indexer": indexer,
+                    "settings": settings,
+                    "version": __version__,
+                },
+                {"n_jobs": self.n_jobs, "verbose": self.verbose},
+            )
+            for indexer, settings in self._seeded_trees(memory)
+        ]
+        self._warn_of_unconverged(trained)
+        layouts = [
+            SearchLayout.from_levels(
+                one.tree, [prune(weights, self.threshold) for weights in one.levels]
+            )
+            for one in trained
+        ]
+        self._set_fitted(target, learned, trained, layouts)
+        return self
+
+    def _check_memory(self):
+        memory = check_memory(self.memory)
+        if memory.location is not None and self.threshold < self.weight_floor:
+            raise ValueError(
+                f"threshold={self.threshold} is below weight_floor="
+                f"{self.weight_floor}, down to which memory caches weights; lower "
+                f"weight_floor, or set memory=None."
+            )
+        return memory
+
+    def _seeded_trees(self, memory):
+        """Yield, for each tree, its indexer and settings with seeds of their own."""
+        random = check_random_state(self.random_state)
+        # Without a cache nobody asks for weights that pruning drops.
+        cached = memory.location is not None
+        for _ in range(self.n_trees):
+            seeds = random.randint(_MAX_INT32, size=2).tolist()
+            indexer = KMeansTree() if self.indexer is None else clone(self.indexer)
+            has_seed = "random_state" in indexer.get_params()
+            if has_seed and (self.n_trees > 1 or indexer.random_state is None):
+                indexer.set_params(random_state=seeds[0])
+            problem = Problem(
+                loss=self.loss,
+                positive_cost=self.C * self.positive_weight,
+                negative_cost=self.C * self.negative_weight,
+                fit_intercept=self.fit_intercept,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                weight_floor=self.weight_floor if cached else self.threshold,
+                seed=seeds[1],
+            )
+            yield (
+                indexer,
+                TrainingSettings(
+                    problem,
+                    canonical_label_vectors(self.label_vectors),
+                    self.negative_sampling,
+                    self.negative_beam_width,
+                ),
+            )
+
+    def _warn_of_unconverged(self, trained):
+        n_unconverged = sum(one.n_unconverged for one in trained)
+        if n_unconverged:
+            n_trained = sum(one.n_trained for one in trained)
+            warnings.warn(
+                f"{n_unconverged} of {n_trained} nodes did not converge in "
+                f"max_iter={self.max_iter} sweeps. Increase max_iter or tol, or "
+                f"lower C.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _set_fitted(self, target, learned, trained, layouts):
+        """Set all that fit learned, at once and at its end."""
+        if hasattr(self, "feature_names_in_") and "feature_names_in_" not in learned:
+            del self.feature_names_in_
+        for name, value in learned.items():
+            setattr(self, name, value)
+        self.classes_ = target.classes
+        self.n_iter_ = max(one.n_iter for one in trained)
+        self.trees_ = [one.tree for one in trained]
+        self.layouts_ = layouts
+        self._target = target
+        self._pruned_at = self.threshold
+
+    # Prediction
+    # ----------
+
+    def predict(self, X):
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
+                of shape (n_samples,)
+            As y was. An indicator has the labels whose score is above
+            `decision_threshold`; of class labels, the best.
+        """
+        shortlist = self._shortlister(X)
+        return self._target.predict(shortlist, self.decision_threshold)
+
+    def predict_proba(self, X):
+        """Return the scores of the labels that the search reaches.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels)
+            For an indicator: sparse where y was, float32, at most `max_candidates`
+            scores a row, each between 0 and 1, and 0 for all other labels. For class labels: dense float64,
+            rows sum to 1.
+        """
+        shortlist = self._shortlister(X)
+        return self._target.predict_proba(shortlist)
+
+    def decision_function(self, X):
+        """Return the scores of the labels that the search reaches.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
+                of shape (n_samples,)
+            What `predict_proba` returns; for two classes the second's score minus
+            the first's.
+        """
+        shortlist = self._shortlister(X)
+        return self._target.decision_function(shortlist)
+
+    def rank(self, X, k=10):
+        """Find the best k labels of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        k : int, default=10
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, k), int64
+            Columns of y, or indices into `classes_`, best first; of equal scores the
+            smaller column. -1 where the search reaches fewer.
+        scores : ndarray of shape (n_samples, k), float32
+            Between 0 and 1; 0 where the search reaches fewer.
+        """
+        k = check_count(k, "k")
+        check_is_fitted(self)
+        columns, log_scores = self._find(validate_features(self, X), k)
+        return columns, scores_from_logs(columns, log_scores)
+
+    def rank_one(self, indices, values, k=10):
+        """Find the best k labels of one row, without checks: the call for serving.
+
+        Parameters
+        ----------
+        indices : ndarray of shape (nnz,), int32
+            The row's features, each once.
+        values : ndarray of shape (nnz,), float32
+        k : int, default=10
+
+        Returns
+        -------
+        columns : ndarray of shape (k,), int64
+            As a row of `rank` returns them.
+        scores : ndarray of shape (k,), float32
+        """
+        offsets = np.array([0, len(indices)], dtype=np.int64)
+        row = Compressed(offsets, indices, values, self.n_features_in_)
+        columns, log_scores = self._find(row, k)
+        return columns[0], scores_from_logs(columns, log_scores)[0]
+
+    def prune(self, threshold):
+        """Drop more of the small weights.
+
+        Parameters
+        ----------
+        threshold : float
+            Weights of a smaller magnitude are dropped; at least the `threshold` that
+            this estimator was fitted or pruned with.
+
+        Returns
+        -------
+        XRLinearClassifier
+            A new fitted estimator with that `threshold`; this one is unchanged.
+
+        Raises
+        ------
+        ValueError
+            If `threshold` is lower than what was dropped already.
+        """
+        check_is_fitted(self)
+        if not isinstance(threshold, Real):
+            raise TypeError(
+                f"threshold must be a number; got {threshold!r}, a "
+                f"{type(threshold).__name__}."
+            )
+        if not threshold >= self._pruned_at:
+            raise ValueError(
+                f"threshold={threshold} is below {self._pruned_at}, the threshold "
+                f"below which this estimator's weights were dropped already."
+            )
+        pruned = copy.copy(self)
+        pruned.threshold = threshold
+        pruned._pruned_at = threshold
+        pruned.layouts_ = [
+            layout.with_weights(prune(layout.weights, threshold))
+            for layout in self.layouts_
+        ]
+        return pruned
+
+    @property
+    def n_weights_(self):
+        """Number of stored weights, intercepts not counted."""
+        return sum(layout.weights.n_weights for layout in self.layouts_)
+
+    @property
+    def nbytes_(self):
+        """Size in bytes of the arrays that prediction reads."""
+        return sum(layout.nbytes for layout in self.layouts_)
+
+    def _shortlister(self, X):
+        """Check X; return what finds the candidates, or the k best, of its rows."""
+        check_is_fitted(self)
+        X = validate_features(self, X)
+
+        def shortlist(k=None):
+            return self._find(X, self._n_candidates() if k is None else k)
+
+        return shortlist
+
+    def _n_candidates(self):
+        """Count the labels that a row may get a score for."""
+        reached = max(layout.most_reached(self.beam_width) for layout in self.layouts_)
+        wanted = self._target.n_labels
+        if self.max_candidates is not None:
+            wanted = min(wanted, self.max_candidates)
+        return min(wanted, len(self.layouts_) * reached)
+
+    def _find(self, X, k):
+        """Search all trees and combine what they find."""
+        wanted = k if len(self.layouts_) == 1 else max(k, self._n_candidates())
+        found = [
+            beam_search(
+                X,
+                layout,
+                k=wanted,
+                beam_width=self.beam_width,
+                score_transform=self.score_transform,
+                n_jobs=self.n_jobs,
+            )
+            for layout in self.layouts_
+        ]
+        return average_trees(*zip(*found, strict=True), k)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
+        return tags
