@@ -28,7 +28,7 @@ def run_tasks(function, tasks, *, n_jobs):
     list
     """
     parallel = Parallel(n_jobs=n_jobs, prefer="threads")
-    if not parallel._backend.supports_sharedmem:
+    if not getattr(parallel._backend, "supports_sharedmem", False):
         tasks = (task.detached() for task in tasks)
     run = delayed(function)
     return parallel(run(task) for task in tasks)

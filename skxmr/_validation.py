@@ -32,6 +32,7 @@ __all__ = [
     "check_label_names",
     "check_memory",
     "check_relevance",
+    "check_texts",
     "fit_context",
     "indicator_pattern",
     "public_csr",
@@ -313,3 +314,41 @@ def check_label_names(label_names, n_labels, n_samples):
         f"label_names has {len(label_names)} names; expected {n_labels}, one for "
         f"each label of y.{hint}"
     )
+
+
+# Texts
+# -----
+
+
+def check_texts(texts, name):
+    """List texts, refusing one string and items that are not strings.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If `texts` is a single string.
+    TypeError
+        If `texts` cannot be iterated over, or an item is no string.
+    """
+    if isinstance(texts, str | bytes):
+        raise ValueError(
+            f"{name} must be an iterable of strings; got a single "
+            f"{type(texts).__name__}. Put it into a list."
+        )
+    try:
+        texts = list(texts)
+    except TypeError as error:
+        raise TypeError(
+            f"{name} must be an iterable of strings; got a {type(texts).__name__}."
+        ) from error
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(
+                f"{name} must hold strings; item {i} is {text!r}, a "
+                f"{type(text).__name__}."
+            )
+    return texts

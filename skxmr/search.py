@@ -183,7 +183,7 @@ def beam_search(
         layout.labels if wanted == "labels" else np.empty(0, dtype=np.int32),
     )
     slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=_MIN_ROWS_OF_A_TASK)
-    if len(slices) == 1:
+    if len(slices) <= 1:
         return _search_task(task)
     tasks = (replace(task, X=X.between(rows.start, rows.stop)) for rows in slices)
     columns, scores = zip(*run_tasks(_search_task, tasks, n_jobs=n_jobs), strict=True)

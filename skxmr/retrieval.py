@@ -1,0 +1,231 @@
+"""From text to labels with names: the first application."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.pipeline import make_union
+
+from skxmr._validation import (
+    HasMethods,
+    check_count,
+    check_is_fitted,
+    check_texts,
+    fit_context,
+)
+from skxmr.classifier import XRLinearClassifier
+from skxmr.text import CharNgramTfidf, WordNgramTfidf
+
+__all__ = ["TextRetriever"]
+
+
+class TextRetriever(ClassifierMixin, BaseEstimator):
+    """Find labels for texts: products for queries, subjects for titles.
+
+    Texts become word and character n-grams with TF-IDF weights, labels are ranked by
+    an `XRLinearClassifier`; after Chang et al. [1]_. A label's own text, where there
+    is one, is one more training row for it, which often is worth more than anything
+    else.
+
+    Parameters
+    ----------
+    vectorizer : transformer, default=None
+        Turns texts into sparse features. None stands for word 1- and 2-grams beside
+        character trigrams.
+    classifier : estimator, default=None
+        Ranks labels. None stands for ``XRLinearClassifier()``.
+
+    Attributes
+    ----------
+    vectorizer_ : transformer
+        The fitted vectorizer.
+    classifier_ : estimator
+        The fitted classifier.
+    classes_ : ndarray of shape (n_labels,)
+        The class labels of a 1-D target; the column numbers of an indicator.
+    label_texts_ : list of str or None
+        The texts of the labels, as given to fit.
+
+    See Also
+    --------
+    XRLinearClassifier : The classifier, for features of any kind.
+
+    References
+    ----------
+    .. [1] W.-C. Chang et al., "Extreme Multi-label Learning for Semantic Matching in
+       Product Search", KDD 2021, arXiv 2106.12657.
+
+    Examples
+    --------
+    >>> from skxmr import TextRetriever
+    >>> offers = ["red apple", "green apple", "apple phone", "smart phone case"]
+    >>> products = ["fruit", "fruit", "phone", "case"]
+    >>> retriever = TextRetriever().fit(offers, products)
+    >>> [name for _, name, _ in retriever.search("apples, fresh and red", k=1)]
+    ['fruit']
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+        "vectorizer": [HasMethods(["fit", "transform"]), None],
+        "classifier": [HasMethods(["fit", "rank"]), None],
+    }
+
+    def __init__(self, vectorizer=None, classifier=None):
+        self.vectorizer = vectorizer
+        self.classifier = classifier
+
+    # The stages are validated by their own fits.
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, texts, y, *, label_texts=None):
+        """Learn from texts and their labels.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+        y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
+                of shape (n_samples,)
+            An indicator of 0 and 1, or class labels of any type.
+        label_texts : sequence of str of shape (n_labels,), default=None
+            A text for each label: its name, and (unless empty) one more training row
+            for it. For 1-D y, in the order of the sorted classes.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If arguments are malformed or do not fit together.
+        TypeError
+            If a text is no string.
+        """
+        texts = check_texts(texts, "texts")
+        if label_texts is not None:
+            label_texts = check_texts(label_texts, "label_texts")
+            texts, y = _with_label_rows(texts, y, label_texts)
+        vectorizer = self._make_vectorizer()
+        classifier = (
+            XRLinearClassifier() if self.classifier is None else self.classifier
+        )
+        classifier = clone(classifier).fit(vectorizer.fit_transform(texts), y)
+        self.vectorizer_ = vectorizer
+        self.classifier_ = classifier
+        self.classes_ = classifier.classes_
+        self.label_texts_ = label_texts
+        return self
+
+    def _make_vectorizer(self):
+        if self.vectorizer is not None:
+            return clone(self.vectorizer)
+        return make_union(
+            WordNgramTfidf(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b"),
+            CharNgramTfidf(ngram_range=(3, 3)),
+        )
+
+    def search(self, text, k=10):
+        """Find the best labels for one text.
+
+        Parameters
+        ----------
+        text : str
+        k : int, default=10
+            The most labels to find.
+
+        Returns
+        -------
+        list of (label, name, score)
+            Best first. `label` is a column number of an indicator, or a class; `name`
+            its text, where `label_texts` was given to fit, or else the class, or
+            None; `score` a float between 0 and 1.
+
+        Raises
+        ------
+        TypeError
+            If `text` is no string, or `k` no integer.
+        ValueError
+            If `k` is less than 1.
+        """
+        check_is_fitted(self)
+        if not isinstance(text, str):
+            raise TypeError(
+                f"text must be a string; got a {type(text).__name__}. Many texts go "
+                f"to search_batch."
+            )
+        columns, scores = self.search_batch([text], k)
+        found = columns[0] >= 0
+        return [
+            (*self._label_and_name(column), score)
+            for column, score in zip(
+                columns[0, found].tolist(), scores[0, found].tolist(), strict=True
+            )
+        ]
+
+    def _label_and_name(self, column):
+        label = self.classes_[column]
+        label = label.item() if isinstance(label, np.generic) else label
+        if self.label_texts_ is not None:
+            return label, self.label_texts_[column]
+        return label, label if isinstance(label, str) else None
+
+    def search_batch(self, texts, k=10):
+        """Find the best labels for many texts.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+        k : int, default=10
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, k), int64
+            Columns of y, or indices into `classes_`, best first; -1 where fewer are
+            found.
+        scores : ndarray of shape (n_samples, k), float32
+            Between 0 and 1; 0 where fewer are found.
+        """
+        k = check_count(k, "k")
+        return self.classifier_.rank(self._transform(texts), k)
+
+    rank = search_batch
+
+    def predict(self, texts):
+        """Predict labels; see `XRLinearClassifier.predict`."""
+        return self.classifier_.predict(self._transform(texts))
+
+    def predict_proba(self, texts):
+        """Return scores; see `XRLinearClassifier.predict_proba`."""
+        return self.classifier_.predict_proba(self._transform(texts))
+
+    def decision_function(self, texts):
+        """Return scores; see `XRLinearClassifier.decision_function`."""
+        return self.classifier_.decision_function(self._transform(texts))
+
+    def _transform(self, texts):
+        check_is_fitted(self)
+        return self.vectorizer_.transform(check_texts(texts, "texts"))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _with_label_rows(texts, y, label_texts):
+    """Add each label's text that is not empty as one more row for that label."""
+    shape = np.shape(y)
+    labels = np.arange(shape[1]) if len(shape) == 2 else np.unique(y)
+    if len(label_texts) != len(labels):
+        raise ValueError(
+            f"label_texts has {len(label_texts)} texts; expected {len(labels)}, one "
+            f"for each label of y."
+        )
+    named = np.array([bool(text.strip()) for text in label_texts])
+    texts = [*texts, *(text for text in label_texts if text.strip())]
+    if len(shape) == 1:
+        return texts, np.concatenate([y, labels[named]])
+    own = sparse.eye_array(len(labels), dtype=np.int8, format="csr")[named]
+    if sparse.issparse(y):
+        return texts, sparse.vstack([y, own.astype(y.dtype)], format="csr")
+    return texts, np.vstack([y, own.toarray()])

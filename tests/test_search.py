@@ -1,0 +1,231 @@
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twins import compress, search_twin, weights_from_dense
+
+from skxmr.search import LAYOUT_VERSION, SearchLayout, beam_search
+from skxmr.tree import LabelTree
+
+TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]
+N_FEATURES = 6
+
+
+def random_tree(rng):
+    n_nodes = int(rng.integers(2, 30))
+    parents = [-1] + [int(rng.integers(max(0, i - 6), i)) for i in range(1, n_nodes)]
+    return LabelTree.from_parents(parents)
+
+
+def random_levels(tree, rng, scale):
+    """Dense weights of every level; some models constant, some weights equal."""
+    levels = []
+    for size in tree.level_sizes[1:]:
+        W = rng.integers(-2, 3, size=(N_FEATURES, size)) * scale
+        W[rng.random(W.shape) < 0.5] = 0
+        intercepts = rng.integers(-1, 2, size=size) * scale
+        constant = rng.random(size) < 0.2
+        W[:, constant] = 0
+        intercepts[constant] = rng.choice([-np.inf, np.inf], size=constant.sum())
+        levels.append((W.astype(np.float32), intercepts.astype(np.float32)))
+    return levels
+
+
+def lay_out(tree, dense_levels):
+    return SearchLayout.from_levels(
+        tree,
+        [
+            weights_from_dense(W, intercepts, tree.child_offsets[level])
+            for level, (W, intercepts) in enumerate(dense_levels)
+        ],
+    )
+
+
+@st.composite
+def problems(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    tree = random_tree(rng)
+    levels = random_levels(tree, rng, draw(st.sampled_from([0.25, 1.0, 100.0])))
+    X = rng.integers(-2, 3, size=(4, N_FEATURES)) * (rng.random((4, N_FEATURES)) < 0.6)
+    return tree, levels, X.astype(np.float32)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    problems(),
+    st.integers(1, 40),
+    st.integers(1, 12),
+    st.sampled_from(TRANSFORMS),
+)
+def test_search_agrees_with_its_twin(problem, k, beam_width, transform):
+    tree, levels, X = problem
+    columns, scores = beam_search(
+        compress(X),
+        lay_out(tree, levels),
+        k=k,
+        beam_width=beam_width,
+        score_transform=transform,
+    )
+    assert columns.shape == scores.shape == (len(X), k)
+    for i, x in enumerate(X.astype(np.float64)):
+        expected = search_twin(
+            x, tree, levels, k=k, beam_width=beam_width, transform=transform
+        )
+        found = columns[i][columns[i] >= 0].tolist()
+        assert found == [column for column, _ in expected]
+        np.testing.assert_allclose(
+            scores[i, : len(found)], [score for _, score in expected], rtol=1e-6
+        )
+        assert (columns[i, len(found) :] == -1).all()
+        assert np.isneginf(scores[i, len(found) :]).all()
+
+
+@settings(deadline=None)
+@given(problems(), st.sampled_from(TRANSFORMS))
+def test_exhaustive_search_scores_every_label(problem, transform):
+    tree, levels, X = problem
+    columns, log_scores = beam_search(
+        compress(X),
+        lay_out(tree, levels),
+        k=tree.n_labels,
+        beam_width=None,
+        score_transform=transform,
+    )
+    expected = np.zeros((len(X), 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for level, (W, intercepts) in enumerate(levels, start=1):
+            margins = X.astype(np.float64) @ W + intercepts
+            if transform == "sigmoid":
+                scores = -np.logaddexp(0, -margins)
+            else:
+                scores = -(np.maximum(0, 1 - margins) ** int(transform[1]))
+            expected = expected[:, tree.parents(level)] + scores
+    by_label = np.empty_like(expected)
+    by_label[:, tree.labels] = expected
+    for i in range(len(X)):
+        found = columns[i] >= 0
+        assert found.sum() == np.isfinite(by_label[i]).sum()
+        np.testing.assert_allclose(
+            log_scores[i, found], by_label[i, columns[i, found]], rtol=1e-6
+        )
+        order = np.lexsort((np.arange(tree.n_labels), -by_label[i]))
+        assert columns[i, found].tolist() == order[: found.sum()].tolist()
+
+
+def test_nodes_of_an_upper_level(rng_seed=3):
+    rng = np.random.default_rng(rng_seed)
+    tree = LabelTree.from_parents([-1, 0, 0, 0, 1, 1, 2, 3, 3])
+    levels = random_levels(tree, rng, 1.0)[:1]
+    x = np.ones((1, N_FEATURES), dtype=np.float32)
+    nodes, scores = beam_search(
+        compress(x),
+        lay_out(tree, levels),
+        k=3,
+        beam_width=3,
+        score_transform="l3-hinge",
+        wanted="nodes",
+    )
+    expected = search_twin(
+        x[0], tree, levels, k=3, beam_width=3, transform="l3-hinge", nodes=True
+    )
+    assert nodes[0, : len(expected)].tolist() == [node for node, _ in expected]
+
+
+def test_ties_are_broken_by_label():
+    tree = LabelTree([[0, 2], [0, 2, 4]], labels=[3, 1, 2, 0])
+    zeros = [(np.zeros((1, n), np.float32), np.zeros(n, np.float32)) for n in (2, 4)]
+    columns, _ = beam_search(
+        compress(np.ones((1, 1))),
+        lay_out(tree, zeros),
+        k=3,
+        beam_width=2,
+        score_transform="sigmoid",
+    )
+    assert columns.tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_products_that_underflow_are_still_ranked(transform):
+    depth = 12
+    tree = LabelTree([[0, 2]] + [[0, 1, 2]] * (depth - 1), labels=[0, 1])
+    intercepts = np.array([-400.0, -399.0], dtype=np.float32)
+    level = (np.zeros((1, 2), dtype=np.float32), intercepts)
+    columns, scores = beam_search(
+        compress(np.zeros((1, 1))),
+        lay_out(tree, [level] * depth),
+        k=2,
+        beam_width=2,
+        score_transform=transform,
+    )
+    assert columns.tolist() == [[1, 0]]
+    assert (scores < -4000).all()
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("margin", [-3e38, 3e38])
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_huge_margins_stay_finite(transform, margin):
+    tree = LabelTree([[0, 1]], labels=[0])
+    W = np.array([[margin]], dtype=np.float32)
+    columns, scores = beam_search(
+        compress(np.full((1, 1), 3e38)),
+        lay_out(tree, [(W, np.zeros(1, np.float32))]),
+        k=1,
+        beam_width=1,
+        score_transform=transform,
+    )
+    assert columns.tolist() == [[0]]
+    assert np.isfinite(scores).all()
+
+
+def test_features_that_no_model_knows_are_ignored():
+    tree = LabelTree([[0, 2]], labels=[0, 1])
+    layout = lay_out(tree, [(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))])
+    known = compress(np.array([[1.0, 0.0]]))
+    strange = known._replace(
+        offsets=np.array([0, 3]),
+        indices=np.array([-7, 0, 2**31 - 1], dtype=np.int32),
+        values=np.ones(3, dtype=np.float32),
+    )
+    arguments = {"k": 2, "beam_width": 1, "score_transform": "sigmoid"}
+    expected = beam_search(known, layout, **arguments)
+    found = beam_search(strange, layout, **arguments)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3])
+def test_results_do_not_depend_on_n_jobs(n_jobs):
+    rng = np.random.default_rng(0)
+    tree = random_tree(rng)
+    layout = lay_out(tree, random_levels(tree, rng, 1.0))
+    X = compress(rng.normal(size=(300, N_FEATURES)))
+    arguments = {"k": 5, "beam_width": 2, "score_transform": "l3-hinge"}
+    expected = beam_search(X, layout, **arguments)
+    found = beam_search(X, layout, **arguments, n_jobs=n_jobs)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_no_rows():
+    tree = LabelTree([[0, 2]], labels=[0, 1])
+    layout = lay_out(tree, [(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))])
+    columns, scores = beam_search(
+        compress(np.empty((0, 2))),
+        layout,
+        k=4,
+        beam_width=1,
+        score_transform="sigmoid",
+    )
+    assert columns.shape == scores.shape == (0, 4)
+
+
+def test_a_newer_layout_is_refused():
+    tree = LabelTree([[0, 2]], labels=[0, 1])
+    layout = lay_out(tree, [(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))])
+    layout.version = LAYOUT_VERSION + 1
+    saved = pickle.dumps(layout)
+    with pytest.raises(ValueError, match=r"newer skxmr .* Upgrade skxmr"):
+        pickle.loads(saved)

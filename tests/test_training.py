@@ -1,0 +1,398 @@
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import normalize
+from sklearn.svm import LinearSVC
+from skxmr._cython._training import N_LANES
+from twins import compress, objective, weights_to_dense
+
+from skxmr import training
+from skxmr._compressed import Compressed
+from skxmr.training import LevelTargets, Problem, train_level
+from skxmr.weights import LinearWeights
+
+LOSSES = ["squared_hinge", "hinge", "log_loss"]
+
+
+def make_problem(loss="squared_hinge", **changes):
+    settings = {
+        "loss": loss,
+        "positive_cost": 1.0,
+        "negative_cost": 1.0,
+        "fit_intercept": True,
+        "tol": 1e-4,
+        "max_iter": 20_000,
+        "weight_floor": 0.0,
+        "seed": 5,
+    }
+    return Problem(**(settings | changes))
+
+
+def one_parent(Y, *, sampled=None):
+    """Targets of children that share all rows."""
+    n_rows, n_children = Y.shape
+    values = np.ones(n_rows) if sampled is None else sampled
+    return LevelTargets(
+        child_offsets=np.array([0, n_children]),
+        rows=Compressed(
+            np.array([0, n_rows]),
+            np.arange(n_rows, dtype=np.int32),
+            values.astype(np.float32),
+            n_rows,
+        ),
+        positives=Compressed.from_sparse(sparse.csc_array(Y)),
+    )
+
+
+def train_dense(X, Y, problem, **arguments):
+    targets = one_parent(Y, **arguments)
+    result = train_level(compress(X), targets, problem)
+    W = weights_to_dense(result.weights, targets.child_offsets, X.shape[1])
+    return W, result.weights.intercepts, result
+
+
+def random_data(seed, n_rows=80, n_features=30, n_children=5, density=0.2):
+    rng = np.random.default_rng(seed)
+    X = sparse.random_array(
+        (n_rows, n_features), density=density, rng=rng, dtype=np.float32
+    ).toarray()
+    Y = (rng.random((n_rows, n_children)) < 0.3).astype(np.float32)
+    Y[0], Y[1] = 1, 0
+    return X, Y
+
+
+def liblinear(X, y, loss, C, *, fit_intercept, sample_weight=None):
+    if loss == "log_loss":
+        model = LogisticRegression(
+            solver="liblinear",
+            C=C,
+            tol=1e-10,
+            max_iter=100_000,
+            fit_intercept=fit_intercept,
+        )
+    else:
+        model = LinearSVC(
+            loss=loss,
+            C=C,
+            tol=1e-7,
+            max_iter=1_000_000,
+            dual=True,
+            fit_intercept=fit_intercept,
+            random_state=0,
+        )
+    model.fit(X, y > 0, sample_weight=sample_weight)
+    return model.coef_[0], float(np.ravel(model.intercept_)[0])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("C", [0.05, 1.0, 20.0])
+def test_objective_equals_that_of_liblinear(loss, fit_intercept, C):
+    X, Y = random_data(seed=1)
+    problem = make_problem(
+        loss, positive_cost=C, negative_cost=C, fit_intercept=fit_intercept
+    )
+    W, intercepts, result = train_dense(X, Y, problem)
+    assert result.n_unconverged == 0
+    for child in range(Y.shape[1]):
+        y = 2 * Y[:, child] - 1
+        w, b = liblinear(X, y, loss, C, fit_intercept=fit_intercept)
+        costs = np.full(len(X), C)
+        expected = objective(w, b, X, y, costs, loss)
+        found = objective(W[:, child], intercepts[child], X, y, costs, loss)
+        assert found == pytest.approx(expected, rel=1e-3)
+        assert fit_intercept or intercepts[child] == 0
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("load", [load_breast_cancer, load_digits])
+def test_objective_on_real_data(loss, load):
+    X, y = load(return_X_y=True)
+    X = normalize(X)
+    Y = (y[:, None] == np.unique(y)).astype(np.float32)
+    W, intercepts, _ = train_dense(X, Y, make_problem(loss))
+    signs = 2 * Y[:, 0] - 1
+    w, b = liblinear(X, signs, loss, 1.0, fit_intercept=True)
+    costs = np.ones(len(X))
+    expected = objective(w, b, X, signs, costs, loss)
+    found = objective(W[:, 0], intercepts[0], X, signs, costs, loss)
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_costs_of_sides_and_relevance(loss):
+    X, Y = random_data(seed=2)
+    rng = np.random.default_rng(0)
+    relevance = np.where(Y > 0, rng.uniform(0.1, 4.0, size=Y.shape), 0)
+    problem = make_problem(loss, positive_cost=3.0, negative_cost=0.5)
+    W, intercepts, _ = train_dense(X, relevance.astype(np.float32), problem)
+    for child in range(Y.shape[1]):
+        y = 2 * Y[:, child] - 1
+        costs = np.where(y > 0, 3.0 * relevance[:, child], 0.5)
+        w, b = liblinear(X, y, loss, 1.0, fit_intercept=True, sample_weight=costs)
+        expected = objective(w, b, X, y, costs, loss)
+        found = objective(W[:, child], intercepts[child], X, y, costs, loss)
+        assert found == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_rows_left_out_are_no_negatives(loss):
+    X, Y = random_data(seed=3)
+    sampled = np.arange(len(X)) % 3 > 0
+    W, intercepts, _ = train_dense(X, Y, make_problem(loss), sampled=sampled)
+    for child in range(Y.shape[1]):
+        used = sampled | (Y[:, child] > 0)
+        expected_W, expected_intercepts, _ = train_dense(
+            X[used], Y[used][:, [child]], make_problem(loss)
+        )
+        np.testing.assert_allclose(W[:, child], expected_W[:, 0], atol=2e-3)
+        assert intercepts[child] == pytest.approx(expected_intercepts[0], abs=2e-3)
+
+
+# The twin: one child after another, one row after another.
+
+
+class SplitMix:
+    def __init__(self, seed):
+        self.state = seed
+
+    def next(self):
+        mask = 2**64 - 1
+        self.state = (self.state + 0x9E3779B97F4A7C15) & mask
+        z = self.state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        return z ^ (z >> 31)
+
+    def shuffle(self, order):
+        for i in range(len(order) - 1, 0, -1):
+            j = ((self.next() >> 32) * (i + 1)) >> 32
+            order[i], order[j] = order[j], order[i]
+
+
+def train_one_twin(X, y, problem):
+    X = np.column_stack([X, np.full(len(X), float(problem.fit_intercept))])
+    w = np.zeros(X.shape[1])
+    duals = np.zeros(len(X))
+    costs = np.where(y > 0, problem.positive_cost, problem.negative_cost)
+    diagonal = np.zeros(len(X)) if problem.loss == "hinge" else 0.5 / costs
+    bounds = costs if problem.loss == "hinge" else np.full(len(X), np.inf)
+    order, random = list(range(len(X))), SplitMix(training._seed(problem.seed, 0))
+    for sweep in range(1, problem.max_iter + 1):
+        random.shuffle(order)
+        violations = []
+        for i in order:
+            gradient = y[i] * (X[i] @ w) - 1 + diagonal[i] * duals[i]
+            at_low, at_high = duals[i] <= 0, duals[i] >= bounds[i]
+            violations.append(
+                min(gradient, 0)
+                if at_low
+                else max(gradient, 0)
+                if at_high
+                else gradient
+            )
+            step = gradient / max(X[i] @ X[i] + diagonal[i], 1e-12)
+            dual = min(max(duals[i] - step, 0), bounds[i])
+            w += (dual - duals[i]) * y[i] * X[i]
+            duals[i] = dual
+        if max(violations) - min(violations) <= problem.tol:
+            break
+    return w[:-1], w[-1], sweep
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["squared_hinge", "hinge"]),
+    st.booleans(),
+    st.integers(1, 6),
+)
+def test_descent_agrees_with_its_twin(seed, loss, fit_intercept, max_iter):
+    X, Y = random_data(seed, n_rows=15, n_features=8, n_children=3)
+    problem = make_problem(
+        loss, fit_intercept=fit_intercept, max_iter=max_iter, tol=1e-9
+    )
+    W, intercepts, _ = train_dense(X, Y, problem)
+    for child in range(Y.shape[1]):
+        w, b, _ = train_one_twin(X.astype(float), 2 * Y[:, child] - 1, problem)
+        np.testing.assert_allclose(W[:, child], w, atol=1e-4)
+        assert intercepts[child] == pytest.approx(b, abs=1e-4)
+
+
+def test_sweeps_end_at_the_tolerance():
+    X, Y = random_data(seed=4, n_children=1)
+    loose = make_problem(tol=0.1)
+    _, _, result = train_dense(X, Y, loose)
+    _, _, sweeps = train_one_twin(X.astype(float), 2 * Y[:, 0] - 1, loose)
+    assert result.n_iter == sweeps < 100
+
+
+def test_unconverged_nodes_are_counted():
+    X, Y = random_data(seed=4, n_children=3)
+    _, _, result = train_dense(X, Y, make_problem(max_iter=1, tol=1e-8))
+    assert (result.n_iter, result.n_trained, result.n_unconverged) == (1, 3, 3)
+
+
+# Constant nodes
+
+
+def test_nodes_with_nothing_to_learn():
+    X, Y = random_data(seed=6, n_children=4)
+    Y[:, 1], Y[:, 2] = 0, 1
+    W, intercepts, result = train_dense(X, Y, make_problem())
+    assert np.isneginf(intercepts[1])
+    assert np.isposinf(intercepts[2])
+    assert not W[:, 1:3].any()
+    assert np.isfinite(intercepts[[0, 3]]).all()
+    assert result.n_trained == 2
+
+
+def test_single_children_cost_nothing():
+    n_nodes = 5
+    eye = Compressed.from_sparse(sparse.csc_array(np.eye(n_nodes, dtype=np.float32)))
+    targets = LevelTargets(np.arange(n_nodes + 1), eye, eye)
+    result = train_level(compress(np.eye(n_nodes)), targets, make_problem())
+    assert (result.n_iter, result.n_trained) == (0, 0)
+    assert result.weights.n_weights == 0
+    assert np.isposinf(result.weights.intercepts).all()
+
+
+def test_empty_rows_and_no_intercept():
+    X, Y = np.zeros((4, 3)), np.array([[1, 0], [0, 1], [1, 0], [0, 1.0]])
+    for loss in LOSSES:
+        W, intercepts, _ = train_dense(
+            X, Y, make_problem(loss, fit_intercept=False, max_iter=50)
+        )
+        assert not W.any()
+        assert not intercepts.any()
+
+
+# Independence of how the work is cut
+
+
+def random_level(seed):
+    """Several parents, of which the first has several blocks of children."""
+    rng = np.random.default_rng(seed)
+    child_offsets = np.array([0, 2 * N_LANES + 3, 2 * N_LANES + 4, 3 * N_LANES])
+    X = sparse.random_array((200, 50), density=0.1, rng=rng, dtype=np.float32)
+    Y = rng.random((200, child_offsets[-1])) < 0.08
+    parents = np.stack(
+        [
+            Y[:, a:b].any(axis=1)
+            for a, b in zip(child_offsets[:-1], child_offsets[1:], strict=True)
+        ],
+        axis=1,
+    )
+    targets = LevelTargets(
+        child_offsets,
+        Compressed.from_sparse(sparse.csc_array(parents.astype(np.float32))),
+        Compressed.from_sparse(sparse.csc_array(Y.astype(np.float32))),
+    )
+    return compress(X), targets
+
+
+def assert_same_weights(one, other):
+    for name, array in vars(one).items():
+        np.testing.assert_array_equal(array, getattr(other, name), strict=True)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("task_work", [1, 3000, 10**9])
+def test_weights_do_not_depend_on_how_work_is_cut(monkeypatch, loss, task_work):
+    X, targets = random_level(seed=7)
+    problem = make_problem(loss, tol=0.1, weight_floor=0.05)
+    expected = train_level(X, targets, problem)
+    monkeypatch.setattr(training, "_TASK_WORK", task_work)
+    found = train_level(X, targets, problem)
+    assert_same_weights(found.weights, expected.weights)
+    assert found.n_iter == expected.n_iter
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_weights_do_not_depend_on_the_backend(monkeypatch, backend):
+    monkeypatch.setattr(training, "_TASK_WORK", 3000)
+    X, targets = random_level(seed=8)
+    problem = make_problem(tol=0.1)
+    expected = train_level(X, targets, problem)
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        found = train_level(X, targets, problem)
+    assert_same_weights(found.weights, expected.weights)
+
+
+def test_a_detached_task_carries_only_its_rows():
+    X, targets = random_level(seed=9)
+    one = targets.between(1, 2)
+    task = training._Task(X, one, 1, (training._Item(1, 0, 1, 1),), make_problem())
+    detached = pickle.loads(pickle.dumps(task.detached()))
+    assert detached.X.n_vectors == len(one.rows.indices)
+    assert_same_weights(
+        training._train_task(detached)[0].weights, training._train_task(task)[0].weights
+    )
+
+
+def test_a_lane_does_not_depend_on_its_neighbours():
+    X, Y = random_data(seed=10, n_children=N_LANES + 2)
+    problem = make_problem(tol=0.1)
+    W, intercepts, _ = train_dense(X, Y, problem)
+    for child in (0, N_LANES - 1, N_LANES + 1):
+        alone, intercept, _ = train_dense(X, Y[:, [child]], problem)
+        np.testing.assert_array_equal(W[:, child], alone[:, 0])
+        assert intercepts[child] == intercept[0]
+
+
+# Storage
+
+
+def test_weights_below_the_floor_are_dropped():
+    X, Y = random_data(seed=11, n_children=N_LANES + 1)
+    full, _, _ = train_dense(X, Y, make_problem(tol=0.1))
+    floored, _, result = train_dense(X, Y, make_problem(tol=0.1, weight_floor=0.2))
+    np.testing.assert_array_equal(floored, np.where(np.abs(full) >= 0.2, full, 0))
+    weights = result.weights
+    assert weights.n_weights == np.count_nonzero(floored)
+    assert (np.diff(weights.run_offsets) > 0).all()
+    assert (np.diff(weights.features) > 0).all()
+    assert weights.features.dtype == weights.children.dtype == np.int32
+    assert weights.row_offsets.dtype == weights.run_offsets.dtype == np.int64
+    assert weights.weights.dtype == weights.intercepts.dtype == np.float32
+
+
+def test_parts_of_one_parent_merge():
+    X, targets = random_level(seed=12)
+    whole = train_level(X, targets.between(0, 1), make_problem(tol=0.1)).weights
+    parts = []
+    for start in range(0, len(whole.intercepts), 10):
+        mine = (whole.children >= start) & (whole.children < start + 10)
+        counts = np.add.reduceat(mine, whole.run_offsets[:-1])
+        used = counts > 0
+        parts.append(
+            LinearWeights(
+                np.array([0, used.sum()]),
+                whole.features[used],
+                np.concatenate([[0], np.cumsum(counts[used])]),
+                whole.children[mine],
+                whole.weights[mine],
+                whole.intercepts[start : start + 10],
+            )
+        )
+    assert_same_weights(LinearWeights.merge_siblings(parts), whole)
+
+
+def test_read_only_input():
+    X, targets = random_level(seed=13)
+    arrays = [
+        *X[:3],
+        *targets.rows[:3],
+        *targets.positives[:3],
+        targets.child_offsets,
+    ]
+    for array in arrays:
+        array.setflags(write=False)
+    train_level(X, targets, make_problem(tol=0.1))
