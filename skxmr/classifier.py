@@ -399,8 +399,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray of shape (n_samples, n_labels)
             For an indicator: sparse where y was, float32, at most `max_candidates`
-            scores a row, each between 0 and 1, and 0 for all other labels. For class labels: dense float64,
-            rows sum to 1.
+            scores a row, each between 0 and 1, and 0 for all other labels. For
+            class labels: dense float64, rows sum to 1.
         """
         shortlist = self._shortlister(X)
         return self._target.predict_proba(shortlist)
