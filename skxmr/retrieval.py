@@ -104,10 +104,8 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             label_texts = check_texts(label_texts, "label_texts")
             texts, y = _with_label_rows(texts, y, label_texts)
         vectorizer = self._make_vectorizer()
-        classifier = (
-            XRLinearClassifier() if self.classifier is None else self.classifier
-        )
-        classifier = clone(classifier).fit(vectorizer.fit_transform(texts), y)
+        classifier = self._make_classifier()
+        classifier.fit(vectorizer.fit_transform(texts), y)
         self.vectorizer_ = vectorizer
         self.classifier_ = classifier
         self.classes_ = classifier.classes_
@@ -121,6 +119,11 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             WordNgramTfidf(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b"),
             CharNgramTfidf(ngram_range=(3, 3)),
         )
+
+    def _make_classifier(self):
+        if self.classifier is not None:
+            return clone(self.classifier)
+        return XRLinearClassifier()
 
     def search(self, text, k=10):
         """Find the best labels for one text.

@@ -114,12 +114,12 @@ def test_exhaustive_search_scores_every_label(problem, transform):
         assert columns[i, found].tolist() == order[: found.sum()].tolist()
 
 
-def test_nodes_of_an_upper_level(rng_seed=3):
-    rng = np.random.default_rng(rng_seed)
+def test_nodes_of_an_upper_level():
+    rng = np.random.default_rng(3)
     tree = LabelTree.from_parents([-1, 0, 0, 0, 1, 1, 2, 3, 3])
     levels = random_levels(tree, rng, 1.0)[:1]
     x = np.ones((1, N_FEATURES), dtype=np.float32)
-    nodes, scores = beam_search(
+    nodes, _ = beam_search(
         compress(x),
         lay_out(tree, levels),
         k=3,

@@ -1,3 +1,4 @@
+import itertools
 import pickle
 
 import joblib
@@ -185,19 +186,17 @@ def train_one_twin(X, y, problem):
     diagonal = np.zeros(len(X)) if problem.loss == "hinge" else 0.5 / costs
     bounds = costs if problem.loss == "hinge" else np.full(len(X), np.inf)
     order, random = list(range(len(X))), SplitMix(training._seed(problem.seed, 0))
-    for sweep in range(1, problem.max_iter + 1):
+    sweep = 0
+    while sweep < problem.max_iter:
+        sweep += 1
         random.shuffle(order)
         violations = []
         for i in order:
             gradient = y[i] * (X[i] @ w) - 1 + diagonal[i] * duals[i]
             at_low, at_high = duals[i] <= 0, duals[i] >= bounds[i]
-            violations.append(
-                min(gradient, 0)
-                if at_low
-                else max(gradient, 0)
-                if at_high
-                else gradient
-            )
+            lowest = 0 if at_high else -np.inf
+            highest = 0 if at_low else np.inf
+            violations.append(min(max(gradient, lowest), highest))
             step = gradient / max(X[i] @ X[i] + diagonal[i], 1e-12)
             dual = min(max(duals[i] - step, 0), bounds[i])
             w += (dual - duals[i]) * y[i] * X[i]
@@ -284,10 +283,7 @@ def random_level(seed):
     X = sparse.random_array((200, 50), density=0.1, rng=rng, dtype=np.float32)
     Y = rng.random((200, child_offsets[-1])) < 0.08
     parents = np.stack(
-        [
-            Y[:, a:b].any(axis=1)
-            for a, b in zip(child_offsets[:-1], child_offsets[1:], strict=True)
-        ],
+        [Y[:, a:b].any(axis=1) for a, b in itertools.pairwise(child_offsets)],
         axis=1,
     )
     targets = LevelTargets(

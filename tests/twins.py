@@ -1,5 +1,7 @@
 """Slow and obvious twins of what the kernels do, and builders of random input."""
 
+import itertools
+
 import numpy as np
 from scipy import sparse
 
@@ -14,7 +16,7 @@ def compress(X):
 def weights_from_dense(W, intercepts, child_offsets):
     """LinearWeights of one level from a matrix of shape (n_features, n_children)."""
     features, run_lengths, n_rows, children, weights = [], [], [], [], []
-    for first, last in zip(child_offsets[:-1], child_offsets[1:], strict=True):
+    for first, last in itertools.pairwise(child_offsets):
         chunk = W[:, first:last]
         used = np.flatnonzero(chunk.any(axis=1))
         n_rows.append(len(used))
