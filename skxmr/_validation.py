@@ -1,6 +1,7 @@
 """Every check of input; the only room that imports scikit-learn's private names."""
 
 import copy
+from collections.abc import Iterable
 from numbers import Integral
 from os import PathLike, fspath
 
@@ -13,6 +14,7 @@ from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     Options,
+    RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -26,13 +28,14 @@ __all__ = [
     "HasMethods",
     "Interval",
     "Options",
+    "RealNotInt",
     "StrOptions",
     "check_count",
+    "check_documents",
     "check_is_fitted",
     "check_label_names",
     "check_memory",
     "check_relevance",
-    "check_texts",
     "fit_context",
     "indicator_pattern",
     "public_csr",
@@ -320,8 +323,14 @@ def check_label_names(label_names, n_labels, n_samples):
 # -----
 
 
-def check_texts(texts, name):
-    """List texts, refusing one string and items that are not strings.
+def check_documents(documents, name="raw_documents"):
+    """Make a list of `str` of any iterable of texts.
+
+    Parameters
+    ----------
+    documents : iterable of str
+    name : str, default="raw_documents"
+        What to call them in messages.
 
     Returns
     -------
@@ -330,25 +339,32 @@ def check_texts(texts, name):
     Raises
     ------
     ValueError
-        If `texts` is a single string.
+        If `documents` is one text or has more than one dimension.
     TypeError
-        If `texts` cannot be iterated over, or an item is no string.
+        If it is no iterable, or one of its items is no `str`.
     """
-    if isinstance(texts, str | bytes):
+    if isinstance(documents, (str, bytes, bytearray)):
         raise ValueError(
-            f"{name} must be an iterable of strings; got a single "
-            f"{type(texts).__name__}. Put it into a list."
+            f"{name} must be an iterable of str, one per document; got a single "
+            f"{type(documents).__name__}. Put it in a list."
         )
-    try:
-        texts = list(texts)
-    except TypeError as error:
+    if not isinstance(documents, Iterable):
         raise TypeError(
-            f"{name} must be an iterable of strings; got a {type(texts).__name__}."
-        ) from error
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
+            f"{name} must be an iterable of str, one per document; "
+            f"got {type(documents).__name__}."
+        )
+    shape = getattr(documents, "shape", (0,))
+    if len(shape) != 1:
+        # Iterating over a data frame would yield the names of its columns.
+        raise ValueError(
+            f"{name} must have one dimension, like a list of str or one column "
+            f"of a data frame; got {type(documents).__name__} of shape {shape}."
+        )
+    documents = list(documents)
+    for position, document in enumerate(documents):
+        if not isinstance(document, str):
             raise TypeError(
-                f"{name} must hold strings; item {i} is {text!r}, a "
-                f"{type(text).__name__}."
+                f"{name}[{position}] must be a str; "
+                f"got {document!r:.50} of type {type(document).__name__}."
             )
-    return texts
+    return documents

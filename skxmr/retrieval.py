@@ -9,7 +9,7 @@ from skxmr._validation import (
     HasMethods,
     check_count,
     check_is_fitted,
-    check_texts,
+    check_documents,
     fit_context,
 )
 from skxmr.classifier import XRLinearClassifier
@@ -99,9 +99,9 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         TypeError
             If a text is no string.
         """
-        texts = check_texts(texts, "texts")
+        texts = check_documents(texts, "texts")
         if label_texts is not None:
-            label_texts = check_texts(label_texts, "label_texts")
+            label_texts = check_documents(label_texts, "label_texts")
             texts, y = _with_label_rows(texts, y, label_texts)
         vectorizer = self._make_vectorizer()
         classifier = self._make_classifier()
@@ -205,7 +205,7 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
 
     def _transform(self, texts):
         check_is_fitted(self)
-        return self.vectorizer_.transform(check_texts(texts, "texts"))
+        return self.vectorizer_.transform(check_documents(texts, "texts"))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
