@@ -30,11 +30,12 @@ __all__ = [
     "Options",
     "RealNotInt",
     "StrOptions",
-    "check_count",
     "check_documents",
     "check_is_fitted",
+    "check_k",
     "check_label_names",
     "check_memory",
+    "check_propensities",
     "check_relevance",
     "fit_context",
     "indicator_pattern",
@@ -48,6 +49,58 @@ __all__ = [
 
 _LEARNED_FROM_X = ("n_features_in_", "feature_names_in_")
 _MAX_INT32 = np.iinfo(np.int32).max
+
+
+def check_k(k, caller):
+    """Refuse a number of labels to retrieve that is not a positive integer.
+
+    Parameters
+    ----------
+    k : object
+        What the user gave.
+    caller : str
+        Name of the user's function, for the message.
+
+    Raises
+    ------
+    InvalidParameterError
+        Where `k` is anything else; both a ValueError and a TypeError.
+    """
+    at_least_one = Interval(Integral, 1, None, closed="left")
+    validate_parameter_constraints({"k": [at_least_one]}, {"k": k}, caller)
+
+
+def check_propensities(propensities):
+    """Check propensities of labels and return them as an array.
+
+    Parameters
+    ----------
+    propensities : array-like of shape (n_labels,)
+
+    Returns
+    -------
+    ndarray of shape (n_labels,), float64
+
+    Raises
+    ------
+    ValueError
+        If they are not 1-D, none, not numbers, or not in (0, 1].
+    """
+    propensities = check_array(
+        propensities, dtype=np.float64, ensure_2d=False, input_name="propensities"
+    )
+    if propensities.ndim != 1:
+        raise ValueError(
+            "propensities must have the shape (n_labels,), got an array of shape "
+            f"{propensities.shape}."
+        )
+    lowest, highest = propensities.min(), propensities.max()
+    if lowest <= 0 or highest > 1:
+        raise ValueError(
+            "propensities must be probabilities in (0, 1], got values from "
+            f"{lowest} to {highest}."
+        )
+    return propensities
 
 
 def public_csr(X):
@@ -71,25 +124,6 @@ def public_csr(X):
 def check_memory(memory):
     """Make a `joblib.Memory` of the parameter `memory`, which may be a path."""
     return _check_memory(fspath(memory) if isinstance(memory, PathLike) else memory)
-
-
-def check_count(value, name):
-    """Refuse anything but a positive integer.
-
-    Raises
-    ------
-    TypeError
-        If `value` is no integer.
-    ValueError
-        If it is less than 1.
-    """
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(
-            f"{name} must be an integer; got {value!r}, a {type(value).__name__}."
-        )
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1; got {value}.")
-    return int(value)
 
 
 # Features

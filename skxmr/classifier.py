@@ -17,8 +17,8 @@ from skxmr._validation import (
     HasMethods,
     Interval,
     StrOptions,
-    check_count,
     check_is_fitted,
+    check_k,
     check_label_names,
     check_memory,
     fit_context,
@@ -438,7 +438,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         scores : ndarray of shape (n_samples, k), float32
             Between 0 and 1; 0 where the search reaches fewer.
         """
-        k = check_count(k, "k")
+        check_k(k, "XRLinearClassifier.rank")
         check_is_fitted(self)
         columns, log_scores = self._find(validate_features(self, X), k)
         return columns, scores_from_logs(columns, log_scores)

@@ -7,9 +7,9 @@ from sklearn.pipeline import make_union
 
 from skxmr._validation import (
     HasMethods,
-    check_count,
-    check_is_fitted,
     check_documents,
+    check_is_fitted,
+    check_k,
     fit_context,
 )
 from skxmr.classifier import XRLinearClassifier
@@ -186,7 +186,7 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         scores : ndarray of shape (n_samples, k), float32
             Between 0 and 1; 0 where fewer are found.
         """
-        k = check_count(k, "k")
+        check_k(k, "TextRetriever.search_batch")
         return self.classifier_.rank(self._transform(texts), k)
 
     rank = search_batch

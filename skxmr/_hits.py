@@ -1,0 +1,247 @@
+"""What every metric @k counts: which of a row's first k columns are true."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+from skxmr._validation import check_k
+from skxmr.ranking import top_k
+
+__all__ = ["Hits", "find_hits", "indicator_csr"]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The retrieved columns of each row beside its true ones.
+
+    Attributes
+    ----------
+    truth : csr_array of shape (n_samples, n_labels), bool
+        Every true label of a row once, in the order of the columns.
+    columns : ndarray of shape (n_samples, at most k), int64
+        Retrieved columns, best first, -1 after the last.
+    is_hit : ndarray of shape (n_samples, at most k), bool
+        Whether that column is a true label of its row.
+    """
+
+    truth: sparse.csr_array
+    columns: np.ndarray
+    is_hit: np.ndarray
+
+    @property
+    def n_samples(self):
+        """Count the rows, those without a true label too."""
+        return self.truth.shape[0]
+
+    @property
+    def n_true(self):
+        """Count the true labels of each row: int64 array of shape (n_samples,)."""
+        return np.diff(self.truth.indptr)
+
+
+def find_hits(y_true, scores, k, caller):
+    """Read what a metric is given and mark the hits.
+
+    Parameters
+    ----------
+    y_true, scores, k
+        As every function of `skxmr.metrics` takes them.
+    caller : str
+        Name of the user's function, for messages.
+
+    Returns
+    -------
+    Hits
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed, or the two do not fit together.
+    """
+    check_k(k, caller)
+    columns, n_columns = _ranked_columns(scores, k)
+    if np.ndim(y_true) == 1 and not sparse.issparse(y_true):
+        truth = _truth_of_classes(y_true, n_columns)
+        n_labels = None  # how many classes there are is not said
+    else:
+        truth = _truth_of_indicator(y_true, n_columns)
+        n_labels = truth.shape[1]
+    if len(columns) != truth.shape[0]:
+        raise ValueError(
+            "y_true and scores must have the same number of rows, got "
+            f"{truth.shape[0]} and {len(columns)}."
+        )
+    _check_columns_fit(columns, k, n_labels)
+    columns = columns[:, :k]
+    return Hits(truth, columns, _are_true(columns, truth))
+
+
+def indicator_csr(y, name):
+    """Read a label indicator.
+
+    Parameters
+    ----------
+    y : array-like or sparse matrix of shape (n_samples, n_labels)
+        Not negative; what is not zero is there, however often it is stored.
+    name : str
+        The argument's name, for messages.
+
+    Returns
+    -------
+    csr_array of shape (n_samples, n_labels), bool
+        Canonical and without explicit zeros; `y` stays as it was.
+    """
+    y = check_array(y, accept_sparse="csr", input_name=name)
+    values = y.data if sparse.issparse(y) else y
+    if values.min(initial=0) < 0:
+        raise ValueError(f"{name} must be an indicator of 0 and 1, got {values.min()}.")
+    if sparse.issparse(y):
+        there = sparse.csr_array((y.data != 0, y.indices, y.indptr), y.shape, copy=True)
+    else:
+        there = sparse.csr_array(y != 0)
+    there.sum_duplicates()
+    there.eliminate_zeros()
+    return there
+
+
+def _truth_of_indicator(y_true, n_columns):
+    truth = indicator_csr(y_true, "y_true")
+    if n_columns not in (None, truth.shape[1]):
+        raise ValueError(
+            "y_true and scores must have the same number of columns, got "
+            f"{truth.shape[1]} and {n_columns}."
+        )
+    return truth
+
+
+def _truth_of_classes(y_true, n_columns):
+    """Make an indicator of one column index per row; -1 gets a column of its own."""
+    y_true = np.asarray(y_true)
+    if y_true.dtype.kind not in "iu":
+        raise ValueError(
+            "y_true, where it is 1-D, must hold column indices (integers), got "
+            f"{y_true.dtype}; a scorer of skxmr.metrics looks class labels up."
+        )
+    if y_true.size == 0:
+        raise ValueError("y_true must have at least one row, got none.")
+    if y_true.min() < -1:
+        raise ValueError(
+            "y_true must hold column indices, or -1 for a class without a column, "
+            f"got {y_true.min()}."
+        )
+    last = int(y_true.max())
+    if n_columns is not None and last >= n_columns:
+        raise ValueError(
+            f"y_true must hold indices of scores' {n_columns} columns, got {last}."
+        )
+    indices = y_true.astype(np.int64)
+    # Beyond every column that can be retrieved from a score matrix.
+    nowhere = last + 1 if n_columns is None else n_columns
+    indices[indices < 0] = nowhere
+    indptr = np.arange(indices.size + 1)
+    is_there = np.ones(indices.size, dtype=bool)
+    return sparse.csr_array(
+        (is_there, indices, indptr), shape=(indices.size, nowhere + 1)
+    )
+
+
+def _ranked_columns(scores, k):
+    """Give the columns best first, and how many there are where that is known."""
+    if isinstance(scores, tuple):
+        return _columns_of_pair(scores), None
+    if not sparse.issparse(scores):
+        scores = np.asarray(scores)
+        if scores.dtype.kind in "iu":
+            return _check_columns(scores), None
+    scores = check_array(
+        scores,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        input_name="scores",
+    )
+    lowest = (scores.data if sparse.issparse(scores) else scores).min(initial=0)
+    if lowest < 0:
+        raise ValueError(
+            "scores must not be negative, for 0 means not retrieved; pass the columns "
+            f"that skxmr.rank finds by a signed score. Got {lowest}."
+        )
+    n_columns = scores.shape[1]
+    return top_k(scores, min(k, n_columns))[0], n_columns
+
+
+def _columns_of_pair(pair):
+    if len(pair) != 2:
+        raise ValueError(
+            "scores must be a matrix, columns, or the pair (columns, scores) that "
+            f"skxmr.rank returns, got a tuple of {len(pair)}."
+        )
+    columns, scores = map(np.asarray, pair)
+    if columns.shape != scores.shape:
+        raise ValueError(
+            "scores, as a pair (columns, scores), must be two arrays of one shape, got "
+            f"{columns.shape} and {scores.shape}."
+        )
+    columns = _check_columns(columns)
+    if np.isnan(scores).any():
+        raise ValueError("scores, in the pair (columns, scores), must not hold NaN.")
+    if ((scores[:, 1:] > scores[:, :-1]) & (columns[:, 1:] >= 0)).any():
+        raise ValueError(
+            "scores, in the pair (columns, scores), must come highest first; got a row "
+            "in which they rise."
+        )
+    return columns
+
+
+def _check_columns(columns):
+    """Check ranked columns on their own and return them as int64."""
+    if columns.dtype.kind not in "iu":
+        raise ValueError(
+            f"columns, in the pair (columns, scores), must be integers, got "
+            f"{columns.dtype}."
+        )
+    if columns.ndim != 2 or 0 in columns.shape:
+        raise ValueError(
+            "columns must have the shape (n_samples, k) with neither 0, got "
+            f"{columns.shape}."
+        )
+    columns = columns.astype(np.int64, copy=False)
+    if columns.min() < -1:
+        raise ValueError(
+            f"columns must be column indices, or -1 for none, got {columns.min()}."
+        )
+    if ((columns[:, 1:] >= 0) & (columns[:, :-1] < 0)).any():
+        raise ValueError("columns must not go on after a -1, got a row that does.")
+    ordered = np.sort(columns, axis=1)
+    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
+        raise ValueError(
+            "columns must not repeat in a row, got a row where one does. (An array of "
+            "integers is read as columns; make a score matrix one of floats.)"
+        )
+    return columns
+
+
+def _check_columns_fit(columns, k, n_labels):
+    highest = columns.max()
+    if n_labels is not None and highest >= n_labels:
+        raise ValueError(
+            f"columns must be below the {n_labels} columns of y_true, got {highest}."
+        )
+    width = columns.shape[1]
+    found_all = n_labels is not None and width >= n_labels
+    if width < k and not found_all and (columns[:, -1] >= 0).any():
+        raise ValueError(
+            f"scores must hold the first {k} columns of each row for k={k}, got "
+            f"{width}."
+        )
+
+
+def _are_true(columns, truth):
+    """Mark the columns that are true labels of their rows."""
+    n_samples, n_labels = truth.shape
+    stride = max(n_labels, int(columns.max()) + 1)
+    rows = np.arange(n_samples)
+    true_keys = np.repeat(rows, np.diff(truth.indptr)) * stride + truth.indices
+    keys = rows[:, np.newaxis] * stride + columns
+    return np.isin(keys, true_keys) & (columns >= 0)

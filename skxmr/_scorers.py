@@ -1,0 +1,399 @@
+"""Scorers: a metric @k of what an estimator ranks first, as a search calls it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._ranking_metrics import (
+    coverage_at_k,
+    ndcg_at_k,
+    precision_at_k,
+    propensity_scored_precision_at_k,
+    recall_at_k,
+    reciprocal_rank_at_k,
+)
+from skxmr._validation import check_k, check_propensities
+from skxmr.ranking import final_estimator, rank
+
+__all__ = [
+    "ClassPropensityScorer",
+    "PropensityScorer",
+    "RankingScorer",
+    "coverage_at_k_scorer",
+    "ndcg_at_k_scorer",
+    "precision_at_k_scorer",
+    "propensity_scored_precision_at_k_scorer",
+    "recall_at_k_scorer",
+    "reciprocal_rank_at_k_scorer",
+]
+
+
+class RankingScorer:
+    """Score an estimator by a metric of its first `k` labels.
+
+    Picklable, and equal to another of the same metric and `k`. It holds
+    ``n_samples x k`` numbers, never ``n_samples x n_labels``.
+
+    Parameters
+    ----------
+    metric : callable
+        A function of `skxmr.metrics`, called as ``metric(y_true, ranking, k)``.
+    k : int
+        How many labels to retrieve for each row, at least 1.
+    """
+
+    def __init__(self, metric, k):
+        check_k(k, f"{metric.__name__}_scorer")
+        self.metric = metric
+        self.k = k
+
+    def __call__(self, estimator, X, y):
+        """Rank the labels of `X` and compare with the truth.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted, and such that `skxmr.rank` can rank with it.
+        X : array-like, sparse matrix or list of str, of n_samples rows
+        y : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
+            A label indicator, or class labels of any type. A class that the estimator
+            never saw in training is a miss.
+
+        Returns
+        -------
+        float
+            Higher is better.
+        """
+        y_true = y if _is_indicator(y) else _columns_of_classes(y, estimator)[0]
+        return self.metric(y_true, rank(estimator, X, self.k), self.k)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self._identity() == other._identity()
+
+    def __hash__(self):
+        return hash(self._identity())
+
+    def __repr__(self):
+        return f"{self.metric.__name__}_scorer({self._arguments()})"
+
+    def _arguments(self):
+        return repr(self.k)
+
+    def _identity(self):
+        return self.metric, self.k
+
+
+class PropensityScorer(RankingScorer):
+    """Score by a metric that weighs the columns of a label indicator.
+
+    Parameters
+    ----------
+    metric : callable
+        Called as ``metric(y_true, ranking, k, propensities=...)``.
+    k : int
+        How many labels to retrieve for each row, at least 1.
+    propensities : array-like of shape (n_labels,)
+        By column, in (0, 1]; copied.
+    """
+
+    def __init__(self, metric, k, propensities):
+        super().__init__(metric, k)
+        self.propensities = check_propensities(propensities).copy()
+
+    def __call__(self, estimator, X, y):
+        """Rank the labels of `X` and compare with the truth.
+
+        Parameters
+        ----------
+        estimator, X
+            As for `RankingScorer`.
+        y : array-like or sparse matrix of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        float
+            Higher is better.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds class labels: their columns differ from fold to fold.
+        """
+        if not _is_indicator(y):
+            raise ValueError(
+                "propensities must be a dict from class to propensity where y holds "
+                "class labels, got an array."
+            )
+        ranking = rank(estimator, X, self.k)
+        return self.metric(y, ranking, self.k, propensities=self.propensities)
+
+    def __eq__(self, other):
+        return super().__eq__(other) and np.array_equal(
+            self.propensities, other.propensities
+        )
+
+    __hash__ = RankingScorer.__hash__
+
+    def _arguments(self):
+        return f"{self.k}, propensities=<{len(self.propensities)} labels>"
+
+
+class ClassPropensityScorer(RankingScorer):
+    """Score by a metric that weighs classes.
+
+    Parameters
+    ----------
+    metric : callable
+        Called as ``metric(y_true, ranking, k, propensities=...)``.
+    k : int
+        How many labels to retrieve for each row, at least 1.
+    propensities : mapping
+        From class to propensity, in (0, 1]; copied. A class not in it has the smallest.
+    """
+
+    def __init__(self, metric, k, propensities):
+        super().__init__(metric, k)
+        check_propensities(list(propensities.values()))
+        self.propensities = dict(propensities)
+
+    def __call__(self, estimator, X, y):
+        """Rank the labels of `X` and compare with the truth.
+
+        Parameters
+        ----------
+        estimator, X
+            As for `RankingScorer`.
+        y : array-like of shape (n_samples,)
+            Class labels.
+
+        Returns
+        -------
+        float
+            Higher is better.
+
+        Raises
+        ------
+        ValueError
+            If `y` is a label indicator, which has columns and no classes.
+        """
+        if _is_indicator(y):
+            raise ValueError(
+                "propensities must be an array by column where y is a label indicator, "
+                "got a dict."
+            )
+        columns, names = _columns_of_classes(y, estimator)
+        rarest = min(self.propensities.values())
+        by_column = [self.propensities.get(name, rarest) for name in names]
+        ranking = rank(estimator, X, self.k)
+        return self.metric(columns, ranking, self.k, propensities=by_column)
+
+    def __eq__(self, other):
+        return super().__eq__(other) and self.propensities == other.propensities
+
+    __hash__ = RankingScorer.__hash__
+
+    def _arguments(self):
+        return f"{self.k}, propensities=<{len(self.propensities)} classes>"
+
+
+def precision_at_k_scorer(k=5):
+    """Make a scorer of `precision_at_k`, for `GridSearchCV` and the like.
+
+    Parameters
+    ----------
+    k : int, default=5
+        How many labels to look at, at least 1.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; picklable. It ranks with `skxmr.rank` and so never
+        holds a score for every label. `y` is a label indicator, or class labels of any
+        type, for which a class that the estimator never saw is a miss.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import precision_at_k_scorer
+    >>> precision_at_k_scorer(1)
+    precision_at_k_scorer(1)
+    """
+    return RankingScorer(precision_at_k, k)
+
+
+def recall_at_k_scorer(k=5):
+    """Make a scorer of `recall_at_k`, for `GridSearchCV` and the like.
+
+    Parameters
+    ----------
+    k : int, default=5
+        How many labels to look at, at least 1.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV, KFold
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skxmr.metrics import recall_at_k_scorer
+    >>> X = [[0.0], [0.1], [0.2], [0.3], [5.0], [5.1], [5.2], [5.3]]
+    >>> y = ["shoes", "boots", "shoes", "boots", "lamp", "bulb", "lamp", "bulb"]
+    >>> search = GridSearchCV(
+    ...     KNeighborsClassifier(),
+    ...     {"n_neighbors": [1, 3]},
+    ...     scoring=recall_at_k_scorer(2),
+    ...     cv=KFold(8),
+    ... ).fit(X, y)
+    >>> search.best_params_
+    {'n_neighbors': 3}
+    """
+    return RankingScorer(recall_at_k, k)
+
+
+def ndcg_at_k_scorer(k=5):
+    """Make a scorer of `ndcg_at_k`, for `GridSearchCV` and the like.
+
+    Parameters
+    ----------
+    k : int, default=5
+        How many labels to look at, at least 1.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import ndcg_at_k_scorer
+    >>> ndcg_at_k_scorer(10)
+    ndcg_at_k_scorer(10)
+    """
+    return RankingScorer(ndcg_at_k, k)
+
+
+def reciprocal_rank_at_k_scorer(k=5):
+    """Make a scorer of `reciprocal_rank_at_k`, for `GridSearchCV` and the like.
+
+    Parameters
+    ----------
+    k : int, default=5
+        How many labels to look at, at least 1.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import reciprocal_rank_at_k_scorer
+    >>> reciprocal_rank_at_k_scorer(10)
+    reciprocal_rank_at_k_scorer(10)
+    """
+    return RankingScorer(reciprocal_rank_at_k, k)
+
+
+def coverage_at_k_scorer(k=5):
+    """Make a scorer of `coverage_at_k`, for `GridSearchCV` and the like.
+
+    Parameters
+    ----------
+    k : int, default=5
+        How many labels to look at, at least 1.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import coverage_at_k_scorer
+    >>> coverage_at_k_scorer(10)
+    coverage_at_k_scorer(10)
+    """
+    return RankingScorer(coverage_at_k, k)
+
+
+def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
+    """Make a scorer of `propensity_scored_precision_at_k`, for `GridSearchCV` etc.
+
+    Parameters
+    ----------
+    k : int, default=5
+        How many labels to look at, at least 1.
+    propensities : array-like of shape (n_labels,) or dict
+        An array, by column, where the scorer will be given a label indicator. Where it
+        will be given class labels, a dict from class to propensity, since ``classes_``
+        differ from fold to fold; a class that is not in it has the smallest.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import propensities, propensity_scored_precision_at_k_scorer
+    >>> Y = [[1, 0], [1, 0], [1, 1]]
+    >>> propensity_scored_precision_at_k_scorer(1, propensities=propensities(Y))
+    propensity_scored_precision_at_k_scorer(1, propensities=<2 labels>)
+    """
+    by_class = isinstance(propensities, Mapping)
+    scorer = ClassPropensityScorer if by_class else PropensityScorer
+    return scorer(propensity_scored_precision_at_k, k, propensities)
+
+
+def _is_indicator(y):
+    """Tell a label indicator from class labels, which may come as one column."""
+    if sparse.issparse(y):
+        return True
+    shape = np.shape(y)
+    return len(shape) > 1 and shape[1] != 1
+
+
+def _columns_of_classes(y, estimator):
+    """Look class labels up among those that the estimator was fitted to.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, 1)
+        Class labels of any hashable type.
+    estimator : object
+        Fitted; has ``classes_`` where its pipelines and searches lead.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples,), int64
+        Index into ``classes_``; each class not among them gets one of its own beyond.
+    names : list
+        The class that each index stands for.
+    """
+    final = final_estimator(estimator)
+    if not hasattr(final, "classes_"):
+        raise TypeError(
+            "y holds class labels, so estimator must have classes_ to look them up in; "
+            f"got {type(final).__name__}, which has none."
+        )
+    classes = _listed(final.classes_)
+    column_of = {label: column for column, label in enumerate(classes)}
+    unseen: dict = {}
+    columns = np.empty(len(y), dtype=np.int64)
+    for row, label in enumerate(_listed(y)):
+        column = column_of.get(label)
+        if column is None:
+            column = unseen.setdefault(label, len(classes) + len(unseen))
+        columns[row] = column
+    return columns, [*classes, *unseen]
+
+
+def _listed(labels):
+    """List labels as plain Python objects, so that equal ones hash alike."""
+    if np.ndim(labels) == 2:
+        labels = np.ravel(labels)
+    # A list stays one: as an array, numbers among strings would become strings.
+    return labels.tolist() if hasattr(labels, "tolist") else list(labels)

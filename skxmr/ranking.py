@@ -1,0 +1,264 @@
+"""The first k labels of each row, from any fitted estimator."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import assert_all_finite
+
+from skxmr._validation import check_is_fitted, check_k
+
+__all__ = ["final_estimator", "rank", "top_k"]
+
+
+def rank(estimator, X, k=10):
+    """Rank the labels of each row: the `k` with the highest scores, best first.
+
+    Sees through a `Pipeline`, through a search such as `GridSearchCV`, and through
+    any nesting of the two, to the estimator that ranks.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted. Either it has a method ``rank(X, k)`` of its own, as
+        `XRLinearClassifier` has, which holds ``n_samples x k`` numbers and no more;
+        or it is a `Pipeline` whose last step can be ranked with, or has such a
+        ``best_estimator_``; or it is any other scikit-learn classifier with
+        ``predict_proba`` or (second choice) ``decision_function``. These last build
+        their own scores, mostly a dense array of ``n_samples x n_labels``: a
+        courtesy for comparing with them on problems where that fits in memory.
+    X : array-like, sparse matrix or list of str, of n_samples rows
+        What the estimator predicts from; a pipeline's earlier steps transform it.
+    k : int, default=10
+        How many labels to retrieve for each row, at least 1.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples, k), int64
+        Columns of the indicator `Y` that the estimator was fitted to, or indices
+        into its ``classes_`` where it was fitted to 1-D class labels; -1 after the
+        last where fewer than `k` are found. Equal scores come in the order of their
+        columns. A probability of 0 is not found; a decision function finds all.
+    scores : ndarray of shape (n_samples, k), float32 or float64
+        Their scores, highest first; 0 where the column is -1.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is none of these.
+    ValueError
+        If `k` is no positive integer, or the estimator's scores are malformed.
+    NotFittedError
+        If the estimator is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skxmr.ranking import rank
+    >>> X = [[0.0], [1.0], [2.0], [10.0]]
+    >>> Y = [[1, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]]
+    >>> neighbors = KNeighborsClassifier(n_neighbors=2)
+    >>> model = make_pipeline(StandardScaler(), neighbors).fit(X, Y)
+    >>> columns, scores = rank(model, [[0.4], [7.0]], k=3)
+    >>> columns
+    array([[ 0,  3, -1],
+           [ 1,  2,  3]])
+    >>> scores
+    array([[1. , 0.5, 0. ],
+           [0.5, 0.5, 0.5]])
+    """
+    check_k(k, "rank")
+    transformers, final = _descend(estimator)
+    if not isinstance(final, type) and callable(getattr(final, "rank", None)):
+        ranked = final.rank
+    else:
+        ranked = _ranker_of_scores(final, estimator)
+    for transformer in transformers:
+        X = transformer.transform(X)
+    return _checked(ranked(X, k), k, final)
+
+
+def final_estimator(estimator):
+    """Follow pipelines and searches down to the estimator that ranks.
+
+    Parameters
+    ----------
+    estimator : object
+        As for `rank`.
+
+    Returns
+    -------
+    object
+        The estimator whose columns `rank` returns, and whose ``classes_`` they index.
+    """
+    return _descend(estimator)[1]
+
+
+def top_k(scores, k):
+    """Find the `k` largest non-zero scores of each row.
+
+    Parameters
+    ----------
+    scores : ndarray or sparse matrix of shape (n_samples, n_labels)
+        Finite; a label with score 0, stored or not, is not found.
+    k : int
+        At least 1.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples, k), int64
+        Best first, equal scores in the order of their columns, then -1.
+    top_scores : ndarray of shape (n_samples, k), float32 or float64
+    """
+    if not sparse.issparse(scores):
+        return _top_k_of_mask(scores, _leading(scores, k) & (scores != 0), k)
+    scores = sparse.csr_array(scores)
+    if not scores.has_canonical_format:
+        scores = scores.copy()  # the caller's stays as it was
+        scores.sum_duplicates()
+    rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+    found = scores.data != 0
+    entries = rows[found], scores.indices[found], scores.data[found]
+    return _place(*entries, (scores.shape[0], k))
+
+
+def _descend(estimator):
+    """List the transformers on the way to the estimator that ranks, and that one."""
+    transformers = []
+    final = estimator
+    while not hasattr(final, "rank"):
+        if isinstance(final, Pipeline):
+            *steps, (_, final) = final.steps
+            transformers += [
+                step for _, step in steps if step is not None and step != "passthrough"
+            ]
+        elif hasattr(final, "best_estimator_"):
+            final = final.best_estimator_
+        else:
+            break
+    return transformers, final
+
+
+def _ranker_of_scores(final, estimator):
+    """Give a classifier without `rank` the function that stands in for it."""
+    if hasattr(final, "classes_"):
+        if hasattr(final, "predict_proba"):
+            return lambda X, k: top_k(_probabilities(final, X), k)
+        if hasattr(final, "decision_function"):
+            return lambda X, k: _top_k_signed(_decisions(final, X), k)
+    elif isinstance(final, BaseEstimator):
+        check_is_fitted(final)
+    came = _name(estimator)
+    if final is not estimator:
+        came += f" that leads to {_name(final)}"
+    raise TypeError(
+        "estimator must have a method rank(X, k), or be a classifier with "
+        "predict_proba or decision_function, or a Pipeline or a search refitted to its "
+        f"best parameters that leads to one of these; got {came}."
+    )
+
+
+def _name(thing):
+    if isinstance(thing, type):
+        return f"the class {thing.__name__} instead of an instance"
+    return repr(thing) if isinstance(thing, str) else type(thing).__name__
+
+
+def _probabilities(classifier, X):
+    """Probability of each column, as an ndarray or CSR array (n_samples, n_labels)."""
+    scores = classifier.predict_proba(X)
+    if isinstance(scores, list):  # one array per label, as forests and neighbors give
+        pairs = zip(scores, classifier.classes_, strict=True)
+        scores = np.column_stack([_positive(*pair) for pair in pairs])
+    return _check_scores(scores, classifier, "predict_proba")
+
+
+def _positive(probabilities, classes):
+    """Take a label's column of "yes"; a label never seen as "yes" has none."""
+    if not set(np.asarray(classes).tolist()) <= {0, 1}:
+        raise ValueError(
+            "estimator must have been fitted to labels that are there or not (0 and 1) "
+            f"to rank them, got one with the classes {classes}."
+        )
+    yes = np.flatnonzero(np.asarray(classes) == 1)
+    return probabilities[:, yes].sum(axis=1)
+
+
+def _decisions(classifier, X):
+    """Signed score of each column, as an ndarray or CSR array (n_samples, n_labels)."""
+    scores = classifier.decision_function(X)
+    if np.ndim(scores) == 1:  # of two classes, for the second
+        scores = scores[:, np.newaxis]
+        if len(classifier.classes_) == 2:
+            scores = np.hstack([-scores, scores])
+    return _check_scores(scores, classifier, "decision_function")
+
+
+def _check_scores(scores, classifier, method):
+    if not sparse.issparse(scores):
+        scores = np.asarray(scores)
+    if scores.dtype not in (np.float32, np.float64):
+        scores = scores.astype(np.float64)
+    n_labels = len(classifier.classes_)
+    if scores.ndim != 2 or scores.shape[1] != n_labels:
+        raise ValueError(
+            f"{type(classifier).__name__}.{method} must give one score for each of its "
+            f"{n_labels} classes, got an array of shape {scores.shape}."
+        )
+    assert_all_finite(scores, input_name=method)
+    return scores
+
+
+def _top_k_signed(scores, k):
+    """Find the `k` largest scores of each row, whatever their sign."""
+    if sparse.issparse(scores):  # not stored is not found
+        return top_k(scores, k)
+    return _top_k_of_mask(scores, _leading(scores, k), k)
+
+
+def _leading(scores, k):
+    """Mark the scores (2-D ndarray) that reach their row's k-th highest."""
+    n_labels = scores.shape[1]
+    if k >= n_labels:
+        return np.ones(scores.shape, dtype=bool)
+    kth = np.partition(scores, n_labels - k, axis=1)[:, n_labels - k]
+    return scores >= kth[:, np.newaxis]
+
+
+def _top_k_of_mask(scores, mask, k):
+    rows, columns = np.nonzero(mask)
+    return _place(rows, columns, scores[rows, columns], (scores.shape[0], k))
+
+
+def _place(rows, columns, scores, shape):
+    """Lay entries, given row by row with rising columns, out as (n_samples, k)."""
+    order = np.lexsort((-scores, rows))  # stable, so ties keep the order of columns
+    rows, columns, scores = rows[order], columns[order], scores[order]
+    place = np.arange(rows.size) - np.searchsorted(rows, rows)
+    kept = place < shape[1]
+    rows, place = rows[kept], place[kept]
+    top_columns = np.full(shape, -1, dtype=np.int64)
+    top_columns[rows, place] = columns[kept]
+    top_scores = np.zeros(shape, dtype=scores.dtype)
+    top_scores[rows, place] = scores[kept]
+    return top_columns, top_scores
+
+
+def _checked(ranked, k, final):
+    """Hold an estimator's own `rank` to the shapes and dtypes that ours promises."""
+    columns, scores = map(np.asarray, ranked)
+    if columns.ndim != 2 or columns.shape != scores.shape or columns.shape[1] != k:
+        raise ValueError(
+            f"{type(final).__name__}.rank must return columns and scores of shape "
+            f"(n_samples, {k}), got {columns.shape} and {scores.shape}."
+        )
+    if columns.dtype.kind not in "iu":
+        raise ValueError(
+            f"{type(final).__name__}.rank must return integer columns, "
+            f"got {columns.dtype}."
+        )
+    if scores.dtype not in (np.float32, np.float64):
+        scores = scores.astype(np.float64)
+    return columns.astype(np.int64, copy=False), scores
