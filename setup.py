@@ -9,6 +9,7 @@ from setuptools import Extension, setup
 
 PACKAGE = "skxmr._cython"
 FOLDER = Path("skxmr", "_cython")
+HEADERS = sorted(path.as_posix() for path in FOLDER.glob("include/*.h"))
 KERNELS = sorted(path.stem for path in FOLDER.glob("_*.pyx"))
 
 # SKXMR_DEBUG=1 builds kernels that check every index; slow, for development.
@@ -25,6 +26,8 @@ def extension(name, suffix):
     return Extension(
         f"{PACKAGE}.{name}",
         [(FOLDER / f"{name}{suffix}").as_posix()],
+        include_dirs=[FOLDER.as_posix()],
+        depends=HEADERS,
         extra_compile_args=COMPILE_ARGS,
     )
 

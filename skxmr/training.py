@@ -12,6 +12,7 @@ import numpy as np
 
 from skxmr._compressed import Compressed
 from skxmr._cython._training import (
+    LEVELS,
     LOSSES,
     N_LANES,
     copy_weights,
@@ -224,7 +225,7 @@ def _train_task(task):
     for item in task.items:
         if item.parent != last_parent:
             rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
-            gathered = _gather(task.X, rows.indices, marker)
+            gathered = _gather(task.X, rows.indices, task.problem.fit_intercept, marker)
             last_parent = item.parent
         results.append(_train_item(task, item, rows, gathered))
     return results
@@ -245,7 +246,7 @@ class _GatheredRows:
     distinct: np.ndarray  # the feature of each new number, ascending
 
 
-def _gather(X, rows, marker):
+def _gather(X, rows, fit_intercept, marker):
     n_entries = int(X.sizes[rows].sum())
     gathered = _GatheredRows(
         offsets=np.empty(len(rows) + 1, dtype=np.int64),
@@ -259,6 +260,7 @@ def _gather(X, rows, marker):
         X.indices,
         X.values,
         rows,
+        fit_intercept,
         marker,
         gathered.offsets,
         gathered.features,
@@ -313,6 +315,7 @@ def _train_item(task, item, rows, gathered):
             problem.tol,
             problem.max_iter,
             seed,
+            len(LEVELS) - 1,
             order,
             duals,
             dense,

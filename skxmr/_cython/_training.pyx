@@ -2,8 +2,9 @@
 
 All children of a parent share their training rows. The rows are gathered once,
 with features renumbered 0, 1, ...; then blocks of LANES children are solved side
-by side: weights and dual variables are stored row-major with the child last, so
-that one pass over a row computes all margins and one more updates all weights.
+by side (include/sweep.h): weights and dual variables are stored row-major with the
+child last, so that one pass over a row computes all margins and one more updates all
+weights.
 
 Hinge losses: Hsieh et al., "A dual coordinate descent method for large-scale
 linear SVM", ICML 2008. Logistic loss: the dual of Yu, Huang and Lin, "Dual
@@ -12,20 +13,51 @@ Machine Learning 85, 2011; here each one-variable problem is solved for the logi
 of the dual variable, where Newton's method is well conditioned.
 """
 
-from libc.math cimport INFINITY, exp, fabs, fabsf
+from libc.math cimport INFINITY, fabsf
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
 
-cdef enum:
-    LANES = 16
+cdef extern from "include/sweep.h" nogil:
+    enum:
+        LANES "SKXMR_LANES"
+        SQUARED_HINGE "SKXMR_SQUARED_HINGE"
+        HINGE "SKXMR_HINGE"
+        LOG_LOSS "SKXMR_LOG_LOSS"
+        BASELINE "SKXMR_BASELINE"
+        AVX2 "SKXMR_AVX2"
+        AVX512 "SKXMR_AVX512"
 
-cdef enum Loss:
-    SQUARED_HINGE = 0
-    HINGE = 1
-    LOG_LOSS = 2
+    ctypedef struct Problem "skxmr_problem":
+        int64_t n_rows
+        const int64_t* offsets
+        const int32_t* features
+        const float* values
+        const float* norms
+        const float* costs
+        int loss
+        int fit_intercept
+
+    ctypedef struct State "skxmr_state":
+        const int32_t* order
+        float* duals
+        float* weights
+        float* intercepts
+        int32_t* active
+        float* highest
+        float* lowest
+
+    int best_level "skxmr_best_level"()
+    void sweep "skxmr_sweep"(const Problem* problem, State* state, int level)
 
 N_LANES = LANES
 LOSSES = {"squared_hinge": SQUARED_HINGE, "hinge": HINGE, "log_loss": LOG_LOSS}
+
+# Levels of vector instructions that this machine has; the last is the best.
+LEVELS = [
+    name
+    for name, level in {"baseline": BASELINE, "avx2": AVX2, "avx512": AVX512}.items()
+    if level <= best_level()
+]
 
 
 # Gathering
@@ -36,11 +68,12 @@ def gather_rows(
     const int32_t[::1] X_indices,  # IN
     const float[::1] X_values,     # IN
     const int32_t[::1] rows,       # IN (n_rows,)
+    bint fit_intercept,
     int32_t[::1] marker,           # SCRATCH (n_features,), all -1
     int64_t[::1] offsets,          # OUT (n_rows + 1,)
     int32_t[::1] features,         # OUT (nnz of the rows,)
     float[::1] values,             # OUT (nnz of the rows,)
-    float[::1] norms,              # OUT (n_rows,): squared
+    float[::1] norms,              # OUT (n_rows,): squared, the intercept's 1 too
     int32_t[::1] distinct,         # OUT (nnz of the rows,)
 ):
     """Copy rows and list their distinct features as they come; return how many."""
@@ -50,7 +83,7 @@ def gather_rows(
     with nogil:
         offsets[0] = 0
         for i in range(rows.shape[0]):
-            norm = 0.0
+            norm = fit_intercept
             for entry in range(X_indptr[rows[i]], X_indptr[rows[i] + 1]):
                 feature = X_indices[entry]
                 if marker[feature] < 0:
@@ -127,25 +160,18 @@ cdef inline int64_t _find(
 # Solving
 # -------
 
-cdef struct Lanes:
-    float margin[LANES]
-    float step[LANES]
-    double highest[LANES]  # violations seen in this sweep
-    double lowest[LANES]
-    bint active[LANES]
-
-
 def solve_block(
     const int64_t[::1] offsets,    # IN (n_rows + 1,)
     const int32_t[::1] features,   # IN (nnz,)
     const float[::1] values,       # IN (nnz,)
-    const float[::1] norms,        # IN (n_rows,): squared
+    const float[::1] norms,        # IN (n_rows,): squared, the intercept's 1 included
     const float[:, ::1] costs,     # IN (n_rows, LANES): signed; 0 is ignored
     int loss,
     bint fit_intercept,
     double tol,
     int max_iter,
     uint64_t seed,
+    int level,                     # of instructions: a place in LEVELS
     int32_t[::1] order,            # SCRATCH (n_rows,)
     float[:, ::1] duals,           # SCRATCH (n_rows, LANES)
     float[:, ::1] weights,         # OUT (n_features, LANES)
@@ -162,35 +188,43 @@ def solve_block(
     a parent; a lane stops by itself. So a child's weights do not depend on which
     children share its block.
     """
-    cdef Lanes lanes
-    cdef int64_t i, lane, n_rows = norms.shape[0]
+    cdef Problem problem
+    cdef State state
+    cdef int64_t lane
     cdef int _sweep
     cdef int n_active = 0
+    if norms.shape[0] == 0:
+        return
+    problem.n_rows = norms.shape[0]
+    problem.offsets = &offsets[0]
+    problem.features = &features[0] if features.shape[0] else NULL
+    problem.values = &values[0] if values.shape[0] else NULL
+    problem.norms = &norms[0]
+    problem.costs = &costs[0, 0]
+    problem.loss = loss
+    problem.fit_intercept = fit_intercept
+    state.order = &order[0]
+    state.duals = &duals[0, 0]
+    state.weights = &weights[0, 0] if weights.shape[0] else NULL
+    state.intercepts = &intercepts[0]
     with nogil:
-        _start(loss, n_rows, order, duals, weights)
+        _start(loss, problem.n_rows, order, duals, weights)
         for lane in range(LANES):
             n_sweeps[lane] = 0
             intercepts[lane] = _constant(costs, lane)
-            lanes.active[lane] = intercepts[lane] == 0.0
-            converged[lane] = not lanes.active[lane]
-            n_active += lanes.active[lane]
+            state.active[lane] = -1 if intercepts[lane] == 0.0 else 0
+            converged[lane] = state.active[lane] == 0
+            n_active += state.active[lane] != 0
         for _sweep in range(max_iter):
             if n_active == 0:
                 break
             _shuffle(order, &seed)
+            sweep(&problem, &state, level)
             for lane in range(LANES):
-                lanes.highest[lane] = -INFINITY
-                lanes.lowest[lane] = INFINITY
-            for i in range(n_rows):
-                _visit(
-                    order[i], offsets, features, values, norms, costs, loss,
-                    fit_intercept, duals, weights, intercepts, &lanes,
-                )
-            for lane in range(LANES):
-                if lanes.active[lane]:
+                if state.active[lane]:
                     n_sweeps[lane] += 1
-                    if lanes.highest[lane] - lanes.lowest[lane] <= tol:
-                        lanes.active[lane] = False
+                    if state.highest[lane] - state.lowest[lane] <= tol:
+                        state.active[lane] = 0
                         converged[lane] = True
                         n_active -= 1
 
@@ -220,128 +254,6 @@ cdef float _constant(const float[:, ::1] costs, int64_t lane) noexcept nogil:
         if any_right and any_wrong:
             return 0.0
     return <float>INFINITY if any_right else <float>(-INFINITY)
-
-
-cdef inline void _visit(
-    int64_t row,
-    const int64_t[::1] offsets, const int32_t[::1] features,
-    const float[::1] values, const float[::1] norms, const float[:, ::1] costs,
-    int loss, bint fit_intercept,
-    float[:, ::1] duals, float[:, ::1] weights, float[::1] intercepts, Lanes* lanes,
-) noexcept nogil:
-    """One step of each lane on one row."""
-    cdef int64_t lane, entry
-    cdef float value
-    cdef float* w
-    for lane in range(LANES):
-        lanes.margin[lane] = intercepts[lane]
-    for entry in range(offsets[row], offsets[row + 1]):
-        value = values[entry]
-        w = &weights[features[entry], 0]
-        for lane in range(LANES):
-            lanes.margin[lane] += value * w[lane]
-
-    if loss == LOG_LOSS:
-        _step_log_loss(
-            norms[row] + fit_intercept, &costs[row, 0], &duals[row, 0], lanes
-        )
-    else:
-        _step_hinge(
-            loss, norms[row] + fit_intercept, &costs[row, 0], &duals[row, 0], lanes
-        )
-
-    for entry in range(offsets[row], offsets[row + 1]):
-        value = values[entry]
-        w = &weights[features[entry], 0]
-        for lane in range(LANES):
-            w[lane] += value * lanes.step[lane]
-    if fit_intercept:
-        for lane in range(LANES):
-            intercepts[lane] += lanes.step[lane]
-
-
-cdef inline void _step_hinge(
-    int loss, float norm, const float* costs, float* duals, Lanes* lanes
-) noexcept nogil:
-    """Exact minimum over one dual variable, between 0 and its upper bound."""
-    cdef int64_t lane
-    cdef float cost, sign, diagonal, bound, gradient, violation, dual
-    for lane in range(LANES):
-        lanes.step[lane] = 0.0
-        if not lanes.active[lane] or costs[lane] == 0.0:
-            continue
-        cost = fabsf(costs[lane])
-        sign = 1.0 if costs[lane] > 0.0 else -1.0
-        if loss == SQUARED_HINGE:
-            diagonal = <float>0.5 / cost
-            bound = <float>INFINITY
-        else:
-            diagonal = 0.0
-            bound = cost
-        dual = duals[lane]
-        gradient = sign * lanes.margin[lane] - 1 + diagonal * dual
-        violation = gradient
-        if dual <= 0:
-            violation = min(gradient, <float>0)
-        elif dual >= bound:
-            violation = max(gradient, <float>0)
-        lanes.highest[lane] = max(lanes.highest[lane], <double>violation)
-        lanes.lowest[lane] = min(lanes.lowest[lane], <double>violation)
-        # An empty row without intercept moves no weight: its dual goes to an end.
-        dual -= gradient / max(norm + diagonal, <float>1e-12)
-        dual = min(max(dual, <float>0), bound)
-        lanes.step[lane] = (dual - duals[lane]) * sign
-        duals[lane] = dual
-
-
-cdef inline void _step_log_loss(
-    double norm, const float* costs, float* duals, Lanes* lanes
-) noexcept nogil:
-    """Minimum over one dual variable cost * sigmoid(u), found for its logit u.
-
-    With b the signed margin and a0 the dual variable before, the minimum is
-    where f(u) = norm * (cost * sigmoid(u) - a0) + b + u is 0. The slope of f lies
-    between 1 and 1 + norm * cost / 4, and the root between the ends below, so
-    Newton's method needs a few steps; one that leaves the bracket is bisected.
-    """
-    cdef int64_t lane
-    cdef int _iteration
-    cdef double cost, sign, signed_margin, before, dual, logit, low, high, value, s
-    for lane in range(LANES):
-        lanes.step[lane] = 0.0
-        if not lanes.active[lane] or costs[lane] == 0.0:
-            continue
-        cost = fabs(costs[lane])
-        sign = 1.0 if costs[lane] > 0.0 else -1.0
-        signed_margin = sign * lanes.margin[lane]
-        before = cost * _sigmoid(duals[lane])
-        value = fabs(duals[lane] + signed_margin)
-        lanes.highest[lane] = max(lanes.highest[lane], value)
-        lanes.lowest[lane] = 0.0
-        low = -signed_margin - norm * (cost - before)
-        high = -signed_margin + norm * before
-        logit = min(max(<double>duals[lane], low), high)
-        for _iteration in range(50):
-            s = _sigmoid(logit)
-            value = norm * (cost * s - before) + signed_margin + logit
-            if fabs(value) < 1e-7 * (1 + fabs(logit)):
-                break
-            if value > 0:
-                high = logit
-            else:
-                low = logit
-            logit -= value / (1 + norm * cost * s * (1 - s))
-            if not low < logit < high:
-                logit = (low + high) / 2
-        duals[lane] = <float>logit
-        # What is stored is rounded: the step goes to the dual that is stored.
-        dual = cost * _sigmoid(duals[lane])
-        lanes.step[lane] = <float>((dual - before) * sign)
-
-
-cdef inline double _sigmoid(double x) noexcept nogil:
-    cdef double e = exp(-fabs(x))
-    return 1 / (1 + e) if x >= 0 else e / (1 + e)
 
 
 cdef inline uint64_t _next_random(uint64_t* state) noexcept nogil:

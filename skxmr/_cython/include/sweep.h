@@ -1,0 +1,124 @@
+/* One sweep of dual coordinate descent over the rows of one parent, for SKXMR_LANES
+ * children side by side, compiled for each level of vector instructions and chosen
+ * at run time.
+ *
+ * The lanes are a few values of the compilers' vector types, each as wide as a
+ * register. So every machine does the same operations on every lane, and without
+ * fused multiply-adds (-ffp-contract=off) gets the same bits. Compilers without vector
+ * types run the same steps lane by lane.
+ */
+#ifndef SKXMR_SWEEP_H
+#define SKXMR_SWEEP_H
+
+#include <math.h>
+#include <stdint.h>
+
+#define SKXMR_LANES 16
+
+enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
+
+/* The problems of a block; rows in CSR, everything else with the lane last. */
+typedef struct {
+    int64_t n_rows;
+    const int64_t *offsets;   /* (n_rows + 1) */
+    const int32_t *features;
+    const float *values;
+    const float *norms;       /* (n_rows): squared, the intercept's 1 included */
+    const float *costs;       /* (n_rows, lanes): > 0 right, < 0 wrong, 0 ignored */
+    int loss;
+    int fit_intercept;
+} skxmr_problem;
+
+/* What moves while it is solved. */
+typedef struct {
+    const int32_t *order;     /* (n_rows): the rows in the order of this sweep */
+    float *duals;             /* (n_rows, lanes) */
+    float *weights;           /* (n_features, lanes) */
+    float *intercepts;        /* (lanes) */
+    int32_t active[SKXMR_LANES];  /* -1 for a lane that still moves, 0 for one at rest */
+    float highest[SKXMR_LANES];   /* OUT: largest violation of a lane in the sweep */
+    float lowest[SKXMR_LANES];    /* OUT: smallest */
+} skxmr_state;
+
+static double skxmr_sigmoid(double x) {
+    double e = exp(-fabs(x));
+    return x >= 0 ? 1 / (1 + e) : e / (1 + e);
+}
+
+/* The step of one lane on one row for the logistic loss.
+ *
+ * The dual variable is cost * sigmoid(u); stored is u. With b the signed margin and
+ * a0 the dual variable before, the minimum is where
+ * f(u) = norm * (cost * sigmoid(u) - a0) + b + u is 0. The slope of f lies between 1
+ * and 1 + norm * cost / 4 and the root between the ends below, so Newton's method
+ * needs a few steps; one that leaves the bracket is bisected.
+ */
+static float skxmr_log_step(double norm, float signed_cost, float margin, float *dual,
+                            float *violation) {
+    double cost = fabs(signed_cost), sign = signed_cost > 0 ? 1 : -1;
+    double signed_margin = sign * margin, before = cost * skxmr_sigmoid(*dual);
+    double low = -signed_margin - norm * (cost - before);
+    double high = -signed_margin + norm * before;
+    double logit = fmin(fmax(*dual, low), high);
+    *violation = (float)fabs(*dual + signed_margin);
+    for (int i = 0; i < 50; i++) {
+        double s = skxmr_sigmoid(logit);
+        double value = norm * (cost * s - before) + signed_margin + logit;
+        if (fabs(value) < 1e-7 * (1 + fabs(logit))) break;
+        if (value > 0) high = logit; else low = logit;
+        logit -= value / (1 + norm * cost * s * (1 - s));
+        if (!(low < logit && logit < high)) logit = (low + high) / 2;
+    }
+    *dual = (float)logit;
+    /* What is stored is rounded: step to the dual variable that is stored. */
+    return (float)((cost * skxmr_sigmoid(*dual) - before) * sign);
+}
+
+#if defined(__GNUC__)
+#define SKXMR_PREFETCH(address) __builtin_prefetch(address)
+#define SKXMR_INLINE static inline __attribute__((always_inline))
+
+#define SKXMR_TARGET
+#define SKXMR_WIDTH 4
+#define SKXMR_NAME(name) name##_baseline
+#include "sweep_body.h"
+
+#if defined(__x86_64__)
+#define SKXMR_TARGET __attribute__((target("avx2")))
+#define SKXMR_WIDTH 8
+#define SKXMR_NAME(name) name##_avx2
+#include "sweep_body.h"
+
+#define SKXMR_TARGET __attribute__((target("avx512f")))
+#define SKXMR_WIDTH 16
+#define SKXMR_NAME(name) name##_avx512
+#include "sweep_body.h"
+#endif
+
+#else
+#include "sweep_scalar.h"
+#endif
+
+enum { SKXMR_BASELINE = 0, SKXMR_AVX2 = 1, SKXMR_AVX512 = 2 };
+
+/* The best level of instructions of this machine. */
+static int skxmr_best_level(void) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f")) return SKXMR_AVX512;
+    if (__builtin_cpu_supports("avx2")) return SKXMR_AVX2;
+#endif
+    return SKXMR_BASELINE;
+}
+
+/* Visit every row once, with at most that level of instructions. */
+static void skxmr_sweep(const skxmr_problem *problem, skxmr_state *state, int level) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    if (level == SKXMR_AVX512) { skxmr_sweep_avx512(problem, state); return; }
+    if (level == SKXMR_AVX2) { skxmr_sweep_avx2(problem, state); return; }
+#endif
+    (void)level;
+    skxmr_sweep_baseline(problem, state);
+}
+
+#endif

@@ -1,0 +1,500 @@
+import tracemalloc
+
+import joblib
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone
+from sklearn.datasets import make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from twins import objective, weights_to_dense
+
+from skxmr import KMeansTree, LabelTree, XRLinearClassifier
+from skxmr.ensembles import average_trees
+
+SMALL_TREE = KMeansTree(branching_factor=2, max_leaf_size=3, random_state=0)
+
+
+def make_data(seed=0, n_samples=300, n_classes=20):
+    X, Y = make_multilabel_classification(
+        n_samples,
+        n_features=30,
+        n_classes=n_classes,
+        n_labels=3,
+        length=20,
+        allow_unlabeled=False,
+        random_state=seed,
+    )
+    X = sparse.csr_array(X / np.linalg.norm(X, axis=1, keepdims=True))
+    return X.astype(np.float32), sparse.csr_array(Y)
+
+
+def fit(X, Y, **parameters):
+    settings = {"indexer": SMALL_TREE, "random_state": 0} | parameters
+    return XRLinearClassifier(**settings).fit(X, Y)
+
+
+class OneLevel(BaseEstimator):
+    """An indexer of a user's own: all labels below the root."""
+
+    def fit(self, Z, y=None, *, label_names=None):
+        n_labels = Z.shape[0]
+        self.tree_ = LabelTree([[0, n_labels]], np.arange(n_labels))
+        return self
+
+
+class Recorder(OneLevel):
+    seen: list = []  # noqa: RUF012
+
+    def fit(self, Z, y=None, *, label_names=None):
+        self.seen.append((Z, label_names))
+        return super().fit(Z)
+
+
+def brute_force_log_scores(classifier, X, transform="l3-hinge"):
+    """Scores of all labels: every node's margin, times the scores of its ancestors."""
+    tree, layout = classifier.trees_[0], classifier.layouts_[0]
+    weights = layout.weights
+    offsets = layout.child_offsets - 1  # among the nodes but the root
+    W = weights_to_dense(weights, offsets, X.shape[1])
+    margins = X.toarray().astype(np.float64) @ W + weights.intercepts
+    if transform == "sigmoid":
+        scores = -np.logaddexp(0, -margins)
+    else:
+        scores = -(np.maximum(0, 1 - margins) ** int(transform[1]))
+    total = np.zeros((X.shape[0], 1))
+    starts = [*(layout.level_starts - 1), len(weights.intercepts)]
+    for level in range(1, tree.depth + 1):
+        nodes = slice(starts[level], starts[level + 1])
+        total = total[:, tree.parents(level)] + scores[:, nodes]
+    by_label = np.empty_like(total)
+    by_label[:, tree.labels] = total
+    return by_label
+
+
+@pytest.mark.parametrize("transform", ["sigmoid", "l1-hinge", "l3-hinge"])
+def test_exhaustive_search_equals_brute_force(transform):
+    X, Y = make_data()
+    classifier = fit(
+        X,
+        Y,
+        threshold=0,
+        beam_width=None,
+        max_candidates=None,
+        score_transform=transform,
+    )
+    assert classifier.trees_[0].depth > 2
+    expected = np.exp(brute_force_log_scores(classifier, X, transform))
+    np.testing.assert_allclose(
+        classifier.predict_proba(X).toarray(), expected, atol=1e-6
+    )
+
+
+def test_one_level_is_one_versus_rest():
+    X, Y = make_data()
+    classifier = fit(X, Y, indexer=OneLevel(), threshold=0, tol=1e-4, max_iter=5000)
+    weights = classifier.layouts_[0].weights
+    W = weights_to_dense(weights, np.array([0, Y.shape[1]]), X.shape[1])
+    from sklearn.svm import LinearSVC
+
+    for label in range(3):
+        y = 2 * Y.toarray()[:, label] - 1
+        model = LinearSVC(tol=1e-6, max_iter=100_000, random_state=0).fit(X, y)
+        expected = objective(
+            model.coef_[0], model.intercept_[0], X, y, np.ones(len(y)), "squared_hinge"
+        )
+        found = objective(
+            W[:, label],
+            weights.intercepts[label],
+            X,
+            y,
+            np.ones(len(y)),
+            "squared_hinge",
+        )
+        assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_wider_beam_is_nearer_to_the_exact_ranking():
+    X, Y = make_data(n_classes=60)
+    exact, _ = fit(X, Y, beam_width=None).rank(X, 5)
+    agreement = [
+        (fit(X, Y, beam_width=width).rank(X, 5)[0] == exact).mean()
+        for width in (1, 4, 16)
+    ]
+    assert agreement == sorted(agreement)
+    assert agreement[0] < agreement[-1]
+
+
+def test_learns():
+    X, Y = make_data(n_samples=1000)
+    columns, scores = fit(X[:800], Y[:800]).rank(X[800:], 1)
+    truth = Y[800:].toarray()
+    assert truth[np.arange(len(truth)), columns[:, 0]].mean() > 0.6
+    assert ((scores > 0) & (scores < 1)).all()
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csr_matrix])
+def test_sparse_targets_give_sparse_results(container):
+    X, Y = make_data()
+    classifier = fit(X, container(Y), max_candidates=4)
+    for result in (
+        classifier.predict(X),
+        classifier.predict_proba(X),
+        classifier.decision_function(X),
+    ):
+        assert sparse.issparse(result)
+        assert result.format == "csr"
+        assert result.shape == Y.shape
+        assert result.has_canonical_format
+        assert np.diff(result.indptr).max() <= 4
+        assert (result.data > 0).all()
+
+
+def test_dense_targets_give_dense_results():
+    X, Y = make_data()
+    for dtype in (np.int64, np.uint8, bool, np.float64):
+        classifier = fit(X, Y.toarray().astype(dtype))
+        predicted = classifier.predict(X)
+        assert isinstance(predicted, np.ndarray)
+        assert predicted.dtype == dtype
+        expected = fit(X, Y).predict_proba(X).toarray()
+        np.testing.assert_array_equal(classifier.predict_proba(X), expected)
+
+
+def test_decision_threshold_cuts_scores():
+    X, Y = make_data()
+    classifier = fit(X, Y, decision_threshold=0.3)
+    scores = classifier.predict_proba(X).toarray()
+    np.testing.assert_array_equal(classifier.predict(X).toarray(), scores > 0.3)
+
+
+def test_rank_and_scores_agree():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    columns, ranked = classifier.rank(X, 3)
+    scores = classifier.predict_proba(X).toarray()
+    for row, best, found in zip(scores, columns, ranked, strict=True):
+        order = np.lexsort((np.arange(len(row)), -row))
+        assert best.tolist() == order[:3].tolist()
+        np.testing.assert_array_equal(found, row[best])
+
+
+def test_rank_pads():
+    X, Y = make_data()
+    columns, scores = fit(X, Y, beam_width=1).rank(X, 50)
+    assert columns.shape == scores.shape == (X.shape[0], 50)
+    assert (columns[:, 20:] == -1).all()
+    assert (scores[columns == -1] == 0).all()
+    assert (scores[columns >= 0] > 0).all()
+
+
+def test_rank_one_equals_rank():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    columns, scores = classifier.rank(X, 7)
+    for i in range(20):
+        row = X[[i]]
+        one = classifier.rank_one(row.indices, row.data, 7)
+        np.testing.assert_array_equal(one[0], columns[i])
+        np.testing.assert_array_equal(one[1], scores[i])
+
+
+# Class labels
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [np.array(["b", "a", "ä", ""]), np.array([7, -2, 3, 10]), np.arange(4) / 2 * 2.0],
+)
+def test_class_labels(classes):
+    X, Y = make_data()
+    y = classes[Y[:, :4].toarray().argmax(axis=1)]
+    classifier = fit(X, y)
+    np.testing.assert_array_equal(classifier.classes_, np.unique(y))
+    probabilities = classifier.predict_proba(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    best = classifier.classes_[probabilities.argmax(axis=1)]
+    np.testing.assert_array_equal(classifier.predict(X), best)
+    assert (best == y).mean() > 0.6
+
+
+def test_two_classes_have_a_signed_decision_function():
+    X, Y = make_data()
+    y = np.where(Y[:, [0]].toarray().ravel() > 0, "yes", "no")
+    classifier = fit(X, y)
+    decision = classifier.decision_function(X)
+    assert decision.shape == (X.shape[0],)
+    np.testing.assert_array_equal(
+        classifier.predict(X), np.where(decision > 0, "yes", "no")
+    )
+
+
+def test_predicting_many_classes_builds_no_dense_array():
+    n_samples, n_classes = 20_000, 100_000
+    rng = np.random.default_rng(0)
+    indices = rng.integers(0, 500, size=(n_classes, 3))
+    offsets = np.arange(n_classes + 1) * 3
+    values = np.ones(3 * n_classes, dtype=np.float32)
+    X = sparse.csr_array((values, indices.ravel(), offsets), shape=(n_classes, 500))
+    y = np.array([f"class {i}" for i in range(n_classes)])
+    classifier = XRLinearClassifier(max_iter=1, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        classifier.fit(X, y)
+    tracemalloc.start()
+    predicted = classifier.predict(X[:n_samples])
+    columns, _ = classifier.rank(X[:n_samples], 10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    np.testing.assert_array_equal(predicted, classifier.classes_[columns[:, 0]])
+
+
+# Determinism
+
+
+def assert_same_model(one, other):
+    for a, b in zip(one.layouts_, other.layouts_, strict=True):
+        np.testing.assert_array_equal(a.labels, b.labels)
+        np.testing.assert_array_equal(a.child_offsets, b.child_offsets)
+        for name, array in vars(a.weights).items():
+            np.testing.assert_array_equal(array, getattr(b.weights, name), strict=True)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_models_do_not_depend_on_parallelism(backend):
+    X, Y = make_data(n_classes=100)
+    expected = fit(X, Y, indexer=KMeansTree(4, 5), n_trees=2)
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        found = fit(X, Y, indexer=KMeansTree(4, 5), n_trees=2)
+        columns, scores = found.rank(X, 5)
+    assert_same_model(found, expected)
+    np.testing.assert_array_equal(columns, expected.rank(X, 5)[0])
+    np.testing.assert_array_equal(scores, expected.rank(X, 5)[1])
+
+
+def test_the_kind_of_input_does_not_matter():
+    X, Y = make_data()
+    expected = fit(X, Y)
+    wide = sparse.csr_array(X)
+    wide.indices = wide.indices.astype(np.int64)
+    wide.indptr = wide.indptr.astype(np.int64)
+    shuffled = sparse.csr_array(
+        (X.data[::-1].copy(), X.indices[::-1].copy(), X.indptr), shape=X.shape
+    )[::-1]
+    halves = sparse.csr_array(
+        (np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), X.indptr * 2), shape=X.shape
+    )
+    for other in (
+        X.astype(np.float64),
+        X.tocsc(),
+        sparse.csr_matrix(X),
+        X.toarray(),
+        np.asfortranarray(X.toarray()),
+        wide,
+        halves,
+    ):
+        assert_same_model(fit(other, Y), expected)
+        np.testing.assert_array_equal(expected.rank(other)[0], expected.rank(X)[0])
+    assert shuffled.shape == X.shape
+    assert halves.nnz == 2 * X.nnz  # the user's own array is as it was
+
+
+# Training options
+
+
+def test_relevance_changes_what_is_learned_and_ones_do_not():
+    X, Y = make_data()
+    expected = fit(X, Y)
+    ones = Y.astype(np.float64)
+    same = XRLinearClassifier(SMALL_TREE, random_state=0).fit(X, Y, relevance=ones)
+    assert_same_model(same, expected)
+    more = ones.copy()
+    more.data[:] = 9
+    heavier = XRLinearClassifier(SMALL_TREE, random_state=0).fit(X, Y, relevance=more)
+    weighted = fit(X, Y, positive_weight=9)
+    assert_same_model(heavier, weighted)
+    assert (heavier.predict_proba(X).sum()) > expected.predict_proba(X).sum()
+
+
+def test_relevance_of_class_labels():
+    X, Y = make_data()
+    y = Y.toarray().argmax(axis=1)
+    weights = np.full(len(y), 4.0)
+    model = XRLinearClassifier(SMALL_TREE, random_state=0).fit(X, y, relevance=weights)
+    assert_same_model(model, fit(X, y, positive_weight=4))
+
+
+@pytest.mark.parametrize("negative_sampling", ["matcher", "both"])
+def test_negatives_of_the_matcher(negative_sampling):
+    X, Y = make_data(n_classes=40)
+    plain = fit(X, Y)
+    hard = fit(X, Y, negative_sampling=negative_sampling, negative_beam_width=3)
+    root = slice(0, plain.trees_[0].level_sizes[1])
+    for one, other in ((plain, hard), (hard, plain)):
+        np.testing.assert_array_equal(
+            one.layouts_[0].weights.intercepts[root],
+            other.layouts_[0].weights.intercepts[root],
+        )
+    assert plain.n_weights_ != hard.n_weights_
+    columns, _ = hard.rank(X, 1)
+    assert Y.toarray()[np.arange(len(columns)), columns[:, 0]].mean() > 0.6
+
+
+def test_negatives_of_an_exhaustive_matcher_are_all_rows():
+    X, Y = make_data()
+    hard = fit(
+        X,
+        Y,
+        negative_sampling="both",
+        negative_beam_width=1000,
+        threshold=0,
+        tol=1e-4,
+        max_iter=5000,
+    )
+    # Then every label is trained on all rows, as without a tree.
+    flat = fit(X, Y, indexer=OneLevel(), threshold=0, tol=1e-4, max_iter=5000)
+    labels = hard.trees_[0].labels
+    intercepts = hard.layouts_[0].weights.intercepts[-len(labels) :]
+    expected = flat.layouts_[0].weights.intercepts[labels]
+    np.testing.assert_allclose(intercepts, expected, atol=5e-3)
+
+
+def test_labels_that_never_occur_are_never_found():
+    X, Y = make_data()
+    Y = Y.toarray()
+    Y[:, [2, 11]] = 0
+    classifier = fit(X, sparse.csr_array(Y), beam_width=None, max_candidates=None)
+    columns, _ = classifier.rank(X, 20)
+    assert not np.isin(columns, [2, 11]).any()
+    assert classifier.predict_proba(X)[:, [2, 11]].nnz == 0
+
+
+def test_unconverged_nodes_warn():
+    X, Y = make_data()
+    with pytest.warns(ConvergenceWarning, match=r"\d+ of \d+ nodes did not converge"):
+        fit(X, Y, max_iter=1, tol=1e-6)
+
+
+def test_label_vectors_reach_the_indexer():
+    X, Y = make_data()
+    Recorder.seen.clear()
+    vectors = np.random.default_rng(0).normal(size=(Y.shape[1], 4))
+    fit(X, Y, indexer=Recorder())
+    fit(X, Y, indexer=Recorder(), label_vectors=vectors)
+    fit(X, Y, indexer=Recorder(), label_vectors=("pifa", vectors))
+    shapes = [Z.shape for Z, _ in Recorder.seen]
+    assert shapes == [(20, 30), (20, 4), (20, 34)]
+
+
+def test_label_names_reach_the_indexer():
+    X, Y = make_data()
+    Recorder.seen.clear()
+    names = [f"label {i}" for i in range(Y.shape[1])]
+    XRLinearClassifier(Recorder()).fit(X, Y, label_names=names)
+    y = np.array(names)[Y.toarray().argmax(axis=1)]
+    XRLinearClassifier(Recorder()).fit(X, y)
+    assert list(Recorder.seen[0][1]) == names
+    assert list(Recorder.seen[1][1]) == np.unique(y).tolist()
+
+
+def test_the_given_indexer_is_not_fitted():
+    X, Y = make_data()
+    indexer = KMeansTree(2, 3)
+    classifier = XRLinearClassifier(indexer).fit(X, Y)
+    assert not hasattr(indexer, "tree_")
+    assert indexer.random_state is None
+    assert classifier.get_params()["indexer__branching_factor"] == 2
+    classifier.set_params(indexer__branching_factor=3)
+    assert clone(classifier).indexer.branching_factor == 3
+
+
+def test_verbose_reports_each_level(capsys):
+    X, Y = make_data()
+    classifier = fit(X, Y, verbose=1)
+    lines = capsys.readouterr().out.splitlines()
+    depth = classifier.trees_[0].depth
+    assert len(lines) == depth + 1
+    assert f"level {depth} of {depth}: 20 nodes" in lines[-1]
+    assert "weights" in lines[-1]
+    fit(X, Y)
+    assert capsys.readouterr().out == ""
+
+
+# Pruning
+
+
+def test_prune_equals_fitting_with_that_threshold():
+    X, Y = make_data()
+    loose, tight = fit(X, Y, threshold=0.05), fit(X, Y, threshold=0.4)
+    pruned = loose.prune(0.4)
+    assert_same_model(pruned, tight)
+    assert pruned.threshold == 0.4
+    assert loose.threshold == 0.05
+    assert pruned.n_weights_ < loose.n_weights_
+    assert pruned.nbytes_ < loose.nbytes_
+    dropped = np.abs(pruned.layouts_[0].weights.weights) < 0.4
+    assert not dropped.any()
+
+
+def test_prune_cannot_bring_weights_back():
+    X, Y = make_data()
+    with pytest.raises(ValueError, match=r"threshold=0\.05 is below 0\.1"):
+        fit(X, Y).prune(0.05)
+    with pytest.raises(ValueError, match="threshold=nan"):
+        fit(X, Y).prune(float("nan"))
+    with pytest.raises(TypeError, match="threshold must be a number"):
+        fit(X, Y).prune("much")
+    with pytest.raises(NotFittedError):
+        XRLinearClassifier().prune(1)
+
+
+def test_size_of_the_model():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    weights = classifier.layouts_[0].weights
+    assert classifier.n_weights_ == len(weights.weights) > 0
+    least = weights.weights.nbytes + weights.children.nbytes + weights.features.nbytes
+    assert classifier.nbytes_ > least
+
+
+# Ensembles
+
+
+def test_trees_are_averaged():
+    X, Y = make_data(n_classes=40)
+    everything = {"beam_width": None, "max_candidates": None}
+    ensemble = fit(X, Y, n_trees=3, **everything)
+    scores = np.mean(
+        [np.exp(brute_force_log_scores(single_tree(ensemble, i), X)) for i in range(3)],
+        axis=0,
+    )
+    np.testing.assert_allclose(ensemble.predict_proba(X).toarray(), scores, atol=1e-6)
+    assert ensemble.trees_[0] != ensemble.trees_[1]
+
+
+def single_tree(ensemble, i):
+    single = clone(ensemble)
+    single.trees_, single.layouts_ = [ensemble.trees_[i]], [ensemble.layouts_[i]]
+    return single
+
+
+def test_average_of_shortlists():
+    columns = [np.array([[3, 1], [0, -1]]), np.array([[1, 2], [-1, -1]])]
+    scores = [np.array([[0.5, 0.4], [0.8, 0]]), np.array([[0.6, 0.5], [0, 0]])]
+    with np.errstate(divide="ignore"):
+        best, log_scores = average_trees(columns, [np.log(s) for s in scores], 3)
+    # Labels 2 and 3 tie: the smaller comes first.
+    assert best.tolist() == [[1, 2, 3], [0, -1, -1]]
+    np.testing.assert_allclose(
+        np.exp(log_scores), [[0.5, 0.25, 0.25], [0.4, 0, 0]], rtol=1e-12
+    )
+
+
+def test_average_of_nothing():
+    nothing = np.full((2, 3), -1), np.full((2, 3), -np.inf)
+    best, log_scores = average_trees(*zip(nothing, nothing, strict=True), 2)
+    assert (best == -1).all()
+    assert np.isneginf(log_scores).all()
