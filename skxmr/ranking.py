@@ -113,7 +113,9 @@ def top_k(scores, k):
     top_scores : ndarray of shape (n_samples, k), float32 or float64
     """
     if not sparse.issparse(scores):
-        return _top_k_of_mask(scores, _leading(scores, k) & (scores != 0), k)
+        found = scores != 0
+        leading = _leading(np.where(found, scores, -np.inf), k)
+        return _top_k_of_mask(scores, leading & found, k)
     scores = sparse.csr_array(scores)
     if not scores.has_canonical_format:
         scores = scores.copy()  # the caller's stays as it was
