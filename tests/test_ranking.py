@@ -1,4 +1,5 @@
 import doctest
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -120,6 +121,33 @@ def test_a_decision_function_finds_every_column(scores, k):
     expected_columns, expected = slow_top_k(scores, k, lambda score: True)
     np.testing.assert_array_equal(columns, expected_columns)
     np.testing.assert_array_equal(top, expected)
+
+
+def test_top_k_of_rows_of_very_different_lengths():
+    rng = np.random.default_rng(0)
+    counts = [0, 1, 2, 3, 4, 5, 0, 1000, 64, 65, 63, 0]
+    scores = np.zeros((len(counts), 1000), dtype=np.float32)
+    for row, count in zip(scores, counts, strict=True):
+        row[rng.permutation(1000)[:count]] = rng.integers(1, 9, size=count)
+    for k in (1, 4, 100, 1500):
+        expected = slow_top_k(scores, k)
+        for given_ in (scores, sparse.csr_array(scores)):
+            columns, top = top_k(given_, k)
+            np.testing.assert_array_equal(columns, expected[0])
+            np.testing.assert_array_equal(top, expected[1])
+    # One long row costs its own length, not that of the others as well.
+    indptr = np.r_[0, np.arange(50_000), 149_999]
+    long_and_short = sparse.csr_array(
+        (np.ones(149_999), np.r_[np.zeros(49_999), np.arange(100_000)], indptr)
+    )
+    tracemalloc.start()
+    columns, _ = top_k(long_and_short, 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(
+        columns[[0, 1, -1]], [[-1] * 3, [0, -1, -1], [0, 1, 2]]
+    )
+    assert peak < 50e6
 
 
 def test_top_k_leaves_unsorted_input_with_duplicates_and_zeros_as_it_was():
@@ -301,7 +329,7 @@ def test_labels_that_training_never_or_always_had():
 @pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.coo_array])
 @pytest.mark.parametrize("model", [Scores(), SignedScores()], ids=["proba", "decision"])
 def test_sparse_scores_stay_sparse(model, container):
-    scores = sparse.random_array((4, 10**6), density=3e-6, rng=0, dtype=np.float32)
+    scores = sparse.random(4, 10**6, density=3e-6, random_state=0, dtype=np.float32)
     columns, top = rank(model.fit(scores), container(scores), 20)
     assert (columns >= 0).sum() == scores.nnz
     assert top.dtype == np.float32
