@@ -41,7 +41,7 @@ class Hits:
         return np.diff(self.truth.indptr)
 
 
-def find_hits(y_true, scores, k, caller):
+def find_hits(y_true, scores, k, caller, n_labels=0):
     """Read what a metric is given and mark the hits.
 
     Parameters
@@ -50,6 +50,8 @@ def find_hits(y_true, scores, k, caller):
         As every function of `skxmr.metrics` takes them.
     caller : str
         Name of the user's function, for messages.
+    n_labels : int, default=0
+        How many columns there are at least; more may show in the other arguments.
 
     Returns
     -------
@@ -63,17 +65,18 @@ def find_hits(y_true, scores, k, caller):
     check_k(k, caller)
     columns, n_columns = _ranked_columns(scores, k)
     if np.ndim(y_true) == 1 and not sparse.issparse(y_true):
-        truth = _truth_of_classes(y_true, n_columns)
-        n_labels = None  # how many classes there are is not said
+        classes = _check_classes(y_true, n_columns)
+        in_sight = (n_labels, n_columns or 0, columns.max() + 1, classes.max() + 1)
+        truth = _truth_of_classes(classes, int(max(in_sight)))
     else:
         truth = _truth_of_indicator(y_true, n_columns)
-        n_labels = truth.shape[1]
+        n_columns = truth.shape[1]
     if len(columns) != truth.shape[0]:
         raise ValueError(
             "y_true and scores must have the same number of rows, got "
             f"{truth.shape[0]} and {len(columns)}."
         )
-    _check_columns_fit(columns, k, n_labels)
+    _check_columns_fit(columns, k, n_columns)
     columns = columns[:, :k]
     return Hits(truth, columns, _are_true(columns, truth))
 
@@ -116,35 +119,36 @@ def _truth_of_indicator(y_true, n_columns):
     return truth
 
 
-def _truth_of_classes(y_true, n_columns):
-    """Make an indicator of one column index per row; -1 gets a column of its own."""
-    y_true = np.asarray(y_true)
-    if y_true.dtype.kind not in "iu":
+def _check_classes(y_true, n_columns):
+    """Check one column index per row and return them as int64."""
+    classes = np.asarray(y_true)
+    if classes.dtype.kind not in "iu":
         raise ValueError(
             "y_true, where it is 1-D, must hold column indices (integers), got "
-            f"{y_true.dtype}; a scorer of skxmr.metrics looks class labels up."
+            f"{classes.dtype}; a scorer of skxmr.metrics looks class labels up."
         )
-    if y_true.size == 0:
+    if classes.size == 0:
         raise ValueError("y_true must have at least one row, got none.")
-    if y_true.min() < -1:
+    lowest, highest = classes.min(), classes.max()
+    if lowest < -1:
         raise ValueError(
             "y_true must hold column indices, or -1 for a class without a column, "
-            f"got {y_true.min()}."
+            f"got {lowest}."
         )
-    last = int(y_true.max())
-    if n_columns is not None and last >= n_columns:
+    if n_columns is not None and highest >= n_columns:
         raise ValueError(
-            f"y_true must hold indices of scores' {n_columns} columns, got {last}."
+            f"y_true must hold indices of scores' {n_columns} columns, got {highest}."
         )
-    indices = y_true.astype(np.int64)
-    # Beyond every column that can be retrieved from a score matrix.
-    nowhere = last + 1 if n_columns is None else n_columns
-    indices[indices < 0] = nowhere
+    return classes.astype(np.int64, copy=False)
+
+
+def _truth_of_classes(classes, n_labels):
+    """Make an indicator; -1 gets a column past the `n_labels` that there are."""
+    indices = np.where(classes < 0, n_labels, classes)
     indptr = np.arange(indices.size + 1)
     is_there = np.ones(indices.size, dtype=bool)
-    return sparse.csr_array(
-        (is_there, indices, indptr), shape=(indices.size, nowhere + 1)
-    )
+    shape = indices.size, n_labels + 1
+    return sparse.csr_array((is_there, indices, indptr), shape=shape)
 
 
 def _ranked_columns(scores, k):
@@ -222,14 +226,14 @@ def _check_columns(columns):
     return columns
 
 
-def _check_columns_fit(columns, k, n_labels):
+def _check_columns_fit(columns, k, n_columns):
     highest = columns.max()
-    if n_labels is not None and highest >= n_labels:
+    if n_columns is not None and highest >= n_columns:
         raise ValueError(
-            f"columns must be below the {n_labels} columns of y_true, got {highest}."
+            f"columns must be below the {n_columns} columns of y_true, got {highest}."
         )
     width = columns.shape[1]
-    found_all = n_labels is not None and width >= n_labels
+    found_all = n_columns is not None and width >= n_columns
     if width < k and not found_all and (columns[:, -1] >= 0).any():
         raise ValueError(
             f"scores must hold the first {k} columns of each row for k={k}, got "
@@ -240,8 +244,7 @@ def _check_columns_fit(columns, k, n_labels):
 def _are_true(columns, truth):
     """Mark the columns that are true labels of their rows."""
     n_samples, n_labels = truth.shape
-    stride = max(n_labels, int(columns.max()) + 1)
     rows = np.arange(n_samples)
-    true_keys = np.repeat(rows, np.diff(truth.indptr)) * stride + truth.indices
-    keys = rows[:, np.newaxis] * stride + columns
+    true_keys = np.repeat(rows, np.diff(truth.indptr)) * n_labels + truth.indices
+    keys = rows[:, np.newaxis] * n_labels + columns
     return np.isin(keys, true_keys) & (columns >= 0)

@@ -321,33 +321,28 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
     ... )
     0.6667
     """
-    hits = find_hits(y_true, scores, k, "propensity_scored_precision_at_k")
-    weights = _inverse_propensities(propensities, hits, np.ndim(y_true))
+    p = check_propensities(propensities)
+    hits = find_hits(y_true, scores, k, "propensity_scored_precision_at_k", p.size)
+    _check_reach(p, hits, np.ndim(y_true))
+    weights = 1 / np.append(p, p.min())  # the last one for every class beyond
     gained = weights[hits.columns[hits.is_hit]].sum()
     truth = hits.truth
+    true_weights = weights[np.minimum(truth.indices, p.size)]
     weighted = sparse.csr_array(
-        (weights[truth.indices], truth.indices, truth.indptr), truth.shape
+        (true_weights, truth.indices, truth.indptr), truth.shape
     )
     best = top_k(weighted, min(k, max(hits.n_true.max(), 1)))[1].sum()
     return float(gained / best) if best > 0 else 0.0
 
 
-def _inverse_propensities(propensities, hits, y_ndim):
-    """Weight of each column of the truth (float64)."""
-    propensities = check_propensities(propensities)
-    n_labels = hits.truth.shape[1]
-    if y_ndim == 1:
-        fits = hits.columns.max() < propensities.size
-    else:
-        fits = n_labels == propensities.size
+def _check_reach(p, hits, y_ndim):
+    """Refuse propensities that do not belong to the columns at hand."""
+    fits = hits.columns.max() < p.size if y_ndim == 1 else hits.truth.shape[1] == p.size
     if not fits:
         raise ValueError(
             "propensities must hold one value for each column that y_true or scores "
-            f"refers to, got {propensities.size}."
+            f"refers to, got {p.size}."
         )
-    weights = 1 / propensities
-    n_unknown = max(n_labels - weights.size, 0)
-    return np.concatenate([weights, np.full(n_unknown, weights.max())])
 
 
 def propensities(Y, a=0.55, b=1.5):

@@ -20,8 +20,8 @@ higher is better. What they share:
 Of a row, :math:`y` is the set of its true labels and :math:`r_1, \ldots, r_k` are the
 first k columns retrieved; :math:`[\cdot]` is 1 where a condition holds and else 0. A
 row without any true label counts as 0 in every mean over rows. That is what P@k does
-anywhere, what PECOS and napkinXC do by default for recall and nDCG, and what
-`sklearn.metrics.ndcg_score` does: figures can be compared. A perfect ranking then
+anywhere, what PECOS does for recall and napkinXC, by default, for recall and nDCG, and
+what `sklearn.metrics.ndcg_score` does: figures can be compared. A perfect ranking then
 scores less than 1; to judge by the other rows alone, leave such rows out of both
 arguments. Where nothing is true at all, every metric is 0.
 

@@ -113,7 +113,9 @@ def top_k(scores, k):
     top_scores : ndarray of shape (n_samples, k), float32 or float64
     """
     if not sparse.issparse(scores):
-        return _top_k_of_mask(scores, _leading(scores, k) & (scores != 0), k)
+        found = scores != 0
+        leading = _leading(np.where(found, scores, -np.inf), k)
+        return _top_k_of_mask(scores, leading & found, k)
     scores = sparse.csr_array(scores)
     if not scores.has_canonical_format:
         scores = scores.copy()  # the caller's stays as it was
@@ -234,15 +236,25 @@ def _top_k_of_mask(scores, mask, k):
 
 def _place(rows, columns, scores, shape):
     """Lay entries, given row by row with rising columns, out as (n_samples, k)."""
-    order = np.lexsort((-scores, rows))  # stable, so ties keep the order of columns
-    rows, columns, scores = rows[order], columns[order], scores[order]
-    place = np.arange(rows.size) - np.searchsorted(rows, rows)
-    kept = place < shape[1]
-    rows, place = rows[kept], place[kept]
+    n_samples, k = shape
     top_columns = np.full(shape, -1, dtype=np.int64)
-    top_columns[rows, place] = columns[kept]
     top_scores = np.zeros(shape, dtype=scores.dtype)
-    top_scores[rows, place] = scores[kept]
+    counts = np.bincount(rows, minlength=n_samples)
+    starts = np.cumsum(counts) - counts
+    # Rows are sorted beside others of like length: far quicker than one sort over all
+    # entries, and padding to a power of two no more than doubles their number.
+    widths = 2 ** np.ceil(np.log2(np.maximum(counts, 1))).astype(np.int64)
+    for width in np.unique(widths[counts > 0]):
+        members = np.flatnonzero((widths == width) & (counts > 0))
+        ends = counts[members, np.newaxis]
+        places = np.arange(width)
+        entries = np.minimum(starts[members, np.newaxis] + places, rows.size - 1)
+        padded = np.where(places < ends, scores[entries], -np.inf)
+        # Stable, so that ties keep the order of their columns.
+        order = np.argsort(-padded, axis=1, kind="stable")[:, :k]
+        best, found = np.take_along_axis(entries, order, axis=1), order < ends
+        top_columns[members, : best.shape[1]] = np.where(found, columns[best], -1)
+        top_scores[members, : best.shape[1]] = np.where(found, scores[best], 0)
     return top_columns, top_scores
 
 
