@@ -1,0 +1,57 @@
+"""
+Subjects of a title
+===================
+
+A library describes each book and article by a few terms of a large vocabulary. From the
+titles that were described so far, `TextRetriever` learns to find the terms for a new one.
+"""
+
+import time
+
+from skxmr import TextRetriever, XRLinearClassifier
+from skxmr.datasets import load_subjects
+from skxmr.metrics import ndcg_at_k, precision_at_k, recall_at_k
+
+# %%
+# Each row has a title, and marks in a sparse matrix which of the terms it has.
+train = load_subjects(subset="train")
+test = load_subjects(subset="test")
+print(f"{len(train.data):,} titles to learn from, {train.target.shape[1]:,} terms")
+
+# %%
+# The terms are texts too: each becomes one more example of itself.
+retriever = TextRetriever(classifier=XRLinearClassifier(random_state=0, n_jobs=-1))
+start = time.perf_counter()
+retriever.fit(train.data, train.target, label_texts=train.target_names)
+model = retriever.classifier_
+print(
+    f"fitted in {time.perf_counter() - start:.1f} s: {model.n_weights_:,} weights, "
+    f"{model.nbytes_ / 1e6:.0f} MB"
+)
+
+# %%
+# A few titles that it has not seen, with the terms found; those that the library chose
+# are marked.
+for row in range(0, 60, 12):
+    print(f"\n{test.data[row]}")
+    chosen = set(test.target[[row]].indices)
+    for column, name, score in retriever.search(test.data[row], k=5):
+        print(f"  {'*' if column in chosen else ' '} {score:.2f}  {name}")
+
+# %%
+# How good, and how fast? Most titles have one or two terms, so that a precision of 1
+# cannot be had for more than those.
+start = time.perf_counter()
+ranking = retriever.search_batch(test.data, k=10)
+elapsed = time.perf_counter() - start
+print(f"\nrecall@10     {recall_at_k(test.target, ranking, k=10):.3f}")
+print(f"nDCG@10       {ndcg_at_k(test.target, ranking, k=10):.3f}")
+for k in (1, 3, 5):
+    print(f"precision@{k}   {precision_at_k(test.target, ranking, k=k):.3f}")
+print(f"{1e6 * elapsed / len(test.data):.0f} µs a title, in a batch")
+
+start = time.perf_counter()
+for title in test.data[:500]:
+    retriever.search(title, k=10)
+elapsed = time.perf_counter() - start
+print(f"{1e6 * elapsed / 500:.0f} µs a title, one at a time")
