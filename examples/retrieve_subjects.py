@@ -2,8 +2,9 @@
 Subjects of a title
 ===================
 
-A library describes each book and article by a few terms of a large vocabulary. From the
-titles that were described so far, `TextRetriever` learns to find the terms for a new one.
+A library describes each book and article by a few terms of a large vocabulary. From
+the titles that were described so far, `TextRetriever` learns to find the terms for a
+new one.
 """
 
 import time

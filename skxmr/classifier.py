@@ -545,7 +545,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             )
             for layout in self.layouts_
         ]
-        return average_trees(*zip(*found, strict=True), k)
+        columns, log_scores = zip(*found, strict=True)
+        return average_trees(columns, log_scores, k)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

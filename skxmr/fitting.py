@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune
-from skxmr.training import Problem, train_level
+from skxmr.training import LevelResult, Problem, train_level
 from skxmr.tree import LabelTree
 
 __all__ = ["TrainedTree", "TrainingSettings", "train_tree"]
@@ -102,7 +102,7 @@ def _train_levels(X, Y, tree, settings, n_jobs, report):
     if settings.negative_sampling != "parents":
         # The matcher that brings negatives is not pruned at all.
         problem = replace(problem, weight_floor=0.0)
-    results = []
+    results: list[LevelResult] = []
     parents = sparse.csr_array(np.ones((Y.shape[0], 1), dtype=np.float32))
     for level, children in enumerate(tree.roll_up(Y), start=1):
         weights = [result.weights for result in results]

@@ -26,7 +26,7 @@ from skxmr._cython._training import (
 from skxmr._parallel import run_tasks
 from skxmr.weights import LinearWeights
 
-__all__ = ["LevelTargets", "Problem", "train_level"]
+__all__ = ["LevelResult", "LevelTargets", "Problem", "train_level"]
 
 # A task of this many (non-zero, block of children) pairs takes some tens of
 # milliseconds: long beside its overhead, short beside a level.
