@@ -2,10 +2,13 @@
 
 import copy
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from os import PathLike
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -13,6 +16,7 @@ from sklearn.utils import check_random_state
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
+from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,
     Interval,
@@ -242,7 +246,14 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
 
     # The indexer is validated by its own fit.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, relevance=None, label_names=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: MatrixLike,
+        *,
+        relevance: MatrixLike | None = None,
+        label_names: Sequence[str] | None = None,
+    ) -> Self:
         """Index the labels and train the models of all nodes.
 
         Parameters
@@ -371,7 +382,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
     # Prediction
     # ----------
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> Matrix:
         """Predict labels.
 
         Parameters
@@ -388,7 +399,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         shortlist = self._shortlister(X)
         return self._target.predict(shortlist, self.decision_threshold)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> Matrix:
         """Return the scores of the labels that the search reaches.
 
         Parameters
@@ -405,7 +416,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         shortlist = self._shortlister(X)
         return self._target.predict_proba(shortlist)
 
-    def decision_function(self, X):
+    def decision_function(self, X: MatrixLike) -> Matrix:
         """Return the scores of the labels that the search reaches.
 
         Parameters
@@ -422,7 +433,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         shortlist = self._shortlister(X)
         return self._target.decision_function(shortlist)
 
-    def rank(self, X, k=10):
+    def rank(self, X: MatrixLike, k: int = 10) -> Ranking:
         """Find the best k labels of each row.
 
         Parameters
@@ -443,7 +454,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         columns, log_scores = self._find(validate_features(self, X), k)
         return columns, scores_from_logs(columns, log_scores)
 
-    def rank_one(self, indices, values, k=10):
+    def rank_one(self, indices: NDArray, values: NDArray, k: int = 10) -> Ranking:
         """Find the best k labels of one row, without checks: the call for serving.
 
         Parameters
@@ -464,7 +475,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         columns, log_scores = self._find(row, k)
         return columns[0], scores_from_logs(columns, log_scores)[0]
 
-    def prune(self, threshold):
+    def prune(self, threshold: float) -> Self:
         """Drop more of the small weights.
 
         Parameters
@@ -504,12 +515,12 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         return pruned
 
     @property
-    def n_weights_(self):
+    def n_weights_(self) -> int:
         """Number of stored weights, intercepts not counted."""
         return sum(layout.weights.n_weights for layout in self.layouts_)
 
     @property
-    def nbytes_(self):
+    def nbytes_(self) -> int:
         """Size in bytes of the arrays that prediction reads."""
         return sum(layout.nbytes for layout in self.layouts_)
 

@@ -1,10 +1,13 @@
 """From text to labels with names: the first application."""
 
+from typing import Self
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import make_union
 
+from skxmr._typing import Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
     HasMethods,
     check_documents,
@@ -75,7 +78,9 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
 
     # The stages are validated by their own fits.
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, texts, y, *, label_texts=None):
+    def fit(
+        self, texts: Texts, y: MatrixLike, *, label_texts: Texts | None = None
+    ) -> Self:
         """Learn from texts and their labels.
 
         Parameters
@@ -125,7 +130,7 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             return clone(self.classifier)
         return XRLinearClassifier()
 
-    def search(self, text, k=10):
+    def search(self, text: str, k: int = 10) -> list[tuple]:
         """Find the best labels for one text.
 
         Parameters
@@ -170,7 +175,7 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             return label, self.label_texts_[column]
         return label, label if isinstance(label, str) else None
 
-    def search_batch(self, texts, k=10):
+    def search_batch(self, texts: Texts, k: int = 10) -> Ranking:
         """Find the best labels for many texts.
 
         Parameters
@@ -191,15 +196,15 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
 
     rank = search_batch
 
-    def predict(self, texts):
+    def predict(self, texts: Texts) -> Matrix:
         """Predict labels; see `XRLinearClassifier.predict`."""
         return self.classifier_.predict(self._transform(texts))
 
-    def predict_proba(self, texts):
+    def predict_proba(self, texts: Texts) -> Matrix:
         """Return scores; see `XRLinearClassifier.predict_proba`."""
         return self.classifier_.predict_proba(self._transform(texts))
 
-    def decision_function(self, texts):
+    def decision_function(self, texts: Texts) -> Matrix:
         """Return scores; see `XRLinearClassifier.decision_function`."""
         return self.classifier_.decision_function(self._transform(texts))
 

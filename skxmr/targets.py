@@ -28,6 +28,7 @@ def make_target(y, relevance):
     Y : csr_array of shape (n_samples, n_labels), float32, canonical
         Stored where a row has a label, with its relevance.
     """
+    target: IndicatorTarget | ClassTarget
     kind, y = target_kind(y)
     if kind == "indicator":
         target = IndicatorTarget(y.shape[1], sparse.issparse(y), y.dtype)
