@@ -129,7 +129,8 @@ def test_learns():
     X, Y = make_data(n_samples=1000)
     columns, scores = fit(X[:800], Y[:800]).rank(X[800:], 1)
     truth = Y[800:].toarray()
-    assert truth[np.arange(len(truth)), columns[:, 0]].mean() > 0.6
+    precision = truth[np.arange(len(truth)), columns[:, 0]].mean()
+    assert precision > 1.5 * truth.mean(axis=0).max()
     assert ((scores > 0) & (scores < 1)).all()
 
 
