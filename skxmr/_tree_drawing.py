@@ -1,9 +1,203 @@
-"""Draws a label tree for humans, as text or with matplotlib."""
+"""Draws a label tree for humans: as text, or with matplotlib."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Labels named on the line of a group whose own labels are not drawn.
+N_SAMPLE_LABELS = 3
+# Longest name in a picture, in characters.
+MAX_NAME_LENGTH = 40
+
+
+class Line(NamedTuple):
+    """One node of the drawing; the lines of a drawing are in pre-order."""
+
+    text: str
+    depth: int
+    parent: int  # the line of the parent, -1 for the root
+    is_last: bool  # of its siblings
+    is_leaf: bool  # of the drawing
+
+
+class _Node(NamedTuple):
+    level: int
+    number: int
 
 
 def to_text(tree, label_names, max_depth, max_children):
-    raise NotImplementedError
+    """Draw with box-drawing characters; see `LabelTree.to_text`."""
+    drawn = []
+    stems = [""]  # what stands left of the children, for each depth
+    for line in _lines(tree, label_names, max_depth, max_children):
+        if line.parent < 0:
+            drawn.append(line.text)
+            continue
+        stem = stems[line.depth - 1]
+        branch, continued = ("└── ", "    ") if line.is_last else ("├── ", "│   ")
+        drawn.append(stem + branch + line.text)
+        stems[line.depth :] = [stem + continued]
+    return "\n".join(drawn)
 
 
 def plot(tree, ax, label_names, max_depth, max_children):
-    raise NotImplementedError
+    """Draw with matplotlib; see `LabelTree.plot`."""
+    try:
+        import matplotlib.pyplot as plt  # noqa: PLC0415
+        from matplotlib.collections import LineCollection  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            "LabelTree.plot needs matplotlib; install it with 'pip install matplotlib' "
+            "or 'pip install skxmr[plot]'."
+        ) from error
+
+    lines = _lines(tree, label_names, max_depth, max_children)
+    y = _heights(lines)
+    depth = max(line.depth for line in lines)
+    if ax is None:
+        n_leaves = sum(line.is_leaf for line in lines)
+        size = (2.5 + 1.8 * depth, max(1.5, 0.24 * n_leaves))
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    elbows = [
+        [(above.depth, y[line.parent]), (above.depth, height), (line.depth, height)]
+        for line, height in zip(lines, y, strict=True)
+        if line.parent >= 0
+        for above in [lines[line.parent]]
+    ]
+    ax.add_collection(LineCollection(elbows, colors="0.7", linewidths=1.0, zorder=1))
+    for line, height in zip(lines, y, strict=True):
+        _write(ax, line, height)
+    ax.set_xlim(-0.1, depth + 0.9)
+    # The root at the top of its column; room above and below for the text.
+    ax.set_ylim(max(y) + 0.7, min(y) - 0.7)
+    ax.set_axis_off()
+    return ax
+
+
+def _write(ax, line, height):
+    """Write a node where it stands, over the lines that lead to its children."""
+    text = line.text
+    if len(text) > MAX_NAME_LENGTH:
+        text = text[: MAX_NAME_LENGTH - 1] + "…"
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    if not line.is_leaf:
+        box = {"facecolor": "#e8eef7", "edgecolor": "#8aa4cc", "boxstyle": "round"}
+    ax.text(
+        line.depth,
+        height,
+        text,
+        ha="left" if line.is_leaf else "center",
+        va="center",
+        fontsize=8,
+        bbox=box,
+        clip_on=False,
+        parse_math=False,  # a name may hold dollar signs
+    )
+
+
+def _heights(lines):
+    """Place leaves one below the other and parents at the middle of their children."""
+    heights = [0.0] * len(lines)
+    first = [0.0] * len(lines)
+    n_leaves = sum(line.is_leaf for line in lines)
+    # Backwards, children come before their parent, the last of them first.
+    for position in range(len(lines) - 1, -1, -1):
+        line = lines[position]
+        if line.is_leaf:
+            n_leaves -= 1
+            heights[position] = float(n_leaves)
+        else:
+            heights[position] = (first[position] + heights[position]) / 2
+        if line.parent >= 0:
+            first[line.parent] = heights[position]
+            if line.is_last:
+                heights[line.parent] = heights[position]
+    return heights
+
+
+def _lines(tree, label_names, max_depth, max_children):
+    """List the nodes to draw, in pre-order, without the one-to-one chains."""
+    _check_limit(max_depth, 0, "max_depth")
+    _check_limit(max_children, 1, "max_children")
+    describe = _describer(tree, label_names)
+    lines = []
+    # Of each entry to come: the node (None for a count of those left out), ...
+    stack = [(_end_of_chain(tree, _Node(0, 0)), 0, -1, True, 0)]
+    while stack:
+        node, depth, parent, is_last, n_left_out = stack.pop()
+        if node is None:
+            lines.append(Line(f"… {n_left_out:,} more", depth, parent, True, True))
+            continue
+        is_cut = depth == max_depth
+        is_leaf = is_cut or node.level == tree.depth
+        text = describe(node, is_root=parent < 0, is_cut=is_cut)
+        if not is_leaf:
+            stack.extend(_children(tree, node, max_children, depth + 1, len(lines)))
+        lines.append(Line(text, depth, parent, is_last, is_leaf))
+    return lines
+
+
+def _children(tree, node, max_children, depth, parent):
+    """List what stands below a node, the last first, as `_lines` stacks it."""
+    first, stop = tree.child_offsets[node.level][node.number :][:2].tolist()
+    n_shown = stop - first
+    # One line that says "1 more" takes no less room than the child itself.
+    if max_children is not None and n_shown > max_children + 1:
+        n_shown = max_children
+    n_left_out = stop - first - n_shown
+    if n_left_out:
+        yield None, depth, parent, True, n_left_out
+    for number in range(first + n_shown - 1, first - 1, -1):
+        child = _end_of_chain(tree, _Node(node.level + 1, number))
+        is_last = number == stop - 1
+        yield child, depth, parent, is_last, 0
+
+
+def _end_of_chain(tree, node):
+    """Go down from a node for as long as there is a single child."""
+    level, number = node
+    while level < tree.depth:
+        first, stop = tree.child_offsets[level][number : number + 2].tolist()
+        if stop - first > 1:
+            break
+        level, number = level + 1, first
+    return _Node(level, number)
+
+
+def _describer(tree, label_names):
+    """Return the function that puts a node into words."""
+    names = tree.labels
+    if label_names is not None:
+        by_label = np.asarray(label_names, dtype=object)
+        if by_label.shape != (tree.n_labels,):
+            raise ValueError(
+                f"label_names has the shape {by_label.shape}; expected a name for each "
+                f"of the {tree.n_labels} labels."
+            )
+        names = by_label[tree.labels]
+    ranges = [tree.leaf_ranges(level) for level in range(tree.depth + 1)]
+
+    def name(leaf):
+        return " ".join(str(names[leaf]).split())
+
+    prefix = "label " if label_names is None else ""
+
+    def describe(node, *, is_root, is_cut):
+        if node.level == tree.depth and not is_root:
+            return prefix + name(node.number)
+        first, stop = ranges[node.level][node.number : node.number + 2].tolist()
+        n_labels = stop - first
+        title = "root" if is_root else str(node.number)
+        text = f"{title} ({n_labels:,} label{'s' if n_labels > 1 else ''})"
+        if is_cut or node.level == tree.depth:
+            samples = [name(leaf) for leaf in range(first, stop)[:N_SAMPLE_LABELS]]
+            samples += ["…"] if n_labels > len(samples) else []
+            text += ": " + ", ".join(samples)
+        return text
+
+    return describe
+
+
+def _check_limit(limit, lowest, name):
+    if limit is not None and limit < lowest:
+        raise ValueError(f"{name}={limit} is too small; expected {lowest} or more.")

@@ -147,7 +147,7 @@ class LabelTree:
         is_label = n_children == 0
         level = np.array([root])
         n_seen = 1
-        child_offsets = []
+        child_offsets: list[np.ndarray] = []
         while not child_offsets or not is_label[level].all():
             # A label that is not alone at the bottom is carried down as its own child.
             counts = np.where(is_label[level], 1, n_children[level])
@@ -365,7 +365,7 @@ class LabelTree:
         """
         return _tree_drawing.to_text(self, label_names, max_depth, max_children)
 
-    def plot(self, ax=None, label_names=None, *, max_depth=None, max_children=10):
+    def plot(self, ax=None, label_names=None, *, max_depth=None, max_children=5):
         """Draw the tree with matplotlib, the root at the left.
 
         Nodes with a single child are skipped: the child stands in their place.
@@ -378,7 +378,7 @@ class LabelTree:
             Shown in place of the labels' column numbers.
         max_depth : int, default=None
             Levels of the drawing below the root; None shows all.
-        max_children : int, default=10
+        max_children : int, default=5
             Children shown of one node; the rest are counted. None shows all.
 
         Returns
@@ -429,9 +429,11 @@ class LabelTree:
             raise ValueError("Y has negative values or NaN; expected 0 or more.")
         Y.sum_duplicates()
         Y.eliminate_zeros()
-        positions = _inverse(self.labels).astype(Y.indices.dtype, copy=False)
+        positions = _inverse(self.labels)
+        # SciPy gives both index arrays one dtype; int64 only where it must be.
+        indptr = Y.indptr.astype(_index_dtype(Y.nnz))
         in_order = sparse.csr_array(
-            (Y.data, positions[Y.indices], Y.indptr), shape=Y.shape
+            (Y.data, positions[Y.indices], indptr), shape=Y.shape
         )
         in_order.sort_indices()
         return in_order

@@ -1,0 +1,302 @@
+"""Cuts the rows of a matrix in two by balanced 2-means.
+
+A cut puts a given number of rows on side 0 and the rest on side 1. Rows are scored
+along the line through the two centres, the best go to side 0, centres follow, until
+rows stay where they are. The sums of each side are kept up to date by the rows that
+changed sides, which soon are few; they stand next to each other, feature by feature.
+"""
+
+from cython cimport floating
+from libc.math cimport fabs, sqrt
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
+
+# Gathering rows
+# --------------
+
+
+def gather_rows(
+    const int64_t[::1] offsets,       # IN (n_vectors + 1,)
+    const int32_t[::1] indices,       # IN (nnz,)
+    const floating[::1] values,       # IN (nnz,)
+    const int64_t[::1] rows,          # IN (n_rows,)
+    int32_t[::1] numbers,             # IN, OUT (n_features,), zeros at first
+    const int64_t[::1] own_offsets,   # IN (n_rows + 1,)
+    int32_t[::1] own_indices,         # OUT (own nnz,)
+    floating[::1] own_values,         # OUT (own nnz,)
+):
+    """Copy rows and number the features that they have in the order of their coming.
+
+    Returns
+    -------
+    int
+        How many different features the rows have.
+    """
+    cdef int64_t row, entry, source, shift
+    cdef int32_t feature, n_features = 0
+    with nogil:
+        for row in range(rows.shape[0]):
+            shift = offsets[rows[row]] - own_offsets[row]
+            for entry in range(own_offsets[row], own_offsets[row + 1]):
+                source = entry + shift
+                feature = indices[source]
+                if numbers[feature] == 0:
+                    n_features += 1
+                    numbers[feature] = n_features
+                own_indices[entry] = numbers[feature] - 1
+                own_values[entry] = values[source]
+    return n_features
+
+
+def normalize_rows(
+    const int64_t[::1] offsets,  # IN (n_rows + 1,)
+    floating[::1] values,        # IN, OUT (nnz,)
+):
+    """Scale the rows to unit length; rows of zeros stay."""
+    cdef int64_t row, start, stop
+    with nogil:
+        for row in range(offsets.shape[0] - 1):
+            start, stop = offsets[row], offsets[row + 1]
+            if stop > start:
+                normalize_row(&values[start], stop - start)
+
+
+cdef inline void normalize_row(floating* values, int64_t length) noexcept nogil:
+    cdef int64_t entry
+    cdef double largest = 0.0, sum_of_squares = 0.0, scaled
+    for entry in range(length):
+        largest = max(largest, fabs(values[entry]))
+    if largest == 0.0:
+        return
+    # Squares of very large or very small numbers are out of range.
+    for entry in range(length):
+        scaled = values[entry] / largest
+        sum_of_squares += scaled * scaled
+    for entry in range(length):
+        values[entry] = <floating> (values[entry] / largest / sqrt(sum_of_squares))
+
+
+# Bisection
+# ---------
+
+
+def bisect_sparse(
+    const int64_t[::1] offsets,  # IN (n_rows + 1,)
+    const int32_t[::1] indices,  # IN (nnz,)
+    const floating[::1] values,  # IN (nnz,)
+    int64_t first_centre,
+    int64_t second_centre,
+    int64_t n_first,
+    int max_iter,
+    int64_t max_moved,
+    bint spherical,
+    double[:, ::1] sums,         # IN, OUT (n_features, 2), zeros at first
+    double[::1] direction,       # IN, OUT (n_features,), zeros at first
+    uint64_t[:, ::1] keys,       # OUT (2, n_rows)
+    int64_t[::1] moved,          # OUT (n_rows,)
+    uint8_t[::1] sides,          # IN, OUT (n_rows,), ones at first
+):
+    """Put `n_first` rows of a compressed matrix on side 0, the rest on side 1.
+
+    The centres are those two rows at first. Stops after `max_iter` assignments, or
+    when no more than `max_moved` rows have changed sides.
+
+    Returns
+    -------
+    int
+        The number of assignments made.
+    """
+    cdef int64_t n_rows = sides.shape[0]
+    cdef int64_t row, entry, position, n_moved
+    cdef int iteration = 0
+    cdef double score
+    if n_rows == 0:
+        return 0
+    with nogil:
+        for entry in range(offsets[n_rows]):
+            sums[indices[entry], 1] += values[entry]
+        for entry in range(offsets[first_centre], offsets[first_centre + 1]):
+            direction[indices[entry]] += values[entry]
+        for entry in range(offsets[second_centre], offsets[second_centre + 1]):
+            direction[indices[entry]] -= values[entry]
+        while iteration < max_iter:
+            iteration += 1
+            for row in range(n_rows):
+                score = 0.0
+                for entry in range(offsets[row], offsets[row + 1]):
+                    score += values[entry] * direction[indices[entry]]
+                keys[0, row] = sortable(score)
+            n_moved = assign_sides(keys, n_first, moved, sides)
+            if iteration > 1 and n_moved <= max_moved:
+                break
+            for position in range(n_moved):
+                row = moved[position]
+                for entry in range(offsets[row], offsets[row + 1]):
+                    sums[indices[entry], sides[row]] += values[entry]
+                    sums[indices[entry], 1 - sides[row]] -= values[entry]
+            point_direction(sums, n_first, n_rows, spherical, direction)
+    return iteration
+
+
+def bisect_dense(
+    const floating[:, ::1] rows,  # IN (n_rows, n_features)
+    int64_t first_centre,
+    int64_t second_centre,
+    int64_t n_first,
+    int max_iter,
+    int64_t max_moved,
+    bint spherical,
+    double[:, ::1] sums,          # IN, OUT (n_features, 2), zeros at first
+    double[::1] direction,        # IN, OUT (n_features,), zeros at first
+    uint64_t[:, ::1] keys,        # OUT (2, n_rows)
+    int64_t[::1] moved,           # OUT (n_rows,)
+    uint8_t[::1] sides,           # IN, OUT (n_rows,), ones at first
+):
+    """Do what `bisect_sparse` does for a dense matrix."""
+    cdef int64_t n_rows = rows.shape[0], n_features = rows.shape[1]
+    cdef int64_t row, feature, position, n_moved
+    cdef int iteration = 0
+    if n_rows == 0 or n_features == 0:
+        return 0
+    with nogil:
+        for row in range(n_rows):
+            for feature in range(n_features):
+                sums[feature, 1] += rows[row, feature]
+        for feature in range(n_features):
+            direction[feature] = (
+                <double> rows[first_centre, feature] - rows[second_centre, feature]
+            )
+        while iteration < max_iter:
+            iteration += 1
+            for row in range(n_rows):
+                keys[0, row] = sortable(
+                    dense_dot(&rows[row, 0], &direction[0], n_features)
+                )
+            n_moved = assign_sides(keys, n_first, moved, sides)
+            if iteration > 1 and n_moved <= max_moved:
+                break
+            for position in range(n_moved):
+                row = moved[position]
+                for feature in range(n_features):
+                    sums[feature, sides[row]] += rows[row, feature]
+                    sums[feature, 1 - sides[row]] -= rows[row, feature]
+            point_direction(sums, n_first, n_rows, spherical, direction)
+    return iteration
+
+
+cdef inline double dense_dot(
+    const floating* row, const double* direction, int64_t length
+) noexcept nogil:
+    # Four sums at a time: one alone would wait for each addition to finish.
+    cdef double[4] sums = [0.0, 0.0, 0.0, 0.0]
+    cdef int64_t start, lane
+    for start in range(0, length - 3, 4):
+        for lane in range(4):
+            sums[lane] += row[start + lane] * direction[start + lane]
+    for start in range(length - length % 4, length):
+        sums[0] += row[start] * direction[start]
+    return (sums[0] + sums[1]) + (sums[2] + sums[3])
+
+
+cdef void point_direction(
+    const double[:, ::1] sums,
+    int64_t n_first,
+    int64_t n_rows,
+    bint spherical,
+    double[::1] direction,
+) noexcept nogil:
+    """Point from the second centre to the first; centres are means of the sides."""
+    cdef double first = 0.0, second = 0.0
+    cdef int64_t feature
+    if spherical:
+        for feature in range(sums.shape[0]):
+            first += sums[feature, 0] * sums[feature, 0]
+            second += sums[feature, 1] * sums[feature, 1]
+        first = 1.0 / sqrt(first) if first > 0.0 else 0.0
+        second = 1.0 / sqrt(second) if second > 0.0 else 0.0
+    else:
+        first = 1.0 / n_first
+        second = 1.0 / (n_rows - n_first)
+    for feature in range(sums.shape[0]):
+        direction[feature] = sums[feature, 0] * first - sums[feature, 1] * second
+
+
+# Selection
+# ---------
+
+
+cdef inline uint64_t sortable(double score) noexcept nogil:
+    """Turn a score into an integer of the same order; even NaN has a place in it."""
+    cdef uint64_t bits = 0
+    score += 0.0  # of two zeros, makes the positive one
+    memcpy(&bits, &score, sizeof(bits))
+    return ~bits if bits >> 63 else bits | (<uint64_t> 1 << 63)
+
+
+cdef int64_t assign_sides(
+    uint64_t[:, ::1] keys, int64_t n_first, int64_t[::1] moved, uint8_t[::1] sides
+) noexcept nogil:
+    """Put the rows of the largest keys on side 0, of equal ones the first.
+
+    Returns the number of rows that changed sides, listed in `moved`.
+    """
+    cdef int64_t n_rows = sides.shape[0], n_moved = 0, n_ties = n_first, row
+    cdef uint64_t least
+    cdef uint8_t side
+    memcpy(&keys[1, 0], &keys[0, 0], n_rows * sizeof(uint64_t))
+    least = kth_largest(&keys[1, 0], n_rows, n_first)
+    for row in range(n_rows):
+        n_ties -= keys[0, row] > least
+    for row in range(n_rows):
+        side = keys[0, row] < least
+        if keys[0, row] == least:
+            side = n_ties <= 0
+            n_ties -= 1
+        if side != sides[row]:
+            sides[row] = side
+            moved[n_moved] = row
+            n_moved += 1
+    return n_moved
+
+
+cdef uint64_t kth_largest(uint64_t* keys, int64_t n_keys, int64_t k) noexcept nogil:
+    """Return the k-th largest of the keys, k from 1 on, leaving them in disorder."""
+    cdef int64_t start = 0, stop = n_keys, larger, equal, position
+    cdef uint64_t pivot, key, state = n_keys
+    k -= 1
+    while True:
+        # Positions at random: no order of the rows is slow.
+        pivot = median(
+            keys[start + draw(&state, stop - start)],
+            keys[start + draw(&state, stop - start)],
+            keys[start + draw(&state, stop - start)],
+        )
+        # Larger keys go to [start, larger), equal ones to [larger, equal).
+        larger = equal = start
+        for position in range(start, stop):
+            key = keys[position]
+            if key >= pivot:
+                keys[position] = keys[equal]
+                keys[equal] = key
+                if key > pivot:
+                    keys[equal] = keys[larger]
+                    keys[larger] = key
+                    larger += 1
+                equal += 1
+        if k < larger:
+            stop = larger
+        elif k < equal:
+            return pivot
+        else:
+            start = equal
+
+
+cdef inline int64_t draw(uint64_t* state, int64_t below) noexcept nogil:
+    """Draw a number from 0 on; Knuth's linear congruential generator."""
+    state[0] = state[0] * 6364136223846793005ULL + 1442695040888963407ULL
+    return <int64_t> ((state[0] >> 33) % <uint64_t> below)
+
+
+cdef inline uint64_t median(uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+    return max(min(a, b), min(max(a, b), c))
