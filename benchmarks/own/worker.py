@@ -12,11 +12,16 @@ import skxmr
 
 
 class StampedKMeansTree(skxmr.KMeansTree):
-    """Notes when the index stands, so that indexing and training can be told apart."""
+    """Notes when the index stands, so that indexing and training can be told apart.
+
+    In a list of the class, since the classifier fits a clone and keeps its tree only.
+    """
+
+    stamps = []  # noqa: RUF012 - shared by all clones on purpose
 
     def fit(self, Z, y=None, *, label_names=None):
         super().fit(Z, y, label_names=label_names)
-        self.stamp_ = perf_counter()
+        self.stamps.append(perf_counter())
         return self
 
 
@@ -51,7 +56,7 @@ class Skxmr:
         self.classifier.fit(self.X, self.Y)
         end = perf_counter()
         # Checks of input and label vectors come before the tree and count with it.
-        indexed = self.classifier.indexer_.stamp_
+        indexed = StampedKMeansTree.stamps[-1]
         return indexed - start, end - indexed
 
     def save(self, folder):
