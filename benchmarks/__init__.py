@@ -1,0 +1,1 @@
+"""Benchmarks of skxmr beside its peers: run ``python -m benchmarks --help``."""

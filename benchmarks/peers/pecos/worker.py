@@ -1,0 +1,105 @@
+"""PECOS's XLinearModel on a tree by HierarchicalKMeans of PIFA vectors."""
+
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import scipy.sparse as sp
+from benchworker import run
+from benchworker.matrices import best_columns
+
+# This path imports no torch; pecos.xmc.xtransformer does.
+from pecos.xmc import Indexer, LabelEmbeddingFactory
+from pecos.xmc.xlinear.model import XLinearModel
+
+
+def as_pecos(X):
+    """Float32 csr_matrix (csr_array is refused), or dense in C order.
+
+    Prediction raises on a matrix that does not say that its indices are sorted.
+    """
+    if isinstance(X, np.ndarray):
+        return np.ascontiguousarray(X, dtype=np.float32)
+    X = sp.csr_matrix(X, dtype=np.float32)
+    X.sort_indices()
+    return X
+
+
+class Pecos:
+    """Layouts: BINARY_SEARCH_CHUNKED, HASH_CHUNKED, CSC (the only one for dense X)."""
+
+    version = version("libpecos")
+
+    def __init__(self, settings, threads, seed):
+        self.settings, self.threads, self.seed = settings, threads, seed
+
+    def prepare(self, X, Y):
+        self.X, self.Y = as_pecos(X), as_pecos(Y)
+        self.Y_columns = self.Y.tocsc()  # training reads Y by columns
+
+    def fit(self):
+        start = perf_counter()
+        label_vectors = LabelEmbeddingFactory.create(
+            self.Y, self.X, method="pifa", threads=self.threads
+        )
+        clusters = Indexer.gen(
+            label_vectors,
+            indexer_type="hierarchicalkmeans",
+            nr_splits=self.settings["branching_factor"],
+            max_leaf_size=self.settings["max_leaf_size"],
+            seed=self.seed,
+            threads=self.threads,
+        )
+        indexed = perf_counter()
+        self.model = XLinearModel.train(
+            self.X,
+            self.Y_columns,
+            C=clusters,
+            solver_type="L2R_L2LOSS_SVC_DUAL",
+            Cp=self.settings["C"],
+            Cn=self.settings["C"],
+            eps=self.settings["tol"],
+            max_iter=self.settings["max_iter"],
+            threshold=self.settings["threshold"],
+            bias=1.0,
+            threads=self.threads,
+            # Given here, else the saved model keeps a beam of 20 at every level.
+            beam_size=self.settings["beam_width"],
+            only_topk=10,
+            post_processor="l3-hinge",
+        )
+        return indexed - start, perf_counter() - indexed
+
+    def save(self, folder):
+        self.model.save(str(folder))
+
+    def load(self, folder, layout):
+        # Without is_predict_only prediction runs level by level through Python and is
+        # ten times slower.
+        self.model = XLinearModel.load(
+            str(Path(folder)), is_predict_only=True, weight_matrix_type=layout
+        )
+
+    def queries(self, X):
+        return as_pecos(X)
+
+    def predict(self, queries, k, threads):
+        return self.model.predict(queries, only_topk=k, threads=threads)
+
+    def columns(self, predicted, k):
+        return best_columns(predicted, k)  # rows come sorted by score, but say so not
+
+    def one_by_one(self, X, k):
+        rows = [as_pecos(X[row : row + 1]) for row in range(X.shape[0])]
+        predict = self.model.predict
+
+        # More threads than one row can use only cost time.
+        def call(row):
+            return predict(rows[row], only_topk=k, threads=1)
+
+        return call
+
+
+if __name__ == "__main__":
+    run(Pecos)

@@ -1,0 +1,52 @@
+"""Ranking quality per test row, by the field's definitions.
+
+Independent of every system, skxmr's own metrics included.
+"""
+
+import numpy as np
+
+PRECISIONS = (1, 3, 5)
+RECALL = 10
+NAMES = (*(f"P@{k}" for k in PRECISIONS), f"R@{RECALL}")
+
+
+def hits(columns, Y_test):
+    """Whether each ranked column is among the row's labels; -1 never is."""
+    n_rows, n_labels = Y_test.shape
+    rows = np.repeat(np.arange(n_rows), np.diff(Y_test.indptr))
+    positives = np.sort(rows * n_labels + Y_test.indices.astype(np.int64))
+    asked = np.arange(n_rows)[:, None] * n_labels + columns
+    place = np.searchsorted(positives, asked)
+    place[place == len(positives)] = 0
+    found = positives[place] == asked if len(positives) else np.zeros(asked.shape, bool)
+    return found & (columns >= 0)
+
+
+def per_row(columns, Y_test):
+    """Precision and recall of each row.
+
+    Parameters
+    ----------
+    columns : int array of shape (n_rows, at least 10)
+        Best first, -1 where nothing was found.
+    Y_test : csr_array of shape (n_rows, n_labels)
+
+    Returns
+    -------
+    dict of str to float64 array (n_rows,)
+        P@k is hits among the first k over k; R@10 hits among ten over the number of
+        the row's labels (0 for a row without any).
+    """
+    found = hits(columns, Y_test)
+    rows = {f"P@{k}": found[:, :k].sum(axis=1) / k for k in PRECISIONS}
+    n_positives = np.maximum(np.diff(Y_test.indptr), 1)
+    rows[f"R@{RECALL}"] = found[:, :RECALL].sum(axis=1) / n_positives
+    return rows
+
+
+def means(columns, Y_test):
+    """The same, averaged over the rows, in percent."""
+    return {
+        name: 100.0 * float(values.mean())
+        for name, values in per_row(columns, Y_test).items()
+    }

@@ -1,0 +1,74 @@
+"""The systems that are compared, each with the layouts it can predict with."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.environments import ensure
+
+HERE = Path(__file__).resolve().parent
+DENSE_WEIGHTS_LIMIT = 1.0e9  # bytes of one-vs-rest's weights that are still tried
+OWN = "skxmr"
+
+
+@dataclass(frozen=True)
+class System:
+    """One system.
+
+    Attributes
+    ----------
+    name : str
+    folder : Path
+        Holds worker.py and, for a peer, requirements.txt.
+    layouts : tuple of str
+        Ways to predict with one fitted model; measured one by one.
+    dense_layouts : tuple of str
+        The same for dense X.
+    """
+
+    name: str
+    folder: Path
+    layouts: tuple[str, ...] = ("default",)
+    dense_layouts: tuple[str, ...] = field(default=("default",))
+
+    @property
+    def worker(self):
+        return self.folder / "worker.py"
+
+    def python(self, cache):
+        """Interpreter to run the worker with; a peer's environment is built first."""
+        requirements = self.folder / "requirements.txt"
+        if not requirements.exists():
+            return Path(sys.executable)
+        return ensure(requirements, cache)
+
+    def layouts_for(self, problem):
+        return self.dense_layouts if problem.describe()["dense"] else self.layouts
+
+    def refuses(self, problem):
+        """Why this system is not tried on a problem, or None."""
+        if self.name != "onevsrest":
+            return None
+        sizes = problem.describe()
+        weights = 8.0 * sizes["labels"] * sizes["features"]
+        if weights <= DENSE_WEIGHTS_LIMIT:
+            return None
+        return f"its dense weights alone would take {weights / 1e9:,.0f} GB"
+
+
+def peer(name, *layouts, dense=None):
+    """A system that lives in an environment of its own."""
+    return System(name, HERE / "peers" / name, layouts, dense or layouts)
+
+
+SYSTEMS = {
+    system.name: system
+    for system in (
+        System(OWN, HERE / "own"),
+        # Its chunked layouts do not take dense rows.
+        peer("pecos", "BINARY_SEARCH_CHUNKED", "HASH_CHUNKED", dense=("CSC",)),
+        peer("omikuji", "densified"),
+        peer("napkinxc", "beam", "exact"),
+        peer("onevsrest", "default"),
+    )
+}

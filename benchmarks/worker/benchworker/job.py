@@ -1,0 +1,107 @@
+"""Read a job, do its stage with one system, write the measurements.
+
+A job is a JSON file with: stage ("fit" or "predict"), problem (folder of matrices),
+model (folder), layout, threads (of training), predict_threads (list), seed, k,
+settings, single_rows, repeats, result (file to write), columns (file to write).
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from benchworker import memory
+from benchworker.matrices import read
+
+WARM_UP_ROWS = 64
+FIRST_CALLS = 10
+SINGLE_SECONDS = 20.0
+
+
+def folder_bytes(folder):
+    """Bytes of all files below a folder."""
+    files = (path for path in Path(folder).rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files)
+
+
+def fit(system, job):
+    """Train and save: seconds, peak memory added, bytes on disk."""
+    system.prepare(read(job["problem"], "X_train"), read(job["problem"], "Y_train"))
+    with memory.Peak() as peak:
+        index, train = system.fit()
+    system.save(job["model"])
+    return {
+        "index_s": index,
+        "train_s": None if index is None else train,
+        "fit_s": train + (index or 0.0),
+        "resident_before": peak.before,
+        "peak_added": peak.added,
+        "disk_bytes": folder_bytes(job["model"]),
+    }
+
+
+def loaded_bytes(system, job, first_row):
+    """Memory that the model takes once it has answered a first query."""
+    before = memory.settle()
+    system.load(job["model"], job["layout"])
+    system.predict(system.queries(first_row), job["k"], 1)
+    return memory.settle() - before
+
+
+def time_batch(system, queries, n_rows, job, threads):
+    """Median seconds per query of whole passes, and the last pass's answer."""
+    seconds = []
+    for _ in range(job["repeats"]):
+        start = perf_counter()
+        predicted = system.predict(queries, job["k"], threads)
+        seconds.append(perf_counter() - start)
+    return statistics.median(seconds) / n_rows, predicted
+
+
+def time_single(system, X, job):
+    """Median and 99th percentile of the seconds that one row's call takes.
+
+    Slow systems answer fewer rows, so that none takes minutes here.
+    """
+    X = X[: job["single_rows"]]
+    call = system.one_by_one(X, job["k"])
+    for row in range(min(FIRST_CALLS, X.shape[0])):
+        call(row)
+    seconds = []
+    limit = perf_counter() + SINGLE_SECONDS
+    for row in range(X.shape[0]):
+        start = perf_counter()
+        call(row)
+        end = perf_counter()
+        seconds.append(end - start)
+        if end > limit:
+            break
+    return float(np.median(seconds)), float(np.percentile(seconds, 99))
+
+
+def predict(system, job):
+    """Load and predict: memory of the model, seconds per query, the answers."""
+    X = read(job["problem"], "X_test")
+    measured = {"model_bytes": loaded_bytes(system, job, X[:1])}
+    queries = system.queries(X)
+    system.predict(system.queries(X[:WARM_UP_ROWS]), job["k"], 1)
+    for threads in job["predict_threads"]:
+        seconds, predicted = time_batch(system, queries, X.shape[0], job, threads)
+        measured[f"batch_s_{threads}"] = seconds
+    np.save(job["columns"], system.columns(predicted, job["k"]))
+    if job["single_rows"]:
+        measured["single_p50_s"], measured["single_p99_s"] = time_single(system, X, job)
+    return measured
+
+
+def run(system_class):
+    """Entry point of a worker: its only argument is the job's file."""
+    job = json.loads(Path(sys.argv[1]).read_text())
+    system = system_class(job["settings"], job["threads"], job["seed"])
+    measured = {"fit": fit, "predict": predict}[job["stage"]](system, job)
+    measured["version"] = system.version
+    measured["facts"] = getattr(system, "facts", {})
+    Path(job["result"]).write_text(json.dumps(measured))
