@@ -1,16 +1,23 @@
 """Extreme multilabel ranking for scikit-learn."""
 
-from skxmr import metrics
+from skxmr import datasets, metrics
 from skxmr._version import __version__
+from skxmr.classifier import XRLinearClassifier
+from skxmr.indexers import KMeansTree
 from skxmr.ranking import rank
+from skxmr.retrieval import TextRetriever
 from skxmr.text import CharNgramTfidf, WordNgramTfidf
 from skxmr.tree import LabelTree
 
 __all__ = [
     "CharNgramTfidf",
+    "KMeansTree",
     "LabelTree",
+    "TextRetriever",
     "WordNgramTfidf",
+    "XRLinearClassifier",
     "__version__",
+    "datasets",
     "metrics",
     "rank",
 ]
