@@ -2,12 +2,12 @@
 
 import contextlib
 import hashlib
-import os
+import sys
 from pathlib import Path
 
 import joblib
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
@@ -52,7 +52,7 @@ def _locked(folder, name):
     path = folder / hashlib.sha256(name.encode()).hexdigest()
     # The system frees the lock of a process that dies.
     with path.open("a+b") as file:
-        if os.name == "nt":
+        if sys.platform == "win32":
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
         else:
@@ -60,6 +60,6 @@ def _locked(folder, name):
         try:
             yield
         finally:
-            if os.name == "nt":
+            if sys.platform == "win32":
                 file.seek(0)
                 msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)

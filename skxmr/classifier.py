@@ -162,8 +162,10 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
     Examples
     --------
     >>> from sklearn.datasets import make_multilabel_classification
+    >>> from sklearn.preprocessing import normalize
     >>> from skxmr import XRLinearClassifier
     >>> X, Y = make_multilabel_classification(n_classes=20, random_state=0)
+    >>> X = normalize(X)
     >>> classifier = XRLinearClassifier(random_state=0).fit(X, Y)
     >>> columns, scores = classifier.rank(X[:2], k=3)
     >>> columns.shape
@@ -388,6 +390,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
 
         Returns
         -------
@@ -405,6 +408,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
 
         Returns
         -------
@@ -422,6 +426,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
 
         Returns
         -------
@@ -439,7 +444,9 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
         k : int, default=10
+            How many labels to find for each row.
 
         Returns
         -------
@@ -462,7 +469,9 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         indices : ndarray of shape (nnz,), int32
             The row's features, each once.
         values : ndarray of shape (nnz,), float32
+            Their values.
         k : int, default=10
+            How many labels to find.
 
         Returns
         -------

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.pipeline import make_union
+from sklearn.pipeline import FeatureUnion, make_union
 
 from skxmr._typing import Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
@@ -86,6 +86,7 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         texts : iterable of str of length n_samples
+            Texts with known labels.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1, or class labels of any type.
@@ -105,16 +106,18 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             If a text is no string.
         """
         texts = check_documents(texts, "texts")
+        names = None
         if label_texts is not None:
-            label_texts = check_documents(label_texts, "label_texts")
-            texts, y = _with_label_rows(texts, y, label_texts)
+            names = check_documents(label_texts, "label_texts")
+            texts, y = _with_label_rows(texts, y, names)
         vectorizer = self._make_vectorizer()
         classifier = self._make_classifier()
         classifier.fit(vectorizer.fit_transform(texts), y)
         self.vectorizer_ = vectorizer
         self.classifier_ = classifier
         self.classes_ = classifier.classes_
-        self.label_texts_ = label_texts
+        self.label_texts_ = names
+        self._lean_parts = _lean_parts(vectorizer)
         return self
 
     def _make_vectorizer(self):
@@ -136,6 +139,7 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         text : str
+            What to find labels for.
         k : int, default=10
             The most labels to find.
 
@@ -159,14 +163,27 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
                 f"text must be a string; got a {type(text).__name__}. Many texts go "
                 f"to search_batch."
             )
-        columns, scores = self.search_batch([text], k)
-        found = columns[0] >= 0
+        check_k(k, "TextRetriever.search")
+        columns, scores = self.classifier_.rank_one(*self._transform_one(text), k)
         return [
             (*self._label_and_name(column), score)
-            for column, score in zip(
-                columns[0, found].tolist(), scores[0, found].tolist(), strict=True
-            )
+            for column, score in zip(columns.tolist(), scores.tolist(), strict=True)
+            if column >= 0
         ]
+
+    def _transform_one(self, text):
+        """Features of one text: indices and values, without scikit-learn's checks."""
+        if self._lean_parts is None:
+            row = sparse.csr_array(self.vectorizer_.transform([text]))
+            row.sum_duplicates()
+            return row.indices.astype(np.int32), row.data.astype(np.float32)
+        rows = [
+            (start, *part.transform_one(text))
+            for part, start in zip(*self._lean_parts, strict=True)
+        ]
+        indices = np.concatenate([indices + start for start, indices, _ in rows])
+        values = np.concatenate([values for _, _, values in rows])
+        return indices, values.astype(np.float32, copy=False)
 
     def _label_and_name(self, column):
         label = self.classes_[column]
@@ -181,7 +198,9 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         texts : iterable of str of length n_samples
+            What to find labels for.
         k : int, default=10
+            The most labels to find for each.
 
         Returns
         -------
@@ -197,15 +216,48 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
     rank = search_batch
 
     def predict(self, texts: Texts) -> Matrix:
-        """Predict labels; see `XRLinearClassifier.predict`."""
+        """Predict labels.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            What to find labels for.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.predict` returns them.
+        """
         return self.classifier_.predict(self._transform(texts))
 
     def predict_proba(self, texts: Texts) -> Matrix:
-        """Return scores; see `XRLinearClassifier.predict_proba`."""
+        """Return the scores of the labels that the search reaches.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            What to find labels for.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.predict_proba` returns them.
+        """
         return self.classifier_.predict_proba(self._transform(texts))
 
     def decision_function(self, texts: Texts) -> Matrix:
-        """Return scores; see `XRLinearClassifier.decision_function`."""
+        """Return the scores of the labels that the search reaches.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            What to find labels for.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.decision_function` returns them.
+        """
         return self.classifier_.decision_function(self._transform(texts))
 
     def _transform(self, texts):
@@ -218,6 +270,20 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _lean_parts(vectorizer):
+    """List transformers that take one text alone, and the first column of each.
+
+    None if the vectorizer does not consist of such transformers side by side.
+    """
+    parts = [vectorizer]
+    if isinstance(vectorizer, FeatureUnion) and not vectorizer.transformer_weights:
+        parts = [transformer for _, transformer in vectorizer.transformer_list]
+    if not all(hasattr(part, "transform_one") for part in parts):
+        return None
+    widths = [part.transform([""]).shape[1] for part in parts]
+    return parts, np.cumsum([0, *widths[:-1]], dtype=np.int32)
 
 
 def _with_label_rows(texts, y, label_texts):

@@ -207,7 +207,8 @@ def _list_items(X, targets):
 
 def _group_items(items):
     """Consecutive items, as many as make a task of the right amount of work."""
-    group, work = [], 0
+    group: list[_Item] = []
+    work = 0
     for item in items:
         if group and work + item.work > _TASK_WORK:
             yield group[0].parent, group[-1].parent, tuple(group)
@@ -376,7 +377,7 @@ def _assemble(items, results, targets):
     intercepts = np.where(targets.positives.sizes > 0, np.inf, -np.inf)
     intercepts = intercepts.astype(np.float32)
     n_rows = np.zeros(targets.rows.n_vectors, dtype=np.int64)
-    parts = {}
+    parts: dict[int, list[LinearWeights]] = {}
     for item, result in zip(items, results, strict=True):
         parts.setdefault(item.parent, []).append(result.weights)
         first = targets.child_offsets[item.parent]
