@@ -1,4 +1,4 @@
-"""Tests of the benchmarks' own arithmetic: ``python -m pytest benchmarks/test_benchmarks.py``."""
+"""Tests of the benchmarks' own arithmetic."""
 
 import numpy as np
 import pytest
