@@ -149,7 +149,7 @@ def table(problem, sizes, rows):
     header = ["system", *(column.title for column in COLUMNS)]
     lines = [heading(problem, sizes), "", markdown(header, body), ""]
     lines += [
-        f"- **{row['system']} ({row['layout']}) failed**: {error}"
+        f"- **{row['system']} ({row['layout']}) not measured**: {error}"
         for row in rows
         for error in row["errors"]
     ]

@@ -7,7 +7,10 @@ from pathlib import Path
 from benchmarks.environments import ensure
 
 HERE = Path(__file__).resolve().parent
-DENSE_WEIGHTS_LIMIT = 1.0e9  # bytes of one-vs-rest's weights that are still tried
+# What is still tried with one classifier per label on all rows: bytes of its dense
+# weights, and values that one pass of all classifiers over their rows reads.
+WEIGHTS_LIMIT = 1.0e9
+PASS_LIMIT = 1.0e9
 OWN = "skxmr"
 
 
@@ -51,9 +54,12 @@ class System:
             return None
         sizes = problem.describe()
         weights = 8.0 * sizes["labels"] * sizes["features"]
-        if weights <= DENSE_WEIGHTS_LIMIT:
-            return None
-        return f"its dense weights alone would take {weights / 1e9:,.0f} GB"
+        if weights > WEIGHTS_LIMIT:
+            return f"its dense weights alone would take {weights / 1e9:,.0f} GB"
+        values = sizes["labels"] * sizes["train_rows"] * sizes["features_per_row"]
+        if values > PASS_LIMIT:
+            return f"it would read {values / 1e9:,.0f} billion values in every sweep"
+        return None
 
 
 def peer(name, *layouts, dense=None):

@@ -8,10 +8,12 @@ import numpy as np
 from benchworker import run
 from benchworker.matrices import row_slice
 
-import skxmr
+from skxmr import __version__
+from skxmr.classifier import XRLinearClassifier
+from skxmr.indexers import KMeansTree
 
 
-class StampedKMeansTree(skxmr.KMeansTree):
+class StampedKMeansTree(KMeansTree):
     """Notes when the index stands, so that indexing and training can be told apart.
 
     In a list of the class, since the classifier fits a clone and keeps its tree only.
@@ -28,11 +30,11 @@ class StampedKMeansTree(skxmr.KMeansTree):
 class Skxmr:
     """The estimator as users call it."""
 
-    version = skxmr.__version__
+    version = __version__
 
     def __init__(self, settings, threads, seed):
         self.threads = threads
-        self.classifier = skxmr.XRLinearClassifier(
+        self.classifier = XRLinearClassifier(
             indexer=StampedKMeansTree(
                 branching_factor=settings["branching_factor"],
                 max_leaf_size=settings["max_leaf_size"],
