@@ -223,7 +223,7 @@ class _Rows:
         self.ordered &= ordered
         if status:
             raise ValueError(self._what_is_wrong(status, text, token))
-        if text[n_bytes:].strip():
+        if text[n_bytes:].strip(b" \t\r\n"):
             raise ValueError(
                 f"{self.name}, line {self._line_of(self.n_rows)}: got one more row, "
                 f"expected the end, as the header promises {self.promised} rows"
@@ -435,13 +435,16 @@ def _as_indicator(Y):
 
 def _as_canonical_csr(matrix, name):
     """Check a matrix and give it as a CSR array without duplicates, sorted."""
-    matrix = check_array(
-        matrix,
-        accept_sparse="csr",
-        ensure_min_samples=0,
-        ensure_min_features=0,
-        input_name=name,
-    )
+    # Whether all is finite is found from a sum, which may meet inf - inf.
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = check_array(
+            matrix,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            input_name=name,
+        )
     if matrix.shape[1] > LARGEST_COLUMN_COUNT:
         raise ValueError(
             f"{name} must have at most {LARGEST_COLUMN_COUNT} columns, got "

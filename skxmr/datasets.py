@@ -142,7 +142,7 @@ def load_subjects(*, subset="train", return_X_y=False):
     >>> subjects.data[1]
     'Pope Innocent III and his world'
     >>> subjects.target_names[subjects.target[[1]].indices]
-    array(['popes'], dtype=object)
+    array(['Popes'], dtype=object)
     """
     return _load_sample("subjects", subset, return_X_y)
 

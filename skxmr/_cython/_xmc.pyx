@@ -24,6 +24,8 @@ cdef enum:
     # Of powers of ten, for `nearest_float`; those that float64 holds exactly.
     LARGEST_EXPONENT = 66
     LARGEST_EXACT_EXPONENT = 22
+    # Longer integers are written with an exponent, as are numbers below 0.0001.
+    MOST_PLAIN_DIGITS = 9
     # Bounds of the bytes that are written: a comma and ten digits for a label; a
     # space, ten digits, a colon and a number such as -0.000123456789 for a feature.
     LABEL_BYTES = 11
@@ -34,6 +36,8 @@ cdef enum:
 cdef int64_t INDEX_LIMIT = 10 ** 12
 # From here on, float64 rounds to an infinite float32: 2**128 - 2**103.
 cdef double FLOAT32_LIMIT = 3.4028235677973366e38
+# Up to here, float64 holds every integer.
+cdef uint64_t LARGEST_EXACT_INTEGER = 2 ** 53
 cdef double MARGIN = 2.0 ** -50
 
 cdef double[23] POWERS_OF_TEN
@@ -279,10 +283,11 @@ cdef inline bint nearest_float(
 ) noexcept nogil:
     """Find the float32 nearest to digits * 10**exponent; tell whether it is certain.
 
-    At most four roundings of 2**-53 each, two more for the bounds and the digits cut
-    off lie between the float64 nearest to the decimal number and `middle`: it is
-    within the bounds. Rounding to float32 is monotone, so if it takes the bounds to
-    the same number, it takes all between them there.
+    By way of the nearest float64. With few digits, one exact operation gives it. Else
+    at most four roundings of 2**-53 each, two more for the bounds and the digits cut
+    off lie between it and `middle`: it is within the bounds. Rounding to float32 is
+    monotone, so if it takes the bounds to the same number, it takes all between them
+    there.
     """
     cdef double middle, high
     if not -LARGEST_EXPONENT <= exponent <= LARGEST_EXPONENT:
@@ -291,8 +296,13 @@ cdef inline bint nearest_float(
     high = middle * (1 + MARGIN)
     if high >= FLOAT32_LIMIT:
         return False
-    value[0] = <float> high
-    return value[0] == <float> (middle * (1 - MARGIN))
+    value[0] = <float> middle
+    if (
+        digits <= LARGEST_EXACT_INTEGER
+        and -LARGEST_EXACT_EXPONENT <= exponent <= LARGEST_EXACT_EXPONENT
+    ):
+        return True
+    return <float> (middle * (1 - MARGIN)) == <float> high
 
 
 cdef bint nearest_float_of_any(const char* token, float* value) noexcept with gil:
@@ -428,8 +438,9 @@ cdef inline unsigned char* write_number(
     shortest_decimal(value, &digits, &exponent)
     count = digit_count(digits)
     leading = count + exponent  # digits before the decimal point
-    if exponent == 0:
-        return write_digits(at, digits, count)
+    if exponent >= 0 and leading <= MOST_PLAIN_DIGITS:
+        at = write_digits(at, digits, count)
+        return write_digits(at, 0, exponent)
     if 0 < leading < count:
         return write_with_point(at, digits, count, leading)
     if -4 < leading <= 0:
@@ -464,7 +475,8 @@ cdef inline void shortest_decimal(
     """Find few digits such that digits * 10**exponent is read as the value.
 
     Where six digits or fewer are enough, rounding a normal number to six gives them
-    and zeros; nine are always enough.
+    and zeros; nine are always enough. The fewest, but for a few powers of two: what
+    is read as one of them reaches further up than down.
     """
     cdef int n_digits
     cdef int leading = <int> floor(log10(value))
