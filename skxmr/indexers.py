@@ -1,7 +1,8 @@
 """Estimators that group labels into a tree."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +17,7 @@ from skxmr._cython._kmeans import (
     normalize_rows,
 )
 from skxmr._parallel import run_tasks
+from skxmr._typing import MatrixLike
 from skxmr._validation import Interval, fit_context, validate_data
 from skxmr.tree import LabelTree
 
@@ -45,7 +47,7 @@ class KMeansTree(BaseEstimator):
         Most labels of a group of the lowest level.
     max_iter : int, default=20
         Most iterations of one bisection.
-    tol : float, default=0.0
+    tol : float, default=1e-3
         A bisection stops when the share of its labels that an iteration moves from
         one side to the other is no larger than this.
     spherical : bool, default=True
@@ -106,7 +108,7 @@ class KMeansTree(BaseEstimator):
         max_leaf_size=100,
         *,
         max_iter=20,
-        tol=0.0,
+        tol=1e-3,
         spherical=True,
         n_jobs=None,
         random_state=None,
@@ -120,7 +122,13 @@ class KMeansTree(BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, Z, y=None, *, label_names=None):  # noqa: ARG002 - indexers' interface
+    def fit(
+        self,
+        Z: MatrixLike,
+        y: None = None,  # noqa: ARG002 - scikit-learn's interface
+        *,
+        label_names: Sequence[str] | None = None,  # noqa: ARG002 - that of indexers
+    ) -> Self:
         """Group the labels.
 
         Parameters
@@ -240,7 +248,7 @@ class _Segment(NamedTuple):
     `labels` are names only: `rows` says where their vectors are.
     """
 
-    vectors: object
+    vectors: Any  # _SparseVectors or _DenseVectors
     rows: np.ndarray
     labels: np.ndarray
     first: int
@@ -283,23 +291,23 @@ def _arrange(vectors, rule, n_jobs):
 
 def _arrange_segment(segment):
     """Order the labels of a segment: of a large one cut it once, else to its leaves."""
-    rule = segment.rule
-    vectors = segment.vectors.take(segment.rows)
-    if rule.spherical:
-        vectors.normalize()
-    segment = segment._replace(vectors=vectors)
+    segment = segment.detached()
+    if segment.rule.spherical:
+        segment.vectors.normalize()
     if len(segment.labels) > _LABELS_PER_TASK:
         return np.concatenate([half.labels for half in _halves(segment)])
     return _arrange_to_leaves(segment)
 
 
 def _arrange_to_leaves(segment):
+    """Order the labels of a segment, whose vectors are its own."""
     if segment.stop - segment.first == 1 or len(segment.labels) < 2:
         return segment.labels
     ordered = []
     for half in _halves(segment):
-        vectors = segment.vectors.take(half.rows)
-        ordered.append(_arrange_to_leaves(half._replace(vectors=vectors)))
+        if half.stop - half.first > 1:
+            half = half.detached()  # noqa: PLW2901
+        ordered.append(_arrange_to_leaves(half))
     return np.concatenate(ordered)
 
 

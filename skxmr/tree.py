@@ -1,12 +1,18 @@
 """The tree over the labels, as plain arrays, level by level."""
 
 import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from skxmr import _tree_drawing
 from skxmr._validation import public_csr
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["LabelTree"]
 
@@ -80,13 +86,13 @@ class LabelTree:
         └── bee
     """
 
-    def __init__(self, child_offsets, labels):
+    def __init__(self, child_offsets: Sequence[ArrayLike], labels: ArrayLike):
         if len(child_offsets) == 0:
             raise ValueError(
                 "child_offsets is empty; a tree has one array for each level but the "
                 "last, so one at least."
             )
-        labels = _check_permutation(_integer_vector(labels, "labels"))
+        leaves = _check_permutation(_integer_vector(labels, "labels"))
         checked = []
         n_nodes = 1
         for level, given in enumerate(child_offsets):
@@ -95,16 +101,16 @@ class LabelTree:
             _check_offsets(offsets, n_nodes, name)
             n_nodes = int(offsets[-1])
             checked.append(offsets)
-        if n_nodes != labels.shape[0]:
+        if n_nodes != leaves.shape[0]:
             raise ValueError(
                 f"child_offsets[{len(checked) - 1}] ends at {n_nodes}; expected the "
-                f"number of labels, {labels.shape[0]}."
+                f"number of labels, {leaves.shape[0]}."
             )
         self.child_offsets = tuple(checked)
-        self.labels = labels
+        self.labels = leaves
 
     @classmethod
-    def from_parents(cls, parents):
+    def from_parents(cls, parents: ArrayLike) -> Self:
         """Build a tree from the parent of every node.
 
         Parameters
@@ -138,11 +144,11 @@ class LabelTree:
         >>> tree.labels.tolist()  # nodes 3, 4 and 2 are labels 1, 2 and 0
         [1, 2, 0]
         """
-        parents = _integer_vector(parents, "parents").astype(np.int64, copy=False)
-        root = _check_parents(parents)
+        parent = _integer_vector(parents, "parents").astype(np.int64, copy=False)
+        root = _check_parents(parent)
         # The children of node p, ascending: by_parent[starts[p]:starts[p + 1]].
-        by_parent = np.argsort(parents, kind="stable")[1:]
-        n_children = np.bincount(parents[by_parent], minlength=parents.shape[0])
+        by_parent = np.argsort(parent, kind="stable")[1:]
+        n_children = np.bincount(parent[by_parent], minlength=parent.shape[0])
         starts = np.concatenate(([0], np.cumsum(n_children)))
         is_label = n_children == 0
         level = np.array([root])
@@ -159,16 +165,16 @@ class LabelTree:
             child_offsets.append(offsets)
             level = below
             n_seen += int(has_children.sum())
-        if n_seen != parents.shape[0]:
+        if n_seen != parent.shape[0]:
             raise ValueError(
-                f"parents has a cycle: {parents.shape[0] - n_seen} of its "
-                f"{parents.shape[0]} nodes cannot be reached from the root ({root})."
+                f"parents has a cycle: {parent.shape[0] - n_seen} of its "
+                f"{parent.shape[0]} nodes cannot be reached from the root ({root})."
             )
         label_of_node = np.cumsum(is_label) - 1
         return cls(child_offsets, label_of_node[level])
 
     @classmethod
-    def from_cluster_chain(cls, chain):
+    def from_cluster_chain(cls, chain: Sequence) -> Self:
         """Build a tree from a chain of cluster matrices, the form PECOS keeps.
 
         Parameters
@@ -219,26 +225,26 @@ class LabelTree:
         return cls(child_offsets, order)
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of levels below the root."""
         return len(self.child_offsets)
 
     @property
-    def level_sizes(self):
+    def level_sizes(self) -> tuple[int, ...]:
         """Number of nodes of each level, from the root down."""
         return (1, *(int(offsets[-1]) for offsets in self.child_offsets))
 
     @property
-    def n_labels(self):
+    def n_labels(self) -> int:
         """Number of labels."""
         return self.labels.shape[0]
 
     @property
-    def n_nodes(self):
+    def n_nodes(self) -> int:
         """Number of nodes of all levels."""
         return sum(self.level_sizes)
 
-    def n_children(self, level):
+    def n_children(self, level: int) -> NDArray[np.int64]:
         """Count the children of each node of a level.
 
         Parameters
@@ -252,7 +258,7 @@ class LabelTree:
         """
         return np.diff(self.child_offsets[self._check_level(level, 0, self.depth - 1)])
 
-    def parents(self, level):
+    def parents(self, level: int) -> NDArray[np.int64]:
         """Find the parent of each node of a level.
 
         Parameters
@@ -270,7 +276,7 @@ class LabelTree:
         n_children = self.n_children(level - 1)
         return np.repeat(np.arange(n_children.shape[0], dtype=np.int64), n_children)
 
-    def leaf_ranges(self, level):
+    def leaf_ranges(self, level: int) -> NDArray[np.int64]:
         """Find the nodes of the last level below each node of a level.
 
         Parameters
@@ -291,7 +297,7 @@ class LabelTree:
             ranges = offsets[ranges]
         return ranges
 
-    def roll_up(self, Y):
+    def roll_up(self, Y: sparse.sparray | sparse.spmatrix) -> list[sparse.csr_array]:
         """Turn targets over the labels into targets over the nodes of every level.
 
         A node is positive for a row where any of its labels is. Where Y is not of
@@ -320,7 +326,7 @@ class LabelTree:
             rolled.append(_merge_siblings(rolled[-1], self.parents(level)))
         return rolled[::-1]
 
-    def to_cluster_chain(self):
+    def to_cluster_chain(self) -> list[sparse.csc_array | sparse.csc_matrix]:
         """Turn the tree into a chain of cluster matrices, the form PECOS keeps.
 
         Returns
@@ -344,7 +350,13 @@ class LabelTree:
             chain.append(public_csr(cluster).tocsc())
         return chain
 
-    def to_text(self, label_names=None, *, max_depth=None, max_children=10):
+    def to_text(
+        self,
+        label_names: Sequence[str] | None = None,
+        *,
+        max_depth: int | None = None,
+        max_children: int | None = 10,
+    ) -> str:
         """Draw the tree with characters, one node a line.
 
         Nodes with a single child are skipped: the child stands in their place.
@@ -365,7 +377,14 @@ class LabelTree:
         """
         return _tree_drawing.to_text(self, label_names, max_depth, max_children)
 
-    def plot(self, ax=None, label_names=None, *, max_depth=None, max_children=5):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        label_names: Sequence[str] | None = None,
+        *,
+        max_depth: int | None = None,
+        max_children: int | None = 5,
+    ) -> "Axes":
         """Draw the tree with matplotlib, the root at the left.
 
         Nodes with a single child are skipped: the child stands in their place.
@@ -392,7 +411,7 @@ class LabelTree:
         """
         return _tree_drawing.plot(self, ax, label_names, max_depth, max_children)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         if not isinstance(other, LabelTree):
             return NotImplemented
         return (
@@ -404,7 +423,7 @@ class LabelTree:
     # Equal by content, and its arrays can be written to: not a key.
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"LabelTree(level_sizes={self.level_sizes})"
 
     def _check_level(self, level, lowest, highest):

@@ -64,17 +64,20 @@ def normalize_rows(
 
 cdef inline void normalize_row(floating* values, int64_t length) noexcept nogil:
     cdef int64_t entry
-    cdef double largest = 0.0, sum_of_squares = 0.0, scaled
+    cdef double largest = 0.0, sum_of_squares = 0.0, scale
     for entry in range(length):
         largest = max(largest, fabs(values[entry]))
     if largest == 0.0:
         return
-    # Squares of very large or very small numbers are out of range.
+    if not 1e-100 < largest < 1e100:
+        # Squares would be out of range.
+        for entry in range(length):
+            values[entry] = <floating> (values[entry] / largest)
     for entry in range(length):
-        scaled = values[entry] / largest
-        sum_of_squares += scaled * scaled
+        sum_of_squares += <double> values[entry] * values[entry]
+    scale = 1.0 / sqrt(sum_of_squares)
     for entry in range(length):
-        values[entry] = <floating> (values[entry] / largest / sqrt(sum_of_squares))
+        values[entry] = <floating> (values[entry] * scale)
 
 
 # Bisection
@@ -108,9 +111,11 @@ def bisect_sparse(
         The number of assignments made.
     """
     cdef int64_t n_rows = sides.shape[0]
-    cdef int64_t row, entry, position, n_moved
+    cdef int64_t row, start, entry, position, n_moved
     cdef int iteration = 0
-    cdef double score
+    cdef const int32_t* first_index = &indices[0] if indices.shape[0] else NULL
+    cdef const floating* first_value = &values[0] if values.shape[0] else NULL
+    cdef const double* first_axis = &direction[0] if direction.shape[0] else NULL
     if n_rows == 0:
         return 0
     with nogil:
@@ -123,10 +128,15 @@ def bisect_sparse(
         while iteration < max_iter:
             iteration += 1
             for row in range(n_rows):
-                score = 0.0
-                for entry in range(offsets[row], offsets[row + 1]):
-                    score += values[entry] * direction[indices[entry]]
-                keys[0, row] = sortable(score)
+                start = offsets[row]
+                keys[0, row] = sortable(
+                    sparse_dot(
+                        first_index + start,
+                        first_value + start,
+                        first_axis,
+                        offsets[row + 1] - start,
+                    )
+                )
             n_moved = assign_sides(keys, n_first, moved, sides)
             if iteration > 1 and n_moved <= max_moved:
                 break
@@ -157,7 +167,9 @@ def bisect_dense(
     cdef int64_t n_rows = rows.shape[0], n_features = rows.shape[1]
     cdef int64_t row, feature, position, n_moved
     cdef int iteration = 0
-    if n_rows == 0 or n_features == 0:
+    cdef const floating* first_value = &rows[0, 0] if n_rows * n_features else NULL
+    cdef const double* first_axis = &direction[0] if n_features else NULL
+    if n_rows == 0:
         return 0
     with nogil:
         for row in range(n_rows):
@@ -171,7 +183,7 @@ def bisect_dense(
             iteration += 1
             for row in range(n_rows):
                 keys[0, row] = sortable(
-                    dense_dot(&rows[row, 0], &direction[0], n_features)
+                    dense_dot(first_value + row * n_features, first_axis, n_features)
                 )
             n_moved = assign_sides(keys, n_first, moved, sides)
             if iteration > 1 and n_moved <= max_moved:
@@ -185,18 +197,37 @@ def bisect_dense(
     return iteration
 
 
-cdef inline double dense_dot(
-    const floating* row, const double* direction, int64_t length
+# Four sums at a time: one alone would wait for each addition to finish.
+
+
+cdef inline double sparse_dot(
+    const int32_t* indices, const floating* values, const double* direction, int64_t n
 ) noexcept nogil:
-    # Four sums at a time: one alone would wait for each addition to finish.
-    cdef double[4] sums = [0.0, 0.0, 0.0, 0.0]
-    cdef int64_t start, lane
-    for start in range(0, length - 3, 4):
-        for lane in range(4):
-            sums[lane] += row[start + lane] * direction[start + lane]
-    for start in range(length - length % 4, length):
-        sums[0] += row[start] * direction[start]
-    return (sums[0] + sums[1]) + (sums[2] + sums[3])
+    cdef double first = 0.0, second = 0.0, third = 0.0, fourth = 0.0
+    cdef int64_t entry
+    for entry in range(0, n - 3, 4):
+        first += values[entry] * direction[indices[entry]]
+        second += values[entry + 1] * direction[indices[entry + 1]]
+        third += values[entry + 2] * direction[indices[entry + 2]]
+        fourth += values[entry + 3] * direction[indices[entry + 3]]
+    for entry in range(n - n % 4, n):
+        first += values[entry] * direction[indices[entry]]
+    return (first + second) + (third + fourth)
+
+
+cdef inline double dense_dot(
+    const floating* values, const double* direction, int64_t n
+) noexcept nogil:
+    cdef double first = 0.0, second = 0.0, third = 0.0, fourth = 0.0
+    cdef int64_t entry
+    for entry in range(0, n - 3, 4):
+        first += values[entry] * direction[entry]
+        second += values[entry + 1] * direction[entry + 1]
+        third += values[entry + 2] * direction[entry + 2]
+        fourth += values[entry + 3] * direction[entry + 3]
+    for entry in range(n - n % 4, n):
+        first += values[entry] * direction[entry]
+    return (first + second) + (third + fourth)
 
 
 cdef void point_direction(
