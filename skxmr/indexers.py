@@ -1,5 +1,6 @@
 """Estimators that group labels into a tree."""
 
+import copy
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -24,10 +25,6 @@ from skxmr.tree import LabelTree
 __all__ = ["KMeansTree"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
-
-# A segment of this many labels at most is one task, down to its last cut; the cuts of
-# larger ones are tasks of their own.
-_LABELS_PER_TASK = 2048
 
 
 class KMeansTree(BaseEstimator):
@@ -144,10 +141,14 @@ class KMeansTree(BaseEstimator):
         -------
         self
         """
-        Z = validate_data(
-            self, Z, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
+        checked = validate_data(
+            copy.copy(self),
+            Z,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
         )
-        plan = _Plan.of(Z.shape[0], self.branching_factor, self.max_leaf_size)
+        plan = _Plan.of(checked.shape[0], self.branching_factor, self.max_leaf_size)
         rule = _Rule(
             plan,
             self.max_iter,
@@ -155,8 +156,10 @@ class KMeansTree(BaseEstimator):
             bool(self.spherical),
             seed=int(check_random_state(self.random_state).randint(_MAX_INT32)),
         )
-        vectors = _SparseVectors.of(Z) if sparse.issparse(Z) else _DenseVectors(Z)
-        labels = _arrange(vectors, rule, self.n_jobs)
+        of = _SparseVectors.of if sparse.issparse(checked) else _DenseVectors
+        labels = _arrange(of(checked), rule, self.n_jobs)
+        # Only now, so that a fit that is interrupted leaves all as it was.
+        validate_data(self, Z, skip_check_array=True)
         self.tree_ = LabelTree(plan.child_offsets(), labels)
         return self
 
@@ -233,13 +236,18 @@ class _Plan(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """What the cuts depend on apart from the vectors."""
+    """How to cut; all but `labels_per_task`, the tree depends on.
+
+    A segment of `labels_per_task` labels at most is one task, down to its last cut;
+    each cut of a larger one is a task of its own.
+    """
 
     plan: _Plan
     max_iter: int
     tol: float
     spherical: bool
     seed: int
+    labels_per_task: int = 2048
 
 
 class _Segment(NamedTuple):
@@ -282,7 +290,7 @@ def _arrange(vectors, rule, n_jobs):
         uncut = []
         for place, (first, stop), ordered in zip(places, ranges, arranged, strict=True):
             labels[place] = ordered
-            if len(ordered) > _LABELS_PER_TASK:
+            if len(ordered) > rule.labels_per_task:
                 middle = plan.middle(first, stop)
                 uncut += [(first, middle), (middle, stop)]
         ranges = [(first, stop) for first, stop in uncut if stop - first > 1]
@@ -294,7 +302,7 @@ def _arrange_segment(segment):
     segment = segment.detached()
     if segment.rule.spherical:
         segment.vectors.normalize()
-    if len(segment.labels) > _LABELS_PER_TASK:
+    if len(segment.labels) > segment.rule.labels_per_task:
         return np.concatenate([half.labels for half in _halves(segment)])
     return _arrange_to_leaves(segment)
 
@@ -312,13 +320,11 @@ def _arrange_to_leaves(segment):
 
 
 def _halves(segment):
-    """Cut a segment, whose vectors are its own, in two."""
+    """Cut a segment, whose vectors are its own, in two that share them."""
     middle = segment.rule.plan.middle(segment.first, segment.stop)
     sides = _sides(segment, middle)
-    for side, first, stop in (
-        (0, segment.first, middle),
-        (1, middle, segment.stop),
-    ):
+    leaves = (segment.first, middle), (middle, segment.stop)
+    for side, (first, stop) in enumerate(leaves):
         rows = np.flatnonzero(sides == side)
         yield segment._replace(
             rows=rows, labels=segment.labels[rows], first=first, stop=stop

@@ -154,6 +154,11 @@ def _is_pair(label_vectors):
 
 
 def _check_vectors(vectors):
+    if not sparse.issparse(vectors) and np.ndim(vectors) != 2:
+        raise ValueError(
+            f"label_vectors is {_brief(vectors)}; expected vectors of shape "
+            "(n_labels, any)."
+        )
     with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
         vectors = check_array(
             vectors,
@@ -178,4 +183,4 @@ def _check_vectors(vectors):
 def _brief(part):
     if isinstance(part, str):
         return repr(part)
-    return f"{type(part).__name__} of shape {np.shape(part)}"
+    return f"a {type(part).__name__} of shape {np.shape(part)}"
