@@ -398,7 +398,8 @@ def test_numbers_between_two_floats(value, nudge, n_digits):
     if np.isfinite(above):
         middle = (Decimal(float(value)) + Decimal(float(above))) / 2
         text = f"{middle + abs(middle) * Decimal(nudge):.{n_digits}e}"
-        assert_read_as_python_does(text)
+        if abs(float(text)) <= np.finfo(np.float32).max:
+            assert_read_as_python_does(text)
 
 
 def test_edge_of_float32():
