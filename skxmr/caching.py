@@ -38,11 +38,22 @@ def cached_call(memory, function, arguments, ignored):
     """
     if memory.location is None:
         return function(**arguments, **ignored)
-    cached = memory.cache(function, ignore=sorted(ignored))
-    key = joblib.hash(arguments)
+    # Hashed here, once: the lock needs it, and joblib would also write the repr of
+    # all arguments into the cache, of a million names too.
+    key = joblib.hash(arguments, coerce_mmap=True)
     name = f"{function.__module__}.{function.__qualname__}:{key}"
-    with _locked(Path(memory.location, "skxmr-locks"), name):
-        return cached(**arguments, **ignored)
+    cached = memory.cache(_call, ignore=["function", "arguments", "ignored"])
+    folder = Path(memory.location, "skxmr-locks")
+    # Whoever comes first to an empty cache notes the code of the function; another
+    # who reads it half written would take it for changed, and wipe the cache.
+    with _locked(folder, "code"):
+        cached.check_call_in_cache(name, function, arguments, ignored)
+    with _locked(folder, name):
+        return cached(name, function, arguments, ignored)
+
+
+def _call(name, function, arguments, ignored):  # noqa: ARG001 - the key of the cache
+    return function(**arguments, **ignored)
 
 
 @contextlib.contextmanager

@@ -115,7 +115,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         models nor predictions depend on it.
     random_state : int, RandomState instance or None, default=None
         Of the indexer (unless it has its own) and of the order in which training
-        visits rows.
+        visits rows. With `memory` set, None stands for 0.
     verbose : int, default=0
         1 prints a line for each trained level.
 
@@ -327,9 +327,11 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
 
     def _seeded_trees(self, memory):
         """Yield, for each tree, its indexer and settings with seeds of their own."""
-        random = check_random_state(self.random_state)
         # Without a cache nobody asks for weights that pruning drops.
         cached = memory.location is not None
+        # What was trained from a random seed would never be asked for again.
+        fixed = cached and self.random_state is None
+        random = check_random_state(0 if fixed else self.random_state)
         for _ in range(self.n_trees):
             seeds = random.randint(_MAX_INT32, size=2).tolist()
             indexer = KMeansTree() if self.indexer is None else clone(self.indexer)

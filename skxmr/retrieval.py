@@ -211,7 +211,8 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             Between 0 and 1; 0 where fewer are found.
         """
         check_k(k, "TextRetriever.search_batch")
-        return self.classifier_.rank(self._transform(texts), k)
+        X = self._transform(texts)
+        return self.classifier_.rank(X, k)
 
     rank = search_batch
 
@@ -228,7 +229,8 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict` returns them.
         """
-        return self.classifier_.predict(self._transform(texts))
+        X = self._transform(texts)
+        return self.classifier_.predict(X)
 
     def predict_proba(self, texts: Texts) -> Matrix:
         """Return the scores of the labels that the search reaches.
@@ -243,7 +245,8 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict_proba` returns them.
         """
-        return self.classifier_.predict_proba(self._transform(texts))
+        X = self._transform(texts)
+        return self.classifier_.predict_proba(X)
 
     def decision_function(self, texts: Texts) -> Matrix:
         """Return the scores of the labels that the search reaches.
@@ -258,7 +261,8 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.decision_function` returns them.
         """
-        return self.classifier_.decision_function(self._transform(texts))
+        X = self._transform(texts)
+        return self.classifier_.decision_function(X)
 
     def _transform(self, texts):
         check_is_fitted(self)

@@ -1,0 +1,197 @@
+"""What scikit-learn expects of every estimator, and what its checks skip."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import sklearn
+from scipy import sparse
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils import estimator_html_repr
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skxmr import KMeansTree, TextRetriever, WordNgramTfidf, XRLinearClassifier
+
+ESTIMATORS = [
+    XRLinearClassifier(),
+    XRLinearClassifier(loss="log_loss", score_transform="sigmoid", beam_width=None),
+    XRLinearClassifier(KMeansTree(2, 1), n_trees=2, negative_sampling="both"),
+    KMeansTree(),
+    KMeansTree(2, 1),
+]
+CONFIGURATIONS = [{}]
+if "sparse_interface" in sklearn.get_config():  # since scikit-learn 1.9
+    CONFIGURATIONS = [{"sparse_interface": name} for name in ("spmatrix", "sparray")]
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+@parametrize_with_checks(ESTIMATORS)
+def test_passes_the_checks_of_scikit_learn(estimator, check, configuration):
+    with sklearn.config_context(**configuration), warnings.catch_warnings():
+        # The checks lower max_iter themselves.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        check(estimator)
+
+
+# Estimators of texts: the checks above would test almost nothing of them.
+
+TEXTS = [
+    "red apple",
+    "green apple, fresh",
+    "smart phone",
+    "phone case, red",
+    "laptop case",
+    "",
+]
+LABEL_TEXTS = ["apple", "phone", "case", "laptop"]
+INDICATOR = np.array(
+    [[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1], [0] * 4]
+)
+TARGETS = {
+    "sparse": sparse.csr_array(INDICATOR),
+    "dense": INDICATOR,
+    "classes": np.array(["fruit", "fruit", "phone", "case", "case", "nothing"]),
+}
+targets = pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
+
+
+def make_retriever(**parameters):
+    classifier = XRLinearClassifier(KMeansTree(2, 1), random_state=0)
+    return TextRetriever(**{"classifier": classifier} | parameters)
+
+
+def dense(scores):
+    return scores.toarray() if sparse.issparse(scores) else scores
+
+
+METHODS = [
+    ("search", ("apple",)),
+    ("search_batch", (["apple"],)),
+    ("rank", (["apple"],)),
+    ("predict", (["apple"],)),
+    ("predict_proba", (["apple"],)),
+    ("decision_function", (["apple"],)),
+    ("score", (["apple"], ["fruit"])),
+]
+
+
+def test_retriever_is_a_classifier_of_texts():
+    tags = make_retriever().__sklearn_tags__()
+    assert is_classifier(make_retriever())
+    assert tags.input_tags.string
+    assert not tags.input_tags.two_d_array
+    assert tags.classifier_tags.multi_label
+    assert tags.target_tags.required
+
+
+@targets
+def test_retriever_clones(y):
+    retriever = make_retriever(vectorizer=WordNgramTfidf(min_df=1))
+    fitted = retriever.fit(TEXTS, y)
+    copied = clone(fitted)
+    assert not [name for name in vars(copied) if name.endswith("_")]
+    assert repr(copied) == repr(fitted)
+    assert copied.classifier is not fitted.classifier
+    before, after = fitted.rank(TEXTS, 3), copied.fit(TEXTS, y).rank(TEXTS, 3)
+    np.testing.assert_array_equal(before, after)
+
+
+def test_retriever_keeps_its_parameters_as_they_were():
+    vectorizer = WordNgramTfidf()
+    retriever = make_retriever(vectorizer=vectorizer).fit(TEXTS, INDICATOR)
+    assert retriever.vectorizer is vectorizer
+    assert not hasattr(vectorizer, "vocabulary_")
+    assert not hasattr(retriever.classifier, "layouts_")
+    assert retriever.classifier.indexer.random_state is None
+
+
+def test_retriever_gets_and_sets_nested_parameters():
+    retriever = make_retriever(vectorizer=WordNgramTfidf())
+    names = set(retriever.get_params())
+    assert {"vectorizer__min_df", "classifier__indexer__max_leaf_size"} <= names
+    retriever.set_params(vectorizer__min_df=2, classifier__beam_width=3)
+    assert retriever.vectorizer.min_df == 2
+    assert retriever.classifier.beam_width == 3
+    with pytest.raises(ValueError, match="Invalid parameter 'beam'"):
+        retriever.set_params(beam=3)
+
+
+@targets
+def test_retriever_leaves_its_input_alone(y):
+    texts, labels = list(TEXTS), y.copy()
+    label_texts = list(LABEL_TEXTS)
+    make_retriever().fit(texts, labels, label_texts=label_texts).rank(texts)
+    assert texts == TEXTS
+    assert label_texts == LABEL_TEXTS
+    assert type(labels) is type(y)
+    np.testing.assert_array_equal(dense(labels), dense(y))
+
+
+@targets
+def test_retriever_pickles(y):
+    retriever = make_retriever().fit(TEXTS, y, label_texts=LABEL_TEXTS)
+    again = pickle.loads(pickle.dumps(retriever))
+    assert again.search("red phone") == retriever.search("red phone")
+    for method in ("predict", "predict_proba", "decision_function", "rank"):
+        found = [dense(getattr(one, method)(TEXTS)) for one in (retriever, again)]
+        np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(("method", "arguments"), METHODS)
+def test_unfitted_retriever_says_so(method, arguments):
+    with pytest.raises(NotFittedError, match="TextRetriever instance is not fitted"):
+        getattr(TextRetriever(), method)(*arguments)
+
+
+@targets
+def test_retriever_is_deterministic(y):
+    first = make_retriever().fit(TEXTS, y)
+    for second in (first.fit(TEXTS, y), make_retriever().fit(TEXTS, y)):
+        np.testing.assert_array_equal(
+            dense(first.predict_proba(TEXTS)), dense(second.predict_proba(TEXTS))
+        )
+
+
+@targets
+def test_retriever_results_have_the_kind_of_its_target(y):
+    retriever = make_retriever().fit(TEXTS, y)
+    predicted, scores = retriever.predict(TEXTS), retriever.predict_proba(TEXTS)
+    assert sparse.issparse(predicted) == sparse.issparse(y) == sparse.issparse(scores)
+    assert predicted.shape == y.shape
+    assert scores.shape == (len(TEXTS), len(retriever.classes_))
+    assert retriever.score(TEXTS, y) > 0.5
+
+
+def test_one_text_or_many_any_split_of_them():
+    retriever = make_retriever().fit(TEXTS, INDICATOR)
+    columns, scores = retriever.rank(TEXTS, 4)
+    for i, text in enumerate(TEXTS):
+        alone = retriever.rank([text], 4)
+        np.testing.assert_array_equal(alone[0][0], columns[i])
+        np.testing.assert_array_equal(alone[1][0], scores[i])
+        found = columns[i] >= 0
+        assert [label for label, _, _ in retriever.search(text, 4)] == (
+            columns[i][found].tolist()
+        )
+
+
+# How notebooks show them
+
+shown = [*ESTIMATORS, make_retriever(vectorizer=WordNgramTfidf())]
+
+
+@pytest.mark.parametrize("estimator", shown, ids=lambda one: type(one).__name__)
+def test_html_display(estimator):
+    X = sparse.csr_array(np.eye(6, dtype=np.float32))
+    data = TEXTS if isinstance(estimator, TextRetriever) else X
+    unfitted = estimator_html_repr(estimator)
+    estimator = clone(estimator).fit(data, TARGETS["sparse"])
+    fitted = estimator_html_repr(estimator)
+    name = type(estimator).__name__
+    for html, status in ((unfitted, "Not fitted"), (fitted, "Fitted")):
+        assert name in html
+        assert f"<span>{status}</span>" in html
+    for parameter in estimator.get_params(deep=False):
+        assert parameter in unfitted
