@@ -35,8 +35,9 @@ from skxmr.ensembles import average_trees
 from skxmr.fitting import TrainingSettings, train_tree
 from skxmr.indexers import KMeansTree
 from skxmr.label_vectors import canonical_label_vectors
+from skxmr.layout import SearchLayout
 from skxmr.pruning import prune
-from skxmr.search import SearchLayout, beam_search
+from skxmr.search import beam_search
 from skxmr.targets import make_target, scores_from_logs
 from skxmr.training import Problem
 
@@ -308,7 +309,9 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         self._warn_of_unconverged(trained)
         layouts = [
             SearchLayout.from_levels(
-                one.tree, [prune(weights, self.threshold) for weights in one.levels]
+                one.tree,
+                [prune(weights, self.threshold) for weights in one.levels],
+                X.length,
             )
             for one in trained
         ]
@@ -520,15 +523,19 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         pruned.threshold = threshold
         pruned._pruned_at = threshold
         pruned.layouts_ = [
-            layout.with_weights(prune(layout.weights, threshold))
-            for layout in self.layouts_
+            SearchLayout.from_levels(
+                tree,
+                [prune(weights, threshold) for weights in layout.to_levels()],
+                layout.n_features,
+            )
+            for tree, layout in zip(self.trees_, self.layouts_, strict=True)
         ]
         return pruned
 
     @property
     def n_weights_(self) -> int:
         """Number of stored weights, intercepts not counted."""
-        return sum(layout.weights.n_weights for layout in self.layouts_)
+        return sum(layout.n_weights for layout in self.layouts_)
 
     @property
     def nbytes_(self) -> int:

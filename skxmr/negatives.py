@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
-from skxmr.search import SearchLayout, beam_search
+from skxmr.layout import SearchLayout
+from skxmr.search import beam_search
 from skxmr.training import LevelTargets
 
 __all__ = ["level_targets", "matched_rows"]
@@ -84,7 +85,7 @@ def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
     n_nodes = tree.level_sizes[len(levels)]
     nodes, _ = beam_search(
         X,
-        SearchLayout.from_levels(tree, levels),
+        SearchLayout.from_levels(tree, levels, X.length),
         k=min(beam_width, n_nodes),
         beam_width=beam_width,
         score_transform=score_transform,

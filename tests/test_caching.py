@@ -60,8 +60,8 @@ def make_classifier(log, memory, **parameters):
 
 def assert_same_weights(one, other):
     for a, b in zip(one.layouts_, other.layouts_, strict=True):
-        for name, array in vars(a.weights).items():
-            np.testing.assert_array_equal(array, getattr(b.weights, name), strict=True)
+        for name, value in vars(a).items():
+            np.testing.assert_array_equal(value, getattr(b, name), strict=True)
 
 
 # How often a search trains

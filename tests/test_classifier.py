@@ -11,6 +11,7 @@ from twins import objective, weights_to_dense
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier
 from skxmr.ensembles import average_trees
+from skxmr.weights import LinearWeights
 
 SMALL_TREE = KMeansTree(branching_factor=2, max_leaf_size=3, random_state=0)
 
@@ -54,7 +55,7 @@ class Recorder(OneLevel):
 def brute_force_log_scores(classifier, X, transform="l3-hinge"):
     """Scores of all labels: every node's margin, times the scores of its ancestors."""
     tree, layout = classifier.trees_[0], classifier.layouts_[0]
-    weights = layout.weights
+    weights = LinearWeights.concatenate(layout.to_levels())
     offsets = layout.child_offsets - 1  # among the nodes but the root
     W = weights_to_dense(weights, offsets, X.shape[1])
     margins = X.toarray().astype(np.float64) @ W + weights.intercepts
@@ -93,7 +94,7 @@ def test_exhaustive_search_equals_brute_force(transform):
 def test_one_level_is_one_versus_rest():
     X, Y = make_data()
     classifier = fit(X, Y, indexer=OneLevel(), threshold=0, tol=1e-4, max_iter=5000)
-    weights = classifier.layouts_[0].weights
+    (weights,) = classifier.layouts_[0].to_levels()
     W = weights_to_dense(weights, np.array([0, Y.shape[1]]), X.shape[1])
     from sklearn.svm import LinearSVC
 
@@ -258,10 +259,8 @@ def test_predicting_many_classes_builds_no_dense_array():
 
 def assert_same_model(one, other):
     for a, b in zip(one.layouts_, other.layouts_, strict=True):
-        np.testing.assert_array_equal(a.labels, b.labels)
-        np.testing.assert_array_equal(a.child_offsets, b.child_offsets)
-        for name, array in vars(a.weights).items():
-            np.testing.assert_array_equal(array, getattr(b.weights, name), strict=True)
+        for name, value in vars(a).items():
+            np.testing.assert_array_equal(value, getattr(b, name), strict=True)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
@@ -336,8 +335,8 @@ def test_negatives_of_the_matcher(negative_sampling):
     root = slice(0, plain.trees_[0].level_sizes[1])
     for one, other in ((plain, hard), (hard, plain)):
         np.testing.assert_array_equal(
-            one.layouts_[0].weights.intercepts[root],
-            other.layouts_[0].weights.intercepts[root],
+            one.layouts_[0].intercepts[root],
+            other.layouts_[0].intercepts[root],
         )
     assert plain.n_weights_ != hard.n_weights_
     columns, _ = hard.rank(X, 1)
@@ -358,8 +357,8 @@ def test_negatives_of_an_exhaustive_matcher_are_all_rows():
     # Then every label is trained on all rows, as without a tree.
     flat = fit(X, Y, indexer=OneLevel(), threshold=0, tol=1e-4, max_iter=5000)
     labels = hard.trees_[0].labels
-    intercepts = hard.layouts_[0].weights.intercepts[-len(labels) :]
-    expected = flat.layouts_[0].weights.intercepts[labels]
+    intercepts = hard.layouts_[0].intercepts[-len(labels) :]
+    expected = flat.layouts_[0].intercepts[labels]
     np.testing.assert_allclose(intercepts, expected, atol=5e-3)
 
 
@@ -436,7 +435,7 @@ def test_prune_equals_fitting_with_that_threshold():
     assert loose.threshold == 0.05
     assert pruned.n_weights_ < loose.n_weights_
     assert pruned.nbytes_ < loose.nbytes_
-    dropped = np.abs(pruned.layouts_[0].weights.weights) < 0.4
+    dropped = np.abs(pruned.layouts_[0].weights) < 0.4
     assert not dropped.any()
 
 
@@ -455,9 +454,9 @@ def test_prune_cannot_bring_weights_back():
 def test_size_of_the_model():
     X, Y = make_data()
     classifier = fit(X, Y)
-    weights = classifier.layouts_[0].weights
-    assert classifier.n_weights_ == len(weights.weights) > 0
-    least = weights.weights.nbytes + weights.children.nbytes + weights.features.nbytes
+    layout = classifier.layouts_[0]
+    assert classifier.n_weights_ == len(layout.weights) > 0
+    least = layout.weights.nbytes + layout.children.nbytes + layout.parents.nbytes
     assert classifier.nbytes_ > least
 
 

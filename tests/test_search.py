@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twins import compress, search_twin, weights_from_dense
 
-from skxmr.search import LAYOUT_VERSION, SearchLayout, beam_search
+from skxmr.layout import LAYOUT_VERSION, SearchLayout
+from skxmr.search import beam_search
 from skxmr.tree import LabelTree
+from skxmr.weights import LinearWeights
 
 TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]
 N_FEATURES = 6
@@ -40,6 +42,7 @@ def lay_out(tree, dense_levels):
             weights_from_dense(W, intercepts, tree.child_offsets[level])
             for level, (W, intercepts) in enumerate(dense_levels)
         ],
+        len(dense_levels[0][0]),
     )
 
 
@@ -114,6 +117,100 @@ def test_exhaustive_search_scores_every_label(problem, transform):
         assert columns[i, found].tolist() == order[: found.sum()].tolist()
 
 
+def wide_problem(n_features, n_groups, n_labels, seed=0):
+    """Two levels, many features a row, all weights other than 0 with some luck."""
+    rng = np.random.default_rng(seed)
+    ends = np.sort(rng.choice(np.arange(1, n_labels), n_groups - 1, replace=False))
+    tree = LabelTree(
+        [[0, n_groups], np.concatenate([[0], ends, [n_labels]])],
+        rng.permutation(n_labels),
+    )
+    levels = []
+    for size in tree.level_sizes[1:]:
+        W = rng.normal(size=(n_features, size)) * (rng.random((n_features, size)) < 0.3)
+        levels.append((W.astype(np.float32), rng.normal(size=size).astype(np.float32)))
+    X = rng.normal(size=(3, n_features)) * (rng.random((3, n_features)) < 0.7)
+    return tree, levels, X.astype(np.float32)
+
+
+@pytest.mark.parametrize("beam_width", [2, 30])
+@pytest.mark.parametrize(
+    ("n_features", "n_groups", "n_labels"),
+    [
+        (200, 40, 90),  # more features and hits than are looked up at a time
+        (5, 2, 700),  # more children of a parent than a byte can number
+        (3, 50, 60),  # lists of parents too long to be read through
+    ],
+)
+def test_large_queries_and_levels(n_features, n_groups, n_labels, beam_width):
+    tree, levels, X = wide_problem(n_features, n_groups, n_labels)
+    layout = lay_out(tree, levels)
+    assert layout.children.dtype == (np.int32 if n_labels == 700 else np.uint8)
+    columns, scores = beam_search(
+        compress(X), layout, k=20, beam_width=beam_width, score_transform="l2-hinge"
+    )
+    for i, x in enumerate(X.astype(np.float64)):
+        expected = search_twin(
+            x, tree, levels, k=20, beam_width=beam_width, transform="l2-hinge"
+        )
+        found = columns[i][columns[i] >= 0].tolist()
+        assert found == [column for column, _ in expected]
+        np.testing.assert_allclose(
+            scores[i, : len(found)], [score for _, score in expected], atol=1e-5
+        )
+
+
+def test_few_of_very_many_features():
+    """As `HashingVectorizer` makes them: the layout grows with those that are used."""
+    tree, levels, X = wide_problem(30, 5, 20)
+    dense = lay_out(tree, levels)
+    places = np.sort(np.random.default_rng(1).choice(2**31 - 1, 30, replace=False))
+    many = [
+        LinearWeights(
+            weights.row_offsets,
+            places[weights.features].astype(np.int32),
+            weights.run_offsets,
+            weights.children,
+            weights.weights,
+            weights.intercepts,
+        )
+        for weights in dense.to_levels()
+    ]
+    layout = SearchLayout.from_levels(tree, many, 2**31 - 1)
+    assert layout.nbytes < 2 * dense.nbytes
+    arguments = {"k": 20, "beam_width": 3, "score_transform": "sigmoid"}
+    known = compress(X)
+    wide = known._replace(indices=places[known.indices].astype(np.int32))
+    others = wide._replace(indices=wide.indices - 1)
+    expected = beam_search(known, dense, **arguments)
+    for one, other in zip(
+        beam_search(wide, layout, **arguments), expected, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    nothing = known._replace(values=np.zeros_like(known.values))
+    np.testing.assert_array_equal(
+        beam_search(others, layout, **arguments)[1],
+        beam_search(nothing, dense, **arguments)[1],
+    )
+    for one, other in zip(layout.to_levels(), many, strict=True):
+        assert_same_arrays(one, other)
+
+
+@settings(deadline=None)
+@given(problems())
+def test_a_layout_gives_its_weights_back(problem):
+    tree, dense_levels, _ = problem
+    for level, weights in enumerate(lay_out(tree, dense_levels).to_levels()):
+        W, intercepts = dense_levels[level]
+        expected = weights_from_dense(W, intercepts, tree.child_offsets[level])
+        assert_same_arrays(weights, expected)
+
+
+def assert_same_arrays(one, other):
+    for name, array in vars(one).items():
+        np.testing.assert_array_equal(array, getattr(other, name), strict=True)
+
+
 def test_nodes_of_an_upper_level():
     rng = np.random.default_rng(3)
     tree = LabelTree.from_parents([-1, 0, 0, 0, 1, 1, 2, 3, 3])
@@ -185,9 +282,9 @@ def test_features_that_no_model_knows_are_ignored():
     layout = lay_out(tree, [(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))])
     known = compress(np.array([[1.0, 0.0]]))
     strange = known._replace(
-        offsets=np.array([0, 3]),
-        indices=np.array([-7, 0, 2**31 - 1], dtype=np.int32),
-        values=np.ones(3, dtype=np.float32),
+        offsets=np.array([0, 6]),
+        indices=np.array([-7, 0, 2, 63, 64, 2**31 - 1], dtype=np.int32),
+        values=np.ones(6, dtype=np.float32),
     )
     arguments = {"k": 2, "beam_width": 1, "score_transform": "sigmoid"}
     expected = beam_search(known, layout, **arguments)

@@ -1,0 +1,307 @@
+"""The compact layout of a trained tree, as the search reads it."""
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._compressed import Compressed
+from skxmr.weights import LinearWeights
+
+__all__ = ["LAYOUT_VERSION", "SearchLayout"]
+
+# Raised when the arrays of SearchLayout change their meaning.
+LAYOUT_VERSION = 1
+
+_MAX_UINT32 = np.iinfo(np.uint32).max
+_BITS = 64
+
+
+class SearchLayout:
+    """A label tree and the weights of its nodes, laid out for the search.
+
+    Nodes are numbered level by level, the root 0, children of one node
+    consecutively. The weights of a level are sorted by feature, then by parent, then
+    by child: a *row* is one feature of one parent, with a run of (child, weight)
+    pairs. A bitmap with ranks leads from a feature to its rows. All arrays can be
+    read-only and memory-mapped.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features of X.
+    kept_features : ndarray of shape (n_kept,), int32
+        Where few of very many features are used: those, ascending; bitmaps then hold
+        places in this array. Empty: bitmaps hold features themselves.
+    child_offsets : ndarray of shape (n_parents + 1,), int64
+        The children of node i are ``child_offsets[i]`` to ``child_offsets[i + 1]``.
+    level_starts : ndarray of shape (n_levels + 1,), int64
+        First node of each level, the root's included.
+    labels : ndarray of shape (n_labels,), int32
+        Column of each node of the last level.
+    bases : ndarray of shape (n_levels, 3), int64
+        Where each level begins in `row_starts`, in `parents` and in `weights`. In
+        `run_offsets`, which has one more entry than rows for each level, a level
+        begins at its place in `parents` plus its number.
+    words : ndarray of shape (n_levels, n_words, 2), uint64
+        Of each level, 64 bits for 64 features, 1 for those used; beside them, how
+        many are used before.
+    row_starts : ndarray of uint32
+        Of each level, the first row of each used feature, and the end.
+    parents : ndarray of shape (n_rows,), int32
+        The parent of each row, counted in its level.
+    run_offsets : ndarray of uint32
+        Of each level, the first weight of each row, and the end.
+    children : ndarray of shape (n_weights,), uint8 or int32
+        Which child of its parent, from 0.
+    weights : ndarray of shape (n_weights,), float32
+    intercepts : ndarray of shape (n_nodes - 1,), float32
+        Of every node but the root; see `LinearWeights` for infinite ones.
+    """
+
+    def __init__(
+        self,
+        n_features,
+        kept_features,
+        child_offsets,
+        level_starts,
+        labels,
+        bases,
+        words,
+        row_starts,
+        parents,
+        run_offsets,
+        children,
+        weights,
+        intercepts,
+    ):
+        self.version = LAYOUT_VERSION
+        self.n_features = n_features
+        self.kept_features = kept_features
+        self.child_offsets = child_offsets
+        self.level_starts = level_starts
+        self.labels = labels
+        self.bases = bases
+        self.words = words
+        self.row_starts = row_starts
+        self.parents = parents
+        self.run_offsets = run_offsets
+        self.children = children
+        self.weights = weights
+        self.intercepts = intercepts
+
+    @classmethod
+    def from_levels(cls, tree, levels, n_features):
+        """Lay out a tree, or its upper levels, with their weights.
+
+        Parameters
+        ----------
+        tree : LabelTree
+        levels : sequence of LinearWeights
+            Of the first levels of the tree, or of all.
+        n_features : int
+
+        Returns
+        -------
+        SearchLayout
+
+        Raises
+        ------
+        OverflowError
+            If a level has 2**32 weights or more.
+        """
+        sizes = tree.level_sizes[: len(levels) + 1]
+        level_starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        offsets = [
+            tree.child_offsets[level] + level_starts[level + 1]
+            for level in range(len(levels))
+        ]
+        most_children = max(int(np.diff(level).max()) for level in offsets)
+        child_type = np.uint8 if most_children <= 256 else np.int32
+        kept = _kept_features(levels, n_features)
+        sorted_levels = [_by_feature(level, kept, n_features) for level in levels]
+        counts = [
+            (len(level.row_starts), len(level.parents), len(level.weights))
+            for level in sorted_levels
+        ]
+        bases = np.cumsum([(0, 0, 0), *counts[:-1]], axis=0, dtype=np.int64)
+
+        def join(name):
+            return np.concatenate([getattr(level, name) for level in sorted_levels])
+
+        return cls(
+            n_features,
+            kept,
+            # The last offset of each level is the first of the next.
+            np.concatenate([*(level[:-1] for level in offsets[:-1]), offsets[-1]]),
+            level_starts,
+            np.ascontiguousarray(tree.labels, dtype=np.int32),
+            bases,
+            np.stack([level.words for level in sorted_levels]),
+            join("row_starts"),
+            join("parents"),
+            join("run_offsets"),
+            join("children").astype(child_type),
+            join("weights"),
+            np.concatenate([level.intercepts for level in levels]),
+        )
+
+    def __setstate__(self, state):
+        version = state.get("version", 0)
+        if version > LAYOUT_VERSION:
+            raise ValueError(
+                f"This model was saved with layout version {version}, by a newer "
+                f"skxmr than this one, which reads layouts up to version "
+                f"{LAYOUT_VERSION}. Upgrade skxmr to load it."
+            )
+        self.__dict__.update(state)
+
+    def to_levels(self):
+        """Give the weights back, level by level.
+
+        Returns
+        -------
+        list of LinearWeights
+        """
+        return [self._level(level) for level in range(self.n_levels)]
+
+    def _level(self, level):
+        starts, rows, entries = (self._part(level, kind) for kind in range(3))
+        n_parents = self.level_sizes[level]
+        run_offsets = self.run_offsets[rows.start + level : rows.stop + level + 1]
+        by_feature = sparse.csc_array(
+            (
+                np.arange(rows.stop - rows.start),
+                self.parents[rows],
+                self.row_starts[starts].astype(np.int64),
+            ),
+            shape=(n_parents, starts.stop - starts.start - 1),
+        )
+        by_parent = by_feature.tocsr()
+        runs = Compressed(
+            run_offsets.astype(np.int64),
+            self.children[entries].astype(np.int32),
+            self.weights[entries],
+            0,
+        ).take(by_parent.data)
+        return LinearWeights(
+            by_parent.indptr.astype(np.int64),
+            self._features(level)[by_parent.indices],
+            runs.offsets,
+            runs.indices,
+            runs.values,
+            self.intercepts[self.level_starts[level + 1] - 1 :][
+                : self.level_sizes[level + 1]
+            ],
+        )
+
+    def _part(self, level, kind):
+        """Slice of a level in `row_starts` (0), `parents` (1) or `weights` (2)."""
+        ends = [len(self.row_starts), len(self.parents), len(self.weights)]
+        last = level + 1 == self.n_levels
+        stop = ends[kind] if last else int(self.bases[level + 1, kind])
+        return slice(int(self.bases[level, kind]), stop)
+
+    def _features(self, level):
+        """List the features that a level uses, ascending."""
+        bits = np.ascontiguousarray(self.words[level, :, 0]).view(np.uint8)
+        used = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
+        used = used.astype(np.int32)
+        return self.kept_features[used] if len(self.kept_features) else used
+
+    @property
+    def level_sizes(self):
+        """Number of nodes of each level, from the root down."""
+        n_nodes = len(self.intercepts) + 1
+        return np.diff(np.append(self.level_starts, n_nodes)).tolist()
+
+    @property
+    def n_levels(self):
+        """Number of levels below the root."""
+        return len(self.level_starts) - 1
+
+    @property
+    def n_labels(self):
+        """Number of labels."""
+        return len(self.labels)
+
+    @property
+    def n_weights(self):
+        """Number of stored weights, intercepts not counted."""
+        return len(self.weights)
+
+    @property
+    def nbytes(self):
+        """Bytes of all arrays."""
+        return sum(
+            array.nbytes
+            for array in vars(self).values()
+            if isinstance(array, np.ndarray)
+        )
+
+    def most_reached(self, beam_width):
+        """Count the labels that a search of that width reaches at most."""
+        if beam_width is None or self.n_levels == 1:
+            return self.n_labels
+        n_children = np.diff(self.child_offsets[self.level_starts[-2] :])
+        return min(self.n_labels, beam_width * int(n_children.max()))
+
+
+class _SortedLevel:
+    """The weights of one level by feature, then parent, then child."""
+
+    def __init__(self, words, row_starts, parents, runs, weights):
+        self.words = words
+        self.row_starts = row_starts
+        self.parents = parents
+        self.run_offsets = runs.offsets.astype(np.uint32)
+        self.children = runs.indices
+        self.weights = runs.values
+        self.intercepts = weights.intercepts
+
+
+def _by_feature(weights, kept_features, n_features):
+    if weights.n_weights > _MAX_UINT32:
+        raise OverflowError(
+            f"A level has {weights.n_weights} weights; expected {_MAX_UINT32} at "
+            f"most. Raise threshold to drop more of them."
+        )
+    features = weights.features
+    if len(kept_features):
+        features = np.searchsorted(kept_features, features)
+        n_features = len(kept_features)
+    by_parent = sparse.csr_array(
+        (np.arange(len(features)), features, weights.row_offsets),
+        shape=(weights.n_parents, n_features),
+    )
+    by_feature = by_parent.tocsc()
+    used = np.diff(by_feature.indptr) > 0
+    runs = Compressed(weights.run_offsets, weights.children, weights.weights, 0).take(
+        by_feature.data
+    )
+    starts = np.append(by_feature.indptr[:-1][used], len(features))
+    return _SortedLevel(
+        _bitmap(used),
+        starts.astype(np.uint32),
+        by_feature.indices.astype(np.int32),
+        runs,
+        weights,
+    )
+
+
+def _bitmap(used):
+    """Bits of the features used, 64 a word, beside the number of ones before each."""
+    n_words = -(-len(used) // _BITS)
+    padded = np.zeros(n_words * _BITS, dtype=bool)
+    padded[: len(used)] = used
+    words = np.empty((n_words, 2), dtype=np.uint64)
+    words[:, 0] = np.packbits(padded, bitorder="little").view(np.uint64)
+    ones = padded.reshape(n_words, _BITS).sum(axis=1)
+    words[:, 1] = np.cumsum(ones) - ones
+    return words
+
+
+def _kept_features(levels, n_features):
+    """List the features that any level uses, if bitmaps of all would be a waste."""
+    n_rows = sum(len(level.features) for level in levels)
+    if n_features <= 32 * n_rows + 1024:
+        return np.empty(0, dtype=np.int32)
+    return np.unique(np.concatenate([level.features for level in levels]))
