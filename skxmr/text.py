@@ -7,9 +7,9 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.preprocessing import normalize
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._validation import (
@@ -22,6 +22,9 @@ from skxmr._validation import (
     fit_context,
     public_csr,
 )
+from skxmr.ngrams import Call, Cutting, Tokenising, learn_terms, run_calls, split_texts
+from skxmr.terms import Terms
+from skxmr.tfidf import Weighting, inverse_document_frequency, select_terms
 
 __all__ = ["CharNgramTfidf", "WordNgramTfidf"]
 
@@ -30,6 +33,10 @@ DOCUMENT_FREQUENCY = [
     Interval(Integral, 1, None, closed="left"),
 ]
 
+# Regular expressions that the compiled code knows: runs of word characters, and how
+# long a run must be.
+SHORTEST_WORD = {r"\b\w\w+\b": 2, r"\w\w+": 2, r"\b\w+\b": 1, r"\w+": 1}
+
 
 def check_ngram_range(ngram_range):
     """Raise ValueError unless `ngram_range` is two integers, 1 <= low <= high."""
@@ -37,7 +44,7 @@ def check_ngram_range(ngram_range):
     if (
         len(ngram_range) != 2
         or not integers
-        or not 1 <= ngram_range[0] <= (ngram_range[1])
+        or not 1 <= ngram_range[0] <= ngram_range[1]
     ):
         raise ValueError(
             "ngram_range must be (min_n, max_n), two integers with "
@@ -91,42 +98,33 @@ def check_vocabulary(vocabulary):
     return terms
 
 
-def char_ngrams(text, ngram_range):
-    """List the character n-grams of a text's words, each followed by "#"."""
-    low, high = ngram_range
-    ngrams = []
-    for word in text.split():
-        marked = word + "#"
-        for n in range(low, high + 1):
-            ngrams += [marked[i : i + n] for i in range(max(1, len(marked) - n + 1))]
-            if len(marked) <= n:
-                break
-    return ngrams
+def count_and_weigh(counting, weighting):
+    """Give the `Rows` that a call returns, and the values of their entries."""
+    rows = counting.run()
+    return rows, weighting.values(rows)
 
 
-class CharAnalyzer:
-    """From a text to its character n-grams; an object, so that it can be pickled.
+def as_counted(rows):
+    """Give rows that are counted already."""
+    return rows
 
-    Parameters
-    ----------
-    preprocess : callable
-        Takes and returns a `str`.
-    ngram_range : tuple (min_n, max_n)
-    """
 
-    def __init__(self, preprocess, ngram_range):
-        self.preprocess = preprocess
-        self.ngram_range = ngram_range
-
-    def __call__(self, text):
-        """List the n-grams of `text`."""
-        return char_ngrams(self.preprocess(text), self.ngram_range)
+def to_csr(parts, n_features):
+    """Put the rows and values of texts after texts together as a CSR matrix."""
+    sizes = [np.diff(rows.ends, prepend=0) for rows, _ in parts]
+    offsets = np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64)
+    if offsets[-1] <= np.iinfo(np.int32).max:
+        offsets = offsets.astype(np.int32)
+    values = np.concatenate([values for _, values in parts])
+    indices = np.concatenate([rows.indices for rows, _ in parts])
+    shape = len(offsets) - 1, n_features
+    return public_csr(sparse.csr_array((values, indices, offsets), shape=shape))
 
 
 class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """What both kinds of n-gram share: counting, vocabulary, weights.
 
-    A subclass sets the parameters and provides `_build_analyzer`.
+    A subclass sets the parameters and provides `_make_cutting`.
     """
 
     # As with scikit-learn's vectorizers: texts are data, not metadata to route.
@@ -151,24 +149,26 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         "n_jobs": [Integral, None],
     }
 
-    def _build_analyzer(self):
-        """Give a picklable function from a text to the list of its n-grams."""
+    def _make_cutting(self):
+        """Give what cuts texts: a `Cutting` or a `Tokenising`."""
         raise NotImplementedError
 
-    def _preprocess(self):
-        """Give the function that a text goes through before it is cut up."""
+    def _make_normaliser(self):
+        """Give what Python does to texts before they are cut; None for nothing."""
+        if self.preprocessor is None and self.strip_accents is None:
+            return None
         return CountVectorizer(
             strip_accents=self.strip_accents,
             lowercase=self.lowercase,
             preprocessor=self.preprocessor,
-        ).build_preprocessor()
+        )
 
     def _check_parameters(self):
         """Check what `_parameter_constraints` cannot say."""
         check_ngram_range(self.ngram_range)
         check_dtype(self.dtype)
 
-    def _given_vocabulary(self):
+    def _given_terms(self):
         """Give the checked terms of `vocabulary`, or None where there is none."""
         if self.vocabulary is None:
             return None
@@ -178,9 +178,9 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
                 "vocabulary holds upper-case characters while lowercase is True: "
                 "no document will match these terms.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
-        return terms
+        return Terms.from_strings(terms)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, raw_documents, y=None):  # noqa: ARG002 - scikit-learn's contract
@@ -207,7 +207,7 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         TypeError
             If an item of `raw_documents` is no `str`.
         """
-        self._fit_counts(raw_documents)
+        self._fit(raw_documents, keep_rows=False)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -228,7 +228,7 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         X : sparse matrix or array of shape (n_documents, n_features), `dtype`
             TF-IDF values in CSR form with sorted indices.
         """
-        return self._weigh(self._fit_counts(raw_documents))
+        return self._weigh(self._fit(raw_documents, keep_rows=True))
 
     def transform(self, raw_documents):
         """Vectorise documents with the vocabulary and frequencies of `fit`.
@@ -254,15 +254,8 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
             If an item of `raw_documents` is no `str`.
         """
         check_is_fitted(self)
-        return self._weigh(
-            CountVectorizer(
-                analyzer=self._build_analyzer(),
-                vocabulary=self.vocabulary_,
-                lowercase=False,
-                binary=self.binary,
-                dtype=check_dtype(self.dtype),
-            ).transform(check_documents(raw_documents))
-        )
+        documents = check_documents(raw_documents)
+        return self._weigh(self._count(documents, self._cutting, self._terms))
 
     def transform_one(self, text):
         """Vectorise one text, without the checks and the matrix of `transform`.
@@ -281,67 +274,98 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         values : ndarray of shape (n_ngrams,), `dtype`
             Their TF-IDF values: the same as in the row that `transform` makes.
         """
-        row = self.transform([text])
-        return row.indices, row.data
+        rows = self._cutting.count([text], self._terms)
+        return rows.indices, self._weighting.values(rows)
 
-    def _fit_counts(self, raw_documents):
-        """Fit, and give the counts of the documents."""
+    def _fit(self, raw_documents, *, keep_rows):
+        """Fit, and list calls that count the documents, some after others."""
         self._check_parameters()
-        given = self._given_vocabulary()
-        counter = CountVectorizer(
-            analyzer=self._build_analyzer(),
+        terms = self._given_terms()
+        cutting = self._make_cutting()
+        documents = check_documents(raw_documents)
+        if terms is None:
+            terms, frequency, counts = self._learn(documents, cutting, keep_rows)
+        else:
+            frequency, counts = self._count_given(documents, cutting, terms)
+        self._weighting = Weighting(
+            idf=self._weigh_terms(frequency, len(documents), terms),
+            norm=self.norm,
+            sublinear_tf=self.sublinear_tf,
+            binary=self.binary,
+            dtype=check_dtype(self.dtype).name,
+        )
+        self._cutting = cutting
+        self._terms = terms
+        self.fixed_vocabulary_ = self.vocabulary is not None
+        return counts
+
+    def _learn(self, documents, cutting, keep_rows):
+        """Learn terms: they, their document frequencies, and calls that count."""
+        found, parts = learn_terms(
+            cutting, documents, keep_rows=keep_rows, n_jobs=self.n_jobs
+        )
+        order = select_terms(
+            found,
+            len(documents),
             min_df=self.min_df,
             max_df=self.max_df,
             max_features=self.max_features,
-            vocabulary=given,
             binary=self.binary,
-            lowercase=False,  # it would look for upper case in the vocabulary again
             dtype=check_dtype(self.dtype),
         )
-        documents = check_documents(raw_documents)
-        if given is not None and not documents:
-            raise ValueError("raw_documents holds no document to learn idf from.")
-        counts = counter.fit_transform(documents)
-        terms = counter.get_feature_names_out().tolist()
-        idf = self._document_weights(counts, terms)
-        self._terms, self._vocabulary, self.idf_ = terms, None, idf
-        self.fixed_vocabulary_ = given is not None
-        return counts
+        columns = np.full(len(found), -1, dtype=np.int32)
+        columns[order] = np.arange(len(order))
+        counts = [Call(rows.renumbered, columns[numbers]) for rows, numbers in parts]
+        return found.select(order), found.document_counts[order], counts
 
-    def _document_weights(self, counts, terms):
-        """Give the inverse document frequency of each column; None where not used."""
+    def _count_given(self, documents, cutting, terms):
+        """Count given terms: their document frequencies, and calls that count."""
+        if not documents:
+            raise ValueError("raw_documents holds no document to learn idf from.")
+        calls = self._count(documents, cutting, terms)
+        parts = run_calls(calls, n_jobs=self.n_jobs)
+        indices = np.concatenate([rows.indices for rows in parts])
+        frequency = np.bincount(indices, minlength=len(terms))
+        return frequency, [Call(as_counted, rows) for rows in parts]
+
+    def _count(self, documents, cutting, terms):
+        """List calls that count terms in documents, some after others."""
+        parts = split_texts(documents) or [[]]
+        return [Call(cutting.count, texts, terms) for texts in parts]
+
+    def _weigh_terms(self, frequency, n_documents, terms):
+        """Give the inverse document frequency of each term; None where not used."""
         if not self.use_idf:
             return None
-        n_documents, n_features = counts.shape
-        frequency = np.bincount(counts.indices, minlength=n_features)
         if not self.smooth_idf and not frequency.all():
             raise ValueError(
                 "smooth_idf=False gives no finite weight to a term of vocabulary that "
                 f"no document holds: {terms[frequency.argmin()]!r}."
             )
-        smooth = int(self.smooth_idf)
-        ratio = (n_documents + smooth) / (frequency + smooth).astype(counts.dtype)
-        return np.log(ratio) + counts.dtype.type(1)
+        return inverse_document_frequency(
+            frequency,
+            n_documents,
+            smooth=self.smooth_idf,
+            dtype=check_dtype(self.dtype),
+        )
 
     def _weigh(self, counts):
-        """Turn counts into TF-IDF values, in place."""
-        counts.sort_indices()
-        if self.sublinear_tf:
-            np.log(counts.data, out=counts.data)
-            counts.data += 1.0
-        if self.idf_ is not None:
-            counts.data *= self.idf_[counts.indices]
-        if self.norm is not None and counts.shape[0]:
-            counts = normalize(counts, norm=self.norm, copy=False)
-        return public_csr(counts)
+        """Count, by the calls given, and weigh: a CSR matrix."""
+        calls = [Call(count_and_weigh, count, self._weighting) for count in counts]
+        parts = run_calls(calls, n_jobs=self.n_jobs)
+        return to_csr(parts, len(self._terms))
 
     @property
     def vocabulary_(self):
         """Columns by their n-gram: a dict, made when first asked for."""
         check_is_fitted(self)
-        if self._vocabulary is None:
-            self._vocabulary = {term: i for i, term in enumerate(self._terms)}
-        return self._vocabulary
+        return self._terms.numbers()
+
+    @property
+    def idf_(self):
+        """Inverse document frequencies; None where `use_idf` was False."""
+        check_is_fitted(self)
+        return self._weighting.idf
 
     def get_feature_names_out(self, input_features=None):  # noqa: ARG002 - as above
         """Name the columns.
@@ -357,13 +381,9 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
             The n-gram of each column, a `str`.
         """
         check_is_fitted(self)
-        return np.array(self._terms, dtype=object)
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        if "_vocabulary" in state:
-            state = {**state, "_vocabulary": None}
-        return state
+        names = np.empty(len(self._terms), dtype=object)
+        names[:] = self._terms.to_list()
+        return names
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -506,8 +526,8 @@ class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
         self.dtype = dtype
         self.n_jobs = n_jobs
 
-    def _build_analyzer(self):
-        return CountVectorizer(
+    def _make_cutting(self):
+        words = CountVectorizer(
             ngram_range=self.ngram_range,
             lowercase=self.lowercase,
             strip_accents=self.strip_accents,
@@ -515,7 +535,20 @@ class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
             stop_words=self.stop_words,
             tokenizer=self.tokenizer,
             preprocessor=self.preprocessor,
-        ).build_analyzer()
+        )
+        words.build_analyzer()  # checks the pattern, and stop words against it
+        pattern = (self.token_pattern or "").removeprefix("(?u)")
+        if self.tokenizer is not None or pattern not in SHORTEST_WORD:
+            return Tokenising(words)
+        stop_words = words.get_stop_words()
+        return Cutting(
+            characters=False,
+            ngram_range=self.ngram_range,
+            shortest=SHORTEST_WORD[pattern],
+            lowercase=self.lowercase,
+            normaliser=self._make_normaliser(),
+            stop_words=Terms.from_strings(sorted(stop_words)) if stop_words else None,
+        )
 
     def _check_parameters(self):
         super()._check_parameters()
@@ -644,5 +677,12 @@ class CharNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
         self.dtype = dtype
         self.n_jobs = n_jobs
 
-    def _build_analyzer(self):
-        return CharAnalyzer(self._preprocess(), self.ngram_range)
+    def _make_cutting(self):
+        return Cutting(
+            characters=True,
+            ngram_range=self.ngram_range,
+            shortest=1,
+            lowercase=self.lowercase,
+            normaliser=self._make_normaliser(),
+            stop_words=None,
+        )

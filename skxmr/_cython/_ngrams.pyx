@@ -1,0 +1,697 @@
+"""Cuts texts into n-grams and finds their columns: one pass over the characters.
+
+A text becomes words of UTF-8, written one after the other so that every n-gram is a
+run of bytes, and runs are looked up among the terms, the n-grams that are columns.
+"""
+
+from libc.math cimport fabs, sqrt
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from skxmr._cython._terms cimport (
+    DONE, FULL_ROWS, Growing, Status, Terms, find, find_or_add, hash_padded,
+    open_terms, point
+)
+
+cdef extern from "Python.h":
+    bint Py_UNICODE_ISALNUM(Py_UCS4 character) noexcept nogil
+    bint Py_UNICODE_ISSPACE(Py_UCS4 character) noexcept nogil
+    int PyUnicode_KIND(object text)
+    const void* PyUnicode_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define SKXMR_PREFETCH(address) __builtin_prefetch(address)
+    #else
+    #define SKXMR_PREFETCH(address) ((void) (address))
+    #endif
+
+    #if PY_VERSION_HEX < 0x030C0000
+    #define SKXMR_READY(text) PyUnicode_READY(text)
+    #else
+    #define SKXMR_READY(text) 0
+    #endif
+    """
+    void prefetch "SKXMR_PREFETCH"(const void* address) noexcept nogil
+    int ready "SKXMR_READY"(object text) except -1
+
+ctypedef fused floating:
+    float
+    double
+
+ctypedef fused character:
+    uint8_t
+    uint16_t
+    uint32_t
+
+cdef enum:
+    BLOCK_TEXTS = 128
+    BLOCK_GRAMS = 64
+    RANKED = 48      # rows no longer than this are sorted by counting ranks
+    LONGEST = 400000000  # characters of a text: bytes are counted in int32
+
+cdef uint8_t WORD = 1
+cdef uint8_t SPACE = 2
+cdef uint8_t[65536] CLASSES   # of the characters of the basic plane
+cdef uint8_t[256] LOWER
+cdef uint8_t[256] SAME
+
+
+cdef void fill_tables():
+    cdef int code
+    for code in range(65536):
+        CLASSES[code] = (
+            WORD * (Py_UNICODE_ISALNUM(code) or code == 95)
+            + SPACE * Py_UNICODE_ISSPACE(code)
+        )
+    for code in range(256):
+        LOWER[code] = ord(chr(code).lower())
+        SAME[code] = code
+
+
+fill_tables()
+
+
+cdef struct Rows:
+    int32_t* indices
+    int32_t* counts
+    int64_t begin          # of the current row
+    int64_t end
+    int64_t capacity
+
+
+cdef struct Gram:
+    uint64_t hash
+    int32_t start
+    int32_t length
+
+
+cdef struct Cut:
+    # How to cut texts, and the n-grams of the current one.
+    bint characters
+    const uint8_t* case    # of the characters below U+0100
+    int32_t shortest       # word, in characters
+    int64_t low
+    int64_t high
+    uint8_t* written       # the words in UTF-8
+    int32_t* starts        # of words, or of the characters of one word
+    int32_t* ends
+    const Terms* stop_words
+    Gram[BLOCK_GRAMS] grams
+    int32_t n_grams
+    const Terms* terms     # where n-grams are looked up
+    Growing* learned       # the same terms, where they are learned; or NULL
+    Rows rows
+    Status status
+
+
+cdef inline Status append(Rows* rows, int64_t term) noexcept nogil:
+    if rows.end == rows.capacity:
+        return FULL_ROWS
+    rows.indices[rows.end] = <int32_t> term
+    rows.counts[rows.end] = 1
+    rows.end += 1
+    return DONE
+
+
+cdef Status look_up_grams(Cut* cut) noexcept nogil:
+    """Append the columns of the n-grams at hand to the row."""
+    cdef int32_t i
+    cdef int64_t term
+    cdef uint64_t position
+    cdef Gram* gram
+    for i in range(cut.n_grams):
+        gram = &cut.grams[i]
+        term = find(
+            cut.terms, cut.written + gram.start, gram.length, gram.hash, &position
+        )
+        if term >= 0 and append(&cut.rows, term) != DONE:
+            return FULL_ROWS
+    return DONE
+
+
+cdef Status learn_grams(Cut* cut) noexcept nogil:
+    """Count the n-grams at hand in the row, each once, and add those that are new."""
+    cdef int32_t i
+    cdef int64_t term, entry
+    cdef Gram* gram
+    cdef Growing* learned = cut.learned
+    for i in range(cut.n_grams):
+        gram = &cut.grams[i]
+        term = find_or_add(learned, cut.written + gram.start, gram.length, gram.hash)
+        if term < 0:
+            return <Status> -term
+        entry = learned.entries[term]
+        if (
+            cut.rows.begin <= entry < cut.rows.end
+            and cut.rows.indices[entry] == term
+        ):
+            cut.rows.counts[entry] += 1
+        else:
+            if append(&cut.rows, term) != DONE:
+                return FULL_ROWS
+            learned.entries[term] = cut.rows.end - 1
+            learned.document_counts[term] += 1
+        learned.total_counts[term] += 1
+    return DONE
+
+
+cdef void flush(Cut* cut) noexcept nogil:
+    if cut.status == DONE:
+        cut.status = look_up_grams(cut) if cut.learned == NULL else learn_grams(cut)
+    cut.n_grams = 0
+
+
+cdef inline void emit(Cut* cut, int32_t start, int32_t end) noexcept nogil:
+    """Hash an n-gram, and ask for its slot before it is needed."""
+    cdef Gram* gram = &cut.grams[cut.n_grams]
+    gram.start = start
+    gram.length = end - start
+    gram.hash = hash_padded(cut.written + start, gram.length)
+    prefetch(cut.terms.slots + (gram.hash & cut.terms.mask))
+    cut.n_grams += 1
+    if cut.n_grams == BLOCK_GRAMS:
+        flush(cut)
+
+
+cdef inline void emit_units(Cut* cut, int64_t n_units) noexcept nogil:
+    """Emit all n-grams of consecutive words, or of a word's characters."""
+    cdef int64_t n, i
+    for n in range(cut.low, min(cut.high, n_units) + 1):
+        for i in range(n_units - n + 1):
+            emit(cut, cut.starts[i], cut.ends[i + n - 1])
+
+
+cdef inline bint has_class(uint32_t code, uint8_t wanted) noexcept nogil:
+    if code < 65536:
+        return CLASSES[code] & wanted
+    return wanted == WORD and Py_UNICODE_ISALNUM(code)
+
+
+cdef inline int32_t write(uint8_t* data, int32_t end, uint32_t code) noexcept nogil:
+    """Write a character as UTF-8, surrogates like any other; return the new end."""
+    if code < 0x80:
+        data[end] = code
+        return end + 1
+    if code < 0x800:
+        data[end] = 0xC0 | (code >> 6)
+        data[end + 1] = 0x80 | (code & 0x3F)
+        return end + 2
+    if code < 0x10000:
+        data[end] = 0xE0 | (code >> 12)
+        data[end + 1] = 0x80 | ((code >> 6) & 0x3F)
+        data[end + 2] = 0x80 | (code & 0x3F)
+        return end + 3
+    data[end] = 0xF0 | (code >> 18)
+    data[end + 1] = 0x80 | ((code >> 12) & 0x3F)
+    data[end + 2] = 0x80 | ((code >> 6) & 0x3F)
+    data[end + 3] = 0x80 | (code & 0x3F)
+    return end + 4
+
+
+cdef inline bint is_stop_word(Cut* cut, int32_t start, int32_t end) noexcept nogil:
+    cdef uint64_t position
+    if cut.stop_words == NULL:
+        return False
+    return find(
+        cut.stop_words, cut.written + start, end - start,
+        hash_padded(cut.written + start, end - start), &position,
+    ) >= 0
+
+
+cdef void cut_words(Cut* cut, const character* text, int64_t length) noexcept nogil:
+    """Emit the n-grams of a text's words: runs of word characters."""
+    cdef int64_t i = 0, first, n_words = 0
+    cdef int32_t end = 0, start
+    cdef uint32_t code
+    while i < length:
+        if not has_class(text[i], WORD):
+            i += 1
+            continue
+        start = end
+        first = i
+        while i < length and has_class(text[i], WORD):
+            code = text[i]
+            if character is uint8_t:
+                code = cut.case[code]
+            end = write(cut.written, end, code)
+            i += 1
+        if i - first < cut.shortest or is_stop_word(cut, start, end):
+            end = start
+            continue
+        cut.starts[n_words] = start
+        cut.ends[n_words] = end
+        n_words += 1
+        cut.written[end] = 32
+        end += 1
+    emit_units(cut, n_words)
+
+
+cdef void cut_characters(
+    Cut* cut, const character* text, int64_t length
+) noexcept nogil:
+    """Emit the n-grams of the characters of each word and the mark behind it."""
+    cdef int64_t i = 0, n_units
+    cdef int32_t end = 0
+    cdef uint32_t code
+    while i < length:
+        if has_class(text[i], SPACE):
+            i += 1
+            continue
+        n_units = 0
+        while True:
+            cut.starts[n_units] = end
+            if i == length or has_class(text[i], SPACE):
+                break
+            code = text[i]
+            if character is uint8_t:
+                code = cut.case[code]
+            end = write(cut.written, end, code)
+            cut.ends[n_units] = end
+            n_units += 1
+            i += 1
+        cut.written[end] = 35
+        end += 1
+        cut.ends[n_units] = end
+        n_units += 1
+        if n_units < cut.low:
+            emit(cut, cut.starts[0], end)
+        else:
+            emit_units(cut, n_units)
+
+
+cdef void cut_typed(Cut* cut, const character* text, int64_t length) noexcept nogil:
+    if cut.characters:
+        cut_characters(cut, text, length)
+    else:
+        cut_words(cut, text, length)
+
+
+cdef struct Text:
+    const void* data
+    int64_t length
+    int kind
+
+
+cdef void cut_text(Cut* cut, const Text* text) noexcept nogil:
+    """Send all n-grams of a text to the row, or as many as there was room for."""
+    cut.rows.begin = cut.rows.end
+    cut.status = DONE
+    cut.n_grams = 0
+    if text.kind == 1:
+        cut_typed(cut, <const uint8_t*> text.data, text.length)
+    elif text.kind == 2:
+        cut_typed(cut, <const uint16_t*> text.data, text.length)
+    else:
+        cut_typed(cut, <const uint32_t*> text.data, text.length)
+    flush(cut)
+
+
+cdef void take_back(Cut* cut) noexcept nogil:
+    """Undo the counts of a row that found no room."""
+    cdef int64_t entry
+    cdef int32_t term
+    if cut.learned != NULL:
+        for entry in range(cut.rows.begin, cut.rows.end):
+            term = cut.rows.indices[entry]
+            cut.learned.document_counts[term] -= 1
+            cut.learned.total_counts[term] -= cut.rows.counts[entry]
+    cut.rows.end = cut.rows.begin
+
+
+cdef void rank(
+    const int32_t* keys, const int32_t* loads, int64_t size,
+    int32_t* sorted_keys, int32_t* sorted_loads,  # OUT
+) noexcept nogil:
+    """Sort a few keys with their loads: each goes where its rank says."""
+    cdef int64_t i, j
+    cdef int32_t key, place
+    for i in range(size):
+        key = keys[i]
+        place = 0
+        for j in range(i):
+            place += keys[j] <= key
+        for j in range(i + 1, size):
+            place += keys[j] < key
+        sorted_keys[place] = key
+        sorted_loads[place] = loads[i]
+
+
+cdef void merge(
+    const int32_t* keys, const int32_t* loads, int64_t middle, int64_t size,
+    int32_t* merged_keys, int32_t* merged_loads,  # OUT
+) noexcept nogil:
+    cdef int64_t left = 0, right = middle, i
+    cdef bint from_left
+    for i in range(size):
+        from_left = right == size or (left < middle and keys[left] <= keys[right])
+        merged_keys[i] = keys[left] if from_left else keys[right]
+        merged_loads[i] = loads[left] if from_left else loads[right]
+        left += from_left
+        right += not from_left
+
+
+cdef void sort_row(
+    int32_t* keys, int32_t* loads, int64_t size,  # INOUT
+    int32_t* spare_keys, int32_t* spare_loads,    # scratch of the same size
+) noexcept nogil:
+    cdef int64_t start = 0, width = RANKED
+    while start < size:
+        rank(
+            keys + start, loads + start, min(width, size - start),
+            spare_keys + start, spare_loads + start,
+        )
+        start += width
+    memcpy(keys, spare_keys, size * sizeof(int32_t))
+    memcpy(loads, spare_loads, size * sizeof(int32_t))
+    while width < size:
+        start = 0
+        while start < size:
+            merge(
+                keys + start, loads + start,
+                min(width, size - start), min(2 * width, size - start),
+                spare_keys + start, spare_loads + start,
+            )
+            start += 2 * width
+        memcpy(keys, spare_keys, size * sizeof(int32_t))
+        memcpy(loads, spare_loads, size * sizeof(int32_t))
+        width *= 2
+
+
+cdef Status finish_row(Rows* rows) noexcept nogil:
+    """Sort the current row and add up the entries of a column."""
+    cdef int64_t size = rows.end - rows.begin, i, last = rows.begin
+    if rows.capacity - rows.end < size:
+        return FULL_ROWS
+    sort_row(
+        rows.indices + rows.begin, rows.counts + rows.begin, size,
+        rows.indices + rows.end, rows.counts + rows.end,
+    )
+    for i in range(rows.begin + 1, rows.end):
+        if rows.indices[i] == rows.indices[last]:
+            rows.counts[last] += rows.counts[i]
+        else:
+            last += 1
+            rows.indices[last] = rows.indices[i]
+            rows.counts[last] = rows.counts[i]
+    if size:
+        rows.end = last + 1
+    return DONE
+
+
+def measure(
+    list texts,             # IN
+    int64_t[::1] lengths,   # OUT (n_texts,)
+):
+    """Give the length of each text, in characters; return the longest."""
+    cdef Py_ssize_t i
+    cdef int64_t longest = 0
+    for i in range(len(texts)):
+        if not isinstance(texts[i], str):
+            raise TypeError(f"expected str; got {type(texts[i]).__name__}")
+        lengths[i] = PyUnicode_GET_LENGTH(texts[i])
+        longest = max(longest, lengths[i])
+    if longest > LONGEST:
+        raise ValueError(
+            f"a text may have at most {LONGEST} characters; got {longest}"
+        )
+    return longest
+
+
+def lower_wide(list texts):
+    """Lower the case of texts with characters from U+0100; list all.
+
+    The others are lowered when they are cut, without a string of their own.
+    """
+    cdef list lowered = []
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"expected str; got {type(text).__name__}")
+        ready(text)
+        lowered.append(text if PyUnicode_KIND(text) == 1 else text.lower())
+    return lowered
+
+
+cdef Py_ssize_t hold(
+    list texts, Py_ssize_t begin, int64_t longest, Text* held
+) except -1:
+    """Note where the characters of some texts are; return how many texts."""
+    cdef Py_ssize_t i, n_texts = min(len(texts) - begin, <Py_ssize_t> BLOCK_TEXTS)
+    for i in range(n_texts):
+        text = texts[begin + i]
+        if not isinstance(text, str):
+            raise TypeError(f"expected str; got {type(text).__name__}")
+        ready(text)
+        held[i].data = PyUnicode_DATA(text)
+        held[i].length = PyUnicode_GET_LENGTH(text)
+        held[i].kind = PyUnicode_KIND(text)
+        if held[i].length > longest:
+            raise ValueError("the scratch is too small for the texts")
+    return n_texts
+
+
+cdef class Cutter:
+    """How texts are cut, and the scratch to cut them in; lives for one call."""
+
+    cdef Cut cut
+    cdef Terms stop_words
+    cdef int64_t longest
+    cdef uint8_t[::1] written
+    cdef int32_t[::1] bounds
+    cdef object kept
+
+    def __init__(
+        self,
+        bint characters,
+        int64_t low,
+        int64_t high,
+        int32_t shortest,
+        bint lower,
+        stop_words,                 # IN None or the three arrays of terms
+        uint8_t[::1] written,       # scratch (5 * longest + 16,)
+        int32_t[::1] bounds,        # scratch (2 * longest + 2,)
+    ):
+        self.written = written
+        self.bounds = bounds
+        self.longest = min((written.shape[0] - 16) // 5, (bounds.shape[0] - 2) // 2)
+        if low < 1:
+            raise ValueError(f"n-grams have a length of 1 or more; got {low}")
+        if self.longest < 0:
+            raise ValueError("written or bounds is too small")
+        self.cut.characters = characters
+        self.cut.low = low
+        self.cut.high = high
+        self.cut.shortest = shortest
+        self.cut.case = &LOWER[0] if lower else &SAME[0]
+        self.cut.written = &written[0]
+        self.cut.starts = &bounds[0]
+        self.cut.ends = &bounds[0] + bounds.shape[0] // 2
+        self.cut.stop_words = NULL
+        if stop_words is not None:
+            self.kept = stop_words
+            point(&self.stop_words, stop_words[0], stop_words[1], stop_words[2])
+            self.cut.stop_words = &self.stop_words
+
+
+cdef int check_rows(
+    list texts, int64_t begin, const int64_t[::1] row_ends, int64_t n_entries
+) except -1:
+    """Refuse a place to go on from that cannot be."""
+    if not 0 <= begin <= len(texts) or row_ends.shape[0] < len(texts):
+        raise ValueError("begin or row_ends does not fit the texts")
+    if begin > 0 and not 0 <= row_ends[begin - 1] <= n_entries:
+        raise ValueError("row_ends does not fit the entries")
+    return 0
+
+
+cdef void open_rows(
+    Rows* rows, int64_t begin, const int64_t[::1] row_ends,
+    int32_t[::1] indices, int32_t[::1] counts,
+):
+    rows.capacity = min(indices.shape[0], counts.shape[0])
+    rows.indices = &indices[0] if rows.capacity else NULL
+    rows.counts = &counts[0] if rows.capacity else NULL
+    rows.end = row_ends[begin - 1] if begin > 0 else 0
+
+
+def count(
+    Cutter cutter,
+    list texts,                  # IN
+    int64_t begin,               # the text to begin with
+    const uint8_t[::1] text,     # IN the terms
+    const int64_t[::1] offsets,  # IN (n_terms + 1,)
+    const uint64_t[::1] slots,   # IN
+    int64_t[::1] row_ends,       # INOUT (n_texts,); where rows end in the next two
+    int32_t[::1] indices,        # INOUT the terms of each text, sorted
+    int32_t[::1] counts,         # INOUT how often the text holds them
+):
+    """Count the terms of texts.
+
+    Returns
+    -------
+    status : int
+        What must grow before the call can be repeated, if anything.
+    next_text : int
+        The text to go on with.
+    """
+    cdef Text[BLOCK_TEXTS] held
+    cdef Py_ssize_t i, n_held
+    cdef Terms terms
+    cdef Cut* cut = &cutter.cut
+    point(&terms, text, offsets, slots)
+    check_rows(texts, begin, row_ends, indices.shape[0])
+    open_rows(&cut.rows, begin, row_ends, indices, counts)
+    cut.terms = &terms
+    cut.learned = NULL
+    while begin < len(texts):
+        n_held = hold(texts, begin, cutter.longest, held)
+        with nogil:
+            for i in range(n_held):
+                cut_text(cut, &held[i])
+                if cut.status == DONE:
+                    cut.status = finish_row(&cut.rows)
+                if cut.status != DONE:
+                    break
+                row_ends[begin] = cut.rows.end
+                begin += 1
+        if cut.status != DONE:
+            return cut.status, begin
+    return <int> DONE, begin
+
+
+def learn(
+    Cutter cutter,
+    list texts,                   # IN
+    int64_t begin,                # the text to begin with
+    bint keep_rows,               # or forget the terms of each text
+    int64_t[::1] sizes,           # INOUT (2,): number of terms, of their bytes
+    uint8_t[::1] text,            # INOUT the terms
+    int64_t[::1] offsets,         # INOUT (max_terms + 1,)
+    uint64_t[::1] slots,          # INOUT
+    int64_t[::1] document_counts,  # INOUT (max_terms,): texts that hold the term
+    int64_t[::1] total_counts,    # INOUT (max_terms,): how often they hold it
+    int64_t[::1] entries,         # scratch (max_terms,) that stays between calls
+    int64_t[::1] row_ends,        # INOUT (n_texts,); where rows end in the next two
+    int32_t[::1] indices,         # INOUT the terms of each text, as they come
+    int32_t[::1] counts,          # INOUT how often the text holds them
+):
+    """Count all n-grams of texts, and make terms of those that are new.
+
+    Returns
+    -------
+    status : int
+        What must grow before the call can be repeated, if anything.
+    next_text : int
+        The text to go on with.
+    """
+    cdef Text[BLOCK_TEXTS] held
+    cdef Py_ssize_t i, n_held
+    cdef Growing growing
+    cdef Cut* cut = &cutter.cut
+    open_terms(
+        &growing, sizes, text, offsets, slots, document_counts, total_counts, entries
+    )
+    check_rows(texts, begin, row_ends, indices.shape[0])
+    open_rows(&cut.rows, begin if keep_rows else 0, row_ends, indices, counts)
+    cut.terms = &growing.terms
+    cut.learned = &growing
+    cut.status = DONE
+    while begin < len(texts) and cut.status == DONE:
+        n_held = hold(texts, begin, cutter.longest, held)
+        with nogil:
+            for i in range(n_held):
+                cut_text(cut, &held[i])
+                if cut.status != DONE:
+                    take_back(cut)
+                    break
+                if not keep_rows:
+                    cut.rows.end = 0
+                row_ends[begin] = cut.rows.end
+                begin += 1
+    sizes[0] = growing.terms.n_terms
+    sizes[1] = growing.terms.n_bytes
+    return <int> cut.status, begin
+
+
+def renumber(
+    int64_t[::1] row_ends,         # INOUT (n_rows,)
+    int32_t[::1] indices,          # INOUT
+    int32_t[::1] counts,           # INOUT
+    const int32_t[::1] numbers,    # IN (n_terms,): new numbers; -1 to leave out
+    int32_t[:, ::1] spare,         # scratch (2, longest row)
+):
+    """Give terms their new numbers in all rows, and sort each row."""
+    cdef int64_t row, entry, start, end = 0, begin = 0, row_end
+    cdef int32_t number
+    cdef bint fits = spare.shape[0] == 2
+    with nogil:
+        for row in range(row_ends.shape[0]):
+            start = end
+            row_end = row_ends[row]
+            fits = (
+                fits and begin <= row_end <= min(indices.shape[0], counts.shape[0])
+                and row_end - begin <= spare.shape[1]
+            )
+            if not fits:
+                break
+            for entry in range(begin, row_end):
+                if not 0 <= indices[entry] < numbers.shape[0]:
+                    fits = False
+                    break
+                number = numbers[indices[entry]]
+                if number >= 0:
+                    indices[end] = number
+                    counts[end] = counts[entry]
+                    end += 1
+            if end > start:
+                sort_row(
+                    &indices[start], &counts[start], end - start,
+                    &spare[0, 0], &spare[1, 0],
+                )
+            row_ends[row] = end
+            begin = row_end
+    if not fits:
+        raise ValueError("the arrays of the rows do not fit together")
+
+
+def scale(
+    const int64_t[::1] row_ends,  # IN (n_rows,)
+    const int32_t[::1] indices,   # IN
+    const floating[::1] weights,  # IN (n_terms,); or of no terms for no weights
+    int norm,                     # 1, 2, or 0 for none
+    floating[::1] values,         # INOUT
+):
+    """Weigh the values of each row, and scale it to length 1 in a norm."""
+    cdef int64_t row, entry, begin = 0, end
+    cdef double length
+    cdef bint weighs = weights.shape[0] > 0, fits = True
+    with nogil:
+        for row in range(row_ends.shape[0]):
+            end = row_ends[row]
+            if not begin <= end <= min(indices.shape[0], values.shape[0]):
+                fits = False
+                break
+            if weighs:
+                for entry in range(begin, end):
+                    if not 0 <= indices[entry] < weights.shape[0]:
+                        fits = False
+                        break
+                    values[entry] *= weights[indices[entry]]
+            if norm and fits:
+                length = 0
+                for entry in range(begin, end):
+                    # In the precision of the values, as scikit-learn has it.
+                    length += (
+                        fabs(values[entry]) if norm == 1
+                        else values[entry] * values[entry]
+                    )
+                if norm == 2:
+                    length = sqrt(length)
+                if length > 0:
+                    for entry in range(begin, end):
+                        values[entry] = <floating> (values[entry] / length)
+            begin = end
+    if not fits:
+        raise ValueError("the arrays of the rows do not fit together")

@@ -1,0 +1,196 @@
+"""Terms in UTF-8 one after the other, and a hash table over them.
+
+A slot of the table is 0, or the upper half of a term's hash beside its number plus 1;
+a term stands at the first free slot from the lower bits of its hash on.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+cdef extern from *:
+    """
+    /* Little-endian everywhere, so that a table means the same on every machine;
+       compilers make one load of it. */
+    static inline uint64_t skxmr_load(const uint8_t *bytes) {
+        return (uint64_t) bytes[0] | (uint64_t) bytes[1] << 8
+            | (uint64_t) bytes[2] << 16 | (uint64_t) bytes[3] << 24
+            | (uint64_t) bytes[4] << 32 | (uint64_t) bytes[5] << 40
+            | (uint64_t) bytes[6] << 48 | (uint64_t) bytes[7] << 56;
+    }
+    """
+    uint64_t load "skxmr_load"(const uint8_t* data) noexcept nogil
+
+
+# How a call of a kernel ended.
+cdef enum Status:
+    DONE = 0
+    FULL_TERMS = 1   # offsets, counts or slots must grow
+    FULL_BYTES = 2   # the bytes of the terms must grow
+    FULL_ROWS = 3    # the entries of the rows must grow
+
+cdef enum:
+    MOST_TERMS = 2147483646  # they are numbered in int32
+
+
+cdef struct Terms:
+    const uint8_t* text
+    int64_t n_bytes
+    const int64_t* offsets
+    int64_t n_terms
+    const uint64_t* slots
+    uint64_t mask
+
+
+cdef inline uint64_t mixed(uint64_t state) noexcept nogil:
+    state *= <uint64_t> 0x9E3779B97F4A7C15
+    return state ^ (state >> 32)
+
+
+cdef inline uint64_t hash_padded(const uint8_t* data, int64_t length) noexcept nogil:
+    """Hash bytes behind which seven more may be read."""
+    cdef uint64_t state = <uint64_t> length
+    while length >= 8:
+        state = mixed(state ^ load(data))
+        data += 8
+        length -= 8
+    if length > 0:
+        state ^= load(data) & (((<uint64_t> 1) << (8 * length)) - 1)
+    return mixed(mixed(state))
+
+
+cdef inline uint64_t hash_exact(const uint8_t* data, int64_t length) noexcept nogil:
+    """Hash bytes as `hash_padded` does, reading none behind them."""
+    cdef uint64_t state = <uint64_t> length
+    cdef int64_t i
+    while length >= 8:
+        state = mixed(state ^ load(data))
+        data += 8
+        length -= 8
+    for i in range(length):
+        state ^= (<uint64_t> data[i]) << (8 * i)
+    return mixed(mixed(state))
+
+
+cdef inline int64_t find(
+    const Terms* terms, const uint8_t* data, int64_t length, uint64_t hashed,
+    uint64_t* position,  # OUT the term's slot, or the free slot where it would be
+) noexcept nogil:
+    """Number the term that has these bytes; -1 where there is none.
+
+    Whatever the arrays hold, nothing outside them is read.
+    """
+    cdef uint64_t _probe, slot
+    cdef int64_t term, start, end
+    position[0] = hashed & terms.mask
+    for _probe in range(terms.mask + 1):
+        slot = terms.slots[position[0]]
+        if slot == 0:
+            return -1
+        if slot >> 32 == hashed >> 32:
+            term = <int64_t> (slot & <uint64_t> 0xFFFFFFFF) - 1
+            if 0 <= term < terms.n_terms:
+                start = terms.offsets[term]
+                end = terms.offsets[term + 1]
+                if (
+                    0 <= start <= end <= terms.n_bytes and end - start == length
+                    and memcmp(terms.text + start, data, length) == 0
+                ):
+                    return term
+        position[0] = (position[0] + 1) & terms.mask
+    return -1
+
+
+cdef inline uint64_t as_slot(uint64_t hashed, int64_t term) noexcept nogil:
+    return (hashed >> 32) << 32 | <uint64_t> (term + 1)
+
+
+cdef inline int point(
+    Terms* terms, const uint8_t[::1] text, const int64_t[::1] offsets,
+    const uint64_t[::1] slots,
+) except -1:
+    """Check the sizes of the arrays of terms, and point at them."""
+    cdef uint64_t n_slots = slots.shape[0]
+    if n_slots == 0 or n_slots & (n_slots - 1) or offsets.shape[0] == 0:
+        raise ValueError("the arrays of the terms do not fit together")
+    terms.text = &text[0] if text.shape[0] else NULL
+    terms.n_bytes = text.shape[0]
+    terms.offsets = &offsets[0]
+    terms.n_terms = offsets.shape[0] - 1
+    terms.slots = &slots[0]
+    terms.mask = n_slots - 1
+    return 0
+
+
+cdef struct Growing:
+    # Terms that can still be added to, and what is counted about them.
+    Terms terms
+    uint8_t* text
+    int64_t max_bytes
+    int64_t* offsets
+    int64_t max_terms
+    uint64_t* slots
+    int64_t* document_counts
+    int64_t* total_counts
+    int64_t* entries       # where the current text's row holds the term
+
+
+cdef inline int open_terms(
+    Growing* growing,
+    const int64_t[::1] sizes,
+    uint8_t[::1] text,
+    int64_t[::1] offsets,
+    uint64_t[::1] slots,
+    int64_t[::1] document_counts,
+    int64_t[::1] total_counts,
+    int64_t[::1] entries,
+) except -1:
+    """Check the sizes of the arrays of terms, and point at them."""
+    point(&growing.terms, text, offsets, slots)
+    growing.terms.n_terms = sizes[0]
+    growing.terms.n_bytes = sizes[1]
+    growing.max_bytes = text.shape[0]
+    growing.max_terms = min(
+        offsets.shape[0] - 1, document_counts.shape[0], total_counts.shape[0],
+        entries.shape[0], <int64_t> MOST_TERMS,
+    )
+    if (
+        growing.max_terms < 1 or growing.max_bytes < 1
+        or not 0 <= sizes[0] <= growing.max_terms
+        or not 0 <= sizes[1] <= growing.max_bytes
+    ):
+        raise ValueError("the arrays of the terms do not fit together")
+    growing.text = &text[0]
+    growing.offsets = &offsets[0]
+    growing.slots = &slots[0]
+    growing.document_counts = &document_counts[0]
+    growing.total_counts = &total_counts[0]
+    growing.entries = &entries[0]
+    return 0
+
+
+cdef inline int64_t find_or_add(
+    Growing* growing, const uint8_t* data, int64_t length, uint64_t hashed
+) noexcept nogil:
+    """Number the term that has these bytes, a new one if need be.
+
+    Minus the status that says what must grow first, where there is no room.
+    """
+    cdef uint64_t position
+    cdef Terms* terms = &growing.terms
+    cdef int64_t term = find(terms, data, length, hashed, &position)
+    if term >= 0:
+        return term
+    term = terms.n_terms
+    if term == growing.max_terms or 2 * <uint64_t> term > terms.mask:
+        return -FULL_TERMS
+    if length > growing.max_bytes - terms.n_bytes:
+        return -FULL_BYTES
+    memcpy(growing.text + terms.n_bytes, data, length)
+    terms.n_bytes += length
+    terms.n_terms += 1
+    growing.offsets[term + 1] = terms.n_bytes
+    growing.slots[position] = as_slot(hashed, term)
+    growing.document_counts[term] = 0
+    growing.total_counts[term] = 0
+    growing.entries[term] = -1
+    return term

@@ -1,0 +1,273 @@
+"""Files terms in their hash table, and puts them into order."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from skxmr._cython._terms cimport (
+    DONE, FULL_BYTES, FULL_ROWS, FULL_TERMS, Growing, Status, as_slot,
+    find_or_add, hash_exact, open_terms
+)
+
+# How a call of a kernel that adds terms ended.
+STATUS = {
+    "done": <int> DONE,
+    "terms": <int> FULL_TERMS,
+    "bytes": <int> FULL_BYTES,
+    "rows": <int> FULL_ROWS,
+}
+
+cdef enum:
+    FEW = 12  # terms are sorted by insertion
+
+
+cdef struct Entry:
+    uint64_t key      # the next seven bytes, and how many of them there are
+    const uint8_t* text
+    int64_t length
+    int64_t term
+
+
+cdef int check_offsets(const int64_t[::1] offsets, const uint8_t[::1] text) except -1:
+    cdef int64_t i
+    if offsets.shape[0] == 0 or offsets[0] < 0:
+        raise ValueError("offsets must start at 0")
+    for i in range(1, offsets.shape[0]):
+        if offsets[i] < offsets[i - 1]:
+            raise ValueError("offsets must not decrease")
+    if offsets[offsets.shape[0] - 1] > text.shape[0]:
+        raise ValueError("offsets must end within text")
+    return 0
+
+
+def fill_slots(
+    const uint8_t[::1] text,     # IN
+    const int64_t[::1] offsets,  # IN (n_terms + 1,)
+    uint64_t[::1] slots,         # INOUT (a power of two > n_terms,), all 0
+):
+    """File all terms, which must differ, in a hash table."""
+    cdef uint64_t mask = slots.shape[0] - 1, hashed, position
+    cdef int64_t term
+    check_offsets(offsets, text)
+    if slots.shape[0] & mask or slots.shape[0] < offsets.shape[0]:
+        raise ValueError("slots must be a power of two larger than the terms")
+    if offsets[offsets.shape[0] - 1] == 0:
+        text = b"\0"  # there may be no first byte to point at
+    with nogil:
+        for term in range(offsets.shape[0] - 1):
+            hashed = hash_exact(
+                &text[0] + offsets[term], offsets[term + 1] - offsets[term]
+            )
+            position = hashed & mask
+            while slots[position]:
+                position = (position + 1) & mask
+            slots[position] = as_slot(hashed, term)
+
+
+cdef void read_key(Entry* entry, int64_t depth) noexcept nogil:
+    """Take the bytes from `depth` on as the key: big-endian, zeros behind the end."""
+    cdef int64_t size = min(7, entry.length - depth), i
+    cdef uint64_t key = 0
+    for i in range(size):
+        key |= (<uint64_t> entry.text[depth + i]) << (8 * (7 - i))
+    entry.key = key | <uint64_t> size
+
+
+cdef bint is_before(
+    const Entry* left, const Entry* right, int64_t depth
+) noexcept nogil:
+    cdef int64_t shared
+    cdef int order
+    if left.key != right.key:
+        return left.key < right.key
+    shared = min(left.length, right.length) - depth
+    order = memcmp(left.text + depth, right.text + depth, shared)
+    return order < 0 or (order == 0 and left.length < right.length)
+
+
+cdef void insertion_sort(Entry* entries, int64_t size, int64_t depth) noexcept nogil:
+    cdef int64_t i, j
+    cdef Entry entry
+    for i in range(1, size):
+        entry = entries[i]
+        j = i
+        while j > 0 and is_before(&entry, &entries[j - 1], depth):
+            entries[j] = entries[j - 1]
+            j -= 1
+        entries[j] = entry
+
+
+cdef inline uint64_t median(uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+    return max(min(a, b), min(max(a, b), c))
+
+
+cdef void radix_quicksort(Entry* entries, int64_t size, int64_t depth) noexcept nogil:
+    """Sort by three-way quicksort on the keys; equal keys by the next bytes.
+
+    Of the three parts the largest is sorted by the loop, so that the recursion is no
+    deeper than the logarithm of the size.
+    """
+    cdef int64_t less, more, i
+    cdef int64_t sizes[3]
+    cdef uint64_t pivot
+    cdef Entry swap
+    cdef int part, largest
+    cdef bint ended
+    while size > FEW:
+        pivot = median(entries[0].key, entries[size // 2].key, entries[size - 1].key)
+        less = i = 0
+        more = size
+        while i < more:
+            swap = entries[i]
+            if swap.key < pivot:
+                entries[i] = entries[less]
+                entries[less] = swap
+                less += 1
+                i += 1
+            elif swap.key > pivot:
+                more -= 1
+                entries[i] = entries[more]
+                entries[more] = swap
+            else:
+                i += 1
+        ended = (pivot & 7) < 7  # then the equal ones are one term
+        if not ended:
+            for i in range(less, more):
+                read_key(&entries[i], depth + 7)
+        sizes[0] = less
+        sizes[1] = 0 if ended else more - less
+        sizes[2] = size - more
+        largest = 0
+        for part in range(1, 3):
+            if sizes[part] > sizes[largest]:
+                largest = part
+        if largest != 0:
+            radix_quicksort(entries, less, depth)
+        if largest != 1 and not ended:
+            radix_quicksort(entries + less, more - less, depth + 7)
+        if largest != 2:
+            radix_quicksort(entries + more, size - more, depth)
+        if largest == 1:
+            entries += less
+            depth += 7
+        elif largest == 2:
+            entries += more
+        size = sizes[largest]
+    insertion_sort(entries, size, depth)
+
+
+def sort_terms(
+    const uint8_t[::1] text,     # IN
+    const int64_t[::1] offsets,  # IN (n_terms + 1,)
+    int64_t[::1] order,          # INOUT (n_kept,): the terms to sort, by their number
+    uint64_t[:, ::1] scratch,    # scratch (n_kept, 4)
+):
+    """Put terms into the order of their characters.
+
+    UTF-8 has the order of the characters that it stands for.
+    """
+    cdef int64_t i, term, n_kept = order.shape[0]
+    cdef Entry* entries
+    check_offsets(offsets, text)
+    if scratch.shape[0] < n_kept or scratch.shape[1] * 8 < <int64_t> sizeof(Entry):
+        raise ValueError("scratch is too small")
+    if n_kept < 2:
+        return
+    for i in range(n_kept):
+        if not 0 <= order[i] < offsets.shape[0] - 1:
+            raise ValueError("order must hold numbers of terms")
+    if text.shape[0] == 0:
+        return  # at most the empty term
+    with nogil:
+        entries = <Entry*> &scratch[0, 0]
+        for i in range(n_kept):
+            term = order[i]
+            entries[i].text = &text[0] + offsets[term]
+            entries[i].length = offsets[term + 1] - offsets[term]
+            entries[i].term = term
+            read_key(&entries[i], 0)
+        radix_quicksort(entries, n_kept, 0)
+        for i in range(n_kept):
+            order[i] = entries[i].term
+
+
+def gather_terms(
+    const uint8_t[::1] text,          # IN
+    const int64_t[::1] offsets,       # IN (n_terms + 1,)
+    const int64_t[::1] order,         # IN (n_kept,)
+    const int64_t[::1] kept_offsets,  # IN (n_kept + 1,)
+    uint8_t[::1] kept_text,           # OUT (kept_offsets[-1],)
+):
+    """Copy some terms, in a given order."""
+    cdef int64_t i, term, size
+    check_offsets(offsets, text)
+    check_offsets(kept_offsets, kept_text)
+    if kept_offsets.shape[0] != order.shape[0] + 1:
+        raise ValueError("kept_offsets and order do not fit together")
+    for i in range(order.shape[0]):
+        term = order[i]
+        if not 0 <= term < offsets.shape[0] - 1:
+            raise ValueError("order must hold numbers of terms")
+        size = offsets[term + 1] - offsets[term]
+        if size != kept_offsets[i + 1] - kept_offsets[i]:
+            raise ValueError("kept_offsets and order do not fit together")
+        if size:
+            memcpy(&kept_text[kept_offsets[i]], &text[offsets[term]], size)
+
+
+def add_terms(
+    const uint8_t[::1] new_text,             # IN
+    const int64_t[::1] new_offsets,          # IN (n_new + 1,)
+    const int64_t[::1] new_document_counts,  # IN (n_new,)
+    const int64_t[::1] new_total_counts,     # IN (n_new,)
+    int64_t begin,                           # the new term to begin with
+    int64_t[::1] sizes,                      # INOUT, and so on: as in `learn`
+    uint8_t[::1] text,
+    int64_t[::1] offsets,
+    uint64_t[::1] slots,
+    int64_t[::1] document_counts,
+    int64_t[::1] total_counts,
+    int64_t[::1] entries,
+    int32_t[::1] numbers,                    # OUT (n_new,): the terms' new numbers
+):
+    """Add terms and counts to others; terms that are in both become one.
+
+    Returns
+    -------
+    status : int
+        What must grow before the call can be repeated, if anything.
+    next_term : int
+        The new term to go on with.
+    """
+    cdef Growing growing
+    cdef int64_t term, start, size, n_new = new_offsets.shape[0] - 1
+    cdef Status status = DONE
+    open_terms(
+        &growing, sizes, text, offsets, slots, document_counts, total_counts, entries
+    )
+    if (
+        not 0 <= begin <= n_new or new_document_counts.shape[0] < n_new
+        or new_total_counts.shape[0] < n_new or numbers.shape[0] < n_new
+    ):
+        raise ValueError("the arrays of the new terms do not fit together")
+    with nogil:
+        while begin < n_new:
+            start = new_offsets[begin]
+            size = new_offsets[begin + 1] - start
+            if start < 0 or size < 0 or start + size > new_text.shape[0]:
+                break
+            term = find_or_add(
+                &growing, &new_text[0] + start, size,
+                hash_exact(&new_text[0] + start, size),
+            )
+            if term < 0:
+                status = <Status> -term
+                break
+            document_counts[term] += new_document_counts[begin]
+            total_counts[term] += new_total_counts[begin]
+            numbers[begin] = <int32_t> term
+            begin += 1
+    sizes[0] = growing.terms.n_terms
+    sizes[1] = growing.terms.n_bytes
+    if status == DONE and begin < n_new:
+        raise ValueError("new_offsets must increase and end within new_text")
+    return <int> status, begin

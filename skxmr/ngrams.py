@@ -1,0 +1,334 @@
+"""Counts the n-grams of texts: what texts are cut into, and how often each occurs."""
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+from joblib import effective_n_jobs
+
+from skxmr._cython import _ngrams as kernel
+from skxmr._parallel import run_tasks
+from skxmr.terms import GrowingTerms, Terms, grown, run_kernel
+
+__all__ = [
+    "Call",
+    "Cutting",
+    "Rows",
+    "Tokenising",
+    "learn_terms",
+    "run_calls",
+    "split_texts",
+]
+
+# Characters that a task goes through: enough to make tasks cheap, few enough that a
+# fit can be interrupted and that scratch stays small.
+MOST_CHARACTERS = 1 << 20
+
+
+class Rows:
+    """What texts hold, as the arrays of a CSR matrix of counts.
+
+    Attributes
+    ----------
+    ends : ndarray of shape (n_texts,), int64
+        Where the entries of each text end in the other two.
+    indices : ndarray of shape (n_entries,), int32
+        Numbers of terms.
+    counts : ndarray of shape (n_entries,), int32
+        How often the text holds the term.
+    """
+
+    def __init__(self, ends, indices, counts):
+        self.ends = ends
+        self.indices = indices
+        self.counts = counts
+
+    @classmethod
+    def empty(cls, n_texts, n_entries):
+        """Make room for the entries of texts."""
+        return cls(
+            np.zeros(n_texts, dtype=np.int64),
+            np.empty(n_entries, dtype=np.int32),
+            np.empty(n_entries, dtype=np.int32),
+        )
+
+    def arrays(self):
+        """List the arrays that the kernels take."""
+        return self.ends, self.indices, self.counts
+
+    def grow(self):
+        """Make room for twice as many entries."""
+        self.indices = grown(self.indices)
+        self.counts = grown(self.counts)
+
+    def trim(self):
+        """Give up the room that is not used."""
+        n_entries = self.ends[-1] if len(self.ends) else 0
+        self.indices = self.indices[:n_entries].copy()
+        self.counts = self.counts[:n_entries].copy()
+
+    def renumbered(self, numbers):
+        """Give terms new numbers, in place, and sort each row by them.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n_terms,), int32
+            -1 for terms to leave out.
+
+        Returns
+        -------
+        Rows
+            Itself.
+        """
+        longest = np.diff(self.ends, prepend=0).max(initial=0)
+        spare = np.empty((2, max(1, longest)), dtype=np.int32)
+        kernel.renumber(*self.arrays(), numbers, spare)
+        self.trim()
+        return self
+
+
+class Cutting:
+    """Cuts texts by compiled code.
+
+    Parameters
+    ----------
+    characters : bool
+        N-grams of the characters of each word and the mark "#" behind it; else of
+        words.
+    ngram_range : tuple (min_n, max_n)
+    shortest : int
+        Fewest characters of a word; for n-grams of words.
+    lowercase : bool
+        Whether to lower the case of all characters.
+    normaliser : CountVectorizer or None
+        What its preprocessor does to a text, in place of `lowercase`.
+    stop_words : Terms or None
+        Words to leave out.
+    """
+
+    def __init__(
+        self, *, characters, ngram_range, shortest, lowercase, normaliser, stop_words
+    ):
+        self.characters = characters
+        self.ngram_range = ngram_range
+        self.shortest = shortest
+        self.lowercase = lowercase
+        self.normaliser = normaliser
+        self.stop_words = stop_words
+
+    def normalise(self, texts):
+        """Make texts ready for the kernel: a list of str."""
+        if self.normaliser is not None:
+            return list(map(self.normaliser.build_preprocessor(), texts))
+        return kernel.lower_wide(texts) if self.lowercase else texts
+
+    def prepare(self, texts):
+        """Make texts ready, with scratch to cut them in and room for their rows."""
+        texts = self.normalise(texts)
+        lengths = np.empty(len(texts), dtype=np.int64)
+        longest = kernel.measure(texts, lengths)
+        low, high = self.ngram_range
+        cutter = kernel.Cutter(
+            self.characters,
+            low,
+            min(high, longest + 1),
+            self.shortest,
+            self.lowercase and self.normaliser is None,
+            None if self.stop_words is None else self.stop_words.arrays(),
+            np.empty(5 * longest + 16, dtype=np.uint8),
+            np.empty(2 * longest + 2, dtype=np.int32),
+        )
+        return texts, cutter, Rows.empty(len(texts), 2 * int(lengths.sum()) + 16)
+
+    def count(self, texts, terms):
+        """Count how often each text holds each term.
+
+        Parameters
+        ----------
+        texts : list of str
+        terms : Terms
+
+        Returns
+        -------
+        Rows
+            With sorted indices.
+        """
+        texts, cutter, rows = self.prepare(texts)
+        arrays = terms.arrays()
+
+        def count_from(text):
+            return kernel.count(cutter, texts, text, *arrays, *rows.arrays())
+
+        run_kernel(count_from, {"rows": rows.grow})
+        rows.trim()
+        return rows
+
+    def learn(self, texts, terms, *, keep_rows):
+        """Count all n-grams of texts, and make terms of those that are new.
+
+        Parameters
+        ----------
+        texts : list of str
+        terms : GrowingTerms
+        keep_rows : bool
+            Or forget what each text holds.
+
+        Returns
+        -------
+        Rows or None
+        """
+        texts, cutter, rows = self.prepare(texts)
+
+        def learn_from(text):
+            return kernel.learn(
+                cutter, texts, text, keep_rows, *terms.arrays(), *rows.arrays()
+            )
+
+        run_kernel(learn_from, {"rows": rows.grow, **terms.growers()})
+        if not keep_rows:
+            return None
+        rows.trim()
+        return rows
+
+
+class Tokenising:
+    """Cuts texts by a function of Python's, for what compiled code does not know.
+
+    Parameters
+    ----------
+    vectorizer : CountVectorizer
+        Its analyzer lists the n-grams of a text.
+    """
+
+    def __init__(self, vectorizer):
+        self.vectorizer = vectorizer
+
+    def count(self, texts, terms):
+        """Count how often each text holds each term; see `Cutting.count`."""
+        return self._count(texts, terms.numbers().get)
+
+    def learn(self, texts, terms, *, keep_rows):
+        """Count all n-grams of texts, and make terms of those that are new."""
+        found: dict[str, int] = {}
+        rows = self._count(texts, lambda term: found.setdefault(term, len(found)))
+        in_documents = np.bincount(rows.indices, minlength=len(found))
+        in_total = np.bincount(rows.indices, rows.counts, minlength=len(found))
+        numbers = terms.add(
+            Terms.from_strings(list(found)), in_documents, in_total.astype(np.int64)
+        )
+        if not keep_rows:
+            return None
+        return rows.renumbered(numbers)
+
+    def _count(self, texts, number_of):
+        analyze = self.vectorizer.build_analyzer()
+        ends, indices, counts = [], [], []
+        for text in texts:
+            found = Counter(map(number_of, analyze(text)))
+            found.pop(None, None)
+            row = sorted(found.items())
+            indices += [number for number, _ in row]
+            counts += [count for _, count in row]
+            ends.append(len(indices))
+        return Rows(
+            np.array(ends, dtype=np.int64),
+            np.array(indices, dtype=np.int32),
+            np.array(counts, dtype=np.int32),
+        )
+
+
+class Call:
+    """A function and its arguments: a task.
+
+    Parameters
+    ----------
+    function : callable
+        Picklable.
+    *arguments
+        All that it takes.
+    """
+
+    def __init__(self, function, *arguments):
+        self.function = function
+        self.arguments = arguments
+
+    def detached(self):
+        """Give the task with no more than it needs: itself."""
+        return self
+
+    def run(self):
+        """Call the function."""
+        return self.function(*self.arguments)
+
+
+def run_calls(calls, *, n_jobs):
+    """Run tasks, a single one without ado, and list what they return.
+
+    Parameters
+    ----------
+    calls : list of Call
+    n_jobs : int or None
+        As everywhere in scikit-learn.
+
+    Returns
+    -------
+    list
+    """
+    if len(calls) == 1:
+        return [calls[0].run()]
+    return run_tasks(Call.run, calls, n_jobs=n_jobs)
+
+
+def split_texts(texts):
+    """Cut a list of texts into consecutive lists of few enough characters."""
+    lengths = np.empty(len(texts), dtype=np.int64)
+    kernel.measure(texts, lengths)
+    ends = np.cumsum(lengths + 16)  # a text costs something beside its characters
+    total = int(ends[-1]) if len(ends) else 0
+    starts = np.searchsorted(ends, np.arange(0, total, MOST_CHARACTERS), side="right")
+    cuts = [*np.unique(starts).tolist(), len(texts)]
+    return [texts[start:end] for start, end in pairwise(cuts)]
+
+
+def _learn_parts(cutting, parts, keep_rows):
+    """Learn terms from lists of texts: the terms, and the rows of each list."""
+    terms = GrowingTerms()
+    rows = [cutting.learn(texts, terms, keep_rows=keep_rows) for texts in parts]
+    return terms, rows if keep_rows else []
+
+
+def learn_terms(cutting, texts, *, keep_rows, n_jobs):
+    """Count all n-grams of texts.
+
+    Parameters
+    ----------
+    cutting : Cutting or Tokenising
+    texts : list of str
+    keep_rows : bool
+        Or forget what each text holds.
+    n_jobs : int or None
+        As everywhere in scikit-learn.
+
+    Returns
+    -------
+    terms : GrowingTerms
+        Every n-gram, with its counts; in no order that means anything.
+    rows : list of (Rows, ndarray)
+        For some texts after others what they hold, and the number in `terms` of each
+        term in there; none unless `keep_rows`.
+    """
+    parts = split_texts(texts)
+    n_blocks = max(1, min(len(parts), effective_n_jobs(n_jobs)))
+    cuts = [len(parts) * i // n_blocks for i in range(n_blocks + 1)]
+    calls = [
+        Call(_learn_parts, cutting, parts[start:end], keep_rows)
+        for start, end in pairwise(cuts)
+    ]
+    (terms, first), *others = run_calls(calls, n_jobs=n_jobs)
+    numbers = np.arange(len(terms), dtype=np.int32)
+    rows = [(part, numbers) for part in first]
+    while others:  # one at a time, so that each is freed
+        more, next_rows = others.pop(0)
+        numbers = terms.add(more, more.document_counts, more.total_counts)
+        rows += [(part, numbers) for part in next_rows]
+    return terms, rows

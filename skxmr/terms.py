@@ -1,0 +1,240 @@
+"""Terms, such as n-grams, as plain arrays: their text and a hash table over it."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from skxmr._cython import _terms as kernel
+
+__all__ = ["GrowingTerms", "Terms", "grown", "run_kernel"]
+
+STATUS = {number: name for name, number in kernel.STATUS.items()}
+MOST_TERMS = np.iinfo(np.int32).max - 1
+
+
+def grown(array):
+    """Copy an array into one twice as long."""
+    larger = np.empty(2 * len(array), dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+def run_kernel(kernel_from, growers):
+    """Call a kernel until it is done; whenever something is full, make it grow.
+
+    Parameters
+    ----------
+    kernel_from : callable
+        Of the item to begin with; returns a status and the item to go on with.
+    growers : dict of callable
+        For each name of what can be full.
+    """
+    status, item = kernel_from(0)
+    while STATUS[status] != "done":
+        growers[STATUS[status]]()
+        status, item = kernel_from(item)
+
+
+def _encode(term):
+    if not isinstance(term, str):
+        raise TypeError(f"a term must be a str; got {term!r}.")
+    # Python's strings may hold lone surrogates, which plain UTF-8 refuses.
+    return term.encode("utf-8", "surrogatepass")
+
+
+def _make_slots(text, offsets):
+    """File terms in a hash table that is at most half full."""
+    slots = np.zeros(1 << (2 * len(offsets) - 1).bit_length(), dtype=np.uint64)
+    kernel.fill_slots(text, offsets, slots)
+    return slots
+
+
+class Terms:
+    """Different strings, numbered, that can be looked up by their UTF-8.
+
+    Parameters
+    ----------
+    text : ndarray of shape (n_bytes,), uint8
+        The terms in UTF-8, one after the other.
+    offsets : ndarray of shape (n_terms + 1,), int64
+        Where each term begins, and where the last one ends.
+    slots : ndarray of shape (n_slots,), uint64
+        Hash table: 0, or the upper half of a term's hash and its number plus 1.
+        There is a power of 2 of slots, at least twice as many as terms.
+    """
+
+    def __init__(self, text, offsets, slots):
+        self.text = text
+        self.offsets = offsets
+        self.slots = slots
+        self._numbers = None
+
+    @classmethod
+    def from_strings(cls, strings):
+        """Make terms of strings, which must differ, in their order.
+
+        Parameters
+        ----------
+        strings : sequence of str
+        """
+        encoded = [_encode(string) for string in strings]
+        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum([len(term) for term in encoded], out=offsets[1:])
+        text = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+        return cls(text, offsets, _make_slots(text, offsets))
+
+    def __len__(self):
+        return len(self.offsets) - 1
+
+    def __getstate__(self):
+        return {**self.__dict__, "_numbers": None}
+
+    def arrays(self):
+        """List the arrays that the kernels take."""
+        return self.text, self.offsets, self.slots
+
+    def numbers(self):
+        """Give the number of each term: a dict, made when first asked for."""
+        if self._numbers is None:
+            self._numbers = {term: i for i, term in enumerate(self.to_list())}
+        return self._numbers
+
+    def __getitem__(self, term):
+        start, end = self.offsets[term], self.offsets[term + 1]
+        return self.text[start:end].tobytes().decode("utf-8", "surrogatepass")
+
+    def to_list(self):
+        """Give all terms, as strings, in the order of their numbers."""
+        text, offsets = self.text.tobytes(), self.offsets.tolist()
+        return [
+            text[start:end].decode("utf-8", "surrogatepass")
+            for start, end in pairwise(offsets)
+        ]
+
+
+class GrowingTerms:
+    """Terms that are being collected, with what is counted about them.
+
+    The first of the arrays are the arguments of the kernels that fill them.
+
+    Attributes
+    ----------
+    sizes : ndarray of shape (2,), int64
+        Number of terms, and of bytes of their text.
+    text, offsets, slots : ndarray
+        As in `Terms`, with room for more.
+    document_counts, total_counts : ndarray of shape (max_terms,), int64
+        How many documents hold the term, and how often they do.
+    entries : ndarray of shape (max_terms,), int64
+        Scratch of the kernel.
+    """
+
+    def __init__(self):
+        self.sizes = np.zeros(2, dtype=np.int64)
+        self.text = np.empty(1 << 13, dtype=np.uint8)
+        self.offsets = np.zeros((1 << 10) + 1, dtype=np.int64)
+        self.slots = np.zeros(1 << 11, dtype=np.uint64)
+        self.document_counts = np.empty(1 << 10, dtype=np.int64)
+        self.total_counts = np.empty(1 << 10, dtype=np.int64)
+        self.entries = np.empty(1 << 10, dtype=np.int64)
+
+    def __len__(self):
+        return int(self.sizes[0])
+
+    def arrays(self):
+        """List the arrays that the kernels take."""
+        return (
+            self.sizes,
+            self.text,
+            self.offsets,
+            self.slots,
+            self.document_counts,
+            self.total_counts,
+            self.entries,
+        )
+
+    def growers(self):
+        """Name what the kernels may find full, and what makes it grow."""
+        return {"bytes": self._grow_text, "terms": self._grow_terms}
+
+    def _grow_text(self):
+        self.text = grown(self.text)
+
+    def _grow_terms(self):
+        n_terms = len(self)
+        if n_terms >= MOST_TERMS:
+            raise OverflowError(f"there are more than {MOST_TERMS} different n-grams")
+        for name in ("document_counts", "total_counts", "entries"):
+            setattr(self, name, grown(getattr(self, name)))
+        offsets = np.zeros(len(self.entries) + 1, dtype=np.int64)
+        offsets[: n_terms + 1] = self.offsets[: n_terms + 1]
+        self.offsets = offsets
+        self.slots = np.zeros(2 * len(self.slots), dtype=np.uint64)
+        kernel.fill_slots(self.text, offsets[: n_terms + 1], self.slots)
+
+    def add(self, terms, document_counts, total_counts):
+        """Add terms and what was counted about them; equal terms become one.
+
+        Parameters
+        ----------
+        terms : Terms or GrowingTerms
+        document_counts, total_counts : ndarray of shape (n_terms,), int64
+
+        Returns
+        -------
+        ndarray of shape (n_terms,), int32
+            The number of each here.
+        """
+        offsets = terms.offsets[: len(terms) + 1]
+        numbers = np.empty(len(terms), dtype=np.int32)
+
+        def add_from(term):
+            return kernel.add_terms(
+                terms.text,
+                offsets,
+                document_counts,
+                total_counts,
+                term,
+                *self.arrays(),
+                numbers,
+            )
+
+        run_kernel(add_from, self.growers())
+        return numbers
+
+    def sort(self, order):
+        """Put some terms into the order of their characters.
+
+        Parameters
+        ----------
+        order : ndarray of shape (n_kept,), int64
+            Their numbers.
+
+        Returns
+        -------
+        ndarray of shape (n_kept,), int64
+        """
+        order = np.ascontiguousarray(order, dtype=np.int64)
+        scratch = np.empty((len(order), 4), dtype=np.uint64)
+        kernel.sort_terms(self.text, self.offsets[: len(self) + 1], order, scratch)
+        return order
+
+    def select(self, order):
+        """Make `Terms` of some of them.
+
+        Parameters
+        ----------
+        order : ndarray of shape (n_kept,), int64
+            The numbers of the terms to take, in their new order.
+
+        Returns
+        -------
+        Terms
+        """
+        offsets = np.zeros(len(order) + 1, dtype=np.int64)
+        np.cumsum(self.offsets[order + 1] - self.offsets[order], out=offsets[1:])
+        text = np.empty(offsets[-1], dtype=np.uint8)
+        kernel.gather_terms(
+            self.text, self.offsets[: len(self) + 1], order, offsets, text
+        )
+        return Terms(text, offsets, _make_slots(text, offsets))
