@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import tracemalloc
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
@@ -396,9 +396,10 @@ def test_numbers_between_two_floats(value, nudge, n_digits):
     with np.errstate(over="ignore"):
         above = np.nextafter(np.float32(value), np.float32(np.inf))
     if np.isfinite(above):
-        middle = (Decimal(float(value)) + Decimal(float(above))) / 2
-        text = f"{middle + abs(middle) * Decimal(nudge):.{n_digits}e}"
-        if abs(float(text)) <= np.finfo(np.float32).max:
+        with localcontext(prec=300):  # enough for the middle to be exact
+            middle = (Decimal(float(value)) + Decimal(float(above))) / 2
+            text = f"{middle + abs(middle) * Decimal(nudge):.{n_digits}e}"
+        if abs(float(text)) <= float(np.finfo(np.float32).max):
             assert_read_as_python_does(text)
 
 
