@@ -8,6 +8,7 @@ from pathlib import Path
 import joblib
 
 if sys.platform == "win32":
+    import errno
     import msvcrt
 else:
     import fcntl
@@ -63,14 +64,33 @@ def _locked(folder, name):
     path = folder / hashlib.sha256(name.encode()).hexdigest()
     # The system frees the lock of a process that dies.
     with path.open("a+b") as file:
-        if sys.platform == "win32":
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file)
         try:
             yield
         finally:
-            if sys.platform == "win32":
-                file.seek(0)
-                msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+            _unlock(file)
+
+
+if sys.platform == "win32":
+
+    def _lock(file):
+        file.seek(0)
+        while True:
+            try:
+                return msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            except OSError as error:
+                # Windows gives up after ten seconds; training may take hours.
+                if error.errno != errno.EDEADLOCK:
+                    raise
+
+    def _unlock(file):
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+
+    def _lock(file):
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+    def _unlock(file):
+        fcntl.flock(file, fcntl.LOCK_UN)

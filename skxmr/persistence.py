@@ -1,0 +1,40 @@
+"""Which types fitted models are made of, for loaders that ask whom to trust.
+
+`pickle`, `joblib` and `skops` all save and load fitted estimators, with the same
+predictions afterwards. A model that a newer skxmr has laid out in another way is
+refused.
+
+- ``joblib.dump(model, path)`` and ``joblib.load(path, mmap_mode="r")`` open a model of
+  many gigabytes at once: weights are read from the file when a search needs them, and
+  several processes share them in memory.
+- ``skops.io.dump(model, path)`` and
+  ``skops.io.load(path, trusted=skxmr.persistence.TRUSTED_TYPES)`` run no code that the
+  file brings along, as the two others do; so they are for files of strangers.
+"""
+
+__all__ = ["TRUSTED_TYPES"]
+
+TRUSTED_TYPES: list[str] = [
+    "numpy.dtype",
+    "scipy.sparse._csr.csr_array",
+    "skxmr.classifier.XRLinearClassifier",
+    "skxmr.indexers.KMeansTree",
+    "skxmr.retrieval.TextRetriever",
+    "skxmr.search.SearchLayout",
+    "skxmr.targets.ClassTarget",
+    "skxmr.targets.IndicatorTarget",
+    "skxmr.text.CharNgramTfidf",
+    "skxmr.text.WordNgramTfidf",
+    "skxmr.tree.LabelTree",
+    "skxmr.weights.LinearWeights",
+]
+"""Names of the types that are not scikit-learn's own, as `skops.io.load` takes them.
+
+None of them does more, when it is loaded, than take its attributes.
+
+Examples
+--------
+>>> import skops.io  # doctest: +SKIP
+>>> skops.io.dump(retriever, "retriever.skops")  # doctest: +SKIP
+>>> skops.io.load("retriever.skops", trusted=TRUSTED_TYPES)  # doctest: +SKIP
+"""

@@ -1,0 +1,308 @@
+"""Saved and loaded models answer as before, and need no more memory than they read."""
+
+import functools
+import importlib
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import make_multilabel_classification
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import MaxAbsScaler, normalize
+
+import skxmr
+from skxmr import (
+    CharNgramTfidf,
+    KMeansTree,
+    LabelTree,
+    TextRetriever,
+    WordNgramTfidf,
+    XRLinearClassifier,
+)
+from skxmr.persistence import TRUSTED_TYPES
+from skxmr.search import LAYOUT_VERSION, SearchLayout
+from skxmr.targets import IndicatorTarget
+from skxmr.weights import LinearWeights
+
+N_LABELS = 12
+X, DENSE_Y = make_multilabel_classification(
+    80, 20, n_classes=N_LABELS, n_labels=2, random_state=0
+)
+X = sparse.csr_array(normalize(X), dtype=np.float32)
+CLASSES = np.array([f"class {i}" for i in range(N_LABELS)])
+Y = sparse.csr_array(DENSE_Y)
+CODES = np.arange(80) % N_LABELS
+TARGETS = {
+    "sparse": Y,
+    "dense": DENSE_Y,
+    "integers": CODES,
+    "strings": CLASSES[CODES],
+    "objects": CLASSES[CODES].astype(object),
+}
+TEXTS = [
+    " ".join(f"word{feature}" for feature in row.nonzero()[0])
+    for row in X.toarray() > 0.2
+]
+
+
+def make_classifier(**parameters):
+    defaults = {"indexer": KMeansTree(3, 4), "random_state": 0}
+    return XRLinearClassifier(**defaults | parameters)
+
+
+MODELS = {
+    "classifier": (make_classifier(), X),
+    "two trees": (
+        make_classifier(n_trees=2, random_state=np.random.RandomState(0)),
+        X,
+    ),
+    "label vectors": (
+        make_classifier(label_vectors=sparse.eye_array(N_LABELS, format="csr")),
+        X,
+    ),
+    "pipeline": (make_pipeline(MaxAbsScaler(), make_classifier()), X),
+    "pipeline of texts": (
+        make_pipeline(
+            make_union(WordNgramTfidf(), CharNgramTfidf()), make_classifier()
+        ),
+        TEXTS,
+    ),
+    "retriever": (TextRetriever(classifier=make_classifier()), TEXTS),
+}
+
+
+def through_pickle(model, path):
+    return pickle.loads(pickle.dumps(model))
+
+
+def through_joblib(model, path):
+    joblib.dump(model, path)
+    return joblib.load(path)
+
+
+def through_mapped_joblib(model, path):
+    joblib.dump(model, path)
+    return joblib.load(path, mmap_mode="r")
+
+
+def through_skops(model, path):
+    skops.io.dump(model, path)
+    return skops.io.load(path, trusted=TRUSTED_TYPES)
+
+
+WAYS = [through_pickle, through_joblib, through_mapped_joblib, through_skops]
+ways = pytest.mark.parametrize("save_and_load", WAYS, ids=lambda way: way.__name__)
+
+
+def answers(model, data):
+    for method in ("predict", "predict_proba", "decision_function"):
+        yield getattr(model, method)(data)
+    yield from skxmr.rank(model, data, 5)
+    if isinstance(model, TextRetriever):
+        yield model.search(data[0])
+
+
+def assert_equal_answers(one, other, data):
+    for found, expected in zip(answers(one, data), answers(other, data), strict=True):
+        assert type(found) is type(expected)
+        if isinstance(found, list):
+            assert found == expected
+        else:
+            np.testing.assert_array_equal(dense(found), dense(expected), strict=True)
+
+
+def dense(answer):
+    return answer.toarray() if sparse.issparse(answer) else answer
+
+
+@functools.cache
+def fitted(kind, target):
+    model, data = MODELS[kind]
+    return clone(model).fit(data, TARGETS[target]), data
+
+
+@ways
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_loaded_model_gives_the_same_answers(kind, target, save_and_load, tmp_path):
+    model, data = fitted(kind, target)
+    assert_equal_answers(save_and_load(model, tmp_path / "model"), model, data)
+
+
+@ways
+def test_a_loaded_model_can_be_fitted_again(save_and_load, tmp_path):
+    model = make_classifier().fit(X[:50], Y[:50])
+    loaded = save_and_load(model, tmp_path / "model").fit(X, Y)
+    assert_equal_answers(loaded, model.fit(X, Y), X)
+
+
+@ways
+def test_a_loaded_retriever_still_knows_the_names(save_and_load, tmp_path):
+    names = [f"word{i} of label {i}" for i in range(N_LABELS)]
+    model = TextRetriever().fit(TEXTS, Y, label_texts=names)
+    loaded = save_and_load(model, tmp_path / "model")
+    assert loaded.search("word3 label", 4) == model.search("word3 label", 4)
+    assert loaded.search("word3 label", 1)[0][1] in names
+
+
+@ways
+def test_a_loaded_model_can_be_pruned_and_measured(save_and_load, tmp_path):
+    model = make_classifier(threshold=0.05).fit(X, Y)
+    loaded = save_and_load(model, tmp_path / "model")
+    assert loaded.n_weights_ == model.n_weights_
+    assert loaded.nbytes_ == model.nbytes_
+    assert loaded.trees_ == model.trees_
+    assert_equal_answers(loaded.prune(0.3), model.prune(0.3), X)
+    with pytest.raises(ValueError, match=r"below 0\.05"):
+        loaded.prune(0.01)
+
+
+# Memory maps
+
+
+def arrays_of(classifier):
+    for tree, layout in zip(classifier.trees_, classifier.layouts_, strict=True):
+        yield from (*tree.child_offsets, tree.labels)
+        yield from (layout.child_offsets, layout.level_starts, layout.labels)
+        yield from vars(layout.weights).values()
+
+
+def test_mapped_arrays_are_views_of_the_file(tmp_path):
+    model = make_classifier().fit(X, Y)
+    loaded = through_mapped_joblib(model, tmp_path / "model")
+    for array in arrays_of(loaded):
+        assert isinstance(array, np.memmap)
+        assert not array.flags.writeable
+        assert array.filename == str(tmp_path / "model")
+
+
+N_GROUPS, GROUP_SIZE, N_FEATURES, FEATURES_OF_GROUP = 1000, 100, 5000, 150
+
+
+def make_big_model():
+    """A classifier of 100,000 labels and 15 million weights that nobody trained."""
+    n_labels, n_rows = N_GROUPS * GROUP_SIZE, N_GROUPS * FEATURES_OF_GROUP
+    tree = LabelTree(
+        [[0, N_GROUPS], np.arange(N_GROUPS + 1) * GROUP_SIZE], np.arange(n_labels)
+    )
+    top = LinearWeights(
+        row_offsets=np.array([0, 1]),
+        features=np.zeros(1, dtype=np.int32),
+        run_offsets=np.array([0, N_GROUPS]),
+        children=np.arange(N_GROUPS, dtype=np.int32),
+        weights=np.linspace(0, 1, N_GROUPS, dtype=np.float32),
+        intercepts=np.zeros(N_GROUPS, dtype=np.float32),
+    )
+    step = N_FEATURES // FEATURES_OF_GROUP
+    bottom = LinearWeights(
+        row_offsets=np.arange(N_GROUPS + 1) * FEATURES_OF_GROUP,
+        features=np.tile(np.arange(FEATURES_OF_GROUP, dtype=np.int32) * step, N_GROUPS),
+        run_offsets=np.arange(n_rows + 1) * GROUP_SIZE,
+        children=np.tile(np.arange(GROUP_SIZE, dtype=np.int32), n_rows),
+        weights=np.full(n_rows * GROUP_SIZE, 0.5, dtype=np.float32),
+        intercepts=np.zeros(n_labels, dtype=np.float32),
+    )
+    model = XRLinearClassifier()
+    model.layouts_ = [SearchLayout.from_levels(tree, [top, bottom])]
+    model.trees_ = [tree]
+    model.classes_ = np.arange(n_labels)
+    model.n_features_in_ = N_FEATURES
+    model._target = IndicatorTarget(n_labels, True, np.dtype(np.int64))
+    return model
+
+
+ASK_A_MAPPED_MODEL = """
+import sys
+import joblib, numpy as np, psutil
+from scipy import sparse
+import skxmr, skxmr.classifier
+
+resident = psutil.Process().memory_info().rss
+model = joblib.load(sys.argv[1], mmap_mode="r")
+row = sparse.csr_array(([1.0, 1.0], [0, 99], [0, 2]), shape=(1, model.n_features_in_))
+columns, scores = skxmr.rank(model, row, 3)
+assert columns.tolist() == [[99900, 99901, 99902]], columns
+proba = model.predict_proba(row)
+assert proba.nnz == 100
+print(psutil.Process().memory_info().rss - resident)
+"""
+
+
+def test_a_mapped_model_needs_the_memory_of_what_is_read(tmp_path):
+    model = make_big_model()
+    path = tmp_path / "model"
+    joblib.dump(model, path)
+    assert path.stat().st_size > model.nbytes_ > 100e6
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK_A_MAPPED_MODEL, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert int(asked.stdout) < 0.15 * model.nbytes_
+
+
+# Whom to trust
+
+
+def test_trusted_types_are_all_there_and_all_needed(tmp_path):
+    needed = set()
+    for kind in MODELS:
+        for target in TARGETS:
+            skops.io.dump(fitted(kind, target)[0], tmp_path / "model")
+            needed |= set(skops.io.get_untrusted_types(file=tmp_path / "model"))
+    assert needed == set(TRUSTED_TYPES)
+    assert sorted(TRUSTED_TYPES) == TRUSTED_TYPES
+
+
+def test_trusted_types_cover_what_is_public():
+    public = {getattr(skxmr, name) for name in skxmr.__all__}
+    classes = {one for one in public if isinstance(one, type)}
+    trusted = set()
+    for path in TRUSTED_TYPES:
+        module, _, name = path.rpartition(".")
+        trusted.add(getattr(importlib.import_module(module), name))
+    assert classes <= trusted
+
+
+def test_skops_asks_for_trust(tmp_path):
+    skops.io.dump(make_classifier().fit(X, DENSE_Y), tmp_path / "model")
+    with pytest.raises(skops.io.exceptions.UntrustedTypesFoundException):
+        skops.io.load(tmp_path / "model")
+
+
+# Models of a newer version
+
+TOO_NEW = (
+    rf"saved with layout version {LAYOUT_VERSION + 1}, by a newer skxmr than this one, "
+    rf"which reads layouts up to version {LAYOUT_VERSION}\. Upgrade skxmr to load it\."
+)
+
+
+@ways
+@pytest.mark.parametrize("of_texts", [False, True])
+def test_a_newer_layout_is_refused(save_and_load, of_texts, tmp_path):
+    model = make_classifier().fit(X, DENSE_Y)
+    model.layouts_[0].version = LAYOUT_VERSION + 1
+    if of_texts:
+        retriever = TextRetriever().fit(TEXTS, DENSE_Y)
+        retriever.classifier_ = model
+        model = retriever
+    with pytest.raises(ValueError, match=TOO_NEW):
+        save_and_load(model, tmp_path / "model")
+
+
+def test_the_layout_says_its_version(tmp_path):
+    model = make_classifier().fit(X, DENSE_Y)
+    assert model.layouts_[0].version == LAYOUT_VERSION
+    skops.io.dump(model, tmp_path / "model")
+    with zipfile.ZipFile(tmp_path / "model") as archive:
+        assert b"SearchLayout" in archive.read("schema.json")
