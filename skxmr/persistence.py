@@ -19,14 +19,16 @@ TRUSTED_TYPES: list[str] = [
     "scipy.sparse._csr.csr_array",
     "skxmr.classifier.XRLinearClassifier",
     "skxmr.indexers.KMeansTree",
+    "skxmr.layout.SearchLayout",
+    "skxmr.ngrams.Cutting",
     "skxmr.retrieval.TextRetriever",
-    "skxmr.search.SearchLayout",
     "skxmr.targets.ClassTarget",
     "skxmr.targets.IndicatorTarget",
+    "skxmr.terms.Terms",
     "skxmr.text.CharNgramTfidf",
     "skxmr.text.WordNgramTfidf",
+    "skxmr.tfidf.Weighting",
     "skxmr.tree.LabelTree",
-    "skxmr.weights.LinearWeights",
 ]
 """Names of the types that are not scikit-learn's own, as `skops.io.load` takes them.
 
