@@ -12,13 +12,23 @@ import shutil
 import zlib
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
 from skxmr._compressed import Compressed
-from skxmr._cython import _xmc
+from skxmr._cython._xmc import (
+    BAD_FEATURE,
+    BAD_LABEL,
+    BAD_VALUE,
+    bound_bytes,
+    first_repeat,
+    format_rows,
+    parse_rows,
+)
+from skxmr._typing import Matrix, MatrixLike
 from skxmr._validation import public_csr
 
 __all__ = ["dump_xmc", "load_xmc"]
@@ -28,14 +38,14 @@ LARGEST_COLUMN_COUNT = 2**31 - 1
 LARGEST_ROW_COUNT = 2**63 - 1
 LONGEST_EXCERPT = 40
 HEADER = re.compile(rb"[ \t]*(\d{1,19})[ \t]+(\d{1,19})[ \t]+(\d{1,19})[ \t]*\r?\n")
-READERS = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
-}
+GZIP_START = b"\x1f\x8b"
+BZIP2_START = b"BZh"
+XZ_START = b"\xfd7zXZ\x00"
 
 
-def load_xmc(path, *, zero_based=True):
+def load_xmc(
+    path: str | bytes | os.PathLike | BinaryIO, *, zero_based: bool = True
+) -> tuple[Matrix, Matrix]:
     r"""Read a data set in the Extreme Classification Repository's text format.
 
     The first line holds the numbers of rows, features and labels. Each of the
@@ -116,7 +126,13 @@ def load_xmc(path, *, zero_based=True):
         return rows.matrices()
 
 
-def dump_xmc(X, Y, path, *, zero_based=True):
+def dump_xmc(
+    X: MatrixLike,
+    Y: MatrixLike,
+    path: str | bytes | os.PathLike,
+    *,
+    zero_based: bool = True,
+) -> None:
     r"""Write a data set in the Extreme Classification Repository's text format.
 
     `load_xmc` describes the format, and gives back the same float32 values: they are
@@ -204,7 +220,7 @@ class _Rows:
         most_rows = min(len(text), self.promised - self.n_rows)
         self._make_room(text, most_rows)
         window = slice(self.n_rows + 1, self.n_rows + 1 + most_rows)
-        progress = _xmc.parse_rows(
+        progress = parse_rows(
             text,
             self.n_labels,
             self.n_features,
@@ -255,7 +271,7 @@ class _Rows:
         """Sort each row; merge repeated labels, refuse repeated features."""
         X.sort_indices()
         rows = Compressed.from_sparse(X)
-        row, feature = _xmc.first_repeat(rows.offsets, rows.indices)
+        row, feature = first_repeat(rows.offsets, rows.indices)
         if row >= 0:
             raise ValueError(
                 f"{self.name}, line {self._line_of(row)}: got the feature "
@@ -289,20 +305,20 @@ class _Rows:
 
     def _what_is_wrong(self, status, text, token):
         """Say where the token stands, what it is and what was expected."""
-        found = re.match(rb"[^ \t\r\n]*", text[token:]).group()
+        found = re.split(rb"[ \t\r\n]", text[token:], maxsplit=1)[0]
         first = self.base
         expected = {
-            _xmc.BAD_LABEL: (
+            BAD_LABEL: (
                 f"a label, an integer from {first} to {self.n_labels + first - 1}, as "
                 f"the header promises {self.n_labels} labels (a row without labels "
                 "starts with a space)"
             ),
-            _xmc.BAD_FEATURE: (
+            BAD_FEATURE: (
                 "a feature and its value such as 3:0.25, the feature an integer from "
                 f"{first} to {self.n_features + first - 1}, as the header promises "
                 f"{self.n_features} features"
             ),
-            _xmc.BAD_VALUE: (
+            BAD_VALUE: (
                 "a feature and its value such as 3:0.25, the value a finite decimal "
                 "number in the range of float32"
             ),
@@ -320,7 +336,7 @@ def _open_to_read(path, stack):
     """Open a path or take a binary file; give it decompressed, and its name."""
     if isinstance(path, (str, bytes, os.PathLike)):
         name = os.fsdecode(path)
-        raw = io.FileIO(name)
+        raw: io.RawIOBase = io.FileIO(name)
     elif hasattr(path, "read"):
         name = str(getattr(path, "name", type(path).__name__))
         raw = _Readable(path)
@@ -330,11 +346,19 @@ def _open_to_read(path, stack):
             f"{type(path).__name__}"
         )
     file = stack.enter_context(io.BufferedReader(raw))
-    start = file.peek(max(map(len, READERS)))
-    for magic, reader in READERS.items():
-        if start.startswith(magic):
-            return stack.enter_context(reader(file)), name
-    return file, name
+    return stack.enter_context(_decompressing(file)), name
+
+
+def _decompressing(file):
+    """Wrap a file to be read as its first bytes ask."""
+    start = file.peek(len(XZ_START))
+    if start.startswith(GZIP_START):
+        return gzip.open(file)
+    if start.startswith(BZIP2_START):
+        return bz2.open(file)
+    if start.startswith(XZ_START):
+        return lzma.open(file)
+    return nullcontext(file)
 
 
 class _Readable(io.RawIOBase):
@@ -460,11 +484,11 @@ def _as_canonical_csr(matrix, name):
 def _formatted(X, Y, *, base):
     """Yield the rows as text, many at a time; each block is gone with the next."""
     features, labels = Compressed.from_sparse(X), Compressed.from_sparse(Y)
-    longest = _xmc.bound_bytes(labels.offsets, features.offsets)
+    longest = bound_bytes(labels.offsets, features.offsets)
     text = np.empty(max(CHUNK_BYTES, longest), dtype=np.uint8)
     row = 0
     while row < features.n_vectors:
-        row, n_bytes = _xmc.format_rows(
+        row, n_bytes = format_rows(
             row,
             base,
             labels.offsets,
@@ -474,7 +498,7 @@ def _formatted(X, Y, *, base):
             features.values,
             text,
         )
-        yield memoryview(text)[:n_bytes]
+        yield text[:n_bytes].data
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import os
 import zlib
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -24,6 +24,7 @@ __all__ = ["dump_xmc", "load_full", "load_places", "load_subjects", "load_xmc"]
 
 DATA_MODULE = "skxmr.data"
 FOLDER_VARIABLE = "SKXMR_DATA"
+Subset: TypeAlias = Literal["train", "test", "all"]
 SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
@@ -93,7 +94,9 @@ _SOURCES = {
 }
 
 
-def load_subjects(*, subset="train", return_X_y=False):
+def load_subjects(
+    *, subset: Subset = "train", return_X_y: bool = False
+) -> Bunch | tuple:
     """Load titles of books and articles with their subject terms (multilabel).
 
     A sample of a larger set, small enough to ship with the package: 43,159 training
@@ -147,7 +150,7 @@ def load_subjects(*, subset="train", return_X_y=False):
     return _load_sample("subjects", subset, return_X_y)
 
 
-def load_places(*, subset="train", return_X_y=False):
+def load_places(*, subset: Subset = "train", return_X_y: bool = False) -> Bunch | tuple:
     """Load names of places, in any language or spelling, with what they mean.
 
     A sample of a larger set, small enough to ship with the package: 52,246 training
@@ -208,7 +211,13 @@ def load_places(*, subset="train", return_X_y=False):
     return _load_sample("places", subset, return_X_y)
 
 
-def load_full(name, *, subset="train", folder=None, return_X_y=False):
+def load_full(
+    name: str,
+    *,
+    subset: Subset = "train",
+    folder: str | os.PathLike | None = None,
+    return_X_y: bool = False,
+) -> Bunch | tuple:
     """Load one of the full data sets, none of which ships with the package.
 
     Parameters
@@ -264,11 +273,11 @@ def load_full(name, *, subset="train", folder=None, return_X_y=False):
     if name not in _SOURCES:
         raise ValueError(f"name must be one of {sorted(_SOURCES)}, got {name!r}")
     parts = _parts(subset)
-    folder = _full_folder(folder, name)
-    files = [folder / f"{part}.tsv.gz" for part in parts]
+    home = _full_folder(folder, name)
+    files = [home / f"{part}.tsv.gz" for part in parts]
     load = _load_sessions if name == "article_paths" else _load_texts
-    bunch = load(name, folder, files)
-    bunch.update(DESCR=_SOURCES[name], folder=str(folder))
+    bunch = load(name, home, files)
+    bunch.update(DESCR=_SOURCES[name], folder=str(home))
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 

@@ -734,7 +734,7 @@ def test_a_failure_while_writing_leaves_the_earlier_file_whole(
     def fail(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skxmr._xmc._xmc.format_rows", fail)
+    monkeypatch.setattr("skxmr._xmc.format_rows", fail)
     with pytest.raises(KeyboardInterrupt):
         dump_xmc(SMALL_X, SMALL_Y, path)
     assert path.read_bytes() == before
