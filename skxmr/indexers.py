@@ -82,11 +82,11 @@ class KMeansTree(BaseEstimator):
     >>> print(indexer.fit(directions).tree_.to_text())
     root (4 labels)
     ├── 0 (2 labels)
-    │   ├── label 0
-    │   └── label 2
+    │   ├── label 1
+    │   └── label 3
     └── 1 (2 labels)
-        ├── label 1
-        └── label 3
+        ├── label 0
+        └── label 2
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
