@@ -9,7 +9,7 @@ refused.
   several processes share them in memory.
 - ``skops.io.dump(model, path)`` and
   ``skops.io.load(path, trusted=skxmr.persistence.TRUSTED_TYPES)`` run no code that the
-  file brings along, as the two others do; so they are for files of strangers.
+  file brings along. The two others do: use them for files that you trust.
 """
 
 __all__ = ["TRUSTED_TYPES"]
@@ -19,14 +19,16 @@ TRUSTED_TYPES: list[str] = [
     "scipy.sparse._csr.csr_array",
     "skxmr.classifier.XRLinearClassifier",
     "skxmr.indexers.KMeansTree",
+    "skxmr.layout.SearchLayout",
+    "skxmr.ngrams.Cutting",
     "skxmr.retrieval.TextRetriever",
-    "skxmr.search.SearchLayout",
     "skxmr.targets.ClassTarget",
     "skxmr.targets.IndicatorTarget",
+    "skxmr.terms.Terms",
     "skxmr.text.CharNgramTfidf",
     "skxmr.text.WordNgramTfidf",
+    "skxmr.tfidf.Weighting",
     "skxmr.tree.LabelTree",
-    "skxmr.weights.LinearWeights",
 ]
 """Names of the types that are not scikit-learn's own, as `skops.io.load` takes them.
 

@@ -26,8 +26,8 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.persistence import TRUSTED_TYPES
-from skxmr.search import LAYOUT_VERSION, SearchLayout
 from skxmr.targets import IndicatorTarget
 from skxmr.weights import LinearWeights
 
@@ -170,8 +170,8 @@ def test_a_loaded_model_can_be_pruned_and_measured(save_and_load, tmp_path):
 def arrays_of(classifier):
     for tree, layout in zip(classifier.trees_, classifier.layouts_, strict=True):
         yield from (*tree.child_offsets, tree.labels)
-        yield from (layout.child_offsets, layout.level_starts, layout.labels)
-        yield from vars(layout.weights).values()
+        arrays = vars(layout).values()
+        yield from (array for array in arrays if isinstance(array, np.ndarray))
 
 
 def test_mapped_arrays_are_views_of_the_file(tmp_path):
@@ -210,7 +210,7 @@ def make_big_model():
         intercepts=np.zeros(n_labels, dtype=np.float32),
     )
     model = XRLinearClassifier()
-    model.layouts_ = [SearchLayout.from_levels(tree, [top, bottom])]
+    model.layouts_ = [SearchLayout.from_levels(tree, [top, bottom], N_FEATURES)]
     model.trees_ = [tree]
     model.classes_ = np.arange(n_labels)
     model.n_features_in_ = N_FEATURES
