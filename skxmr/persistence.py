@@ -9,7 +9,7 @@ refused.
   several processes share them in memory.
 - ``skops.io.dump(model, path)`` and
   ``skops.io.load(path, trusted=skxmr.persistence.TRUSTED_TYPES)`` run no code that the
-  file brings along, as the two others do; so they are for files of strangers.
+  file brings along. The two others do: use them for files that you trust.
 """
 
 __all__ = ["TRUSTED_TYPES"]
