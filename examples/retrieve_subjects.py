@@ -33,11 +33,11 @@ print(
 # %%
 # A few titles that it has not seen, with the terms found; those that the library chose
 # are marked.
-for row in range(0, 60, 12):
+for row in (1, 6, 17, 20, 28, 36):
     print(f"\n{test.data[row]}")
     chosen = set(test.target[[row]].indices)
     for column, name, score in retriever.search(test.data[row], k=5):
-        print(f"  {'*' if column in chosen else ' '} {score:.2f}  {name}")
+        print(f"  {'*' if column in chosen else ' '} {score:.3f}  {name}")
 
 # %%
 # How good, and how fast? Most titles have one or two terms, so that a precision of 1
