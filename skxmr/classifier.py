@@ -37,7 +37,7 @@ from skxmr.indexers import KMeansTree
 from skxmr.label_vectors import canonical_label_vectors
 from skxmr.layout import SearchLayout
 from skxmr.pruning import prune
-from skxmr.search import beam_search
+from skxmr.search import beam_search, search_one
 from skxmr.targets import make_target, scores_from_logs
 from skxmr.training import Problem
 
@@ -484,9 +484,20 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             As a row of `rank` returns them.
         scores : ndarray of shape (k,), float32
         """
-        offsets = np.array([0, len(indices)], dtype=np.int64)
-        row = Compressed(offsets, indices, values, self.n_features_in_)
-        columns, log_scores = self._find(row, k)
+        wanted = self._n_wanted(k)
+        found = [
+            search_one(
+                layout,
+                indices,
+                values,
+                k=wanted,
+                beam_width=self.beam_width,
+                score_transform=self.score_transform,
+            )
+            for layout in self.layouts_
+        ]
+        columns, log_scores = zip(*found, strict=True)
+        columns, log_scores = average_trees(columns, log_scores, k)
         return columns[0], scores_from_logs(columns, log_scores)[0]
 
     def prune(self, threshold: float) -> Self:
@@ -560,9 +571,13 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             wanted = min(wanted, self.max_candidates)
         return min(wanted, len(self.layouts_) * reached)
 
+    def _n_wanted(self, k):
+        """Count the labels that each tree is to find, for k of all trees."""
+        return k if len(self.layouts_) == 1 else max(k, self._n_candidates())
+
     def _find(self, X, k):
         """Search all trees and combine what they find."""
-        wanted = k if len(self.layouts_) == 1 else max(k, self._n_candidates())
+        wanted = self._n_wanted(k)
         found = [
             beam_search(
                 X,

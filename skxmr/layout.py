@@ -87,6 +87,11 @@ class SearchLayout:
         self.children = children
         self.weights = weights
         self.intercepts = intercepts
+        # What a search allocates by.
+        sizes = self.level_sizes
+        self.widest_level = max(sizes)
+        self.widest_parents = max(sizes[:-1])
+        self.most_children = int(np.diff(child_offsets).max())
 
     @classmethod
     def from_levels(cls, tree, levels, n_features):

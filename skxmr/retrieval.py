@@ -157,13 +157,16 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         ValueError
             If `k` is less than 1.
         """
-        check_is_fitted(self)
+        # The checks of scikit-learn cost as much as the search.
+        if not hasattr(self, "classifier_"):
+            check_is_fitted(self)
+        if type(k) is not int or k < 1:
+            check_k(k, "TextRetriever.search")
         if not isinstance(text, str):
             raise TypeError(
                 f"text must be a string; got a {type(text).__name__}. Many texts go "
                 f"to search_batch."
             )
-        check_k(k, "TextRetriever.search")
         columns, scores = self.classifier_.rank_one(*self._transform_one(text), k)
         return [
             (*self._label_and_name(column), score)

@@ -9,7 +9,7 @@ from skxmr._cython._search import search as _search
 from skxmr._parallel import run_tasks, split_rows
 from skxmr.layout import SearchLayout
 
-__all__ = ["beam_search"]
+__all__ = ["beam_search", "search_one"]
 
 _MIN_ROWS_OF_A_TASK = 64
 
@@ -66,7 +66,7 @@ def beam_search(
         X,
         layout,
         k,
-        max(layout.level_sizes) if beam_width is None else beam_width,
+        layout.widest_level if beam_width is None else beam_width,
         score_transform,
         layout.labels if wanted == "labels" else np.empty(0, dtype=np.int32),
     )
@@ -79,16 +79,48 @@ def beam_search(
 
 
 def _search_task(task):
-    layout = task.layout
-    sizes = layout.level_sizes
-    beam_width = min(task.beam_width, max(sizes))
-    most_children = int(np.diff(layout.child_offsets).max())
-    columns = np.empty((task.X.n_vectors, task.k), dtype=np.int64)
-    scores = np.empty((task.X.n_vectors, task.k), dtype=np.float64)
+    X = task.X
+    return _run(
+        task.layout,
+        (X.offsets, X.indices, X.values),
+        task.names,
+        task.k,
+        task.beam_width,
+        task.score_transform,
+    )
+
+
+def search_one(layout, indices, values, *, k, beam_width, score_transform):
+    """Find the best labels of one row, with as little around the kernel as can be.
+
+    Parameters
+    ----------
+    layout : SearchLayout
+    indices : ndarray of shape (nnz,), int32
+    values : ndarray of shape (nnz,), float32
+    k, beam_width, score_transform
+        As in `beam_search`.
+
+    Returns
+    -------
+    columns : ndarray of shape (1, k), int64
+    log_scores : ndarray of shape (1, k), float64
+    """
+    row = (np.array([0, len(indices)], dtype=np.int64), indices, values)
+    width = layout.widest_level if beam_width is None else beam_width
+    return _run(layout, row, layout.labels, k, width, score_transform)
+
+
+def _run(layout, rows, names, k, beam_width, score_transform):
+    """Allocate and call the kernel."""
+    beam_width = min(beam_width, layout.widest_level)
+    n_margins = min(layout.widest_level, beam_width * layout.most_children)
+    n_rows = len(rows[0]) - 1
+    columns = np.empty((n_rows, k), dtype=np.int64)
+    scores = np.empty((n_rows, k), dtype=np.float64)
+    beams = np.empty((2, 2, beam_width), dtype=np.int64)
     _search(
-        task.X.offsets,
-        task.X.indices,
-        task.X.values,
+        *rows,
         layout.n_features,
         layout.kept_features,
         layout.child_offsets,
@@ -101,14 +133,14 @@ def _search_task(task):
         layout.children,
         layout.weights,
         layout.intercepts,
-        task.names,
-        TRANSFORMS[task.score_transform],
-        np.empty((2, beam_width), dtype=np.int64),
-        np.empty((2, beam_width), dtype=np.int64),
+        names,
+        TRANSFORMS[score_transform],
+        beams[0],
+        beams[1],
         np.empty((2, beam_width), dtype=np.float64),
-        np.full(max(sizes[:-1]), -1, dtype=np.int32),
+        np.full(layout.widest_parents, -1, dtype=np.int32),
         np.empty(beam_width + 1, dtype=np.int64),
-        np.empty(min(max(sizes), beam_width * most_children), dtype=np.float64),
+        np.empty(n_margins, dtype=np.float64),
         columns,
         scores,
     )

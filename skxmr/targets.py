@@ -13,6 +13,10 @@ from skxmr._validation import (
 __all__ = ["ClassTarget", "IndicatorTarget", "make_target", "scores_from_logs"]
 
 
+_LEAST_FOUND = np.finfo(np.float32).tiny
+_MOST_FOUND = np.nextafter(np.float32(1), np.float32(0))
+
+
 def make_target(y, relevance):
     """Tell which kind of target y is, and what there is to learn.
 
@@ -58,9 +62,9 @@ def scores_from_logs(columns, log_scores):
         probabilities of labels; 0 where nothing was found.
     """
     scores = np.exp(log_scores).astype(np.float32)
-    lowest, highest = np.finfo(np.float32).tiny, np.nextafter(np.float32(1), 0)
-    scores = np.clip(scores, lowest, highest)
-    return np.where(columns >= 0, scores, np.float32(0))
+    scores = np.minimum(np.maximum(scores, _LEAST_FOUND), _MOST_FOUND)
+    scores[columns < 0] = 0
+    return scores
 
 
 class IndicatorTarget:
