@@ -80,13 +80,33 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     """
     del version
     report = _Report(verbose)
+    X, features = _only_used_features(X)
     targets = Y.to_csr()
     Z = make_label_vectors(settings.label_vectors, X.to_csr(), targets)
     indexer = _with_jobs(clone(indexer), n_jobs)
     tree = indexer.fit(Z, label_names=label_names).tree_
     _check_tree(tree, Y.length, indexer)
     report.indexed(tree)
-    return _train_levels(X, targets, tree, settings, n_jobs, report)
+    trained = _train_levels(X, targets, tree, settings, n_jobs, report)
+    if features is not None:
+        for weights in trained.levels:
+            weights.features = features[weights.features]
+    return trained
+
+
+def _only_used_features(X):
+    """Drop features that no row has, where they are most: work must not grow with them.
+
+    Returns
+    -------
+    X : Compressed
+    features : ndarray of int32, or None
+        What the features were before; None if they are as they were.
+    """
+    if X.length <= 4 * len(X.indices) + 2**16:
+        return X, None
+    features = np.unique(X.indices)
+    return X.keep_indices(features), features
 
 
 def _with_jobs(indexer, n_jobs):

@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.feature_extraction.text import HashingVectorizer
 from twins import objective, weights_to_dense
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier
@@ -300,6 +301,19 @@ def test_the_kind_of_input_does_not_matter():
         np.testing.assert_array_equal(expected.rank(other)[0], expected.rank(X)[0])
     assert shuffled.shape == X.shape
     assert halves.nnz == 2 * X.nnz  # the user's own array is as it was
+
+
+def test_hashed_features_cost_no_more_than_those_that_are_used():
+    texts = [f"word{i % 11} filler{i % 3}" for i in range(60)]
+    y = np.arange(60) % 11
+    many = HashingVectorizer(n_features=2**31 - 1, norm=None, alternate_sign=False)
+    tracemalloc.start()
+    classifier = fit(many.transform(texts), y)
+    columns, _ = classifier.rank(many.transform(texts), 5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
+    assert (columns[:, 0] == y).all()
 
 
 # Training options
