@@ -8,7 +8,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -223,6 +223,7 @@ def test_shape_of_the_tree(n_labels, level_sizes):
     assert tree.level_sizes == level_sizes
 
 
+@settings(max_examples=40)
 @given(
     st.integers(1, 200),
     st.integers(2, 9),
@@ -249,6 +250,7 @@ def test_every_group_keeps_its_measure(n_labels, branching_factor, max_leaf_size
         assert (np.diff(tree.labels[first:stop]) > 0).all()
 
 
+@settings(max_examples=40)
 @given(st.permutations(range(24)), st.integers(0, 2**31 - 1))
 def test_points_on_a_line_are_cut_into_quantiles(order, seed):
     Z = np.array(order, dtype=float)[:, None] - 7
@@ -352,6 +354,7 @@ def test_tree_does_not_depend_on_jobs_or_backend(densify):
 
 
 @pytest.mark.parametrize("spherical", [False, True])
+@settings(max_examples=40)
 @given(matrices(min_rows=1), st.integers(2, 5), st.integers(1, 3), st.integers(0, 99))
 def test_tree_does_not_depend_on_tasks(spherical, Z, branching_factor, size, seed):
     plan = _Plan.of(len(Z), branching_factor, size)

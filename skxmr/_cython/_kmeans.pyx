@@ -260,7 +260,6 @@ cdef void point_direction(
 cdef inline uint64_t sortable(double score) noexcept nogil:
     """Turn a score into an integer of the same order; even NaN has a place in it."""
     cdef uint64_t bits = 0
-    score += 0.0  # of two zeros, makes the positive one
     memcpy(&bits, &score, sizeof(bits))
     return ~bits if bits >> 63 else bits | (<uint64_t> 1 << 63)
 
