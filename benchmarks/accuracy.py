@@ -8,6 +8,7 @@ one is paired with seed s of the other; the trees themselves are not the same.
 
 import argparse
 import json
+import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -30,20 +31,38 @@ PEER = "pecos"
 TOLERANCE = 0.3
 
 
-def rows_of_measures(name, python, problem, folder, options):
-    """Measures of each seed and test row, in percent: name to (n_seeds, n_rows)."""
-    found = []
-    for seed in range(options.seeds):
-        say(f"{problem.name}: {name}, seed {seed}")
-        model = folder / f"{name}-{seed}"
-        system, layout = SYSTEMS[name], SYSTEMS[name].layouts_for(problem)[0]
-        fit = fit_job(folder / "problem", model, options.threads, seed)
-        run_worker(system, python, fit, options.timeout)
-        predict = predict_job(folder / "problem", model, layout, options.threads)
-        _, columns = run_worker(system, python, predict, options.timeout)
-        found.append(per_row(columns, problem.Y_test))
+def one_model(name, python, problem, folder, seed, options):
+    """Train one system with one seed; return the measures of each test row."""
+    system, model = SYSTEMS[name], folder / "model"
+    fit = fit_job(folder / "problem", model, options.threads, seed)
+    run_worker(system, python, fit, options.timeout)
+    layout = system.layouts_for(problem)[0]
+    predict = predict_job(folder / "problem", model, layout, options.threads)
+    _, columns = run_worker(system, python, predict, options.timeout)
+    shutil.rmtree(model)
+    return per_row(columns, problem.Y_test)
+
+
+def rows_of_measures(pythons, problem, options):
+    """Measures of each system, seed and test row, in percent.
+
+    Returns
+    -------
+    dict of str to dict of str to array (n_seeds, n_rows)
+        By system and measure.
+    """
+    found = {name: [] for name in pythons}
+    with tempfile.TemporaryDirectory() as folder:
+        save_problem(problem, Path(folder, "problem"))
+        for seed in range(options.seeds):
+            for name, python in pythons.items():
+                say(f"{problem.name}: {name}, seed {seed}")
+                found[name].append(
+                    one_model(name, python, problem, Path(folder), seed, options)
+                )
     return {
-        name: 100.0 * np.stack([measures[name] for measures in found]) for name in NAMES
+        name: {key: 100.0 * np.stack([rows[key] for rows in seeds]) for key in NAMES}
+        for name, seeds in found.items()
     }
 
 
@@ -98,13 +117,7 @@ def table(compared, systems):
 def measure(name, pythons, options):
     """All seeds of all systems on one problem, and their comparison."""
     problem = get_problem(name, options.cache).cut(options.rows, options.queries)
-    with tempfile.TemporaryDirectory() as folder:
-        save_problem(problem, Path(folder, "problem"))
-        measured = {
-            system: rows_of_measures(system, python, problem, Path(folder), options)
-            for system, python in pythons.items()
-        }
-    return problem.describe(), compare(measured)
+    return problem.describe(), compare(rows_of_measures(pythons, problem, options))
 
 
 def arguments(argv=None):

@@ -27,8 +27,9 @@ def write_repository_format(path, X, Y):
         for row in range(X.shape[0]):
             labels = ",".join(map(str, row_slice(Y, row)[0]))
             pairs = zip(*row_slice(X, row), strict=True)
-            features = " ".join(f"{f}:{v:.9g}" for f, v in pairs)
-            lines.write(f"{labels} {features}\n")
+            # A row without features must not end in a space: it would be refused.
+            features = "".join(f" {f}:{v:.9g}" for f, v in pairs)
+            lines.write(f"{labels}{features}\n")
 
 
 class Queries:
