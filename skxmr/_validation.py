@@ -1,7 +1,7 @@
 """Every check of input; the only room that imports scikit-learn's private names."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from os import PathLike, fspath
 
@@ -35,6 +35,7 @@ __all__ = [
     "check_k",
     "check_label_names",
     "check_memory",
+    "check_precision",
     "check_propensities",
     "check_relevance",
     "fit_context",
@@ -204,10 +205,15 @@ def target_kind(y):
         If y is neither.
     """
     if sparse.issparse(y):
-        return "indicator", y
+        if y.ndim == 2:
+            return "indicator", y
+        raise ValueError(
+            f"y is a sparse array of shape {y.shape}; expected an indicator of shape "
+            f"(n_samples, n_labels), or class labels in a dense array."
+        )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    kind = type_of_target(y, input_name="y")
+    kind = _type_of_target(y)
     if kind == "multilabel-indicator":
         return "indicator", y
     if kind in ("binary", "multiclass"):
@@ -217,6 +223,19 @@ def target_kind(y):
         f"dense, of shape (n_samples, n_labels), or class labels of shape "
         f"(n_samples,). Weights of labels go into the argument relevance of fit."
     )
+
+
+def _type_of_target(y):
+    try:
+        return type_of_target(y, input_name="y")
+    except TypeError as error:  # from comparing labels
+        types = sorted({type(label).__name__ for label in np.ravel(y)})
+        if len(types) == 1:
+            raise
+        raise TypeError(
+            f"y must hold class labels of one type, all strings or all numbers; got "
+            f"{' and '.join(types)}."
+        ) from error
 
 
 def indicator_pattern(y):
@@ -276,13 +295,14 @@ def check_relevance(relevance, pattern):
     """
     if relevance is None:
         return pattern
-    checked = check_array(
-        relevance,
-        accept_sparse="csr",
-        dtype=np.float32,
-        ensure_2d=False,
-        input_name="relevance",
-    )
+    with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
+        checked = check_array(
+            relevance,
+            accept_sparse="csr",
+            dtype=np.float32,
+            ensure_2d=False,
+            input_name="relevance",
+        )
     weighted = pattern.copy()
     if checked.ndim == 1 and pattern.nnz == pattern.shape[0] == checked.shape[0]:
         weighted.data = np.array(checked)
@@ -298,9 +318,10 @@ def check_relevance(relevance, pattern):
 
 def _relevance_of_labels(relevance, pattern):
     if relevance.shape != pattern.shape:
+        per_row = f", or ({pattern.shape[0]},) for labels one a row"
         raise ValueError(
-            f"relevance has shape {relevance.shape}; expected {pattern.shape}, the "
-            f"shape of y."
+            f"relevance has the shape {relevance.shape}; expected {pattern.shape}, "
+            f"rows by labels{per_row if pattern.nnz == pattern.shape[0] else ''}."
         )
     relevance = sparse.csr_array(relevance, copy=True)
     relevance.sum_duplicates()
@@ -319,6 +340,43 @@ def _relevance_of_labels(relevance, pattern):
     return relevance.data
 
 
+def check_precision(X, Y, positive_cost, negative_cost):
+    """Refuse what training in single precision would overflow or lose.
+
+    Parameters
+    ----------
+    X : Compressed
+        A vector for each row.
+    Y : csr_array of shape (n_samples, n_labels)
+        Stored where a row has a label, with its relevance.
+    positive_cost, negative_cost : float
+        C times the weight of rows that have a label, and of those that lack it.
+
+    Raises
+    ------
+    ValueError
+        If a cost is too small for float32, or costs and values of X together are so
+        large that margins might be.
+    """
+    single = np.finfo(np.float32)
+    lowest = min(positive_cost * float(Y.data.min()), negative_cost)
+    highest = max(positive_cost * float(Y.data.max()), negative_cost)
+    if lowest < float(single.tiny):
+        raise ValueError(
+            f"C times weights and relevance gets down to {lowest:.3g}, too small for "
+            f"float32; raise C, positive_weight, negative_weight or relevance."
+        )
+    largest = max(X.values.max(initial=0).item(), -X.values.min(initial=0).item())
+    # Dual variables are no larger than costs, so margins no larger than this.
+    margin = X.n_vectors * highest * (1 + int(X.sizes.max()) * largest * largest)
+    if margin > float(single.max):
+        raise ValueError(
+            f"X gets up to {largest:.3g}, C times weights and relevance to "
+            f"{highest:.3g}: together too large for training in float32. Scale X, or "
+            f"lower C, positive_weight, negative_weight or relevance."
+        )
+
+
 def check_label_names(label_names, n_labels, n_samples):
     """Check that there is a name for each label.
 
@@ -333,13 +391,16 @@ def check_label_names(label_names, n_labels, n_samples):
     """
     if label_names is None:
         return None
-    if isinstance(label_names, str) or not hasattr(label_names, "__len__"):
+    is_array = hasattr(label_names, "__array__") and np.ndim(label_names) == 1
+    if isinstance(label_names, str) or not (
+        isinstance(label_names, Sequence) or is_array
+    ):
         raise TypeError(
             f"label_names must be a sequence of {n_labels} names; got a "
             f"{type(label_names).__name__}."
         )
     if len(label_names) == n_labels:
-        return label_names
+        return label_names if isinstance(label_names, np.ndarray) else list(label_names)
     hint = ""
     if len(label_names) == n_samples:
         hint = (

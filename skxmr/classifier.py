@@ -25,9 +25,11 @@ from skxmr._validation import (
     check_k,
     check_label_names,
     check_memory,
+    check_precision,
     fit_context,
     validate_features,
     validate_features_and_target,
+    validate_parameter_constraints,
 )
 from skxmr._version import __version__
 from skxmr.caching import cached_call
@@ -44,6 +46,15 @@ from skxmr.training import Problem
 __all__ = ["XRLinearClassifier"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
+
+# What prediction depends on and can be set without another fit.
+_SEARCH_PARAMETERS = (
+    "beam_width",
+    "max_candidates",
+    "decision_threshold",
+    "score_transform",
+    "n_jobs",
+)
 
 
 class XRLinearClassifier(ClassifierMixin, BaseEstimator):
@@ -290,6 +301,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         if label_names is None:
             label_names = target.names
         label_names = check_label_names(label_names, target.n_labels, X.n_vectors)
+        check_precision(X, Y, *self._costs())
         trained = [
             cached_call(
                 memory,
@@ -328,6 +340,10 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             )
         return memory
 
+    def _costs(self):
+        """C for the rows that have a label or node, and for those that lack it."""
+        return self.C * self.positive_weight, self.C * self.negative_weight
+
     def _seeded_trees(self, memory):
         """Yield, for each tree, its indexer and settings with seeds of their own."""
         # Without a cache nobody asks for weights that pruning drops.
@@ -335,6 +351,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         # What was trained from a random seed would never be asked for again.
         fixed = cached and self.random_state is None
         random = check_random_state(0 if fixed else self.random_state)
+        positive_cost, negative_cost = self._costs()
         for _ in range(self.n_trees):
             seeds = random.randint(_MAX_INT32, size=2).tolist()
             indexer = KMeansTree() if self.indexer is None else clone(self.indexer)
@@ -343,8 +360,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
                 indexer.set_params(random_state=seeds[0])
             problem = Problem(
                 loss=self.loss,
-                positive_cost=self.C * self.positive_weight,
-                negative_cost=self.C * self.negative_weight,
+                positive_cost=positive_cost,
+                negative_cost=negative_cost,
                 fit_intercept=self.fit_intercept,
                 tol=self.tol,
                 max_iter=self.max_iter,
@@ -462,8 +479,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             Between 0 and 1; 0 where the search reaches fewer.
         """
         check_k(k, "XRLinearClassifier.rank")
-        check_is_fitted(self)
-        columns, log_scores = self._find(validate_features(self, X), k)
+        X = self._check_features(X)
+        columns, log_scores = self._find(X, k)
         return columns, scores_from_logs(columns, log_scores)
 
     def rank_one(self, indices: NDArray, values: NDArray, k: int = 10) -> Ranking:
@@ -484,6 +501,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             As a row of `rank` returns them.
         scores : ndarray of shape (k,), float32
         """
+        if not hasattr(self, "layouts_"):
+            check_is_fitted(self)
         wanted = self._n_wanted(k)
         found = [
             search_one(
@@ -555,13 +574,20 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
 
     def _shortlister(self, X):
         """Check X; return what finds the candidates, or the k best, of its rows."""
-        check_is_fitted(self)
-        X = validate_features(self, X)
+        X = self._check_features(X)
 
         def shortlist(k=None):
             return self._find(X, self._n_candidates() if k is None else k)
 
         return shortlist
+
+    def _check_features(self, X):
+        """Check X, and the parameters that may have been set after fit."""
+        check_is_fitted(self)
+        parameters = {name: getattr(self, name) for name in _SEARCH_PARAMETERS}
+        constraints = {name: self._parameter_constraints[name] for name in parameters}
+        validate_parameter_constraints(constraints, parameters, type(self).__name__)
+        return validate_features(self, X)
 
     def _n_candidates(self):
         """Count the labels that a row may get a score for."""

@@ -84,7 +84,8 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     targets = Y.to_csr()
     Z = make_label_vectors(settings.label_vectors, X.to_csr(), targets)
     indexer = _with_jobs(clone(indexer), n_jobs)
-    tree = indexer.fit(Z, label_names=label_names).tree_
+    indexer.fit(Z, label_names=label_names)
+    tree = getattr(indexer, "tree_", None)
     _check_tree(tree, Y.length, indexer)
     report.indexed(tree)
     trained = _train_levels(X, targets, tree, settings, n_jobs, report)

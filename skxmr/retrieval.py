@@ -68,8 +68,8 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
-        "vectorizer": [HasMethods(["fit", "transform"]), None],
-        "classifier": [HasMethods(["fit", "rank"]), None],
+        "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
+        "classifier": [HasMethods(["fit", "rank", "rank_one"]), None],
     }
 
     def __init__(self, vectorizer=None, classifier=None):

@@ -136,6 +136,10 @@ def search(
     cdef bint any_values = X_values.shape[0] > 0
     if k == 0 or columns.shape[0] == 0:
         return
+    if X_offsets[columns.shape[0]] > min(X_indices.shape[0], X_values.shape[0]):
+        raise ValueError("X has fewer indices or values than its offsets say.")
+    if beam_nodes.shape[1] == 0:
+        raise ValueError("The beam has no place for a node; expected one at least.")
     tree.n_features = n_features
     tree.n_words = words.shape[1]
     tree.n_kept = kept_features.shape[0]
