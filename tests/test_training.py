@@ -333,6 +333,19 @@ def test_a_detached_task_carries_only_its_rows():
     )
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weights_do_not_depend_on_the_instructions(monkeypatch, loss):
+    X, targets = random_level(seed=14)
+    problem = make_problem(loss, tol=0.01)
+    expected = train_level(X, targets, problem)
+    for n_levels in range(1, len(training.LEVELS) + 1):
+        monkeypatch.setattr(training, "LEVELS", training.LEVELS[:n_levels])
+        found = train_level(X, targets, problem)
+        assert_same_weights(found.weights, expected.weights)
+        assert found.n_iter == expected.n_iter
+        monkeypatch.undo()
+
+
 def test_a_lane_does_not_depend_on_its_neighbours():
     X, Y = random_data(seed=10, n_children=N_LANES + 2)
     problem = make_problem(tol=0.1)

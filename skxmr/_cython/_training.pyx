@@ -13,6 +13,7 @@ Machine Learning 85, 2011; here each one-variable problem is solved for the logi
 of the dual variable, where Newton's method is well conditioned.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, fabsf
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
@@ -193,6 +194,8 @@ def solve_block(
     cdef int64_t lane
     cdef int _sweep
     cdef int n_active = 0
+    # Sweeps of some milliseconds; asking after shorter ones would cost more.
+    cdef bint is_long = features.shape[0] > 1_000_000
     if norms.shape[0] == 0:
         return
     problem.n_rows = norms.shape[0]
@@ -220,6 +223,10 @@ def solve_block(
                 break
             _shuffle(order, &seed)
             sweep(&problem, &state, level)
+            if is_long:
+                # Ctrl-C, where this is the main thread.
+                with gil:
+                    PyErr_CheckSignals()
             for lane in range(LANES):
                 if state.active[lane]:
                     n_sweeps[lane] += 1
