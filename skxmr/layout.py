@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
+from skxmr._cython._search import ROWS_OF_MARK
 from skxmr.weights import LinearWeights
 
 __all__ = ["LAYOUT_VERSION", "SearchLayout"]
@@ -13,6 +14,9 @@ LAYOUT_VERSION = 1
 
 _MAX_UINT32 = np.iinfo(np.uint32).max
 _BITS = 64
+
+# The arrays that hold one level after another, in the order of the columns of `bases`.
+_BASES = ("row_starts", "parents", "run_marks", "weights")
 
 
 class SearchLayout:
@@ -37,19 +41,20 @@ class SearchLayout:
         First node of each level, the root's included.
     labels : ndarray of shape (n_labels,), int32
         Column of each node of the last level.
-    bases : ndarray of shape (n_levels, 3), int64
-        Where each level begins in `row_starts`, in `parents` and in `weights`. In
-        `run_offsets`, which has one more entry than rows for each level, a level
-        begins at its place in `parents` plus its number.
+    bases : ndarray of shape (n_levels, 4), int64
+        Where each level begins in `row_starts`, in `parents` and `run_lengths`, in
+        `run_marks`, and in `children` and `weights`.
     words : ndarray of shape (n_levels, n_words, 2), uint64
         Of each level, 64 bits for 64 features, 1 for those used; beside them, how
         many are used before.
     row_starts : ndarray of uint32
         Of each level, the first row of each used feature, and the end.
-    parents : ndarray of shape (n_rows,), int32
+    parents : ndarray of shape (n_rows,), uint16 or int32
         The parent of each row, counted in its level.
-    run_offsets : ndarray of uint32
-        Of each level, the first weight of each row, and the end.
+    run_lengths : ndarray of shape (n_rows,), uint8 or int32
+        How many weights each row has, less one.
+    run_marks : ndarray of uint32
+        Of each level, the first weight of every 8th row: from there, lengths add up.
     children : ndarray of shape (n_weights,), uint8 or int32
         Which child of its parent, from 0.
     weights : ndarray of shape (n_weights,), float32
@@ -68,7 +73,8 @@ class SearchLayout:
         words,
         row_starts,
         parents,
-        run_offsets,
+        run_lengths,
+        run_marks,
         children,
         weights,
         intercepts,
@@ -83,7 +89,8 @@ class SearchLayout:
         self.words = words
         self.row_starts = row_starts
         self.parents = parents
-        self.run_offsets = run_offsets
+        self.run_lengths = run_lengths
+        self.run_marks = run_marks
         self.children = children
         self.weights = weights
         self.intercepts = intercepts
@@ -120,14 +127,14 @@ class SearchLayout:
             for level in range(len(levels))
         ]
         most_children = max(int(np.diff(level).max()) for level in offsets)
-        child_type = np.uint8 if most_children <= 256 else np.int32
+        child_type = np.uint8 if most_children <= 2**8 else np.int32
+        parent_type = np.uint16 if max(sizes[:-1]) <= 2**16 else np.int32
         kept = _kept_features(levels, n_features)
         sorted_levels = [_by_feature(level, kept, n_features) for level in levels]
         counts = [
-            (len(level.row_starts), len(level.parents), len(level.weights))
-            for level in sorted_levels
+            [len(getattr(level, name)) for name in _BASES] for level in sorted_levels
         ]
-        bases = np.cumsum([(0, 0, 0), *counts[:-1]], axis=0, dtype=np.int64)
+        bases = np.cumsum([[0] * len(_BASES), *counts[:-1]], axis=0, dtype=np.int64)
 
         def join(name):
             return np.concatenate([getattr(level, name) for level in sorted_levels])
@@ -142,8 +149,9 @@ class SearchLayout:
             bases,
             np.stack([level.words for level in sorted_levels]),
             join("row_starts"),
-            join("parents"),
-            join("run_offsets"),
+            join("parents").astype(parent_type),
+            join("run_lengths").astype(child_type),
+            join("run_marks"),
             join("children").astype(child_type),
             join("weights"),
             np.concatenate([level.intercepts for level in levels]),
@@ -169,20 +177,22 @@ class SearchLayout:
         return [self._level(level) for level in range(self.n_levels)]
 
     def _level(self, level):
-        starts, rows, entries = (self._part(level, kind) for kind in range(3))
+        starts, rows, entries = (
+            self._part(level, name) for name in ("row_starts", "parents", "weights")
+        )
         n_parents = self.level_sizes[level]
-        run_offsets = self.run_offsets[rows.start + level : rows.stop + level + 1]
+        lengths = self.run_lengths[rows].astype(np.int64) + 1
         by_feature = sparse.csc_array(
             (
                 np.arange(rows.stop - rows.start),
-                self.parents[rows],
+                self.parents[rows].astype(np.int32),
                 self.row_starts[starts].astype(np.int64),
             ),
             shape=(n_parents, starts.stop - starts.start - 1),
         )
         by_parent = by_feature.tocsr()
         runs = Compressed(
-            run_offsets.astype(np.int64),
+            np.concatenate([[0], np.cumsum(lengths)]),
             self.children[entries].astype(np.int32),
             self.weights[entries],
             0,
@@ -198,12 +208,12 @@ class SearchLayout:
             ],
         )
 
-    def _part(self, level, kind):
-        """Slice of a level in `row_starts` (0), `parents` (1) or `weights` (2)."""
-        ends = [len(self.row_starts), len(self.parents), len(self.weights)]
+    def _part(self, level, name):
+        """Slice of a level in the array of that name."""
+        bases = self.bases[:, _BASES.index(name)]
         last = level + 1 == self.n_levels
-        stop = ends[kind] if last else int(self.bases[level + 1, kind])
-        return slice(int(self.bases[level, kind]), stop)
+        stop = len(getattr(self, name)) if last else int(bases[level + 1])
+        return slice(int(bases[level]), stop)
 
     def _features(self, level):
         """List the features that a level uses, ascending."""
@@ -257,7 +267,8 @@ class _SortedLevel:
         self.words = words
         self.row_starts = row_starts
         self.parents = parents
-        self.run_offsets = runs.offsets.astype(np.uint32)
+        self.run_lengths = np.diff(runs.offsets) - 1
+        self.run_marks = runs.offsets[:-1:ROWS_OF_MARK].astype(np.uint32)
         self.children = runs.indices
         self.weights = runs.values
         self.intercepts = weights.intercepts

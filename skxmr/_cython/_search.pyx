@@ -9,7 +9,7 @@ Log scores add up along a path; products would underflow.
 """
 
 from libc.math cimport INFINITY, exp, log1p
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "include/bits.h" nogil:
     int count_bits "skxmr_count_bits"(uint64_t word)
@@ -18,6 +18,11 @@ cdef extern from "include/bits.h" nogil:
 # Children are counted from their parent's first: mostly a byte is enough.
 ctypedef fused child_t:
     uint8_t
+    int32_t
+
+# Parents are counted in their level: mostly 16 bits are enough.
+ctypedef fused parent_t:
+    uint16_t
     int32_t
 
 cdef enum:
@@ -38,6 +43,10 @@ cdef double LARGEST_VIOLATION = 1e60
 cdef enum:
     N_LOOKED_UP = 64  # features looked up at a time
     N_HITS = 256      # runs that wait to be added
+    LOG_ROWS_OF_MARK = 3
+
+# Where a run starts is noted for one row in so many; from there, lengths add up.
+ROWS_OF_MARK = 1 << LOG_ROWS_OF_MARK
 
 
 cdef struct Tree:
@@ -47,11 +56,10 @@ cdef struct Tree:
     const int32_t* kept_features   # features by their number in the bitmaps
     const int64_t* child_offsets   # of nodes that have children
     const int64_t* level_starts    # first node of each level
-    const int64_t* bases           # (n_levels, 3): first used feature, row and weight
+    const int64_t* bases           # (n_levels, 4): where each level begins
     const uint64_t* words          # (n_levels, n_words, 2): bits, and ones before them
     const uint32_t* row_starts     # of each used feature of a level, and the end
-    const int32_t* parents         # (n_rows,): a parent in its level
-    const uint32_t* run_offsets    # of each row of a level, and the end
+    const uint32_t* run_marks      # first weight of some rows of a level
     const float* weights
     const float* intercepts        # of every node but the root
     const int32_t* labels          # column of each node of the last level, or NULL
@@ -61,8 +69,8 @@ cdef struct Level:
     # The same for one level.
     const uint64_t* words
     const uint32_t* row_starts
-    const int32_t* parents
-    const uint32_t* run_offsets
+    const uint32_t* run_marks
+    int64_t first_row
     int64_t first_weight
 
 
@@ -103,11 +111,12 @@ def search(
     const int32_t[::1] kept_features,  # IN (n_kept,), ascending; empty: all
     const int64_t[::1] child_offsets,  # IN (n_parents + 1,)
     const int64_t[::1] level_starts,   # IN (n_levels + 1,)
-    const int64_t[:, ::1] bases,       # IN (n_levels, 3)
+    const int64_t[:, ::1] bases,       # IN (n_levels, 4)
     const uint64_t[:, :, ::1] words,   # IN (n_levels, n_words, 2)
     const uint32_t[::1] row_starts,    # IN
-    const int32_t[::1] parents,        # IN (n_rows,)
-    const uint32_t[::1] run_offsets,   # IN
+    const parent_t[::1] parents,       # IN (n_rows,)
+    const child_t[::1] run_lengths,    # IN (n_rows,): less one
+    const uint32_t[::1] run_marks,     # IN
     const child_t[::1] children,       # IN (n_weights,)
     const float[::1] weights,          # IN (n_weights,)
     const float[::1] intercepts,       # IN (n_nodes - 1,)
@@ -128,6 +137,8 @@ def search(
     cdef Scratch scratch
     cdef Heap[2] beams
     cdef Heap found
+    cdef const parent_t* parents_pointer
+    cdef const child_t* lengths_pointer
     cdef const child_t* children_pointer
     cdef int64_t i, j, k = columns.shape[1]
     cdef int64_t n_levels = level_starts.shape[0] - 1
@@ -149,11 +160,12 @@ def search(
     tree.bases = &bases[0, 0]
     tree.words = &words[0, 0, 0] if tree.n_words else NULL
     tree.row_starts = &row_starts[0]
-    tree.parents = &parents[0] if any_weights else NULL
-    tree.run_offsets = &run_offsets[0]
+    tree.run_marks = &run_marks[0] if any_weights else NULL
     tree.weights = &weights[0] if any_weights else NULL
     tree.intercepts = &intercepts[0]
     tree.labels = &labels[0] if labels.shape[0] else NULL
+    parents_pointer = &parents[0] if any_weights else NULL
+    lengths_pointer = &run_lengths[0] if any_weights else NULL
     children_pointer = &children[0] if any_weights else NULL
     scratch.slots = &slots[0]
     scratch.starts = &starts[0]
@@ -174,8 +186,8 @@ def search(
             found.keys = &columns[i, 0]
             found.scores = &scores[i, 0]
             _search_one(
-                &query, &tree, children_pointer, transform, n_levels, beams, &scratch,
-                &found,
+                &query, &tree, parents_pointer, lengths_pointer, children_pointer,
+                transform, n_levels, beams, &scratch, &found,
             )
             for j in range(found.size, k):
                 columns[i, j] = -1
@@ -183,8 +195,9 @@ def search(
 
 
 cdef void _search_one(
-    const Query* query, const Tree* tree, const child_t* children, int transform,
-    int64_t n_levels, Heap* beams, Scratch* scratch, Heap* found,
+    const Query* query, const Tree* tree, const parent_t* parents,
+    const child_t* lengths, const child_t* children, int transform, int64_t n_levels,
+    Heap* beams, Scratch* scratch, Heap* found,
 ) noexcept nogil:
     cdef Heap* beam = &beams[0]
     cdef Heap* reached
@@ -197,7 +210,9 @@ cdef void _search_one(
         reached = found if level == n_levels - 1 else &beams[(level + 1) % 2]
         labels = tree.labels if level == n_levels - 1 else NULL
         _start_margins(tree, level, beam, scratch)
-        _add_products(query, tree, children, level, beam, scratch)
+        _add_products(
+            query, tree, parents, lengths, children, level, beam, scratch
+        )
         _push_children(tree, transform, level, labels, beam, scratch, reached)
         _sort(reached)
         beam = reached
@@ -220,8 +235,9 @@ cdef void _start_margins(
 
 
 cdef void _add_products(
-    const Query* query, const Tree* tree, const child_t* children, int64_t level,
-    const Heap* beam, Scratch* scratch,
+    const Query* query, const Tree* tree, const parent_t* parents,
+    const child_t* lengths, const child_t* children, int64_t level, const Heap* beam,
+    Scratch* scratch,
 ) noexcept nogil:
     """Add, for each feature of the query, value times weight to the margins."""
     cdef Level here
@@ -232,11 +248,12 @@ cdef void _add_products(
     cdef Hit hits[N_HITS]
     cdef int64_t i, j, first, n_used, last = 0, n_hits = 0
     here.words = tree.words + level * tree.n_words * 2
-    here.row_starts = tree.row_starts + tree.bases[3 * level]
-    here.parents = tree.parents + tree.bases[3 * level + 1]
-    # Each level before this one has one more offset than rows.
-    here.run_offsets = tree.run_offsets + tree.bases[3 * level + 1] + level
-    here.first_weight = tree.bases[3 * level + 2]
+    here.row_starts = tree.row_starts + tree.bases[4 * level]
+    here.run_marks = tree.run_marks + tree.bases[4 * level + 2]
+    here.first_row = tree.bases[4 * level + 1]
+    here.first_weight = tree.bases[4 * level + 3]
+    parents += here.first_row
+    lengths += here.first_row
     while last < query.n_features:
         first = last
         last = min(first + <int64_t>N_LOOKED_UP, query.n_features)
@@ -249,12 +266,13 @@ cdef void _add_products(
         for j in range(n_used):
             start[j] = here.row_starts[used[j]]
             stop[j] = here.row_starts[used[j] + 1]
-            prefetch(here.parents + start[j])
-            prefetch(here.run_offsets + start[j])
+            prefetch(parents + start[j])
+            prefetch(lengths + start[j])
+            prefetch(here.run_marks + (start[j] >> LOG_ROWS_OF_MARK))
         for j in range(n_used):
             n_hits = _find_hits(
-                &here, start[j], stop[j], values[j], tree.weights, children, beam,
-                tree.level_starts[level], scratch, hits, n_hits,
+                &here, start[j], stop[j], values[j], tree.weights, parents, lengths,
+                children, beam, tree.level_starts[level], scratch, hits, n_hits,
             )
     _add_hits(hits, n_hits, tree.weights, children)
     for i in range(beam.size):
@@ -285,44 +303,53 @@ cdef inline bint _look_up(
 
 cdef inline int64_t _find_hits(
     const Level* here, int64_t start, int64_t stop, double value,
-    const float* weights, const child_t* children, const Heap* beam,
-    int64_t level_start, Scratch* scratch, Hit* hits, int64_t n_hits,
+    const float* weights, const parent_t* parents, const child_t* lengths,
+    const child_t* children, const Heap* beam, int64_t level_start, Scratch* scratch,
+    Hit* hits, int64_t n_hits,
 ) noexcept nogil:
     """List the rows of a feature whose parents are in the beam."""
     cdef int64_t row, slot
-    cdef int32_t parent
+    cdef parent_t parent
     if stop - start <= 8 * beam.size:
         for row in range(start, stop):
-            slot = scratch.slots[here.parents[row]]
+            slot = scratch.slots[parents[row]]
             if slot >= 0:
                 n_hits = _hit(
-                    here, row, slot, value, weights, children, scratch, hits, n_hits
+                    here, row, slot, value, weights, lengths, children, scratch, hits,
+                    n_hits,
                 )
         return n_hits
     for slot in range(beam.size):
-        parent = <int32_t>(beam.nodes[slot] - level_start)
-        row = _find(here.parents, start, stop, parent)
-        if row < stop and here.parents[row] == parent:
+        parent = <parent_t>(beam.nodes[slot] - level_start)
+        row = _find(parents, start, stop, parent)
+        if row < stop and parents[row] == parent:
             n_hits = _hit(
-                here, row, slot, value, weights, children, scratch, hits, n_hits
+                here, row, slot, value, weights, lengths, children, scratch, hits,
+                n_hits,
             )
     return n_hits
 
 
 cdef inline int64_t _hit(
     const Level* here, int64_t row, int64_t slot, double value, const float* weights,
-    const child_t* children, Scratch* scratch, Hit* hits, int64_t n_hits,
+    const child_t* lengths, const child_t* children, Scratch* scratch, Hit* hits,
+    int64_t n_hits,
 ) noexcept nogil:
     """Note a run to add, and ask for its memory; add all when the list is full."""
+    cdef int64_t mark = row >> LOG_ROWS_OF_MARK
+    cdef int64_t start = here.first_weight + here.run_marks[mark]
+    cdef int64_t before
+    for before in range(mark << LOG_ROWS_OF_MARK, row):
+        start += lengths[before] + 1
     if n_hits == N_HITS:
         _add_hits(hits, n_hits, weights, children)
         n_hits = 0
-    hits[n_hits].start = here.first_weight + here.run_offsets[row]
-    hits[n_hits].stop = here.first_weight + here.run_offsets[row + 1]
+    hits[n_hits].start = start
+    hits[n_hits].stop = start + lengths[row] + 1
     hits[n_hits].margins = scratch.margins + scratch.starts[slot]
     hits[n_hits].value = value
-    prefetch(weights + hits[n_hits].start)
-    prefetch(children + hits[n_hits].start)
+    prefetch(weights + start)
+    prefetch(children + start)
     return n_hits + 1
 
 
@@ -336,7 +363,7 @@ cdef inline void _add_hits(
 
 
 cdef inline int64_t _find(
-    const int32_t* values, int64_t start, int64_t stop, int32_t wanted
+    const parent_t* values, int64_t start, int64_t stop, parent_t wanted
 ) noexcept nogil:
     """First place of a value that is not smaller than the wanted one."""
     cdef int64_t middle
