@@ -367,9 +367,9 @@ def check_precision(X, Y, positive_cost, negative_cost):
             f"float32; raise C, positive_weight, negative_weight or relevance."
         )
     largest = max(X.values.max(initial=0).item(), -X.values.min(initial=0).item())
+    squared_length = 1 + int(X.sizes.max()) * largest * largest
     # Dual variables are no larger than costs, so margins no larger than this.
-    margin = X.n_vectors * highest * (1 + int(X.sizes.max()) * largest * largest)
-    if margin > float(single.max):
+    if X.n_vectors * max(1.0, highest) * squared_length > float(single.max):
         raise ValueError(
             f"X gets up to {largest:.3g}, C times weights and relevance to "
             f"{highest:.3g}: together too large for training in float32. Scale X, or "
