@@ -33,6 +33,7 @@ def extension(name, suffix):
 
 
 setup(
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=cythonize(
         [
             *(extension(name, ".pyx") for name in KERNELS),

@@ -256,7 +256,7 @@ def indicator_pattern(y):
     if strange.any():
         raise ValueError(
             f"y must hold only 0 and 1 to be an indicator; got "
-            f"{y.data[strange][0]!r}. Weights of labels go into the argument "
+            f"{y.data[strange][0].item()!r}. Weights of labels go into the argument "
             f"relevance of fit."
         )
     pattern = sparse.csr_array(
