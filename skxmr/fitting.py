@@ -82,17 +82,22 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     report = _Report(verbose)
     X, features = _only_used_features(X)
     targets = Y.to_csr()
-    Z = make_label_vectors(settings.label_vectors, X.to_csr(), targets)
-    indexer = _with_jobs(clone(indexer), n_jobs)
-    indexer.fit(Z, label_names=label_names)
-    tree = getattr(indexer, "tree_", None)
-    _check_tree(tree, Y.length, indexer)
+    tree = _index(X, targets, label_names, indexer, settings, n_jobs)
     report.indexed(tree)
     trained = _train_levels(X, targets, tree, settings, n_jobs, report)
     if features is not None:
         for weights in trained.levels:
             weights.features = features[weights.features]
     return trained
+
+
+def _index(X, Y, label_names, indexer, settings, n_jobs):
+    """Group the labels; their vectors are gone when it is done."""
+    Z = make_label_vectors(settings.label_vectors, X.to_csr(), Y)
+    indexer = _with_jobs(clone(indexer), n_jobs)
+    tree = indexer.fit(Z, label_names=label_names).tree_
+    _check_tree(tree, Y.shape[1], indexer)
+    return tree
 
 
 def _only_used_features(X):
