@@ -95,7 +95,8 @@ def _index(X, Y, label_names, indexer, settings, n_jobs):
     """Group the labels; their vectors are gone when it is done."""
     Z = make_label_vectors(settings.label_vectors, X.to_csr(), Y)
     indexer = _with_jobs(clone(indexer), n_jobs)
-    tree = indexer.fit(Z, label_names=label_names).tree_
+    indexer.fit(Z, label_names=label_names)
+    tree = getattr(indexer, "tree_", None)
     _check_tree(tree, Y.shape[1], indexer)
     return tree
 
