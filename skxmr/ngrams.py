@@ -22,7 +22,7 @@ __all__ = [
 
 # Characters that a task goes through: enough to make tasks cheap, few enough that a
 # fit can be interrupted and that scratch stays small.
-MOST_CHARACTERS = 1 << 20
+MOST_CHARACTERS = 1 << 18
 
 
 class Rows:
@@ -125,8 +125,7 @@ class Cutting:
     def prepare(self, texts):
         """Make texts ready, with scratch to cut them in and room for their rows."""
         texts = self.normalise(texts)
-        lengths = np.empty(len(texts), dtype=np.int64)
-        longest = kernel.measure(texts, lengths)
+        longest, total = kernel.measure(texts, None)
         low, high = self.ngram_range
         cutter = kernel.Cutter(
             self.characters,
@@ -135,10 +134,9 @@ class Cutting:
             self.shortest,
             self.lowercase and self.normaliser is None,
             None if self.stop_words is None else self.stop_words.arrays(),
-            np.empty(5 * longest + 16, dtype=np.uint8),
-            np.empty(2 * longest + 2, dtype=np.int32),
+            np.empty(4 * longest + 8, dtype=np.int32),
         )
-        return texts, cutter, Rows.empty(len(texts), 2 * int(lengths.sum()) + 16)
+        return texts, cutter, Rows.empty(len(texts), 2 * total + 16)
 
     def count(self, texts, terms):
         """Count how often each text holds each term.
@@ -313,9 +311,9 @@ def learn_terms(cutting, texts, *, keep_rows, n_jobs):
     -------
     terms : GrowingTerms
         Every n-gram, with its counts; in no order that means anything.
-    rows : list of (Rows, ndarray)
-        For some texts after others what they hold, and the number in `terms` of each
-        term in there; none unless `keep_rows`.
+    blocks : list of (list of Rows, ndarray)
+        For some texts after others what they hold, a part at a time, and the number
+        in `terms` of each term in there. No part is kept unless `keep_rows`.
     """
     parts = split_texts(texts)
     n_blocks = max(1, min(len(parts), effective_n_jobs(n_jobs)))
@@ -326,9 +324,9 @@ def learn_terms(cutting, texts, *, keep_rows, n_jobs):
     ]
     (terms, first), *others = run_calls(calls, n_jobs=n_jobs)
     numbers = np.arange(len(terms), dtype=np.int32)
-    rows = [(part, numbers) for part in first]
+    blocks = [(first, numbers)]
     while others:  # one at a time, so that each is freed
-        more, next_rows = others.pop(0)
+        more, rows = others.pop(0)
         numbers = terms.add(more, more.document_counts, more.total_counts)
-        rows += [(part, numbers) for part in next_rows]
-    return terms, rows
+        blocks.append((rows, numbers))
+    return terms, blocks

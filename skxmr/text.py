@@ -99,9 +99,11 @@ def check_vocabulary(vocabulary):
 
 
 def count_and_weigh(counting, weighting):
-    """Give the `Rows` that a call returns, and the values of their entries."""
+    """Give the `Rows` that a call returns, and their values in place of counts."""
     rows = counting.run()
-    return rows, weighting.values(rows)
+    values = weighting.values(rows)
+    rows.counts = None  # it is a third of the memory
+    return rows, values
 
 
 def as_counted(rows):
@@ -110,13 +112,18 @@ def as_counted(rows):
 
 
 def to_csr(parts, n_features):
-    """Put the rows and values of texts after texts together as a CSR matrix."""
+    """Put the rows and values of texts after texts together as a CSR matrix.
+
+    Each part gives up its indices, so that not all is in memory twice.
+    """
     sizes = [np.diff(rows.ends, prepend=0) for rows, _ in parts]
     offsets = np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64)
     if offsets[-1] <= np.iinfo(np.int32).max:
         offsets = offsets.astype(np.int32)
-    values = np.concatenate([values for _, values in parts])
     indices = np.concatenate([rows.indices for rows, _ in parts])
+    for rows, _ in parts:
+        rows.indices = None
+    values = np.concatenate([values for _, values in parts])
     shape = len(offsets) - 1, n_features
     return public_csr(sparse.csr_array((values, indices, offsets), shape=shape))
 
@@ -301,7 +308,7 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
 
     def _learn(self, documents, cutting, keep_rows):
         """Learn terms: they, their document frequencies, and calls that count."""
-        found, parts = learn_terms(
+        found, blocks = learn_terms(
             cutting, documents, keep_rows=keep_rows, n_jobs=self.n_jobs
         )
         order = select_terms(
@@ -315,7 +322,10 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         )
         columns = np.full(len(found), -1, dtype=np.int32)
         columns[order] = np.arange(len(order))
-        counts = [Call(rows.renumbered, columns[numbers]) for rows, numbers in parts]
+        counts = []
+        for parts, numbers in blocks:
+            own_columns = columns[numbers]
+            counts += [Call(rows.renumbered, own_columns) for rows in parts]
         return found.select(order), found.document_counts[order], counts
 
     def _count_given(self, documents, cutting, terms):

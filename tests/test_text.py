@@ -2,6 +2,7 @@ import pickle
 import sys
 import unicodedata
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from math import log, sqrt
 
 import joblib
@@ -24,6 +25,7 @@ from sklearn.feature_extraction.text import (
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import MaxAbsScaler
 
+from skxmr.ngrams import Cutting, Tokenising
 from skxmr.text import CharNgramTfidf, WordNgramTfidf
 
 # ruff: noqa: RUF001 - letters that look like others are the point
@@ -382,6 +384,68 @@ def test_char_parameters_mean_what_they_mean_in_sklearn(parameters):
     assert ours.vocabulary_ == theirs.vocabulary_
 
 
+# The compiled code against the plain one, which its tests above hold to scikit-learn's
+
+
+@settings(deadline=None, max_examples=100)
+@given(train=texts, test=texts, parameters=word_parameters)
+def test_compiled_words_equal_plain_words(train, test, parameters):
+    # A group makes the pattern one that the compiled code does not know.
+    parameters |= {"smooth_idf": True, "stop_words": None}
+    for pattern in [r"\b\w\w+\b", r"(?u)\b\w+\b", r"\w+", r"\w\w+"]:
+        compiled = WordNgramTfidf(**parameters | {"token_pattern": pattern})
+        grouped = "(?u)(" + pattern.removeprefix("(?u)") + ")"
+        plain = WordNgramTfidf(**parameters | {"token_pattern": grouped})
+        X, error = attempt(compiled.fit_transform, train)
+        X_plain, plain_error = attempt(plain.fit_transform, train)
+        assert isinstance(compiled._make_cutting(), Cutting)
+        assert isinstance(plain._make_cutting(), Tokenising)
+        assert str(error) == str(plain_error)
+        if error is None:
+            same_matrix(X, X_plain)
+            assert compiled.vocabulary_ == plain.vocabulary_
+            same_matrix(compiled.transform(test), plain.transform(test))
+
+
+@both
+@pytest.mark.parametrize("most", [1, 40, 700])
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+@pytest.mark.parametrize("parameters", [{}, {"vocabulary": ["the", "ja", "#"]}])
+def test_parts_make_the_whole(transformer, most, n_jobs, parameters, monkeypatch):
+    whole = transformer(ngram_range=(1, 3), **parameters)
+    expected = whole.fit_transform(SENTENCES)
+    monkeypatch.setattr("skxmr.ngrams.MOST_CHARACTERS", most)
+    parts = transformer(ngram_range=(1, 3), n_jobs=n_jobs, **parameters)
+    same_matrix(parts.fit_transform(SENTENCES), expected)
+    assert parts.vocabulary_ == whole.vocabulary_
+    same_matrix(parts.transform(SENTENCES), expected)
+    same_matrix(parts.fit(SENTENCES).transform(SENTENCES), expected)
+
+
+def test_parts_make_the_whole_for_a_tokenizer(monkeypatch):
+    whole = WordNgramTfidf(tokenizer=str.split, token_pattern=None)
+    expected = whole.fit_transform(SENTENCES)
+    monkeypatch.setattr("skxmr.ngrams.MOST_CHARACTERS", 100)
+    parts = clone(whole).set_params(n_jobs=2)
+    same_matrix(parts.fit_transform(SENTENCES), expected)
+    assert parts.vocabulary_ == whole.vocabulary_
+
+
+def test_long_texts():
+    rng = np.random.default_rng(0)
+    words = [f"wörd{i}" for i in range(3000)]
+    documents = [
+        " ".join(rng.choice(words, size=50_000)),
+        "x" * 100_000 + " " + "y" * 70_000,
+        "й" * 100_000,
+        "𐐀a" * 50_000,
+        "one short one",
+    ]
+    same_as_sklearn({"ngram_range": (1, 2)}, documents, documents)
+    same_as_sklearn({"ngram_range": (1, 2), "binary": True}, documents, documents)
+    check_chars(documents, documents, 3, 4)
+
+
 # One text at a time
 
 
@@ -407,6 +471,18 @@ def test_transform_one_equals_transform(transformer, parameters):
         entries = slice(X.indptr[i], X.indptr[i + 1])
         np.testing.assert_array_equal(indices, X.indices[entries])
         np.testing.assert_array_equal(values, X.data[entries])
+
+
+@both
+def test_threads_share_a_fitted_model(transformer):
+    vectorizer = transformer(ngram_range=(1, 3)).fit(SENTENCES)
+    expected = [vectorizer.transform_one(text) for text in SENTENCES]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            found = list(pool.map(vectorizer.transform_one, SENTENCES * 4))
+            for got, wanted in zip(found, expected * 4, strict=True):
+                np.testing.assert_array_equal(got[0], wanted[0])
+                np.testing.assert_array_equal(got[1], wanted[1])
 
 
 @both
@@ -627,6 +703,32 @@ def test_the_result_does_not_depend_on_n_jobs(transformer, n_jobs):
     same_matrix(many.fit_transform(sentences), one.fit_transform(sentences))
     same_matrix(many.transform(sentences), one.transform(sentences))
     assert many.vocabulary_ == one.vocabulary_
+
+
+@both
+def test_processes_give_the_same(transformer):
+    one = transformer(ngram_range=(1, 2)).fit(SENTENCES * 20)
+    many = transformer(ngram_range=(1, 2), n_jobs=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skxmr.ngrams.MOST_CHARACTERS", 20_000)
+        with joblib.parallel_config(backend="loky"):
+            X = many.fit_transform(SENTENCES * 20)
+            same_matrix(many.transform(SENTENCES * 20), X)
+    same_matrix(one.transform(SENTENCES * 20), X)
+    assert many.vocabulary_ == one.vocabulary_
+
+
+@both
+def test_a_failed_fit_leaves_the_estimator_as_it_was(transformer):
+    vectorizer = transformer().fit(SENTENCES)
+    expected = vectorizer.transform(SENTENCES)
+
+    def fail(text):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vectorizer.set_params(preprocessor=fail).fit(["another text"])
+    same_matrix(vectorizer.transform(SENTENCES), expected)
 
 
 @both

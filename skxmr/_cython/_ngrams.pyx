@@ -5,8 +5,10 @@ run of bytes, and runs are looked up among the terms, the n-grams that are colum
 """
 
 from libc.math cimport fabs, sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport (
+    INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+)
+from libc.string cimport memcpy, memset
 
 from skxmr._cython._terms cimport (
     DONE, FULL_ROWS, Growing, Status, Terms, find, find_or_add, hash_padded,
@@ -49,7 +51,7 @@ ctypedef fused character:
 cdef enum:
     BLOCK_TEXTS = 128
     BLOCK_GRAMS = 64
-    RANKED = 48      # rows no longer than this are sorted by counting ranks
+    RANKED = 64      # rows no longer than this are sorted by counting ranks
     LONGEST = 400000000  # characters of a text: bytes are counted in int32
 
 cdef uint8_t WORD = 1
@@ -325,16 +327,25 @@ cdef void rank(
     const int32_t* keys, const int32_t* loads, int64_t size,
     int32_t* sorted_keys, int32_t* sorted_loads,  # OUT
 ) noexcept nogil:
-    """Sort a few keys with their loads: each goes where its rank says."""
-    cdef int64_t i, j
+    """Sort up to RANKED keys with their loads: each goes where its rank says.
+
+    No branch depends on a key, and the inner loop vectorises.
+    """
+    cdef int32_t[RANKED] padded
+    cdef int32_t[RANKED] equals   # before, of the key of each rank
+    cdef int64_t i, j, rounded = (size + 7) // 8 * 8
     cdef int32_t key, place
+    memcpy(padded, keys, size * sizeof(int32_t))
+    for i in range(size, rounded):
+        padded[i] = INT32_MAX
+    memset(equals, 0, size * sizeof(int32_t))
     for i in range(size):
-        key = keys[i]
+        key = padded[i]
         place = 0
-        for j in range(i):
-            place += keys[j] <= key
-        for j in range(i + 1, size):
-            place += keys[j] < key
+        for j in range(rounded):
+            place += padded[j] < key
+        equals[place] += 1
+        place += equals[place] - 1
         sorted_keys[place] = key
         sorted_loads[place] = loads[i]
 
@@ -403,21 +414,26 @@ cdef Status finish_row(Rows* rows) noexcept nogil:
 
 def measure(
     list texts,             # IN
-    int64_t[::1] lengths,   # OUT (n_texts,)
+    int64_t[::1] lengths,   # OUT (n_texts,), in characters; or None
 ):
-    """Give the length of each text, in characters; return the longest."""
-    cdef Py_ssize_t i
-    cdef int64_t longest = 0
+    """Give the longest and the total length of texts, in characters."""
+    cdef Py_ssize_t i, length
+    cdef int64_t longest = 0, total = 0
+    if lengths is not None and lengths.shape[0] < len(texts):
+        raise ValueError("lengths is too small")
     for i in range(len(texts)):
         if not isinstance(texts[i], str):
             raise TypeError(f"expected str; got {type(texts[i]).__name__}")
-        lengths[i] = PyUnicode_GET_LENGTH(texts[i])
-        longest = max(longest, lengths[i])
+        length = PyUnicode_GET_LENGTH(texts[i])
+        longest = max(longest, length)
+        total += length
+        if lengths is not None:
+            lengths[i] = length
     if longest > LONGEST:
         raise ValueError(
             f"a text may have at most {LONGEST} characters; got {longest}"
         )
-    return longest
+    return longest, total
 
 
 def lower_wide(list texts):
@@ -458,8 +474,7 @@ cdef class Cutter:
     cdef Cut cut
     cdef Terms stop_words
     cdef int64_t longest
-    cdef uint8_t[::1] written
-    cdef int32_t[::1] bounds
+    cdef int32_t[::1] scratch
     cdef object kept
 
     def __init__(
@@ -470,24 +485,24 @@ cdef class Cutter:
         int32_t shortest,
         bint lower,
         stop_words,                 # IN None or the three arrays of terms
-        uint8_t[::1] written,       # scratch (5 * longest + 16,)
-        int32_t[::1] bounds,        # scratch (2 * longest + 2,)
+        int32_t[::1] scratch,       # scratch (4 * longest + 8,)
     ):
-        self.written = written
-        self.bounds = bounds
-        self.longest = min((written.shape[0] - 16) // 5, (bounds.shape[0] - 2) // 2)
+        self.scratch = scratch
+        self.longest = scratch.shape[0] // 4 - 2
         if low < 1:
             raise ValueError(f"n-grams have a length of 1 or more; got {low}")
         if self.longest < 0:
-            raise ValueError("written or bounds is too small")
+            raise ValueError("the scratch is too small")
         self.cut.characters = characters
         self.cut.low = low
         self.cut.high = high
         self.cut.shortest = shortest
         self.cut.case = &LOWER[0] if lower else &SAME[0]
-        self.cut.written = &written[0]
-        self.cut.starts = &bounds[0]
-        self.cut.ends = &bounds[0] + bounds.shape[0] // 2
+        # Words take at most four bytes a character and one behind each word; up to
+        # seven more are read. The first two of four parts hold all that.
+        self.cut.written = <uint8_t*> &scratch[0]
+        self.cut.starts = &scratch[0] + 2 * (self.longest + 2)
+        self.cut.ends = &scratch[0] + 3 * (self.longest + 2)
         self.cut.stop_words = NULL
         if stop_words is not None:
             self.kept = stop_words

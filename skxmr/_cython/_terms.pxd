@@ -112,7 +112,8 @@ cdef inline int point(
     cdef uint64_t n_slots = slots.shape[0]
     if n_slots == 0 or n_slots & (n_slots - 1) or offsets.shape[0] == 0:
         raise ValueError("the arrays of the terms do not fit together")
-    terms.text = &text[0] if text.shape[0] else NULL
+    # There may be no first byte to point at; then nothing is read from here.
+    terms.text = &text[0] if text.shape[0] else <const uint8_t*> &offsets[0]
     terms.n_bytes = text.shape[0]
     terms.offsets = &offsets[0]
     terms.n_terms = offsets.shape[0] - 1

@@ -16,6 +16,9 @@ STATUS = {
     "rows": <int> FULL_ROWS,
 }
 
+# What to point at where there is no first byte; the length is looked at apart.
+NO_BYTES = bytes(1)
+
 cdef enum:
     FEW = 12  # terms are sorted by insertion
 
@@ -50,8 +53,8 @@ def fill_slots(
     check_offsets(offsets, text)
     if slots.shape[0] & mask or slots.shape[0] < offsets.shape[0]:
         raise ValueError("slots must be a power of two larger than the terms")
-    if offsets[offsets.shape[0] - 1] == 0:
-        text = b"\0"  # there may be no first byte to point at
+    if text.shape[0] == 0:
+        text = NO_BYTES
     with nogil:
         for term in range(offsets.shape[0] - 1):
             hashed = hash_exact(
@@ -176,7 +179,7 @@ def sort_terms(
         if not 0 <= order[i] < offsets.shape[0] - 1:
             raise ValueError("order must hold numbers of terms")
     if text.shape[0] == 0:
-        return  # at most the empty term
+        text = NO_BYTES
     with nogil:
         entries = <Entry*> &scratch[0, 0]
         for i in range(n_kept):
@@ -249,12 +252,13 @@ def add_terms(
         or new_total_counts.shape[0] < n_new or numbers.shape[0] < n_new
     ):
         raise ValueError("the arrays of the new terms do not fit together")
+    check_offsets(new_offsets, new_text)
+    if new_text.shape[0] == 0:
+        new_text = NO_BYTES
     with nogil:
         while begin < n_new:
             start = new_offsets[begin]
             size = new_offsets[begin + 1] - start
-            if start < 0 or size < 0 or start + size > new_text.shape[0]:
-                break
             term = find_or_add(
                 &growing, &new_text[0] + start, size,
                 hash_exact(&new_text[0] + start, size),
@@ -268,6 +272,4 @@ def add_terms(
             begin += 1
     sizes[0] = growing.terms.n_terms
     sizes[1] = growing.terms.n_bytes
-    if status == DONE and begin < n_new:
-        raise ValueError("new_offsets must increase and end within new_text")
     return <int> status, begin
