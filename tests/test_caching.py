@@ -67,8 +67,11 @@ def assert_same_weights(one, other):
 # How often a search trains
 
 
-@pytest.mark.parametrize("make_memory", MEMORIES.values(), ids=MEMORIES)
-@pytest.mark.parametrize("random_state", [0, None])
+@pytest.mark.parametrize(
+    ("make_memory", "random_state"),
+    [(make_memory, 0) for make_memory in MEMORIES.values()] + [(str, None)],
+    ids=[*MEMORIES, "without a seed"],
+)
 def test_a_search_trains_once_per_fold_and_once_for_the_refit(
     make_memory, random_state, tmp_path, log
 ):

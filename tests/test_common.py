@@ -19,7 +19,6 @@ ESTIMATORS = [
     XRLinearClassifier(loss="log_loss", score_transform="sigmoid", beam_width=None),
     XRLinearClassifier(KMeansTree(2, 1), n_trees=2, negative_sampling="both"),
     KMeansTree(),
-    KMeansTree(2, 1),
 ]
 CONFIGURATIONS = [{}]
 if "sparse_interface" in sklearn.get_config():  # since scikit-learn 1.9
@@ -33,6 +32,20 @@ def test_passes_the_checks_of_scikit_learn(estimator, check, configuration):
         # The checks lower max_iter themselves.
         warnings.simplefilter("ignore", ConvergenceWarning)
         check(estimator)
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csr_matrix])
+def test_sparse_results_are_what_the_configuration_asks(configuration, container):
+    X, Y = container(np.eye(6)), container(INDICATOR)
+    classifier = XRLinearClassifier(random_state=0).fit(X, Y)
+    retriever = make_retriever().fit(TEXTS, Y)
+    asked = configuration.get("sparse_interface", "spmatrix")
+    wanted = {"spmatrix": sparse.csr_matrix, "sparray": sparse.csr_array}[asked]
+    with sklearn.config_context(**configuration):
+        for fitted, data in ((classifier, X), (retriever, TEXTS)):
+            for method in ("predict", "predict_proba", "decision_function"):
+                assert type(getattr(fitted, method)(data)) is wanted
 
 
 # Estimators of texts: the checks above would test almost nothing of them.
