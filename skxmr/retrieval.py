@@ -168,11 +168,11 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
                 f"to search_batch."
             )
         columns, scores = self.classifier_.rank_one(*self._transform_one(text), k)
-        return [
-            (*self._label_and_name(column), score)
-            for column, score in zip(columns.tolist(), scores.tolist(), strict=True)
-            if column >= 0
-        ]
+        columns = columns[columns >= 0]
+        labels = self.classes_[columns].tolist()
+        return list(
+            zip(labels, self._names(columns, labels), scores.tolist(), strict=False)
+        )
 
     def _transform_one(self, text):
         """Features of one text: indices and values, without scikit-learn's checks."""
@@ -188,12 +188,10 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         values = np.concatenate([values for _, _, values in rows])
         return indices, values.astype(np.float32, copy=False)
 
-    def _label_and_name(self, column):
-        label = self.classes_[column]
-        label = label.item() if isinstance(label, np.generic) else label
+    def _names(self, columns, labels):
         if self.label_texts_ is not None:
-            return label, self.label_texts_[column]
-        return label, label if isinstance(label, str) else None
+            return [self.label_texts_[column] for column in columns.tolist()]
+        return [label if isinstance(label, str) else None for label in labels]
 
     def search_batch(self, texts: Texts, k: int = 10) -> Ranking:
         """Find the best labels for many texts.
