@@ -137,6 +137,8 @@ def search(
     cdef Scratch scratch
     cdef Heap[2] beams
     cdef Heap found
+    cdef const int32_t* X_features
+    cdef const float* X_numbers
     cdef const parent_t* parents_pointer
     cdef const child_t* lengths_pointer
     cdef const child_t* children_pointer
@@ -151,6 +153,8 @@ def search(
         raise ValueError("X has fewer indices or values than its offsets say.")
     if beam_nodes.shape[1] == 0:
         raise ValueError("The beam has no place for a node; expected one at least.")
+    X_features = &X_indices[0] if any_values else NULL
+    X_numbers = &X_values[0] if any_values else NULL
     tree.n_features = n_features
     tree.n_words = words.shape[1]
     tree.n_kept = kept_features.shape[0]
@@ -180,8 +184,8 @@ def search(
     with nogil:
         for i in range(columns.shape[0]):
             query.n_features = X_offsets[i + 1] - X_offsets[i]
-            query.features = &X_indices[X_offsets[i]] if any_values else NULL
-            query.values = &X_values[X_offsets[i]] if any_values else NULL
+            query.features = X_features + X_offsets[i]
+            query.values = X_numbers + X_offsets[i]
             found.nodes = &columns[i, 0]
             found.keys = &columns[i, 0]
             found.scores = &scores[i, 0]
