@@ -20,6 +20,7 @@ ESTIMATORS = [
     XRLinearClassifier(KMeansTree(2, 1), n_trees=2, negative_sampling="both"),
     KMeansTree(),
 ]
+SKLEARN_VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
 CONFIGURATIONS = [{}]
 if "sparse_interface" in sklearn.get_config():  # since scikit-learn 1.9
     CONFIGURATIONS = [{"sparse_interface": name} for name in ("spmatrix", "sparray")]
@@ -206,5 +207,6 @@ def test_html_display(estimator):
     for html, status in ((unfitted, "Not fitted"), (fitted, "Fitted")):
         assert name in html
         assert f"<span>{status}</span>" in html
-    for parameter in estimator.get_params(deep=False):
-        assert parameter in unfitted
+    if SKLEARN_VERSION >= (1, 7):  # shows a table of all parameters
+        for parameter in estimator.get_params(deep=False):
+            assert parameter in unfitted
