@@ -9,6 +9,8 @@ from skxmr._cython import _terms as kernel
 __all__ = ["GrowingTerms", "Terms", "grown", "run_kernel"]
 
 STATUS = {number: name for name, number in kernel.STATUS.items()}
+# Raise it when the arrays of `Terms` come to mean something else.
+TERMS_VERSION = 1
 MOST_TERMS = np.iinfo(np.int32).max - 1
 
 
@@ -67,6 +69,7 @@ class Terms:
         self.text = text
         self.offsets = offsets
         self.slots = slots
+        self.version = TERMS_VERSION
         self._numbers = None
 
     @classmethod
@@ -88,6 +91,16 @@ class Terms:
 
     def __getstate__(self):
         return {**self.__dict__, "_numbers": None}
+
+    def __setstate__(self, state):
+        version = state.get("version", 0)
+        if version > TERMS_VERSION:
+            raise ValueError(
+                f"This vocabulary was saved in version {version} of its layout, by a "
+                f"newer skxmr than this one, which reads versions up to "
+                f"{TERMS_VERSION}. Upgrade skxmr to load it."
+            )
+        self.__dict__.update(state)
 
     def arrays(self):
         """List the arrays that the kernels take."""

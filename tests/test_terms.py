@@ -43,6 +43,13 @@ def test_terms_keep_their_strings(strings):
     assert pickle.loads(pickle.dumps(terms)).to_list() == strings
 
 
+def test_terms_of_a_newer_version_are_refused():
+    terms = Terms.from_strings(["a"])
+    terms.version += 1
+    with pytest.raises(ValueError, match=r"version 2 of its layout.*Upgrade skxmr"):
+        pickle.loads(pickle.dumps(terms))
+
+
 def test_a_term_must_be_a_string():
     with pytest.raises(TypeError, match="must be a str; got 3"):
         Terms.from_strings(["a", 3])

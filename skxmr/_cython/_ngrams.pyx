@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 
 from skxmr._cython._terms cimport (
     DONE, FULL_ROWS, Growing, Status, Terms, find, find_or_add, hash_padded,
-    open_terms, point
+    open_terms, point, prefetch
 )
 
 cdef extern from "Python.h":
@@ -24,19 +24,12 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define SKXMR_PREFETCH(address) __builtin_prefetch(address)
-    #else
-    #define SKXMR_PREFETCH(address) ((void) (address))
-    #endif
-
     #if PY_VERSION_HEX < 0x030C0000
     #define SKXMR_READY(text) PyUnicode_READY(text)
     #else
     #define SKXMR_READY(text) 0
     #endif
     """
-    void prefetch "SKXMR_PREFETCH"(const void* address) noexcept nogil
     int ready "SKXMR_READY"(object text) except -1
 
 ctypedef fused floating:

@@ -9,6 +9,12 @@ from libc.string cimport memcmp, memcpy
 
 cdef extern from *:
     """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define SKXMR_PREFETCH(address) __builtin_prefetch(address)
+    #else
+    #define SKXMR_PREFETCH(address) ((void) (address))
+    #endif
+
     /* Little-endian everywhere, so that a table means the same on every machine;
        compilers make one load of it. */
     static inline uint64_t skxmr_load(const uint8_t *bytes) {
@@ -19,6 +25,7 @@ cdef extern from *:
     }
     """
     uint64_t load "skxmr_load"(const uint8_t* data) noexcept nogil
+    void prefetch "SKXMR_PREFETCH"(const void* address) noexcept nogil
 
 
 # How a call of a kernel ended.

@@ -5,7 +5,8 @@ from libc.string cimport memcmp, memcpy
 
 from skxmr._cython._terms cimport (
     DONE, FULL_BYTES, FULL_ROWS, FULL_TERMS, Growing, Status, as_slot,
-    find_or_add, hash_exact, open_terms
+    find_or_add, hash_exact, open_terms,
+    prefetch
 )
 
 # How a call of a kernel that adds terms ended.
@@ -20,7 +21,8 @@ STATUS = {
 NO_BYTES = bytes(1)
 
 cdef enum:
-    FEW = 12  # terms are sorted by insertion
+    FEW = 12    # terms are sorted by insertion
+    BLOCK = 64  # terms whose slots are asked for before they are needed
 
 
 cdef struct Entry:
@@ -28,6 +30,18 @@ cdef struct Entry:
     const uint8_t* text
     int64_t length
     int64_t term
+
+
+cdef void hash_block(
+    const uint8_t* text, const int64_t* offsets, int64_t n_terms,
+    const uint64_t* slots, uint64_t mask,
+    uint64_t* hashes,  # OUT
+) noexcept nogil:
+    """Hash some terms, and ask for their slots."""
+    cdef int64_t i
+    for i in range(n_terms):
+        hashes[i] = hash_exact(text + offsets[i], offsets[i + 1] - offsets[i])
+        prefetch(slots + (hashes[i] & mask))
 
 
 cdef int check_offsets(const int64_t[::1] offsets, const uint8_t[::1] text) except -1:
@@ -48,22 +62,24 @@ def fill_slots(
     uint64_t[::1] slots,         # INOUT (a power of two > n_terms,), all 0
 ):
     """File all terms, which must differ, in a hash table."""
-    cdef uint64_t mask = slots.shape[0] - 1, hashed, position
-    cdef int64_t term
+    cdef uint64_t mask = slots.shape[0] - 1, position
+    cdef uint64_t[BLOCK] hashes
+    cdef int64_t n_terms = offsets.shape[0] - 1, start = 0, i, size
     check_offsets(offsets, text)
-    if slots.shape[0] & mask or slots.shape[0] < offsets.shape[0]:
+    if slots.shape[0] & mask or slots.shape[0] <= n_terms:
         raise ValueError("slots must be a power of two larger than the terms")
     if text.shape[0] == 0:
         text = NO_BYTES
     with nogil:
-        for term in range(offsets.shape[0] - 1):
-            hashed = hash_exact(
-                &text[0] + offsets[term], offsets[term + 1] - offsets[term]
-            )
-            position = hashed & mask
-            while slots[position]:
-                position = (position + 1) & mask
-            slots[position] = as_slot(hashed, term)
+        while start < n_terms:
+            size = min(n_terms - start, <int64_t> BLOCK)
+            hash_block(&text[0], &offsets[start], size, &slots[0], mask, hashes)
+            for i in range(size):
+                position = hashes[i] & mask
+                while slots[position]:
+                    position = (position + 1) & mask
+                slots[position] = as_slot(hashes[i], start + i)
+            start += size
 
 
 cdef void read_key(Entry* entry, int64_t depth) noexcept nogil:
@@ -242,7 +258,8 @@ def add_terms(
         The new term to go on with.
     """
     cdef Growing growing
-    cdef int64_t term, start, size, n_new = new_offsets.shape[0] - 1
+    cdef int64_t term, start, size, i, n_new = new_offsets.shape[0] - 1
+    cdef uint64_t[BLOCK] hashes
     cdef Status status = DONE
     open_terms(
         &growing, sizes, text, offsets, slots, document_counts, total_counts, entries
@@ -256,20 +273,25 @@ def add_terms(
     if new_text.shape[0] == 0:
         new_text = NO_BYTES
     with nogil:
-        while begin < n_new:
-            start = new_offsets[begin]
-            size = new_offsets[begin + 1] - start
-            term = find_or_add(
-                &growing, &new_text[0] + start, size,
-                hash_exact(&new_text[0] + start, size),
+        while begin < n_new and status == DONE:
+            size = min(n_new - begin, <int64_t> BLOCK)
+            hash_block(
+                &new_text[0], &new_offsets[begin], size,
+                growing.slots, growing.terms.mask, hashes,
             )
-            if term < 0:
-                status = <Status> -term
-                break
-            document_counts[term] += new_document_counts[begin]
-            total_counts[term] += new_total_counts[begin]
-            numbers[begin] = <int32_t> term
-            begin += 1
+            for i in range(size):
+                start = new_offsets[begin]
+                term = find_or_add(
+                    &growing, &new_text[0] + start, new_offsets[begin + 1] - start,
+                    hashes[i],
+                )
+                if term < 0:
+                    status = <Status> -term
+                    break
+                document_counts[term] += new_document_counts[begin]
+                total_counts[term] += new_total_counts[begin]
+                numbers[begin] = <int32_t> term
+                begin += 1
     sizes[0] = growing.terms.n_terms
     sizes[1] = growing.terms.n_bytes
     return <int> status, begin
