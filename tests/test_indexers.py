@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from twins import random_sparse
 
 from skxmr import KMeansTree
 from skxmr.indexers import _arrange, _DenseVectors, _Plan, _Rule, _SparseVectors
@@ -336,9 +337,7 @@ def test_tolerance_stops_earlier():
 
 def sparse_vectors(n_labels=5000, seed=0):
     rng = np.random.default_rng(seed)
-    return sparse.random_array(
-        (n_labels, 300), density=0.03, format="csr", rng=rng, dtype=np.float32
-    )
+    return random_sparse(rng, (n_labels, 300), density=0.03)
 
 
 @pytest.mark.parametrize("densify", [False, True])

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 from skxmr._cython._training import N_LANES
-from twins import compress, objective, weights_to_dense
+from twins import compress, objective, random_sparse, weights_to_dense
 
 from skxmr import training
 from skxmr._compressed import Compressed
@@ -61,9 +61,7 @@ def train_dense(X, Y, problem, **arguments):
 
 def random_data(seed, n_rows=80, n_features=30, n_children=5, density=0.2):
     rng = np.random.default_rng(seed)
-    X = sparse.random_array(
-        (n_rows, n_features), density=density, rng=rng, dtype=np.float32
-    ).toarray()
+    X = random_sparse(rng, (n_rows, n_features), density).toarray()
     Y = (rng.random((n_rows, n_children)) < 0.3).astype(np.float32)
     Y[0], Y[1] = 1, 0
     return X, Y
@@ -280,7 +278,7 @@ def random_level(seed):
     """Several parents, of which the first has several blocks of children."""
     rng = np.random.default_rng(seed)
     child_offsets = np.array([0, 2 * N_LANES + 3, 2 * N_LANES + 4, 3 * N_LANES])
-    X = sparse.random_array((200, 50), density=0.1, rng=rng, dtype=np.float32)
+    X = random_sparse(rng, (200, 50), density=0.1)
     Y = rng.random((200, child_offsets[-1])) < 0.08
     parents = np.stack(
         [Y[:, a:b].any(axis=1) for a, b in itertools.pairwise(child_offsets)],

@@ -19,6 +19,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.datasets import dump_svmlight_file
+from twins import random_sparse
 
 from skxmr._cython import _xmc as kernel
 from skxmr.datasets import dump_xmc, load_xmc
@@ -115,11 +116,8 @@ def assert_same(one, other):
 
 def random_data(n_rows=300, n_features=1000, n_labels=200, seed=0):
     rng = np.random.default_rng(seed)
-    X = sparse.random_array(
-        (n_rows, n_features), density=0.02, format="csr", dtype=np.float32, rng=rng
-    )
-    Y = sparse.random_array((n_rows, n_labels), density=0.01, format="csr", rng=rng)
-    Y = (Y != 0).astype(np.int32)
+    X = random_sparse(rng, (n_rows, n_features), density=0.02)
+    Y = (random_sparse(rng, (n_rows, n_labels), density=0.01) != 0).astype(np.int32)
     return X, Y
 
 

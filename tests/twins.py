@@ -9,6 +9,12 @@ from skxmr._compressed import Compressed
 from skxmr.weights import LinearWeights
 
 
+def random_sparse(rng, shape, density):
+    """CSR array of uniform float32 values; older SciPy has no `rng` for its own."""
+    dense = rng.random(shape) * (rng.random(shape) < density)
+    return sparse.csr_array(dense, dtype=np.float32)
+
+
 def compress(X):
     return Compressed.from_sparse(sparse.csr_array(X, dtype=np.float32))
 
