@@ -131,10 +131,12 @@ def same_as_sklearn(parameters, train=SENTENCES, test=SENTENCES):
     if ours.use_idf:
         assert ours.idf_.dtype == parameters["dtype"]
         np.testing.assert_array_equal(ours.idf_, theirs.idf_)
-    same_matrix(ours.transform(test), theirs.transform(test))
+    # Their fit_transform adds up in another order, and other processors may fuse
+    # operations: the last digit may differ.
+    rtol = 2 * np.finfo(parameters["dtype"]).eps
+    same_matrix(ours.transform(test), theirs.transform(test), rtol=rtol)
     again = clone(ours)
-    # The sums behind the norm run in another order there.
-    same_matrix(again.fit_transform(train), theirs.fit_transform(train), rtol=3e-7)
+    same_matrix(again.fit_transform(train), theirs.fit_transform(train), rtol=rtol)
     same_matrix(again.transform(test), ours.transform(test))
 
 
@@ -380,7 +382,7 @@ def test_char_parameters_mean_what_they_mean_in_sklearn(parameters):
     same_matrix(
         ours.fit_transform(SENTENCES), theirs.fit_transform(SENTENCES), rtol=3e-7
     )
-    same_matrix(ours.transform(SENTENCES), theirs.transform(SENTENCES))
+    same_matrix(ours.transform(SENTENCES), theirs.transform(SENTENCES), rtol=3e-7)
     assert ours.vocabulary_ == theirs.vocabulary_
 
 
