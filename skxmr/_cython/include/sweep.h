@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "levels.h"
+
 #define SKXMR_LANES 16
 
 enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
@@ -39,12 +41,6 @@ typedef struct {
     const float *values;
     int64_t size;
 } skxmr_row;
-
-#if defined(__GNUC__)
-#define SKXMR_INLINE static inline __attribute__((always_inline))
-#else
-#define SKXMR_INLINE static inline
-#endif
 
 SKXMR_INLINE skxmr_row skxmr_row_of(const skxmr_problem *problem, int64_t i,
                                     int is_dense) {
@@ -129,18 +125,6 @@ static float skxmr_log_step(double norm, float signed_cost, float margin, float 
 #else
 #include "sweep_scalar.h"
 #endif
-
-enum { SKXMR_BASELINE = 0, SKXMR_AVX2 = 1, SKXMR_AVX512 = 2 };
-
-/* The best level of instructions of this machine. */
-static int skxmr_best_level(void) {
-#if defined(__GNUC__) && defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f")) return SKXMR_AVX512;
-    if (__builtin_cpu_supports("avx2")) return SKXMR_AVX2;
-#endif
-    return SKXMR_BASELINE;
-}
 
 /* Visit every row once, with at most that level of instructions. */
 static void skxmr_sweep(const skxmr_problem *problem, skxmr_state *state, int level) {
