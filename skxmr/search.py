@@ -15,9 +15,10 @@ __all__ = ["beam_search", "search_one"]
 
 _MIN_ROWS_OF_A_TASK = 64
 
-# So many dense queries are searched for at a time: enough to have some for each node,
-# few enough for the cache.
+# So many dense queries are searched for at a time: enough to have several for a node,
+# few enough for the cache; and fewer where beams are so wide that they take much memory.
 _BLOCK = 512
+_PLACES_OF_A_BLOCK = 2**17
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,13 @@ def _run(layout, rows, names, k, beam_width, score_transform):
 def _run_dense(task):
     """Allocate and call the kernel for dense rows."""
     layout, by_node = task.layout, task.layout.by_node
+    if task.X.length != layout.n_features:
+        raise ValueError(
+            f"A row has {task.X.length} features; expected {layout.n_features}."
+        )
     n_rows, k = task.X.n_vectors, task.k
     beam_width = min(task.beam_width, layout.widest_level)
-    block = min(_BLOCK, n_rows)
+    block = min(_BLOCK, n_rows, max(1, _PLACES_OF_A_BLOCK // beam_width))
     columns = np.empty((n_rows, k), dtype=np.int64)
     scores = np.empty((n_rows, k), dtype=np.float64)
     beams = np.empty((2, 2, block, beam_width), dtype=np.int64)

@@ -242,9 +242,10 @@ def solve_dense_block(
 ):
     """Do what `solve_block` does, on dense rows: the same sums in the same order."""
     cdef Problem problem
-    if norms.shape[0] == 0 or X.shape[1] == 0:
+    if norms.shape[0] == 0:
         return
-    problem.dense = &X[0, 0]
+    # Of no features none is read, but NULL would stand for rows in CSR.
+    problem.dense = &X[0, 0] if X.shape[1] else &norms[0]
     problem.rows = &rows[0]
     problem.width = X.shape[1]
     _solve(
