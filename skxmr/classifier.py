@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
+from skxmr._dense import DenseRows
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,

@@ -16,7 +16,7 @@ __all__ = ["beam_search", "search_one"]
 _MIN_ROWS_OF_A_TASK = 64
 
 # So many dense queries are searched for at a time: enough to have several for a node,
-# few enough for the cache; and fewer where beams are so wide that they take much memory.
+# few enough for the cache; and fewer where wide beams would take much memory.
 _BLOCK = 512
 _PLACES_OF_A_BLOCK = 2**17
 

@@ -17,9 +17,8 @@ from twins import (
     weights_to_dense,
 )
 
-from skxmr import KMeansTree, LabelTree, XRLinearClassifier
+from skxmr import KMeansTree, LabelTree, XRLinearClassifier, training
 from skxmr import search as search_module
-from skxmr import training
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
 from skxmr._validation import validate_features
@@ -83,9 +82,7 @@ def problems(draw):
 
 
 @settings(deadline=None, max_examples=150)
-@given(
-    problems(), st.integers(1, 40), st.integers(1, 12), st.sampled_from(TRANSFORMS)
-)
+@given(problems(), st.integers(1, 40), st.integers(1, 12), st.sampled_from(TRANSFORMS))
 def test_search_agrees_with_its_twin(problem, k, beam_width, transform):
     tree, levels, X = problem
     columns, scores = beam_search(
@@ -450,7 +447,8 @@ def test_dense_rows_are_the_users_own_array():
     rows = validate_features(model, X)
     assert isinstance(rows, DenseRows)
     assert np.shares_memory(rows.values, X)
-    for other in (X.astype(np.float64), np.asfortranarray(X), X[::-1][::-1], X.tolist()):
+    others = X.astype(np.float64), np.asfortranarray(X), X[::-1][::-1], X.tolist()
+    for other in others:
         rows = validate_features(model, other)
         assert rows.values.flags.c_contiguous
         assert rows.values.dtype == np.float32
