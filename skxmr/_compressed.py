@@ -38,6 +38,10 @@ class Compressed(NamedTuple):
             length=matrix.shape[1] if matrix.format == "csr" else matrix.shape[0],
         )
 
+    def to_matrix(self):
+        """Return the vectors as the rows of a matrix."""
+        return self.to_csr()
+
     def to_csr(self):
         """Return the vectors as the rows of a CSR array."""
         return sparse.csr_array(

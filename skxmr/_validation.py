@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklearn.utils.validation import check_memory as _check_memory
 
 from skxmr._compressed import Compressed
+from skxmr._dense import DenseRows
 
 __all__ = [
     "HasMethods",
@@ -50,6 +51,10 @@ __all__ = [
 
 _LEARNED_FROM_X = ("n_features_in_", "feature_names_in_")
 _MAX_INT32 = np.iinfo(np.int32).max
+
+# Dense X with a smaller share of entries other than 0 is compressed: kernels for dense
+# rows would mostly multiply zeros.
+_LEAST_DENSITY = 0.25
 
 
 def check_k(k, caller):
@@ -136,14 +141,14 @@ def validate_features(estimator, X):
 
     Returns
     -------
-    Compressed
+    Compressed or DenseRows
         A vector for each row.
     """
     with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
         X = validate_data(
-            estimator, X, accept_sparse="csr", dtype=np.float32, reset=False
+            estimator, X, accept_sparse="csr", dtype=np.float32, order="C", reset=False
         )
-    return _compress(X)
+    return _rows(X)
 
 
 def validate_features_and_target(estimator, X, y):
@@ -151,7 +156,7 @@ def validate_features_and_target(estimator, X, y):
 
     Returns
     -------
-    rows : Compressed
+    rows : Compressed or DenseRows
         A vector for each row of X.
     y : ndarray or csr_array
         As scikit-learn's checks return it.
@@ -161,20 +166,28 @@ def validate_features_and_target(estimator, X, y):
     probe = copy.copy(estimator)
     with np.errstate(over="ignore"):
         X, y = validate_data(
-            probe, X, y, accept_sparse="csr", dtype=np.float32, multi_output=True
+            probe,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=np.float32,
+            order="C",
+            multi_output=True,
         )
     learned = {
         name: getattr(probe, name) for name in _LEARNED_FROM_X if hasattr(probe, name)
     }
-    return _compress(X), y, learned
+    return _rows(X), y, learned
 
 
-def _compress(X):
+def _rows(X):
     if X.shape[1] > _MAX_INT32:
         raise ValueError(
             f"X has {X.shape[1]} features; expected {_MAX_INT32} (2**31 - 1) at most."
         )
     if not sparse.issparse(X):
+        if np.count_nonzero(X) >= _LEAST_DENSITY * X.size:
+            return DenseRows(np.ascontiguousarray(X))
         return Compressed.from_sparse(sparse.csr_array(X))
     if not X.has_canonical_format:
         X = X.copy()
@@ -345,7 +358,7 @@ def check_precision(X, Y, positive_cost, negative_cost):
 
     Parameters
     ----------
-    X : Compressed
+    X : Compressed or DenseRows
         A vector for each row.
     Y : csr_array of shape (n_samples, n_labels)
         Stored where a row has a label, with its relevance.

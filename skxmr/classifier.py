@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
+from skxmr._dense import DenseRows
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,
@@ -273,7 +274,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Float32 CSR is taken without a copy.
+            Float32 is taken without a copy, in CSR or dense in C order. Where X is
+            dense (and mostly not 0), prediction from dense X is as fast as it can be.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1, or class labels of any type.
@@ -324,6 +326,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
                 one.tree,
                 [prune(weights, self.threshold) for weights in one.levels],
                 X.length,
+                by_node=isinstance(X, DenseRows),
             )
             for one in trained
         ]
@@ -488,10 +491,11 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        indices : ndarray of shape (nnz,), int32
-            The row's features, each once.
+        indices : ndarray of shape (nnz,), int32, or None
+            The row's features, each once. None for a dense row, which has all: the
+            faster way for an estimator that was fitted on dense X.
         values : ndarray of shape (nnz,), float32
-            Their values.
+            Their values; of a dense row, shape (n_features_in_,).
         k : int, default=10
             How many labels to find.
 
@@ -557,6 +561,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
                 tree,
                 [prune(weights, threshold) for weights in layout.to_levels()],
                 layout.n_features,
+                by_node=layout.by_node is not None,
             )
             for tree, layout in zip(self.trees_, self.layouts_, strict=True)
         ]

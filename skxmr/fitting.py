@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
+from skxmr._dense import DenseRows
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune
@@ -61,7 +62,7 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
 
     Parameters
     ----------
-    X : Compressed, a vector for each row
+    X : Compressed or DenseRows, a vector for each row
     Y : Compressed, a vector for each row
         Stored where a label is right, with its relevance.
     label_names : sequence or None
@@ -93,7 +94,7 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
 
 def _index(X, Y, label_names, indexer, settings, n_jobs):
     """Group the labels; their vectors are gone when it is done."""
-    Z = make_label_vectors(settings.label_vectors, X.to_csr(), Y)
+    Z = make_label_vectors(settings.label_vectors, X.to_matrix(), Y)
     indexer = _with_jobs(clone(indexer), n_jobs)
     indexer.fit(Z, label_names=label_names)
     tree = getattr(indexer, "tree_", None)
@@ -106,11 +107,11 @@ def _only_used_features(X):
 
     Returns
     -------
-    X : Compressed
+    X : Compressed or DenseRows
     features : ndarray of int32, or None
         What the features were before; None if they are as they were.
     """
-    if X.length <= 4 * len(X.indices) + 2**16:
+    if isinstance(X, DenseRows) or X.length <= 4 * len(X.indices) + 2**16:
         return X, None
     features = np.unique(X.indices)
     return X.keep_indices(features), features

@@ -5,6 +5,7 @@ from scipy import sparse
 
 from skxmr._compressed import Compressed
 from skxmr._cython._search import ROWS_OF_MARK
+from skxmr.node_weights import NodeWeights
 from skxmr.weights import LinearWeights
 
 __all__ = ["LAYOUT_VERSION", "SearchLayout"]
@@ -60,7 +61,14 @@ class SearchLayout:
     weights : ndarray of shape (n_weights,), float32
     intercepts : ndarray of shape (n_nodes - 1,), float32
         Of every node but the root; see `LinearWeights` for infinite ones.
+
+    Attributes
+    ----------
+    by_node : NodeWeights or None
+        The same weights for dense queries, where such are expected.
     """
+
+    by_node = None
 
     def __init__(
         self,
@@ -101,7 +109,7 @@ class SearchLayout:
         self.most_children = int(np.diff(child_offsets).max())
 
     @classmethod
-    def from_levels(cls, tree, levels, n_features):
+    def from_levels(cls, tree, levels, n_features, *, by_node=False):
         """Lay out a tree, or its upper levels, with their weights.
 
         Parameters
@@ -110,6 +118,8 @@ class SearchLayout:
         levels : sequence of LinearWeights
             Of the first levels of the tree, or of all.
         n_features : int
+        by_node : bool, default=False
+            Whether to hold the weights node by node as well, for dense queries.
 
         Returns
         -------
@@ -139,7 +149,7 @@ class SearchLayout:
         def join(name):
             return np.concatenate([getattr(level, name) for level in sorted_levels])
 
-        return cls(
+        layout = cls(
             n_features,
             kept,
             # The last offset of each level is the first of the next.
@@ -156,6 +166,9 @@ class SearchLayout:
             join("weights"),
             np.concatenate([level.intercepts for level in levels]),
         )
+        if by_node:
+            layout.by_node = NodeWeights.from_levels(tree, levels, n_features)
+        return layout
 
     def __setstate__(self, state):
         version = state.get("version", 0)
@@ -247,9 +260,9 @@ class SearchLayout:
     def nbytes(self):
         """Bytes of all arrays."""
         return sum(
-            array.nbytes
-            for array in vars(self).values()
-            if isinstance(array, np.ndarray)
+            part.nbytes
+            for part in vars(self).values()
+            if isinstance(part, (np.ndarray, NodeWeights))
         )
 
     def most_reached(self, beam_width):

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
+from skxmr._dense import DenseRows
 from skxmr.layout import SearchLayout
 from skxmr.search import beam_search
 from skxmr.training import LevelTargets
@@ -70,7 +71,7 @@ def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
 
     Parameters
     ----------
-    X : Compressed, a vector for each row
+    X : Compressed or DenseRows, a vector for each row
     tree : LabelTree
     levels : sequence of LinearWeights
         Of the first levels of the tree, unpruned.
@@ -83,9 +84,12 @@ def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
     csr_array of shape (n_samples, nodes of the last of these levels), float32
     """
     n_nodes = tree.level_sizes[len(levels)]
+    layout = SearchLayout.from_levels(
+        tree, levels, X.length, by_node=isinstance(X, DenseRows)
+    )
     nodes, _ = beam_search(
         X,
-        SearchLayout.from_levels(tree, levels, X.length),
+        layout,
         k=min(beam_width, n_nodes),
         beam_width=beam_width,
         score_transform=score_transform,

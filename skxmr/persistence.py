@@ -21,6 +21,7 @@ TRUSTED_TYPES: list[str] = [
     "skxmr.indexers.KMeansTree",
     "skxmr.layout.SearchLayout",
     "skxmr.ngrams.Cutting",
+    "skxmr.node_weights.NodeWeights",
     "skxmr.retrieval.TextRetriever",
     "skxmr.targets.ClassTarget",
     "skxmr.targets.IndicatorTarget",

@@ -4,14 +4,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from skxmr._cython._dense_search import LEVELS, N_LANES, search_dense
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._search import search as _search
+from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks, split_rows
 from skxmr.layout import SearchLayout
 
 __all__ = ["beam_search", "search_one"]
 
 _MIN_ROWS_OF_A_TASK = 64
+
+# So many dense queries are searched for at a time: enough to have several for a node,
+# few enough for the cache; and fewer where wide beams would take much memory.
+_BLOCK = 512
+_PLACES_OF_A_BLOCK = 2**17
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,9 @@ def beam_search(
 
     Parameters
     ----------
-    X : Compressed, a vector for each row
+    X : Compressed or DenseRows, a vector for each row
+        Dense rows are searched by ``layout.by_node``, or compressed where that is
+        None, with the same results.
     layout : SearchLayout
     k : int
         The most labels of a row.
@@ -80,6 +89,10 @@ def beam_search(
 
 def _search_task(task):
     X = task.X
+    if isinstance(X, DenseRows):
+        if task.layout.by_node is not None:
+            return _run_dense(task)
+        X = X.to_compressed()
     return _run(
         task.layout,
         (X.offsets, X.indices, X.values),
@@ -96,7 +109,8 @@ def search_one(layout, indices, values, *, k, beam_width, score_transform):
     Parameters
     ----------
     layout : SearchLayout
-    indices : ndarray of shape (nnz,), int32
+    indices : ndarray of shape (nnz,), int32, or None
+        None for a dense row.
     values : ndarray of shape (nnz,), float32
     k, beam_width, score_transform
         As in `beam_search`.
@@ -106,8 +120,13 @@ def search_one(layout, indices, values, *, k, beam_width, score_transform):
     columns : ndarray of shape (1, k), int64
     log_scores : ndarray of shape (1, k), float64
     """
-    row = (np.array([0, len(indices)], dtype=np.int64), indices, values)
     width = layout.widest_level if beam_width is None else beam_width
+    if indices is None:
+        row = DenseRows(values[np.newaxis])
+        return _search_task(
+            _Task(row, layout, k, width, score_transform, layout.labels)
+        )
+    row = (np.array([0, len(indices)], dtype=np.int64), indices, values)
     return _run(layout, row, layout.labels, k, width, score_transform)
 
 
@@ -142,6 +161,45 @@ def _run(layout, rows, names, k, beam_width, score_transform):
         np.full(layout.widest_parents, -1, dtype=np.int32),
         np.empty(beam_width + 1, dtype=np.int64),
         np.empty(n_margins, dtype=np.float64),
+        columns,
+        scores,
+    )
+    return columns, scores
+
+
+def _run_dense(task):
+    """Allocate and call the kernel for dense rows."""
+    layout, by_node = task.layout, task.layout.by_node
+    if task.X.length != layout.n_features:
+        raise ValueError(
+            f"A row has {task.X.length} features; expected {layout.n_features}."
+        )
+    n_rows, k = task.X.n_vectors, task.k
+    beam_width = min(task.beam_width, layout.widest_level)
+    block = min(_BLOCK, n_rows, max(1, _PLACES_OF_A_BLOCK // beam_width))
+    columns = np.empty((n_rows, k), dtype=np.int64)
+    scores = np.empty((n_rows, k), dtype=np.float64)
+    beams = np.empty((2, 2, block, beam_width), dtype=np.int64)
+    search_dense(
+        task.X.values,
+        layout.child_offsets,
+        layout.level_starts,
+        layout.intercepts,
+        task.names,
+        by_node.node_offsets,
+        by_node.features,
+        by_node.weights,
+        TRANSFORMS[task.score_transform],
+        len(LEVELS) - 1,
+        beams[0],
+        beams[1],
+        np.empty((2, block, beam_width), dtype=np.float64),
+        np.empty((3, block), dtype=np.int64),
+        np.full(layout.widest_parents, -1, dtype=np.int64),
+        np.empty((2, block * beam_width), dtype=np.int64),
+        np.empty((task.X.length, N_LANES), dtype=np.float64),
+        np.empty((layout.most_children, N_LANES), dtype=np.float64),
+        np.empty(layout.most_children, dtype=np.float64),
         columns,
         scores,
     )

@@ -22,7 +22,10 @@ from skxmr._cython._training import (
     order_by_feature,
     renumber_features,
     solve_block,
+    solve_dense_block,
+    square_norms,
 )
+from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks
 from skxmr.weights import LinearWeights
 
@@ -131,7 +134,7 @@ class _Item:
 class _Task:
     """Some items of work, with the targets of their parents and no others."""
 
-    X: Compressed
+    X: Compressed | DenseRows
     targets: LevelTargets
     first_parent: int
     items: tuple
@@ -162,7 +165,7 @@ def train_level(X, targets, problem, *, n_jobs=None):
 
     Parameters
     ----------
-    X : Compressed, a vector for each training row
+    X : Compressed or DenseRows, a vector for each training row
     targets : LevelTargets
     problem : Problem
     n_jobs : int or None
@@ -222,11 +225,12 @@ def _group_items(items):
 def _train_task(task):
     """Train the items of a task; the unit that joblib sends to a worker."""
     marker = np.full(task.X.length, -1, dtype=np.int32)
+    gather = _point_at if isinstance(task.X, DenseRows) else _gather
     results, gathered, last_parent = [], None, -1
     for item in task.items:
         if item.parent != last_parent:
             rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
-            gathered = _gather(task.X, rows.indices, task.problem.fit_intercept, marker)
+            gathered = gather(task.X, rows.indices, task.problem.fit_intercept, marker)
             last_parent = item.parent
         results.append(_train_item(task, item, rows, gathered))
     return results
@@ -245,6 +249,28 @@ class _GatheredRows:
     values: np.ndarray
     norms: np.ndarray
     distinct: np.ndarray  # the feature of each new number, ascending
+
+    def solve(self, *arguments):
+        solve_block(self.offsets, self.features, self.values, self.norms, *arguments)
+
+
+@dataclass(frozen=True)
+class _PointedRows:
+    """A parent's rows among the dense rows of all: they need no gathering."""
+
+    values: np.ndarray
+    rows: np.ndarray
+    norms: np.ndarray
+    distinct: np.ndarray  # all features
+
+    def solve(self, *arguments):
+        solve_dense_block(self.values, self.rows, self.norms, *arguments)
+
+
+def _point_at(X, rows, fit_intercept, marker):  # noqa: ARG001 - called as _gather is
+    norms = np.empty(len(rows), dtype=np.float32)
+    square_norms(X.values, rows, fit_intercept, norms)
+    return _PointedRows(X.values, rows, norms, np.arange(X.length, dtype=np.int32))
 
 
 def _gather(X, rows, fit_intercept, marker):
@@ -305,11 +331,7 @@ def _train_item(task, item, rows, gathered):
             right.values * np.float32(problem.positive_cost),
             costs,
         )
-        solve_block(
-            gathered.offsets,
-            gathered.features,
-            gathered.values,
-            gathered.norms,
+        gathered.solve(
             costs,
             LOSSES[problem.loss],
             problem.fit_intercept,

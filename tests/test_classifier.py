@@ -261,7 +261,8 @@ def test_predicting_many_classes_builds_no_dense_array():
 def assert_same_model(one, other):
     for a, b in zip(one.layouts_, other.layouts_, strict=True):
         for name, value in vars(a).items():
-            np.testing.assert_array_equal(value, getattr(b, name), strict=True)
+            if name != "by_node":  # the same weights once more, of dense X only
+                np.testing.assert_array_equal(value, getattr(b, name), strict=True)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])

@@ -84,8 +84,7 @@ class Skxmr:
         self.classifier.set_params(n_jobs=1)
         rank_one = self.classifier.rank_one
         if isinstance(X, np.ndarray):
-            every = np.arange(X.shape[1], dtype=np.int32)
-            rows = [(every, X[row]) for row in range(X.shape[0])]
+            rows = [(None, X[row]) for row in range(X.shape[0])]
         else:
             rows = [row_slice(X, row) for row in range(X.shape[0])]
 

@@ -8,8 +8,10 @@ only for what it needs; each step of many features asks the memory for the next.
 Log scores add up along a path; products would underflow.
 """
 
-from libc.math cimport INFINITY, exp, log1p
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from skxmr._cython._beam cimport SIGMOID, Heap, push, sort, turn_into_scores
 
 cdef extern from "include/bits.h" nogil:
     int count_bits "skxmr_count_bits"(uint64_t word)
@@ -25,9 +27,6 @@ ctypedef fused parent_t:
     uint16_t
     int32_t
 
-cdef enum:
-    SIGMOID = 0  # the hinges are their power
-
 TRANSFORMS = {
     "sigmoid": SIGMOID,
     "l1-hinge": 1,
@@ -35,10 +34,6 @@ TRANSFORMS = {
     "l3-hinge": 3,
     "l4-hinge": 4,
 }
-
-# A violation beyond this would overflow to a log score of -inf, which is kept for
-# labels that are never retrieved.
-cdef double LARGEST_VIOLATION = 1e60
 
 cdef enum:
     N_LOOKED_UP = 64  # features looked up at a time
@@ -78,16 +73,6 @@ cdef struct Query:
     const int32_t* features
     const float* values
     int64_t n_features
-
-
-cdef struct Heap:
-    # The best `size` of all candidates pushed; the worst of them on top. A larger
-    # score is better; of equal ones, the smaller key.
-    int64_t* nodes
-    int64_t* keys
-    double* scores
-    int64_t size
-    int64_t capacity
 
 
 cdef struct Scratch:
@@ -218,7 +203,7 @@ cdef void _search_one(
             query, tree, parents, lengths, children, level, beam, scratch
         )
         _push_children(tree, transform, level, labels, beam, scratch, reached)
-        _sort(reached)
+        sort(reached)
         beam = reached
 
 
@@ -395,7 +380,7 @@ cdef void _push_children(
         first = tree.child_offsets[beam.nodes[slot]]
         n_children = scratch.starts[slot + 1] - scratch.starts[slot]
         scores = scratch.margins + scratch.starts[slot]
-        _turn_into_scores(scores, n_children, beam.scores[slot], transform)
+        turn_into_scores(scores, n_children, beam.scores[slot], transform)
         for child in range(n_children):
             if scores[child] == -INFINITY:
                 continue
@@ -404,114 +389,4 @@ cdef void _push_children(
             key = first + child - tree.level_starts[level + 1]
             if labels != NULL:
                 key = labels[key]
-            _push(reached, first + child, key, scores[child])
-
-
-cdef inline void _turn_into_scores(
-    double* margins, int64_t n_children, double parent_score, int transform
-) noexcept nogil:
-    """Replace margins by log scores: the parent's plus the transformed margin's."""
-    cdef int64_t child
-    cdef double violation
-    if transform == SIGMOID:
-        for child in range(n_children):
-            margins[child] = parent_score + _log_sigmoid(margins[child])
-        return
-    for child in range(n_children):
-        violation = max(1 - margins[child], 0.0)
-        if violation < INFINITY:
-            violation = min(violation, LARGEST_VIOLATION)
-        margins[child] = parent_score - _power(violation, transform)
-
-
-cdef inline double _power(double violation, int power) noexcept nogil:
-    if power == 3:
-        return violation * violation * violation
-    if power == 1:
-        return violation
-    if power == 2:
-        return violation * violation
-    return (violation * violation) * (violation * violation)
-
-
-cdef inline double _log_sigmoid(double margin) noexcept nogil:
-    if margin == -INFINITY:
-        return -INFINITY
-    if margin >= 0:
-        return -log1p(exp(-margin))
-    return margin - log1p(exp(margin))
-
-
-# A heap of candidates
-# --------------------
-
-cdef inline bint _worse(
-    double score, int64_t key, double other_score, int64_t other_key
-) noexcept nogil:
-    return score < other_score or (score == other_score and key > other_key)
-
-
-cdef inline void _place(
-    Heap* heap, int64_t i, int64_t node, int64_t key, double score
-) noexcept nogil:
-    heap.nodes[i] = node
-    heap.keys[i] = key  # last: it may share the memory of nodes
-    heap.scores[i] = score
-
-
-cdef inline void _push(
-    Heap* heap, int64_t node, int64_t key, double score
-) noexcept nogil:
-    """Keep a candidate if it is among the best so far."""
-    cdef int64_t i, up
-    if heap.size == heap.capacity:
-        if not _worse(heap.scores[0], heap.keys[0], score, key):
-            return
-        _sift_down(heap, node, key, score)
-        return
-    i = heap.size
-    heap.size += 1
-    while i > 0:
-        up = (i - 1) // 2
-        if not _worse(score, key, heap.scores[up], heap.keys[up]):
-            break
-        _place(heap, i, heap.nodes[up], heap.keys[up], heap.scores[up])
-        i = up
-    _place(heap, i, node, key, score)
-
-
-cdef inline void _sift_down(
-    Heap* heap, int64_t node, int64_t key, double score
-) noexcept nogil:
-    """Put a candidate in the place of the worst."""
-    cdef int64_t i = 0, down
-    while True:
-        down = 2 * i + 1
-        if down >= heap.size:
-            break
-        if down + 1 < heap.size and _worse(
-            heap.scores[down + 1], heap.keys[down + 1],
-            heap.scores[down], heap.keys[down],
-        ):
-            down += 1
-        if not _worse(heap.scores[down], heap.keys[down], score, key):
-            break
-        _place(heap, i, heap.nodes[down], heap.keys[down], heap.scores[down])
-        i = down
-    _place(heap, i, node, key, score)
-
-
-cdef inline void _sort(Heap* heap) noexcept nogil:
-    """Empty the heap from its end, so that the best comes to stand first."""
-    cdef int64_t size = heap.size
-    cdef int64_t last_node, last_key, worst_node, worst_key
-    cdef double last_score, worst_score
-    while heap.size > 1:
-        heap.size -= 1
-        worst_node, worst_key = heap.nodes[0], heap.keys[0]
-        worst_score = heap.scores[0]
-        last_node, last_key = heap.nodes[heap.size], heap.keys[heap.size]
-        last_score = heap.scores[heap.size]
-        _sift_down(heap, last_node, last_key, last_score)
-        _place(heap, heap.size, worst_node, worst_key, worst_score)
-    heap.size = size
+            push(reached, first + child, key, scores[child])

@@ -33,6 +33,9 @@ cdef extern from "include/sweep.h" nogil:
         const int64_t* offsets
         const int32_t* features
         const float* values
+        const float* dense
+        const int32_t* rows
+        int64_t width
         const float* norms
         const float* costs
         int loss
@@ -116,6 +119,23 @@ def renumber_features(
             marker[distinct[i]] = -1
 
 
+def square_norms(
+    const float[:, ::1] X,         # IN (n_samples, n_features)
+    const int32_t[::1] rows,       # IN (n_rows,)
+    bint fit_intercept,
+    float[::1] norms,              # OUT (n_rows,): squared, the intercept's 1 too
+):
+    """Square the norms of some dense rows, feature by feature as `gather_rows` does."""
+    cdef int64_t i, j
+    cdef double norm
+    with nogil:
+        for i in range(rows.shape[0]):
+            norm = fit_intercept
+            for j in range(X.shape[1]):
+                norm += <double>X[rows[i], j] * X[rows[i], j]
+            norms[i] = <float>norm
+
+
 def fill_costs(
     const int32_t[::1] rows,           # IN (n_rows,), ascending
     const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
@@ -190,18 +210,65 @@ def solve_block(
     children share its block.
     """
     cdef Problem problem
+    if norms.shape[0] == 0:
+        return
+    problem.dense = NULL
+    problem.offsets = &offsets[0]
+    problem.features = &features[0] if features.shape[0] else NULL
+    problem.values = &values[0] if values.shape[0] else NULL
+    _solve(
+        &problem, features.shape[0], norms, costs, loss, fit_intercept, tol, max_iter,
+        seed, level, order, duals, weights, intercepts, n_sweeps, converged,
+    )
+
+
+def solve_dense_block(
+    const float[:, ::1] X,         # IN (n_samples, n_features)
+    const int32_t[::1] rows,       # IN (n_rows,): those to train on
+    const float[::1] norms,        # IN (n_rows,): squared, the intercept's 1 included
+    const float[:, ::1] costs,     # IN (n_rows, LANES): signed; 0 is ignored
+    int loss,
+    bint fit_intercept,
+    double tol,
+    int max_iter,
+    uint64_t seed,
+    int level,                     # of instructions: a place in LEVELS
+    int32_t[::1] order,            # SCRATCH (n_rows,)
+    float[:, ::1] duals,           # SCRATCH (n_rows, LANES)
+    float[:, ::1] weights,         # OUT (n_features, LANES)
+    float[::1] intercepts,         # OUT (LANES,)
+    int32_t[::1] n_sweeps,         # OUT (LANES,)
+    unsigned char[::1] converged,  # OUT (LANES,)
+):
+    """Do what `solve_block` does, on dense rows: the same sums in the same order."""
+    cdef Problem problem
+    if norms.shape[0] == 0:
+        return
+    # Of no features none is read, but NULL would stand for rows in CSR.
+    problem.dense = &X[0, 0] if X.shape[1] else &norms[0]
+    problem.rows = &rows[0]
+    problem.width = X.shape[1]
+    _solve(
+        &problem, norms.shape[0] * X.shape[1], norms, costs, loss, fit_intercept, tol,
+        max_iter, seed, level, order, duals, weights, intercepts, n_sweeps, converged,
+    )
+
+
+cdef int _solve(
+    Problem* problem, int64_t n_entries, const float[::1] norms,
+    const float[:, ::1] costs, int loss, bint fit_intercept, double tol, int max_iter,
+    uint64_t seed, int level, int32_t[::1] order, float[:, ::1] duals,
+    float[:, ::1] weights, float[::1] intercepts, int32_t[::1] n_sweeps,
+    unsigned char[::1] converged,
+) except -1:
+    """Sweep until each lane stops; the rows of the problem are set already."""
     cdef State state
     cdef int64_t lane
     cdef int _sweep
     cdef int n_active = 0
     # Sweeps of some milliseconds; asking after shorter ones would cost more.
-    cdef bint is_long = features.shape[0] > 1_000_000
-    if norms.shape[0] == 0:
-        return
+    cdef bint is_long = n_entries > 1_000_000
     problem.n_rows = norms.shape[0]
-    problem.offsets = &offsets[0]
-    problem.features = &features[0] if features.shape[0] else NULL
-    problem.values = &values[0] if values.shape[0] else NULL
     problem.norms = &norms[0]
     problem.costs = &costs[0, 0]
     problem.loss = loss
@@ -222,7 +289,7 @@ def solve_block(
             if n_active == 0:
                 break
             _shuffle(order, &seed)
-            sweep(&problem, &state, level)
+            sweep(problem, &state, level)
             if is_long:
                 # Ctrl-C, where this is the main thread.
                 with gil:
@@ -234,6 +301,7 @@ def solve_block(
                         state.active[lane] = 0
                         converged[lane] = True
                         n_active -= 1
+    return 0
 
 
 cdef void _start(

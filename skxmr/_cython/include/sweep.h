@@ -11,23 +11,51 @@
 #define SKXMR_SWEEP_H
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "levels.h"
 
 #define SKXMR_LANES 16
 
 enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
 
-/* The problems of a block; rows in CSR, everything else with the lane last. */
+/* The problems of a block; rows in CSR or dense, everything else with the lane last. */
 typedef struct {
     int64_t n_rows;
     const int64_t *offsets;   /* (n_rows + 1) */
     const int32_t *features;
     const float *values;
+    const float *dense;       /* (n_samples, width), or NULL: rows are in CSR */
+    const int32_t *rows;      /* (n_rows): where among the samples */
+    int64_t width;
     const float *norms;       /* (n_rows): squared, the intercept's 1 included */
     const float *costs;       /* (n_rows, lanes): > 0 right, < 0 wrong, 0 ignored */
     int loss;
     int fit_intercept;
 } skxmr_problem;
+
+/* One row: `features` is NULL for a dense one, which has all. */
+typedef struct {
+    const int32_t *features;
+    const float *values;
+    int64_t size;
+} skxmr_row;
+
+SKXMR_INLINE skxmr_row skxmr_row_of(const skxmr_problem *problem, int64_t i,
+                                    int is_dense) {
+    skxmr_row row;
+    if (is_dense) {
+        row.features = NULL;
+        row.values = problem->dense + problem->rows[i] * problem->width;
+        row.size = problem->width;
+    } else {
+        row.features = problem->features + problem->offsets[i];
+        row.values = problem->values + problem->offsets[i];
+        row.size = problem->offsets[i + 1] - problem->offsets[i];
+    }
+    return row;
+}
 
 /* What moves while it is solved. */
 typedef struct {
@@ -76,7 +104,6 @@ static float skxmr_log_step(double norm, float signed_cost, float margin, float 
 
 #if defined(__GNUC__)
 #define SKXMR_PREFETCH(address) __builtin_prefetch(address)
-#define SKXMR_INLINE static inline __attribute__((always_inline))
 
 #define SKXMR_TARGET
 #define SKXMR_WIDTH 4
@@ -98,18 +125,6 @@ static float skxmr_log_step(double norm, float signed_cost, float margin, float 
 #else
 #include "sweep_scalar.h"
 #endif
-
-enum { SKXMR_BASELINE = 0, SKXMR_AVX2 = 1, SKXMR_AVX512 = 2 };
-
-/* The best level of instructions of this machine. */
-static int skxmr_best_level(void) {
-#if defined(__GNUC__) && defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f")) return SKXMR_AVX512;
-    if (__builtin_cpu_supports("avx2")) return SKXMR_AVX2;
-#endif
-    return SKXMR_BASELINE;
-}
 
 /* Visit every row once, with at most that level of instructions. */
 static void skxmr_sweep(const skxmr_problem *problem, skxmr_state *state, int level) {

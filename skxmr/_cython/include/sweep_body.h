@@ -75,11 +75,24 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_any)(const FLOATS *parts) {
     return found != 0;
 }
 
-SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
-                                                skxmr_state *state) {
-    const int64_t *offsets = problem->offsets;
-    const int32_t *features = problem->features;
-    const float *values = problem->values;
+/* Ask for the memory of the next row. */
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_row)(
+    const skxmr_problem *problem, const skxmr_state *state, int64_t next, int is_dense) {
+    const skxmr_row row = skxmr_row_of(problem, next, is_dense);
+    SKXMR_PREFETCH(problem->costs + next * SKXMR_LANES);
+    SKXMR_PREFETCH(state->duals + next * SKXMR_LANES);
+    if (is_dense) {
+        /* The weights of all features are in use all the time; the row is not. */
+        for (int64_t entry = 0; entry < row.size; entry += 16)
+            SKXMR_PREFETCH(row.values + entry);
+    } else {
+        for (int64_t entry = 0; entry < row.size; entry++)
+            SKXMR_PREFETCH(state->weights + (int64_t)row.features[entry] * SKXMR_LANES);
+    }
+}
+
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_rows)(
+    const skxmr_problem *problem, skxmr_state *state, int is_dense) {
     float *weights = state->weights;
     const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
     const int is_squared = problem->loss == SKXMR_SQUARED_HINGE;
@@ -95,20 +108,15 @@ SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
     }
     for (int64_t i = 0; i < problem->n_rows; i++) {
         const int64_t row = state->order[i];
-        const int64_t start = offsets[row], stop = offsets[row + 1];
-        if (i + 1 < problem->n_rows) {
-            /* Rows come in random order: ask for the next one's weights now. */
-            const int64_t next = state->order[i + 1];
-            SKXMR_PREFETCH(problem->costs + next * SKXMR_LANES);
-            SKXMR_PREFETCH(state->duals + next * SKXMR_LANES);
-            for (int64_t entry = offsets[next]; entry < offsets[next + 1]; entry++)
-                SKXMR_PREFETCH(weights + (int64_t)features[entry] * SKXMR_LANES);
-        }
+        const skxmr_row here = skxmr_row_of(problem, row, is_dense);
+        /* Rows come in random order: ask for the next one now. */
+        if (i + 1 < problem->n_rows)
+            SKXMR_NAME(skxmr_prefetch_row)(problem, state, state->order[i + 1], is_dense);
         FLOATS margin[PARTS], step[PARTS];
         EACH_PART margin[p] = intercepts[p];
-        for (int64_t entry = start; entry < stop; entry++) {
-            const float *w = weights + (int64_t)features[entry] * SKXMR_LANES;
-            const float value = values[entry];
+        for (int64_t entry = 0; entry < here.size; entry++) {
+            const float *w = weights + (is_dense ? entry : here.features[entry]) * SKXMR_LANES;
+            const float value = here.values[entry];
             EACH_PART margin[p] += value * LOAD(w, p);
         }
         /* A row without entries and intercept moves no weight: its dual goes to an end. */
@@ -126,9 +134,9 @@ SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
         }
         /* Once a block has settled, most rows move no lane at all. */
         if (!SKXMR_NAME(skxmr_any)(step)) continue;
-        for (int64_t entry = start; entry < stop; entry++) {
-            float *w = weights + (int64_t)features[entry] * SKXMR_LANES;
-            const float value = values[entry];
+        for (int64_t entry = 0; entry < here.size; entry++) {
+            float *w = weights + (is_dense ? entry : here.features[entry]) * SKXMR_LANES;
+            const float value = here.values[entry];
             EACH_PART STORE(w, p, LOAD(w, p) + value * step[p]);
         }
         if (problem->fit_intercept) EACH_PART intercepts[p] += step[p];
@@ -138,6 +146,12 @@ SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
         STORE(state->highest, p, highest[p]);
         STORE(state->lowest, p, lowest[p]);
     }
+}
+
+SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
+                                                skxmr_state *state) {
+    if (problem->dense) SKXMR_NAME(skxmr_sweep_rows)(problem, state, 1);
+    else SKXMR_NAME(skxmr_sweep_rows)(problem, state, 0);
 }
 
 #undef FLOATS

@@ -22,15 +22,16 @@ static void skxmr_sweep_baseline(const skxmr_problem *problem, skxmr_state *stat
     }
     for (int64_t i = 0; i < problem->n_rows; i++) {
         const int64_t row = state->order[i];
-        const int64_t start = problem->offsets[row], stop = problem->offsets[row + 1];
+        const int is_dense = problem->dense != NULL;
+        const skxmr_row here = skxmr_row_of(problem, row, is_dense);
         float margin[SKXMR_LANES], step[SKXMR_LANES];
         for (int lane = 0; lane < SKXMR_LANES; lane++)
             margin[lane] = state->intercepts[lane];
-        for (int64_t entry = start; entry < stop; entry++) {
+        for (int64_t entry = 0; entry < here.size; entry++) {
             const float *w =
-                state->weights + (int64_t)problem->features[entry] * SKXMR_LANES;
+                state->weights + (is_dense ? entry : here.features[entry]) * SKXMR_LANES;
             for (int lane = 0; lane < SKXMR_LANES; lane++)
-                margin[lane] += problem->values[entry] * w[lane];
+                margin[lane] += here.values[entry] * w[lane];
         }
         for (int lane = 0; lane < SKXMR_LANES; lane++) {
             const float cost = problem->costs[row * SKXMR_LANES + lane];
@@ -46,10 +47,11 @@ static void skxmr_sweep_baseline(const skxmr_problem *problem, skxmr_state *stat
             state->highest[lane] = fmaxf(state->highest[lane], violation);
             if (!is_log_loss) state->lowest[lane] = fminf(state->lowest[lane], violation);
         }
-        for (int64_t entry = start; entry < stop; entry++) {
-            float *w = state->weights + (int64_t)problem->features[entry] * SKXMR_LANES;
+        for (int64_t entry = 0; entry < here.size; entry++) {
+            float *w =
+                state->weights + (is_dense ? entry : here.features[entry]) * SKXMR_LANES;
             for (int lane = 0; lane < SKXMR_LANES; lane++)
-                w[lane] += problem->values[entry] * step[lane];
+                w[lane] += here.values[entry] * step[lane];
         }
         if (problem->fit_intercept)
             for (int lane = 0; lane < SKXMR_LANES; lane++)

@@ -1,0 +1,136 @@
+"""What all beam searches share: the scores of nodes, and a heap of the best."""
+
+from libc.math cimport INFINITY, exp, log1p
+from libc.stdint cimport int64_t
+
+cdef extern from *:
+    """
+    /* A violation beyond this would overflow to a log score of -inf, which is kept for
+     * labels that are never retrieved. */
+    #define SKXMR_LARGEST_VIOLATION 1e60
+    """
+    const double _LARGEST_VIOLATION "SKXMR_LARGEST_VIOLATION"
+
+
+cdef enum:
+    SIGMOID = 0  # the hinges are their power
+
+
+cdef struct Heap:
+    # The best `size` of all candidates pushed; the worst of them on top. A larger
+    # score is better; of equal ones, the smaller key.
+    int64_t* nodes
+    int64_t* keys
+    double* scores
+    int64_t size
+    int64_t capacity
+
+
+cdef inline void turn_into_scores(
+    double* margins, int64_t n_children, double parent_score, int transform
+) noexcept nogil:
+    """Replace margins by log scores: the parent's plus the transformed margin's."""
+    cdef int64_t child
+    cdef double violation
+    if transform == SIGMOID:
+        for child in range(n_children):
+            margins[child] = parent_score + _log_sigmoid(margins[child])
+        return
+    for child in range(n_children):
+        violation = max(1 - margins[child], 0.0)
+        if violation < INFINITY:
+            violation = min(violation, _LARGEST_VIOLATION)
+        margins[child] = parent_score - _power(violation, transform)
+
+
+cdef inline double _power(double violation, int power) noexcept nogil:
+    if power == 3:
+        return violation * violation * violation
+    if power == 1:
+        return violation
+    if power == 2:
+        return violation * violation
+    return (violation * violation) * (violation * violation)
+
+
+cdef inline double _log_sigmoid(double margin) noexcept nogil:
+    if margin == -INFINITY:
+        return -INFINITY
+    if margin >= 0:
+        return -log1p(exp(-margin))
+    return margin - log1p(exp(margin))
+
+
+# A heap of candidates
+# --------------------
+
+cdef inline bint _worse(
+    double score, int64_t key, double other_score, int64_t other_key
+) noexcept nogil:
+    return score < other_score or (score == other_score and key > other_key)
+
+
+cdef inline void _place(
+    Heap* heap, int64_t i, int64_t node, int64_t key, double score
+) noexcept nogil:
+    heap.nodes[i] = node
+    heap.keys[i] = key  # last: it may share the memory of nodes
+    heap.scores[i] = score
+
+
+cdef inline void push(
+    Heap* heap, int64_t node, int64_t key, double score
+) noexcept nogil:
+    """Keep a candidate if it is among the best so far."""
+    cdef int64_t i, up
+    if heap.size == heap.capacity:
+        if not _worse(heap.scores[0], heap.keys[0], score, key):
+            return
+        _sift_down(heap, node, key, score)
+        return
+    i = heap.size
+    heap.size += 1
+    while i > 0:
+        up = (i - 1) // 2
+        if not _worse(score, key, heap.scores[up], heap.keys[up]):
+            break
+        _place(heap, i, heap.nodes[up], heap.keys[up], heap.scores[up])
+        i = up
+    _place(heap, i, node, key, score)
+
+
+cdef inline void _sift_down(
+    Heap* heap, int64_t node, int64_t key, double score
+) noexcept nogil:
+    """Put a candidate in the place of the worst."""
+    cdef int64_t i = 0, down
+    while True:
+        down = 2 * i + 1
+        if down >= heap.size:
+            break
+        if down + 1 < heap.size and _worse(
+            heap.scores[down + 1], heap.keys[down + 1],
+            heap.scores[down], heap.keys[down],
+        ):
+            down += 1
+        if not _worse(heap.scores[down], heap.keys[down], score, key):
+            break
+        _place(heap, i, heap.nodes[down], heap.keys[down], heap.scores[down])
+        i = down
+    _place(heap, i, node, key, score)
+
+
+cdef inline void sort(Heap* heap) noexcept nogil:
+    """Empty the heap from its end, so that the best comes to stand first."""
+    cdef int64_t size = heap.size
+    cdef int64_t last_node, last_key, worst_node, worst_key
+    cdef double last_score, worst_score
+    while heap.size > 1:
+        heap.size -= 1
+        worst_node, worst_key = heap.nodes[0], heap.keys[0]
+        worst_score = heap.scores[0]
+        last_node, last_key = heap.nodes[heap.size], heap.keys[heap.size]
+        last_score = heap.scores[heap.size]
+        _sift_down(heap, last_node, last_key, last_score)
+        _place(heap, heap.size, worst_node, worst_key, worst_score)
+    heap.size = size

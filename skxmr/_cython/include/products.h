@@ -1,0 +1,95 @@
+/* Products of the sparse weights of some nodes with SKXMR_QUERIES dense queries side by
+ * side, one query to a lane.
+ *
+ * A product of two floats is exact in double precision, and each lane adds in the order
+ * of the features: so all levels of instructions give the same bits.
+ */
+#ifndef SKXMR_PRODUCTS_H
+#define SKXMR_PRODUCTS_H
+
+#include <stdint.h>
+
+#include "levels.h"
+
+#define SKXMR_QUERIES 8
+
+/* The nodes of one parent. Features are of 16 bits, or of 32 where they are wide. */
+typedef struct {
+    int64_t n_nodes;
+    const int64_t *offsets;   /* (n_nodes + 1): where the weights of each begin */
+    const void *features;
+    int is_wide;
+    const float *weights;
+    const float *intercepts;  /* (n_nodes) */
+} skxmr_nodes;
+
+SKXMR_INLINE int64_t skxmr_feature(const skxmr_nodes *nodes, int64_t entry, int is_wide) {
+    return is_wide ? ((const int32_t *)nodes->features)[entry]
+                   : ((const uint16_t *)nodes->features)[entry];
+}
+
+/* Margins of all nodes for one query. */
+SKXMR_INLINE void skxmr_margins_of_one(const skxmr_nodes *nodes, const float *query,
+                                       double *margins, int is_wide) {
+    for (int64_t node = 0; node < nodes->n_nodes; node++) {
+        double margin = nodes->intercepts[node];
+        for (int64_t i = nodes->offsets[node]; i < nodes->offsets[node + 1]; i++)
+            margin += (double)nodes->weights[i] * query[skxmr_feature(nodes, i, is_wide)];
+        margins[node] = margin;
+    }
+}
+
+static void skxmr_margins_one(const skxmr_nodes *nodes, const float *query,
+                              double *margins) {
+    if (nodes->is_wide) skxmr_margins_of_one(nodes, query, margins, 1);
+    else skxmr_margins_of_one(nodes, query, margins, 0);
+}
+
+#if defined(__GNUC__)
+#define SKXMR_TARGET
+#define SKXMR_WIDTH 2
+#define SKXMR_NAME(name) name##_baseline
+#include "products_body.h"
+
+#if defined(__x86_64__)
+#define SKXMR_TARGET __attribute__((target("avx2")))
+#define SKXMR_WIDTH 4
+#define SKXMR_NAME(name) name##_avx2
+#include "products_body.h"
+
+#define SKXMR_TARGET __attribute__((target("avx512f")))
+#define SKXMR_WIDTH 8
+#define SKXMR_NAME(name) name##_avx512
+#include "products_body.h"
+#endif
+
+#else
+static void skxmr_margins_baseline(const skxmr_nodes *nodes, const double *queries,
+                                   double *margins) {
+    for (int64_t node = 0; node < nodes->n_nodes; node++) {
+        double *margin = margins + node * SKXMR_QUERIES;
+        for (int lane = 0; lane < SKXMR_QUERIES; lane++)
+            margin[lane] = nodes->intercepts[node];
+        for (int64_t i = nodes->offsets[node]; i < nodes->offsets[node + 1]; i++) {
+            const double *values =
+                queries + skxmr_feature(nodes, i, nodes->is_wide) * SKXMR_QUERIES;
+            for (int lane = 0; lane < SKXMR_QUERIES; lane++)
+                margin[lane] += (double)nodes->weights[i] * values[lane];
+        }
+    }
+}
+#endif
+
+/* Margins (n_nodes, SKXMR_QUERIES) for queries (n_features, SKXMR_QUERIES), with at
+ * most that level of instructions. */
+static void skxmr_margins(const skxmr_nodes *nodes, const double *queries,
+                          double *margins, int level) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    if (level == SKXMR_AVX512) { skxmr_margins_avx512(nodes, queries, margins); return; }
+    if (level == SKXMR_AVX2) { skxmr_margins_avx2(nodes, queries, margins); return; }
+#endif
+    (void)level;
+    skxmr_margins_baseline(nodes, queries, margins);
+}
+
+#endif

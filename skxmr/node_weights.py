@@ -1,0 +1,97 @@
+"""The weights of a trained tree node by node, as the search for dense queries reads."""
+
+import numpy as np
+
+from skxmr._cython._dense_search import count_by_node, order_by_node
+
+__all__ = ["NODE_WEIGHTS_VERSION", "NodeWeights"]
+
+# Raised when the arrays of NodeWeights change their meaning.
+NODE_WEIGHTS_VERSION = 1
+
+
+class NodeWeights:
+    """The sparse weights of every node of a tree, one node after another.
+
+    A sparse query looks up the few features that it has, so `SearchLayout` sorts
+    weights by feature. A dense query has them all: for each node that it comes to, it
+    reads that node's weights. This holds them a second time, in that order; the tree
+    and the intercepts are those of the `SearchLayout`. All arrays can be read-only and
+    memory-mapped.
+
+    Parameters
+    ----------
+    node_offsets : ndarray of shape (n_nodes,), int64
+        The weights of node i, counted from 0 without the root, are
+        ``node_offsets[i]`` to ``node_offsets[i + 1]``.
+    features : ndarray of shape (n_weights,), uint16 or int32
+        The feature of each weight, ascending within a node.
+    weights : ndarray of shape (n_weights,), float32
+    """
+
+    def __init__(self, node_offsets, features, weights):
+        self.version = NODE_WEIGHTS_VERSION
+        self.node_offsets = node_offsets
+        self.features = features
+        self.weights = weights
+
+    @classmethod
+    def from_levels(cls, tree, levels, n_features):
+        """Sort the weights of a tree, or of its upper levels, by node.
+
+        Parameters
+        ----------
+        tree : LabelTree
+        levels : sequence of LinearWeights
+            Of the first levels of the tree, or of all.
+        n_features : int
+
+        Returns
+        -------
+        NodeWeights
+        """
+        sizes = [len(level.intercepts) for level in levels]
+        counts = np.zeros(sum(sizes), dtype=np.int64)
+        starts = np.cumsum([0, *sizes])
+        for i, level in enumerate(levels):
+            count_by_node(
+                level.row_offsets,
+                level.run_offsets,
+                level.children,
+                tree.child_offsets[i],
+                counts[starts[i] : starts[i + 1]],
+            )
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        features = np.empty(
+            offsets[-1], dtype=np.uint16 if n_features <= 2**16 else np.int32
+        )
+        weights = np.empty(offsets[-1], dtype=np.float32)
+        next_place = offsets[:-1].copy()
+        for i, level in enumerate(levels):
+            order_by_node(
+                level.row_offsets,
+                level.features,
+                level.run_offsets,
+                level.children,
+                level.weights,
+                tree.child_offsets[i],
+                next_place[starts[i] : starts[i + 1]],
+                features,
+                weights,
+            )
+        return cls(offsets, features, weights)
+
+    def __setstate__(self, state):
+        version = state.get("version", 0)
+        if version > NODE_WEIGHTS_VERSION:
+            raise ValueError(
+                f"This model was saved with weights by node of version {version}, by a "
+                f"newer skxmr than this one, which reads versions up to "
+                f"{NODE_WEIGHTS_VERSION}. Upgrade skxmr to load it."
+            )
+        self.__dict__.update(state)
+
+    @property
+    def nbytes(self):
+        """Bytes of all arrays."""
+        return self.node_offsets.nbytes + self.features.nbytes + self.weights.nbytes
