@@ -173,10 +173,19 @@ def test_another_version_trains_again(tmp_path, log, monkeypatch):
 def test_containers_do_not_matter(tmp_path, log):
     X, Y = make_data()
     classifier = make_classifier(log, tmp_path / "cache")
-    for other in (X, X.astype(np.float64), sparse.csr_matrix(X), X.toarray()):
+    for other in (X, X.astype(np.float64), sparse.csr_matrix(X)):
         classifier.fit(other, Y)
     for other in (Y.toarray(), Y.tocsc(), Y.astype(bool), sparse.csr_matrix(Y)):
         classifier.fit(X, other)
+    assert n_fits(log) == 1
+
+
+def test_dense_features_are_cached_apart_and_whatever_their_order(tmp_path, log):
+    X, Y = make_data()
+    X = X.toarray() + np.float32(0.5)
+    classifier = make_classifier(log, tmp_path / "cache")
+    for other in (X, X.astype(np.float64), np.asfortranarray(X)):
+        classifier.fit(other, Y)
     assert n_fits(log) == 1
 
 

@@ -59,6 +59,7 @@ def make_classifier(**parameters):
 
 MODELS = {
     "classifier": (make_classifier(), X),
+    "dense": (make_classifier(), X.toarray() + np.float32(0.5)),
     "two trees": (
         make_classifier(n_trees=2, random_state=np.random.RandomState(0)),
         X,
