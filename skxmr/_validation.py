@@ -144,6 +144,7 @@ def validate_features(estimator, X):
     Compressed or DenseRows
         A vector for each row.
     """
+    _refuse_corrupt(X)
     with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
         X = validate_data(
             estimator, X, accept_sparse="csr", dtype=np.float32, order="C", reset=False
@@ -163,6 +164,8 @@ def validate_features_and_target(estimator, X, y):
     learned : dict
         The attributes to set when the fit has succeeded.
     """
+    for matrix in (X, y):
+        _refuse_corrupt(matrix)
     probe = copy.copy(estimator)
     with np.errstate(over="ignore"):
         X, y = validate_data(
@@ -178,6 +181,15 @@ def validate_features_and_target(estimator, X, y):
         name: getattr(probe, name) for name in _LEARNED_FROM_X if hasattr(probe, name)
     }
     return _rows(X), y, learned
+
+
+def _refuse_corrupt(matrix):
+    """Refuse sparse arrays that lead out of their memory, before anything reads them.
+
+    SciPy looks when it makes an array, not again when it was changed in place.
+    """
+    if sparse.issparse(matrix) and matrix.format in ("csr", "csc"):
+        matrix.check_format(full_check=True)
 
 
 def _rows(X):

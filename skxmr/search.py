@@ -122,9 +122,9 @@ def search_one(layout, indices, values, *, k, beam_width, score_transform):
     """
     width = layout.widest_level if beam_width is None else beam_width
     if indices is None:
-        row = DenseRows(values[np.newaxis])
+        rows = DenseRows(values[np.newaxis])
         return _search_task(
-            _Task(row, layout, k, width, score_transform, layout.labels)
+            _Task(rows, layout, k, width, score_transform, layout.labels)
         )
     row = (np.array([0, len(indices)], dtype=np.int64), indices, values)
     return _run(layout, row, layout.labels, k, width, score_transform)

@@ -930,3 +930,19 @@ def test_bad_stages(parameters, message):
         InvalidParameterError,
         message,
     )
+
+
+@pytest.mark.parametrize("part", ["indices", "indptr"])
+@pytest.mark.parametrize("which", ["X", "y", "query"])
+def test_corrupt_sparse_arrays_are_refused(which, part):
+    """SciPy does not look again at arrays that were changed in place."""
+    arrays = {name: sparse.csr_array(np.eye(4)) for name in ("X", "y", "query")}
+    fitted = XRLinearClassifier().fit(arrays["X"], arrays["y"])
+    getattr(arrays[which], part)[2] = 2**30
+
+    def fit_and_ask():
+        fitted.rank(arrays["query"])
+        XRLinearClassifier().fit(arrays["X"], arrays["y"])
+
+    with pytest.raises(ValueError, match=r"ind(ices|ex|ptr)"):
+        fit_and_ask()

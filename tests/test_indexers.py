@@ -486,7 +486,7 @@ def test_vectors_are_checked(Z, message):
 def test_corrupt_matrix_is_refused():
     Z = sparse.csr_array(np.eye(3))
     Z.indices[1] = 77
-    with pytest.raises(ValueError, match="ind(ices|ex values)"):
+    with pytest.raises(ValueError, match=r"ind(ices|ex values)"):
         KMeansTree(2, 2).fit(Z)
 
 
