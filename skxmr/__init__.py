@@ -1,6 +1,6 @@
 """Extreme multilabel ranking for scikit-learn."""
 
-from skxmr import datasets, metrics
+from skxmr import datasets, metrics, persistence
 from skxmr._version import __version__
 from skxmr.classifier import XRLinearClassifier
 from skxmr.indexers import KMeansTree
@@ -19,5 +19,6 @@ __all__ = [
     "__version__",
     "datasets",
     "metrics",
+    "persistence",
     "rank",
 ]
