@@ -13,7 +13,8 @@ from skxmr.layout import SearchLayout
 
 __all__ = ["beam_search", "search_one"]
 
-_MIN_ROWS_OF_A_TASK = 64
+# Some ten milliseconds of work: joblib takes some to start threads.
+_MIN_ROWS_OF_A_TASK = 1024
 
 # So many dense queries are searched for at a time: enough to have several for a node,
 # few enough for the cache; and fewer where wide beams would take much memory.

@@ -162,6 +162,7 @@ def test_search_does_not_depend_on_how_it_is_cut(monkeypatch, places, n_jobs):
     layout = lay_out(tree, levels, 30)
     expected = beam_search(rows_of(X), layout, **WIDE)
     monkeypatch.setattr(search_module, "_PLACES_OF_A_BLOCK", places)
+    monkeypatch.setattr(search_module, "_MIN_ROWS_OF_A_TASK", 16)
     found = beam_search(rows_of(X), layout, **WIDE, n_jobs=n_jobs)
     assert_same_arrays(found, expected)
 

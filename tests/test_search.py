@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twins import compress, search_twin, weights_from_dense
 
+from skxmr import search
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.search import beam_search
 from skxmr.tree import LabelTree
@@ -294,7 +295,8 @@ def test_features_that_no_model_knows_are_ignored():
 
 
 @pytest.mark.parametrize("n_jobs", [2, 3])
-def test_results_do_not_depend_on_n_jobs(n_jobs):
+def test_results_do_not_depend_on_n_jobs(monkeypatch, n_jobs):
+    monkeypatch.setattr(search, "_MIN_ROWS_OF_A_TASK", 16)
     rng = np.random.default_rng(0)
     tree = random_tree(rng)
     layout = lay_out(tree, random_levels(tree, rng, 1.0))
