@@ -8,7 +8,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -121,6 +121,7 @@ def test_bisection_equals_its_twin(Z, data, spherical, max_iter, max_moved):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("spherical", [False, True])
 @given(st.integers(0, 2**32 - 1))
+@example(1471625)  # one side is of zero vectors alone
 def test_bisection_ends_where_no_row_wants_to_move(spherical, dtype, seed):
     rng = np.random.default_rng(seed)
     Z = rng.normal(size=(rng.integers(2, 60), rng.integers(1, 20))).astype(dtype)

@@ -12,6 +12,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 
+# A sum this much shorter (squared) than the other side's is nothing but rounding.
+cdef double ROUNDING = 1e-24
+
+
 # Gathering rows
 # --------------
 
@@ -238,14 +242,17 @@ cdef void point_direction(
     double[::1] direction,
 ) noexcept nogil:
     """Point from the second centre to the first; centres are means of the sides."""
-    cdef double first = 0.0, second = 0.0
+    cdef double first = 0.0, second = 0.0, least
     cdef int64_t feature
     if spherical:
         for feature in range(sums.shape[0]):
             first += sums[feature, 0] * sums[feature, 0]
             second += sums[feature, 1] * sums[feature, 1]
-        first = 1.0 / sqrt(first) if first > 0.0 else 0.0
-        second = 1.0 / sqrt(second) if second > 0.0 else 0.0
+        # A side of zero vectors keeps what rounding left of the rows that were there
+        # before; scaled to unit length, that would be a direction like any other.
+        least = ROUNDING * (first + second)
+        first = 1.0 / sqrt(first) if first > least else 0.0
+        second = 1.0 / sqrt(second) if second > least else 0.0
     else:
         first = 1.0 / n_first
         second = 1.0 / (n_rows - n_first)
