@@ -5,6 +5,7 @@ from scipy import sparse
 
 from skxmr._compressed import Compressed
 from skxmr._cython._search import ROWS_OF_MARK
+from skxmr._version import refuse_newer
 from skxmr.node_weights import NodeWeights
 from skxmr.weights import LinearWeights
 
@@ -171,13 +172,7 @@ class SearchLayout:
         return layout
 
     def __setstate__(self, state):
-        version = state.get("version", 0)
-        if version > LAYOUT_VERSION:
-            raise ValueError(
-                f"This model was saved with layout version {version}, by a newer "
-                f"skxmr than this one, which reads layouts up to version "
-                f"{LAYOUT_VERSION}. Upgrade skxmr to load it."
-            )
+        refuse_newer(state, LAYOUT_VERSION, "This model")
         self.__dict__.update(state)
 
     def to_levels(self):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skxmr._cython._dense_search import count_by_node, order_by_node
+from skxmr._version import refuse_newer
 
 __all__ = ["NODE_WEIGHTS_VERSION", "NodeWeights"]
 
@@ -82,13 +83,7 @@ class NodeWeights:
         return cls(offsets, features, weights)
 
     def __setstate__(self, state):
-        version = state.get("version", 0)
-        if version > NODE_WEIGHTS_VERSION:
-            raise ValueError(
-                f"This model was saved with weights by node of version {version}, by a "
-                f"newer skxmr than this one, which reads versions up to "
-                f"{NODE_WEIGHTS_VERSION}. Upgrade skxmr to load it."
-            )
+        refuse_newer(state, NODE_WEIGHTS_VERSION, "The weights by node of this model")
         self.__dict__.update(state)
 
     @property

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from skxmr._cython import _terms as kernel
+from skxmr._version import refuse_newer
 
 __all__ = ["GrowingTerms", "Terms", "grown", "run_kernel"]
 
@@ -93,13 +94,7 @@ class Terms:
         return {**self.__dict__, "_numbers": None}
 
     def __setstate__(self, state):
-        version = state.get("version", 0)
-        if version > TERMS_VERSION:
-            raise ValueError(
-                f"This vocabulary was saved in version {version} of its layout, by a "
-                f"newer skxmr than this one, which reads versions up to "
-                f"{TERMS_VERSION}. Upgrade skxmr to load it."
-            )
+        refuse_newer(state, TERMS_VERSION, "This vocabulary")
         self.__dict__.update(state)
 
     def arrays(self):
