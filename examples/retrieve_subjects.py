@@ -7,16 +7,23 @@ the titles that were described so far, `TextRetriever` learns to find the terms 
 new one.
 """
 
+import os
 import time
 
 from skxmr import TextRetriever, XRLinearClassifier
-from skxmr.datasets import load_subjects
+from skxmr.datasets import load_full, load_subjects
 from skxmr.metrics import ndcg_at_k, precision_at_k, recall_at_k
 
 # %%
-# Each row has a title, and marks in a sparse matrix which of the terms it has.
-train = load_subjects(subset="train")
-test = load_subjects(subset="test")
+# Each row has a title, and marks in a sparse matrix which of the terms it has. The
+# sample ships with the package; the full set is read where an environment variable
+# names its folder.
+if "SKXMR_DATA" in os.environ:
+    train = load_full("subjects", subset="train")
+    test = load_full("subjects", subset="test")
+else:
+    train = load_subjects(subset="train")
+    test = load_subjects(subset="test")
 print(f"{len(train.data):,} titles to learn from, {train.target.shape[1]:,} terms")
 
 # %%
