@@ -44,7 +44,10 @@ def select_terms(terms, n_documents, *, min_df, max_df, max_features, binary, dt
     low = min_df if isinstance(min_df, Integral) else min_df * n_documents
     high = max_df if isinstance(max_df, Integral) else max_df * n_documents
     if high < low:
-        raise ValueError("max_df corresponds to < documents than min_df")
+        raise ValueError(
+            f"max_df corresponds to < documents than min_df: max_df={max_df} is {high} "
+            f"and min_df={min_df} is {low} of the {n_documents} documents."
+        )
     frequency = terms.document_counts[: len(terms)]
     order = np.flatnonzero((frequency >= low) & (frequency <= high))
     if len(order) == 0:

@@ -283,9 +283,11 @@ def test_the_kind_of_input_does_not_matter():
     wide = sparse.csr_array(X)
     wide.indices = wide.indices.astype(np.int64)
     wide.indptr = wide.indptr.astype(np.int64)
-    shuffled = sparse.csr_array(
-        (X.data[::-1].copy(), X.indices[::-1].copy(), X.indptr), shape=X.shape
-    )[::-1]
+    backwards = sparse.csr_array(
+        (X.data[::-1], X.indices[::-1], X.nnz - X.indptr[::-1]), shape=X.shape
+    )
+    unsorted = backwards[::-1]
+    assert not unsorted.has_sorted_indices
     halves = sparse.csr_array(
         (np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), X.indptr * 2), shape=X.shape
     )
@@ -296,12 +298,14 @@ def test_the_kind_of_input_does_not_matter():
         X.toarray(),
         np.asfortranarray(X.toarray()),
         wide,
+        unsorted,
         halves,
     ):
         assert_same_model(fit(other, Y), expected)
         np.testing.assert_array_equal(expected.rank(other)[0], expected.rank(X)[0])
-    assert shuffled.shape == X.shape
-    assert halves.nnz == 2 * X.nnz  # the user's own array is as it was
+    # The user's own arrays are as they were.
+    assert not unsorted.has_sorted_indices
+    assert halves.nnz == 2 * X.nnz
 
 
 def test_hashed_features_cost_no_more_than_those_that_are_used():
