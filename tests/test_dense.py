@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from twins import (
+    assert_found,
     compress,
+    levels_from_dense,
+    random_levels,
+    random_tree,
     search_twin,
-    weights_from_dense,
     weights_to_dense,
 )
 
@@ -44,39 +47,18 @@ def assert_same_arrays(one, other):
 # Search
 
 
-def random_levels(tree, rng, scale, n_features=N_FEATURES):
-    """Dense weights of every level; some models constant, some weights equal."""
-    levels = []
-    for size in tree.level_sizes[1:]:
-        W = rng.integers(-2, 3, size=(n_features, size)) * scale
-        W[rng.random(W.shape) < 0.3] = 0
-        intercepts = rng.integers(-1, 2, size=size) * scale
-        constant = rng.random(size) < 0.2
-        W[:, constant] = 0
-        intercepts[constant] = rng.choice([-np.inf, np.inf], size=constant.sum())
-        levels.append((W.astype(np.float32), intercepts.astype(np.float32)))
-    return levels
-
-
-def linear_weights(tree, levels):
-    return [
-        weights_from_dense(W, intercepts, tree.child_offsets[level])
-        for level, (W, intercepts) in enumerate(levels)
-    ]
-
-
 def lay_out(tree, levels, n_features=N_FEATURES):
-    weights = linear_weights(tree, levels)
+    weights = levels_from_dense(tree, levels)
     return SearchLayout.from_levels(tree, weights, n_features, by_node=True)
 
 
 @st.composite
 def problems(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n_nodes = int(rng.integers(2, 30))
-    parents = [-1] + [int(rng.integers(max(0, i - 6), i)) for i in range(1, n_nodes)]
-    tree = LabelTree.from_parents(parents)
-    levels = random_levels(tree, rng, draw(st.sampled_from([0.25, 1.0, 100.0])))
+    tree = random_tree(rng)
+    levels = random_levels(
+        tree, rng, draw(st.sampled_from([0.25, 1.0, 100.0])), N_FEATURES
+    )
     X = rng.integers(-2, 3, size=(draw(st.integers(0, 20)), N_FEATURES))
     return tree, levels, X.astype(np.float32)
 
@@ -97,13 +79,7 @@ def test_search_agrees_with_its_twin(problem, k, beam_width, transform):
         expected = search_twin(
             x, tree, levels, k=k, beam_width=beam_width, transform=transform
         )
-        found = columns[i][columns[i] >= 0].tolist()
-        assert found == [column for column, _ in expected]
-        np.testing.assert_allclose(
-            scores[i, : len(found)], [score for _, score in expected], rtol=1e-6
-        )
-        assert (columns[i, len(found) :] == -1).all()
-        assert np.isneginf(scores[i, len(found) :]).all()
+        assert_found(columns[i], scores[i], expected)
 
 
 def embeddings(n_rows, n_features, n_groups, n_labels, seed=0):
@@ -169,7 +145,7 @@ def test_search_does_not_depend_on_how_it_is_cut(monkeypatch, places, n_jobs):
 
 def test_without_weights_by_node_rows_are_compressed():
     tree, levels, X = embeddings(10, 30, 8, 100)
-    plain = SearchLayout.from_levels(tree, linear_weights(tree, levels), 30)
+    plain = SearchLayout.from_levels(tree, levels_from_dense(tree, levels), 30)
     assert plain.by_node is None
     assert_same_arrays(
         beam_search(rows_of(X), plain, **WIDE),
@@ -221,7 +197,7 @@ def test_a_row_of_another_length_is_refused(n_values):
 @given(problems())
 def test_weights_by_node_are_the_columns_of_the_weights(problem):
     tree, levels, _ = problem
-    by_node = NodeWeights.from_levels(tree, linear_weights(tree, levels), N_FEATURES)
+    by_node = NodeWeights.from_levels(tree, levels_from_dense(tree, levels), N_FEATURES)
     W = np.hstack([W for W, _ in levels])
     expected = sparse.csc_array(W)
     np.testing.assert_array_equal(by_node.node_offsets, expected.indptr)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twins import compress, search_twin, weights_from_dense
+from twins import (
+    assert_found,
+    compress,
+    levels_from_dense,
+    random_levels,
+    random_tree,
+    search_twin,
+    weights_from_dense,
+)
 
 from skxmr import search
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
@@ -16,42 +24,18 @@ TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]
 N_FEATURES = 6
 
 
-def random_tree(rng):
-    n_nodes = int(rng.integers(2, 30))
-    parents = [-1] + [int(rng.integers(max(0, i - 6), i)) for i in range(1, n_nodes)]
-    return LabelTree.from_parents(parents)
-
-
-def random_levels(tree, rng, scale):
-    """Dense weights of every level; some models constant, some weights equal."""
-    levels = []
-    for size in tree.level_sizes[1:]:
-        W = rng.integers(-2, 3, size=(N_FEATURES, size)) * scale
-        W[rng.random(W.shape) < 0.5] = 0
-        intercepts = rng.integers(-1, 2, size=size) * scale
-        constant = rng.random(size) < 0.2
-        W[:, constant] = 0
-        intercepts[constant] = rng.choice([-np.inf, np.inf], size=constant.sum())
-        levels.append((W.astype(np.float32), intercepts.astype(np.float32)))
-    return levels
-
-
 def lay_out(tree, dense_levels):
-    return SearchLayout.from_levels(
-        tree,
-        [
-            weights_from_dense(W, intercepts, tree.child_offsets[level])
-            for level, (W, intercepts) in enumerate(dense_levels)
-        ],
-        len(dense_levels[0][0]),
-    )
+    levels = levels_from_dense(tree, dense_levels)
+    return SearchLayout.from_levels(tree, levels, len(dense_levels[0][0]))
 
 
 @st.composite
 def problems(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     tree = random_tree(rng)
-    levels = random_levels(tree, rng, draw(st.sampled_from([0.25, 1.0, 100.0])))
+    levels = random_levels(
+        tree, rng, draw(st.sampled_from([0.25, 1.0, 100.0])), N_FEATURES
+    )
     X = rng.integers(-2, 3, size=(4, N_FEATURES)) * (rng.random((4, N_FEATURES)) < 0.6)
     return tree, levels, X.astype(np.float32)
 
@@ -77,13 +61,7 @@ def test_search_agrees_with_its_twin(problem, k, beam_width, transform):
         expected = search_twin(
             x, tree, levels, k=k, beam_width=beam_width, transform=transform
         )
-        found = columns[i][columns[i] >= 0].tolist()
-        assert found == [column for column, _ in expected]
-        np.testing.assert_allclose(
-            scores[i, : len(found)], [score for _, score in expected], rtol=1e-6
-        )
-        assert (columns[i, len(found) :] == -1).all()
-        assert np.isneginf(scores[i, len(found) :]).all()
+        assert_found(columns[i], scores[i], expected)
 
 
 @settings(deadline=None)
@@ -215,7 +193,7 @@ def assert_same_arrays(one, other):
 def test_nodes_of_an_upper_level():
     rng = np.random.default_rng(3)
     tree = LabelTree.from_parents([-1, 0, 0, 0, 1, 1, 2, 3, 3])
-    levels = random_levels(tree, rng, 1.0)[:1]
+    levels = random_levels(tree, rng, 1.0, N_FEATURES)[:1]
     x = np.ones((1, N_FEATURES), dtype=np.float32)
     nodes, _ = beam_search(
         compress(x),
@@ -299,7 +277,7 @@ def test_results_do_not_depend_on_n_jobs(monkeypatch, n_jobs):
     monkeypatch.setattr(search, "_MIN_ROWS_OF_A_TASK", 16)
     rng = np.random.default_rng(0)
     tree = random_tree(rng)
-    layout = lay_out(tree, random_levels(tree, rng, 1.0))
+    layout = lay_out(tree, random_levels(tree, rng, 1.0, N_FEATURES))
     X = compress(rng.normal(size=(300, N_FEATURES)))
     arguments = {"k": 5, "beam_width": 2, "score_transform": "l3-hinge"}
     expected = beam_search(X, layout, **arguments)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
+from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights
 
 
@@ -52,6 +53,34 @@ def weights_to_dense(weights, child_offsets, n_features):
     return W
 
 
+def levels_from_dense(tree, dense_levels):
+    """LinearWeights of every level from (matrix, intercepts) of each."""
+    return [
+        weights_from_dense(W, intercepts, tree.child_offsets[level])
+        for level, (W, intercepts) in enumerate(dense_levels)
+    ]
+
+
+def random_tree(rng):
+    n_nodes = int(rng.integers(2, 30))
+    parents = [-1] + [int(rng.integers(max(0, i - 6), i)) for i in range(1, n_nodes)]
+    return LabelTree.from_parents(parents)
+
+
+def random_levels(tree, rng, scale, n_features):
+    """Dense weights of every level; some models constant, some weights equal."""
+    levels = []
+    for size in tree.level_sizes[1:]:
+        W = rng.integers(-2, 3, size=(n_features, size)) * scale
+        W[rng.random(W.shape) < 0.5] = 0
+        intercepts = rng.integers(-1, 2, size=size) * scale
+        constant = rng.random(size) < 0.2
+        W[:, constant] = 0
+        intercepts[constant] = rng.choice([-np.inf, np.inf], size=constant.sum())
+        levels.append((W.astype(np.float32), intercepts.astype(np.float32)))
+    return levels
+
+
 def log_transform(margins, name):
     with np.errstate(over="ignore", divide="ignore"):
         if name == "sigmoid":
@@ -77,6 +106,17 @@ def search_twin(x, tree, dense_levels, *, k, beam_width, transform, nodes=False)
         kept = sorted(candidates)[:size]
         beam = [(-negative, child) for negative, _, child in kept]
     return [(int(key), -negative) for negative, key, _ in kept]
+
+
+def assert_found(columns, scores, expected):
+    """One row of a search has what its twin found, best first, and padding after it."""
+    found = columns[columns >= 0].tolist()
+    assert found == [column for column, _ in expected]
+    np.testing.assert_allclose(
+        scores[: len(found)], [score for _, score in expected], rtol=1e-6
+    )
+    assert (columns[len(found) :] == -1).all()
+    assert np.isneginf(scores[len(found) :]).all()
 
 
 def objective(w, b, X, y, costs, loss):
