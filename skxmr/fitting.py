@@ -11,7 +11,7 @@ from skxmr._dense import DenseRows
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune
-from skxmr.training import LevelResult, Problem, train_level
+from skxmr.training import LevelResult, Problem, train_levels
 from skxmr.tree import LabelTree
 
 __all__ = ["TrainedTree", "TrainingSettings", "train_tree"]
@@ -125,13 +125,46 @@ def _with_jobs(indexer, n_jobs):
 
 
 def _train_levels(X, Y, tree, settings, n_jobs, report):
+    train = (
+        _train_at_once if settings.negative_sampling == "parents" else _train_one_by_one
+    )
+    results = train(X, Y, tree, settings, n_jobs, report)
     floor = settings.problem.weight_floor
-    problem = settings.problem
-    if settings.negative_sampling != "parents":
-        # The matcher that brings negatives is not pruned at all.
-        problem = replace(problem, weight_floor=0.0)
+    return TrainedTree(
+        tree,
+        tuple(prune(result.weights, floor) for result in results),
+        n_iter=max(result.n_iter for result in results),
+        n_trained=sum(result.n_trained for result in results),
+        n_unconverged=sum(result.n_unconverged for result in results),
+    )
+
+
+def _train_at_once(X, Y, tree, settings, n_jobs, report):
+    """Train all levels together: none needs another where parents bring the rows."""
+    levels, problems = [], []
+    parents = _root(Y)
+    for level, children in enumerate(tree.roll_up(Y), start=1):
+        levels.append(
+            level_targets(
+                tree, level, parents, children, None, negative_sampling="parents"
+            )
+        )
+        problems.append(_level_problem(settings.problem, level))
+        parents = children
+    results = train_levels(X, levels, problems, n_jobs=n_jobs)
+    for level, (targets, result) in enumerate(
+        zip(levels, results, strict=True), start=1
+    ):
+        report.trained(level, tree, targets, result)
+    return results
+
+
+def _train_one_by_one(X, Y, tree, settings, n_jobs, report):
+    """Train a level when those above it can be searched: they bring its negatives."""
+    # The matcher that brings negatives is not pruned at all.
+    problem = replace(settings.problem, weight_floor=0.0)
     results: list[LevelResult] = []
-    parents = sparse.csr_array(np.ones((Y.shape[0], 1), dtype=np.float32))
+    parents = _root(Y)
     for level, children in enumerate(tree.roll_up(Y), start=1):
         weights = [result.weights for result in results]
         matched = _match(X, tree, weights, settings, n_jobs)
@@ -143,22 +176,27 @@ def _train_levels(X, Y, tree, settings, n_jobs, report):
             matched,
             negative_sampling=settings.negative_sampling,
         )
-        seeded = replace(problem, seed=_level_seed(problem.seed, level))
-        results.append(train_level(X, targets, seeded, n_jobs=n_jobs))
+        problems = [_level_problem(problem, level)]
+        results += train_levels(X, [targets], problems, n_jobs=n_jobs)
         report.trained(level, tree, targets, results[-1])
         parents = children
-    return TrainedTree(
-        tree,
-        tuple(prune(result.weights, floor) for result in results),
-        n_iter=max(result.n_iter for result in results),
-        n_trained=sum(result.n_trained for result in results),
-        n_unconverged=sum(result.n_unconverged for result in results),
-    )
+    return results
+
+
+def _root(Y):
+    """Make the level above the first: one node, which has all rows."""
+    return sparse.csr_array(np.ones((Y.shape[0], 1), dtype=np.float32))
+
+
+def _level_problem(problem, level):
+    """Give a level the problem with a seed of its own."""
+    seed = int(np.random.SeedSequence([problem.seed, level]).generate_state(1)[0])
+    return replace(problem, seed=seed)
 
 
 def _match(X, tree, weights, settings, n_jobs):
-    """Rows that the matcher brings to each parent; None where there is no matcher."""
-    if settings.negative_sampling == "parents" or not weights:
+    """Rows that the matcher brings to each parent; None where nothing is above."""
+    if not weights:
         return None
     is_logistic = settings.problem.loss == "log_loss"
     return matched_rows(
@@ -169,10 +207,6 @@ def _match(X, tree, weights, settings, n_jobs):
         score_transform="sigmoid" if is_logistic else "l3-hinge",
         n_jobs=n_jobs,
     )
-
-
-def _level_seed(seed, level):
-    return int(np.random.SeedSequence([seed, level]).generate_state(1)[0])
 
 
 def _check_tree(tree, n_labels, indexer):

@@ -7,6 +7,7 @@ model does not depend on where or how parallel it was trained.
 """
 
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 
@@ -15,25 +16,24 @@ from skxmr._cython._training import (
     LEVELS,
     LOSSES,
     N_LANES,
-    copy_weights,
-    count_weights,
+    copy_kept,
     fill_costs,
-    gather_rows,
+    find_kept,
     order_by_feature,
-    renumber_features,
     solve_block,
     solve_dense_block,
     square_norms,
 )
 from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks
+from skxmr.compaction import CompactRows, compact
 from skxmr.weights import LinearWeights
 
-__all__ = ["LevelResult", "LevelTargets", "Problem", "train_level"]
+__all__ = ["LevelResult", "LevelTargets", "Problem", "train_levels"]
 
-# A task of this many (non-zero, block of children) pairs takes some tens of
-# milliseconds: long beside its overhead, short beside a level.
-_TASK_WORK = 4_000_000
+# A task of this many (non-zero, block of children) pairs takes about ten milliseconds:
+# long beside its overhead, short beside a level.
+_TASK_WORK = 500_000
 
 
 @dataclass(frozen=True)
@@ -160,31 +160,34 @@ class _ItemResult:
     converged: np.ndarray
 
 
-def train_level(X, targets, problem, *, n_jobs=None):
-    """Train the models of all nodes of one level.
+def train_levels(X, levels, problems, *, n_jobs=None):
+    """Train the models of all nodes of some levels, all in one go.
+
+    Levels do not wait for each other: a level of few parents, of which each is much
+    work, keeps some workers busy and the others take the next.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each training row
-    targets : LevelTargets
-    problem : Problem
+    levels : sequence of LevelTargets
+    problems : sequence of Problem, one for each level
     n_jobs : int or None
 
     Returns
     -------
-    LevelResult
+    list of LevelResult
     """
-    items = _list_items(X, targets)
+    items = [_list_items(X, targets) for targets in levels]
     tasks = (
         _Task(X, targets.between(first, last + 1), first, group, problem)
-        for first, last, group in _group_items(items)
+        for targets, problem, listed in zip(levels, problems, items, strict=True)
+        for first, last, group in _group_items(listed)
     )
-    results = [
-        result
-        for results in run_tasks(_train_task, tasks, n_jobs=n_jobs)
-        for result in results
+    results = chain.from_iterable(run_tasks(_train_task, tasks, n_jobs=n_jobs))
+    return [
+        _assemble(listed, list(islice(results, len(listed))), targets)
+        for listed, targets in zip(items, levels, strict=True)
     ]
-    return _assemble(items, results, targets)
 
 
 def _list_items(X, targets):
@@ -224,13 +227,13 @@ def _group_items(items):
 
 def _train_task(task):
     """Train the items of a task; the unit that joblib sends to a worker."""
-    marker = np.full(task.X.length, -1, dtype=np.int32)
+    numbers = np.full(task.X.length, -1, dtype=np.int32)
     gather = _point_at if isinstance(task.X, DenseRows) else _gather
     results, gathered, last_parent = [], None, -1
     for item in task.items:
         if item.parent != last_parent:
             rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
-            gathered = gather(task.X, rows.indices, task.problem.fit_intercept, marker)
+            gathered = gather(task.X, rows.indices, task.problem.fit_intercept, numbers)
             last_parent = item.parent
         results.append(_train_item(task, item, rows, gathered))
     return results
@@ -241,17 +244,29 @@ def _one(place):
 
 
 @dataclass(frozen=True)
-class _GatheredRows:
-    """A parent's rows, with their features renumbered 0 to n_features - 1."""
+class _SparseRows:
+    """A parent's rows, compacted."""
 
-    offsets: np.ndarray
-    features: np.ndarray
-    values: np.ndarray
-    norms: np.ndarray
-    distinct: np.ndarray  # the feature of each new number, ascending
+    compact: CompactRows
+
+    @property
+    def n_columns(self):
+        return self.compact.n_columns
+
+    @property
+    def features(self):
+        return self.compact.features
+
+    @property
+    def models(self):
+        rows = self.compact
+        return rows.sources, rows.scales, rows.places
 
     def solve(self, *arguments):
-        solve_block(self.offsets, self.features, self.values, self.norms, *arguments)
+        rows = self.compact
+        solve_block(
+            rows.offsets, rows.columns, rows.values, rows.own, rows.norms, *arguments
+        )
 
 
 @dataclass(frozen=True)
@@ -261,56 +276,45 @@ class _PointedRows:
     values: np.ndarray
     rows: np.ndarray
     norms: np.ndarray
-    distinct: np.ndarray  # all features
+
+    @property
+    def n_columns(self):
+        return self.values.shape[1]
+
+    @property
+    def features(self):
+        return np.arange(self.n_columns, dtype=np.int32)
+
+    @property
+    def models(self):
+        return self.features, np.ones(self.n_columns, dtype=np.float32), self.features
 
     def solve(self, *arguments):
         solve_dense_block(self.values, self.rows, self.norms, *arguments)
 
 
-def _point_at(X, rows, fit_intercept, marker):  # noqa: ARG001 - called as _gather is
+def _point_at(X, rows, fit_intercept, numbers):  # noqa: ARG001 - called as _gather is
     norms = np.empty(len(rows), dtype=np.float32)
     square_norms(X.values, rows, fit_intercept, norms)
-    return _PointedRows(X.values, rows, norms, np.arange(X.length, dtype=np.int32))
+    return _PointedRows(X.values, rows, norms)
 
 
-def _gather(X, rows, fit_intercept, marker):
-    n_entries = int(X.sizes[rows].sum())
-    gathered = _GatheredRows(
-        offsets=np.empty(len(rows) + 1, dtype=np.int64),
-        features=np.empty(n_entries, dtype=np.int32),
-        values=np.empty(n_entries, dtype=np.float32),
-        norms=np.empty(len(rows), dtype=np.float32),
-        distinct=np.empty(n_entries, dtype=np.int32),
-    )
-    n_distinct = gather_rows(
-        X.offsets,
-        X.indices,
-        X.values,
-        rows,
-        fit_intercept,
-        marker,
-        gathered.offsets,
-        gathered.features,
-        gathered.values,
-        gathered.norms,
-        gathered.distinct,
-    )
-    distinct = np.sort(gathered.distinct[:n_distinct])
-    renumber_features(distinct, marker, gathered.features)
-    return replace(gathered, distinct=distinct)
+def _gather(X, rows, fit_intercept, numbers):
+    return _SparseRows(compact(X, rows, fit_intercept, numbers))
 
 
 def _train_item(task, item, rows, gathered):
     """Solve an item's children block by block and keep their weights sparse."""
     problem = task.problem
-    n_rows, n_features = len(rows.indices), len(gathered.distinct)
+    n_rows, n_columns = len(rows.indices), gathered.n_columns
     seed = _seed(problem.seed, item.parent)
     first_child = task.targets.child_offsets[item.parent - task.first_parent]
-    costs = np.empty((n_rows, N_LANES), dtype=np.float32)
-    duals = np.empty((n_rows, N_LANES), dtype=np.float32)
+    costs = _aligned((n_rows, N_LANES))
+    duals = _aligned((n_rows, N_LANES))
+    weights = _aligned((n_columns, N_LANES))
+    narrow = _aligned(N_LANES // 2 * (2 * n_rows + n_columns))
     order = np.empty(n_rows, dtype=np.int32)
-    dense = np.empty((n_features, N_LANES), dtype=np.float32)
-    counts = np.zeros(n_features, dtype=np.int64)
+    counts = np.zeros(len(gathered.features), dtype=np.int64)
     n_children = item.stop - item.start
     n_padded = -(-n_children // N_LANES) * N_LANES
     intercepts = np.empty(n_padded, dtype=np.float32)
@@ -329,6 +333,7 @@ def _train_item(task, item, rows, gathered):
             right.offsets,
             right.indices,
             right.values * np.float32(problem.positive_cost),
+            LOSSES[problem.loss],
             costs,
         )
         gathered.solve(
@@ -340,20 +345,28 @@ def _train_item(task, item, rows, gathered):
             seed,
             len(LEVELS) - 1,
             order,
+            narrow,
             duals,
-            dense,
+            weights,
             intercepts[block],
             n_sweeps[block],
             converged[block],
         )
-        kept.append(
-            _sparsify(dense, n_lanes, item.start + start, problem.weight_floor, counts)
-        )
+        solved = (weights, duals, *gathered.models)
+        kept.append(_sparsify(solved, problem.weight_floor, item.start + start, counts))
     return _ItemResult(
-        _chunk(gathered.distinct, counts, kept, intercepts[:n_children]),
+        _chunk(gathered.features, counts, kept, intercepts[:n_children]),
         n_sweeps[:n_children],
         converged[:n_children],
     )
+
+
+def _aligned(shape):
+    """Uninitialised float32 whose first entry, so every 16th, starts a cache line."""
+    n_bytes = int(np.prod(shape)) * 4
+    memory = np.empty(n_bytes + 64, dtype=np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + n_bytes].view(np.float32).reshape(shape)
 
 
 def _seed(seed, parent):
@@ -361,15 +374,15 @@ def _seed(seed, parent):
     return int(np.random.SeedSequence([seed, parent]).generate_state(1, np.uint64)[0])
 
 
-def _sparsify(dense, n_lanes, first_child, floor, counts):
+def _sparsify(solved, floor, first_child, counts):
     """List the (feature, child, weight) triplets kept, and count them by feature."""
-    n_kept = count_weights(dense, n_lanes, floor, counts)
-    features = np.empty(n_kept, dtype=np.int32)
-    children = np.empty(n_kept, dtype=np.int32)
-    weights = np.empty(n_kept, dtype=np.float32)
-    copy_weights(dense, n_lanes, floor, features, children, weights)
-    children += first_child
-    return features, children, weights
+    *models, places = solved
+    bits = np.empty(len(places), dtype=np.uint16)
+    n_kept = find_kept(*models, floor, bits)
+    features, children = np.empty((2, n_kept), dtype=np.int32)
+    kept = np.empty(n_kept, dtype=np.float32)
+    copy_kept(*solved, bits, first_child, counts, features, children, kept)
+    return features, children, kept
 
 
 def _chunk(distinct, counts, kept, intercepts):

@@ -12,11 +12,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 from skxmr._cython._training import N_LANES
-from twins import compress, objective, random_sparse, weights_to_dense
+from twins import (
+    compress,
+    objective,
+    random_sparse,
+    train_level,
+    weights_to_dense,
+)
 
 from skxmr import training
 from skxmr._compressed import Compressed
-from skxmr.training import LevelTargets, Problem, train_level
+from skxmr.training import LevelTargets, Problem
 from skxmr.weights import LinearWeights
 
 LOSSES = ["squared_hinge", "hinge", "log_loss"]
@@ -199,7 +205,7 @@ def train_one_twin(X, y, problem):
             dual = min(max(duals[i] - step, 0), bounds[i])
             w += (dual - duals[i]) * y[i] * X[i]
             duals[i] = dual
-        if max(violations) - min(violations) <= problem.tol:
+        if max(0, *violations) - min(0, *violations) <= problem.tol:
             break
     return w[:-1], w[-1], sweep
 

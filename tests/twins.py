@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
+from skxmr.training import train_levels
 from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights
 
@@ -127,3 +128,8 @@ def objective(w, b, X, y, costs, loss):
         "log_loss": np.logaddexp(0, -margins),
     }[loss]
     return (w @ w + b * b) / 2 + costs @ losses
+
+
+def train_level(X, targets, problem):
+    """Train one level, as `skxmr.training.train_levels` does many."""
+    return train_levels(X, [targets], [problem])[0]

@@ -1,10 +1,10 @@
 """Trains the linear models of one parent's children by dual coordinate descent.
 
-All children of a parent share their training rows. The rows are gathered once,
-with features renumbered 0, 1, ...; then blocks of LANES children are solved side
-by side (include/sweep.h): weights and dual variables are stored row-major with the
-child last, so that one pass over a row computes all margins and one more updates all
-weights.
+All children of a parent share their training rows (`_compaction.pyx`). Blocks of LANES
+of them are solved side by side (include/sweep.h): weights and dual variables are stored
+row-major with the child last, so that one pass over a row computes all margins and one
+more updates all weights. Children stop at different times: when half of a block has,
+the rest move closer together.
 
 Hinge losses: Hsieh et al., "A dual coordinate descent method for large-scale
 linear SVM", ICML 2008. Logistic loss: the dual of Yu, Huang and Lin, "Dual
@@ -15,7 +15,7 @@ of the dual variable, where Newton's method is well conditioned.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, fabsf
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memset
 
 cdef extern from "include/sweep.h" nogil:
@@ -33,16 +33,18 @@ cdef extern from "include/sweep.h" nogil:
         const int64_t* offsets
         const int32_t* features
         const float* values
+        const float* own
         const float* dense
         const int32_t* rows
         int64_t width
         const float* norms
-        const float* costs
         int loss
         int fit_intercept
+        int is_large
 
     ctypedef struct State "skxmr_state":
         const int32_t* order
+        const float* costs
         float* duals
         float* weights
         float* intercepts
@@ -51,7 +53,27 @@ cdef extern from "include/sweep.h" nogil:
         float* lowest
 
     int best_level "skxmr_best_level"()
-    void sweep "skxmr_sweep"(const Problem* problem, State* state, int level)
+    void sweep "skxmr_sweep"(
+        const Problem* problem, State* state, int lanes, int level
+    )
+    double sigmoid "skxmr_sigmoid"(double x)
+
+cdef extern from "include/keep.h" nogil:
+    unsigned int kept_lanes "skxmr_kept_lanes"(
+        const float* source, float scale, float floor
+    )
+    int lowest_bit "skxmr_lowest_bit"(unsigned int bits)
+
+cdef extern from "include/bits.h" nogil:
+    int count_bits "skxmr_count_bits"(uint64_t word)
+
+# A block that has this many lanes left, or half of those it has, takes fewer.
+cdef enum:
+    FEWEST_LANES = 4
+
+# Weights and rows of more bytes than this are read ahead: about what is left of a
+# core's own cache. Reading ahead what is there already costs a tenth.
+cdef int64_t CACHE_BYTES = 1_500_000
 
 N_LANES = LANES
 LOSSES = {"squared_hinge": SQUARED_HINGE, "hinge": HINGE, "log_loss": LOG_LOSS}
@@ -64,60 +86,8 @@ LEVELS = [
 ]
 
 
-# Gathering
+# Preparing
 # ---------
-
-def gather_rows(
-    const int64_t[::1] X_indptr,   # IN (n_samples + 1,)
-    const int32_t[::1] X_indices,  # IN
-    const float[::1] X_values,     # IN
-    const int32_t[::1] rows,       # IN (n_rows,)
-    bint fit_intercept,
-    int32_t[::1] marker,           # SCRATCH (n_features,), all -1
-    int64_t[::1] offsets,          # OUT (n_rows + 1,)
-    int32_t[::1] features,         # OUT (nnz of the rows,)
-    float[::1] values,             # OUT (nnz of the rows,)
-    float[::1] norms,              # OUT (n_rows,): squared, the intercept's 1 too
-    int32_t[::1] distinct,         # OUT (nnz of the rows,)
-):
-    """Copy rows and list their distinct features as they come; return how many."""
-    cdef int64_t i, entry, position = 0, n_distinct = 0
-    cdef int32_t feature
-    cdef double norm
-    with nogil:
-        offsets[0] = 0
-        for i in range(rows.shape[0]):
-            norm = fit_intercept
-            for entry in range(X_indptr[rows[i]], X_indptr[rows[i] + 1]):
-                feature = X_indices[entry]
-                if marker[feature] < 0:
-                    marker[feature] = 0
-                    distinct[n_distinct] = feature
-                    n_distinct += 1
-                features[position] = feature
-                values[position] = X_values[entry]
-                norm += <double>X_values[entry] * X_values[entry]
-                position += 1
-            offsets[i + 1] = position
-            norms[i] = <float>norm
-    return n_distinct
-
-
-def renumber_features(
-    const int32_t[::1] distinct,   # IN (n_distinct,), ascending
-    int32_t[::1] marker,           # SCRATCH (n_features,); all -1 again at the end
-    int32_t[::1] features,         # IN and OUT (nnz of the rows,)
-):
-    """Replace each feature by its place in `distinct`."""
-    cdef int64_t i
-    with nogil:
-        for i in range(distinct.shape[0]):
-            marker[distinct[i]] = <int32_t>i
-        for i in range(features.shape[0]):
-            features[i] = marker[features[i]]
-        for i in range(distinct.shape[0]):
-            marker[distinct[i]] = -1
-
 
 def square_norms(
     const float[:, ::1] X,         # IN (n_samples, n_features)
@@ -142,21 +112,31 @@ def fill_costs(
     const int64_t[::1] child_offsets,  # IN (n_children + 1,), at most LANES children
     const int32_t[::1] child_rows,     # IN: the rows of each child, ascending
     const float[::1] child_costs,      # IN: the cost of each
+    int loss,
     float[:, ::1] costs,               # OUT (n_rows, LANES)
 ):
-    """Fill signed costs: > 0 where a child is right, < 0 where wrong, 0 to ignore."""
+    """Fill signed costs: > 0 where a child is right, < 0 where wrong, 0 to ignore.
+
+    For the squared hinge loss, 1 / (2 cost) stands for a cost: the sweeps use that.
+    """
     cdef int64_t i, entry, lane, n_lanes = child_offsets.shape[0] - 1
     cdef int64_t n_rows = rows.shape[0]
+    cdef float wrong
     with nogil:
         for i in range(n_rows):
+            wrong = -_stored_cost(negative_costs[i], loss)
             for lane in range(LANES):
-                costs[i, lane] = -negative_costs[i] if lane < n_lanes else 0.0
+                costs[i, lane] = wrong if lane < n_lanes else 0.0
         for lane in range(n_lanes):
             i = 0
             for entry in range(child_offsets[lane], child_offsets[lane + 1]):
                 i = _find(rows, i, n_rows, child_rows[entry])
                 if i < n_rows and rows[i] == child_rows[entry]:
-                    costs[i, lane] = child_costs[entry]
+                    costs[i, lane] = _stored_cost(child_costs[entry], loss)
+
+
+cdef inline float _stored_cost(float cost, int loss) noexcept nogil:
+    return <float>(0.5 / cost) if loss == SQUARED_HINGE and cost != 0 else cost
 
 
 cdef inline int64_t _find(
@@ -183,10 +163,11 @@ cdef inline int64_t _find(
 
 def solve_block(
     const int64_t[::1] offsets,    # IN (n_rows + 1,)
-    const int32_t[::1] features,   # IN (nnz,)
+    const int32_t[::1] columns,    # IN (nnz,)
     const float[::1] values,       # IN (nnz,)
+    const float[::1] own,          # IN (n_rows,): squared norm of what a row has alone
     const float[::1] norms,        # IN (n_rows,): squared, the intercept's 1 included
-    const float[:, ::1] costs,     # IN (n_rows, LANES): signed; 0 is ignored
+    const float[:, ::1] costs,     # IN (n_rows, LANES): as `fill_costs` leaves them
     int loss,
     bint fit_intercept,
     double tol,
@@ -194,8 +175,9 @@ def solve_block(
     uint64_t seed,
     int level,                     # of instructions: a place in LEVELS
     int32_t[::1] order,            # SCRATCH (n_rows,)
-    float[:, ::1] duals,           # SCRATCH (n_rows, LANES)
-    float[:, ::1] weights,         # OUT (n_features, LANES)
+    float[::1] narrow,             # SCRATCH (LANES / 2 * (2 * n_rows + n_columns),)
+    float[:, ::1] duals,           # OUT (n_rows, LANES): times the sign of the row
+    float[:, ::1] weights,         # OUT (n_columns, LANES)
     float[::1] intercepts,         # OUT (LANES,)
     int32_t[::1] n_sweeps,         # OUT (LANES,)
     unsigned char[::1] converged,  # OUT (LANES,)
@@ -214,11 +196,12 @@ def solve_block(
         return
     problem.dense = NULL
     problem.offsets = &offsets[0]
-    problem.features = &features[0] if features.shape[0] else NULL
+    problem.features = &columns[0] if columns.shape[0] else NULL
     problem.values = &values[0] if values.shape[0] else NULL
+    problem.own = &own[0]
     _solve(
-        &problem, features.shape[0], norms, costs, loss, fit_intercept, tol, max_iter,
-        seed, level, order, duals, weights, intercepts, n_sweeps, converged,
+        &problem, columns.shape[0], norms, costs, loss, fit_intercept, tol, max_iter,
+        seed, level, order, narrow, duals, weights, intercepts, n_sweeps, converged,
     )
 
 
@@ -226,7 +209,7 @@ def solve_dense_block(
     const float[:, ::1] X,         # IN (n_samples, n_features)
     const int32_t[::1] rows,       # IN (n_rows,): those to train on
     const float[::1] norms,        # IN (n_rows,): squared, the intercept's 1 included
-    const float[:, ::1] costs,     # IN (n_rows, LANES): signed; 0 is ignored
+    const float[:, ::1] costs,     # IN (n_rows, LANES): as `fill_costs` leaves them
     int loss,
     bint fit_intercept,
     double tol,
@@ -234,7 +217,8 @@ def solve_dense_block(
     uint64_t seed,
     int level,                     # of instructions: a place in LEVELS
     int32_t[::1] order,            # SCRATCH (n_rows,)
-    float[:, ::1] duals,           # SCRATCH (n_rows, LANES)
+    float[::1] narrow,             # SCRATCH (LANES / 2 * (2 * n_rows + n_features),)
+    float[:, ::1] duals,           # OUT (n_rows, LANES): times the sign of the row
     float[:, ::1] weights,         # OUT (n_features, LANES)
     float[::1] intercepts,         # OUT (LANES,)
     int32_t[::1] n_sweeps,         # OUT (LANES,)
@@ -250,35 +234,52 @@ def solve_dense_block(
     problem.width = X.shape[1]
     _solve(
         &problem, norms.shape[0] * X.shape[1], norms, costs, loss, fit_intercept, tol,
-        max_iter, seed, level, order, duals, weights, intercepts, n_sweeps, converged,
+        max_iter, seed, level, order, narrow, duals, weights, intercepts, n_sweeps,
+        converged,
     )
+
+
+cdef struct Block:
+    # All lanes of a block, where they end; and the few that still move, side by side.
+    int64_t n_rows
+    int64_t n_weights
+    const float* costs
+    float* duals
+    float* weights
+    float* narrow_costs
+    float* narrow_duals
+    float* narrow_weights
+    float intercepts[LANES]
+    int width
+    int lanes[LANES]          # which lane is at each of `width` places
 
 
 cdef int _solve(
     Problem* problem, int64_t n_entries, const float[::1] norms,
     const float[:, ::1] costs, int loss, bint fit_intercept, double tol, int max_iter,
-    uint64_t seed, int level, int32_t[::1] order, float[:, ::1] duals,
-    float[:, ::1] weights, float[::1] intercepts, int32_t[::1] n_sweeps,
-    unsigned char[::1] converged,
+    uint64_t seed, int level, int32_t[::1] order, float[::1] narrow,
+    float[:, ::1] duals, float[:, ::1] weights, float[::1] intercepts,
+    int32_t[::1] n_sweeps, unsigned char[::1] converged,
 ) except -1:
     """Sweep until each lane stops; the rows of the problem are set already."""
     cdef State state
-    cdef int64_t lane
-    cdef int _sweep
+    cdef Block block
+    cdef int lane, place, _sweep
     cdef int n_active = 0
     # Sweeps of some milliseconds; asking after shorter ones would cost more.
     cdef bint is_long = n_entries > 1_000_000
     problem.n_rows = norms.shape[0]
     problem.norms = &norms[0]
-    problem.costs = &costs[0, 0]
     problem.loss = loss
     problem.fit_intercept = fit_intercept
+    problem.is_large = (
+        weights.shape[0] * LANES * 4 + norms.shape[0] * LANES * 8 + n_entries * 8
+        > CACHE_BYTES
+    )
     state.order = &order[0]
-    state.duals = &duals[0, 0]
-    state.weights = &weights[0, 0] if weights.shape[0] else NULL
-    state.intercepts = &intercepts[0]
     with nogil:
-        _start(loss, problem.n_rows, order, duals, weights)
+        _start(&block, loss, costs, duals, weights, narrow, order)
+        _use_all_lanes(&block, &state)
         for lane in range(LANES):
             n_sweeps[lane] = 0
             intercepts[lane] = _constant(costs, lane)
@@ -288,35 +289,134 @@ cdef int _solve(
         for _sweep in range(max_iter):
             if n_active == 0:
                 break
+            if block.width > FEWEST_LANES and 2 * n_active <= block.width:
+                _narrow(&block, &state, n_active)
             _shuffle(order, &seed)
-            sweep(problem, &state, level)
+            sweep(problem, &state, block.width, level)
             if is_long:
                 # Ctrl-C, where this is the main thread.
                 with gil:
                     PyErr_CheckSignals()
-            for lane in range(LANES):
-                if state.active[lane]:
+            for place in range(block.width):
+                lane = block.lanes[place]
+                if state.active[place]:
                     n_sweeps[lane] += 1
-                    if state.highest[lane] - state.lowest[lane] <= tol:
-                        state.active[lane] = 0
+                    if state.highest[place] - state.lowest[place] <= tol:
+                        state.active[place] = 0
                         converged[lane] = True
                         n_active -= 1
+        _spread(&block, &state)
+        for lane in range(LANES):
+            if n_sweeps[lane]:
+                intercepts[lane] = block.intercepts[lane]
+        _sign_duals(loss, costs, duals)
     return 0
 
 
 cdef void _start(
-    int loss, int64_t n_rows, int32_t[::1] order, float[:, ::1] duals,
-    float[:, ::1] weights,
+    Block* block, int loss, const float[:, ::1] costs, float[:, ::1] duals,
+    float[:, ::1] weights, float[::1] narrow, int32_t[::1] order,
 ) noexcept nogil:
+    """Point at the arrays of a block; all dual variables and weights are 0."""
     cdef int64_t i, lane
     # A logit of -inf is a dual variable of 0.
     cdef float dual = <float>(-INFINITY) if loss == LOG_LOSS else 0.0
-    for i in range(n_rows):
+    block.n_rows = costs.shape[0]
+    block.n_weights = weights.shape[0]
+    block.costs = &costs[0, 0]
+    block.duals = &duals[0, 0]
+    block.weights = &weights[0, 0] if weights.shape[0] else NULL
+    block.narrow_weights = &narrow[0]
+    block.narrow_costs = block.narrow_weights + block.n_weights * (LANES // 2)
+    block.narrow_duals = block.narrow_costs + block.n_rows * (LANES // 2)
+    for i in range(block.n_rows):
         order[i] = <int32_t>i
         for lane in range(LANES):
             duals[i, lane] = dual
-    if weights.shape[0]:
-        memset(&weights[0, 0], 0, weights.shape[0] * LANES * sizeof(float))
+    if block.n_weights:
+        memset(block.weights, 0, block.n_weights * LANES * sizeof(float))
+    memset(block.intercepts, 0, LANES * sizeof(float))
+
+
+cdef void _use_all_lanes(Block* block, State* state) noexcept nogil:
+    cdef int lane
+    block.width = LANES
+    state.costs, state.duals = block.costs, block.duals
+    state.weights = block.weights
+    for lane in range(LANES):
+        block.lanes[lane] = lane
+        state.intercepts[lane] = 0
+
+
+cdef void _narrow(Block* block, State* state, int n_active) noexcept nogil:
+    """Move the lanes that are still active next to each other.
+
+    Places that are left over get lanes at rest, which do not move.
+    """
+    cdef int place, n_first = 0, n_last = 0
+    cdef int[LANES] first
+    cdef int[LANES] last
+    _spread(block, state)
+    for place in range(block.width):
+        if state.active[place]:
+            first[n_first] = block.lanes[place]
+            n_first += 1
+        else:
+            last[n_last] = block.lanes[place]
+            n_last += 1
+    while block.width > FEWEST_LANES and 2 * n_active <= block.width:
+        block.width //= 2
+    for place in range(block.width):
+        block.lanes[place] = first[place] if place < n_first else last[place - n_first]
+        state.active[place] = -1 if place < n_first else 0
+        state.intercepts[place] = block.intercepts[block.lanes[place]]
+    state.costs, state.duals = block.narrow_costs, block.narrow_duals
+    state.weights = block.narrow_weights
+    _pack(block.costs, block.n_rows, block.lanes, block.width, block.narrow_costs)
+    _pack(block.duals, block.n_rows, block.lanes, block.width, block.narrow_duals)
+    _pack(block.weights, block.n_weights, block.lanes, block.width, state.weights)
+
+
+cdef void _spread(Block* block, State* state) noexcept nogil:
+    """Put the lanes in use back to where they end."""
+    cdef int64_t i
+    cdef int place, width = block.width
+    for place in range(width):
+        block.intercepts[block.lanes[place]] = state.intercepts[place]
+    if width == LANES:
+        return
+    for i in range(block.n_rows):
+        for place in range(width):
+            block.duals[i * LANES + block.lanes[place]] = state.duals[i * width + place]
+    for i in range(block.n_weights):
+        for place in range(width):
+            block.weights[i * LANES + block.lanes[place]] = (
+                state.weights[i * width + place]
+            )
+
+
+cdef void _pack(
+    const float* wide, int64_t n, const int* lanes, int width, float* narrow
+) noexcept nogil:
+    cdef int64_t i
+    cdef int place
+    for i in range(n):
+        for place in range(width):
+            narrow[i * width + place] = wide[i * LANES + lanes[place]]
+
+
+cdef void _sign_duals(
+    int loss, const float[:, ::1] costs, float[:, ::1] duals
+) noexcept nogil:
+    """Turn dual variables into the factors of their rows in the weights."""
+    cdef int64_t i, lane
+    cdef float dual
+    for i in range(costs.shape[0]):
+        for lane in range(LANES):
+            dual = duals[i, lane]
+            if loss == LOG_LOSS:
+                dual = <float>(fabsf(costs[i, lane]) * sigmoid(dual))
+            duals[i, lane] = -dual if costs[i, lane] < 0 else dual
 
 
 cdef float _constant(const float[:, ::1] costs, int64_t lane) noexcept nogil:
@@ -355,45 +455,67 @@ cdef inline void _shuffle(int32_t[::1] order, uint64_t* state) noexcept nogil:
 # Collecting
 # ----------
 
-def count_weights(
-    const float[:, ::1] weights,  # IN (n_features, LANES)
-    int64_t n_lanes,
+def find_kept(
+    const float[:, ::1] weights,  # IN (n_columns, LANES)
+    const float[:, ::1] duals,    # IN (n_rows, LANES): signed
+    const int32_t[::1] sources,   # IN (n_features,): column c, or row r as -1 - r
+    const float[::1] scales,      # IN (n_features,)
     float floor,
-    int64_t[::1] counts,          # IN and OUT (n_features,)
+    uint16_t[::1] kept_bits,      # OUT (n_features,): bit l is that of lane l
 ):
-    """Add to each feature's count its weights of magnitude `floor` or more."""
-    cdef int64_t feature, lane, n_kept = 0
+    """Find the weights of magnitude `floor` or more; return how many there are.
+
+    A feature's weights are those of its column times its scale; of one that a single
+    row has, the row's signed dual variables times its scale (`_compaction.pyx`).
+    """
+    cdef int64_t i, n_kept = 0
+    cdef unsigned int bits
     with nogil:
-        for feature in range(weights.shape[0]):
-            for lane in range(n_lanes):
-                if _kept(weights[feature, lane], floor):
-                    counts[feature] += 1
-                    n_kept += 1
+        for i in range(sources.shape[0]):
+            bits = kept_lanes(_source(weights, duals, sources[i]), scales[i], floor)
+            kept_bits[i] = <uint16_t>bits
+            n_kept += count_bits(bits)
     return n_kept
 
 
-def copy_weights(
-    const float[:, ::1] weights,  # IN (n_features, LANES)
-    int64_t n_lanes,
-    float floor,
-    int32_t[::1] features,        # OUT (n_kept,)
-    int32_t[::1] lanes,           # OUT (n_kept,)
-    float[::1] kept,              # OUT (n_kept,)
+def copy_kept(
+    const float[:, ::1] weights,      # IN (n_columns, LANES)
+    const float[:, ::1] duals,        # IN (n_rows, LANES): signed
+    const int32_t[::1] sources,       # IN (n_features,)
+    const float[::1] scales,          # IN (n_features,)
+    const int32_t[::1] places,        # IN (n_features,): which feature it is
+    const uint16_t[::1] kept_bits,    # IN (n_features,)
+    int32_t first_child,
+    int64_t[::1] counts,              # IN and OUT (n_features,): weights of each
+    int32_t[::1] features,            # OUT (n_kept,): places
+    int32_t[::1] children,            # OUT (n_kept,)
+    float[::1] kept,                  # OUT (n_kept,)
 ):
-    """Copy the weights that `count_weights` counted, feature by feature."""
-    cdef int64_t feature, lane, position = 0
+    """Copy the weights that were found."""
+    cdef int64_t i, position = 0
+    cdef int lane
+    cdef unsigned int bits
+    cdef const float* source
     with nogil:
-        for feature in range(weights.shape[0]):
-            for lane in range(n_lanes):
-                if _kept(weights[feature, lane], floor):
-                    features[position] = <int32_t>feature
-                    lanes[position] = <int32_t>lane
-                    kept[position] = weights[feature, lane]
-                    position += 1
+        for i in range(sources.shape[0]):
+            bits = kept_bits[i]
+            if bits == 0:
+                continue
+            counts[places[i]] += count_bits(bits)
+            source = _source(weights, duals, sources[i])
+            while bits:
+                lane = lowest_bit(bits)
+                bits &= bits - 1
+                features[position] = places[i]
+                children[position] = first_child + lane
+                kept[position] = scales[i] * source[lane]
+                position += 1
 
 
-cdef inline bint _kept(float weight, float floor) noexcept nogil:
-    return weight != 0 and fabsf(weight) >= floor
+cdef inline const float* _source(
+    const float[:, ::1] weights, const float[:, ::1] duals, int32_t source
+) noexcept nogil:
+    return &weights[source, 0] if source >= 0 else &duals[-1 - source, 0]
 
 
 def order_by_feature(

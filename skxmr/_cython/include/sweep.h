@@ -1,8 +1,8 @@
-/* One sweep of dual coordinate descent over the rows of one parent, for SKXMR_LANES
+/* One sweep of dual coordinate descent over the rows of one parent, for 16, 8 or 4
  * children side by side, compiled for each level of vector instructions and chosen
  * at run time.
  *
- * The lanes are a few values of the compilers' vector types, each as wide as a
+ * The lanes are a few values of the compilers' vector types, each at most as wide as a
  * register. So every machine does the same operations on every lane, and without
  * fused multiply-adds (-ffp-contract=off) gets the same bits. Compilers without vector
  * types run the same steps lane by lane.
@@ -20,19 +20,20 @@
 
 enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
 
-/* The problems of a block; rows in CSR or dense, everything else with the lane last. */
+/* The rows that the children of a block share, in CSR or dense. */
 typedef struct {
     int64_t n_rows;
     const int64_t *offsets;   /* (n_rows + 1) */
     const int32_t *features;
     const float *values;
+    const float *own;         /* (n_rows): squared norm of what no other row has */
     const float *dense;       /* (n_samples, width), or NULL: rows are in CSR */
     const int32_t *rows;      /* (n_rows): where among the samples */
     int64_t width;
     const float *norms;       /* (n_rows): squared, the intercept's 1 included */
-    const float *costs;       /* (n_rows, lanes): > 0 right, < 0 wrong, 0 ignored */
     int loss;
     int fit_intercept;
+    int is_large;             /* weights and rows do not stay in a core's cache */
 } skxmr_problem;
 
 /* One row: `features` is NULL for a dense one, which has all. */
@@ -57,15 +58,19 @@ SKXMR_INLINE skxmr_row skxmr_row_of(const skxmr_problem *problem, int64_t i,
     return row;
 }
 
-/* What moves while it is solved. */
+/* The lanes of a block: what differs by child, with the lane last. */
 typedef struct {
     const int32_t *order;     /* (n_rows): the rows in the order of this sweep */
+    /* (n_rows, lanes): > 0 right, < 0 wrong, 0 ignored. The magnitude is the upper
+     * bound of the dual variable; for the squared hinge, which has none, the diagonal
+     * term 1 / (2 cost). */
+    const float *costs;
     float *duals;             /* (n_rows, lanes) */
     float *weights;           /* (n_features, lanes) */
-    float *intercepts;        /* (lanes) */
+    float intercepts[SKXMR_LANES];
     int32_t active[SKXMR_LANES];  /* -1 for a lane that still moves, 0 for one at rest */
     float highest[SKXMR_LANES];   /* OUT: largest violation of a lane in the sweep */
-    float lowest[SKXMR_LANES];    /* OUT: smallest */
+    float lowest[SKXMR_LANES];    /* OUT: smallest; no violation is one of 0 */
 } skxmr_state;
 
 static double skxmr_sigmoid(double x) {
@@ -81,10 +86,11 @@ static double skxmr_sigmoid(double x) {
  * and 1 + norm * cost / 4 and the root between the ends below, so Newton's method
  * needs a few steps; one that leaves the bracket is bisected.
  */
-static float skxmr_log_step(double norm, float signed_cost, float margin, float *dual,
-                            float *violation) {
+static float skxmr_log_step(double norm, double own, float signed_cost, float margin,
+                            float *dual, float *violation) {
     double cost = fabs(signed_cost), sign = signed_cost > 0 ? 1 : -1;
-    double signed_margin = sign * margin, before = cost * skxmr_sigmoid(*dual);
+    double before = cost * skxmr_sigmoid(*dual);
+    double signed_margin = sign * margin + own * before;
     double low = -signed_margin - norm * (cost - before);
     double high = -signed_margin + norm * before;
     double logit = fmin(fmax(*dual, low), high);
@@ -104,36 +110,40 @@ static float skxmr_log_step(double norm, float signed_cost, float margin, float 
 
 #if defined(__GNUC__)
 #define SKXMR_PREFETCH(address) __builtin_prefetch(address)
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #define SKXMR_TARGET
-#define SKXMR_WIDTH 4
-#define SKXMR_NAME(name) name##_baseline
-#include "sweep_body.h"
+#define SKXMR_REGISTER 4
+#define SKXMR_LEVEL baseline
+#include "sweep_level.h"
 
 #if defined(__x86_64__)
 #define SKXMR_TARGET __attribute__((target("avx2")))
-#define SKXMR_WIDTH 8
-#define SKXMR_NAME(name) name##_avx2
-#include "sweep_body.h"
+#define SKXMR_REGISTER 8
+#define SKXMR_LEVEL avx2
+#include "sweep_level.h"
 
 #define SKXMR_TARGET __attribute__((target("avx512f")))
-#define SKXMR_WIDTH 16
-#define SKXMR_NAME(name) name##_avx512
-#include "sweep_body.h"
+#define SKXMR_REGISTER 16
+#define SKXMR_LEVEL avx512
+#include "sweep_level.h"
 #endif
 
 #else
 #include "sweep_scalar.h"
 #endif
 
-/* Visit every row once, with at most that level of instructions. */
-static void skxmr_sweep(const skxmr_problem *problem, skxmr_state *state, int level) {
+/* Visit every row once, for that many lanes, with at most that level of instructions. */
+static void skxmr_sweep(const skxmr_problem *problem, skxmr_state *state, int lanes,
+                        int level) {
 #if defined(__GNUC__) && defined(__x86_64__)
-    if (level == SKXMR_AVX512) { skxmr_sweep_avx512(problem, state); return; }
-    if (level == SKXMR_AVX2) { skxmr_sweep_avx2(problem, state); return; }
+    if (level == SKXMR_AVX512) { skxmr_sweep_avx512(problem, state, lanes); return; }
+    if (level == SKXMR_AVX2) { skxmr_sweep_avx2(problem, state, lanes); return; }
 #endif
     (void)level;
-    skxmr_sweep_baseline(problem, state);
+    skxmr_sweep_baseline(problem, state, lanes);
 }
 
 #endif

@@ -1,0 +1,46 @@
+/* Included by sweep.h once for each level of instructions: no include guard.
+ *
+ * Needs SKXMR_TARGET, the attribute that turns the instructions on; SKXMR_REGISTER, the
+ * floats of a register; and SKXMR_LEVEL, the level's name.
+ */
+
+#define SKXMR_JOIN_(name, level, lanes) name##_##level##_##lanes
+#define SKXMR_JOIN(name, level, lanes) SKXMR_JOIN_(name, level, lanes)
+#define SKXMR_NAME(name) SKXMR_JOIN(name, SKXMR_LEVEL, SKXMR_STRIDE)
+
+#define SKXMR_STRIDE 16
+#define SKXMR_WIDTH SKXMR_REGISTER
+#include "sweep_body.h"
+
+#define SKXMR_STRIDE 8
+#if SKXMR_REGISTER < 8
+#define SKXMR_WIDTH SKXMR_REGISTER
+#else
+#define SKXMR_WIDTH 8
+#endif
+#include "sweep_body.h"
+
+#define SKXMR_STRIDE 4
+#define SKXMR_WIDTH 4
+#include "sweep_body.h"
+
+#define SKXMR_SWEEP_(level) skxmr_sweep_##level
+#define SKXMR_SWEEP(level) SKXMR_SWEEP_(level)
+#define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_sweep, SKXMR_LEVEL, lanes)
+
+SKXMR_TARGET static void SKXMR_SWEEP(SKXMR_LEVEL)(const skxmr_problem *problem,
+                                                 skxmr_state *state, int lanes) {
+    if (lanes == 16) SKXMR_OF(16)(problem, state);
+    else if (lanes == 8) SKXMR_OF(8)(problem, state);
+    else SKXMR_OF(4)(problem, state);
+}
+
+#undef SKXMR_OF
+#undef SKXMR_SWEEP
+#undef SKXMR_SWEEP_
+#undef SKXMR_NAME
+#undef SKXMR_JOIN
+#undef SKXMR_JOIN_
+#undef SKXMR_TARGET
+#undef SKXMR_REGISTER
+#undef SKXMR_LEVEL
