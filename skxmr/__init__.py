@@ -6,13 +6,14 @@ from skxmr.classifier import XRLinearClassifier
 from skxmr.indexers import KMeansTree
 from skxmr.ranking import rank
 from skxmr.retrieval import TextRetriever
-from skxmr.text import CharNgramTfidf, WordNgramTfidf
+from skxmr.text import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
 from skxmr.tree import LabelTree
 
 __all__ = [
     "CharNgramTfidf",
     "KMeansTree",
     "LabelTree",
+    "PrefixWeightedCharTfidf",
     "TextRetriever",
     "WordNgramTfidf",
     "XRLinearClassifier",

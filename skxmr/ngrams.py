@@ -34,8 +34,8 @@ class Rows:
         Where the entries of each text end in the other two.
     indices : ndarray of shape (n_entries,), int32
         Numbers of terms.
-    counts : ndarray of shape (n_entries,), int32
-        How often the text holds the term.
+    counts : ndarray of shape (n_entries,), int32 or float32
+        How often the text holds the term; a float where each time has a weight.
     """
 
     def __init__(self, ends, indices, counts):
@@ -44,17 +44,17 @@ class Rows:
         self.counts = counts
 
     @classmethod
-    def empty(cls, n_texts, n_entries):
-        """Make room for the entries of texts."""
+    def empty(cls, n_texts, n_entries, dtype):
+        """Make room for the entries of texts; `dtype` is that of the counts."""
         return cls(
             np.zeros(n_texts, dtype=np.int64),
             np.empty(n_entries, dtype=np.int32),
-            np.empty(n_entries, dtype=np.int32),
+            np.empty(n_entries, dtype=dtype),
         )
 
     def arrays(self):
-        """List the arrays that the kernels take."""
-        return self.ends, self.indices, self.counts
+        """List the arrays that the kernels take: to them, counts are 32 bits."""
+        return self.ends, self.indices, self.counts.view(np.int32)
 
     def grow(self):
         """Make room for twice as many entries."""
@@ -92,9 +92,12 @@ class Cutting:
 
     Parameters
     ----------
-    characters : bool
-        N-grams of the characters of each word and the mark "#" behind it; else of
-        words.
+    units : {"words", "characters", "text"}
+        What n-grams are of: words; the characters of each word and the mark "#"
+        behind it; or the characters of the whole text, white space being folded.
+    position : {"text", "word"} or None
+        Of the characters of the whole text: an n-gram weighs 1 / (1 + where it
+        starts) there. None counts.
     ngram_range : tuple (min_n, max_n)
     shortest : int
         Fewest characters of a word; for n-grams of words.
@@ -107,9 +110,18 @@ class Cutting:
     """
 
     def __init__(
-        self, *, characters, ngram_range, shortest, lowercase, normaliser, stop_words
+        self,
+        *,
+        units,
+        position=None,
+        ngram_range,
+        shortest=1,
+        lowercase,
+        normaliser,
+        stop_words=None,
     ):
-        self.characters = characters
+        self.units = units
+        self.position = position
         self.ngram_range = ngram_range
         self.shortest = shortest
         self.lowercase = lowercase
@@ -128,7 +140,8 @@ class Cutting:
         longest, total = kernel.measure(texts, None)
         low, high = self.ngram_range
         cutter = kernel.Cutter(
-            self.characters,
+            kernel.UNITS[self.units],
+            kernel.POSITIONS[self.position],
             low,
             min(high, longest + 1),
             self.shortest,
@@ -136,7 +149,8 @@ class Cutting:
             None if self.stop_words is None else self.stop_words.arrays(),
             np.empty(4 * longest + 8, dtype=np.int32),
         )
-        return texts, cutter, Rows.empty(len(texts), 2 * total + 16)
+        dtype = np.int32 if self.position is None else np.float32
+        return texts, cutter, Rows.empty(len(texts), 2 * total + 16, dtype)
 
     def count(self, texts, terms):
         """Count how often each text holds each term.

@@ -1,4 +1,4 @@
-"""Texts to TF-IDF vectors: word n-grams, and character n-grams inside words."""
+"""Texts to TF-IDF vectors: n-grams of words and of characters."""
 
 import warnings
 from collections import Counter
@@ -26,7 +26,7 @@ from skxmr.ngrams import Call, Cutting, Tokenising, learn_terms, run_calls, spli
 from skxmr.terms import Terms
 from skxmr.tfidf import Weighting, inverse_document_frequency, select_terms
 
-__all__ = ["CharNgramTfidf", "WordNgramTfidf"]
+__all__ = ["CharNgramTfidf", "PrefixWeightedCharTfidf", "WordNgramTfidf"]
 
 DOCUMENT_FREQUENCY = [
     Interval(RealNotInt, 0, 1, closed="both"),
@@ -155,6 +155,11 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         "dtype": "no_validation",  # check_dtype does it
         "n_jobs": [Integral, None],
     }
+
+    # Where a subclass has no such parameter.
+    sublinear_tf = False
+    binary = False
+    position: str | None = None
 
     def _make_cutting(self):
         """Give what cuts texts: a `Cutting` or a `Tokenising`."""
@@ -317,7 +322,7 @@ class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
             min_df=self.min_df,
             max_df=self.max_df,
             max_features=self.max_features,
-            binary=self.binary,
+            by_documents=self.binary or self.position is not None,
             dtype=check_dtype(self.dtype),
         )
         columns = np.full(len(found), -1, dtype=np.int32)
@@ -552,7 +557,7 @@ class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
             return Tokenising(words)
         stop_words = words.get_stop_words()
         return Cutting(
-            characters=False,
+            units="words",
             ngram_range=self.ngram_range,
             shortest=SHORTEST_WORD[pattern],
             lowercase=self.lowercase,
@@ -689,10 +694,146 @@ class CharNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
 
     def _make_cutting(self):
         return Cutting(
-            characters=True,
+            units="characters",
             ngram_range=self.ngram_range,
-            shortest=1,
             lowercase=self.lowercase,
             normaliser=self._make_normaliser(),
-            stop_words=None,
+        )
+
+
+class PrefixWeightedCharTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Turn texts into TF-IDF vectors of character n-grams that weigh by position.
+
+    What somebody types first says most about what is meant: an n-gram that starts
+    at character i of the text, from 0, counts 1/(i + 1) [1]_. The value of an n-gram
+    g is tf(g) · idf(g), where tf(g) is the sum of 1/(i + 1) over its occurrences and
+    idf(g) = ln((1 + N) / (1 + df(g))) + 1 for N documents of which df(g) hold it.
+    Each row is then scaled to unit length.
+
+    N-grams are those of all the text: white space is one character, a blank, however
+    much there is. None counts before the first word; one after the last does, since
+    it says that the word has ended.
+
+    Parameters
+    ----------
+    ngram_range : tuple (min_n, max_n), default=(1, 3)
+        Fewest and most characters of an n-gram; all lengths between are taken too.
+    position : {"text", "word"}, default="text"
+        From where the characters before an n-gram are counted: from the start of
+        the text, as in [1]_, or of the word. A blank belongs to the word before it.
+    min_df : float in [0, 1] or int, default=1
+        Leave out n-grams that fewer documents hold. A float is a share of the
+        documents, an integer a number of them. Ignored with `vocabulary`.
+    max_df : float in [0, 1] or int, default=1.0
+        Leave out n-grams that more documents hold. Ignored with `vocabulary`.
+    max_features : int, default=None
+        Keep only so many n-grams, those that most documents hold. Ignored with
+        `vocabulary`.
+    vocabulary : mapping of str to int, or iterable of str, default=None
+        The n-grams to use, with their columns or in their order. By default, fit
+        learns them.
+    lowercase : bool, default=True
+        Lower the case of all characters first.
+    strip_accents : {"ascii", "unicode"} or callable, default=None
+        Remove accents after that: "ascii" keeps ASCII characters only, "unicode"
+        removes combining marks; both decompose characters first (NFKD). A callable
+        takes and returns a `str`.
+    preprocessor : callable, default=None
+        Takes and returns a `str`, in place of `lowercase` and `strip_accents`.
+    norm : {"l1", "l2"} or None, default="l2"
+        Length of each row: the sum of its values or their squares is 1.
+    use_idf : bool, default=True
+        Whether to weigh n-grams by their inverse document frequency.
+    smooth_idf : bool, default=True
+        Whether to count one more document that holds every n-gram; else
+        idf(g) = ln(N / df(g)) + 1.
+    dtype : {numpy.float32, numpy.float64}, default=numpy.float32
+        Type of the values. Weights of positions are added up in single precision.
+    n_jobs : int, default=None
+        Number of threads, in joblib's terms. The result does not depend on it.
+
+    Attributes
+    ----------
+    vocabulary_ : dict
+        Columns by their n-gram, made when first asked for.
+    fixed_vocabulary_ : bool
+        Whether `vocabulary` gave the n-grams.
+    idf_ : ndarray of shape (n_features,), `dtype`, or None
+        Inverse document frequencies; None where `use_idf` is False.
+
+    See Also
+    --------
+    CharNgramTfidf : N-grams inside words, wherever they stand.
+    TrieTreeHybrid : Groups labels by their first characters and by these vectors.
+
+    References
+    ----------
+    .. [1] N. Yadav, R. Sen, D. N. Hill, A. Mazumdar and I. S. Dhillon,
+       "Session-Aware Query Auto-completion using Extreme Multi-label Ranking",
+       KDD 2021, arXiv 2012.07654.
+
+    Examples
+    --------
+    The "n" of "an" counts half, that of "no" once:
+
+    >>> from skxmr import PrefixWeightedCharTfidf
+    >>> vectorizer = PrefixWeightedCharTfidf(
+    ...     ngram_range=(1, 1), use_idf=False, norm=None
+    ... ).fit(["an", "no"])
+    >>> vectorizer.get_feature_names_out()
+    array(['a', 'n', 'o'], dtype=object)
+    >>> vectorizer.transform(["an", "no"]).toarray()
+    array([[1. , 0.5, 0. ],
+           [0. , 1. , 0.5]], dtype=float32)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **{
+            name: constraints
+            for name, constraints in _NgramTfidf._parameter_constraints.items()
+            if name not in ("sublinear_tf", "binary")
+        },
+        "position": [StrOptions({"text", "word"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        ngram_range=(1, 3),
+        position="text",
+        min_df=1,
+        max_df=1.0,
+        max_features=None,
+        vocabulary=None,
+        lowercase=True,
+        strip_accents=None,
+        preprocessor=None,
+        norm="l2",
+        use_idf=True,
+        smooth_idf=True,
+        dtype=np.float32,
+        n_jobs=None,
+    ):
+        self.ngram_range = ngram_range
+        self.position = position
+        self.min_df = min_df
+        self.max_df = max_df
+        self.max_features = max_features
+        self.vocabulary = vocabulary
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.preprocessor = preprocessor
+        self.norm = norm
+        self.use_idf = use_idf
+        self.smooth_idf = smooth_idf
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+
+    def _make_cutting(self):
+        return Cutting(
+            units="text",
+            position=self.position,
+            ngram_range=self.ngram_range,
+            lowercase=self.lowercase,
+            normaliser=self._make_normaliser(),
         )

@@ -11,7 +11,9 @@ __all__ = ["Weighting", "inverse_document_frequency", "select_terms"]
 NORMS = {None: 0, "l1": 1, "l2": 2}
 
 
-def select_terms(terms, n_documents, *, min_df, max_df, max_features, binary, dtype):
+def select_terms(
+    terms, n_documents, *, min_df, max_df, max_features, by_documents, dtype
+):
     """Choose the n-grams that become columns.
 
     Parameters
@@ -22,8 +24,8 @@ def select_terms(terms, n_documents, *, min_df, max_df, max_features, binary, dt
         Fewest and most documents that hold the n-gram: a number, or a share.
     max_features : int or None
         How many of them to choose, at most: those that occur most often.
-    binary : bool
-        Whether an n-gram occurs only once in a document.
+    by_documents : bool
+        Whether an n-gram counts only once in a document.
     dtype : dtype
         In which to count occurrences, so that ties are those of scikit-learn.
 
@@ -56,7 +58,7 @@ def select_terms(terms, n_documents, *, min_df, max_df, max_features, binary, dt
         )
     order = terms.sort(order)
     if max_features is not None and len(order) > max_features:
-        total = frequency if binary else terms.total_counts
+        total = frequency if by_documents else terms.total_counts
         # The same sort of the same numbers as scikit-learn's, so the same of ties.
         most = (-total[order].astype(dtype)).argsort()[:max_features]
         order = order[np.sort(most)]

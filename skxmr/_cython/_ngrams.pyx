@@ -77,15 +77,35 @@ cdef struct Rows:
     int64_t capacity
 
 
+# What texts are cut into: words; the characters of each word; those of all the text.
+UNITS = {"words": 0, "characters": 1, "text": 2}
+
+# What an n-gram counts: 1, as an integer; else 1 / (1 + where it starts, from 0, in the
+# text or in its word), as a float in the same 32 bits.
+POSITIONS = {None: 0, "text": 1, "word": 2}
+
+cdef enum:
+    CHARACTERS = 1
+    WHOLE_TEXT = 2
+    FROM_WORD = 2
+
+
+cdef union Count:
+    int32_t bits
+    float weight
+
+
 cdef struct Gram:
     uint64_t hash
     int32_t start
     int32_t length
+    Count count
 
 
 cdef struct Cut:
     # How to cut texts, and the n-grams of the current one.
-    bint characters
+    int units
+    int position
     const uint8_t* case    # of the characters below U+0100
     int32_t shortest       # word, in characters
     int64_t low
@@ -102,13 +122,24 @@ cdef struct Cut:
     Status status
 
 
-cdef inline Status append(Rows* rows, int64_t term) noexcept nogil:
+cdef inline Status append(Rows* rows, int64_t term, Count count) noexcept nogil:
     if rows.end == rows.capacity:
         return FULL_ROWS
     rows.indices[rows.end] = <int32_t> term
-    rows.counts[rows.end] = 1
+    rows.counts[rows.end] = count.bits
     rows.end += 1
     return DONE
+
+
+cdef inline void add_to(int32_t* entry, Count count, int position) noexcept nogil:
+    """Add a count to an entry's: numbers where position is 0, else weights."""
+    cdef Count total
+    total.bits = entry[0]
+    if position:
+        total.weight += count.weight
+    else:
+        total.bits += count.bits
+    entry[0] = total.bits
 
 
 cdef Status look_up_grams(Cut* cut) noexcept nogil:
@@ -122,7 +153,7 @@ cdef Status look_up_grams(Cut* cut) noexcept nogil:
         term = find(
             cut.terms, cut.written + gram.start, gram.length, gram.hash, &position
         )
-        if term >= 0 and append(&cut.rows, term) != DONE:
+        if term >= 0 and append(&cut.rows, term, gram.count) != DONE:
             return FULL_ROWS
     return DONE
 
@@ -143,9 +174,9 @@ cdef Status learn_grams(Cut* cut) noexcept nogil:
             cut.rows.begin <= entry < cut.rows.end
             and cut.rows.indices[entry] == term
         ):
-            cut.rows.counts[entry] += 1
+            add_to(&cut.rows.counts[entry], gram.count, cut.position)
         else:
-            if append(&cut.rows, term) != DONE:
+            if append(&cut.rows, term, gram.count) != DONE:
                 return FULL_ROWS
             learned.entries[term] = cut.rows.end - 1
             learned.document_counts[term] += 1
@@ -159,11 +190,14 @@ cdef void flush(Cut* cut) noexcept nogil:
     cut.n_grams = 0
 
 
-cdef inline void emit(Cut* cut, int32_t start, int32_t end) noexcept nogil:
+cdef inline void emit(
+    Cut* cut, int32_t start, int32_t end, Count count
+) noexcept nogil:
     """Hash an n-gram, and ask for its slot before it is needed."""
     cdef Gram* gram = &cut.grams[cut.n_grams]
     gram.start = start
     gram.length = end - start
+    gram.count = count
     gram.hash = hash_padded(cut.written + start, gram.length)
     prefetch(cut.terms.slots + (gram.hash & cut.terms.mask))
     cut.n_grams += 1
@@ -174,9 +208,24 @@ cdef inline void emit(Cut* cut, int32_t start, int32_t end) noexcept nogil:
 cdef inline void emit_units(Cut* cut, int64_t n_units) noexcept nogil:
     """Emit all n-grams of consecutive words, or of a word's characters."""
     cdef int64_t n, i
+    cdef Count once
+    once.bits = 1
     for n in range(cut.low, min(cut.high, n_units) + 1):
         for i in range(n_units - n + 1):
-            emit(cut, cut.starts[i], cut.ends[i + n - 1])
+            emit(cut, cut.starts[i], cut.ends[i + n - 1], once)
+
+
+cdef inline void emit_weighted(Cut* cut, int64_t n_units) noexcept nogil:
+    """Emit all n-grams of a text's characters with the weights of their positions."""
+    cdef int64_t n, i, first
+    cdef Count count
+    for n in range(cut.low, min(cut.high, n_units) + 1):
+        first = 0
+        for i in range(n_units - n + 1):
+            if cut.position == FROM_WORD and i and cut.written[cut.starts[i] - 1] == 32:
+                first = i
+            count.weight = <float> 1 / (i - first + 1)
+            emit(cut, cut.starts[i], cut.ends[i + n - 1], count)
 
 
 cdef inline bint has_class(uint32_t code, uint8_t wanted) noexcept nogil:
@@ -248,6 +297,7 @@ cdef void cut_characters(
     Cut* cut, const character* text, int64_t length
 ) noexcept nogil:
     """Emit the n-grams of the characters of each word and the mark behind it."""
+    cdef Count once
     cdef int64_t i = 0, n_units
     cdef int32_t end = 0
     cdef uint32_t code
@@ -272,13 +322,42 @@ cdef void cut_characters(
         cut.ends[n_units] = end
         n_units += 1
         if n_units < cut.low:
-            emit(cut, cut.starts[0], end)
+            once.bits = 1
+            emit(cut, cut.starts[0], end, once)
         else:
             emit_units(cut, n_units)
 
 
+cdef void cut_whole(Cut* cut, const character* text, int64_t length) noexcept nogil:
+    """Emit the n-grams of a text's characters, any white space a single blank.
+
+    None is in front, but one behind the last word stays: it says that the word ended.
+    """
+    cdef int64_t i = 0, n_units = 0
+    cdef int32_t end = 0
+    cdef uint32_t code
+    while i < length and has_class(text[i], SPACE):
+        i += 1
+    while i < length:
+        code = text[i]
+        if has_class(code, SPACE):
+            code = 32
+            while i + 1 < length and has_class(text[i + 1], SPACE):
+                i += 1
+        elif character is uint8_t:
+            code = cut.case[code]
+        cut.starts[n_units] = end
+        end = write(cut.written, end, code)
+        cut.ends[n_units] = end
+        n_units += 1
+        i += 1
+    emit_weighted(cut, n_units)
+
+
 cdef void cut_typed(Cut* cut, const character* text, int64_t length) noexcept nogil:
-    if cut.characters:
+    if cut.units == WHOLE_TEXT:
+        cut_whole(cut, text, length)
+    elif cut.units == CHARACTERS:
         cut_characters(cut, text, length)
     else:
         cut_words(cut, text, length)
@@ -312,7 +391,8 @@ cdef void take_back(Cut* cut) noexcept nogil:
         for entry in range(cut.rows.begin, cut.rows.end):
             term = cut.rows.indices[entry]
             cut.learned.document_counts[term] -= 1
-            cut.learned.total_counts[term] -= cut.rows.counts[entry]
+            if not cut.position:  # else nobody asks for totals
+                cut.learned.total_counts[term] -= cut.rows.counts[entry]
     cut.rows.end = cut.rows.begin
 
 
@@ -384,8 +464,9 @@ cdef void sort_row(
         width *= 2
 
 
-cdef Status finish_row(Rows* rows) noexcept nogil:
-    """Sort the current row and add up the entries of a column."""
+cdef Status finish_row(Rows* rows, int position) noexcept nogil:
+    """Sort the current row and add up the entries of a column, in their order."""
+    cdef Count count
     cdef int64_t size = rows.end - rows.begin, i, last = rows.begin
     if rows.capacity - rows.end < size:
         return FULL_ROWS
@@ -395,7 +476,8 @@ cdef Status finish_row(Rows* rows) noexcept nogil:
     )
     for i in range(rows.begin + 1, rows.end):
         if rows.indices[i] == rows.indices[last]:
-            rows.counts[last] += rows.counts[i]
+            count.bits = rows.counts[i]
+            add_to(&rows.counts[last], count, position)
         else:
             last += 1
             rows.indices[last] = rows.indices[i]
@@ -472,7 +554,8 @@ cdef class Cutter:
 
     def __init__(
         self,
-        bint characters,
+        int units,
+        int position,
         int64_t low,
         int64_t high,
         int32_t shortest,
@@ -486,7 +569,8 @@ cdef class Cutter:
             raise ValueError(f"n-grams have a length of 1 or more; got {low}")
         if self.longest < 0:
             raise ValueError("the scratch is too small")
-        self.cut.characters = characters
+        self.cut.units = units
+        self.cut.position = position
         self.cut.low = low
         self.cut.high = high
         self.cut.shortest = shortest
@@ -533,7 +617,7 @@ def count(
     const uint64_t[::1] slots,   # IN
     int64_t[::1] row_ends,       # INOUT (n_texts,); where rows end in the next two
     int32_t[::1] indices,        # INOUT the terms of each text, sorted
-    int32_t[::1] counts,         # INOUT how often the text holds them
+    int32_t[::1] counts,         # INOUT how often the text holds them, or weights
 ):
     """Count the terms of texts.
 
@@ -559,7 +643,7 @@ def count(
             for i in range(n_held):
                 cut_text(cut, &held[i])
                 if cut.status == DONE:
-                    cut.status = finish_row(&cut.rows)
+                    cut.status = finish_row(&cut.rows, cut.position)
                 if cut.status != DONE:
                     break
                 row_ends[begin] = cut.rows.end
@@ -583,7 +667,7 @@ def learn(
     int64_t[::1] entries,         # scratch (max_terms,) that stays between calls
     int64_t[::1] row_ends,        # INOUT (n_texts,); where rows end in the next two
     int32_t[::1] indices,         # INOUT the terms of each text, as they come
-    int32_t[::1] counts,          # INOUT how often the text holds them
+    int32_t[::1] counts,          # INOUT how often the text holds them, or weights
 ):
     """Count all n-grams of texts, and make terms of those that are new.
 
