@@ -8,6 +8,7 @@ from skxmr.ranking import rank
 from skxmr.retrieval import TextRetriever
 from skxmr.text import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
 from skxmr.tree import LabelTree
+from skxmr.tries import TrieTreeHybrid
 
 __all__ = [
     "CharNgramTfidf",
@@ -15,6 +16,7 @@ __all__ = [
     "LabelTree",
     "PrefixWeightedCharTfidf",
     "TextRetriever",
+    "TrieTreeHybrid",
     "WordNgramTfidf",
     "XRLinearClassifier",
     "__version__",

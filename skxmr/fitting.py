@@ -94,8 +94,10 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
 
 def _index(X, Y, label_names, indexer, settings, n_jobs):
     """Group the labels; their vectors are gone when it is done."""
-    Z = make_label_vectors(settings.label_vectors, X.to_matrix(), Y)
     indexer = _with_jobs(clone(indexer), n_jobs)
+    Z = None
+    if getattr(indexer, "needs_label_vectors", True):
+        Z = make_label_vectors(settings.label_vectors, X.to_matrix(), Y)
     indexer.fit(Z, label_names=label_names)
     tree = getattr(indexer, "tree_", None)
     _check_tree(tree, Y.shape[1], indexer)

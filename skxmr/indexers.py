@@ -3,23 +3,15 @@
 import copy
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from skxmr._compressed import Compressed
-from skxmr._cython._kmeans import (
-    bisect_dense,
-    bisect_sparse,
-    gather_rows,
-    normalize_rows,
-)
-from skxmr._parallel import run_tasks
 from skxmr._typing import MatrixLike
 from skxmr._validation import Interval, fit_context, validate_data
+from skxmr.clustering import Plan, Rule, Segment, arrange, vectors_of
 from skxmr.tree import LabelTree
 
 __all__ = ["KMeansTree"]
@@ -148,283 +140,22 @@ class KMeansTree(BaseEstimator):
             dtype=[np.float64, np.float32],
             order="C",
         )
-        plan = _Plan.of(checked.shape[0], self.branching_factor, self.max_leaf_size)
-        rule = _Rule(
-            plan,
+        plan = Plan.of(checked.shape[0], self.branching_factor, self.max_leaf_size)
+        rule = Rule(
             self.max_iter,
             float(self.tol),
             bool(self.spherical),
             seed=int(check_random_state(self.random_state).randint(_MAX_INT32)),
         )
-        of = _SparseVectors.of if sparse.issparse(checked) else _DenseVectors
-        labels = _arrange(of(checked), rule, self.n_jobs)
+        labels = np.arange(plan.n_labels)
+        segment = Segment.of(vectors_of(checked), labels, plan, rule)
+        (labels,) = arrange([segment], self.n_jobs)
         # Only now, so that a fit that is interrupted leaves all as it was.
         validate_data(self, Z, skip_check_array=True)
-        self.tree_ = LabelTree(plan.child_offsets(), labels)
+        self.tree_ = LabelTree.from_starts(plan.starts(), labels)
         return self
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-# The shape of the tree, known before any vector is looked at
-# -----------------------------------------------------------
-
-
-class _Plan(NamedTuple):
-    """The sizes of all groups: group i of m has the labels i*n // m to (i+1)*n // m.
-
-    The groups of every level come together from those of the lowest, the leaves, so a
-    group, or a run of neighbouring ones that is yet to be cut, is a range of leaves.
-
-    Parameters
-    ----------
-    n_labels : int
-    n_groups : tuple of int
-        For each level of groups below the root; each divides the next. Some groups
-        are empty if there are more of them than labels.
-    """
-
-    n_labels: int
-    n_groups: tuple
-
-    @classmethod
-    def of(cls, n_labels, branching_factor, max_leaf_size):
-        """Plan the shallowest tree."""
-        n_leaves = -(-n_labels // max_leaf_size)
-        below_one = 1  # leaves below one group of the level
-        n_groups = []
-        while below_one < n_leaves:
-            n_groups.append(-(-n_leaves // below_one))
-            below_one *= branching_factor
-        # Only the top level has fewer groups than it might.
-        top = n_groups[-1] if n_groups else 1
-        levels = range(len(n_groups))
-        return cls(n_labels, tuple(top * branching_factor**level for level in levels))
-
-    @property
-    def n_leaves(self):
-        return self.n_groups[-1] if self.n_groups else 1
-
-    def start(self, leaf):
-        """Place of a leaf's first label in the order of the labels."""
-        return leaf * self.n_labels // self.n_leaves
-
-    def middle(self, first, stop):
-        """Leaf at which to cut a range of leaves, between groups of one level."""
-        sizes = (self.n_leaves // n_groups for n_groups in self.n_groups)
-        leaves_per_group = next(size for size in sizes if size < stop - first)
-        n_parts = (stop - first) // leaves_per_group
-        return first + n_parts // 2 * leaves_per_group
-
-    def child_offsets(self):
-        """Describe the tree to `LabelTree`, without the groups that are empty."""
-        starts = np.zeros(1, dtype=np.int64)
-        for_each_level = []
-        for n_groups in self.n_groups:
-            groups = np.arange(n_groups, dtype=np.int64)
-            below = np.unique(groups * self.n_labels // n_groups)
-            for_each_level.append(np.append(np.searchsorted(below, starts), len(below)))
-            starts = below
-        return [*for_each_level, np.append(starts, self.n_labels)]
-
-
-# The order of the labels
-# -----------------------
-
-
-class _Rule(NamedTuple):
-    """How to cut; all but `labels_per_task`, the tree depends on.
-
-    A segment of `labels_per_task` labels at most is one task, down to its last cut;
-    each cut of a larger one is a task of its own.
-    """
-
-    plan: _Plan
-    max_iter: int
-    tol: float
-    spherical: bool
-    seed: int
-    labels_per_task: int = 2048
-
-
-class _Segment(NamedTuple):
-    """A run of leaves, to be cut, and the labels that they are to have, ascending.
-
-    `labels` are names only: `rows` says where their vectors are.
-    """
-
-    vectors: Any  # _SparseVectors or _DenseVectors
-    rows: np.ndarray
-    labels: np.ndarray
-    first: int
-    stop: int
-    rule: _Rule
-
-    def detached(self):
-        """Reduce the vectors to those of the segment."""
-        return self._replace(
-            vectors=self.vectors.take(self.rows), rows=np.arange(len(self.rows))
-        )
-
-
-def _arrange(vectors, rule, n_jobs):
-    """Put the labels in the order of the leaves.
-
-    Returns
-    -------
-    ndarray of int64 of shape (n_labels,)
-    """
-    plan = rule.plan
-    labels = np.arange(plan.n_labels)
-    ranges = [(0, plan.n_leaves)] if plan.n_leaves > 1 else []
-    while ranges:
-        places = [slice(plan.start(first), plan.start(stop)) for first, stop in ranges]
-        segments = (
-            _Segment(vectors, labels[place], labels[place], *leaves, rule)
-            for place, leaves in zip(places, ranges, strict=True)
-        )
-        arranged = run_tasks(_arrange_segment, segments, n_jobs=n_jobs)
-        uncut = []
-        for place, (first, stop), ordered in zip(places, ranges, arranged, strict=True):
-            labels[place] = ordered
-            if len(ordered) > rule.labels_per_task:
-                middle = plan.middle(first, stop)
-                uncut += [(first, middle), (middle, stop)]
-        ranges = [(first, stop) for first, stop in uncut if stop - first > 1]
-    return labels
-
-
-def _arrange_segment(segment):
-    """Order the labels of a segment: of a large one cut it once, else to its leaves."""
-    segment = segment.detached()
-    if segment.rule.spherical:
-        segment.vectors.normalize()
-    if len(segment.labels) > segment.rule.labels_per_task:
-        return np.concatenate([half.labels for half in _halves(segment)])
-    return _arrange_to_leaves(segment)
-
-
-def _arrange_to_leaves(segment):
-    """Order the labels of a segment, whose vectors are its own."""
-    if segment.stop - segment.first == 1 or len(segment.labels) < 2:
-        return segment.labels
-    ordered = []
-    for half in _halves(segment):
-        if half.stop - half.first > 1:
-            half = half.detached()  # noqa: PLW2901
-        ordered.append(_arrange_to_leaves(half))
-    return np.concatenate(ordered)
-
-
-def _halves(segment):
-    """Cut a segment, whose vectors are its own, in two that share them."""
-    middle = segment.rule.plan.middle(segment.first, segment.stop)
-    sides = _sides(segment, middle)
-    leaves = (segment.first, middle), (middle, segment.stop)
-    for side, (first, stop) in enumerate(leaves):
-        rows = np.flatnonzero(sides == side)
-        yield segment._replace(
-            rows=rows, labels=segment.labels[rows], first=first, stop=stop
-        )
-
-
-def _sides(segment, middle):
-    """Find out which rows go to the leaves before (0), which to those after (1)."""
-    rule = segment.rule
-    n_rows = len(segment.labels)
-    n_first = rule.plan.start(middle) - rule.plan.start(segment.first)
-    sides = np.ones(n_rows, dtype=np.uint8)
-    if n_first == 0:
-        return sides
-    n_features = segment.vectors.length
-    segment.vectors.bisect(
-        *_first_centres(rule.seed, segment.first, segment.stop, n_rows),
-        n_first,
-        rule.max_iter,
-        int(rule.tol * n_rows),
-        rule.spherical,
-        np.zeros((n_features, 2)),
-        np.zeros(n_features),
-        np.empty((2, n_rows), dtype=np.uint64),
-        np.empty(n_rows, dtype=np.int64),
-        sides,
-    )
-    return sides
-
-
-def _first_centres(seed, first, stop, n_rows):
-    """Draw two different rows; depends on the place in the tree, not on tasks."""
-    drawn = np.random.SeedSequence([seed, first, stop]).generate_state(2, np.uint64)
-    one = int(drawn[0]) % n_rows
-    other = int(drawn[1]) % (n_rows - 1)
-    return one, other + (other >= one)
-
-
-# Vectors
-# -------
-
-
-class _SparseVectors(Compressed):
-    """Rows of a sparse matrix."""
-
-    @classmethod
-    def of(cls, Z):
-        Z = sparse.csr_array(Z)
-        Z.check_format()
-        if not Z.has_canonical_format:
-            Z = Z.copy()
-            Z.sum_duplicates()
-        return cls(
-            np.ascontiguousarray(Z.indptr, dtype=np.int64),
-            np.ascontiguousarray(Z.indices, dtype=np.int32),
-            np.ascontiguousarray(Z.data),
-            Z.shape[1],
-        )
-
-    def take(self, vectors):
-        """Copy rows, without the features that none of them has."""
-        offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
-        np.cumsum(self.offsets[vectors + 1] - self.offsets[vectors], out=offsets[1:])
-        indices = np.empty(offsets[-1], dtype=np.int32)
-        values = np.empty(offsets[-1], dtype=self.values.dtype)
-        numbers = np.zeros(self.length, dtype=np.int32)
-        length = gather_rows(
-            self.offsets,
-            self.indices,
-            self.values,
-            vectors,
-            numbers,
-            offsets,
-            indices,
-            values,
-        )
-        return _SparseVectors(offsets, indices, values, length)
-
-    def normalize(self):
-        normalize_rows(self.offsets, self.values)
-
-    def bisect(self, *arguments):
-        bisect_sparse(self.offsets, self.indices, self.values, *arguments)
-
-
-class _DenseVectors(NamedTuple):
-    """Rows of a dense matrix."""
-
-    rows: np.ndarray
-
-    @property
-    def length(self):
-        return self.rows.shape[1]
-
-    def take(self, vectors):
-        return _DenseVectors(self.rows[vectors])
-
-    def normalize(self):
-        offsets = np.arange(self.rows.shape[0] + 1, dtype=np.int64) * self.length
-        normalize_rows(offsets, self.rows.reshape(-1))
-
-    def bisect(self, *arguments):
-        bisect_dense(self.rows, *arguments)

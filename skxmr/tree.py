@@ -224,6 +224,59 @@ class LabelTree:
             rank = _inverse(order)
         return cls(child_offsets, order)
 
+    @classmethod
+    def from_starts(cls, starts: Sequence[ArrayLike], labels: ArrayLike) -> Self:
+        """Build a tree from the place where each group of labels starts.
+
+        Parameters
+        ----------
+        starts : sequence of array-like of int
+            For each level between root and labels, from the root down: the place
+            among `labels` of the first label of each node, ascending from 0. A
+            group never straddles groups of the level above.
+        labels : array-like of int of shape (n_labels,)
+            The label, as a column of Y, at each place: a permutation.
+
+        Returns
+        -------
+        LabelTree
+
+        Raises
+        ------
+        ValueError
+            If the starts describe no tree.
+        TypeError
+            If an array is not of integers.
+
+        Examples
+        --------
+        >>> from skxmr.tree import LabelTree
+        >>> tree = LabelTree.from_starts([[0, 3], [0, 1, 3]], labels=[0, 4, 2, 1, 3])
+        >>> print(tree.to_text())
+        root (5 labels)
+        ├── 0 (3 labels)
+        │   ├── label 0
+        │   └── 1 (2 labels)
+        │       ├── label 4
+        │       └── label 2
+        └── 2 (2 labels)
+            ├── label 1
+            └── label 3
+        """
+        leaves = _integer_vector(labels, "labels")
+        above = np.zeros(1, dtype=np.int64)
+        child_offsets = []
+        for level, given in enumerate([*starts, np.arange(len(leaves))]):
+            below = _integer_vector(given, f"starts[{level}]")
+            if not np.isin(above, below).all() or (np.diff(below) <= 0).any():
+                raise ValueError(
+                    f"starts[{level}] must ascend from 0 and hold the starts of the "
+                    f"level above."
+                )
+            child_offsets.append(np.append(np.searchsorted(below, above), len(below)))
+            above = below
+        return cls(child_offsets, leaves)
+
     @property
     def depth(self) -> int:
         """Number of levels below the root."""

@@ -18,7 +18,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from twins import random_sparse
 
 from skxmr import KMeansTree
-from skxmr.indexers import _arrange, _DenseVectors, _Plan, _Rule, _SparseVectors
+from skxmr.clustering import (
+    DenseVectors,
+    Plan,
+    Rule,
+    Segment,
+    SparseVectors,
+    arrange,
+)
 
 
 def add_up(numbers):
@@ -109,13 +116,13 @@ def test_bisection_equals_its_twin(Z, data, spherical, max_iter, max_moved):
     centres = data.draw(row), data.draw(row)
     n_first = data.draw(st.integers(1, n_rows - 1))
     rules = n_first, max_iter, max_moved, spherical
-    vectors = _SparseVectors.of(sparse.csr_array(Z))
+    vectors = SparseVectors.of(sparse.csr_array(Z))
     rows = [[(int(f), float(z[f])) for f in np.flatnonzero(z)] for z in Z]
     expected = slow_bisect(rows, n_features, centres, *rules)
     assert bisect(vectors, centres, *rules).tolist() == expected
     rows = [list(enumerate(map(float, z))) for z in Z]
     expected = slow_bisect(rows, n_features, centres, *rules)
-    assert bisect(_DenseVectors(Z), centres, *rules).tolist() == expected
+    assert bisect(DenseVectors(Z), centres, *rules).tolist() == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -127,7 +134,7 @@ def test_bisection_ends_where_no_row_wants_to_move(spherical, dtype, seed):
     Z = rng.normal(size=(rng.integers(2, 60), rng.integers(1, 20))).astype(dtype)
     Z[rng.random(Z.shape) < 0.5] = 0
     n_first = int(rng.integers(1, len(Z)))
-    for vectors in (_SparseVectors.of(sparse.csr_array(Z)), _DenseVectors(Z)):
+    for vectors in (SparseVectors.of(sparse.csr_array(Z)), DenseVectors(Z)):
         sides = bisect(vectors, (0, 1), n_first, 1000, 0, spherical)
         assert (sides == 0).sum() == n_first
         means = [Z[sides == side].mean(axis=0, dtype=np.float64) for side in (0, 1)]
@@ -141,7 +148,7 @@ def test_bisection_ends_where_no_row_wants_to_move(spherical, dtype, seed):
 def test_bisection_survives_what_validation_keeps_out(value):
     Z = np.ones((9, 3))
     Z[4, 1] = value
-    for vectors in (_SparseVectors.of(sparse.csr_array(Z)), _DenseVectors(Z)):
+    for vectors in (SparseVectors.of(sparse.csr_array(Z)), DenseVectors(Z)):
         for spherical in (False, True):
             assert bisect(vectors, (0, 4), 5, spherical=spherical).sum() == 4
 
@@ -158,7 +165,7 @@ def test_selection_takes_linear_time_and_the_right_rows(order):
         "random": np.random.default_rng(0).permutation(Z),
         "organ pipe": np.concatenate([Z[::2], Z[::-2]]),
     }[order].copy()
-    sides = bisect(_DenseVectors(Z[:, None]), (0, n - 1), n // 3, spherical=False)
+    sides = bisect(DenseVectors(Z[:, None]), (0, n - 1), n // 3, spherical=False)
     if order == "equal":
         expected = np.arange(n) >= n // 3
     else:
@@ -170,7 +177,7 @@ def test_selection_takes_linear_time_and_the_right_rows(order):
 @given(matrices(), st.data())
 def test_gathered_rows_have_no_empty_feature(Z, data):
     rows = data.draw(st.lists(st.integers(0, len(Z) - 1), min_size=1))
-    taken = _SparseVectors.of(sparse.csr_array(Z)).take(np.array(rows))
+    taken = SparseVectors.of(sparse.csr_array(Z)).take(np.array(rows))
     assert taken.values.dtype == Z.dtype
     found, wanted = taken.to_csr().toarray(), Z[rows]
     # The columns are the same but for their order.
@@ -188,13 +195,13 @@ def test_normalized_rows(scale, Z):
     expected = np.divide(expected, norms, out=np.zeros_like(expected), where=norms > 0)
     dtype = np.float32 if 1e-38 < scale < 1e38 else np.float64
     scaled = sparse.csr_array((Z.astype(np.float64) * scale).astype(dtype))
-    for vectors in (_SparseVectors.of(scaled), _DenseVectors(scaled.toarray())):
+    for vectors in (SparseVectors.of(scaled), DenseVectors(scaled.toarray())):
         own = vectors.take(np.arange(len(Z)))
         own.normalize()
-        if isinstance(own, _DenseVectors):
+        if isinstance(own, DenseVectors):
             assert_allclose(own.rows, expected, rtol=1e-6)
         else:
-            data = _SparseVectors.of(sparse.csr_array(expected)).values
+            data = SparseVectors.of(sparse.csr_array(expected)).values
             assert_allclose(own.values, data, rtol=1e-6)
 
 
@@ -357,11 +364,13 @@ def test_tree_does_not_depend_on_jobs_or_backend(densify):
 @settings(max_examples=40)
 @given(matrices(min_rows=1), st.integers(2, 5), st.integers(1, 3), st.integers(0, 99))
 def test_tree_does_not_depend_on_tasks(spherical, Z, branching_factor, size, seed):
-    plan = _Plan.of(len(Z), branching_factor, size)
-    for vectors in (_SparseVectors.of(sparse.csr_array(Z)), _DenseVectors(Z)):
+    plan = Plan.of(len(Z), branching_factor, size)
+    labels = np.arange(len(Z))
+    rule = Rule(20, 0.0, spherical, seed)
+    for vectors in (SparseVectors.of(sparse.csr_array(Z)), DenseVectors(Z)):
         orders = [
-            _arrange(vectors, _Rule(plan, 20, 0.0, spherical, seed, limit), None)
-            for limit in (1, 4, 100)
+            arrange([Segment.of(vectors, labels, plan, limited)], None)[0]
+            for limited in (rule._replace(labels_per_task=n) for n in (1, 4, 100))
         ]
         assert_array_equal(orders[0], orders[1])
         assert_array_equal(orders[0], orders[2])
@@ -498,7 +507,7 @@ def test_interrupted_fit_changes_nothing(monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skxmr.indexers.bisect_dense", interrupt)
+    monkeypatch.setattr("skxmr.clustering.bisect_dense", interrupt)
     with pytest.raises(KeyboardInterrupt):
         indexer.fit(np.eye(5))
     assert pickle.dumps(indexer) == before
@@ -526,7 +535,7 @@ def test_contract_of_scikit_learn_with_sparse_arrays(estimator, check):
 
 
 def test_kernels_take_read_only_arrays():
-    Z = _SparseVectors.of(sparse.csr_array(np.eye(3)))
+    Z = SparseVectors.of(sparse.csr_array(np.eye(3)))
     for array in Z[:3]:
         array.setflags(write=False)
     assert bisect(Z, (0, 1), 1).sum() == 2

@@ -456,3 +456,13 @@ def test_plot_says_how_to_get_matplotlib(tree, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install skxmr\[plot\]"):
         tree.plot()
+
+
+@pytest.mark.parametrize(
+    "starts",
+    [[[1, 2]], [[0, 2, 2]], [[0, 2], [0, 1, 3]], [[0, 9]], [[]], [[2, 0]]],
+    ids=str,
+)
+def test_starts_that_are_no_tree(starts):
+    with pytest.raises(ValueError, match=r"starts|labels"):
+        LabelTree.from_starts(starts, [0, 1, 2, 3])

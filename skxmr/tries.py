@@ -1,0 +1,406 @@
+"""Trees whose top groups labels by their first characters."""
+
+import copy
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import NamedTuple, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import check_random_state
+
+from skxmr._cython._tries import common_prefixes
+from skxmr._typing import MatrixLike
+from skxmr._validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_documents,
+    fit_context,
+    validate_data,
+)
+from skxmr.clustering import Plan, Rule, Segment, arrange, vectors_of
+from skxmr.must_link import cut_in_two
+from skxmr.text import PrefixWeightedCharTfidf
+from skxmr.tree import LabelTree
+
+__all__ = ["TrieTreeHybrid", "fold_name"]
+
+_MAX_INT32 = np.iinfo(np.int32).max
+
+
+def fold_name(name):
+    """Lower the case of a name and fold its white space."""
+    return " ".join(name.lower().split())
+
+
+class TrieTreeHybrid(BaseEstimator):
+    """Group labels by their first characters, and those alike by k-means.
+
+    A completion has to begin as the prefix does, so the top levels are a trie: the
+    nodes of level j are the distinct first j characters of the labels' names. Long
+    names would make a full trie deep and slow, so that below `trie_depth` levels each
+    group is cut by balanced, hierarchical k-means, as in `KMeansTree`; after Yadav et
+    al. [1]_.
+
+    Names are compared in lower case, with their white space folded, by Unicode code
+    point. A name that ends early makes a group of its own, which is carried down by
+    nodes with a single child: they cost nothing in training and in search. Levels at
+    which nothing is told apart are left out.
+
+    Parameters
+    ----------
+    trie_depth : int or None, default=3
+        How many of the first characters make levels of their own. 0 is k-means
+        alone. None is a full trie, without k-means: every group is cut where the
+        names in it first differ, so a chain of characters that all share is one
+        level.
+    branching_factor : int, default=16
+        Most groups that k-means cuts a group into.
+    max_leaf_size : int, default=100
+        Most labels of a group of the lowest level.
+    label_vectors : {"text", "given"}, default="text"
+        What k-means is done on: the names, as `vectorizer` turns them into vectors;
+        or the vectors given to fit.
+    vectorizer : transformer, default=None
+        Turns names into sparse vectors. None stands for
+        ``PrefixWeightedCharTfidf()``.
+    top : {"trie", "must-link"}, default="trie"
+        What the top levels are: a trie, or the variant of [1]_ in which 2-means cuts
+        every group in two, at level j without parting labels that share their first
+        j + 1 characters.
+    max_iter : int, default=20
+        Most iterations of one bisection.
+    tol : float, default=1e-3
+        A bisection stops when the share of its labels that an iteration moves from
+        one side to the other is no larger than this.
+    spherical : bool, default=True
+        Whether only the direction of vectors matters (cosine similarity).
+    n_jobs : int, default=None
+        Number of parallel jobs; the tree does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Picks the first two centres of every bisection.
+
+    Attributes
+    ----------
+    tree_ : LabelTree
+        The tree over the labels.
+
+    See Also
+    --------
+    KMeansTree : K-means from the root.
+    PrefixWeightedCharTfidf : Makes the vectors of names.
+
+    References
+    ----------
+    .. [1] N. Yadav, R. Sen, D. N. Hill, A. Mazumdar and I. S. Dhillon,
+       "Session-Aware Query Auto-completion using Extreme Multi-label Ranking",
+       KDD 2021, arXiv 2012.07654.
+
+    Examples
+    --------
+    >>> from skxmr import TrieTreeHybrid
+    >>> names = ["a", "ab", "abc", "abd", "bcde", "bcdf"]
+    >>> indexer = TrieTreeHybrid(trie_depth=2).fit(label_names=names)
+    >>> print(indexer.tree_.to_text(names))
+    root (6 labels)
+    ├── 0 (4 labels)
+    │   ├── a
+    │   └── 1 (3 labels)
+    │       ├── ab
+    │       ├── abc
+    │       └── abd
+    └── 2 (2 labels)
+        ├── bcde
+        └── bcdf
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+        "trie_depth": [Interval(Integral, 0, _MAX_INT32, closed="both"), None],
+        "branching_factor": [Interval(Integral, 2, None, closed="left")],
+        "max_leaf_size": [Interval(Integral, 1, None, closed="left")],
+        "label_vectors": [StrOptions({"text", "given"})],
+        "vectorizer": [HasMethods(["fit", "transform"]), None],
+        "top": [StrOptions({"trie", "must-link"})],
+        "max_iter": [Interval(Integral, 1, _MAX_INT32, closed="both")],
+        "tol": [Interval(Real, 0, 1, closed="both")],
+        "spherical": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        trie_depth: int | None = 3,
+        branching_factor: int = 16,
+        max_leaf_size: int = 100,
+        *,
+        label_vectors: str = "text",
+        vectorizer: TransformerMixin | None = None,
+        top: str = "trie",
+        max_iter: int = 20,
+        tol: float = 1e-3,
+        spherical: bool = True,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        self.trie_depth = trie_depth
+        self.branching_factor = branching_factor
+        self.max_leaf_size = max_leaf_size
+        self.label_vectors = label_vectors
+        self.vectorizer = vectorizer
+        self.top = top
+        self.max_iter = max_iter
+        self.tol = tol
+        self.spherical = spherical
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @property
+    def needs_label_vectors(self) -> bool:
+        """Whether fit wants `Z`; a classifier need not make it otherwise."""
+        return self.label_vectors == "given"
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        Z: MatrixLike | None = None,
+        y: None = None,  # noqa: ARG002 - scikit-learn's interface
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> Self:
+        """Group the labels.
+
+        Parameters
+        ----------
+        Z : {array-like, sparse matrix} of shape (n_labels, n_features), default=None
+            A vector for each label; only for ``label_vectors="given"``.
+        y : None
+            Ignored, present for scikit-learn's interface.
+        label_names : sequence of str of shape (n_labels,)
+            The names of the labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there are no names, or no vectors where they are to be given, or not
+            as many of one as of the other.
+        TypeError
+            If a name is no string.
+        """
+        names = _check_names(label_names)
+        vectors = self._make_vectors(names, Z)
+        rule = Rule(
+            self.max_iter,
+            float(self.tol),
+            bool(self.spherical),
+            seed=int(check_random_state(self.random_state).randint(_MAX_INT32)),
+        )
+        tree = self._make_tree(_SortedNames(names), vectors, rule)
+        # Only now, so that a fit that is interrupted leaves all as it was.
+        if self.needs_label_vectors and self.trie_depth is not None:
+            validate_data(self, Z, skip_check_array=True)
+        self.tree_ = tree
+        return self
+
+    def _make_tree(self, names, vectors, rule):
+        """Group the labels by their first characters, and then by k-means."""
+        if self.trie_depth is None:
+            return LabelTree.from_starts(names.full_trie(), names.order)
+        if self.top == "must-link":
+            labels, starts = _halve(names, vectors, self.trie_depth, rule)
+        else:
+            labels, starts = names.order, names.trie(self.trie_depth)
+        return self._cluster(vectors, labels, starts, rule)
+
+    def _make_vectors(self, names, Z):
+        """Give the vectors that k-means is done on."""
+        if self.trie_depth is None:
+            return None
+        if self.label_vectors == "text":
+            vectorizer = self.vectorizer
+            if vectorizer is None:
+                vectorizer = PrefixWeightedCharTfidf(n_jobs=self.n_jobs)
+            return _NameVectors.learn(clone(vectorizer), names)
+        if Z is None:
+            raise ValueError(
+                'Z is None; label_vectors="given" wants vectors of labels.'
+            )
+        checked = validate_data(
+            copy.copy(self),
+            Z,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+        )
+        if checked.shape[0] != len(names):
+            raise ValueError(
+                f"Z has {checked.shape[0]} rows; expected {len(names)}, as many as "
+                f"there are label_names."
+            )
+        return vectors_of(checked)
+
+    def _cluster(self, vectors, labels, starts, rule):
+        """Cut the groups of the last level of the top by k-means."""
+        groups = starts[-1] if starts else np.zeros(1, dtype=np.int64)
+        ends = np.append(groups[1:], len(labels))
+        plans = [
+            Plan.of(size, self.branching_factor, self.max_leaf_size)
+            for size in (ends - groups).tolist()
+        ]
+        wide = [i for i, plan in enumerate(plans) if plan.n_leaves > 1]
+        segments = []
+        for i in wide:
+            members = np.sort(labels[groups[i] : ends[i]])
+            own = rule.with_seed_of(int(groups[i]))
+            segments.append(Segment.of(vectors, members, plans[i], own))
+        for i, ordered in zip(wide, arrange(segments, self.n_jobs), strict=True):
+            labels[groups[i] : ends[i]] = ordered
+        return LabelTree.from_starts(
+            _without_repeats([*starts, *_lower_starts(plans, groups)]), labels
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.two_d_array = self.needs_label_vectors
+        tags.input_tags.string = not self.needs_label_vectors
+        return tags
+
+
+def _check_names(label_names):
+    if label_names is None:
+        raise ValueError(
+            "label_names is None; TrieTreeHybrid groups labels by their names. A "
+            "classifier takes them from a y of strings, or as label_names of its fit."
+        )
+    names = check_documents(label_names, "label_names")
+    if not names:
+        raise ValueError("label_names is empty; expected a name for each label.")
+    return names
+
+
+def _halve(names, vectors, depth, rule):
+    """Cut groups in two, level by level, never parting the same first characters.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_labels,), int64
+    starts : list of ndarray of int64
+    """
+    places = [np.arange(len(names.order))]
+    levels = []
+    for level in range(depth):
+        components = np.cumsum(names.shared < level + 2)
+        halves = []
+        for place in places:
+            matrix = vectors.take(names.order[place]).to_matrix()
+            halves += [
+                place[half] for half in cut_in_two(matrix, components[place], rule)
+            ]
+        places = halves
+        levels.append(np.cumsum([0, *map(len, places[:-1])]))
+    return names.order[np.concatenate(places)], _without_repeats(levels)
+
+
+def _lower_starts(plans, groups):
+    """Lay the levels of several trees side by side, those of shallow ones lowest.
+
+    A node with a single child takes the place of what a shallow tree lacks at the
+    top. At the bottom it would be a label that takes a group's place in the beam.
+    """
+    depth = max(len(plan.n_groups) for plan in plans)
+    below: list[list] = [[] for _ in range(depth)]
+    for plan, start in zip(plans, groups, strict=True):
+        missing = depth - len(plan.n_groups)
+        for level in range(missing):
+            below[level].append([start])
+        for level, starts in enumerate(plan.starts(), start=missing):
+            below[level].append(start + starts)
+    return [np.concatenate(level) for level in below]
+
+
+def _without_repeats(starts):
+    """Leave out levels at which nothing is told apart."""
+    sizes = np.array([1, *map(len, starts)])
+    return [starts[level] for level in np.flatnonzero(np.diff(sizes))]
+
+
+class _SortedNames:
+    """Names in the order of their characters, and what neighbours share.
+
+    Parameters
+    ----------
+    names : list of str
+
+    Attributes
+    ----------
+    order : ndarray of shape (n_names,), int64
+        The names, sorted; of equal ones the first comes first.
+    shared : ndarray of shape (n_names,), int32
+        How many first characters each sorted name shares with the one before it; the
+        largest integer there is where they are the same.
+    """
+
+    def __init__(self, names):
+        folded = [fold_name(name) for name in names]
+        order = sorted(range(len(folded)), key=folded.__getitem__)
+        self.order = np.array(order, dtype=np.int64)
+        self.shared = np.empty(len(folded), dtype=np.int32)
+        common_prefixes(folded, self.order, _MAX_INT32, self.shared)
+
+    def trie(self, depth):
+        """Find where groups with the same first 1, 2, ... characters start."""
+        # Names differ within their length: beyond that there is nothing to tell apart.
+        deepest = int(self.shared[self.shared < _MAX_INT32].max(initial=0)) + 1
+        levels = range(1, min(depth, deepest) + 1)
+        return _without_repeats([self.starts(level) for level in levels])
+
+    def starts(self, n_characters):
+        """Find where groups with the same first so many characters start."""
+        new = self.shared < n_characters
+        new[0] = True
+        return np.flatnonzero(new)
+
+    def full_trie(self):
+        """Cut every group where its names first differ, until none does."""
+        starts = np.zeros(1, dtype=np.int64)
+        levels = []
+        # The first of a group shares with its neighbour what matters above it only.
+        shared = self.shared.copy()
+        while True:
+            shared[starts] = _MAX_INT32
+            least = np.minimum.reduceat(shared, starts)
+            sizes = np.diff(starts, append=len(shared))
+            new = (shared == np.repeat(least, sizes)) & (shared < _MAX_INT32)
+            if not new.any():
+                break
+            new[starts] = True
+            starts = np.flatnonzero(new)
+            levels.append(starts)
+        if levels and len(starts) == len(shared):
+            levels.pop()  # these are the labels themselves
+        return levels
+
+
+class _NameVectors(NamedTuple):
+    """Vectors of names, made when they are asked for: names are smaller."""
+
+    vectorizer: TransformerMixin
+    names: list
+
+    @classmethod
+    def learn(cls, vectorizer, names):
+        """Learn from names; where all are blank, there is nothing to learn."""
+        if not any(map(fold_name, names)):
+            return vectors_of(sparse.csr_array((len(names), 1), dtype=np.float32))
+        return cls(vectorizer.fit(names), names)
+
+    def take(self, rows):
+        names = [self.names[row] for row in rows.tolist()]
+        return vectors_of(self.vectorizer.transform(names))
