@@ -27,9 +27,11 @@ TRUSTED_TYPES: list[str] = [
     "skxmr.targets.IndicatorTarget",
     "skxmr.terms.Terms",
     "skxmr.text.CharNgramTfidf",
+    "skxmr.text.PrefixWeightedCharTfidf",
     "skxmr.text.WordNgramTfidf",
     "skxmr.tfidf.Weighting",
     "skxmr.tree.LabelTree",
+    "skxmr.tries.TrieTreeHybrid",
 ]
 """Names of the types that are not scikit-learn's own, as `skops.io.load` takes them.
 

@@ -22,7 +22,9 @@ from skxmr import (
     CharNgramTfidf,
     KMeansTree,
     LabelTree,
+    PrefixWeightedCharTfidf,
     TextRetriever,
+    TrieTreeHybrid,
     WordNgramTfidf,
     XRLinearClassifier,
 )
@@ -135,6 +137,28 @@ def fitted(kind, target):
 def test_a_loaded_model_gives_the_same_answers(kind, target, save_and_load, tmp_path):
     model, data = fitted(kind, target)
     assert_equal_answers(save_and_load(model, tmp_path / "model"), model, data)
+
+
+# What groups labels by their names wants classes that are strings.
+OF_STRINGS = {
+    "trie": make_pipeline(
+        PrefixWeightedCharTfidf(), make_classifier(indexer=TrieTreeHybrid(7, 3, 4))
+    ),
+}
+
+
+@functools.cache
+def fitted_to_strings(kind):
+    return clone(OF_STRINGS[kind]).fit(TEXTS, TARGETS["strings"])
+
+
+@ways
+@pytest.mark.parametrize("kind", OF_STRINGS)
+def test_a_loaded_model_of_strings_gives_the_same_answers(
+    kind, save_and_load, tmp_path
+):
+    model = fitted_to_strings(kind)
+    assert_equal_answers(save_and_load(model, tmp_path / "model"), model, TEXTS)
 
 
 @ways
@@ -255,11 +279,12 @@ def test_a_mapped_model_needs_the_memory_of_what_is_read(tmp_path):
 
 
 def test_trusted_types_are_all_there_and_all_needed(tmp_path):
+    models = [fitted(kind, target)[0] for kind in MODELS for target in TARGETS]
+    models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     needed = set()
-    for kind in MODELS:
-        for target in TARGETS:
-            skops.io.dump(fitted(kind, target)[0], tmp_path / "model")
-            needed |= set(skops.io.get_untrusted_types(file=tmp_path / "model"))
+    for model in models:
+        skops.io.dump(model, tmp_path / "model")
+        needed |= set(skops.io.get_untrusted_types(file=tmp_path / "model"))
     assert needed == set(TRUSTED_TYPES)
     assert sorted(TRUSTED_TYPES) == TRUSTED_TYPES
 

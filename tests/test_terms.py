@@ -17,7 +17,7 @@ strings = st.lists(st.one_of(alike, st.text(max_size=9)), max_size=40, unique=Tr
 def found(terms, words):
     """Look words up with the kernel: the number of each, or -1."""
     cutting = Cutting(
-        characters=False,
+        units="words",
         ngram_range=(1, 1),
         shortest=1,
         lowercase=False,
@@ -262,15 +262,17 @@ def test_rows_that_do_not_fit_are_refused(ends, indices):
 
 
 def test_scratch_that_is_too_small_is_refused():
+    units, counted = _ngrams.UNITS["characters"], _ngrams.POSITIONS[None]
+
     def cutter(longest, low=1):
         scratch = np.empty(4 * longest + 8, dtype=np.int32)
-        return _ngrams.Cutter(True, low, 3, 1, True, None, scratch)
+        return _ngrams.Cutter(units, counted, low, 3, 1, True, None, scratch)
 
     with pytest.raises(ValueError, match="scratch is too small"):
         cutter(-1)
     with pytest.raises(ValueError, match="1 or more"):
         cutter(3, low=0)
-    terms, rows = Terms.from_strings(["abc"]), Rows.empty(1, 50)
+    terms, rows = Terms.from_strings(["abc"]), Rows.empty(1, 50, np.int32)
     for text in ["abcd", "abc\u0100", "abc\U00010400"]:
         with pytest.raises(ValueError, match="too small for the texts"):
             _ngrams.count(cutter(3), [text], 0, *terms.arrays(), *rows.arrays())
@@ -285,7 +287,7 @@ def test_scratch_that_is_too_small_is_refused():
 @pytest.mark.parametrize("room", [0, 1, 2, 7])
 def test_rows_without_room_are_gone_on_with(room):
     cutting = Cutting(
-        characters=True,
+        units="characters",
         ngram_range=(1, 2),
         shortest=1,
         lowercase=True,
@@ -296,7 +298,7 @@ def test_rows_without_room_are_gone_on_with(room):
     terms = Terms.from_strings(["a", "b", "#", "ab", "c#", "b#"])
     expected = cutting.count(texts, terms)
     _, cutter, _ = cutting.prepare(texts)
-    rows, text = Rows.empty(len(texts), room), 0
+    rows, text = Rows.empty(len(texts), room, np.int32), 0
     full = 0
     while text < len(texts):
         status, text = _ngrams.count(
@@ -306,7 +308,7 @@ def test_rows_without_room_are_gone_on_with(room):
             assert status == _terms.STATUS["rows"]
             full += 1
             room += 3
-            more = Rows.empty(len(texts), room)
+            more = Rows.empty(len(texts), room, np.int32)
             for old, new in zip(rows.arrays(), more.arrays(), strict=True):
                 new[: len(old)] = old
             rows = more
