@@ -306,3 +306,12 @@ def test_a_newer_layout_is_refused():
     saved = pickle.dumps(layout)
     with pytest.raises(ValueError, match=r"newer skxmr .* Upgrade skxmr"):
         pickle.loads(saved)
+
+
+def test_an_older_layout_is_refused():
+    tree = LabelTree([[0, 2]], labels=[0, 1])
+    layout = lay_out(tree, [(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))])
+    layout.version = LAYOUT_VERSION - 1
+    saved = pickle.dumps(layout)
+    with pytest.raises(ValueError, match=r"reads no more.*Fit it again"):
+        pickle.loads(saved)
