@@ -243,8 +243,12 @@ class QueryCompleter(Completer):
 
         Parameters
         ----------
-        previous, queries, counts
-            As in `fit`.
+        previous : iterable of (str, or list or tuple of str, or None), or None
+            What was asked before each query, as in `fit`.
+        queries : iterable of str of length n_asked
+            What was asked.
+        counts : array-like of shape (n_asked,), default=None
+            How often. None counts each once.
 
         Returns
         -------
@@ -252,8 +256,10 @@ class QueryCompleter(Completer):
 
         Raises
         ------
-        ValueError, TypeError
-            As `fit` raises them; nothing is changed then.
+        ValueError
+            If lengths differ or a count is not positive. Nothing is changed then.
+        TypeError
+            If something is no string. Nothing is changed then.
         """
         check_is_fitted(self)
         index = self.index_

@@ -133,9 +133,11 @@ def draw_prefixes(lengths, n_drawn, random):
         places = np.repeat(np.arange(len(lengths)), lengths)
         starts = np.cumsum(lengths) - lengths
         return places, np.arange(len(places)) - starts[places] + 1
-    drawn = np.exp(
-        random.random_sample((len(lengths), n_drawn)) * np.log1p(lengths)[:, None]
-    )
+    # One draw from each of n equal parts, so that all have a short prefix.
+    parts = (
+        np.arange(n_drawn) + random.random_sample((len(lengths), n_drawn))
+    ) / n_drawn
+    drawn = np.exp(parts * np.log1p(lengths)[:, np.newaxis])
     drawn = np.sort(np.minimum(drawn.astype(np.int64), lengths[:, None]), axis=1)
     first = np.ones(drawn.shape, dtype=bool)
     first[:, 1:] = np.diff(drawn, axis=1) > 0
