@@ -103,7 +103,7 @@ class QueryCompleter(Completer):
         How often each was asked.
     classifier_ : XRLinearClassifier or None
         The fitted classifier; its columns are the places in `queries_`. None for
-        ``classifier_weight=0``.
+        ``classifier_weight=0``, and where nothing was asked before any query.
 
     See Also
     --------
@@ -225,7 +225,7 @@ class QueryCompleter(Completer):
         """
         log = read_log(previous, queries, counts).merged()
         successors = self._learn_successors(log)
-        ranker = self._train(log) if self.classifier_weight > 0 else None
+        ranker = self._train(log)
         self.queries_ = log.names
         self.index_ = PrefixIndex(log.keys, log.query_counts)
         self.successors_ = successors
@@ -294,6 +294,9 @@ class QueryCompleter(Completer):
         return Successors.of(rows, smoothed)
 
     def _train(self, log):
+        """Train the classifier, where there is a session to learn from."""
+        if self.classifier_weight == 0 or not any(log.sessions):
+            return None
         random = check_random_state(self.random_state)
         classifier = self._make_classifier(int(random.randint(_MAX_INT32)))
         lengths = np.array([len(key) for key in log.keys])[log.ranks]
@@ -356,7 +359,8 @@ class QueryCompleter(Completer):
         evidence = Evidence(index, ranges, self.popularity_weight / index.total)
         for age, ranks, weights in self.successors_.after(session, ranges):
             evidence.add(ranks, weights, self.decay**age)
-        if self.ranker_ is not None and self.classifier_weight > 0 and len(ranges):
+        # Where nothing was asked before, counts of queries say all that there is.
+        if session and self._asks_classifier() and len(ranges):
             ranks, scores = self.ranker_.rank(prefix, session, ranges, k)
             if len(ranks):
                 order = np.argsort(ranks)
@@ -368,6 +372,9 @@ class QueryCompleter(Completer):
                 )
         ranks, weights = best_suggestions(evidence, k)
         return ranks, weights / max(evidence.total, _TINY), evidence.total
+
+    def _asks_classifier(self):
+        return self.ranker_ is not None and self.classifier_weight > 0
 
     def _weight_of_all(self, session):
         """Add up all that speaks for any query, whatever is typed."""

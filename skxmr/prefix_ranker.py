@@ -16,8 +16,8 @@ class PrefixRanker:
 
     Parameters
     ----------
-    before : LeanTransformer or None
-        Of the session's text; None where no session has any.
+    before : LeanTransformer
+        Of the session's text.
     typed : LeanTransformer
         Of the prefix.
     classifier : XRLinearClassifier
@@ -28,7 +28,6 @@ class PrefixRanker:
         self.before = before
         self.typed = typed
         self.classifier = classifier
-        self.first_typed = 0 if before is None else before.n_features
         self.places = [LabelPlaces.of_layout(one) for one in classifier.layouts_]
 
     @classmethod
@@ -53,18 +52,19 @@ class PrefixRanker:
             for rank, length in zip(ranks.tolist(), lengths.tolist(), strict=True)
         ]
         X = prefix_vectorizer.fit_transform(prefixes)
-        before = None
-        if any(log.sessions):
-            texts = [_text_of(session) for session in log.sessions]
-            rows = sparse.csr_array(previous_vectorizer.fit_transform(texts))
-            X = sparse.hstack([rows[places], X], format="csr", dtype=np.float32)
-            before = LeanTransformer(previous_vectorizer)
+        texts = [_text_of(session) for session in log.sessions]
+        before = sparse.csr_array(previous_vectorizer.fit_transform(texts))
+        X = sparse.hstack([before[places], X], format="csr", dtype=np.float32)
         Y = sparse.csr_array(
             (np.ones(len(ranks), dtype=np.int8), ranks, np.arange(len(ranks) + 1)),
             shape=(len(ranks), len(log.keys)),
         )
         classifier.fit(X, Y, relevance=log.counts[places], label_names=log.keys)
-        return cls(before, LeanTransformer(prefix_vectorizer), classifier)
+        return cls(
+            LeanTransformer(previous_vectorizer),
+            LeanTransformer(prefix_vectorizer),
+            classifier,
+        )
 
     def rank(self, prefix, session, ranges, k):
         """Find the best queries in some ranges.
@@ -97,12 +97,12 @@ class PrefixRanker:
         return columns[0, :n_found], np.exp(log_scores[0, :n_found])
 
     def _features(self, prefix, session):
+        before, before_values = self.before.transform_one(_text_of(session))
         typed, typed_values = self.typed.transform_one(prefix)
-        typed = typed + np.int32(self.first_typed)
-        if self.before is None or not session:
-            return typed, typed_values
-        before, values = self.before.transform_one(_text_of(session))
-        return np.concatenate([before, typed]), np.concatenate([values, typed_values])
+        return (
+            np.concatenate([before, typed + np.int32(self.before.n_features)]),
+            np.concatenate([before_values, typed_values]),
+        )
 
 
 def _text_of(session):
