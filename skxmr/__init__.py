@@ -1,8 +1,9 @@
 """Extreme multilabel ranking for scikit-learn."""
 
-from skxmr import datasets, metrics, persistence
+from skxmr import baselines, datasets, metrics, persistence
 from skxmr._version import __version__
 from skxmr.classifier import XRLinearClassifier
+from skxmr.completion import QueryCompleter
 from skxmr.indexers import KMeansTree
 from skxmr.ranking import rank
 from skxmr.retrieval import TextRetriever
@@ -15,11 +16,13 @@ __all__ = [
     "KMeansTree",
     "LabelTree",
     "PrefixWeightedCharTfidf",
+    "QueryCompleter",
     "TextRetriever",
     "TrieTreeHybrid",
     "WordNgramTfidf",
     "XRLinearClassifier",
     "__version__",
+    "baselines",
     "datasets",
     "metrics",
     "persistence",

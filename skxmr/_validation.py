@@ -31,6 +31,7 @@ __all__ = [
     "Options",
     "RealNotInt",
     "StrOptions",
+    "check_counts",
     "check_documents",
     "check_is_fitted",
     "check_k",
@@ -488,3 +489,36 @@ def check_documents(documents, name="raw_documents"):
                 f"got {document!r:.50} of type {type(document).__name__}."
             )
     return documents
+
+
+def check_counts(counts, n_queries):
+    """Check how often each query was asked.
+
+    Parameters
+    ----------
+    counts : array-like of shape (n_queries,), or None
+        None counts each once.
+    n_queries : int
+
+    Returns
+    -------
+    ndarray of shape (n_queries,), float64
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer, or one is not positive and finite.
+    """
+    if counts is None:
+        return np.ones(n_queries)
+    checked = check_array(
+        counts, dtype=np.float64, ensure_2d=False, input_name="counts", copy=True
+    )
+    if checked.shape != (n_queries,):
+        raise ValueError(
+            f"counts has the shape {checked.shape}; expected ({n_queries},), a number "
+            f"for each of queries."
+        )
+    if (checked <= 0).any():
+        raise ValueError(f"counts must be positive; got {checked.min()}.")
+    return checked

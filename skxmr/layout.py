@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
-from skxmr._cython._search import ROWS_OF_MARK
+from skxmr._cython._layout import place_runs
+from skxmr._cython._search import ROWS_OF_MARK, Searcher
 from skxmr._version import refuse_newer
 from skxmr.node_weights import NodeWeights
 from skxmr.weights import LinearWeights
@@ -12,23 +13,20 @@ from skxmr.weights import LinearWeights
 __all__ = ["LAYOUT_VERSION", "SearchLayout"]
 
 # Raised when the arrays of SearchLayout change their meaning.
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 _MAX_UINT32 = np.iinfo(np.uint32).max
 _BITS = 64
-
-# The arrays that hold one level after another, in the order of the columns of `bases`.
-_BASES = ("row_starts", "parents", "run_marks", "weights")
 
 
 class SearchLayout:
     """A label tree and the weights of its nodes, laid out for the search.
 
     Nodes are numbered level by level, the root 0, children of one node
-    consecutively. The weights of a level are sorted by feature, then by parent, then
-    by child: a *row* is one feature of one parent, with a run of (child, weight)
-    pairs. A bitmap with ranks leads from a feature to its rows. All arrays can be
-    read-only and memory-mapped.
+    consecutively. The weights of all levels are sorted by feature, then by parent,
+    then by child: a *row* is one feature of one parent, with a run of (child, weight)
+    pairs. A bitmap with ranks leads from a feature to its rows, which lie together.
+    All arrays can be read-only and memory-mapped.
 
     Parameters
     ----------
@@ -43,23 +41,20 @@ class SearchLayout:
         First node of each level, the root's included.
     labels : ndarray of shape (n_labels,), int32
         Column of each node of the last level.
-    bases : ndarray of shape (n_levels, 4), int64
-        Where each level begins in `row_starts`, in `parents` and `run_lengths`, in
-        `run_marks`, and in `children` and `weights`.
-    words : ndarray of shape (n_levels, n_words, 2), uint64
-        Of each level, 64 bits for 64 features, 1 for those used; beside them, how
-        many are used before.
-    row_starts : ndarray of uint32
-        Of each level, the first row of each used feature, and the end.
+    words : ndarray of shape (n_words, 2), uint64
+        64 bits for 64 features, 1 for those used; beside them, how many are used
+        before.
+    row_starts : ndarray of shape (n_used + 1,), uint32
+        The first row of each used feature, and the end.
     parents : ndarray of shape (n_rows,), uint16 or int32
-        The parent of each row, counted in its level.
+        The parent of each row, counted among all nodes; ascending in a feature.
     run_lengths : ndarray of shape (n_rows,), uint8 or int32
         How many weights each row has, less one.
-    run_marks : ndarray of uint32
-        Of each level, the first weight of every 8th row: from there, lengths add up.
+    run_marks : ndarray of shape (n_rows / 8, rounded up), uint32
+        The first weight of every 8th row: from there, lengths add up.
     children : ndarray of shape (n_weights,), uint8 or int32
         Which child of its parent, from 0.
-    weights : ndarray of shape (n_weights,), float32
+    weights : ndarray of shape (n_weights,), float32 or float16
     intercepts : ndarray of shape (n_nodes - 1,), float32
         Of every node but the root; see `LinearWeights` for infinite ones.
 
@@ -68,6 +63,9 @@ class SearchLayout:
     by_node : NodeWeights or None
         The same weights for dense queries, where such are expected.
     """
+
+    # The searcher stays out of __dict__, which is what is saved and compared.
+    __slots__ = ("__dict__", "__weakref__", "_searcher")
 
     by_node = None
 
@@ -78,7 +76,6 @@ class SearchLayout:
         child_offsets,
         level_starts,
         labels,
-        bases,
         words,
         row_starts,
         parents,
@@ -94,7 +91,6 @@ class SearchLayout:
         self.child_offsets = child_offsets
         self.level_starts = level_starts
         self.labels = labels
-        self.bases = bases
         self.words = words
         self.row_starts = row_starts
         self.parents = parents
@@ -110,7 +106,9 @@ class SearchLayout:
         self.most_children = int(np.diff(child_offsets).max())
 
     @classmethod
-    def from_levels(cls, tree, levels, n_features, *, by_node=False):
+    def from_levels(
+        cls, tree, levels, n_features, *, by_node=False, weight_precision="float32"
+    ):
         """Lay out a tree, or its upper levels, with their weights.
 
         Parameters
@@ -121,6 +119,9 @@ class SearchLayout:
         n_features : int
         by_node : bool, default=False
             Whether to hold the weights node by node as well, for dense queries.
+        weight_precision : {"float32", "float16"}, default="float32"
+            The type of `weights`. Half precision keeps three digits of each; larger
+            weights than its largest number, 65504, become that.
 
         Returns
         -------
@@ -129,7 +130,7 @@ class SearchLayout:
         Raises
         ------
         OverflowError
-            If a level has 2**32 weights or more.
+            If there are 2**32 weights or more.
         """
         sizes = tree.level_sizes[: len(levels) + 1]
         level_starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
@@ -137,43 +138,62 @@ class SearchLayout:
             tree.child_offsets[level] + level_starts[level + 1]
             for level in range(len(levels))
         ]
-        most_children = max(int(np.diff(level).max()) for level in offsets)
-        child_type = np.uint8 if most_children <= 2**8 else np.int32
-        parent_type = np.uint16 if max(sizes[:-1]) <= 2**16 else np.int32
+        # The last offset of each level is the first of the next.
+        offsets = np.concatenate([*(level[:-1] for level in offsets[:-1]), offsets[-1]])
         kept = _kept_features(levels, n_features)
-        sorted_levels = [_by_feature(level, kept, n_features) for level in levels]
-        counts = [
-            [len(getattr(level, name)) for name in _BASES] for level in sorted_levels
-        ]
-        bases = np.cumsum([[0] * len(_BASES), *counts[:-1]], axis=0, dtype=np.int64)
-
-        def join(name):
-            return np.concatenate([getattr(level, name) for level in sorted_levels])
-
         layout = cls(
             n_features,
             kept,
-            # The last offset of each level is the first of the next.
-            np.concatenate([*(level[:-1] for level in offsets[:-1]), offsets[-1]]),
+            offsets,
             level_starts,
             np.ascontiguousarray(tree.labels, dtype=np.int32),
-            bases,
-            np.stack([level.words for level in sorted_levels]),
-            join("row_starts"),
-            join("parents").astype(parent_type),
-            join("run_lengths").astype(child_type),
-            join("run_marks"),
-            join("children").astype(child_type),
-            join("weights"),
+            *_by_feature(levels, offsets, kept, n_features, weight_precision),
             np.concatenate([level.intercepts for level in levels]),
         )
         if by_node:
             layout.by_node = NodeWeights.from_levels(tree, levels, n_features)
         return layout
 
+    def __getstate__(self):
+        return self.__dict__
+
     def __setstate__(self, state):
         refuse_newer(state, LAYOUT_VERSION, "This model")
+        _refuse_older(state)
         self.__dict__.update(state)
+
+    @property
+    def searcher(self):
+        """What searches this layout; made at the first search, never saved."""
+        try:
+            return self._searcher
+        except AttributeError:
+            self._searcher = self._make_searcher()
+            return self._searcher
+
+    def _make_searcher(self):
+        return Searcher(
+            self.n_features,
+            self.kept_features,
+            self.child_offsets,
+            self.level_starts,
+            self.labels,
+            self.words,
+            self.row_starts,
+            self.parents,
+            self.run_lengths,
+            self.run_marks,
+            self.children,
+            self.weights,
+            self.intercepts,
+            widest_level=self.widest_level,
+            most_children=self.most_children,
+        )
+
+    @property
+    def weight_precision(self):
+        """The type of the weights: "float32" or "float16"."""
+        return self.weights.dtype.name
 
     def to_levels(self):
         """Give the weights back, level by level.
@@ -182,50 +202,38 @@ class SearchLayout:
         -------
         list of LinearWeights
         """
-        return [self._level(level) for level in range(self.n_levels)]
+        run_offsets = np.zeros(len(self.parents) + 1, dtype=np.int64)
+        np.cumsum(self.run_lengths, out=run_offsets[1:])
+        run_offsets += np.arange(len(run_offsets))
+        runs = Compressed(run_offsets, self.children, self.weights, 0)
+        features = np.repeat(self._used_features(), np.diff(self.row_starts))
+        # Stable: the features of each parent stay ascending.
+        by_parent = np.argsort(self.parents, kind="stable")
+        row_offsets = np.searchsorted(
+            self.parents[by_parent], np.arange(len(self.child_offsets))
+        )
+        return [
+            self._level(level, row_offsets, by_parent, features, runs)
+            for level in range(self.n_levels)
+        ]
 
-    def _level(self, level):
-        starts, rows, entries = (
-            self._part(level, name) for name in ("row_starts", "parents", "weights")
-        )
-        n_parents = self.level_sizes[level]
-        lengths = self.run_lengths[rows].astype(np.int64) + 1
-        by_feature = sparse.csc_array(
-            (
-                np.arange(rows.stop - rows.start),
-                self.parents[rows].astype(np.int32),
-                self.row_starts[starts].astype(np.int64),
-            ),
-            shape=(n_parents, starts.stop - starts.start - 1),
-        )
-        by_parent = by_feature.tocsr()
-        runs = Compressed(
-            np.concatenate([[0], np.cumsum(lengths)]),
-            self.children[entries].astype(np.int32),
-            self.weights[entries],
-            0,
-        ).take(by_parent.data)
+    def _level(self, level, row_offsets, by_parent, features, runs):
+        first, stop = self.level_starts[level : level + 2]
+        row_offsets = row_offsets[first : stop + 1].astype(np.int64)
+        rows = by_parent[row_offsets[0] : row_offsets[-1]]
+        runs = runs.take(rows)
         return LinearWeights(
-            by_parent.indptr.astype(np.int64),
-            self._features(level)[by_parent.indices],
+            row_offsets - row_offsets[0],
+            features[rows],
             runs.offsets,
-            runs.indices,
-            runs.values,
-            self.intercepts[self.level_starts[level + 1] - 1 :][
-                : self.level_sizes[level + 1]
-            ],
+            runs.indices.astype(np.int32),
+            runs.values.astype(np.float32),
+            self.intercepts[stop - 1 :][: self.level_sizes[level + 1]],
         )
 
-    def _part(self, level, name):
-        """Slice of a level in the array of that name."""
-        bases = self.bases[:, _BASES.index(name)]
-        last = level + 1 == self.n_levels
-        stop = len(getattr(self, name)) if last else int(bases[level + 1])
-        return slice(int(bases[level]), stop)
-
-    def _features(self, level):
-        """List the features that a level uses, ascending."""
-        bits = np.ascontiguousarray(self.words[level, :, 0]).view(np.uint8)
+    def _used_features(self):
+        """List the features that the tree uses, ascending."""
+        bits = np.ascontiguousarray(self.words[:, 0]).view(np.uint8)
         used = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
         used = used.astype(np.int32)
         return self.kept_features[used] if len(self.kept_features) else used
@@ -268,47 +276,82 @@ class SearchLayout:
         return min(self.n_labels, beam_width * int(n_children.max()))
 
 
-class _SortedLevel:
-    """The weights of one level by feature, then parent, then child."""
-
-    def __init__(self, words, row_starts, parents, runs, weights):
-        self.words = words
-        self.row_starts = row_starts
-        self.parents = parents
-        self.run_lengths = np.diff(runs.offsets) - 1
-        self.run_marks = runs.offsets[:-1:ROWS_OF_MARK].astype(np.uint32)
-        self.children = runs.indices
-        self.weights = runs.values
-        self.intercepts = weights.intercepts
-
-
-def _by_feature(weights, kept_features, n_features):
-    if weights.n_weights > _MAX_UINT32:
-        raise OverflowError(
-            f"A level has {weights.n_weights} weights; expected {_MAX_UINT32} at "
-            f"most. Raise threshold to drop more of them."
+def _refuse_older(state):
+    version = state.get("version", 0)
+    if version < LAYOUT_VERSION:
+        raise ValueError(
+            f"This model was saved with layout version {version}, which this skxmr "
+            f"reads no more; expected version {LAYOUT_VERSION}. Fit it again."
         )
-    features = weights.features
+
+
+def _by_feature(levels, child_offsets, kept_features, n_features, weight_precision):
+    """Sort the weights by feature, then parent, then child.
+
+    Returns
+    -------
+    words, row_starts, parents, run_lengths, run_marks, children, weights
+        As `SearchLayout` has them.
+    """
+    n_weights = sum(level.n_weights for level in levels)
+    if n_weights > _MAX_UINT32:
+        raise OverflowError(
+            f"The tree has {n_weights} weights; expected {_MAX_UINT32} at most. Raise "
+            f"threshold to drop more of them."
+        )
+    most_children = int(np.diff(child_offsets).max())
+    child_type = np.uint8 if most_children <= 2**8 else np.int32
+    parent_type = np.uint16 if len(child_offsets) - 1 <= 2**16 else np.int32
+    by_feature = _rows_by_feature(levels, kept_features, n_features)
+    order, row_starts = by_feature.data, by_feature.indptr
+    used = np.diff(row_starts) > 0
+    lengths = np.concatenate([np.diff(level.run_offsets) for level in levels])[order]
+    starts = np.cumsum(lengths) - lengths
+    places = np.empty_like(starts)
+    places[order] = starts
+    children = np.empty(n_weights, dtype=child_type)
+    weights = np.empty(n_weights, dtype=np.float32)
+    last = 0
+    for level in levels:
+        first, last = last, last + len(level.features)
+        place_runs(
+            level.run_offsets,
+            level.children,
+            level.weights,
+            places[first:last],
+            children,
+            weights,
+        )
+    return (
+        _bitmap(used),
+        np.append(row_starts[:-1][used], len(order)).astype(np.uint32),
+        by_feature.indices.astype(parent_type),
+        (lengths - 1).astype(child_type),
+        starts[::ROWS_OF_MARK].astype(np.uint32),
+        children,
+        _with_precision(weights, weight_precision),
+    )
+
+
+def _rows_by_feature(levels, kept_features, n_features):
+    """CSC array of shape (parents of all levels, features): numbers of rows."""
+    features = np.concatenate([level.features for level in levels])
     if len(kept_features):
         features = np.searchsorted(kept_features, features)
         n_features = len(kept_features)
-    by_parent = sparse.csr_array(
-        (np.arange(len(features)), features, weights.row_offsets),
-        shape=(weights.n_parents, n_features),
-    )
-    by_feature = by_parent.tocsc()
-    used = np.diff(by_feature.indptr) > 0
-    runs = Compressed(weights.run_offsets, weights.children, weights.weights, 0).take(
-        by_feature.data
-    )
-    starts = np.append(by_feature.indptr[:-1][used], len(features))
-    return _SortedLevel(
-        _bitmap(used),
-        starts.astype(np.uint32),
-        by_feature.indices.astype(np.int32),
-        runs,
-        weights,
-    )
+    n_rows = np.concatenate([np.diff(level.row_offsets) for level in levels])
+    offsets = np.concatenate([[0], np.cumsum(n_rows)])
+    return sparse.csr_array(
+        (np.arange(len(features)), features, offsets),
+        shape=(len(n_rows), n_features),
+    ).tocsc()
+
+
+def _with_precision(weights, precision):
+    if precision == "float32":
+        return weights
+    largest = np.finfo(precision).max
+    return np.clip(weights, -largest, largest).astype(precision)
 
 
 def _bitmap(used):

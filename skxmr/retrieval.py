@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.pipeline import FeatureUnion, make_union
+from sklearn.pipeline import make_union
 
 from skxmr._typing import Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
@@ -16,6 +16,7 @@ from skxmr._validation import (
     fit_context,
 )
 from skxmr.classifier import XRLinearClassifier
+from skxmr.lean import LeanTransformer
 from skxmr.text import CharNgramTfidf, WordNgramTfidf
 
 __all__ = ["TextRetriever"]
@@ -117,7 +118,7 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         self.classifier_ = classifier
         self.classes_ = classifier.classes_
         self.label_texts_ = names
-        self._lean_parts = _lean_parts(vectorizer)
+        self._lean = LeanTransformer(vectorizer)
         return self
 
     def _make_vectorizer(self):
@@ -167,26 +168,12 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
                 f"text must be a string; got a {type(text).__name__}. Many texts go "
                 f"to search_batch."
             )
-        columns, scores = self.classifier_.rank_one(*self._transform_one(text), k)
+        columns, scores = self.classifier_.rank_one(*self._lean.transform_one(text), k)
         columns = columns[columns >= 0]
         labels = self.classes_[columns].tolist()
         return list(
             zip(labels, self._names(columns, labels), scores.tolist(), strict=False)
         )
-
-    def _transform_one(self, text):
-        """Features of one text: indices and values, without scikit-learn's checks."""
-        if self._lean_parts is None:
-            row = sparse.csr_array(self.vectorizer_.transform([text]))
-            row.sum_duplicates()
-            return row.indices.astype(np.int32), row.data.astype(np.float32)
-        rows = [
-            (start, *part.transform_one(text))
-            for part, start in zip(*self._lean_parts, strict=True)
-        ]
-        indices = np.concatenate([indices + start for start, indices, _ in rows])
-        values = np.concatenate([values for _, _, values in rows])
-        return indices, values.astype(np.float32, copy=False)
 
     def _names(self, columns, labels):
         if self.label_texts_ is not None:
@@ -275,20 +262,6 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _lean_parts(vectorizer):
-    """List transformers that take one text alone, and the first column of each.
-
-    None if the vectorizer does not consist of such transformers side by side.
-    """
-    parts = [vectorizer]
-    if isinstance(vectorizer, FeatureUnion) and not vectorizer.transformer_weights:
-        parts = [transformer for _, transformer in vectorizer.transformer_list]
-    if not all(hasattr(part, "transform_one") for part in parts):
-        return None
-    widths = [part.transform([""]).shape[1] for part in parts]
-    return parts, np.cumsum([0, *widths[:-1]], dtype=np.int32)
 
 
 def _with_label_rows(texts, y, label_texts):

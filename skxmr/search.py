@@ -6,7 +6,6 @@ import numpy as np
 
 from skxmr._cython._dense_search import LEVELS, N_LANES, search_dense
 from skxmr._cython._search import TRANSFORMS
-from skxmr._cython._search import search as _search
 from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks, split_rows
 from skxmr.layout import SearchLayout
@@ -94,17 +93,25 @@ def _search_task(task):
         if task.layout.by_node is not None:
             return _run_dense(task)
         X = X.to_compressed()
-    return _run(
-        task.layout,
-        (X.offsets, X.indices, X.values),
-        task.names,
-        task.k,
+    columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
+    scores = np.empty((X.n_vectors, task.k), dtype=np.float64)
+    task.layout.searcher.search(
+        X.offsets,
+        X.indices,
+        X.values,
         task.beam_width,
-        task.score_transform,
+        TRANSFORMS[task.score_transform],
+        len(task.names) > 0,
+        None,
+        columns,
+        scores,
     )
+    return columns, scores
 
 
-def search_one(layout, indices, values, *, k, beam_width, score_transform):
+def search_one(
+    layout, indices, values, *, k, beam_width, score_transform, allowed=None
+):
     """Find the best labels of one row, with as little around the kernel as can be.
 
     Parameters
@@ -115,55 +122,43 @@ def search_one(layout, indices, values, *, k, beam_width, score_transform):
     values : ndarray of shape (nnz,), float32
     k, beam_width, score_transform
         As in `beam_search`.
+    allowed : ndarray of shape (n_words,), uint64, or None
+        A bit for each node as the layout numbers them, level by level, the root 0:
+        node i is bit ``i % 64`` of word ``i // 64``. Nodes whose bit is not set are
+        never scored, followed or returned. None allows all; of a dense row no
+        others can be asked for.
 
     Returns
     -------
     columns : ndarray of shape (1, k), int64
     log_scores : ndarray of shape (1, k), float64
+
+    Raises
+    ------
+    ValueError
+        If `allowed` has no bit for some node, or is given for a dense row.
     """
-    width = layout.widest_level if beam_width is None else beam_width
-    if indices is None:
+    if beam_width is None:
+        beam_width = layout.widest_level
+    if indices is None and layout.by_node is not None:
+        if allowed is not None:
+            raise ValueError("allowed is given for a dense row; expected a sparse one.")
         rows = DenseRows(values[np.newaxis])
-        return _search_task(
-            _Task(rows, layout, k, width, score_transform, layout.labels)
+        return _run_dense(
+            _Task(rows, layout, k, beam_width, score_transform, layout.labels)
         )
-    row = (np.array([0, len(indices)], dtype=np.int64), indices, values)
-    return _run(layout, row, layout.labels, k, width, score_transform)
-
-
-def _run(layout, rows, names, k, beam_width, score_transform):
-    """Allocate and call the kernel."""
-    beam_width = min(beam_width, layout.widest_level)
-    n_margins = min(layout.widest_level, beam_width * layout.most_children)
-    n_rows = len(rows[0]) - 1
-    columns = np.empty((n_rows, k), dtype=np.int64)
-    scores = np.empty((n_rows, k), dtype=np.float64)
-    beams = np.empty((2, 2, beam_width), dtype=np.int64)
-    _search(
-        *rows,
-        layout.n_features,
-        layout.kept_features,
-        layout.child_offsets,
-        layout.level_starts,
-        layout.bases,
-        layout.words,
-        layout.row_starts,
-        layout.parents,
-        layout.run_lengths,
-        layout.run_marks,
-        layout.children,
-        layout.weights,
-        layout.intercepts,
-        names,
+    if indices is None:
+        _, indices, values, _ = DenseRows(values[np.newaxis]).to_compressed()
+    columns = np.empty((1, k), dtype=np.int64)
+    scores = np.empty((1, k), dtype=np.float64)
+    layout.searcher.search_one(
+        indices,
+        values,
+        beam_width,
         TRANSFORMS[score_transform],
-        beams[0],
-        beams[1],
-        np.empty((2, beam_width), dtype=np.float64),
-        np.full(layout.widest_parents, -1, dtype=np.int32),
-        np.empty(beam_width + 1, dtype=np.int64),
-        np.empty(n_margins, dtype=np.float64),
-        columns,
-        scores,
+        allowed,
+        columns[0],
+        scores[0],
     )
     return columns, scores
 

@@ -23,11 +23,13 @@ from skxmr import (
     KMeansTree,
     LabelTree,
     PrefixWeightedCharTfidf,
+    QueryCompleter,
     TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.persistence import TRUSTED_TYPES
 from skxmr.targets import IndicatorTarget
@@ -161,6 +163,30 @@ def test_a_loaded_model_of_strings_gives_the_same_answers(
     assert_equal_answers(save_and_load(model, tmp_path / "model"), model, TEXTS)
 
 
+COMPLETERS = {
+    "popular": PopularCompleter(),
+    "bigram": BigramCompleter(),
+    "counts": QueryCompleter(classifier_weight=0),
+    "all": QueryCompleter(random_state=0),
+}
+
+
+@functools.cache
+def fitted_completer(kind):
+    return clone(COMPLETERS[kind]).fit(CLASSES[CODES].tolist(), TEXTS)
+
+
+@ways
+@pytest.mark.parametrize("kind", COMPLETERS)
+def test_a_loaded_completer_gives_the_same_answers(kind, save_and_load, tmp_path):
+    model = fitted_completer(kind)
+    loaded = save_and_load(model, tmp_path / "model")
+    for prefix in ("", "w", "word1"):
+        answer = model.complete(prefix, "class 3")
+        assert answer
+        assert loaded.complete(prefix, "class 3") == answer
+
+
 @ways
 def test_a_loaded_model_can_be_fitted_again(save_and_load, tmp_path):
     model = make_classifier().fit(X[:50], Y[:50])
@@ -281,6 +307,7 @@ def test_a_mapped_model_needs_the_memory_of_what_is_read(tmp_path):
 def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models = [fitted(kind, target)[0] for kind in MODELS for target in TARGETS]
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
+    models += [fitted_completer(kind) for kind in COMPLETERS]
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from twins import (
     assert_found,
     compress,
@@ -16,7 +17,7 @@ from twins import (
 
 from skxmr import search
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
-from skxmr.search import beam_search
+from skxmr.search import beam_search, search_one
 from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights
 
@@ -62,6 +63,69 @@ def test_search_agrees_with_its_twin(problem, k, beam_width, transform):
             x, tree, levels, k=k, beam_width=beam_width, transform=transform
         )
         assert_found(columns[i], scores[i], expected)
+
+
+def as_bits(allowed):
+    """A bit for each node, as `search_one` takes them."""
+    padded = np.zeros(-(-len(allowed) // 64) * 64, dtype=bool)
+    padded[: len(allowed)] = allowed
+    return np.packbits(padded, bitorder="little").view(np.uint64)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    problems(),
+    st.integers(1, 40),
+    st.integers(1, 12),
+    st.sampled_from(TRANSFORMS),
+    st.sampled_from([0.1, 0.5, 0.9, 1.0]),
+    st.integers(0, 2**32 - 1),
+)
+def test_restricted_search_agrees_with_its_twin(
+    problem, k, beam_width, transform, share, seed
+):
+    tree, levels, X = problem
+    layout = lay_out(tree, levels)
+    allowed = np.random.default_rng(seed).random(sum(tree.level_sizes)) < share
+    allowed[0] |= seed % 8 > 0
+    for x, row in zip(X.astype(np.float64), sparse.csr_array(X), strict=True):
+        columns, scores = search_one(
+            layout,
+            row.indices,
+            row.data,
+            k=k,
+            beam_width=beam_width,
+            score_transform=transform,
+            allowed=as_bits(allowed),
+        )
+        assert columns.shape == scores.shape == (1, k)
+        expected = search_twin(
+            x,
+            tree,
+            levels,
+            k=k,
+            beam_width=beam_width,
+            transform=transform,
+            allowed=allowed,
+        )
+        assert_found(columns[0], scores[0], expected)
+
+
+def test_a_restriction_with_too_few_bits_is_refused():
+    tree, levels, X = wide_problem(5, 40, 90)
+    layout = lay_out(tree, levels)
+    indices = np.arange(5, dtype=np.int32)
+    arguments = {"k": 3, "beam_width": 3, "score_transform": "sigmoid"}
+    whole = search_one(layout, indices, X[0], **arguments)
+    found = search_one(
+        layout, indices, X[0], **arguments, allowed=as_bits(np.ones(131))
+    )
+    np.testing.assert_array_equal(found, whole)
+    for n_bits in (0, 128):
+        with pytest.raises(ValueError, match=rf"{n_bits // 64} words .* of 131 nodes"):
+            search_one(
+                layout, indices, X[0], **arguments, allowed=as_bits(np.ones(n_bits))
+            )
 
 
 @settings(deadline=None)
@@ -305,4 +369,13 @@ def test_a_newer_layout_is_refused():
     layout.version = LAYOUT_VERSION + 1
     saved = pickle.dumps(layout)
     with pytest.raises(ValueError, match=r"newer skxmr .* Upgrade skxmr"):
+        pickle.loads(saved)
+
+
+def test_an_older_layout_is_refused():
+    tree = LabelTree([[0, 2]], labels=[0, 1])
+    layout = lay_out(tree, [(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))])
+    layout.version = LAYOUT_VERSION - 1
+    saved = pickle.dumps(layout)
+    with pytest.raises(ValueError, match=r"reads no more.*Fit it again"):
         pickle.loads(saved)

@@ -89,14 +89,25 @@ def log_transform(margins, name):
         return -(np.maximum(0, 1 - margins) ** int(name[1]))
 
 
-def search_twin(x, tree, dense_levels, *, k, beam_width, transform, nodes=False):
-    """Best (column, log score) pairs of one row, from dense weights."""
-    beam = [(0.0, 0)]
+def search_twin(
+    x, tree, dense_levels, *, k, beam_width, transform, nodes=False, allowed=None
+):
+    """Best (column, log score) pairs of one row, from dense weights.
+
+    `allowed` has a bool for each node, level by level, the root first.
+    """
+    if allowed is None:
+        allowed = np.ones(sum(tree.level_sizes), dtype=bool)
+    beam = [(0.0, 0)] if allowed[0] else []
+    kept = []
+    starts = np.cumsum([0, *tree.level_sizes])
     for level, (W, intercepts) in enumerate(dense_levels, start=1):
         offsets = tree.child_offsets[level - 1]
         candidates = []
         for score, parent in beam:
             for child in range(offsets[parent], offsets[parent + 1]):
+                if not allowed[starts[level] + child]:
+                    continue
                 margin = x @ W[:, child] + intercepts[child]
                 total = score + log_transform(np.float64(margin), transform)
                 is_label = level == len(dense_levels) and not nodes

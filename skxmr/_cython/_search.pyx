@@ -1,20 +1,24 @@
 """Beam search: walks the tree from the root and scores the labels that it reaches.
 
-The weights of a level are read feature by feature: a feature of the query leads, by a
-bitmap with ranks, to the parents whose children use it, and those in the beam to a run
-of (child, weight) pairs. So a query touches memory once per feature and level, and then
-only for what it needs; each step of many features asks the memory for the next.
+The weights are read feature by feature: a bitmap with ranks leads from a feature of the
+query to its rows, one for each parent whose children use it, those of all levels
+together; and each row of a parent in the beam to a run of (child, weight) pairs. So a
+query looks a feature up once, and each step of many features asks the memory for the
+next. Parents are scored from the best to the worst, until none that is left can have
+a child among the best.
 
 Log scores add up along a path; products would underflow.
 """
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, exp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 
 from skxmr._cython._beam cimport SIGMOID, Heap, push, sort, turn_into_scores
 
 cdef extern from "include/bits.h" nogil:
     int count_bits "skxmr_count_bits"(uint64_t word)
+    double from_half "skxmr_from_half"(uint16_t half)
     void prefetch "skxmr_prefetch"(const void* address)
 
 # Children are counted from their parent's first: mostly a byte is enough.
@@ -22,10 +26,15 @@ ctypedef fused child_t:
     uint8_t
     int32_t
 
-# Parents are counted in their level: mostly 16 bits are enough.
+# Parents are counted among all nodes: mostly 16 bits are enough.
 ctypedef fused parent_t:
     uint16_t
     int32_t
+
+# uint16 are the bits of half-precision numbers.
+ctypedef fused weight_t:
+    float
+    uint16_t
 
 TRANSFORMS = {
     "sigmoid": SIGMOID,
@@ -36,9 +45,13 @@ TRANSFORMS = {
 }
 
 cdef enum:
-    N_LOOKED_UP = 64  # features looked up at a time
-    N_HITS = 256      # runs that wait to be added
     LOG_ROWS_OF_MARK = 3
+    N_SCANNED = 64           # rows looked through at a time
+    MOST_SLOTS = 65535       # of a group; what uint16 can number
+    LEAST_SLOTS = 16
+    RUNS_OF_A_GROUP = 65536  # about as many are listed before they are added
+    LEAST_MARGINS = 256      # no child in a byte points beyond them
+    KEPT_SCRATCH = 1 << 22   # bytes: larger scratch is not kept from call to call
 
 # Where a run starts is noted for one row in so many; from there, lengths add up.
 ROWS_OF_MARK = 1 << LOG_ROWS_OF_MARK
@@ -46,232 +59,396 @@ ROWS_OF_MARK = 1 << LOG_ROWS_OF_MARK
 
 cdef struct Tree:
     int64_t n_features
-    int64_t n_words                # of the bitmap of a level
+    int64_t n_words                # of the bitmap
     int64_t n_kept                 # 0, or the length of kept_features
-    const int32_t* kept_features   # features by their number in the bitmaps
+    int64_t n_levels
+    int64_t n_nodes
+    const int32_t* kept_features   # features by their number in the bitmap
     const int64_t* child_offsets   # of nodes that have children
     const int64_t* level_starts    # first node of each level
-    const int64_t* bases           # (n_levels, 4): where each level begins
-    const uint64_t* words          # (n_levels, n_words, 2): bits, and ones before them
-    const uint32_t* row_starts     # of each used feature of a level, and the end
-    const uint32_t* run_marks      # first weight of some rows of a level
-    const float* weights
+    const uint64_t* words          # (n_words, 2): bits, and ones before them
+    const uint32_t* row_starts     # of each used feature, and the end
+    const void* parents            # of each row
+    const void* run_lengths        # of each row, less one
+    const uint32_t* run_marks      # first weight of every 8th row
+    const void* children
+    const void* weights
     const float* intercepts        # of every node but the root
-    const int32_t* labels          # column of each node of the last level, or NULL
-
-
-cdef struct Level:
-    # The same for one level.
-    const uint64_t* words
-    const uint32_t* row_starts
-    const uint32_t* run_marks
-    int64_t first_row
-    int64_t first_weight
+    const int32_t* labels          # column of each node of the last level
+    bint has_wide_parents
+    bint has_wide_children
+    bint has_half_weights
 
 
 cdef struct Query:
     const int32_t* features
     const float* values
     int64_t n_features
+    const uint64_t* allowed        # a bit for each node, or NULL
+    int transform
+    bint wants_labels
+
+
+cdef struct Term:
+    # A feature of the query that the tree uses, and its rows that are still to come.
+    uint32_t row
+    uint32_t stop
+    uint32_t weight                # first of that row
+    uint32_t next_row              # first row of the next level
+    uint32_t next_weight
+    float value
+
+
+cdef struct Run:
+    uint32_t start
+    int32_t length
+    float value
 
 
 cdef struct Scratch:
-    int32_t* slots      # (widest level of parents,): place in the beam, or -1
-    int64_t* starts     # (beam_width + 1,): where a slot's margins begin
-    double* margins     # (most children of a beam,)
+    Heap[2] beams
+    uint16_t* slots     # (n_parents,): place in the group, from 1; 0 for all others
+    Term* terms         # (most features of a query,)
+    Run* runs           # (slots of a group, terms)
+    int32_t* n_runs     # (slots of a group,)
+    double* margins     # (most children,)
+    int64_t beam_width
+    int64_t n_terms     # for which there is room
+    int64_t n_slots
+    int64_t n_bytes
 
 
-cdef struct Hit:
-    int64_t start
-    int64_t stop
-    double* margins
-    double value
+cdef class _Memory:
+    """What a search needs beside the tree and its result."""
 
-
-def search(
-    const int64_t[::1] X_offsets,      # IN (n_samples + 1,)
-    const int32_t[::1] X_indices,      # IN
-    const float[::1] X_values,         # IN
-    int64_t n_features,
-    const int32_t[::1] kept_features,  # IN (n_kept,), ascending; empty: all
-    const int64_t[::1] child_offsets,  # IN (n_parents + 1,)
-    const int64_t[::1] level_starts,   # IN (n_levels + 1,)
-    const int64_t[:, ::1] bases,       # IN (n_levels, 4)
-    const uint64_t[:, :, ::1] words,   # IN (n_levels, n_words, 2)
-    const uint32_t[::1] row_starts,    # IN
-    const parent_t[::1] parents,       # IN (n_rows,)
-    const child_t[::1] run_lengths,    # IN (n_rows,): less one
-    const uint32_t[::1] run_marks,     # IN
-    const child_t[::1] children,       # IN (n_weights,)
-    const float[::1] weights,          # IN (n_weights,)
-    const float[::1] intercepts,       # IN (n_nodes - 1,)
-    const int32_t[::1] labels,         # IN (n_labels,), or empty: nodes are wanted
-    int transform,
-    int64_t[:, ::1] beam_nodes,        # SCRATCH (2, beam_width)
-    int64_t[:, ::1] beam_keys,         # SCRATCH (2, beam_width)
-    double[:, ::1] beam_scores,        # SCRATCH (2, beam_width)
-    int32_t[::1] slots,                # SCRATCH (widest level of parents,), all -1
-    int64_t[::1] starts,               # SCRATCH (beam_width + 1,)
-    double[::1] margins,               # SCRATCH (most children of a beam,)
-    int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
-    double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
-):
-    """Find the best k of the nodes or labels that a beam reaches, best first."""
-    cdef Tree tree
-    cdef Query query
     cdef Scratch scratch
-    cdef Heap[2] beams
-    cdef Heap found
-    cdef const int32_t* X_features
-    cdef const float* X_numbers
-    cdef const parent_t* parents_pointer
-    cdef const child_t* lengths_pointer
-    cdef const child_t* children_pointer
-    cdef int64_t i, j, k = columns.shape[1]
-    cdef int64_t n_levels = level_starts.shape[0] - 1
-    # Pointers to the first entry exist only where there is one.
-    cdef bint any_weights = weights.shape[0] > 0
-    cdef bint any_values = X_values.shape[0] > 0
-    if k == 0 or columns.shape[0] == 0:
-        return
-    if X_offsets[columns.shape[0]] > min(X_indices.shape[0], X_values.shape[0]):
-        raise ValueError("X has fewer indices or values than its offsets say.")
-    if beam_nodes.shape[1] == 0:
-        raise ValueError("The beam has no place for a node; expected one at least.")
-    X_features = &X_indices[0] if any_values else NULL
-    X_numbers = &X_values[0] if any_values else NULL
-    tree.n_features = n_features
-    tree.n_words = words.shape[1]
-    tree.n_kept = kept_features.shape[0]
-    tree.kept_features = &kept_features[0] if tree.n_kept else NULL
-    tree.child_offsets = &child_offsets[0]
-    tree.level_starts = &level_starts[0]
-    tree.bases = &bases[0, 0]
-    tree.words = &words[0, 0, 0] if tree.n_words else NULL
-    tree.row_starts = &row_starts[0]
-    tree.run_marks = &run_marks[0] if any_weights else NULL
-    tree.weights = &weights[0] if any_weights else NULL
-    tree.intercepts = &intercepts[0]
-    tree.labels = &labels[0] if labels.shape[0] else NULL
-    parents_pointer = &parents[0] if any_weights else NULL
-    lengths_pointer = &run_lengths[0] if any_weights else NULL
-    children_pointer = &children[0] if any_weights else NULL
-    scratch.slots = &slots[0]
-    scratch.starts = &starts[0]
-    scratch.margins = &margins[0]
-    for i in range(2):
-        beams[i].nodes = &beam_nodes[i, 0]
-        beams[i].keys = &beam_keys[i, 0]
-        beams[i].scores = &beam_scores[i, 0]
-        beams[i].capacity = beam_nodes.shape[1]
-    # What is found is kept by key only: nodes and keys may share their memory.
-    found.capacity = k
-    with nogil:
-        for i in range(columns.shape[0]):
-            query.n_features = X_offsets[i + 1] - X_offsets[i]
-            query.features = X_features + X_offsets[i]
-            query.values = X_numbers + X_offsets[i]
-            found.nodes = &columns[i, 0]
-            found.keys = &columns[i, 0]
-            found.scores = &scores[i, 0]
-            _search_one(
-                &query, &tree, parents_pointer, lengths_pointer, children_pointer,
-                transform, n_levels, beams, &scratch, &found,
+
+    def __cinit__(
+        self, int64_t beam_width, int64_t n_terms, int64_t n_parents,
+        int64_t most_children,
+    ):
+        cdef Scratch* scratch = &self.scratch
+        cdef int64_t i, n_bytes = 48 * beam_width
+        scratch.beam_width = beam_width
+        scratch.n_terms = n_terms
+        scratch.n_slots = min(
+            beam_width, max(LEAST_SLOTS, RUNS_OF_A_GROUP // max(n_terms, 1)), MOST_SLOTS
+        )
+        for i in range(2):
+            scratch.beams[i].capacity = beam_width
+            scratch.beams[i].nodes = <int64_t*>self._take(beam_width, sizeof(int64_t))
+            scratch.beams[i].keys = <int64_t*>self._take(beam_width, sizeof(int64_t))
+            scratch.beams[i].scores = <double*>self._take(beam_width, sizeof(double))
+        scratch.slots = <uint16_t*>self._take(n_parents, sizeof(uint16_t))
+        scratch.terms = <Term*>self._take(n_terms, sizeof(Term))
+        scratch.runs = <Run*>self._take(scratch.n_slots * n_terms, sizeof(Run))
+        scratch.n_runs = <int32_t*>self._take(scratch.n_slots, sizeof(int32_t))
+        scratch.margins = <double*>self._take(
+            max(most_children, <int64_t>LEAST_MARGINS), sizeof(double)
+        )
+
+    cdef void* _take(self, int64_t n_items, size_t size) except NULL:
+        cdef void* memory = calloc(max(n_items, 1), size)
+        if memory == NULL:
+            raise MemoryError(f"No memory for a search: {n_items * size} bytes.")
+        self.scratch.n_bytes += n_items * size
+        return memory
+
+    def __dealloc__(self):
+        for i in range(2):
+            free(self.scratch.beams[i].nodes)
+            free(self.scratch.beams[i].keys)
+            free(self.scratch.beams[i].scores)
+        free(self.scratch.slots)
+        free(self.scratch.terms)
+        free(self.scratch.runs)
+        free(self.scratch.n_runs)
+        free(self.scratch.margins)
+
+
+cdef class Searcher:
+    """Searches one layout; any number of threads can use it at once.
+
+    Holds the arrays of a `SearchLayout`, which documents them, and memory that calls
+    take and give back, so that a call allocates nothing.
+    """
+
+    cdef Tree tree
+    cdef tuple arrays
+    cdef list pool
+    cdef int64_t n_parents
+    cdef int64_t widest_level
+    cdef int64_t most_children
+
+    def __init__(
+        self,
+        int64_t n_features,
+        const int32_t[::1] kept_features,
+        const int64_t[::1] child_offsets,
+        const int64_t[::1] level_starts,
+        const int32_t[::1] labels,
+        const uint64_t[:, ::1] words,
+        const uint32_t[::1] row_starts,
+        parents,
+        run_lengths,
+        const uint32_t[::1] run_marks,
+        children,
+        weights,
+        const float[::1] intercepts,
+        *,
+        int64_t widest_level,
+        int64_t most_children,
+    ):
+        cdef Tree* tree = &self.tree
+        self.pool = []
+        # Pointers live as long as what they point to.
+        self.arrays = (
+            kept_features, child_offsets, level_starts, labels, words, row_starts,
+            parents, run_lengths, run_marks, children, weights, intercepts,
+        )
+        self.n_parents = child_offsets.shape[0] - 1
+        self.widest_level = widest_level
+        self.most_children = most_children
+        tree.n_features = n_features
+        tree.n_words = words.shape[0]
+        tree.n_kept = kept_features.shape[0]
+        tree.n_levels = level_starts.shape[0] - 1
+        tree.n_nodes = intercepts.shape[0] + 1
+        tree.kept_features = &kept_features[0] if tree.n_kept else NULL
+        tree.child_offsets = &child_offsets[0]
+        tree.level_starts = &level_starts[0]
+        tree.words = &words[0, 0] if tree.n_words else NULL
+        tree.row_starts = &row_starts[0]
+        tree.run_marks = &run_marks[0] if run_marks.shape[0] else NULL
+        tree.intercepts = &intercepts[0]
+        tree.labels = &labels[0] if labels.shape[0] else NULL
+        tree.has_wide_parents = parents.dtype.itemsize > 2
+        tree.has_wide_children = children.dtype.itemsize > 1
+        tree.has_half_weights = weights.dtype.itemsize == 2
+        if tree.has_wide_parents:
+            tree.parents = _address_of_ints(parents)
+        else:
+            tree.parents = _address_of_shorts(parents)
+        if tree.has_wide_children:
+            tree.children = _address_of_ints(children)
+            tree.run_lengths = _address_of_ints(run_lengths)
+        else:
+            tree.children = _address_of_bytes(children)
+            tree.run_lengths = _address_of_bytes(run_lengths)
+        if tree.has_half_weights:
+            tree.weights = _address_of_shorts(weights.view("u2"))
+        else:
+            tree.weights = _address_of_floats(weights)
+        if len(parents) != len(run_lengths) or len(children) != len(weights):
+            raise ValueError("The arrays of the layout do not fit together.")
+
+    def search(
+        self,
+        const int64_t[::1] X_offsets,      # IN (n_samples + 1,)
+        const int32_t[::1] X_indices,      # IN
+        const float[::1] X_values,         # IN
+        int64_t beam_width,
+        int transform,
+        bint wants_labels,                 # or nodes, counted in the last level
+        const uint64_t[::1] allowed,       # IN, a bit for each node; or None
+        int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
+        double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
+    ):
+        """Find the best k of the nodes or labels that a beam reaches, best first."""
+        cdef Query query
+        cdef Scratch* scratch
+        cdef _Memory memory
+        cdef Heap found
+        cdef const int32_t* features = NULL
+        cdef const float* values = NULL
+        cdef int64_t i, longest = 0, n_samples = columns.shape[0]
+        if columns.shape[1] == 0 or n_samples == 0:
+            return
+        if X_offsets[n_samples] > min(X_indices.shape[0], X_values.shape[0]):
+            raise ValueError("X has fewer indices or values than its offsets say.")
+        if X_indices.shape[0]:
+            features = &X_indices[0]
+            values = &X_values[0]
+        query.allowed = self._check_allowed(allowed)
+        query.transform = transform
+        query.wants_labels = wants_labels
+        for i in range(n_samples):
+            longest = max(longest, X_offsets[i + 1] - X_offsets[i])
+        memory = self._lend(beam_width, longest)
+        scratch = &memory.scratch
+        with nogil:
+            for i in range(n_samples):
+                query.n_features = X_offsets[i + 1] - X_offsets[i]
+                query.features = features + X_offsets[i]
+                query.values = values + X_offsets[i]
+                found.capacity = columns.shape[1]
+                # What is found is kept by key only: both may share their memory.
+                found.nodes = found.keys = &columns[i, 0]
+                found.scores = &scores[i, 0]
+                _search_one(&query, &self.tree, scratch, &found)
+        self._give_back(memory)
+
+    def search_one(
+        self,
+        const int32_t[::1] indices,        # IN (nnz,)
+        const float[::1] values,           # IN (nnz,)
+        int64_t beam_width,
+        int transform,
+        const uint64_t[::1] allowed,       # IN, a bit for each node; or None
+        int64_t[::1] columns,              # OUT (k,)
+        double[::1] scores,                # OUT (k,)
+    ):
+        """Find the best k labels of one row."""
+        cdef Query query
+        cdef _Memory memory
+        cdef Heap found
+        cdef int64_t n_features = indices.shape[0]
+        if values.shape[0] < n_features:
+            raise ValueError("X has fewer indices or values than its offsets say.")
+        if columns.shape[0] == 0:
+            return
+        query.n_features = n_features
+        query.features = &indices[0] if n_features else NULL
+        query.values = &values[0] if n_features else NULL
+        query.allowed = self._check_allowed(allowed)
+        query.transform = transform
+        query.wants_labels = True
+        found.capacity = columns.shape[0]
+        found.nodes = found.keys = &columns[0]
+        found.scores = &scores[0]
+        memory = self._lend(beam_width, n_features)
+        with nogil:
+            _search_one(&query, &self.tree, &memory.scratch, &found)
+        self._give_back(memory)
+
+    cdef const uint64_t* _check_allowed(self, const uint64_t[::1] allowed) except? NULL:
+        if allowed is None:
+            return NULL
+        if 64 * allowed.shape[0] < self.tree.n_nodes:
+            raise ValueError(
+                f"allowed has {allowed.shape[0]} words of 64 bits; expected a bit for "
+                f"each of {self.tree.n_nodes} nodes."
             )
-            for j in range(found.size, k):
-                columns[i, j] = -1
-                scores[i, j] = -INFINITY
+        return &allowed[0]
+
+    cdef _Memory _lend(self, int64_t beam_width, int64_t n_terms):
+        """Take memory that no other call uses, large enough for this one."""
+        cdef _Memory memory = None
+        if beam_width < 1:
+            raise ValueError("The beam has no place for a node; expected one at least.")
+        beam_width = min(beam_width, self.widest_level)
+        try:
+            memory = self.pool.pop()
+        except IndexError:
+            pass
+        if (
+            memory is None
+            or memory.scratch.beam_width < beam_width
+            or memory.scratch.n_terms < n_terms
+        ):
+            memory = _Memory(
+                beam_width, max(2 * n_terms, <int64_t>64), self.n_parents,
+                self.most_children,
+            )
+        memory.scratch.beams[0].capacity = beam_width
+        memory.scratch.beams[1].capacity = beam_width
+        return memory
+
+    cdef _give_back(self, _Memory memory):
+        if memory.scratch.n_bytes <= KEPT_SCRATCH:
+            self.pool.append(memory)
+
+
+cdef const void* _address_of_bytes(const uint8_t[::1] array):
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef const void* _address_of_shorts(const uint16_t[::1] array):
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef const void* _address_of_ints(const int32_t[::1] array):
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef const void* _address_of_floats(const float[::1] array):
+    return &array[0] if array.shape[0] else NULL
 
 
 cdef void _search_one(
-    const Query* query, const Tree* tree, const parent_t* parents,
-    const child_t* lengths, const child_t* children, int transform, int64_t n_levels,
-    Heap* beams, Scratch* scratch, Heap* found,
+    const Query* query, const Tree* tree, Scratch* scratch, Heap* found
 ) noexcept nogil:
-    cdef Heap* beam = &beams[0]
+    cdef Heap* beam = &scratch.beams[0]
     cdef Heap* reached
-    cdef const int32_t* labels
-    cdef int64_t level
-    beam.size = 1
+    cdef int64_t level, i
+    cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
+    beam.size = _is_allowed(query, 0)
     beam.nodes[0] = 0
     beam.scores[0] = 0.0
-    for level in range(n_levels):
-        reached = found if level == n_levels - 1 else &beams[(level + 1) % 2]
-        labels = tree.labels if level == n_levels - 1 else NULL
-        _start_margins(tree, level, beam, scratch)
-        _add_products(
-            query, tree, parents, lengths, children, level, beam, scratch
-        )
-        _push_children(tree, transform, level, labels, beam, scratch, reached)
+    for level in range(tree.n_levels):
+        reached = &scratch.beams[(level + 1) % 2]
+        if level == tree.n_levels - 1:
+            reached = found
+        reached.size = 0
+        _search_level(query, tree, level, beam, scratch, n_terms, reached)
         sort(reached)
         beam = reached
+    for i in range(found.size, found.capacity):
+        found.keys[i] = -1
+        found.scores[i] = -INFINITY
 
 
-cdef void _start_margins(
-    const Tree* tree, int64_t level, const Heap* beam, Scratch* scratch
+cdef inline bint _is_allowed(const Query* query, int64_t node) noexcept nogil:
+    return query.allowed == NULL or (query.allowed[node >> 6] >> (node & 63)) & 1
+
+
+# From features to rows
+# ---------------------
+
+cdef int64_t _look_up_features(
+    const Query* query, const Tree* tree, Term* terms
 ) noexcept nogil:
-    """Give each node of the beam a slot, and its children their intercepts."""
-    cdef int64_t slot, child, first, n_children, start = 0
-    for slot in range(beam.size):
-        first = tree.child_offsets[beam.nodes[slot]]
-        n_children = tree.child_offsets[beam.nodes[slot] + 1] - first
-        scratch.slots[beam.nodes[slot] - tree.level_starts[level]] = <int32_t>slot
-        scratch.starts[slot] = start
-        for child in range(n_children):
-            scratch.margins[start + child] = tree.intercepts[first + child - 1]
-        start += n_children
-    scratch.starts[beam.size] = start
-
-
-cdef void _add_products(
-    const Query* query, const Tree* tree, const parent_t* parents,
-    const child_t* lengths, const child_t* children, int64_t level, const Heap* beam,
-    Scratch* scratch,
-) noexcept nogil:
-    """Add, for each feature of the query, value times weight to the margins."""
-    cdef Level here
-    cdef uint32_t used[N_LOOKED_UP]
-    cdef uint32_t start[N_LOOKED_UP]
-    cdef uint32_t stop[N_LOOKED_UP]
-    cdef double values[N_LOOKED_UP]
-    cdef Hit hits[N_HITS]
-    cdef int64_t i, j, first, n_used, last = 0, n_hits = 0
-    here.words = tree.words + level * tree.n_words * 2
-    here.row_starts = tree.row_starts + tree.bases[4 * level]
-    here.run_marks = tree.run_marks + tree.bases[4 * level + 2]
-    here.first_row = tree.bases[4 * level + 1]
-    here.first_weight = tree.bases[4 * level + 3]
-    parents += here.first_row
-    lengths += here.first_row
-    while last < query.n_features:
-        first = last
-        last = min(first + <int64_t>N_LOOKED_UP, query.n_features)
-        n_used = 0
-        for i in range(first, last):
-            if _look_up(tree, &here, query.features[i], &used[n_used]):
-                prefetch(here.row_starts + used[n_used])
-                values[n_used] = query.values[i]
-                n_used += 1
-        for j in range(n_used):
-            start[j] = here.row_starts[used[j]]
-            stop[j] = here.row_starts[used[j] + 1]
-            prefetch(parents + start[j])
-            prefetch(lengths + start[j])
-            prefetch(here.run_marks + (start[j] >> LOG_ROWS_OF_MARK))
-        for j in range(n_used):
-            n_hits = _find_hits(
-                &here, start[j], stop[j], values[j], tree.weights, parents, lengths,
-                children, beam, tree.level_starts[level], scratch, hits, n_hits,
-            )
-    _add_hits(hits, n_hits, tree.weights, children)
-    for i in range(beam.size):
-        scratch.slots[beam.nodes[i] - tree.level_starts[level]] = -1
+    """List the features that the tree uses, and ask for their memory."""
+    cdef int64_t i, n_terms = 0
+    cdef uint32_t row
+    for i in range(query.n_features):
+        if _look_up(tree, query.features[i], &terms[n_terms].row):
+            prefetch(tree.row_starts + terms[n_terms].row)
+            terms[n_terms].value = query.values[i]
+            n_terms += 1
+    for i in range(n_terms):
+        row = terms[i].row
+        terms[i].stop = tree.row_starts[row + 1]
+        row = tree.row_starts[row]
+        terms[i].row = terms[i].next_row = row
+        prefetch(
+            <const uint8_t*>tree.parents + (<size_t>row << (2 if tree.has_wide_parents else 1))
+        )
+        prefetch(
+            <const uint8_t*>tree.run_lengths + (<size_t>row << (2 if tree.has_wide_children else 0))
+        )
+        prefetch(tree.run_marks + (row >> LOG_ROWS_OF_MARK))
+    for i in range(n_terms):
+        row = terms[i].row
+        if tree.has_wide_children:
+            terms[i].next_weight = _run_start(tree, row, <const int32_t*>tree.run_lengths)
+        else:
+            terms[i].next_weight = _run_start(tree, row, <const uint8_t*>tree.run_lengths)
+        prefetch(
+            <const uint8_t*>tree.children
+            + (<size_t>terms[i].next_weight << (2 if tree.has_wide_children else 0))
+        )
+        prefetch(
+            <const uint8_t*>tree.weights
+            + (<size_t>terms[i].next_weight << (1 if tree.has_half_weights else 2))
+        )
+    return n_terms
 
 
 cdef inline bint _look_up(
-    const Tree* tree, const Level* here, int32_t feature, uint32_t* used
+    const Tree* tree, int32_t feature, uint32_t* used
 ) noexcept nogil:
-    """Number of a feature among those that the level uses, if it is one."""
+    """Number of a feature among those that the tree uses, if it is one."""
     cdef int64_t number = feature
     cdef uint64_t bits
     cdef int bit
@@ -281,78 +458,17 @@ cdef inline bint _look_up(
         number = _find(tree.kept_features, 0, tree.n_kept, feature)
         if number == tree.n_kept or tree.kept_features[number] != feature:
             return False
-    bits = here.words[2 * (number >> 6)]
+    bits = tree.words[2 * (number >> 6)]
     bit = number & 63
     if not (bits >> bit) & 1:
         return False
     bits &= (<uint64_t>1 << bit) - 1
-    used[0] = <uint32_t>(here.words[2 * (number >> 6) + 1] + count_bits(bits))
+    used[0] = <uint32_t>(tree.words[2 * (number >> 6) + 1] + count_bits(bits))
     return True
 
 
-cdef inline int64_t _find_hits(
-    const Level* here, int64_t start, int64_t stop, double value,
-    const float* weights, const parent_t* parents, const child_t* lengths,
-    const child_t* children, const Heap* beam, int64_t level_start, Scratch* scratch,
-    Hit* hits, int64_t n_hits,
-) noexcept nogil:
-    """List the rows of a feature whose parents are in the beam."""
-    cdef int64_t row, slot
-    cdef parent_t parent
-    if stop - start <= 8 * beam.size:
-        for row in range(start, stop):
-            slot = scratch.slots[parents[row]]
-            if slot >= 0:
-                n_hits = _hit(
-                    here, row, slot, value, weights, lengths, children, scratch, hits,
-                    n_hits,
-                )
-        return n_hits
-    for slot in range(beam.size):
-        parent = <parent_t>(beam.nodes[slot] - level_start)
-        row = _find(parents, start, stop, parent)
-        if row < stop and parents[row] == parent:
-            n_hits = _hit(
-                here, row, slot, value, weights, lengths, children, scratch, hits,
-                n_hits,
-            )
-    return n_hits
-
-
-cdef inline int64_t _hit(
-    const Level* here, int64_t row, int64_t slot, double value, const float* weights,
-    const child_t* lengths, const child_t* children, Scratch* scratch, Hit* hits,
-    int64_t n_hits,
-) noexcept nogil:
-    """Note a run to add, and ask for its memory; add all when the list is full."""
-    cdef int64_t mark = row >> LOG_ROWS_OF_MARK
-    cdef int64_t start = here.first_weight + here.run_marks[mark]
-    cdef int64_t before
-    for before in range(mark << LOG_ROWS_OF_MARK, row):
-        start += lengths[before] + 1
-    if n_hits == N_HITS:
-        _add_hits(hits, n_hits, weights, children)
-        n_hits = 0
-    hits[n_hits].start = start
-    hits[n_hits].stop = start + lengths[row] + 1
-    hits[n_hits].margins = scratch.margins + scratch.starts[slot]
-    hits[n_hits].value = value
-    prefetch(weights + start)
-    prefetch(children + start)
-    return n_hits + 1
-
-
-cdef inline void _add_hits(
-    const Hit* hits, int64_t n_hits, const float* weights, const child_t* children
-) noexcept nogil:
-    cdef int64_t i, entry
-    for i in range(n_hits):
-        for entry in range(hits[i].start, hits[i].stop):
-            hits[i].margins[children[entry]] += hits[i].value * weights[entry]
-
-
 cdef inline int64_t _find(
-    const parent_t* values, int64_t start, int64_t stop, parent_t wanted
+    const parent_t* values, int64_t start, int64_t stop, int64_t wanted
 ) noexcept nogil:
     """First place of a value that is not smaller than the wanted one."""
     cdef int64_t middle
@@ -365,28 +481,268 @@ cdef inline int64_t _find(
     return start
 
 
-cdef void _push_children(
-    const Tree* tree, int transform, int64_t level, const int32_t* labels,
-    const Heap* beam, Scratch* scratch, Heap* reached,
+cdef inline uint32_t _run_start(
+    const Tree* tree, int64_t row, const child_t* lengths
 ) noexcept nogil:
-    """Score the children of the beam's nodes and keep the best."""
-    cdef int64_t slot, child, first, key, n_children
-    cdef double* scores
-    reached.size = 0
-    for slot in range(beam.size):
-        # Children score no better than their parent.
-        if reached.size == reached.capacity and beam.scores[slot] < reached.scores[0]:
+    cdef int64_t before, mark = row >> LOG_ROWS_OF_MARK
+    cdef uint32_t start = tree.run_marks[mark]
+    for before in range(mark << LOG_ROWS_OF_MARK, row):
+        start += lengths[before] + 1
+    return start
+
+
+# One level
+# ---------
+
+cdef void _search_level(
+    const Query* query, const Tree* tree, int64_t level, const Heap* beam,
+    Scratch* scratch, int64_t n_terms, Heap* reached,
+) noexcept nogil:
+    """Score the children of the beam's nodes, the best nodes first."""
+    cdef int64_t i, first = 0, last
+    for i in range(n_terms):
+        scratch.terms[i].row = scratch.terms[i].next_row
+        scratch.terms[i].weight = scratch.terms[i].next_weight
+    while first < beam.size and not _is_hopeless(beam.scores[first], reached):
+        last = min(first + scratch.n_slots, beam.size)
+        if _start_group(query, tree, beam, first, last, scratch):
+            _list_runs(tree, level, beam, first, last, scratch, n_terms)
+        for i in range(first, last):
+            scratch.slots[beam.nodes[i]] = 0
+        _prefetch_runs(tree, scratch, 0)
+        for i in range(first, last):
+            if _is_hopeless(beam.scores[i], reached):
+                break
+            if i + 1 < last:
+                _prefetch_runs(tree, scratch, i - first + 1)
+            _score_children(query, tree, level, beam, i, scratch, i - first, reached)
+        first = last
+
+
+cdef inline bint _is_hopeless(double score, const Heap* reached) noexcept nogil:
+    """Children score no better than their parent."""
+    return reached.size == reached.capacity and score < reached.scores[0]
+
+
+cdef inline bint _start_group(
+    const Query* query, const Tree* tree, const Heap* beam, int64_t first, int64_t last,
+    Scratch* scratch,
+) noexcept nogil:
+    """Give nodes of the beam a slot each; say if weights are asked for at all."""
+    cdef int64_t i
+    cdef bint any_slot = False
+    for i in range(first, last):
+        scratch.n_runs[i - first] = 0
+        if _needs_weights(query, tree, beam.nodes[i]):
+            scratch.slots[beam.nodes[i]] = <uint16_t>(i - first + 1)
+            any_slot = True
+    return any_slot
+
+
+cdef inline bint _needs_weights(
+    const Query* query, const Tree* tree, int64_t node
+) noexcept nogil:
+    """Whether a child may be reached whose margin depends on the query."""
+    cdef int64_t child
+    cdef int64_t first = tree.child_offsets[node], stop = tree.child_offsets[node + 1]
+    cdef float intercept
+    if query.allowed == NULL and stop - first > 1:
+        return True
+    for child in range(first, stop):
+        intercept = tree.intercepts[child - 1]
+        if -INFINITY < intercept < INFINITY and _is_allowed(query, child):
+            return True
+    return False
+
+
+cdef void _list_runs(
+    const Tree* tree, int64_t level, const Heap* beam, int64_t first, int64_t last,
+    Scratch* scratch, int64_t n_terms,
+) noexcept nogil:
+    """List, for each slot, the runs of the query's features, in their order."""
+    cdef const uint8_t* bytes = <const uint8_t*>tree.run_lengths
+    cdef const int32_t* ints = <const int32_t*>tree.run_lengths
+    cdef const uint16_t* parents = <const uint16_t*>tree.parents
+    cdef const int32_t* wide_parents = <const int32_t*>tree.parents
+    cdef int64_t i
+    for i in range(n_terms):
+        if tree.has_wide_parents:
+            if tree.has_wide_children:
+                _list_term(tree, level, beam, first, last, scratch, n_terms, i, wide_parents, ints)
+            else:
+                _list_term(tree, level, beam, first, last, scratch, n_terms, i, wide_parents, bytes)
+        elif tree.has_wide_children:
+            _list_term(tree, level, beam, first, last, scratch, n_terms, i, parents, ints)
+        else:
+            _list_term(tree, level, beam, first, last, scratch, n_terms, i, parents, bytes)
+
+
+cdef inline void _list_term(
+    const Tree* tree, int64_t level, const Heap* beam, int64_t first, int64_t last,
+    Scratch* scratch, int64_t n_terms, int64_t i, const parent_t* parents,
+    const child_t* lengths,
+) noexcept nogil:
+    """List the runs of one feature; its rows are read through or looked up."""
+    cdef Term* term = &scratch.terms[i]
+    cdef int64_t level_start = tree.level_starts[level]
+    cdef int64_t level_stop = tree.level_starts[level + 1]
+    cdef int64_t row, slot, stop
+    # Levels that needed no weights left their rows.
+    while term.row < term.stop and parents[term.row] < level_start:
+        term.weight += lengths[term.row] + 1
+        term.row += 1
+    if term.stop - term.row <= 8 * (last - first):
+        _scan(term, level_stop, scratch, n_terms, parents, lengths)
+        return
+    stop = term.stop
+    if level + 1 < tree.n_levels:
+        stop = _find(parents, term.row, stop, level_stop)
+    if stop - term.row <= 8 * (last - first):
+        _scan(term, level_stop, scratch, n_terms, parents, lengths)
+        return
+    for slot in range(last - first):
+        row = _find(parents, term.row, stop, beam.nodes[first + slot])
+        if row < stop and parents[row] == beam.nodes[first + slot]:
+            if scratch.slots[parents[row]] != 0:
+                _list_run(
+                    scratch, n_terms, slot, _run_start(tree, row, lengths),
+                    lengths[row] + 1, term.value,
+                )
+    term.next_row = <uint32_t>stop
+    if stop < term.stop:
+        term.next_weight = _run_start(tree, stop, lengths)
+
+
+cdef inline void _scan(
+    Term* term, int64_t level_stop, Scratch* scratch, int64_t n_terms,
+    const parent_t* parents, const child_t* lengths,
+) noexcept nogil:
+    """Read the rows of a feature up to the end of a level."""
+    cdef uint32_t[N_SCANNED] starts
+    cdef uint16_t[N_SCANNED] slots
+    cdef int32_t[N_SCANNED] run_lengths
+    cdef uint32_t row = term.row, start = term.weight, stop
+    cdef int64_t parent
+    cdef int64_t n_found, i
+    cdef bint is_done = False
+    while not is_done:
+        n_found = 0
+        stop = term.stop
+        if stop - row > N_SCANNED:
+            stop = row + N_SCANNED
+        is_done = stop == term.stop
+        # Without a branch on what is found: nobody could guess it.
+        while row < stop:
+            parent = parents[row]
+            if parent >= level_stop:
+                is_done = True
+                break
+            starts[n_found] = start
+            slots[n_found] = scratch.slots[parent]
+            run_lengths[n_found] = lengths[row] + 1
+            n_found += slots[n_found] != 0
+            start += lengths[row] + 1
+            row += 1
+        for i in range(n_found):
+            _list_run(
+                scratch, n_terms, slots[i] - 1, starts[i], run_lengths[i], term.value
+            )
+    term.next_row = row
+    term.next_weight = start
+
+
+cdef inline void _list_run(
+    Scratch* scratch, int64_t n_terms, int64_t slot, uint32_t start, int32_t length,
+    float value,
+) noexcept nogil:
+    cdef Run* run
+    if scratch.n_runs[slot] == scratch.n_terms:
+        return  # a feature twice in a row: the layout is damaged
+    run = scratch.runs + slot * scratch.n_terms + scratch.n_runs[slot]
+    run.start = start
+    run.length = length
+    run.value = value
+    scratch.n_runs[slot] += 1
+
+
+cdef inline void _prefetch_runs(
+    const Tree* tree, const Scratch* scratch, int64_t slot
+) noexcept nogil:
+    """Ask for the memory of what a slot will add."""
+    cdef const Run* runs = scratch.runs + slot * scratch.n_terms
+    cdef int log_child = 2 if tree.has_wide_children else 0
+    cdef int log_weight = 1 if tree.has_half_weights else 2
+    cdef int64_t i
+    for i in range(scratch.n_runs[slot]):
+        prefetch(<const uint8_t*>tree.children + (<size_t>runs[i].start << log_child))
+        prefetch(<const uint8_t*>tree.weights + (<size_t>runs[i].start << log_weight))
+
+
+cdef void _score_children(
+    const Query* query, const Tree* tree, int64_t level, const Heap* beam, int64_t place,
+    Scratch* scratch, int64_t slot, Heap* reached,
+) noexcept nogil:
+    """Score the children of one node and keep the best."""
+    cdef double* margins = scratch.margins
+    cdef int64_t node = beam.nodes[place]
+    cdef int64_t first = tree.child_offsets[node]
+    cdef int64_t n_children = tree.child_offsets[node + 1] - first
+    cdef int64_t child, key, first_key = first - tree.level_starts[level + 1]
+    cdef const int32_t* labels = NULL
+    if level == tree.n_levels - 1 and query.wants_labels:
+        labels = tree.labels
+    for child in range(n_children):
+        margins[child] = tree.intercepts[first - 1 + child]
+    _add_runs(tree, scratch, slot)
+    turn_into_scores(margins, n_children, beam.scores[place], query.transform)
+    for child in range(n_children):
+        if margins[child] == -INFINITY:
             continue
-        first = tree.child_offsets[beam.nodes[slot]]
-        n_children = scratch.starts[slot + 1] - scratch.starts[slot]
-        scores = scratch.margins + scratch.starts[slot]
-        turn_into_scores(scores, n_children, beam.scores[slot], transform)
-        for child in range(n_children):
-            if scores[child] == -INFINITY:
-                continue
-            if reached.size == reached.capacity and scores[child] < reached.scores[0]:
-                continue
-            key = first + child - tree.level_starts[level + 1]
-            if labels != NULL:
-                key = labels[key]
-            push(reached, first + child, key, scores[child])
+        if reached.size == reached.capacity and margins[child] < reached.scores[0]:
+            continue
+        if not _is_allowed(query, first + child):
+            continue
+        key = first_key + child
+        if labels != NULL:
+            key = labels[key]
+        push(reached, first + child, key, margins[child])
+
+
+cdef inline void _add_runs(
+    const Tree* tree, Scratch* scratch, int64_t slot
+) noexcept nogil:
+    """Add value times weight to the margins."""
+    cdef const uint8_t* bytes = <const uint8_t*>tree.children
+    cdef const int32_t* ints = <const int32_t*>tree.children
+    cdef const float* floats = <const float*>tree.weights
+    cdef const uint16_t* halves = <const uint16_t*>tree.weights
+    cdef int64_t n_runs = scratch.n_runs[slot]
+    cdef const Run* runs = scratch.runs + slot * scratch.n_terms
+    if tree.has_wide_children:
+        if tree.has_half_weights:
+            _add(runs, n_runs, ints, halves, scratch.margins)
+        else:
+            _add(runs, n_runs, ints, floats, scratch.margins)
+    elif tree.has_half_weights:
+        _add(runs, n_runs, bytes, halves, scratch.margins)
+    else:
+        _add(runs, n_runs, bytes, floats, scratch.margins)
+
+
+cdef inline void _add(
+    const Run* runs, int64_t n_runs, const child_t* children, const weight_t* weights,
+    double* margins,
+) noexcept nogil:
+    cdef int64_t i, entry
+    cdef double value
+    cdef const child_t* child
+    cdef const weight_t* weight
+    for i in range(n_runs):
+        child = children + runs[i].start
+        weight = weights + runs[i].start
+        value = runs[i].value
+        for entry in range(runs[i].length):
+            if weight_t is float:
+                margins[child[entry]] += value * weight[entry]
+            else:
+                margins[child[entry]] += value * from_half(weight[entry])

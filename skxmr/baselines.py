@@ -1,0 +1,155 @@
+"""Completions that are counted, not learnt: what every completer has to beat."""
+
+from typing import Self
+
+from skxmr._typing import ArrayLike, Texts
+from skxmr._validation import fit_context
+from skxmr.completers import Completer, Sessions
+from skxmr.prefix_index import PrefixIndex
+from skxmr.query_log import read_log
+from skxmr.successors import Successors, count_successors
+from skxmr.suggesting import Evidence, best_shares
+
+__all__ = ["BigramCompleter", "PopularCompleter"]
+
+
+class PopularCompleter(Completer):
+    """Suggest the most frequent of the queries that start with the prefix.
+
+    What was asked before is taken and makes no difference.
+
+    Attributes
+    ----------
+    queries_ : list of str
+        The known queries, in alphabetical order, as they were written most often.
+    counts_ : ndarray of shape (n_queries,), float64
+        How often each was asked.
+
+    See Also
+    --------
+    BigramCompleter : The most frequent after the previous query.
+    skxmr.QueryCompleter : The completer to use.
+
+    Examples
+    --------
+    >>> from skxmr.baselines import PopularCompleter
+    >>> completer = PopularCompleter().fit(None, ["tea", "toast", "tea"])
+    >>> completer.complete("t", k=2)
+    [('tea', 0.666...), ('toast', 0.333...)]
+    """
+
+    _parameter_constraints: dict = {}  # noqa: RUF012 - scikit-learn's way
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
+    ) -> Self:
+        """Count the queries.
+
+        Parameters
+        ----------
+        previous : iterable of (str, or list or tuple of str), or None
+            What was asked before each; of no effect here.
+        queries : iterable of str of length n_asked
+            What was asked.
+        counts : array-like of shape (n_asked,), default=None
+            How often. None counts each once.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a count is not positive, or all queries are blank.
+        TypeError
+            If something is no string.
+        """
+        log = read_log(previous, queries, counts)
+        index = PrefixIndex(log.keys, log.query_counts)
+        self.queries_ = log.names
+        self.index_ = index
+        return self
+
+    def _suggest(self, prefix, session, k):  # noqa: ARG002 - sessions do not matter
+        evidence = Evidence(self.index_, self.index_.find(prefix), prior=1.0)
+        return best_shares(evidence, k)
+
+
+class BigramCompleter(Completer):
+    """Suggest what most often followed the previous query, then what is popular.
+
+    Of the queries that start with the prefix, those come first that were asked after
+    the newest previous query, the most frequent best; the others follow by how often
+    they were asked at all.
+
+    Attributes
+    ----------
+    queries_ : list of str
+        The known queries, in alphabetical order, as they were written most often.
+    counts_ : ndarray of shape (n_queries,), float64
+        How often each was asked.
+
+    See Also
+    --------
+    PopularCompleter : Without the previous query.
+    skxmr.QueryCompleter : The completer to use.
+
+    Examples
+    --------
+    >>> from skxmr.baselines import BigramCompleter
+    >>> completer = BigramCompleter().fit(["milk", "jam", ""], ["tea", "toast", "tea"])
+    >>> [query for query, _ in completer.complete("t", previous="jam")]
+    ['toast', 'tea']
+    """
+
+    _parameter_constraints: dict = {}  # noqa: RUF012 - scikit-learn's way
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
+    ) -> Self:
+        """Count the queries, and what followed what.
+
+        Parameters
+        ----------
+        previous : iterable of (str, or list or tuple of str), or None
+            What was asked before each; of several, the newest counts.
+        queries : iterable of str of length n_asked
+            What was asked.
+        counts : array-like of shape (n_asked,), default=None
+            How often. None counts each once.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a count is not positive, or all queries are blank.
+        TypeError
+            If something is no string.
+        """
+        log = read_log(previous, queries, counts)
+        index = PrefixIndex(log.keys, log.query_counts)
+        newest = [session[-1:] for session in log.sessions]
+        rows: dict[str, int] = {}
+        followed = count_successors(
+            newest, log.ranks, log.counts, rows, len(log.keys), decay=1.0
+        )
+        self.queries_ = log.names
+        self.index_ = index
+        self.successors_ = Successors.of(rows, followed)
+        # No popularity outweighs the rarest pair.
+        least = followed.data.min(initial=1.0)
+        self._prior = float(least / (2 * index.counts.sum()))
+        return self
+
+    def _suggest(self, prefix, session, k):
+        ranges = self.index_.find(prefix)
+        evidence = Evidence(self.index_, ranges, self._prior)
+        for _, ranks, weights in self.successors_.after(session[-1:], ranges):
+            evidence.add(ranks, weights, 1.0)
+        return best_shares(evidence, k)

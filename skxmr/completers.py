@@ -1,0 +1,134 @@
+"""What all completers share: the call, and what it guarantees."""
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
+
+from skxmr._typing import Texts
+from skxmr._validation import check_documents, check_is_fitted, check_k
+from skxmr.folding import fold_prefix
+from skxmr.sessions import check_sessions, read_session
+
+__all__ = ["Completer", "Completions", "Session", "Sessions"]
+
+Session: TypeAlias = str | Sequence[str] | None
+Sessions: TypeAlias = Iterable[Session] | None
+Completions: TypeAlias = list[tuple[str, float]]
+
+
+class Completer(BaseEstimator, metaclass=ABCMeta):
+    """Completes queries; a subclass fits and says which suggestions are best.
+
+    Attributes
+    ----------
+    queries_ : list of str
+        The known queries, in alphabetical order, as they were written most often.
+    index_ : PrefixIndex
+        The same, folded, and how often each was asked.
+    """
+
+    # Texts are data, not metadata to route.
+    __metadata_request__fit: ClassVar[dict] = {"previous": UNUSED, "queries": UNUSED}
+
+    @abstractmethod
+    def _suggest(self, prefix, session, k):
+        """Find the k best known queries for a folded prefix and session.
+
+        Returns
+        -------
+        ranks : ndarray of shape (at most k,), int64
+            Best first, each once.
+        scores : ndarray of the same shape, float64
+        """
+
+    def complete(self, prefix: str, previous: Session = "", k: int = 10) -> Completions:
+        """Complete what has been typed so far.
+
+        Parameters
+        ----------
+        prefix : str
+            What has been typed. Case and the amount of white space do not matter.
+        previous : str, or list or tuple of str, default=""
+            What was asked before; of several, the newest last.
+        k : int, default=10
+            The most suggestions.
+
+        Returns
+        -------
+        list of (query, score)
+            Best first, none twice; k of them wherever so many known queries match.
+
+        Raises
+        ------
+        TypeError
+            If `prefix` or what was asked before is no string, or `k` no integer.
+        ValueError
+            If `k` is less than 1.
+        """
+        # The checks of scikit-learn cost as much as the search.
+        if not hasattr(self, "index_"):
+            check_is_fitted(self)
+        if type(k) is not int or k < 1:
+            check_k(k, f"{type(self).__name__}.complete")
+        if not isinstance(prefix, str):
+            raise TypeError(
+                f"prefix must be a str; got {prefix!r:.50} of type "
+                f"{type(prefix).__name__}. Many prefixes go to complete_batch."
+            )
+        return self._named(fold_prefix(prefix), read_session(previous), k)
+
+    def complete_batch(
+        self, prefixes: Texts, previous: Sessions = None, k: int = 10
+    ) -> list[Completions]:
+        """Complete many prefixes.
+
+        Parameters
+        ----------
+        prefixes : iterable of str of length n_prefixes
+            What has been typed.
+        previous : iterable of (str, or list or tuple of str), or None, default=None
+            What was asked before each.
+        k : int, default=10
+            The most suggestions for each.
+
+        Returns
+        -------
+        list of list of (query, score)
+            What `complete` gives for each.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `complete` raises them; also where lengths differ.
+        """
+        check_is_fitted(self)
+        check_k(k, f"{type(self).__name__}.complete_batch")
+        typed = check_documents(prefixes, "prefixes")
+        sessions = check_sessions(previous, len(typed), "prefixes")
+        return [
+            self._named(fold_prefix(prefix), session, k)
+            for prefix, session in zip(typed, sessions, strict=True)
+        ]
+
+    def _named(self, prefix, session, k):
+        ranks, scores = self._suggest(prefix, session, k)
+        names = self.queries_
+        return [
+            (names[rank], score)
+            for rank, score in zip(ranks.tolist(), scores.tolist(), strict=True)
+        ]
+
+    @property
+    def counts_(self) -> np.ndarray:
+        """How often each of `queries_` was asked: ndarray of float64."""
+        return self.index_.counts
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        return tags

@@ -1,0 +1,416 @@
+"""Auto-completion that knows what was asked before: the second application."""
+
+from numbers import Integral, Real
+from typing import Self
+
+import numpy as np
+from sklearn.base import TransformerMixin, clone
+from sklearn.utils import check_random_state
+
+from skxmr._typing import ArrayLike, Texts
+from skxmr._validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_is_fitted,
+    fit_context,
+)
+from skxmr.classifier import XRLinearClassifier
+from skxmr.completers import Completer, Sessions
+from skxmr.prefix_index import PrefixIndex
+from skxmr.prefix_ranker import PrefixRanker, draw_prefixes
+from skxmr.query_log import read_known, read_log
+from skxmr.successors import Successors, count_successors, reversed_links, smooth
+from skxmr.suggesting import Evidence, best_suggestions
+from skxmr.text import PrefixWeightedCharTfidf, WordNgramTfidf
+from skxmr.tries import TrieTreeHybrid
+
+__all__ = ["QueryCompleter"]
+
+_MAX_INT32 = np.iinfo(np.int32).max
+_TINY = np.finfo(np.float64).tiny
+
+# An edit makes a match so much less likely. Letters are mistyped about once in a
+# hundred; that they were typed as meant is the better guess by far.
+_SHARE_OF_AN_EDIT = 0.01
+
+# Prefixes of at least so many characters may have one edit, or two.
+_CHARACTERS_FOR_EDITS = (3, 6)
+
+
+class QueryCompleter(Completer):
+    r"""Complete queries as they are typed, by what was asked before.
+
+    Three sources are added up, and each counts where the others know little: how often
+    a query followed the previous one and those like it; an `XRLinearClassifier` of the
+    words of the previous queries and the characters typed so far, along a tree whose
+    top is a trie, after Yadav et al. [1]_; and how often the query was asked at all.
+
+    Only known queries that match what was typed are looked at, from the start: the
+    beam search walks the nodes that lead to one, and nothing is filtered afterwards.
+    So k suggestions come back wherever k known queries match, none of them twice.
+
+    Queries and prefixes are compared with their case and white space folded, by Unicode
+    code point. Those that are then the same are one query, suggested as it was written
+    most often.
+
+    Parameters
+    ----------
+    classifier : XRLinearClassifier, default=None
+        Ranks queries; its labels. None stands for
+        ``XRLinearClassifier(indexer=TrieTreeHybrid(), max_iter=1000)``.
+    previous_vectorizer : transformer, default=None
+        Turns what was asked before, as one text, into features of the classifier.
+        None stands for the single words of `WordNgramTfidf`.
+    prefix_vectorizer : transformer, default=None
+        Turns what has been typed into features. None stands for
+        ``PrefixWeightedCharTfidf()``.
+    match : {"prefix", "fuzzy"}, default="prefix"
+        Which known queries are suggested: those that start with what was typed
+        ("prefix"), or also those that do so but for one edit (a character more, less
+        or another), or two where six characters or more were typed ("fuzzy").
+    prefixes_per_query : int or "all", default=4
+        On how many prefixes of each pair of session and query the classifier is
+        trained. Short ones are drawn more often: they are typed on the way to each
+        longer one.
+    classifier_weight : float, default=5.0
+        What the classifier says of the next query weighs as much as having seen so
+        many queries after the previous one. 0 leaves the classifier out.
+    popularity_weight : float, default=1.0
+        As much for how often queries were asked at all.
+    n_neighbors : int, default=200
+        From how many previous queries, those with the most similar successors, a
+        previous query learns. 0 leaves them out.
+    smoothing : float, default=10.0
+        As many queries they add to those that were seen.
+    reversed_weight : float, default=0.2
+        What having seen one query after the other says of the other order. 0 suits
+        queries that never come back to what was asked before.
+    decay : float, default=0.5
+        Of several previous queries, each counts so much of the one after it.
+    max_successors : int, default=1000
+        Most queries that a previous query learns of from its neighbours.
+    n_jobs : int, default=None
+        Number of parallel jobs of fit. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Draws the prefixes, and is the classifier's unless that has its own.
+
+    Attributes
+    ----------
+    queries_ : list of str
+        The known queries, in alphabetical order, as they were written most often.
+    counts_ : ndarray of shape (n_queries,), float64
+        How often each was asked.
+    classifier_ : XRLinearClassifier or None
+        The fitted classifier; its columns are the places in `queries_`. None for
+        ``classifier_weight=0``, and where nothing was asked before any query.
+
+    See Also
+    --------
+    skxmr.baselines.BigramCompleter : What is counted, and no more.
+    TrieTreeHybrid : The tree.
+
+    Notes
+    -----
+    Given a session s and a prefix t, a query q that matches t has the score
+
+    .. math:: \frac{c(q | s) + a \, P(q) + b \, P(t | s) \, f(q | s, t)}
+        {\sum_{r \text{ matches } t} \dots}
+
+    of all that match, where c counts what followed s, with `smoothing` from its
+    neighbours; P(q) is the share of q in all queries and a the `popularity_weight`; f
+    are the classifier's scores, scaled to sum to 1, b is the `classifier_weight`, and
+    P(t | s) the share of what matches t in :math:`c + a P`.
+
+    One fitted completer answers many threads at once.
+
+    References
+    ----------
+    .. [1] N. Yadav, R. Sen, D. N. Hill, A. Mazumdar and I. S. Dhillon,
+       "Session-Aware Query Auto-completion using Extreme Multi-label Ranking",
+       KDD 2021, arXiv 2012.07654.
+
+    Examples
+    --------
+    >>> from skxmr import QueryCompleter
+    >>> previous = ["bread", "bread", "bread", "garden", None]
+    >>> queries = ["butter", "butter", "butter knife", "butterfly", "milk"]
+    >>> completer = QueryCompleter(random_state=0).fit(previous, queries)
+    >>> [query for query, _ in completer.complete("b", previous="bread")]
+    ['butter', 'butter knife', 'butterfly']
+    >>> [query for query, _ in completer.complete("BUTT", previous="garden", k=2)]
+    ['butterfly', 'butter']
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+        "classifier": [XRLinearClassifier, None],
+        "previous_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
+        "prefix_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
+        "match": [StrOptions({"prefix", "fuzzy"})],
+        "prefixes_per_query": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"all"}),
+        ],
+        "classifier_weight": [Interval(Real, 0, None, closed="left")],
+        "popularity_weight": [Interval(Real, 0, None, closed="neither")],
+        "n_neighbors": [Interval(Integral, 0, None, closed="left")],
+        "smoothing": [Interval(Real, 0, None, closed="left")],
+        "reversed_weight": [Interval(Real, 0, None, closed="left")],
+        "decay": [Interval(Real, 0, 1, closed="both")],
+        "max_successors": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        classifier: XRLinearClassifier | None = None,
+        *,
+        previous_vectorizer: TransformerMixin | None = None,
+        prefix_vectorizer: TransformerMixin | None = None,
+        match: str = "prefix",
+        prefixes_per_query: int | str = 4,
+        classifier_weight: float = 5.0,
+        popularity_weight: float = 1.0,
+        n_neighbors: int = 200,
+        smoothing: float = 10.0,
+        reversed_weight: float = 0.2,
+        decay: float = 0.5,
+        max_successors: int = 1000,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        self.classifier = classifier
+        self.previous_vectorizer = previous_vectorizer
+        self.prefix_vectorizer = prefix_vectorizer
+        self.match = match
+        self.prefixes_per_query = prefixes_per_query
+        self.classifier_weight = classifier_weight
+        self.popularity_weight = popularity_weight
+        self.n_neighbors = n_neighbors
+        self.smoothing = smoothing
+        self.reversed_weight = reversed_weight
+        self.decay = decay
+        self.max_successors = max_successors
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    # The stages are validated by their own fits.
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
+    ) -> Self:
+        """Learn from what was asked, and from what came before it.
+
+        Parameters
+        ----------
+        previous : iterable of (str, or list or tuple of str, or None), or None
+            What was asked before each query; of several, the newest last. None or a
+            blank where nothing was; None for all where nothing is known.
+        queries : iterable of str of length n_asked
+            What was asked. Blank ones are left out.
+        counts : array-like of shape (n_asked,), default=None
+            How often. None counts each once.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a count is not positive, or all queries are blank.
+        TypeError
+            If something is no string.
+        """
+        log = read_log(previous, queries, counts).merged()
+        successors = self._learn_successors(log)
+        ranker = self._train(log)
+        self.queries_ = log.names
+        self.index_ = PrefixIndex(log.keys, log.query_counts)
+        self.successors_ = successors
+        self.ranker_ = ranker
+        return self
+
+    def update(
+        self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
+    ) -> Self:
+        """Fold in what was asked since, for queries that are known already.
+
+        Counts are added: of queries and of what followed what. Queries that fit has
+        not seen are left out; for them, and for the classifier to learn, fit again.
+        Threads that are completing meanwhile see the counts of before or of after.
+
+        Parameters
+        ----------
+        previous : iterable of (str, or list or tuple of str, or None), or None
+            What was asked before each query, as in `fit`.
+        queries : iterable of str of length n_asked
+            What was asked.
+        counts : array-like of shape (n_asked,), default=None
+            How often. None counts each once.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If lengths differ or a count is not positive. Nothing is changed then.
+        TypeError
+            If something is no string. Nothing is changed then.
+        """
+        check_is_fitted(self)
+        index = self.index_
+        sessions, ranks, asked = read_known(previous, queries, counts, index.rank_of)
+        rows = dict(self.successors_.rows)
+        followed = self._count_pairs(sessions, ranks, asked, rows, index.keys)
+        more = np.bincount(ranks, asked, minlength=len(index))
+        self.successors_ = self.successors_.plus(rows, followed)
+        self.index_ = index.with_counts(index.counts + more)
+        return self
+
+    def _count_pairs(self, sessions, ranks, counts, rows, keys):
+        """Count what followed what, the other way round as well."""
+        followed = count_successors(
+            sessions, ranks, counts, rows, len(keys), self.decay
+        )
+        if self.reversed_weight == 0:
+            return followed
+        return followed + self.reversed_weight * reversed_links(followed, rows, keys)
+
+    def _learn_successors(self, log):
+        rows: dict[str, int] = {}
+        followed = self._count_pairs(
+            log.sessions, log.ranks, log.counts, rows, log.keys
+        )
+        smoothed = smooth(
+            followed,
+            n_neighbors=self.n_neighbors,
+            weight=self.smoothing,
+            most_successors=self.max_successors,
+        )
+        return Successors.of(rows, smoothed)
+
+    def _train(self, log):
+        """Train the classifier, where there is a session to learn from."""
+        if self.classifier_weight == 0 or not any(log.sessions):
+            return None
+        random = check_random_state(self.random_state)
+        classifier = self._make_classifier(int(random.randint(_MAX_INT32)))
+        lengths = np.array([len(key) for key in log.keys])[log.ranks]
+        places, lengths = draw_prefixes(lengths, self.prefixes_per_query, random)
+        return PrefixRanker.learn(
+            log,
+            places,
+            lengths,
+            previous_vectorizer=_clone_or(self.previous_vectorizer, _words),
+            prefix_vectorizer=_clone_or(
+                self.prefix_vectorizer, PrefixWeightedCharTfidf
+            ),
+            classifier=classifier,
+        )
+
+    def _make_classifier(self, seed):
+        if self.classifier is None:
+            return XRLinearClassifier(
+                indexer=TrieTreeHybrid(n_jobs=self.n_jobs),
+                max_iter=1000,
+                n_jobs=self.n_jobs,
+                random_state=seed,
+            )
+        classifier = clone(self.classifier)
+        if classifier.random_state is None:
+            classifier.set_params(random_state=seed)
+        return classifier
+
+    def _suggest(self, prefix, session, k):
+        if self.match == "prefix":
+            ranges = self.index_.find(prefix)
+            return self._suggest_among(ranges, prefix, session, k)[:2]
+        found = [
+            (*self._suggest_among(ranges, prefix, session, k), _SHARE_OF_AN_EDIT**edits)
+            for edits, ranges in self._find_near(prefix)
+        ]
+        return _best_of_groups(found, k)
+
+    def _find_near(self, prefix):
+        """Find the ranges of queries at each number of edits."""
+        most_edits = sum(len(prefix) >= n for n in _CHARACTERS_FOR_EDITS)
+        if most_edits == 0:
+            return [(0, self.index_.find(prefix))]
+        ranges, edits = self.index_.find_near(prefix, most_edits)
+        return [(n, ranges[edits == n]) for n in range(most_edits + 1)]
+
+    def _suggest_among(self, ranges, prefix, session, k):
+        """Find the best queries in some ranges.
+
+        Returns
+        -------
+        ranks : ndarray of shape (at most k,), int64
+            Best first.
+        shares : ndarray of the same shape, float64
+            Of all the weight in the ranges.
+        total : float
+            That weight.
+        """
+        index = self.index_
+        evidence = Evidence(index, ranges, self.popularity_weight / index.total)
+        for age, ranks, weights in self.successors_.after(session, ranges):
+            evidence.add(ranks, weights, self.decay**age)
+        # Where nothing was asked before, counts of queries say all that there is.
+        if session and self._asks_classifier() and len(ranges):
+            ranks, scores = self.ranker_.rank(prefix, session, ranges, k)
+            if len(ranks):
+                order = np.argsort(ranks)
+                share = evidence.total / self._weight_of_all(session)
+                evidence.add(
+                    ranks[order].astype(np.int32),
+                    scores[order].astype(np.float32),
+                    self.classifier_weight * share / scores.sum(),
+                )
+        ranks, weights = best_suggestions(evidence, k)
+        return ranks, weights / max(evidence.total, _TINY), evidence.total
+
+    def _asks_classifier(self):
+        return self.ranker_ is not None and self.classifier_weight > 0
+
+    def _weight_of_all(self, session):
+        """Add up all that speaks for any query, whatever is typed."""
+        followed = self.successors_.total_after(session, self.decay)
+        return self.popularity_weight + followed
+
+    @property
+    def classifier_(self) -> XRLinearClassifier | None:
+        """The fitted classifier, or None."""
+        return None if self.ranker_ is None else self.ranker_.classifier
+
+
+def _clone_or(estimator, make):
+    return make() if estimator is None else clone(estimator)
+
+
+def _words():
+    return WordNgramTfidf(token_pattern=r"(?u)\b\w+\b")
+
+
+def _best_of_groups(groups, k):
+    """Put the best of several groups of queries together.
+
+    Parameters
+    ----------
+    groups : list of (ranks, shares, total, factor)
+        The shares of a group are of its total, which counts so much.
+    k : int
+    """
+    weight = sum(total * factor for _, _, total, factor in groups)
+    ranks = np.concatenate([ranks for ranks, *_ in groups])
+    scores = np.concatenate(
+        [
+            shares * (total * factor / max(weight, _TINY))
+            for _, shares, total, factor in groups
+        ]
+    )
+    best = np.lexsort((ranks, -scores))[:k]
+    return ranks[best], scores[best]

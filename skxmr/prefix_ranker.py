@@ -1,0 +1,145 @@
+"""A classifier of prefixes: its labels are the queries that they may become."""
+
+import numpy as np
+from scipy import sparse
+
+from skxmr.ensembles import average_trees
+from skxmr.lean import LeanTransformer
+from skxmr.restriction import LabelPlaces
+from skxmr.search import search_one
+
+__all__ = ["PrefixRanker", "draw_prefixes"]
+
+
+class PrefixRanker:
+    """Ranks the queries that match, by the prefix and by what was asked before.
+
+    Parameters
+    ----------
+    before : LeanTransformer
+        Of the session's text.
+    typed : LeanTransformer
+        Of the prefix.
+    classifier : XRLinearClassifier
+        Fitted; its columns are the ranks of the queries.
+    """
+
+    def __init__(self, before, typed, classifier):
+        self.before = before
+        self.typed = typed
+        self.classifier = classifier
+        self.places = [LabelPlaces.of_layout(one) for one in classifier.layouts_]
+
+    @classmethod
+    def learn(
+        cls, log, places, lengths, *, previous_vectorizer, prefix_vectorizer, classifier
+    ):
+        """Fit them, clones all, to prefixes of the queries of a log.
+
+        Parameters
+        ----------
+        log : QueryLog
+        places : ndarray of shape (n_drawn,), int64
+            Whose prefixes were drawn.
+        lengths : ndarray of shape (n_drawn,), int64
+            Of the prefixes, in characters.
+        previous_vectorizer, prefix_vectorizer : transformer
+        classifier : XRLinearClassifier
+        """
+        ranks = log.ranks[places]
+        prefixes = [
+            log.keys[rank][:length]
+            for rank, length in zip(ranks.tolist(), lengths.tolist(), strict=True)
+        ]
+        X = prefix_vectorizer.fit_transform(prefixes)
+        texts = [_text_of(session) for session in log.sessions]
+        before = sparse.csr_array(previous_vectorizer.fit_transform(texts))
+        X = sparse.hstack([before[places], X], format="csr", dtype=np.float32)
+        Y = sparse.csr_array(
+            (np.ones(len(ranks), dtype=np.int8), ranks, np.arange(len(ranks) + 1)),
+            shape=(len(ranks), len(log.keys)),
+        )
+        classifier.fit(X, Y, relevance=log.counts[places], label_names=log.keys)
+        return cls(
+            LeanTransformer(previous_vectorizer),
+            LeanTransformer(prefix_vectorizer),
+            classifier,
+        )
+
+    def rank(self, prefix, session, ranges, k):
+        """Find the best queries in some ranges.
+
+        Returns
+        -------
+        ranks : ndarray of shape (at most k,), int64
+            Best first.
+        scores : ndarray of the same shape, float64
+            Between 0 and 1.
+        """
+        indices, values = self._features(prefix, session)
+        found = [
+            search_one(
+                layout,
+                indices,
+                values,
+                k=k,
+                beam_width=self.classifier.beam_width,
+                score_transform=self.classifier.score_transform,
+                allowed=places.allow(ranges),
+            )
+            for layout, places in zip(
+                self.classifier.layouts_, self.places, strict=True
+            )
+        ]
+        columns, log_scores = zip(*found, strict=True)
+        columns, log_scores = average_trees(columns, log_scores, k)
+        n_found = int((columns[0] >= 0).sum())
+        return columns[0, :n_found], np.exp(log_scores[0, :n_found])
+
+    def _features(self, prefix, session):
+        before, before_values = self.before.transform_one(_text_of(session))
+        typed, typed_values = self.typed.transform_one(prefix)
+        return (
+            np.concatenate([before, typed + np.int32(self.before.n_features)]),
+            np.concatenate([before_values, typed_values]),
+        )
+
+
+def _text_of(session):
+    return " ".join(session)
+
+
+def draw_prefixes(lengths, n_drawn, random):
+    """Draw prefixes of queries; short ones are drawn more often, as they are typed.
+
+    Every prefix is typed on the way to a longer one: a length l of at most n has the
+    probability ln((l + 1) / l) / ln(n + 1).
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_queries,), int64
+        In characters, 1 at least.
+    n_drawn : int or "all"
+        How often to draw for each query; prefixes drawn twice count once.
+    random : RandomState
+
+    Returns
+    -------
+    places : ndarray of shape (n_prefixes,), int64
+        Whose prefix it is, ascending.
+    prefix_lengths : ndarray of the same shape, int64
+    """
+    if n_drawn == "all":
+        places = np.repeat(np.arange(len(lengths)), lengths)
+        starts = np.cumsum(lengths) - lengths
+        return places, np.arange(len(places)) - starts[places] + 1
+    # One draw from each of n equal parts, so that all have a short prefix.
+    parts = (
+        np.arange(n_drawn) + random.random_sample((len(lengths), n_drawn))
+    ) / n_drawn
+    drawn = np.exp(parts * np.log1p(lengths)[:, np.newaxis])
+    drawn = np.sort(np.minimum(drawn.astype(np.int64), lengths[:, None]), axis=1)
+    first = np.ones(drawn.shape, dtype=bool)
+    first[:, 1:] = np.diff(drawn, axis=1) > 0
+    places, _ = np.nonzero(first)
+    return places, drawn[first]

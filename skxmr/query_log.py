@@ -1,0 +1,117 @@
+"""A log of queries, as the completers learn from it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skxmr._validation import check_counts, check_documents
+from skxmr.folding import fold_text
+from skxmr.sessions import check_sessions
+
+__all__ = ["QueryLog", "read_known", "read_log"]
+
+
+class QueryLog(NamedTuple):
+    """Queries, and what came before each.
+
+    Parameters
+    ----------
+    keys : list of str
+        The different queries, folded and sorted: the place of one is its rank.
+    names : list of str
+        How each was written most often.
+    sessions : list of tuple of str
+        What was asked before, folded, the newest last.
+    ranks : ndarray of shape (n_asked,), int64
+        The query that followed.
+    counts : ndarray of shape (n_asked,), float64
+        How often it did.
+    """
+
+    keys: list
+    names: list
+    sessions: list
+    ranks: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def query_counts(self):
+        """How often each query was asked, by rank."""
+        return np.bincount(self.ranks, self.counts, minlength=len(self.keys))
+
+    def merged(self):
+        """Add up the counts of those that are alike in session and query."""
+        places: dict[tuple, int] = {}
+        pairs = zip(self.sessions, self.ranks.tolist(), strict=True)
+        numbers = [places.setdefault(pair, len(places)) for pair in pairs]
+        sessions, ranks = zip(*places, strict=True)
+        counts = np.bincount(numbers, self.counts)
+        return self._replace(
+            sessions=list(sessions),
+            ranks=np.array(ranks, dtype=np.int64),
+            counts=counts,
+        )
+
+
+def read_log(previous, queries, counts):
+    """Check and fold a log; blank queries are left out.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or no query is left.
+    TypeError
+        If something is no string.
+    """
+    queries = check_documents(queries, "queries")
+    sessions = check_sessions(previous, len(queries))
+    counts = check_counts(counts, len(queries))
+    spellings: dict[str, list] = {}
+    for query, count in zip(queries, counts.tolist(), strict=True):
+        written = spellings.setdefault(query, [fold_text(query), 0.0])
+        written[1] += count
+    names: dict[str, tuple] = {}
+    for query, (key, count) in spellings.items():
+        # The most frequent spelling; of equal ones the first in alphabetical order.
+        if key and (key not in names or (-count, query) < names[key]):
+            names[key] = (-count, query)
+    if not names:
+        raise ValueError(
+            f"queries holds {len(queries)} texts and none with a character that is "
+            f"no white space; expected one at least."
+        )
+    keys = sorted(names)
+    rank_of = {key: rank for rank, key in enumerate(keys)}
+    ranks = [rank_of.get(spellings[query][0], -1) for query in queries]
+    return QueryLog(
+        keys,
+        [" ".join(names[key][1].split()) for key in keys],
+        *_known_only(sessions, ranks, counts),
+    )
+
+
+def read_known(previous, queries, counts, rank_of):
+    """Check and fold a log, and keep the queries that are known already.
+
+    Parameters
+    ----------
+    rank_of : callable
+        Of a folded query: its rank, or -1.
+
+    Returns
+    -------
+    sessions, ranks, counts : as in `QueryLog`
+    """
+    queries = check_documents(queries, "queries")
+    sessions = check_sessions(previous, len(queries))
+    counts = check_counts(counts, len(queries))
+    ranks = [rank_of(fold_text(query)) for query in queries]
+    return _known_only(sessions, ranks, counts)
+
+
+def _known_only(sessions, ranks, counts):
+    ranks = np.array(ranks, dtype=np.int64)
+    known = np.flatnonzero(ranks >= 0)
+    if len(known) < len(ranks):
+        sessions = [sessions[i] for i in known.tolist()]
+    return sessions, ranks[known], counts[known]
