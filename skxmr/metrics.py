@@ -1,7 +1,7 @@
 r"""Metrics of the first k labels of a ranking, and their scorers.
 
-Every metric is called as ``metric(y_true, scores, k)`` and gives one float in [0, 1],
-higher is better. What they share:
+Every metric of columns is called as ``metric(y_true, scores, k)`` and gives one float
+in [0, 1], higher is better. What they share:
 
 ``y_true`` : the true labels, in one of two forms
     - a label indicator of shape (n_samples, n_labels), dense or in any sparse format:
@@ -25,12 +25,27 @@ what `sklearn.metrics.ndcg_score` does: figures can be compared. A perfect ranki
 scores less than 1; to judge by the other rows alone, leave such rows out of both
 arguments. Where nothing is true at all, every metric is 0.
 
-All raise ValueError where `y_true` or `scores` is malformed (NaN, negative values, a
-column that repeats or does not exist, integers in the place of floats), where the two
-differ in rows or columns, where `k` is no positive integer, and where `scores` holds
-fewer than the first k columns although more were found.
+The metrics of completion (`completion_reciprocal_rank`, `completion_success`,
+`bleu_reciprocal_rank`) are apart: they compare strings and are called as
+``metric(truths, suggestions, k)``. `completion_ranks` and `bleu_reciprocal_ranks` give
+values row by row; `mean_by` takes their means by prefix length, or by how often a query
+was seen (`frequency_bins`).
+
+All others raise ValueError where `y_true` or `scores` is malformed (NaN, negative
+values, a column that repeats or does not exist, integers in the place of floats), where
+the two differ in rows or columns, where `k` is no positive integer, and where `scores`
+holds fewer than the first k columns although more were found.
 """
 
+from skxmr._completion_metrics import (
+    bleu_reciprocal_rank,
+    bleu_reciprocal_ranks,
+    completion_ranks,
+    completion_reciprocal_rank,
+    completion_success,
+    frequency_bins,
+    mean_by,
+)
 from skxmr._ranking_metrics import (
     coverage_at_k,
     ndcg_at_k,
@@ -50,8 +65,15 @@ from skxmr._scorers import (
 )
 
 __all__ = [
+    "bleu_reciprocal_rank",
+    "bleu_reciprocal_ranks",
+    "completion_ranks",
+    "completion_reciprocal_rank",
+    "completion_success",
     "coverage_at_k",
     "coverage_at_k_scorer",
+    "frequency_bins",
+    "mean_by",
     "ndcg_at_k",
     "ndcg_at_k_scorer",
     "precision_at_k",

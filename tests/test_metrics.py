@@ -27,7 +27,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skxmr import _ranking_metrics, _scorers, metrics
+from skxmr import _completion_metrics, _ranking_metrics, _scorers, metrics
 from skxmr.ranking import rank, top_k
 
 METRICS = {
@@ -780,4 +780,5 @@ def test_everything_public_is_in_all():
         "propensities",
         "propensity_scored_precision_at_k",
         "propensity_scored_precision_at_k_scorer",
+        *_completion_metrics.__all__,
     }
