@@ -303,6 +303,12 @@ def test_previous_searches_count(page):
     page.wait(lambda: page.chips == ["mushrooms", "railways"])
 
 
+def test_only_the_latest_searches_are_kept(page):
+    for text in "abcdef":
+        page.search(text)
+    assert page.chips == list("bcdef")
+
+
 def test_a_search_is_forgotten(page):
     for text in ("railways", "mushrooms"):
         page.search(text)

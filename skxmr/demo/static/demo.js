@@ -3,7 +3,7 @@
 const form = document.getElementById("form");
 const query = document.getElementById("query");
 const suggestions = document.getElementById("suggestions");
-const REMEMBERED = 5; // searches that shape suggestions
+const REMEMBERED = 5; // searches
 
 let session = []; // what was searched before, newest last
 let active = -1; // the option that the arrow keys stand on
@@ -59,8 +59,7 @@ function tellCount(number, thing, milliseconds) {
 
 function complete() {
   const prefix = query.value;
-  const previous = session.slice(-REMEMBERED);
-  ask("/api/complete", { prefix, previous }, (answer) => {
+  ask("/api/complete", { prefix, previous: session }, (answer) => {
     if (document.activeElement !== query) return;
     open(prefix, answer.suggestions);
     tellCount(answer.suggestions.length, "suggestion", answer.milliseconds);
@@ -165,7 +164,7 @@ function answerItem({ name, score }) {
   const button = document.createElement("button");
   const number = document.createElement("span");
   number.className = "score";
-  number.textContent = score.toFixed(2);
+  number.textContent = score < 0.005 ? "< 0.01" : score.toFixed(2);
   button.append(name, " ", number);
   button.style.setProperty("--score", score);
   button.addEventListener("click", () => search(name));
@@ -177,7 +176,7 @@ function answerItem({ name, score }) {
 // ---- the session
 
 function remember(text) {
-  session = [...session.filter((other) => other !== text), text];
+  session = [...session.filter((other) => other !== text), text].slice(-REMEMBERED);
   showSession();
 }
 
@@ -190,7 +189,9 @@ function forget(text) {
 function showSession() {
   const chips = session.map((text) => {
     const button = document.createElement("button");
-    button.textContent = text;
+    const name = document.createElement("span");
+    name.textContent = text;
+    button.append(name);
     button.setAttribute("aria-label", `Forget ${text}`);
     button.addEventListener("click", () => forget(text));
     const item = document.createElement("li");
