@@ -8,6 +8,7 @@ from typing import Any, Self
 import joblib
 
 from skxmr._version import __version__
+from skxmr.completion import QueryCompleter
 from skxmr.datasets import load_subjects
 from skxmr.retrieval import TextRetriever
 
@@ -39,8 +40,6 @@ class Catalogue:
         A subject searched for is likely followed by another subject of the same title:
         such pairs stand in for the log of a search engine.
         """
-        from skxmr import QueryCompleter  # noqa: PLC0415 - slow to load, needed here
-
         subjects: Any = load_subjects()
         names = list(subjects.target_names)
         completer = QueryCompleter(random_state=0)
