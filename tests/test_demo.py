@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from demo_stand_ins import Slow, StandIn, serving
 from scipy import sparse
+from sklearn.utils import Bunch
 
-from skxmr import TextRetriever
 from skxmr.demo import Catalogue
-from skxmr.demo.__main__ import _parse
+from skxmr.demo.__main__ import _load_or_train, _parse
 from skxmr.demo.handler import MAX_BODY
 from skxmr.demo.models import pairs_of_terms
 
@@ -378,19 +378,61 @@ def test_pairs_of_terms():
     )
 
 
-def test_models_are_kept_in_a_file(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def records():
+    terms = ["trains", "railways", "stations", "mushrooms"]
+    texts = [
+        "a train at the station",
+        "rails and trains",
+        "station halls",
+        "champignons",
+    ]
+    target = sparse.csr_array([[1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]])
+    return Bunch(data=texts, target=target, target_names=np.array(terms, dtype=object))
+
+
+def test_real_models(records):
+    catalogue = Catalogue.train(records)
+    questions = [
+        {"prefix": prefix, "previous": previous}
+        for prefix in ("", "s", "St", "rail", "x")
+        for previous in ([], ["railways"], ["mushrooms", "trains"], ["unknown"])
+    ]
+    with serving(catalogue, max_requests=64) as server, ThreadPoolExecutor(16) as pool:
+        assert post(server, "/api/complete", {"prefix": "s"})[1]["suggestions"]
+        status, found = post(server, "/api/search", {"text": "champignons"})
+        assert (status, found["answers"][0]["name"]) == (200, "mushrooms")
+        answers = pool.map(
+            lambda fields: post(server, "/api/complete", fields), questions * 20
+        )
+        for fields, (status, answer) in zip(questions * 20, answers, strict=True):
+            expected = catalogue.complete(**fields)
+            found = [(each["text"], each["score"]) for each in answer["suggestions"]]
+            assert (status, found) == (200, expected)
+
+
+def test_models_are_kept_in_a_file(tmp_path, records):
     path = tmp_path / "models"
-    retriever = TextRetriever().fit(["red apple", "smart phone"], ["fruit", "device"])
-    fitted = Catalogue(StandIn(), retriever, k=1)
-    monkeypatch.setattr(Catalogue, "train", classmethod(lambda cls: fitted))
-    assert Catalogue.load_or_train(path) is fitted
-    again = Catalogue.load_or_train(path)
-    assert again is not fitted
-    assert again.search("an apple")[0] == fitted.search("an apple")[0]
+    fitted = Catalogue.train(records)
+    fitted.save(path)
+    again = Catalogue.load(path)
+    assert again.search("a station") == fitted.search("a station")
+    assert again.complete("s", ["trains"]) == fitted.complete("s", ["trains"])
     assert list(tmp_path.iterdir()) == [path]
-    joblib.dump({"version": "0"}, path)
-    with pytest.raises(ValueError, match="delete it to train them anew"):
-        Catalogue.load_or_train(path)
+    for other in ({"version": "0"}, [1]):
+        joblib.dump(other, path)
+        with pytest.raises(ValueError, match="delete it, and they are trained anew"):
+            Catalogue.load(path)
+
+
+def test_models_are_trained_once(tmp_path, records, monkeypatch, capsys):
+    monkeypatch.setattr("skxmr.demo.__main__.load_subjects", lambda: records)
+    path = tmp_path / "models"
+    for trains in (True, False):
+        catalogue = _load_or_train(path)
+        assert catalogue.search("rails")[0][1] == "railways"
+        assert ("Training" in capsys.readouterr().out) == trains
+    assert _load_or_train(None).search("rails")[0][1] == "railways"
 
 
 def test_options(capsys):
@@ -411,22 +453,20 @@ def test_options(capsys):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_from_the_command_line(tmp_path, how):
+def test_from_the_command_line(tmp_path, records, how):
     models = tmp_path / "models"
-    retriever = TextRetriever().fit(["red apple", "smart phone"], ["fruit", "device"])
-    Catalogue(retriever, retriever).save(models)
+    Catalogue.train(records).save(models)
     command = [sys.executable, "-m", "skxmr.demo", "--port", "0", "--models", models]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
-        lines = [process.stdout.readline() for _ in range(2)]
-        port = int(lines[1].split("/ ")[0].rpartition(":")[2])
+        port = int(process.stdout.readline().split("/ ")[0].rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request("POST", "/api/search", '{"text": "apple"}', JSON)
+        connection.request("POST", "/api/search", '{"text": "champignons"}', JSON)
         found = json.loads(connection.getresponse().read())["answers"]
         connection.close()
-        assert found[0]["name"] == "fruit"
+        assert found[0]["name"] == "mushrooms"
         process.send_signal(how)
         assert process.stdout.read() == "Bye\n"
     assert process.returncode == 0

@@ -4,6 +4,7 @@ import argparse
 import signal
 from pathlib import Path
 
+from skxmr.datasets import load_subjects
 from skxmr.demo.models import Catalogue
 from skxmr.demo.server import LOOPBACK, DemoServer
 
@@ -13,11 +14,7 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> None:
     """Train or load the models, and serve the page until interrupted."""
     options = _parse(arguments)
-    print("Getting the models ready ...", flush=True)
-    if options.models is None:
-        catalogue = Catalogue.train()
-    else:
-        catalogue = Catalogue.load_or_train(options.models)
+    catalogue = _load_or_train(options.models)
     # Whoever runs services stops them with SIGTERM: let it end as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = LOOPBACK | {name.lower() for name in options.allow_remote}
@@ -27,6 +24,16 @@ def main(arguments: list[str] | None = None) -> None:
             server.serve_forever()
         except KeyboardInterrupt:
             print("Bye")
+
+
+def _load_or_train(path):
+    if path is not None and path.exists():
+        return Catalogue.load(path)
+    print("Training for some seconds (--models PATH keeps the models) ...", flush=True)
+    catalogue = Catalogue.train(load_subjects())
+    if path is not None:
+        catalogue.save(path)
+    return catalogue
 
 
 def _parse(arguments):

@@ -1,4 +1,4 @@
-"""The models behind the page, trained on data that ships."""
+"""The models behind the page."""
 
 from dataclasses import dataclass
 from itertools import permutations
@@ -9,7 +9,6 @@ import joblib
 
 from skxmr._version import __version__
 from skxmr.completion import QueryCompleter
-from skxmr.datasets import load_subjects
 from skxmr.retrieval import TextRetriever
 
 __all__ = ["Catalogue", "pairs_of_terms"]
@@ -34,40 +33,40 @@ class Catalogue:
     k: int = 10
 
     @classmethod
-    def train(cls) -> Self:
-        """Train both models on titles and their subjects, in seconds.
+    def train(cls, records: Any) -> Self:
+        """Train both models on texts and their terms.
 
-        A subject searched for is likely followed by another subject of the same title:
-        such pairs stand in for the log of a search engine.
+        Who searched for a term may well search next for another term of the same text:
+        such pairs stand in for the log that a search engine has.
+
+        Parameters
+        ----------
+        records : Bunch with `data`, `target` and `target_names`
+            As `load_subjects` returns it.
         """
-        subjects: Any = load_subjects()
-        names = list(subjects.target_names)
+        names = list(records.target_names)
         completer = QueryCompleter(random_state=0)
-        completer.fit(*pairs_of_terms(subjects.target, names))
+        completer.fit(*pairs_of_terms(records.target, names))
         retriever = TextRetriever()
-        retriever.fit(subjects.data, subjects.target, label_texts=names)
+        retriever.fit(records.data, records.target, label_texts=names)
         return cls(completer, retriever)
 
     @classmethod
-    def load_or_train(cls, path: Path) -> Self:
-        """Load models from a file; where there is none, train and save them there.
+    def load(cls, path: Path) -> Self:
+        """Load models from a file.
 
-        Loading can run code that the file brings along: name only a file you trust.
+        That can run code which the file brings along: name only a file you trust.
 
         Raises
         ------
         ValueError
             If the file holds something else, or models of another version.
         """
-        if not path.exists():
-            catalogue = cls.train()
-            catalogue.save(path)
-            return catalogue
         saved = joblib.load(path)
         if not isinstance(saved, dict) or saved.get("version") != __version__:
             raise ValueError(
-                f"{path} holds no models of skxmr {__version__}: delete it to train "
-                f"them anew"
+                f"{path} holds no models of skxmr {__version__}; delete it, and they "
+                f"are trained anew"
             )
         return cls(saved["completer"], saved["retriever"])
 
