@@ -90,7 +90,7 @@ class QueryCompleter(Completer):
         queries that never come back to what was asked before.
     decay : float, default=0.5
         Of several previous queries, each counts so much of the one after it.
-    max_successors : int, default=1000
+    max_successors : int, default=500
         Most queries that a previous query learns of from its neighbours.
     n_jobs : int, default=None
         Number of parallel jobs of fit. The result does not depend on it.
@@ -178,7 +178,7 @@ class QueryCompleter(Completer):
         smoothing: float = 10.0,
         reversed_weight: float = 0.2,
         decay: float = 0.5,
-        max_successors: int = 1000,
+        max_successors: int = 500,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
