@@ -97,7 +97,7 @@ def _index(X, Y, label_names, indexer, settings, n_jobs):
     indexer = _with_jobs(clone(indexer), n_jobs)
     Z = None
     if getattr(indexer, "needs_label_vectors", True):
-        Z = make_label_vectors(settings.label_vectors, X.to_matrix(), Y)
+        Z = make_label_vectors(settings.label_vectors, X.to_matrix(), Y, n_jobs)
     indexer.fit(Z, label_names=label_names)
     tree = getattr(indexer, "tree_", None)
     _check_tree(tree, Y.shape[1], indexer)
