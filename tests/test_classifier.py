@@ -12,7 +12,6 @@ from twins import objective, weights_to_dense
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier
 from skxmr.ensembles import average_trees
-from skxmr.weights import LinearWeights
 
 SMALL_TREE = KMeansTree(branching_factor=2, max_leaf_size=3, random_state=0)
 
@@ -56,16 +55,20 @@ class Recorder(OneLevel):
 def brute_force_log_scores(classifier, X, transform="l3-hinge"):
     """Scores of all labels: every node's margin, times the scores of its ancestors."""
     tree, layout = classifier.trees_[0], classifier.layouts_[0]
-    weights = LinearWeights.concatenate(layout.to_levels())
-    offsets = layout.child_offsets - 1  # among the nodes but the root
-    W = weights_to_dense(weights, offsets, X.shape[1])
-    margins = X.toarray().astype(np.float64) @ W + weights.intercepts
+    levels = layout.to_levels()
+    W = np.hstack(
+        [
+            weights_to_dense(level, offsets, X.shape[1])
+            for level, offsets in zip(levels, tree.child_offsets, strict=True)
+        ]
+    )
+    margins = X.toarray().astype(np.float64) @ W + layout.intercepts
     if transform == "sigmoid":
         scores = -np.logaddexp(0, -margins)
     else:
         scores = -(np.maximum(0, 1 - margins) ** int(transform[1]))
     total = np.zeros((X.shape[0], 1))
-    starts = [*(layout.level_starts - 1), len(weights.intercepts)]
+    starts = [*(layout.level_starts - 1), len(layout.intercepts)]
     for level in range(1, tree.depth + 1):
         nodes = slice(starts[level], starts[level + 1])
         total = total[:, tree.parents(level)] + scores[:, nodes]
