@@ -664,6 +664,9 @@ cdef inline void _scan(
     cdef int32_t[N_SCANNED] run_lengths
     cdef uint32_t row = term.row, start = term.weight, stop
     cdef int64_t parent, n_found, i
+    cdef int32_t length
+    cdef uint16_t slot
+    cdef const uint16_t* group_slots = group.scratch.slots
     cdef bint is_done = False
     cdef Run* run
     while not is_done:
@@ -678,11 +681,13 @@ cdef inline void _scan(
             if parent >= group.level_stop:
                 is_done = True
                 break
+            slot = group_slots[parent]
+            length = lengths[row] + 1
             starts[n_found] = start
-            slots[n_found] = group.scratch.slots[parent]
-            run_lengths[n_found] = lengths[row] + 1
-            n_found += slots[n_found] != 0
-            start += lengths[row] + 1
+            slots[n_found] = slot
+            run_lengths[n_found] = length
+            n_found += slot != 0
+            start += length
             row += 1
         for i in range(n_found):
             run = _next_run(group, slots[i] - 1, term.value)
