@@ -10,8 +10,8 @@ a child among the best.
 Log scores add up along a path; products would underflow.
 """
 
-from libc.float cimport DBL_MAX
-from libc.math cimport INFINITY
+from libc.float cimport DBL_MAX, FLT_EPSILON, FLT_MIN
+from libc.math cimport INFINITY, exp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
@@ -120,6 +120,8 @@ cdef struct Scratch:
     int32_t* n_runs     # (slots of a group,)
     Run** unresolved    # (slots of a group * terms,): those whose start is a row yet
     double* margins     # (most children,)
+    double* found       # (n_found,)
+    int64_t n_found
     int64_t beam_width
     int64_t n_terms     # for which there is room: one more than are used
     int64_t n_slots
@@ -144,13 +146,14 @@ cdef class _Memory:
     cdef Scratch scratch
 
     def __cinit__(
-        self, int64_t beam_width, int64_t n_terms, int64_t n_parents,
+        self, int64_t beam_width, int64_t n_terms, int64_t n_found, int64_t n_parents,
         int64_t most_children,
     ):
         cdef Scratch* scratch = &self.scratch
-        cdef int64_t i, n_bytes = 48 * beam_width
+        cdef int64_t i
         scratch.beam_width = beam_width
         scratch.n_terms = n_terms
+        scratch.n_found = n_found
         scratch.n_slots = min(
             beam_width, max(LEAST_SLOTS, RUNS_OF_A_GROUP // max(n_terms, 1)), MOST_SLOTS
         )
@@ -164,6 +167,7 @@ cdef class _Memory:
         scratch.runs = <Run*>self._take(scratch.n_slots * n_terms, sizeof(Run))
         scratch.unresolved = <Run**>self._take(scratch.n_slots * n_terms, sizeof(Run*))
         scratch.n_runs = <int32_t*>self._take(scratch.n_slots, sizeof(int32_t))
+        scratch.found = <double*>self._take(n_found, sizeof(double))
         scratch.margins = <double*>self._take(
             max(most_children, <int64_t>LEAST_MARGINS), sizeof(double)
         )
@@ -185,6 +189,7 @@ cdef class _Memory:
         free(self.scratch.runs)
         free(self.scratch.n_runs)
         free(self.scratch.unresolved)
+        free(self.scratch.found)
         free(self.scratch.margins)
 
 
@@ -299,7 +304,7 @@ cdef class Searcher:
         query.wants_labels = wants_labels
         for i in range(n_samples):
             longest = max(longest, X_offsets[i + 1] - X_offsets[i])
-        memory = self._lend(beam_width, longest)
+        memory = self._lend(beam_width, longest, 0)
         scratch = &memory.scratch
         with nogil:
             for i in range(n_samples):
@@ -324,27 +329,57 @@ cdef class Searcher:
         double[::1] scores,                # OUT (k,)
     ):
         """Find the best k labels of one row."""
+        if columns.shape[0]:
+            self._find_one(
+                indices, values, beam_width, transform, self._check_allowed(allowed),
+                columns.shape[0], &columns[0], &scores[0], NULL,
+            )
+
+    def rank_one(
+        self,
+        const int32_t[::1] indices,        # IN (nnz,)
+        const float[::1] values,           # IN (nnz,)
+        int64_t beam_width,
+        int transform,
+        int64_t[::1] columns,              # OUT (k,); -1 where none is found
+        float[::1] scores,                 # OUT (k,): not logarithms; 0 there
+    ):
+        """Find the best k labels of one row, and their scores themselves."""
+        if columns.shape[0]:
+            self._find_one(
+                indices, values, beam_width, transform, NULL,
+                columns.shape[0], &columns[0], NULL, &scores[0],
+            )
+
+    cdef int _find_one(
+        self, const int32_t[::1] indices, const float[::1] values, int64_t beam_width,
+        int transform, const uint64_t* allowed, int64_t k, int64_t* columns,
+        double* log_scores, float* scores,
+    ) except -1:
+        """Fill the log scores, or the scores if those are NULL."""
         cdef Query query
         cdef _Memory memory
         cdef Heap found
-        cdef int64_t n_features = indices.shape[0]
+        cdef int64_t i, n_features = indices.shape[0]
         if values.shape[0] < n_features:
             raise ValueError("X has fewer indices or values than its offsets say.")
-        if columns.shape[0] == 0:
-            return
         query.n_features = n_features
         query.features = &indices[0] if n_features else NULL
         query.values = &values[0] if n_features else NULL
-        query.allowed = self._check_allowed(allowed)
+        query.allowed = allowed
         query.transform = transform
         query.wants_labels = True
-        found.capacity = columns.shape[0]
-        found.nodes = found.keys = &columns[0]
-        found.scores = &scores[0]
-        memory = self._lend(beam_width, n_features)
+        memory = self._lend(beam_width, n_features, k if log_scores == NULL else 0)
+        found.capacity = k
+        found.nodes = found.keys = columns
+        found.scores = memory.scratch.found if log_scores == NULL else log_scores
         with nogil:
             _search_one(&query, &self.tree, &memory.scratch, &found)
+            if log_scores == NULL:
+                for i in range(k):
+                    scores[i] = _score(found.keys[i], found.scores[i])
         self._give_back(memory)
+        return 0
 
     cdef const uint64_t* _check_allowed(self, const uint64_t[::1] allowed) except? NULL:
         if allowed is None:
@@ -356,7 +391,7 @@ cdef class Searcher:
             )
         return &allowed[0]
 
-    cdef _Memory _lend(self, int64_t beam_width, int64_t n_terms):
+    cdef _Memory _lend(self, int64_t beam_width, int64_t n_terms, int64_t n_found):
         """Take memory that no other call uses, large enough for this one."""
         cdef _Memory memory = None
         if beam_width < 1:
@@ -370,10 +405,11 @@ cdef class Searcher:
             memory is None
             or memory.scratch.beam_width < beam_width
             or memory.scratch.n_terms <= n_terms
+            or memory.scratch.n_found < n_found
         ):
             memory = _Memory(
-                beam_width, max(2 * n_terms, <int64_t>LEAST_TERMS), self.n_parents,
-                self.most_children,
+                beam_width, max(2 * n_terms, <int64_t>LEAST_TERMS), n_found,
+                self.n_parents, self.most_children,
             )
         memory.scratch.beams[0].capacity = beam_width
         memory.scratch.beams[1].capacity = beam_width
@@ -382,6 +418,14 @@ cdef class Searcher:
     cdef _give_back(self, _Memory memory):
         if memory.scratch.n_bytes <= KEPT_SCRATCH:
             self.pool.append(memory)
+
+
+cdef inline float _score(int64_t column, double log_score) noexcept nogil:
+    """Above 0 and below 1 for whatever was found."""
+    cdef float score = <float>exp(log_score)
+    if column < 0:
+        return 0
+    return min(max(score, FLT_MIN), <float>(1 - FLT_EPSILON / 2))
 
 
 cdef const void* _address_of_bytes(const uint8_t[::1] array):
