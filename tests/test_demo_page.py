@@ -144,6 +144,9 @@ def test_typing_shows_options(page):
     page.expect_options(*ST)
     assert page.find("count").text == "4 suggestions"
     assert page.find("time").text.endswith(" ms")
+    assert (
+        page.find("time").location["y"] < page.box.location["y"]
+    )  # not under the list
     page.type("ea")
     page.expect_options("steam engines")
     assert page.find("count").text == "1 suggestion"
