@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from skxmr.demo import DemoServer
 
-QUERIES = ["steam engines", "stations", "statistics", "stars", "Ångström", "mushrooms"]
+# One letter more always leaves another list, so that a test can tell them apart.
+QUERIES = ["steam engines", "stations", "statistics", "stars", "sun", "Ångström"]
 
 
 class StandIn:

@@ -144,6 +144,9 @@ def test_typing_shows_options(page):
     page.expect_options(*ST)
     assert page.find("count").text == "4 suggestions"
     assert page.find("time").text.endswith(" ms")
+    assert (
+        page.find("time").location["y"] < page.box.location["y"]
+    )  # not under the list
     page.type("ea")
     page.expect_options("steam engines")
     assert page.find("count").text == "1 suggestion"
@@ -339,18 +342,16 @@ def test_an_old_answer_comes_too_late(page):
     assert page.errors() == []
 
 
-def test_an_answer_after_escape_or_search_opens_nothing(page):
-    for key in ("ESCAPE", "ENTER"):
-        page.model.hold["st"] = threading.Event()
-        page.model.asked.clear()
-        page.type("st")
-        page.wait(lambda: ("st", []) in page.model.asked)
-        page.press(key)
-        page.model.hold.pop("st").set()
-        page.search("steam")
-        assert page.options == []
-        page.driver.find_element("css selector", "#chips button").click()
-        page.box.clear()
+@pytest.mark.parametrize("key", ["ESCAPE", "ENTER", "TAB"])
+def test_an_answer_after_leaving_the_list_does_not_open_it(page, key):
+    page.model.hold["st"] = threading.Event()
+    page.type("st")
+    page.wait(lambda: ("st", []) in page.model.asked)
+    page.press(key)
+    page.model.hold["st"].set()
+    # A later answer has come: so has that one, if anybody still waits for it.
+    page.driver.execute_async_script("fetch('/icon.svg').then(arguments[0])")
+    assert page.options == []
 
 
 def test_errors_are_shown_and_go(page):
@@ -409,7 +410,7 @@ def test_phone(page, width):
         page.search("railways")
         page.box.clear()
         page.type("s")
-        page.expect_options("stations", *[text for text in ST if text != "stations"])
+        page.expect_options("stations", "steam engines", "statistics", "stars", "sun")
         sizes = page.driver.execute_script(
             "const { scrollWidth, clientWidth } = document.documentElement;"
             "return [scrollWidth, clientWidth, innerWidth]"

@@ -17,9 +17,7 @@ async function ask(path, fields, show) {
   underway = new AbortController();
   const { signal } = underway;
   try {
-    const answer = await post(path, fields, signal);
-    tell("");
-    show(answer);
+    show(await post(path, fields, signal));
   } catch (error) {
     if (signal.aborted) return;
     close();
