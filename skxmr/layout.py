@@ -1,5 +1,7 @@
 """The compact layout of a trained tree, as the search reads it."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -8,6 +10,7 @@ from skxmr._cython._layout import place_runs
 from skxmr._cython._search import ROWS_OF_MARK, Searcher
 from skxmr._version import refuse_newer
 from skxmr.node_weights import NodeWeights
+from skxmr.restriction import LabelPlaces
 from skxmr.weights import LinearWeights
 
 __all__ = ["LAYOUT_VERSION", "SearchLayout"]
@@ -64,8 +67,11 @@ class SearchLayout:
         The same weights for dense queries, where such are expected.
     """
 
-    # The searcher stays out of __dict__, which is what is saved and compared.
-    __slots__ = ("__dict__", "__weakref__", "_searcher")
+    # These stay out of __dict__, which is what is saved and compared.
+    __slots__ = ("__dict__", "__weakref__", "_places", "_searcher")
+
+    _places: LabelPlaces
+    _searcher: Any
 
     by_node = None
 
@@ -135,21 +141,26 @@ class SearchLayout:
         """
         sizes = tree.level_sizes[: len(levels) + 1]
         level_starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-        offsets = [
+        by_level = [
             tree.child_offsets[level] + level_starts[level + 1]
             for level in range(len(levels))
         ]
         # The last offset of each level is the first of the next.
-        offsets = np.concatenate([*(level[:-1] for level in offsets[:-1]), offsets[-1]])
+        offsets = np.concatenate(
+            [*(level[:-1] for level in by_level[:-1]), by_level[-1]]
+        )
         kept = _kept_features(levels, n_features)
+        sorted_weights = _by_feature(
+            levels, offsets, kept, n_features, weight_precision
+        )
         layout = cls(
             n_features,
             kept,
             offsets,
             level_starts,
             np.ascontiguousarray(tree.labels, dtype=np.int32),
-            *_by_feature(levels, offsets, kept, n_features, weight_precision),
-            np.concatenate([level.intercepts for level in levels]),
+            *sorted_weights,
+            intercepts=np.concatenate([level.intercepts for level in levels]),
         )
         if by_node:
             if weight_precision != "float32":
@@ -173,6 +184,15 @@ class SearchLayout:
         except AttributeError:
             self._searcher = self._make_searcher()
             return self._searcher
+
+    @property
+    def places(self):
+        """Where the labels stand; found at the first restricted search, never saved."""
+        try:
+            return self._places
+        except AttributeError:
+            self._places = LabelPlaces(self)
+            return self._places
 
     def _make_searcher(self):
         return Searcher(
