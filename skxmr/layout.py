@@ -160,7 +160,7 @@ class SearchLayout:
             level_starts,
             np.ascontiguousarray(tree.labels, dtype=np.int32),
             *sorted_weights,
-            intercepts=np.concatenate([level.intercepts for level in levels]),
+            np.concatenate([level.intercepts for level in levels]),
         )
         if by_node:
             if weight_precision != "float32":
@@ -261,6 +261,27 @@ class SearchLayout:
         used = used.astype(np.int32)
         return self.kept_features[used] if len(self.kept_features) else used
 
+    def rows_of(self, feature):
+        """Give the first row of a feature, and the one beyond its last."""
+        place = feature
+        if len(self.kept_features):
+            place = int(np.searchsorted(self.kept_features, feature))
+            if place == len(self.kept_features) or self.kept_features[place] != feature:
+                return 0, 0
+        word, before = self.words[place // _BITS].tolist()
+        bit = place % _BITS
+        if not word >> bit & 1:
+            return 0, 0
+        used = before + (word & ((1 << bit) - 1)).bit_count()
+        return int(self.row_starts[used]), int(self.row_starts[used + 1])
+
+    def run_of(self, row):
+        """Give the slice of a row's weights and children."""
+        mark = row // ROWS_OF_MARK
+        lengths = self.run_lengths[mark * ROWS_OF_MARK : row + 1].astype(np.int64) + 1
+        start = int(self.run_marks[mark]) + int(lengths[:-1].sum())
+        return slice(start, start + int(lengths[-1]))
+
     @property
     def level_sizes(self):
         """Number of nodes of each level, from the root down."""
@@ -308,7 +329,9 @@ def _refuse_older(state):
         )
 
 
-def _by_feature(levels, child_offsets, kept_features, n_features, weight_precision):
+def _by_feature(
+    levels, child_offsets, kept_features, n_features, weight_precision
+) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
     """Sort the weights by feature, then parent, then child.
 
     Returns
