@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from skxmr._compressed import Compressed
 from skxmr._cython._label_vectors import add_rows, count_features
 from skxmr._growing import GrowingArray
+from skxmr._large import empty
 from skxmr._parallel import iterate_tasks
 
 __all__ = ["canonical_label_vectors", "make_label_vectors", "pifa"]
@@ -115,8 +116,8 @@ def _add_rows_of_labels(task):
         X.offsets, X.indices, rows.offsets, rows.indices, words, summary, counts
     )
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    indices = np.empty(offsets[-1], dtype=np.int32)
-    values = np.empty(offsets[-1], dtype=np.float32)
+    indices = empty(offsets[-1], np.int32)
+    values = empty(offsets[-1], np.float32)
     add_rows(
         X.offsets,
         X.indices,

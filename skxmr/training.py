@@ -25,6 +25,7 @@ from skxmr._cython._training import (
     square_norms,
 )
 from skxmr._dense import DenseRows
+from skxmr._large import empty
 from skxmr._parallel import iterate_tasks
 from skxmr.compaction import CompactRows, compact
 from skxmr.weights import LinearWeights, WeightsBuilder
@@ -365,7 +366,7 @@ def _train_item(task, item, rows, gathered):
 def _aligned(shape):
     """Uninitialised float32 whose first entry, so every 16th, starts a cache line."""
     n_bytes = int(np.prod(shape)) * 4
-    memory = np.empty(n_bytes + 64, dtype=np.uint8)
+    memory = empty(n_bytes + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + n_bytes].view(np.float32).reshape(shape)
 
@@ -380,8 +381,8 @@ def _sparsify(solved, floor, first_child, counts):
     *models, places = solved
     bits = np.empty(len(places), dtype=np.uint16)
     n_kept = find_kept(*models, floor, bits)
-    features, children = np.empty((2, n_kept), dtype=np.int32)
-    kept = np.empty(n_kept, dtype=np.float32)
+    features, children = empty((2, n_kept), np.int32)
+    kept = empty(n_kept, np.float32)
     copy_kept(*solved, bits, first_child, counts, features, children, kept)
     return features, children, kept
 
