@@ -13,7 +13,7 @@ from skxmr._cython._kmeans import (
     normalize_rows,
 )
 from skxmr._large import empty
-from skxmr._parallel import run_tasks
+from skxmr._parallel import current_stop, run_tasks
 
 __all__ = ["Plan", "Rule", "Segment", "arrange", "vectors_of"]
 
@@ -229,6 +229,7 @@ def _sides(segment, middle):
         rule.max_iter,
         int(rule.tol * n_rows),
         rule.spherical,
+        current_stop(),
         np.zeros((n_features, 2)),
         np.zeros(n_features),
         np.empty((2, n_rows), dtype=np.uint64),
