@@ -67,6 +67,7 @@ class SearchLayout:
     # The searcher stays out of __dict__, which is what is saved and compared.
     __slots__ = ("__dict__", "__weakref__", "_searcher")
 
+    _searcher: Searcher
     by_node = None
 
     def __init__(
@@ -135,12 +136,12 @@ class SearchLayout:
         """
         sizes = tree.level_sizes[: len(levels) + 1]
         level_starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-        offsets = [
+        by_level = [
             tree.child_offsets[level] + level_starts[level + 1]
             for level in range(len(levels))
         ]
         # The last offset of each level is the first of the next.
-        offsets = np.concatenate([*(level[:-1] for level in offsets[:-1]), offsets[-1]])
+        offsets = np.concatenate([*(one[:-1] for one in by_level[:-1]), by_level[-1]])
         kept = _kept_features(levels, n_features)
         layout = cls(
             n_features,
@@ -148,8 +149,8 @@ class SearchLayout:
             offsets,
             level_starts,
             np.ascontiguousarray(tree.labels, dtype=np.int32),
-            *_by_feature(levels, offsets, kept, n_features, weight_precision),
-            np.concatenate([level.intercepts for level in levels]),
+            intercepts=np.concatenate([level.intercepts for level in levels]),
+            **_by_feature(levels, offsets, kept, n_features, weight_precision),
         )
         if by_node:
             if weight_precision != "float32":
@@ -293,8 +294,8 @@ def _by_feature(levels, child_offsets, kept_features, n_features, weight_precisi
 
     Returns
     -------
-    words, row_starts, parents, run_lengths, run_marks, children, weights
-        As `SearchLayout` has them.
+    dict of str to ndarray
+        The arrays of `SearchLayout` that hold rows and weights.
     """
     n_weights = sum(level.n_weights for level in levels)
     if n_weights > _MAX_UINT32:
@@ -325,15 +326,15 @@ def _by_feature(levels, child_offsets, kept_features, n_features, weight_precisi
             children,
             weights,
         )
-    return (
-        _bitmap(used),
-        np.append(row_starts[:-1][used], len(order)).astype(np.uint32),
-        by_feature.indices.astype(parent_type),
-        (lengths - 1).astype(child_type),
-        starts[::ROWS_OF_MARK].astype(np.uint32),
-        children,
-        _with_precision(weights, weight_precision),
-    )
+    return {
+        "words": _bitmap(used),
+        "row_starts": np.append(row_starts[:-1][used], len(order)).astype(np.uint32),
+        "parents": by_feature.indices.astype(parent_type),
+        "run_lengths": (lengths - 1).astype(child_type),
+        "run_marks": starts[::ROWS_OF_MARK].astype(np.uint32),
+        "children": children,
+        "weights": _with_precision(weights, weight_precision),
+    }
 
 
 def _rows_by_feature(levels, kept_features, n_features):
