@@ -781,8 +781,8 @@ cdef inline Run* _next_run(Group* group, int64_t slot, float value) noexcept nog
 
 
 cdef void _score_children(
-    const Query* query, const Tree* tree, int64_t level, const Heap* beam, int64_t place,
-    Scratch* scratch, int64_t slot, Heap* reached,
+    const Query* query, const Tree* tree, int64_t level, const Heap* beam,
+    int64_t place, Scratch* scratch, int64_t slot, Heap* reached,
 ) noexcept nogil:
     """Score the children of one node and keep the best."""
     cdef double* margins = scratch.margins
