@@ -20,7 +20,7 @@ def quality_table(records, measure):
         [label(record), *(f"{record['quality'][measure][g]:.4f}" for g in groups)]
         for record in records
     ]
-    return markdown([measure, *groups], rows)
+    return markdown([measure, *map(str, groups)], rows)
 
 
 def cost_table(records):
@@ -62,8 +62,7 @@ def show(task, records):
             f"## {task}",
             "By length of the prefix:",
             *(quality_table(records, measure) for measure in QUALITY),
-            "Prefixes of uniform length, by how often the query was seen in training "
-            "(at least so often):",
+            "Prefixes of uniform length, by how often training saw the query (from):",
             quality_table(records, BY_FREQUENCY),
             "Costs, one thread:",
             cost_table(records),
