@@ -43,9 +43,12 @@ class Compressed(NamedTuple):
         return self.to_csr()
 
     def to_csr(self):
-        """Return the vectors as the rows of a CSR array."""
+        """Return the vectors as the rows of a CSR array, without copying entries."""
+        # SciPy would widen the indices to the type of the offsets.
+        fits = self.offsets[-1] <= np.iinfo(np.int32).max
+        offsets = self.offsets.astype(np.int32) if fits else self.offsets
         return sparse.csr_array(
-            (self.values, self.indices, self.offsets),
+            (self.values, self.indices, offsets),
             shape=(self.n_vectors, self.length),
         )
 

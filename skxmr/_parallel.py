@@ -3,11 +3,27 @@
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-__all__ = ["run_tasks", "split_rows"]
+__all__ = ["iterate_tasks", "run_tasks", "split_rows"]
 
 
 def run_tasks(function, tasks, *, n_jobs):
-    """Call a function on each task, in parallel, and return the results in order.
+    """Do what `iterate_tasks` does and return all results.
+
+    Parameters
+    ----------
+    function : callable
+    tasks : iterable
+    n_jobs : int or None
+
+    Returns
+    -------
+    list
+    """
+    return list(iterate_tasks(function, tasks, n_jobs=n_jobs))
+
+
+def iterate_tasks(function, tasks, *, n_jobs):
+    """Call a function on each task, in parallel, and give the results in order.
 
     Kernels release the GIL, so threads are preferred; whoever wants processes or
     a cluster says so with `joblib.parallel_config`. Tasks then travel, each
@@ -25,9 +41,10 @@ def run_tasks(function, tasks, *, n_jobs):
 
     Returns
     -------
-    list
+    iterator
+        A result is nobody else's once it is given.
     """
-    parallel = Parallel(n_jobs=n_jobs, prefer="threads")
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     if not getattr(parallel._backend, "supports_sharedmem", False):
         tasks = (task.detached() for task in tasks)
     run = delayed(function)

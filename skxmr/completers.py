@@ -11,6 +11,8 @@ from sklearn.utils.metadata_routing import UNUSED
 from skxmr._typing import Texts
 from skxmr._validation import check_documents, check_is_fitted, check_k
 from skxmr.folding import fold_prefix
+from skxmr.prefixes import draw_prefixes
+from skxmr.query_log import read_log
 from skxmr.sessions import check_sessions, read_session
 
 __all__ = ["Completer", "Completions", "Session", "Sessions"]
@@ -79,7 +81,7 @@ class Completer(BaseEstimator, metaclass=ABCMeta):
                 f"prefix must be a str; got {prefix!r:.50} of type "
                 f"{type(prefix).__name__}. Many prefixes go to complete_batch."
             )
-        return self._named(fold_prefix(prefix), read_session(previous), k)
+        return self._named(fold_prefix(prefix), read_session(previous), int(k))
 
     def complete_batch(
         self, prefixes: Texts, previous: Sessions = None, k: int = 10
@@ -110,9 +112,48 @@ class Completer(BaseEstimator, metaclass=ABCMeta):
         typed = check_documents(prefixes, "prefixes")
         sessions = check_sessions(previous, len(typed), "prefixes")
         return [
-            self._named(fold_prefix(prefix), session, k)
+            self._named(fold_prefix(prefix), session, int(k))
             for prefix, session in zip(typed, sessions, strict=True)
         ]
+
+    def score(self, previous: Sessions, queries: Texts) -> float:
+        """Tell how early queries are suggested: their mean reciprocal rank @10.
+
+        Of each query one prefix is typed, always the same; short ones more often. A
+        query that is not known is a miss.
+
+        Parameters
+        ----------
+        previous : iterable of (str, or list or tuple of str, or None), or None
+            What was asked before each query.
+        queries : iterable of str of length n_asked
+            What was asked.
+
+        Returns
+        -------
+        float
+            In [0, 1], higher is better.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, or all queries are blank.
+        TypeError
+            If something is no string.
+        """
+        check_is_fitted(self)
+        log = read_log(previous, queries, None)
+        lengths = np.array([len(key) for key in log.keys])[log.ranks]
+        _, lengths = draw_prefixes(lengths, 1, np.random.RandomState(0))
+        gained = 0.0
+        for session, rank, length in zip(
+            log.sessions, log.ranks.tolist(), lengths.tolist(), strict=True
+        ):
+            query = log.keys[rank]
+            ranks, _ = self._suggest(query[:length], session, 10)
+            places = np.flatnonzero(ranks == self.index_.rank_of(query))
+            gained += float((1 / (places + 1)).sum())
+        return gained / len(log.ranks)
 
     def _named(self, prefix, session, k):
         ranks, scores = self._suggest(prefix, session, k)

@@ -1,5 +1,6 @@
 """Auto-completion that knows what was asked before: the second application."""
 
+import re
 from numbers import Integral, Real
 from typing import Self
 
@@ -18,7 +19,8 @@ from skxmr._validation import (
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completers import Completer, Sessions
 from skxmr.prefix_index import PrefixIndex
-from skxmr.prefix_ranker import PrefixRanker, draw_prefixes
+from skxmr.prefix_ranker import PrefixRanker
+from skxmr.prefixes import draw_prefixes
 from skxmr.query_log import read_known, read_log
 from skxmr.successors import Successors, count_successors, reversed_links, smooth
 from skxmr.suggesting import Evidence, best_suggestions
@@ -88,7 +90,7 @@ class QueryCompleter(Completer):
         queries that never come back to what was asked before.
     decay : float, default=0.5
         Of several previous queries, each counts so much of the one after it.
-    max_successors : int, default=1000
+    max_successors : int, default=500
         Most queries that a previous query learns of from its neighbours.
     n_jobs : int, default=None
         Number of parallel jobs of fit. The result does not depend on it.
@@ -103,7 +105,7 @@ class QueryCompleter(Completer):
         How often each was asked.
     classifier_ : XRLinearClassifier or None
         The fitted classifier; its columns are the places in `queries_`. None for
-        ``classifier_weight=0``, and where nothing was asked before any query.
+        ``classifier_weight=0``, and where no query has anything before it.
 
     See Also
     --------
@@ -176,7 +178,7 @@ class QueryCompleter(Completer):
         smoothing: float = 10.0,
         reversed_weight: float = 0.2,
         decay: float = 0.5,
-        max_successors: int = 1000,
+        max_successors: int = 500,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
@@ -297,6 +299,8 @@ class QueryCompleter(Completer):
         """Train the classifier, where there is a session to learn from."""
         if self.classifier_weight == 0 or not any(log.sessions):
             return None
+        if self.previous_vectorizer is None and not _have_words(log.sessions):
+            return None
         random = check_random_state(self.random_state)
         classifier = self._make_classifier(int(random.randint(_MAX_INT32)))
         lengths = np.array([len(key) for key in log.keys])[log.ranks]
@@ -389,6 +393,10 @@ class QueryCompleter(Completer):
 
 def _clone_or(estimator, make):
     return make() if estimator is None else clone(estimator)
+
+
+def _have_words(sessions):
+    return any(re.search(r"\w", text) for session in sessions for text in session)
 
 
 def _words():

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
+from skxmr._cython._memory import give_back_memory
 from skxmr._dense import DenseRows
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
@@ -85,10 +86,13 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     targets = Y.to_csr()
     tree = _index(X, targets, label_names, indexer, settings, n_jobs)
     report.indexed(tree)
+    # The vectors of labels; then what training took beside its result.
+    give_back_memory()
     trained = _train_levels(X, targets, tree, settings, n_jobs, report)
     if features is not None:
         for weights in trained.levels:
             weights.features = features[weights.features]
+    give_back_memory()
     return trained
 
 
@@ -97,7 +101,7 @@ def _index(X, Y, label_names, indexer, settings, n_jobs):
     indexer = _with_jobs(clone(indexer), n_jobs)
     Z = None
     if getattr(indexer, "needs_label_vectors", True):
-        Z = make_label_vectors(settings.label_vectors, X.to_matrix(), Y)
+        Z = make_label_vectors(settings.label_vectors, X.to_matrix(), Y, n_jobs)
     indexer.fit(Z, label_names=label_names)
     tree = getattr(indexer, "tree_", None)
     _check_tree(tree, Y.shape[1], indexer)
@@ -163,8 +167,9 @@ def _train_at_once(X, Y, tree, settings, n_jobs, report):
 
 def _train_one_by_one(X, Y, tree, settings, n_jobs, report):
     """Train a level when those above it can be searched: they bring its negatives."""
-    # The matcher that brings negatives is not pruned at all.
-    problem = replace(settings.problem, weight_floor=0.0)
+    # The matcher that brings negatives is not pruned at all; the last level is not
+    # part of it.
+    unpruned = replace(settings.problem, weight_floor=0.0)
     results: list[LevelResult] = []
     parents = _root(Y)
     for level, children in enumerate(tree.roll_up(Y), start=1):
@@ -178,6 +183,7 @@ def _train_one_by_one(X, Y, tree, settings, n_jobs, report):
             matched,
             negative_sampling=settings.negative_sampling,
         )
+        problem = unpruned if level < tree.depth else settings.problem
         problems = [_level_problem(problem, level)]
         results += train_levels(X, [targets], problems, n_jobs=n_jobs)
         report.trained(level, tree, targets, results[-1])

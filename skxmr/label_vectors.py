@@ -1,11 +1,22 @@
 """Vectors of labels, for the indexers: from training rows (PIFA) or given."""
 
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
+from skxmr._compressed import Compressed
+from skxmr._cython._label_vectors import add_rows, count_features
+from skxmr._growing import GrowingArray
+from skxmr._parallel import iterate_tasks
+
 __all__ = ["canonical_label_vectors", "make_label_vectors", "pifa"]
+
+# Entries of a task: some milliseconds of work.
+_TASK_WORK = 1_000_000
 
 
 def pifa(X, Y):
@@ -48,15 +59,79 @@ def pifa(X, Y):
     >>> pifa(X, Y).tolist()
     [[0.6..., 0.8...], [1.0, 0.0], [0.0, 0.0]]
     """
+    return _pifa(X, Y, n_jobs=None)
+
+
+def _pifa(X, Y, n_jobs):
     if X.shape[0] != Y.shape[0]:
         raise ValueError(
             f"X has {X.shape[0]} rows and Y has {Y.shape[0]}; expected the same."
         )
     X = X.astype(np.float32, copy=False)
     Y = sparse.csr_array(Y).astype(np.float32, copy=False)
-    if sparse.issparse(X):
-        X = sparse.csr_array(X)
-    return _normalized(Y.T @ X)
+    if not sparse.issparse(X):
+        return _normalized(Y.T @ X)
+    X = Compressed.from_sparse(sparse.csr_array(X))
+    return _add_rows(X, Compressed.from_sparse(Y.tocsc()), n_jobs).to_csr()
+
+
+def _add_rows(X, rows, n_jobs):
+    """Compute PIFA by blocks of labels that are about equal work."""
+    entries = np.concatenate([[0], np.cumsum(X.sizes[rows.indices])])
+    work = entries[rows.offsets] + np.arange(rows.n_vectors + 1)
+    ends = np.arange(0, work[-1], _TASK_WORK)
+    cuts = np.unique(np.append(np.searchsorted(work, ends), rows.n_vectors)).tolist()
+    tasks = (_Task(X, rows.between(*cut)) for cut in pairwise(cuts))
+    parts = [GrowingArray(np.int64), GrowingArray(np.int32), GrowingArray(np.float32)]
+    for part in iterate_tasks(_add_rows_of_labels, tasks, n_jobs=n_jobs):
+        for whole, piece in zip(parts, part, strict=True):
+            whole.append(piece)
+    counts, indices, values = (whole.finish() for whole in parts)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return Compressed(offsets, indices, values, X.length)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Some labels: the vectors of all rows, and which rows each label has."""
+
+    X: Compressed
+    rows: Compressed
+
+    def detached(self):
+        """Carry only the rows that the labels have."""
+        used = np.unique(self.rows.indices)
+        return _Task(self.X.take(used), self.rows.keep_indices(used))
+
+
+def _add_rows_of_labels(task):
+    """Count the features of each label, and write their sums; the unit of joblib."""
+    X, rows = task.X, task.rows
+    n_words = -(-X.length // 64)
+    words = np.zeros(n_words, dtype=np.uint64)
+    summary = np.zeros(-(-n_words // 64), dtype=np.uint64)
+    counts = np.empty(rows.n_vectors, dtype=np.int64)
+    count_features(
+        X.offsets, X.indices, rows.offsets, rows.indices, words, summary, counts
+    )
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    indices = np.empty(offsets[-1], dtype=np.int32)
+    values = np.empty(offsets[-1], dtype=np.float32)
+    add_rows(
+        X.offsets,
+        X.indices,
+        X.values,
+        rows.offsets,
+        rows.indices,
+        rows.values,
+        words,
+        summary,
+        np.zeros(X.length, dtype=np.float32),
+        offsets,
+        indices,
+        values,
+    )
+    return counts, indices, values
 
 
 def canonical_label_vectors(label_vectors):
@@ -97,7 +172,7 @@ def canonical_label_vectors(label_vectors):
     return first, _check_vectors(second)
 
 
-def make_label_vectors(label_vectors, X, Y):
+def make_label_vectors(label_vectors, X, Y, n_jobs=None):
     """Make the vectors that an indexer groups labels by.
 
     Parameters
@@ -110,6 +185,7 @@ def make_label_vectors(label_vectors, X, Y):
         Features.
     Y : {sparse matrix, sparse array} of shape (n_samples, n_labels)
         Indicator, or relevance.
+    n_jobs : int or None
 
     Returns
     -------
@@ -123,7 +199,7 @@ def make_label_vectors(label_vectors, X, Y):
     """
     checked = canonical_label_vectors(label_vectors)
     if isinstance(checked, str):
-        return pifa(X, Y)
+        return _pifa(X, Y, n_jobs)
     vectors = checked[1] if isinstance(checked, tuple) else checked
     if vectors.shape[0] != Y.shape[1]:
         raise ValueError(
@@ -132,7 +208,7 @@ def make_label_vectors(label_vectors, X, Y):
         )
     if not isinstance(checked, tuple):
         return vectors
-    parts = [pifa(X, Y), _normalized(vectors.copy())]
+    parts = [_pifa(X, Y, n_jobs), _normalized(vectors.copy())]
     if any(map(sparse.issparse, parts)):
         return sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
     return np.hstack(parts)

@@ -120,8 +120,9 @@ class SearchLayout:
         by_node : bool, default=False
             Whether to hold the weights node by node as well, for dense queries.
         weight_precision : {"float32", "float16"}, default="float32"
-            The type of `weights`. Half precision keeps three digits of each; larger
-            weights than its largest number, 65504, become that.
+            The type of `weights`. Half precision keeps three digits of each; weights
+            beyond its largest number, 65504, become that. Those for dense queries
+            are rounded too, but not made smaller.
 
         Returns
         -------
@@ -151,6 +152,8 @@ class SearchLayout:
             np.concatenate([level.intercepts for level in levels]),
         )
         if by_node:
+            if weight_precision != "float32":
+                levels = layout.to_levels()  # the same rounded weights
             layout.by_node = NodeWeights.from_levels(tree, levels, n_features)
         return layout
 

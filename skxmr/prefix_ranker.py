@@ -8,7 +8,7 @@ from skxmr.lean import LeanTransformer
 from skxmr.restriction import LabelPlaces
 from skxmr.search import search_one
 
-__all__ = ["PrefixRanker", "draw_prefixes"]
+__all__ = ["PrefixRanker"]
 
 
 class PrefixRanker:
@@ -107,39 +107,3 @@ class PrefixRanker:
 
 def _text_of(session):
     return " ".join(session)
-
-
-def draw_prefixes(lengths, n_drawn, random):
-    """Draw prefixes of queries; short ones are drawn more often, as they are typed.
-
-    Every prefix is typed on the way to a longer one: a length l of at most n has the
-    probability ln((l + 1) / l) / ln(n + 1).
-
-    Parameters
-    ----------
-    lengths : ndarray of shape (n_queries,), int64
-        In characters, 1 at least.
-    n_drawn : int or "all"
-        How often to draw for each query; prefixes drawn twice count once.
-    random : RandomState
-
-    Returns
-    -------
-    places : ndarray of shape (n_prefixes,), int64
-        Whose prefix it is, ascending.
-    prefix_lengths : ndarray of the same shape, int64
-    """
-    if n_drawn == "all":
-        places = np.repeat(np.arange(len(lengths)), lengths)
-        starts = np.cumsum(lengths) - lengths
-        return places, np.arange(len(places)) - starts[places] + 1
-    # One draw from each of n equal parts, so that all have a short prefix.
-    parts = (
-        np.arange(n_drawn) + random.random_sample((len(lengths), n_drawn))
-    ) / n_drawn
-    drawn = np.exp(parts * np.log1p(lengths)[:, np.newaxis])
-    drawn = np.sort(np.minimum(drawn.astype(np.int64), lengths[:, None]), axis=1)
-    first = np.ones(drawn.shape, dtype=bool)
-    first[:, 1:] = np.diff(drawn, axis=1) > 0
-    places, _ = np.nonzero(first)
-    return places, drawn[first]

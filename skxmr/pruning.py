@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr._cython._pruning import copy_kept, count_kept
+from skxmr._cython._pruning import any_dropped, copy_kept, count_kept
 from skxmr.weights import LinearWeights
 
 __all__ = ["prune"]
@@ -25,11 +25,11 @@ def prune(weights, threshold):
     -------
     LinearWeights
     """
+    if not any_dropped(weights.weights, threshold):
+        return weights
     kept = np.empty(len(weights.features), dtype=np.int64)
     count_kept(weights.run_offsets, weights.weights, threshold, kept)
     n_kept = int(kept.sum())
-    if n_kept == weights.n_weights:
-        return weights
     children = np.empty(n_kept, dtype=np.int32)
     values = np.empty(n_kept, dtype=np.float32)
     copy_kept(weights.children, weights.weights, threshold, children, values)

@@ -42,9 +42,12 @@ class LabelPlaces:
 
         Returns
         -------
-        ndarray of uint64
-            A bit for each node: node i's is bit i % 64 of word i // 64.
+        ndarray of uint64, or None
+            A bit for each node: node i's is bit i % 64 of word i // 64. None where
+            the ranges hold all labels.
         """
+        if len(ranges) == 1 and ranges[0, 1] - ranges[0, 0] == len(self.nodes):
+            return None
         allowed = np.zeros(-(-len(self.parents) // 64), dtype=np.uint64)
         allow_ranges(ranges, self.nodes, self.parents, allowed)
         return allowed

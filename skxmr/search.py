@@ -10,7 +10,7 @@ from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks, split_rows
 from skxmr.layout import SearchLayout
 
-__all__ = ["beam_search", "search_one"]
+__all__ = ["beam_search", "rank_one", "search_one"]
 
 # Some ten milliseconds of work: joblib takes some to start threads.
 _MIN_ROWS_OF_A_TASK = 1024
@@ -159,6 +159,33 @@ def search_one(
         allowed,
         columns[0],
         scores[0],
+    )
+    return columns, scores
+
+
+def rank_one(layout, indices, values, *, k, beam_width, score_transform):
+    """Find the best labels of one sparse row and their scores, for serving.
+
+    Parameters
+    ----------
+    layout, indices, values, k, beam_width, score_transform
+        As in `search_one`.
+
+    Returns
+    -------
+    columns : ndarray of shape (k,), int64
+    scores : ndarray of shape (k,), float32
+        As `skxmr.targets.scores_from_logs` makes them.
+    """
+    columns = np.empty(k, dtype=np.int64)
+    scores = np.empty(k, dtype=np.float32)
+    layout.searcher.rank_one(
+        indices,
+        values,
+        layout.widest_level if beam_width is None else beam_width,
+        TRANSFORMS[score_transform],
+        columns,
+        scores,
     )
     return columns, scores
 

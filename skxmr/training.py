@@ -7,7 +7,7 @@ model does not depend on where or how parallel it was trained.
 """
 
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, groupby
 
 import numpy as np
 
@@ -25,9 +25,9 @@ from skxmr._cython._training import (
     square_norms,
 )
 from skxmr._dense import DenseRows
-from skxmr._parallel import run_tasks
+from skxmr._parallel import iterate_tasks
 from skxmr.compaction import CompactRows, compact
-from skxmr.weights import LinearWeights
+from skxmr.weights import LinearWeights, WeightsBuilder
 
 __all__ = ["LevelResult", "LevelTargets", "Problem", "train_levels"]
 
@@ -183,9 +183,10 @@ def train_levels(X, levels, problems, *, n_jobs=None):
         for targets, problem, listed in zip(levels, problems, items, strict=True)
         for first, last, group in _group_items(listed)
     )
-    results = chain.from_iterable(run_tasks(_train_task, tasks, n_jobs=n_jobs))
+    # Put in place as they come: nothing is held twice.
+    results = chain.from_iterable(iterate_tasks(_train_task, tasks, n_jobs=n_jobs))
     return [
-        _assemble(listed, list(islice(results, len(listed))), targets)
+        _assemble(zip(listed, results, strict=False), targets)
         for listed, targets in zip(items, levels, strict=True)
     ]
 
@@ -407,31 +408,31 @@ def _chunk(distinct, counts, kept, intercepts):
     )
 
 
-def _assemble(items, results, targets):
-    """Put the trained parents beside those that had nothing to learn."""
+def _assemble(trained, targets):
+    """Put the trained parents, in order, beside those that had nothing to learn.
+
+    Parameters
+    ----------
+    trained : iterable of (_Item, _ItemResult)
+    targets : LevelTargets
+    """
     intercepts = np.where(targets.positives.sizes > 0, np.inf, -np.inf)
     intercepts = intercepts.astype(np.float32)
     n_rows = np.zeros(targets.rows.n_vectors, dtype=np.int64)
-    parts: dict[int, list[LinearWeights]] = {}
-    for item, result in zip(items, results, strict=True):
-        parts.setdefault(item.parent, []).append(result.weights)
-        first = targets.child_offsets[item.parent]
-        intercepts[first + item.start : first + item.stop] = result.weights.intercepts
-    chunks = [LinearWeights.merge_siblings(part) for part in parts.values()]
-    n_rows[list(parts)] = [len(chunk.features) for chunk in chunks]
-    stacked = LinearWeights.concatenate(chunks or [LinearWeights.empty()])
-    weights = LinearWeights(
-        row_offsets=np.concatenate([[0], np.cumsum(n_rows)]),
-        features=stacked.features,
-        run_offsets=stacked.run_offsets,
-        children=stacked.children,
-        weights=stacked.weights,
-        intercepts=intercepts,
-    )
-    n_sweeps = np.concatenate([[0], *(result.n_sweeps for result in results)])
-    return LevelResult(
-        weights,
-        n_iter=int(n_sweeps.max()),
-        n_trained=int((n_sweeps > 0).sum()),
-        n_unconverged=int(sum((result.converged == 0).sum() for result in results)),
-    )
+    builder = WeightsBuilder()
+    n_iter = n_trained = n_unconverged = 0
+    for parent, pairs in groupby(trained, key=lambda pair: pair[0].parent):
+        parts = []
+        for item, result in pairs:
+            first = targets.child_offsets[parent]
+            children = slice(first + item.start, first + item.stop)
+            intercepts[children] = result.weights.intercepts
+            n_iter = max(n_iter, int(result.n_sweeps.max()))
+            n_trained += int((result.n_sweeps > 0).sum())
+            n_unconverged += int((result.converged == 0).sum())
+            parts.append(result.weights)
+        chunk = LinearWeights.merge_siblings(parts)
+        n_rows[parent] = len(chunk.features)
+        builder.append(chunk)
+    weights = builder.finish(n_rows, intercepts)
+    return LevelResult(weights, n_iter, n_trained, n_unconverged)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-__all__ = ["LinearWeights"]
+from skxmr._growing import GrowingArray
+
+__all__ = ["LinearWeights", "WeightsBuilder"]
 
 
 class LinearWeights:
@@ -65,39 +67,6 @@ class LinearWeights:
         return sum(array.nbytes for array in vars(self).values())
 
     @classmethod
-    def empty(cls):
-        """Weights of no parent at all."""
-        return cls(
-            row_offsets=np.zeros(1, dtype=np.int64),
-            features=np.empty(0, dtype=np.int32),
-            run_offsets=np.zeros(1, dtype=np.int64),
-            children=np.empty(0, dtype=np.int32),
-            weights=np.empty(0, dtype=np.float32),
-            intercepts=np.empty(0, dtype=np.float32),
-        )
-
-    @classmethod
-    def concatenate(cls, parts):
-        """Put the parents of several parts one after another.
-
-        Parameters
-        ----------
-        parts : sequence of LinearWeights
-
-        Returns
-        -------
-        LinearWeights
-        """
-        return cls(
-            row_offsets=_join_offsets([part.row_offsets for part in parts]),
-            features=np.concatenate([part.features for part in parts]),
-            run_offsets=_join_offsets([part.run_offsets for part in parts]),
-            children=np.concatenate([part.children for part in parts]),
-            weights=np.concatenate([part.weights for part in parts]),
-            intercepts=np.concatenate([part.intercepts for part in parts]),
-        )
-
-    @classmethod
     def merge_siblings(cls, parts):
         """Put the children of one parent, trained in several parts, together.
 
@@ -129,8 +98,46 @@ class LinearWeights:
         )
 
 
-def _join_offsets(parts):
-    """Offsets of the concatenation, from the offsets of each part."""
-    ends = np.cumsum([part[-1] for part in parts])
-    shifted = [part[1:] + end for part, end in zip(parts[1:], ends, strict=False)]
-    return np.concatenate([parts[0], *shifted])
+class WeightsBuilder:
+    """Puts the weights of one parent after another together as they come."""
+
+    def __init__(self):
+        self._features = GrowingArray(np.int32)
+        self._run_offsets = GrowingArray(np.int64)
+        self._children = GrowingArray(np.int32)
+        self._weights = GrowingArray(np.float32)
+
+    def append(self, part):
+        """Copy the weights of the next parent.
+
+        Parameters
+        ----------
+        part : LinearWeights of one parent
+        """
+        self._run_offsets.append(part.run_offsets[:-1] + len(self._weights))
+        self._features.append(part.features)
+        self._children.append(part.children)
+        self._weights.append(part.weights)
+
+    def finish(self, n_rows, intercepts):
+        """Give the weights of a whole level.
+
+        Parameters
+        ----------
+        n_rows : ndarray of shape (n_parents,), int64
+            How many rows each parent has; 0 for those that were not appended.
+        intercepts : ndarray of shape (n_children,), float32
+
+        Returns
+        -------
+        LinearWeights
+        """
+        self._run_offsets.append([len(self._weights)])
+        return LinearWeights(
+            row_offsets=np.concatenate([[0], np.cumsum(n_rows)]),
+            features=self._features.finish(),
+            run_offsets=self._run_offsets.finish(),
+            children=self._children.finish(),
+            weights=self._weights.finish(),
+            intercepts=intercepts,
+        )

@@ -602,6 +602,7 @@ BAD_PARAMETERS = {
     "negative_beam_width": [0, -1, 1.5, "3", None],
     "threshold": [-0.1, "0.1", None, np.nan, np.inf],
     "weight_floor": [-0.1, "0.1", None, np.nan, np.inf],
+    "weight_precision": ["float64", np.float16, None],
     "beam_width": [0, -1, 1.5, "3", np.nan],
     "max_candidates": [0, -1, 1.5, "3", np.nan],
     "decision_threshold": [-0.1, 1.1, "0.5", None, np.nan],

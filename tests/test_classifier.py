@@ -1,4 +1,5 @@
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -12,7 +13,6 @@ from twins import objective, weights_to_dense
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier
 from skxmr.ensembles import average_trees
-from skxmr.weights import LinearWeights
 
 SMALL_TREE = KMeansTree(branching_factor=2, max_leaf_size=3, random_state=0)
 
@@ -56,16 +56,20 @@ class Recorder(OneLevel):
 def brute_force_log_scores(classifier, X, transform="l3-hinge"):
     """Scores of all labels: every node's margin, times the scores of its ancestors."""
     tree, layout = classifier.trees_[0], classifier.layouts_[0]
-    weights = LinearWeights.concatenate(layout.to_levels())
-    offsets = layout.child_offsets - 1  # among the nodes but the root
-    W = weights_to_dense(weights, offsets, X.shape[1])
-    margins = X.toarray().astype(np.float64) @ W + weights.intercepts
+    levels = layout.to_levels()
+    W = np.hstack(
+        [
+            weights_to_dense(level, offsets, X.shape[1])
+            for level, offsets in zip(levels, tree.child_offsets, strict=True)
+        ]
+    )
+    margins = X.toarray().astype(np.float64) @ W + layout.intercepts
     if transform == "sigmoid":
         scores = -np.logaddexp(0, -margins)
     else:
         scores = -(np.maximum(0, 1 - margins) ** int(transform[1]))
     total = np.zeros((X.shape[0], 1))
-    starts = [*(layout.level_starts - 1), len(weights.intercepts)]
+    starts = [*(layout.level_starts - 1), len(layout.intercepts)]
     for level in range(1, tree.depth + 1):
         nodes = slice(starts[level], starts[level + 1])
         total = total[:, tree.parents(level)] + scores[:, nodes]
@@ -203,6 +207,44 @@ def test_rank_one_equals_rank():
         one = classifier.rank_one(row.indices, row.data, 7)
         np.testing.assert_array_equal(one[0], columns[i])
         np.testing.assert_array_equal(one[1], scores[i])
+
+
+def test_rank_one_from_many_threads():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    expected = classifier.rank(X, 7)
+
+    def rank_rows(_):
+        rows = [X[[i]] for i in range(X.shape[0])]
+        return [classifier.rank_one(row.indices, row.data, 7) for row in rows]
+
+    with ThreadPoolExecutor(8) as threads:
+        for found in threads.map(rank_rows, range(16)):
+            np.testing.assert_array_equal([one[0] for one in found], expected[0])
+            np.testing.assert_array_equal([one[1] for one in found], expected[1])
+
+
+def test_half_precision():
+    X, Y = make_data()
+    whole, half = fit(X, Y), fit(X, Y, weight_precision="float16")
+    assert half.layouts_[0].weights.dtype == np.float16
+    assert half.nbytes_ == whole.nbytes_ - 2 * whole.n_weights_
+    expected, scores = whole.predict_proba(X), half.predict_proba(X)
+    np.testing.assert_allclose(scores.toarray(), expected.toarray(), atol=0.01)
+    pruned = half.prune(0.3)
+    assert pruned.layouts_[0].weights.dtype == np.float16
+    assert pruned.n_weights_ < half.n_weights_
+
+
+def test_half_precision_of_dense_features():
+    X, Y = make_data()
+    sparse_model = fit(X, Y, weight_precision="float16")
+    dense_model = fit(X.toarray(), Y, weight_precision="float16")
+    # As it is for whole precision: the same weights, kept twice.
+    sparse_model.layouts_ = dense_model.layouts_
+    expected, found = sparse_model.rank(X, 7), dense_model.rank(X.toarray(), 7)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
 
 
 # Class labels

@@ -65,6 +65,67 @@ def test_search_agrees_with_its_twin(problem, k, beam_width, transform):
         assert_found(columns[i], scores[i], expected)
 
 
+@settings(deadline=None)
+@given(problems(), st.integers(1, 12), st.sampled_from(TRANSFORMS))
+def test_half_precision_agrees_with_the_twin_of_its_weights(
+    problem, beam_width, transform
+):
+    tree, levels, X = problem
+    levels = [(W * np.float32(1.001), intercepts) for W, intercepts in levels]
+    layout = SearchLayout.from_levels(
+        tree, levels_from_dense(tree, levels), N_FEATURES, weight_precision="float16"
+    )
+    rounded = [(W.astype(np.float16), intercepts) for W, intercepts in levels]
+    for i, weights in enumerate(layout.to_levels()):
+        W, intercepts = rounded[i]
+        expected = weights_from_dense(
+            W.astype(np.float32), intercepts, tree.child_offsets[i]
+        )
+        assert_same_arrays(weights, expected)
+    columns, scores = beam_search(
+        compress(X), layout, k=10, beam_width=beam_width, score_transform=transform
+    )
+    for i, x in enumerate(X.astype(np.float64)):
+        expected = search_twin(
+            x, tree, rounded, k=10, beam_width=beam_width, transform=transform
+        )
+        assert_found(columns[i], scores[i], expected)
+
+
+def test_every_half_is_read():
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves) & (halves != 0)]
+    tree = LabelTree([[0, len(halves)]], labels=np.arange(len(halves)))
+    W = halves.astype(np.float32)[np.newaxis]
+    layout = SearchLayout.from_levels(
+        tree,
+        levels_from_dense(tree, [(W, np.zeros(W.shape[1], np.float32))]),
+        1,
+        weight_precision="float16",
+    )
+    columns, scores = beam_search(
+        compress(np.ones((1, 1))),
+        layout,
+        k=W.shape[1],
+        beam_width=1,
+        score_transform="l1-hinge",
+    )
+    margins = halves.astype(np.float64)[columns[0]]
+    np.testing.assert_array_equal(scores[0], -np.maximum(0, 1 - margins))
+
+
+def test_weights_that_no_half_can_hold():
+    tree = LabelTree([[0, 2]], labels=[0, 1])
+    W = np.array([[1e30, -1e30]], dtype=np.float32)
+    layout = SearchLayout.from_levels(
+        tree,
+        levels_from_dense(tree, [(W, np.zeros(2, np.float32))]),
+        1,
+        weight_precision="float16",
+    )
+    assert layout.weights.tolist() == [65504, -65504]
+
+
 def as_bits(allowed):
     """A bit for each node, as `search_one` takes them."""
     padded = np.zeros(-(-len(allowed) // 64) * 64, dtype=bool)

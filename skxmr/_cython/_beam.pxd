@@ -14,11 +14,13 @@ cdef extern from *:
 
 cdef enum:
     SIGMOID = 0  # the hinges are their power
+    FEW = 32     # so many candidates at most are kept sorted
 
 
 cdef struct Heap:
     # The best `size` of all candidates pushed; the worst of them on top. A larger
-    # score is better; of equal ones, the smaller key.
+    # score is better; of equal ones, the smaller key. A heap of few is a list from
+    # the worst to the best: that takes fewer guesses than sifting.
     int64_t* nodes
     int64_t* keys
     double* scores
@@ -82,19 +84,59 @@ cdef inline void push(
     Heap* heap, int64_t node, int64_t key, double score
 ) noexcept nogil:
     """Keep a candidate if it is among the best so far."""
-    cdef int64_t i, up
     if heap.size == heap.capacity:
         if not _worse(heap.scores[0], heap.keys[0], score, key):
             return
-        _sift_down(heap, node, key, score)
+        if heap.capacity <= FEW:
+            _shift_down(heap, node, key, score)
+        else:
+            _sift_down(heap, node, key, score)
         return
-    i = heap.size
     heap.size += 1
+    if heap.capacity <= FEW:
+        _shift_up(heap, node, key, score)
+    else:
+        _sift_up(heap, node, key, score)
+
+
+cdef inline void _move(Heap* heap, int64_t i, int64_t source) noexcept nogil:
+    _place(heap, i, heap.nodes[source], heap.keys[source], heap.scores[source])
+
+
+cdef inline void _shift_down(
+    Heap* heap, int64_t node, int64_t key, double score
+) noexcept nogil:
+    """Put a candidate where it belongs in the list, without the worst."""
+    cdef int64_t i = 0
+    while i + 1 < heap.size and _worse(
+        heap.scores[i + 1], heap.keys[i + 1], score, key
+    ):
+        _move(heap, i, i + 1)
+        i += 1
+    _place(heap, i, node, key, score)
+
+
+cdef inline void _shift_up(
+    Heap* heap, int64_t node, int64_t key, double score
+) noexcept nogil:
+    """Put a candidate where it belongs in the list, whose last place is free."""
+    cdef int64_t i = heap.size - 1
+    while i > 0 and _worse(score, key, heap.scores[i - 1], heap.keys[i - 1]):
+        _move(heap, i, i - 1)
+        i -= 1
+    _place(heap, i, node, key, score)
+
+
+cdef inline void _sift_up(
+    Heap* heap, int64_t node, int64_t key, double score
+) noexcept nogil:
+    """Put a candidate in the heap, whose last place is free."""
+    cdef int64_t up, i = heap.size - 1
     while i > 0:
         up = (i - 1) // 2
         if not _worse(score, key, heap.scores[up], heap.keys[up]):
             break
-        _place(heap, i, heap.nodes[up], heap.keys[up], heap.scores[up])
+        _move(heap, i, up)
         i = up
     _place(heap, i, node, key, score)
 
@@ -115,22 +157,37 @@ cdef inline void _sift_down(
             down += 1
         if not _worse(heap.scores[down], heap.keys[down], score, key):
             break
-        _place(heap, i, heap.nodes[down], heap.keys[down], heap.scores[down])
+        _move(heap, i, down)
         i = down
     _place(heap, i, node, key, score)
 
 
 cdef inline void sort(Heap* heap) noexcept nogil:
+    """Bring the best to the first place and the worst to the last."""
+    cdef int64_t i
+    if heap.capacity <= FEW:
+        for i in range(heap.size // 2):
+            _swap(heap, i, heap.size - 1 - i)
+    else:
+        _empty(heap)
+
+
+cdef inline void _swap(Heap* heap, int64_t i, int64_t other) noexcept nogil:
+    cdef int64_t node = heap.nodes[i], key = heap.keys[i]
+    cdef double score = heap.scores[i]
+    _move(heap, i, other)
+    _place(heap, other, node, key, score)
+
+
+cdef inline void _empty(Heap* heap) noexcept nogil:
     """Empty the heap from its end, so that the best comes to stand first."""
     cdef int64_t size = heap.size
-    cdef int64_t last_node, last_key, worst_node, worst_key
-    cdef double last_score, worst_score
+    cdef int64_t last_node, last_key
+    cdef double last_score
     while heap.size > 1:
         heap.size -= 1
-        worst_node, worst_key = heap.nodes[0], heap.keys[0]
-        worst_score = heap.scores[0]
         last_node, last_key = heap.nodes[heap.size], heap.keys[heap.size]
         last_score = heap.scores[heap.size]
+        _move(heap, heap.size, 0)
         _sift_down(heap, last_node, last_key, last_score)
-        _place(heap, heap.size, worst_node, worst_key, worst_score)
     heap.size = size

@@ -4,6 +4,21 @@ from libc.math cimport fabsf
 from libc.stdint cimport int32_t, int64_t
 
 
+def any_dropped(
+    const float[::1] weights,        # IN (nnz,)
+    float threshold,
+):
+    """Tell whether any weight is not of magnitude `threshold` or more."""
+    cdef int64_t entry
+    cdef bint found = False
+    with nogil:
+        for entry in range(weights.shape[0]):
+            if not fabsf(weights[entry]) >= threshold:
+                found = True
+                break
+    return found
+
+
 def count_kept(
     const int64_t[::1] run_offsets,  # IN (n_rows + 1,)
     const float[::1] weights,        # IN (nnz,)

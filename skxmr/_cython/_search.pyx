@@ -10,6 +10,7 @@ a child among the best.
 Log scores add up along a path; products would underflow.
 """
 
+from libc.float cimport DBL_MAX, FLT_EPSILON, FLT_MIN
 from libc.math cimport INFINITY, exp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -47,8 +48,11 @@ TRANSFORMS = {
 cdef enum:
     LOG_ROWS_OF_MARK = 3
     N_SCANNED = 64           # rows looked through at a time
+    BYTES_OF_LINE = 64       # of memory, as it comes into the cache
+    MOST_ASKED = 512         # rows of a feature that are asked for at once
     MOST_SLOTS = 65535       # of a group; what uint16 can number
     LEAST_SLOTS = 16
+    LEAST_TERMS = 64
     RUNS_OF_A_GROUP = 65536  # about as many are listed before they are added
     LEAST_MARGINS = 256      # no child in a byte points beyond them
     KEPT_SCRATCH = 1 << 22   # bytes: larger scratch is not kept from call to call
@@ -78,6 +82,9 @@ cdef struct Tree:
     bint has_wide_parents
     bint has_wide_children
     bint has_half_weights
+    int log_parent                 # of the bytes of an item
+    int log_child
+    int log_weight
 
 
 cdef struct Query:
@@ -111,11 +118,26 @@ cdef struct Scratch:
     Term* terms         # (most features of a query,)
     Run* runs           # (slots of a group, terms)
     int32_t* n_runs     # (slots of a group,)
+    Run** unresolved    # (slots of a group * terms,): those whose start is a row yet
     double* margins     # (most children,)
+    double* found       # (n_found,)
+    int64_t n_found
     int64_t beam_width
-    int64_t n_terms     # for which there is room
+    int64_t n_terms     # for which there is room: one more than are used
     int64_t n_slots
     int64_t n_bytes
+
+
+cdef struct Group:
+    # Nodes of the beam whose children are scored together.
+    const Tree* tree
+    Scratch* scratch
+    const int64_t* nodes
+    int64_t n_slots
+    int64_t n_terms
+    int64_t level_start
+    int64_t level_stop
+    int64_t n_unresolved
 
 
 cdef class _Memory:
@@ -124,13 +146,14 @@ cdef class _Memory:
     cdef Scratch scratch
 
     def __cinit__(
-        self, int64_t beam_width, int64_t n_terms, int64_t n_parents,
+        self, int64_t beam_width, int64_t n_terms, int64_t n_found, int64_t n_parents,
         int64_t most_children,
     ):
         cdef Scratch* scratch = &self.scratch
-        cdef int64_t i, n_bytes = 48 * beam_width
+        cdef int64_t i
         scratch.beam_width = beam_width
         scratch.n_terms = n_terms
+        scratch.n_found = n_found
         scratch.n_slots = min(
             beam_width, max(LEAST_SLOTS, RUNS_OF_A_GROUP // max(n_terms, 1)), MOST_SLOTS
         )
@@ -142,7 +165,9 @@ cdef class _Memory:
         scratch.slots = <uint16_t*>self._take(n_parents, sizeof(uint16_t))
         scratch.terms = <Term*>self._take(n_terms, sizeof(Term))
         scratch.runs = <Run*>self._take(scratch.n_slots * n_terms, sizeof(Run))
+        scratch.unresolved = <Run**>self._take(scratch.n_slots * n_terms, sizeof(Run*))
         scratch.n_runs = <int32_t*>self._take(scratch.n_slots, sizeof(int32_t))
+        scratch.found = <double*>self._take(n_found, sizeof(double))
         scratch.margins = <double*>self._take(
             max(most_children, <int64_t>LEAST_MARGINS), sizeof(double)
         )
@@ -163,6 +188,8 @@ cdef class _Memory:
         free(self.scratch.terms)
         free(self.scratch.runs)
         free(self.scratch.n_runs)
+        free(self.scratch.unresolved)
+        free(self.scratch.found)
         free(self.scratch.margins)
 
 
@@ -225,6 +252,9 @@ cdef class Searcher:
         tree.has_wide_parents = parents.dtype.itemsize > 2
         tree.has_wide_children = children.dtype.itemsize > 1
         tree.has_half_weights = weights.dtype.itemsize == 2
+        tree.log_parent = 2 if tree.has_wide_parents else 1
+        tree.log_child = 2 if tree.has_wide_children else 0
+        tree.log_weight = 1 if tree.has_half_weights else 2
         if tree.has_wide_parents:
             tree.parents = _address_of_ints(parents)
         else:
@@ -274,7 +304,7 @@ cdef class Searcher:
         query.wants_labels = wants_labels
         for i in range(n_samples):
             longest = max(longest, X_offsets[i + 1] - X_offsets[i])
-        memory = self._lend(beam_width, longest)
+        memory = self._lend(beam_width, longest, 0)
         scratch = &memory.scratch
         with nogil:
             for i in range(n_samples):
@@ -299,27 +329,57 @@ cdef class Searcher:
         double[::1] scores,                # OUT (k,)
     ):
         """Find the best k labels of one row."""
+        if columns.shape[0]:
+            self._find_one(
+                indices, values, beam_width, transform, self._check_allowed(allowed),
+                columns.shape[0], &columns[0], &scores[0], NULL,
+            )
+
+    def rank_one(
+        self,
+        const int32_t[::1] indices,        # IN (nnz,)
+        const float[::1] values,           # IN (nnz,)
+        int64_t beam_width,
+        int transform,
+        int64_t[::1] columns,              # OUT (k,); -1 where none is found
+        float[::1] scores,                 # OUT (k,): not logarithms; 0 there
+    ):
+        """Find the best k labels of one row, and their scores themselves."""
+        if columns.shape[0]:
+            self._find_one(
+                indices, values, beam_width, transform, NULL,
+                columns.shape[0], &columns[0], NULL, &scores[0],
+            )
+
+    cdef int _find_one(
+        self, const int32_t[::1] indices, const float[::1] values, int64_t beam_width,
+        int transform, const uint64_t* allowed, int64_t k, int64_t* columns,
+        double* log_scores, float* scores,
+    ) except -1:
+        """Fill the log scores, or the scores if those are NULL."""
         cdef Query query
         cdef _Memory memory
         cdef Heap found
-        cdef int64_t n_features = indices.shape[0]
+        cdef int64_t i, n_features = indices.shape[0]
         if values.shape[0] < n_features:
             raise ValueError("X has fewer indices or values than its offsets say.")
-        if columns.shape[0] == 0:
-            return
         query.n_features = n_features
         query.features = &indices[0] if n_features else NULL
         query.values = &values[0] if n_features else NULL
-        query.allowed = self._check_allowed(allowed)
+        query.allowed = allowed
         query.transform = transform
         query.wants_labels = True
-        found.capacity = columns.shape[0]
-        found.nodes = found.keys = &columns[0]
-        found.scores = &scores[0]
-        memory = self._lend(beam_width, n_features)
+        memory = self._lend(beam_width, n_features, k if log_scores == NULL else 0)
+        found.capacity = k
+        found.nodes = found.keys = columns
+        found.scores = memory.scratch.found if log_scores == NULL else log_scores
         with nogil:
             _search_one(&query, &self.tree, &memory.scratch, &found)
+            if log_scores == NULL:
+                for i in range(k):
+                    scores[i] = _score(found.keys[i], found.scores[i])
         self._give_back(memory)
+        return 0
 
     cdef const uint64_t* _check_allowed(self, const uint64_t[::1] allowed) except? NULL:
         if allowed is None:
@@ -331,7 +391,7 @@ cdef class Searcher:
             )
         return &allowed[0]
 
-    cdef _Memory _lend(self, int64_t beam_width, int64_t n_terms):
+    cdef _Memory _lend(self, int64_t beam_width, int64_t n_terms, int64_t n_found):
         """Take memory that no other call uses, large enough for this one."""
         cdef _Memory memory = None
         if beam_width < 1:
@@ -344,11 +404,12 @@ cdef class Searcher:
         if (
             memory is None
             or memory.scratch.beam_width < beam_width
-            or memory.scratch.n_terms < n_terms
+            or memory.scratch.n_terms <= n_terms
+            or memory.scratch.n_found < n_found
         ):
             memory = _Memory(
-                beam_width, max(2 * n_terms, <int64_t>64), self.n_parents,
-                self.most_children,
+                beam_width, max(2 * n_terms, <int64_t>LEAST_TERMS), n_found,
+                self.n_parents, self.most_children,
             )
         memory.scratch.beams[0].capacity = beam_width
         memory.scratch.beams[1].capacity = beam_width
@@ -357,6 +418,14 @@ cdef class Searcher:
     cdef _give_back(self, _Memory memory):
         if memory.scratch.n_bytes <= KEPT_SCRATCH:
             self.pool.append(memory)
+
+
+cdef inline float _score(int64_t column, double log_score) noexcept nogil:
+    """Above 0 and below 1 for whatever was found."""
+    cdef float score = <float>exp(log_score)
+    if column < 0:
+        return 0
+    return min(max(score, FLT_MIN), <float>(1 - FLT_EPSILON / 2))
 
 
 cdef const void* _address_of_bytes(const uint8_t[::1] array):
@@ -421,28 +490,32 @@ cdef int64_t _look_up_features(
         terms[i].stop = tree.row_starts[row + 1]
         row = tree.row_starts[row]
         terms[i].row = terms[i].next_row = row
-        prefetch(
-            <const uint8_t*>tree.parents + (<size_t>row << (2 if tree.has_wide_parents else 1))
-        )
-        prefetch(
-            <const uint8_t*>tree.run_lengths + (<size_t>row << (2 if tree.has_wide_children else 0))
-        )
         prefetch(tree.run_marks + (row >> LOG_ROWS_OF_MARK))
+        _ask(tree.parents, row, min(terms[i].stop - row, <uint32_t>MOST_ASKED), tree.log_parent)
+        _ask(tree.run_lengths, row, min(terms[i].stop - row, <uint32_t>MOST_ASKED), tree.log_child)
     for i in range(n_terms):
-        row = terms[i].row
         if tree.has_wide_children:
-            terms[i].next_weight = _run_start(tree, row, <const int32_t*>tree.run_lengths)
+            terms[i].next_weight = _run_start(
+                tree, terms[i].row, <const int32_t*>tree.run_lengths
+            )
         else:
-            terms[i].next_weight = _run_start(tree, row, <const uint8_t*>tree.run_lengths)
-        prefetch(
-            <const uint8_t*>tree.children
-            + (<size_t>terms[i].next_weight << (2 if tree.has_wide_children else 0))
-        )
-        prefetch(
-            <const uint8_t*>tree.weights
-            + (<size_t>terms[i].next_weight << (1 if tree.has_half_weights else 2))
-        )
+            terms[i].next_weight = _run_start(
+                tree, terms[i].row, <const uint8_t*>tree.run_lengths
+            )
+        _ask(tree.children, terms[i].next_weight, 1, tree.log_child)
+        _ask(tree.weights, terms[i].next_weight, 1, tree.log_weight)
     return n_terms
+
+
+cdef inline void _ask(
+    const void* items, uint32_t first, uint32_t n_items, int log_size
+) noexcept nogil:
+    """Ask for the memory of some items, before it is needed."""
+    cdef const uint8_t* address = <const uint8_t*>items + (<size_t>first << log_size)
+    cdef const uint8_t* stop = address + (<size_t>n_items << log_size)
+    while address < stop:
+        prefetch(address)
+        address += BYTES_OF_LINE
 
 
 cdef inline bint _look_up(
@@ -471,14 +544,16 @@ cdef inline int64_t _find(
     const parent_t* values, int64_t start, int64_t stop, int64_t wanted
 ) noexcept nogil:
     """First place of a value that is not smaller than the wanted one."""
-    cdef int64_t middle
-    while start < stop:
-        middle = (start + stop) // 2
-        if values[middle] < wanted:
-            start = middle + 1
-        else:
-            stop = middle
-    return start
+    cdef const parent_t* first = values + start
+    cdef int64_t half, n_left = stop - start
+    # Without a branch on what is compared: nobody could guess it.
+    while n_left > 1:
+        half = n_left >> 1
+        first += half * (first[half - 1] < wanted)
+        n_left -= half
+    if n_left == 1:
+        first += first[0] < wanted
+    return first - values
 
 
 cdef inline uint32_t _run_start(
@@ -509,19 +584,21 @@ cdef void _search_level(
             _list_runs(tree, level, beam, first, last, scratch, n_terms)
         for i in range(first, last):
             scratch.slots[beam.nodes[i]] = 0
-        _prefetch_runs(tree, scratch, 0)
         for i in range(first, last):
             if _is_hopeless(beam.scores[i], reached):
                 break
-            if i + 1 < last:
-                _prefetch_runs(tree, scratch, i - first + 1)
             _score_children(query, tree, level, beam, i, scratch, i - first, reached)
         first = last
 
 
 cdef inline bint _is_hopeless(double score, const Heap* reached) noexcept nogil:
     """Children score no better than their parent."""
-    return reached.size == reached.capacity and score < reached.scores[0]
+    return score < _bar(reached)
+
+
+cdef inline double _bar(const Heap* reached) noexcept nogil:
+    """What a candidate must score; never -inf, the score of what is never found."""
+    return reached.scores[0] if reached.size == reached.capacity else -DBL_MAX
 
 
 cdef inline bint _start_group(
@@ -564,67 +641,78 @@ cdef void _list_runs(
     cdef const int32_t* ints = <const int32_t*>tree.run_lengths
     cdef const uint16_t* parents = <const uint16_t*>tree.parents
     cdef const int32_t* wide_parents = <const int32_t*>tree.parents
-    cdef int64_t i
-    for i in range(n_terms):
-        if tree.has_wide_parents:
-            if tree.has_wide_children:
-                _list_term(tree, level, beam, first, last, scratch, n_terms, i, wide_parents, ints)
-            else:
-                _list_term(tree, level, beam, first, last, scratch, n_terms, i, wide_parents, bytes)
-        elif tree.has_wide_children:
-            _list_term(tree, level, beam, first, last, scratch, n_terms, i, parents, ints)
+    cdef Group group
+    group.tree = tree
+    group.scratch = scratch
+    group.nodes = beam.nodes + first
+    group.n_slots = last - first
+    group.n_terms = n_terms
+    group.level_start = tree.level_starts[level]
+    group.level_stop = tree.level_starts[level + 1]
+    group.n_unresolved = 0
+    if tree.has_wide_parents:
+        if tree.has_wide_children:
+            _list(&group, wide_parents, ints)
         else:
-            _list_term(tree, level, beam, first, last, scratch, n_terms, i, parents, bytes)
+            _list(&group, wide_parents, bytes)
+    elif tree.has_wide_children:
+        _list(&group, parents, ints)
+    else:
+        _list(&group, parents, bytes)
+
+
+cdef inline void _list(
+    Group* group, const parent_t* parents, const child_t* lengths
+) noexcept nogil:
+    cdef Run* run
+    cdef uint32_t row
+    cdef int64_t i
+    for i in range(group.n_terms):
+        _list_term(group, &group.scratch.terms[i], parents, lengths)
+    for i in range(group.n_unresolved):
+        run = group.scratch.unresolved[i]
+        row = run.start
+        run.start = _run_start(group.tree, row, lengths)
+        run.length = lengths[row] + 1
+        _ask(group.tree.children, run.start, 1, group.tree.log_child)
+        _ask(group.tree.weights, run.start, run.length, group.tree.log_weight)
 
 
 cdef inline void _list_term(
-    const Tree* tree, int64_t level, const Heap* beam, int64_t first, int64_t last,
-    Scratch* scratch, int64_t n_terms, int64_t i, const parent_t* parents,
-    const child_t* lengths,
+    Group* group, Term* term, const parent_t* parents, const child_t* lengths
 ) noexcept nogil:
     """List the runs of one feature; its rows are read through or looked up."""
-    cdef Term* term = &scratch.terms[i]
-    cdef int64_t level_start = tree.level_starts[level]
-    cdef int64_t level_stop = tree.level_starts[level + 1]
-    cdef int64_t row, slot, stop
+    cdef int64_t most_read = 8 * group.n_slots
     # Levels that needed no weights left their rows.
-    while term.row < term.stop and parents[term.row] < level_start:
+    while term.row < term.stop and parents[term.row] < group.level_start:
         term.weight += lengths[term.row] + 1
         term.row += 1
-    if term.stop - term.row <= 8 * (last - first):
-        _scan(term, level_stop, scratch, n_terms, parents, lengths)
-        return
-    stop = term.stop
-    if level + 1 < tree.n_levels:
-        stop = _find(parents, term.row, stop, level_stop)
-    if stop - term.row <= 8 * (last - first):
-        _scan(term, level_stop, scratch, n_terms, parents, lengths)
-        return
-    for slot in range(last - first):
-        row = _find(parents, term.row, stop, beam.nodes[first + slot])
-        if row < stop and parents[row] == beam.nodes[first + slot]:
-            if scratch.slots[parents[row]] != 0:
-                _list_run(
-                    scratch, n_terms, slot, _run_start(tree, row, lengths),
-                    lengths[row] + 1, term.value,
-                )
-    term.next_row = <uint32_t>stop
-    if stop < term.stop:
-        term.next_weight = _run_start(tree, stop, lengths)
+    cdef int64_t stop = term.stop
+    if stop - term.row > most_read:
+        stop = _find(parents, term.row, stop, group.level_stop)
+    if stop - term.row <= most_read:
+        _scan(group, term, parents, lengths)
+    else:
+        _find_rows(group, term, stop, parents)
+        term.next_row = <uint32_t>stop
+        if stop < term.stop:
+            term.next_weight = _run_start(group.tree, stop, lengths)
 
 
 cdef inline void _scan(
-    Term* term, int64_t level_stop, Scratch* scratch, int64_t n_terms,
-    const parent_t* parents, const child_t* lengths,
+    Group* group, Term* term, const parent_t* parents, const child_t* lengths
 ) noexcept nogil:
-    """Read the rows of a feature up to the end of a level."""
+    """Read the rows of a feature up to the end of the level."""
     cdef uint32_t[N_SCANNED] starts
     cdef uint16_t[N_SCANNED] slots
     cdef int32_t[N_SCANNED] run_lengths
     cdef uint32_t row = term.row, start = term.weight, stop
-    cdef int64_t parent
-    cdef int64_t n_found, i
+    cdef int64_t parent, n_found, i
+    cdef int32_t length
+    cdef uint16_t slot
+    cdef const uint16_t* group_slots = group.scratch.slots
     cdef bint is_done = False
+    cdef Run* run
     while not is_done:
         n_found = 0
         stop = term.stop
@@ -634,48 +722,60 @@ cdef inline void _scan(
         # Without a branch on what is found: nobody could guess it.
         while row < stop:
             parent = parents[row]
-            if parent >= level_stop:
+            if parent >= group.level_stop:
                 is_done = True
                 break
+            slot = group_slots[parent]
+            length = lengths[row] + 1
             starts[n_found] = start
-            slots[n_found] = scratch.slots[parent]
-            run_lengths[n_found] = lengths[row] + 1
-            n_found += slots[n_found] != 0
-            start += lengths[row] + 1
+            slots[n_found] = slot
+            run_lengths[n_found] = length
+            n_found += slot != 0
+            start += length
             row += 1
         for i in range(n_found):
-            _list_run(
-                scratch, n_terms, slots[i] - 1, starts[i], run_lengths[i], term.value
+            run = _next_run(group, slots[i] - 1, term.value)
+            run.start = starts[i]
+            run.length = run_lengths[i]
+            prefetch(
+                <const uint8_t*>group.tree.children
+                + (<size_t>run.start << group.tree.log_child)
+            )
+            prefetch(
+                <const uint8_t*>group.tree.weights
+                + (<size_t>run.start << group.tree.log_weight)
             )
     term.next_row = row
     term.next_weight = start
 
 
-cdef inline void _list_run(
-    Scratch* scratch, int64_t n_terms, int64_t slot, uint32_t start, int32_t length,
-    float value,
+cdef inline void _find_rows(
+    Group* group, const Term* term, int64_t stop, const parent_t* parents
 ) noexcept nogil:
+    """Look up the row of each slot among the many of a feature."""
+    cdef int64_t slot, row
     cdef Run* run
-    if scratch.n_runs[slot] == scratch.n_terms:
-        return  # a feature twice in a row: the layout is damaged
-    run = scratch.runs + slot * scratch.n_terms + scratch.n_runs[slot]
-    run.start = start
-    run.length = length
+    for slot in range(group.n_slots):
+        row = _find(parents, term.row, stop, group.nodes[slot])
+        if row == stop or parents[row] != group.nodes[slot]:
+            continue
+        if group.scratch.slots[group.nodes[slot]] == 0:
+            continue
+        run = _next_run(group, slot, term.value)
+        run.start = <uint32_t>row
+        group.scratch.unresolved[group.n_unresolved] = run
+        group.n_unresolved += 1
+        prefetch(group.tree.run_marks + (row >> LOG_ROWS_OF_MARK))
+
+
+cdef inline Run* _next_run(Group* group, int64_t slot, float value) noexcept nogil:
+    cdef Scratch* scratch = group.scratch
+    cdef int64_t place = scratch.n_runs[slot]
+    cdef Run* run = scratch.runs + slot * scratch.n_terms + place
+    # A feature has a parent once, unless the layout is damaged.
+    scratch.n_runs[slot] += place + 1 < scratch.n_terms
     run.value = value
-    scratch.n_runs[slot] += 1
-
-
-cdef inline void _prefetch_runs(
-    const Tree* tree, const Scratch* scratch, int64_t slot
-) noexcept nogil:
-    """Ask for the memory of what a slot will add."""
-    cdef const Run* runs = scratch.runs + slot * scratch.n_terms
-    cdef int log_child = 2 if tree.has_wide_children else 0
-    cdef int log_weight = 1 if tree.has_half_weights else 2
-    cdef int64_t i
-    for i in range(scratch.n_runs[slot]):
-        prefetch(<const uint8_t*>tree.children + (<size_t>runs[i].start << log_child))
-        prefetch(<const uint8_t*>tree.weights + (<size_t>runs[i].start << log_weight))
+    return run
 
 
 cdef void _score_children(
@@ -688,6 +788,7 @@ cdef void _score_children(
     cdef int64_t first = tree.child_offsets[node]
     cdef int64_t n_children = tree.child_offsets[node + 1] - first
     cdef int64_t child, key, first_key = first - tree.level_starts[level + 1]
+    cdef double bar = _bar(reached)
     cdef const int32_t* labels = NULL
     if level == tree.n_levels - 1 and query.wants_labels:
         labels = tree.labels
@@ -696,16 +797,13 @@ cdef void _score_children(
     _add_runs(tree, scratch, slot)
     turn_into_scores(margins, n_children, beam.scores[place], query.transform)
     for child in range(n_children):
-        if margins[child] == -INFINITY:
-            continue
-        if reached.size == reached.capacity and margins[child] < reached.scores[0]:
-            continue
-        if not _is_allowed(query, first + child):
+        if margins[child] < bar or not _is_allowed(query, first + child):
             continue
         key = first_key + child
         if labels != NULL:
             key = labels[key]
         push(reached, first + child, key, margins[child])
+        bar = _bar(reached)
 
 
 cdef inline void _add_runs(

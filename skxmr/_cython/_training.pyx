@@ -62,7 +62,7 @@ cdef extern from "include/keep.h" nogil:
     unsigned int kept_lanes "skxmr_kept_lanes"(
         const float* source, float scale, float floor
     )
-    int lowest_bit "skxmr_lowest_bit"(unsigned int bits)
+    int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
 
 cdef extern from "include/bits.h" nogil:
     int count_bits "skxmr_count_bits"(uint64_t word)

@@ -3,6 +3,7 @@
 #define SKXMR_KEEP_H
 
 #include <math.h>
+#include <stdint.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -31,9 +32,9 @@ SKXMR_INLINE unsigned int skxmr_kept_lanes(const float *source, float scale, flo
 }
 
 /* The place of the lowest bit that is set; there must be one. */
-SKXMR_INLINE int skxmr_lowest_bit(unsigned int bits) {
+SKXMR_INLINE int skxmr_lowest_bit(uint64_t bits) {
 #if defined(__GNUC__)
-    return __builtin_ctz(bits);
+    return __builtin_ctzll(bits);
 #else
     int place = 0;
     while (!(bits & 1)) { bits >>= 1; place++; }

@@ -1,0 +1,14 @@
+/* Freed memory that the allocator keeps. */
+#ifndef SKXMR_MEMORY_H
+#define SKXMR_MEMORY_H
+
+#include <stddef.h>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+static void skxmr_give_back(void) { malloc_trim(0); }
+#else
+static void skxmr_give_back(void) {}
+#endif
+
+#endif

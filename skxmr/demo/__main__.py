@@ -1,0 +1,73 @@
+"""Serve the page: ``python -m skxmr.demo``."""
+
+import argparse
+import signal
+from pathlib import Path
+
+from skxmr.datasets import load_subjects
+from skxmr.demo.models import Catalogue
+from skxmr.demo.server import LOOPBACK, DemoServer
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train or load the models, and serve the page until interrupted."""
+    options = _parse(arguments)
+    catalogue = _load_or_train(options.models)
+    # Whoever runs services stops them with SIGTERM: let it end as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    names = LOOPBACK | {name.lower() for name in options.allow_remote}
+    with DemoServer((options.host, options.port), catalogue, names=names) as server:
+        print(f"Open {server.url} (Ctrl-C ends it)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("Bye")
+
+
+def _load_or_train(path):
+    if path is not None and path.exists():
+        return Catalogue.load(path)
+    print("Training for some seconds (--models PATH keeps the models) ...", flush=True)
+    catalogue = Catalogue.train(load_subjects())
+    if path is not None:
+        catalogue.save(path)
+    return catalogue
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m skxmr.demo", description="Serve a page to type into."
+    )
+    parser.add_argument("--port", type=int, default=8000, help="0 takes any free one")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at")
+    parser.add_argument(
+        "--allow-remote",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="serve other machines too, that call this one by one of these names; "
+        "there is no encryption and no log-in",
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        metavar="PATH",
+        help="load the models from this file, or train and save them there; loading "
+        "can run code in the file: name only one that you trust",
+    )
+    options = parser.parse_args(arguments)
+    if not 0 <= options.port < 1 << 16:
+        parser.error(f"--port must be between 0 and 65535; got {options.port}")
+    local = {name.strip("[]") for name in LOOPBACK}
+    if options.host not in local and not options.allow_remote:
+        parser.error(
+            f"--host {options.host} would let other machines connect: say by which "
+            f"name they call this one, with --allow-remote NAME"
+        )
+    return options
+
+
+if __name__ == "__main__":
+    main()

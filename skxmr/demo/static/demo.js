@@ -1,0 +1,219 @@
+// A search box that suggests while one types: the combobox pattern of the ARIA guide.
+
+const form = document.getElementById("form");
+const query = document.getElementById("query");
+const suggestions = document.getElementById("suggestions");
+const REMEMBERED = 5; // searches
+
+let session = []; // what was searched before, newest last
+let active = -1; // the option that the arrow keys stand on
+let underway = new AbortController(); // the latest question
+
+// ---- asking the server
+
+// Each question aborts the one before, so an old answer never follows a new one.
+async function ask(path, fields, show) {
+  underway.abort();
+  underway = new AbortController();
+  const { signal } = underway;
+  try {
+    show(await post(path, fields, signal));
+  } catch (error) {
+    if (signal.aborted) return;
+    close();
+    tell(error.message);
+  }
+}
+
+async function post(path, fields, signal) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(fields),
+    signal,
+  }).catch((error) => {
+    throw signal.aborted ? error : new Error("The server does not answer");
+  });
+  const answer = await response.json().catch(() => ({}));
+  signal.throwIfAborted();
+  if (!response.ok) {
+    throw new Error(answer.error ?? `The server answered with ${response.status}`);
+  }
+  return answer;
+}
+
+function tell(error, count = "", time = "") {
+  document.getElementById("error").textContent = error;
+  document.getElementById("count").textContent = count;
+  document.getElementById("time").textContent = time;
+}
+
+function tellCount(number, thing, milliseconds) {
+  const count = `${number || "No"} ${thing}${number === 1 ? "" : "s"}`;
+  tell("", count, `in ${milliseconds.toFixed(2)} ms`);
+}
+
+// ---- suggestions
+
+function complete() {
+  const prefix = query.value;
+  ask("/api/complete", { prefix, previous: session }, (answer) => {
+    if (document.activeElement !== query) return;
+    open(prefix, answer.suggestions);
+    tellCount(answer.suggestions.length, "suggestion", answer.milliseconds);
+  });
+}
+
+function open(prefix, found) {
+  suggestions.replaceChildren(...found.map(({ text }, i) => option(prefix, text, i)));
+  suggestions.hidden = found.length === 0;
+  query.setAttribute("aria-expanded", String(found.length > 0));
+  activate(-1);
+}
+
+function close() {
+  open("", []);
+}
+
+function option(prefix, text, i) {
+  const item = document.createElement("li");
+  item.id = `option-${i}`;
+  item.setAttribute("role", "option");
+  item.dataset.text = text;
+  // What completes the prefix stands out.
+  const starts = text.toLowerCase().startsWith(prefix.toLowerCase());
+  const cut = starts ? prefix.length : 0;
+  const rest = document.createElement("b");
+  rest.textContent = text.slice(cut);
+  item.append(text.slice(0, cut), rest);
+  return item;
+}
+
+function activate(i) {
+  active = i;
+  [...suggestions.children].forEach((item, j) => {
+    item.setAttribute("aria-selected", String(j === i));
+  });
+  const item = suggestions.children[i];
+  if (item) {
+    query.setAttribute("aria-activedescendant", item.id);
+    item.scrollIntoView({ block: "nearest" });
+  } else {
+    query.removeAttribute("aria-activedescendant");
+  }
+}
+
+// ---- the keyboard
+
+// One step beyond either end is the text itself, as typed.
+function step(by) {
+  if (suggestions.hidden) return complete();
+  const places = suggestions.children.length + 1;
+  activate(((active + 1 + by + places) % places) - 1);
+}
+
+function dismiss() {
+  underway.abort();
+  if (suggestions.hidden) query.value = "";
+  close();
+  tell("");
+}
+
+function onKey(event) {
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const actions = {
+    ArrowDown: () => step(1),
+    ArrowUp: () => step(-1),
+    Escape: dismiss,
+  };
+  if (active >= 0) {
+    actions.Home = () => activate(0);
+    actions.End = () => activate(suggestions.children.length - 1);
+  }
+  if (!(event.key in actions)) return;
+  event.preventDefault();
+  actions[event.key]();
+}
+
+// ---- searching
+
+function search(text) {
+  underway.abort();
+  query.value = text;
+  close();
+  if (!text.trim()) return;
+  ask("/api/search", { text }, (answer) => {
+    remember(text);
+    showAnswers(text, answer.answers);
+    tellCount(answer.answers.length, "answer", answer.milliseconds);
+  });
+}
+
+function showAnswers(text, found) {
+  document.getElementById("answers-title").textContent = `Subjects for “${text}”`;
+  document.getElementById("found").replaceChildren(...found.map(answerItem));
+  document.getElementById("answers").hidden = false;
+  // The next query replaces this one; a phone's keyboard would hide the answers.
+  query.select();
+  if (matchMedia("(pointer: coarse)").matches) query.blur();
+}
+
+function answerItem({ name, score }) {
+  const button = document.createElement("button");
+  const number = document.createElement("span");
+  number.className = "score";
+  number.textContent = score < 0.005 ? "< 0.01" : score.toFixed(2);
+  button.append(name, " ", number);
+  button.style.setProperty("--score", score);
+  button.addEventListener("click", () => search(name));
+  const item = document.createElement("li");
+  item.append(button);
+  return item;
+}
+
+// ---- the session
+
+function remember(text) {
+  session = [...session.filter((other) => other !== text), text].slice(-REMEMBERED);
+  showSession();
+}
+
+function forget(text) {
+  session = session.filter((other) => other !== text);
+  showSession();
+  query.focus(); // the button that had the focus is gone
+}
+
+function showSession() {
+  const chips = session.map((text) => {
+    const button = document.createElement("button");
+    const name = document.createElement("span");
+    name.textContent = text;
+    button.append(name);
+    button.setAttribute("aria-label", `Forget ${text}`);
+    button.addEventListener("click", () => forget(text));
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  });
+  document.getElementById("chips").replaceChildren(...chips);
+  document.getElementById("session").hidden = session.length === 0;
+}
+
+// ---- events
+
+query.addEventListener("input", complete);
+query.addEventListener("keydown", onKey);
+query.addEventListener("blur", () => {
+  if (!suggestions.hidden) close();
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  search(suggestions.children[active]?.dataset.text ?? query.value);
+});
+// A press on the list must not take the focus from the box, which would close the list.
+suggestions.addEventListener("mousedown", (event) => event.preventDefault());
+suggestions.addEventListener("click", (event) => {
+  const item = event.target.closest("[role=option]");
+  if (item) search(item.dataset.text);
+});

@@ -1,0 +1,424 @@
+"""The demo's page, driven in a real browser without a window.
+
+Skipped where there is no Chromium, unless SKXMR_BROWSER=1 says that there must be one.
+"""
+
+import os
+import shutil
+import threading
+
+import pytest
+from demo_stand_ins import QUERIES, StandIn, serving
+
+BROWSER = shutil.which("chromium")
+DRIVER = shutil.which("chromedriver")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MISSING = not (BROWSER and DRIVER) and os.environ.get("SKXMR_BROWSER") != "1"
+
+pytestmark = pytest.mark.skipif(MISSING, reason="no Chromium and its driver here")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER or "/usr/bin/chromium"
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(DRIVER or "/usr/bin/chromedriver")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SE_OFFLINE", "true")
+        driver = webdriver.Chrome(options, service)
+    yield driver
+    driver.quit()
+
+
+class Moody(StandIn):
+    """Fails, lingers and remembers what it was asked, as a test wishes."""
+
+    def __init__(self):
+        self.asked = []
+        self.fail = False
+        self.hold = {}  # prefix: event
+
+    def complete(self, prefix, previous, k=10):
+        self.asked.append((prefix, previous))
+        if self.fail:
+            raise RuntimeError("as a test wished")
+        if prefix in self.hold:
+            self.hold[prefix].wait(timeout=10)
+        return super().complete(prefix, previous, k)
+
+
+class Page:
+    """What a person does with the page, and sees on it."""
+
+    def __init__(self, driver, server):
+        self.driver = driver
+        self.server = server
+        self.model = server.catalogue
+        driver.get(server.url)
+        self.box = self.find("query")
+
+    def find(self, name):
+        return self.driver.find_element("id", name)
+
+    def wait(self, condition):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.driver, 10, 0.02).until(lambda _: condition())
+
+    def type(self, keys):
+        self.box.send_keys(keys)
+
+    def press(self, *names):
+        from selenium.webdriver.common.keys import Keys
+
+        for name in names:
+            self.type(getattr(Keys, name))
+
+    def texts(self, selector):
+        return self.driver.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText)",
+            selector,
+        )
+
+    @property
+    def options(self):
+        return self.texts("[role=listbox]:not([hidden]) [role=option]")
+
+    @property
+    def active(self):
+        """The option that the arrows stand on: as announced, and as marked."""
+        name = self.box.get_attribute("aria-activedescendant")
+        marked = self.texts("[role=option][aria-selected=true]")
+        assert marked == ([self.find(name).text] if name else [])
+        return marked[0] if marked else None
+
+    @property
+    def chips(self):
+        return self.texts("#chips button")
+
+    def expect_options(self, *expected):
+        self.wait(lambda: self.options == list(expected))
+        expanded = self.box.get_attribute("aria-expanded")
+        assert expanded == ("true" if expected else "false")
+
+    def search(self, text):
+        self.box.clear()
+        self.type(text)
+        self.press("ENTER")
+        self.wait(lambda: self.find("answers-title").text == f"Subjects for “{text}”")
+        self.wait(lambda: text in self.chips)
+
+    def errors(self):
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+
+@pytest.fixture
+def page(browser):
+    with serving(Moody()) as server:
+        browser.get_log("browser")
+        page = Page(browser, server)
+        yield page
+        browser.get("about:blank")
+
+
+ST = QUERIES[:4]
+
+
+def test_typing_shows_options(page):
+    page.type("st")
+    page.expect_options(*ST)
+    assert page.find("count").text == "4 suggestions"
+    assert page.find("time").text.endswith(" ms")
+    assert (
+        page.find("time").location["y"] < page.box.location["y"]
+    )  # not under the list
+    page.type("ea")
+    page.expect_options("steam engines")
+    assert page.find("count").text == "1 suggestion"
+    # What the prefix lacks stands out.
+    assert page.texts("[role=option] b") == ["m engines"]
+    page.type("x")
+    page.expect_options()
+    assert page.find("count").text == "No suggestions"
+    assert page.errors() == []
+
+
+def test_other_alphabets(page):
+    page.type("å")
+    page.expect_options("Ångström")
+    assert page.texts("[role=option] b") == ["ngström"]
+    page.press("ARROW_DOWN", "ENTER")
+    page.wait(lambda: page.find("answers-title").text == "Subjects for “Ångström”")
+
+
+def test_roles_and_names(page):
+    box = page.box
+    assert (box.aria_role, box.accessible_name) == ("combobox", "Topic or title")
+    assert box.get_attribute("aria-autocomplete") == "list"
+    assert box.get_attribute("aria-expanded") == "false"
+    assert box.get_attribute("aria-controls") == "suggestions"
+    assert page.driver.switch_to.active_element == box
+    page.type("st")
+    page.expect_options(*ST)
+    assert page.find("suggestions").aria_role == "listbox"
+    assert page.find("suggestions").accessible_name == "Suggestions"
+    assert page.find("option-0").aria_role == "option"
+    assert page.find("option-0").accessible_name == "steam engines"
+    assert page.find("count").aria_role == "status"
+    assert page.find("error").get_attribute("role") == "alert"
+
+
+def test_arrows_move(page):
+    page.type("st")
+    page.expect_options(*ST)
+    assert page.active is None
+    seen = []
+    for _ in range(6):
+        page.press("ARROW_DOWN")
+        seen.append(page.active)
+    assert seen == [*ST, None, ST[0]]
+    page.press("ARROW_UP", "ARROW_UP")
+    assert page.active == ST[-1]
+    page.press("HOME")
+    assert page.active == ST[0]
+    page.press("END")
+    assert page.active == ST[-1]
+    assert page.box.get_property("value") == "st"
+    page.type("a")
+    page.expect_options(*ST[1:])
+    assert page.active is None
+
+
+def test_arrow_opens_the_list(page):
+    page.press("ARROW_DOWN")
+    page.expect_options(*QUERIES)
+    assert page.model.asked == [("", [])]
+
+
+def test_home_and_end_move_the_cursor_while_nothing_is_marked(page):
+    page.type("st")
+    page.expect_options(*ST)
+    page.press("HOME")
+    assert page.active is None
+    assert page.box.get_property("selectionStart") == 0
+    page.press("END")
+    assert page.box.get_property("selectionStart") == 2
+
+
+def test_enter_searches_what_is_typed(page):
+    page.type("steam")
+    page.expect_options("steam engines")
+    page.press("ENTER")
+    page.wait(lambda: page.texts("#found button"))
+    assert page.options == []
+    assert page.find("answers-title").text == "Subjects for “steam”"
+    assert [text.split() for text in page.texts("#found button")] == [
+        ["about", "steam", "0.75"],
+        ["7", "0.50"],
+    ]
+    assert page.find("count").text == "2 answers"
+    assert page.find("time").text.endswith(" ms")
+    # The next query replaces this one.
+    page.type("st")
+    page.expect_options(*ST)
+    assert page.errors() == []
+
+
+def test_enter_searches_what_is_marked(page):
+    page.type("st")
+    page.expect_options(*ST)
+    page.press("ARROW_DOWN", "ARROW_DOWN", "ENTER")
+    page.wait(lambda: page.find("answers-title").text == "Subjects for “stations”")
+    assert page.box.get_property("value") == "stations"
+    assert page.options == []
+
+
+def test_a_press_on_an_option_searches_it(page):
+    page.type("st")
+    page.expect_options(*ST)
+    page.find("option-2").click()
+    page.wait(lambda: page.find("answers-title").text == "Subjects for “statistics”")
+    assert page.options == []
+
+
+def test_an_answer_leads_on(page):
+    page.search("steam")
+    page.driver.find_element("css selector", "#found button").click()
+    page.wait(lambda: page.chips == ["steam", "about steam"])
+
+
+def test_the_button_searches_and_nothing_searches_nothing(page):
+    button = page.driver.find_element("css selector", "form button")
+    page.type("  ")
+    button.click()
+    page.press("ENTER")
+    assert page.chips == []
+    page.box.clear()
+    page.type("steam")
+    button.click()
+    page.wait(lambda: page.chips == ["steam"])
+
+
+def test_escape_closes_then_clears(page):
+    page.type("st")
+    page.expect_options(*ST)
+    page.press("ARROW_DOWN", "ESCAPE")
+    page.expect_options()
+    assert page.active is None
+    assert page.box.get_property("value") == "st"
+    page.press("ESCAPE")
+    assert page.box.get_property("value") == ""
+
+
+def test_leaving_closes(page):
+    page.type("st")
+    page.expect_options(*ST)
+    page.press("TAB")
+    page.expect_options()
+
+
+def test_previous_searches_count(page):
+    page.type("st")
+    page.expect_options(*ST)
+    page.search("railways")
+    page.search("mushrooms")
+    page.box.clear()
+    page.type("st")
+    page.expect_options("stations", "steam engines", "statistics", "stars")
+    assert page.model.asked[-1] == ("st", ["railways", "mushrooms"])
+    # Searched again, it is the newest.
+    page.search("railways")
+    page.wait(lambda: page.chips == ["mushrooms", "railways"])
+
+
+def test_only_the_latest_searches_are_kept(page):
+    for text in "abcdef":
+        page.search(text)
+    assert page.chips == list("bcdef")
+
+
+def test_a_search_is_forgotten(page):
+    for text in ("railways", "mushrooms"):
+        page.search(text)
+    chip = page.driver.find_element("css selector", "#chips button")
+    assert chip.accessible_name == "Forget railways"
+    chip.click()
+    assert page.chips == ["mushrooms"]
+    assert page.driver.switch_to.active_element == page.box
+    page.box.clear()
+    page.type("st")
+    page.expect_options(*ST)
+    page.press("ESCAPE")
+    page.driver.find_element("css selector", "#chips button").click()
+    assert not page.find("session").is_displayed()
+
+
+def test_an_old_answer_comes_too_late(page):
+    page.model.hold["s"] = threading.Event()
+    page.type("s")
+    page.wait(lambda: page.model.asked == [("s", [])])
+    page.type("tar")
+    page.expect_options("stars")
+    page.model.hold["s"].set()
+    # One more question and its answer: had the old one counted, it would have shown.
+    page.type("s")
+    page.wait(lambda: page.model.asked[-1] == ("stars", []))
+    page.expect_options("stars")
+    assert page.errors() == []
+
+
+@pytest.mark.parametrize("key", ["ESCAPE", "ENTER", "TAB"])
+def test_an_answer_after_leaving_the_list_does_not_open_it(page, key):
+    page.model.hold["st"] = threading.Event()
+    page.type("st")
+    page.wait(lambda: ("st", []) in page.model.asked)
+    page.press(key)
+    page.model.hold["st"].set()
+    # A later answer has come: so has that one, if anybody still waits for it.
+    page.driver.execute_async_script("fetch('/icon.svg').then(arguments[0])")
+    assert page.options == []
+
+
+def test_errors_are_shown_and_go(page):
+    page.type("st")
+    page.expect_options(*ST)
+    page.model.fail = True
+    page.type("a")
+    page.wait(lambda: page.find("error").text == "The server could not answer this")
+    assert page.options == []
+    page.model.fail = False
+    page.type("t")
+    page.expect_options("stations", "statistics")
+    assert page.find("error").text == ""
+    # A failed search keeps what was found before, and is not remembered.
+    page.search("steam")
+    page.box.clear()
+    page.type("fail")
+    page.press("ENTER")
+    page.wait(lambda: page.find("error").text == "The server could not answer this")
+    assert page.chips == ["steam"]
+
+
+def test_a_busy_server_is_shown(page):
+    with page.server.turn(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page.server, "_requests", threading.BoundedSemaphore(1))
+        with page.server.turn():
+            page.type("st")
+            page.wait(lambda: "is busy" in page.find("error").text)
+    page.type("a")
+    page.expect_options(*ST[1:])
+
+
+def test_no_server_is_shown(browser):
+    with serving(Moody()) as server:
+        page = Page(browser, server)
+    page.type("st")
+    page.wait(lambda: page.find("error").text == "The server does not answer")
+
+
+def test_no_markup_comes_from_texts(page):
+    page.search("<img src=x onerror=alert(1)>")
+    assert page.texts("#answers img") == []
+    assert page.errors() == []
+
+
+@pytest.mark.parametrize("width", [375, 320])
+def test_phone(page, width):
+    page.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 667, "deviceScaleFactor": 2, "mobile": True},
+    )
+    try:
+        page.driver.refresh()
+        page.box = page.find("query")
+        page.search("x" * 200)
+        page.search("railways")
+        page.box.clear()
+        page.type("s")
+        page.expect_options("stations", "steam engines", "statistics", "stars", "sun")
+        sizes = page.driver.execute_script(
+            "const { scrollWidth, clientWidth } = document.documentElement;"
+            "return [scrollWidth, clientWidth, innerWidth]"
+        )
+        assert sizes == [width] * 3
+        # Large enough to hit with a finger.
+        for selector in ("#query", "form button", "[role=option]", "#chips button"):
+            element = page.driver.find_element("css selector", selector)
+            assert element.size["height"] >= 36
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

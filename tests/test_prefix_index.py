@@ -1,0 +1,254 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skxmr._cython import _completion as kernel
+from skxmr.folding import fold_prefix, fold_text
+from skxmr.prefix_index import PrefixIndex
+
+# Few letters, so that queries begin alike; some that sort beyond the others.
+letters = st.sampled_from("ab é\0\U0010ffff")
+texts = st.text(letters, max_size=6)
+queries = st.lists(texts, min_size=1, max_size=40, unique=True)
+
+
+def make_index(keys):
+    keys = sorted(keys)
+    counts = np.array([1.0 + len(key) % 3 for key in keys])
+    return PrefixIndex(keys, counts)
+
+
+def ranks_in(ranges):
+    return [rank for start, stop in ranges.tolist() for rank in range(start, stop)]
+
+
+def distance(one, other):
+    """Levenshtein's, by its definition."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        above, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (a != b))
+    return row[-1]
+
+
+@given(queries, texts)
+def test_find_gives_what_starts_with_the_prefix(keys, prefix):
+    index = make_index(keys)
+    wanted = [i for i, key in enumerate(index.keys) if key.startswith(prefix)]
+    assert ranks_in(index.find(prefix)) == wanted
+    assert index.mass(index.find(prefix)) == index.counts[wanted].sum()
+
+
+@settings(deadline=None)
+@given(queries, texts, st.integers(1, 3))
+def test_find_near_equals_a_slow_twin(keys, prefix, most_edits):
+    index = make_index(keys)
+    ranges, edits = index.find_near(prefix, most_edits)
+    found = {
+        rank: n
+        for (start, stop), n in zip(ranges.tolist(), edits.tolist(), strict=True)
+        for rank in range(start, stop)
+    }
+    assert len(found) == len(ranks_in(ranges))  # no rank twice
+    expected = {}
+    for rank, key in enumerate(index.keys):
+        least = min(distance(prefix, key[:end]) for end in range(len(key) + 1))
+        if least <= most_edits:
+            expected[rank] = least
+    assert found == expected
+
+
+def test_find_near_makes_room_for_many_ranges():
+    # Of what begins with the same character, one is near and one is not.
+    keys = [chr(0x100 + i) + end for i in range(200) for end in ("ab", "zz")]
+    index = make_index(keys)
+    ranges, edits = index.find_near("qab", 1)
+    assert ranks_in(ranges) == list(range(0, 400, 2))
+    assert edits.tolist() == [1] * 200
+
+
+def test_find_near_takes_long_prefixes():
+    index = make_index(["a" * 5000, "b"])
+    assert ranks_in(index.find_near("a" * 4999 + "b", 2)[0]) == [0]
+    assert ranks_in(index.find_near("a" * 10_000, 2)[0]) == []
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=900),
+    st.lists(st.integers(0, 900), max_size=6),
+    st.integers(1, 12),
+)
+def test_most_frequent_equals_a_slow_twin(counts, bounds, k):
+    keys = [f"{i:04d}" for i in range(len(counts))]
+    index = PrefixIndex(keys, np.array(counts, dtype=np.float64))
+    bounds = sorted(min(bound, len(keys)) for bound in bounds)
+    ranges = np.array(bounds[: len(bounds) // 2 * 2], dtype=np.int64).reshape(-1, 2)
+    expected = sorted(ranks_in(ranges), key=lambda rank: (-counts[rank], rank))[:k]
+    assert index.most_frequent(ranges, k).tolist() == expected
+
+
+@given(queries, texts)
+def test_rank_of(keys, key):
+    index = make_index(keys)
+    wanted = index.keys.index(key) if key in keys else -1
+    assert index.rank_of(key) == wanted
+
+
+def test_other_counts_leave_the_index_as_it_was():
+    index = make_index(["a", "ab", "b"])
+    before = index.counts.copy()
+    other = index.with_counts(np.array([1.0, 9.0, 4.0]))
+    assert other.most_frequent(other.find(""), 2).tolist() == [1, 2]
+    assert other.total == 14
+    np.testing.assert_array_equal(index.counts, before)
+
+
+@pytest.mark.parametrize(
+    ("text", "folded", "prefix"),
+    [
+        ("  New   York ", "new york", "new york "),
+        ("STRASSE", "strasse", "strasse"),
+        ("Straße", "strasse", "strasse"),
+        ("ΟΔΟΣ", "οδοσ", "οδοσ"),
+        ("a\tb\n", "a b", "a b "),
+        (" \u2003", "", ""),
+        ("\ud800", "\ud800", "\ud800"),
+    ],
+)
+def test_folding(text, folded, prefix):
+    assert fold_text(text) == folded
+    assert fold_prefix(text) == prefix
+
+
+@given(st.text(max_size=8), st.integers(0, 8))
+def test_a_folded_beginning_begins_what_is_folded(text, length):
+    beginning = fold_prefix(text[:length])
+    if not (beginning.endswith(" ") and not text[length:].strip()):
+        assert fold_text(text).startswith(beginning)
+
+
+# Kernels
+
+
+@st.composite
+def weighted_lists(draw):
+    n_queries = draw(st.integers(1, 30))
+    weights = st.integers(0, 8)
+    lists = [
+        (
+            np.array(ranks, dtype=np.int32),
+            np.array([draw(weights) for _ in ranks], dtype=np.float32),
+        )
+        for ranks in draw(
+            st.lists(
+                st.lists(st.integers(0, n_queries - 1), unique=True).map(sorted),
+                max_size=5,
+            )
+        )
+    ]
+    prior = np.array([draw(weights) for _ in range(n_queries)], dtype=np.float64)
+    factors = np.array([draw(weights) for _ in lists], dtype=np.float64)
+    return lists, factors, prior
+
+
+@given(weighted_lists(), st.integers(0, 3), st.integers(1, 8))
+def test_best_of_sums_equals_a_slow_twin(given_lists, prior_factor, k):
+    lists, factors, prior = given_lists
+    best, scores = np.empty(k, dtype=np.int64), np.empty(k)
+    cursors = np.empty(len(lists), dtype=np.int64)
+    n_found = kernel.best_of_sums(
+        lists, factors, prior, prior_factor, cursors, best, scores
+    )
+    sums = {}
+    for (ranks, weights), factor in zip(lists, factors, strict=True):
+        for rank, weight in zip(ranks.tolist(), weights.tolist(), strict=True):
+            sums.setdefault(rank, prior_factor * prior[rank])
+            sums[rank] += factor * weight
+    expected = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:k]
+    assert list(zip(best[:n_found], scores[:n_found], strict=True)) == expected
+
+
+def test_best_of_sums_refuses_what_does_not_fit():
+    def run(ranks, weights, k=2, n_scores=2, n_lists=1):
+        one = np.array(ranks, dtype=np.int32), np.array(weights, dtype=np.float32)
+        kernel.best_of_sums(
+            [one] * n_lists,
+            np.ones(n_lists),
+            np.ones(3),
+            1.0,
+            np.empty(n_lists, dtype=np.int64),
+            np.empty(k, dtype=np.int64),
+            np.empty(n_scores),
+        )
+
+    with pytest.raises(ValueError, match="no query has"):
+        run([0, 3], [1, 1])
+    with pytest.raises(ValueError, match="no query has"):
+        run([-1, 2], [1, 1])
+    with pytest.raises(ValueError, match="as many weights"):
+        run([0, 1], [1])
+    with pytest.raises(ValueError, match="one length"):
+        run([0], [1], n_scores=1)
+    with pytest.raises(ValueError, match="more lists"):
+        run([0], [1], n_lists=65)
+
+
+@given(st.data())
+def test_allow_ranges_equals_a_slow_twin(data):
+    n_nodes = data.draw(st.integers(1, 200))
+    parents = [0] + [data.draw(st.integers(0, i - 1)) for i in range(1, n_nodes)]
+    n_labels = data.draw(st.integers(1, n_nodes))
+    nodes = data.draw(st.permutations(range(n_nodes)))[:n_labels]
+    bounds = sorted(data.draw(st.lists(st.integers(0, n_labels), max_size=4)))
+    ranges = np.array(bounds[: len(bounds) // 2 * 2], dtype=np.int64).reshape(-1, 2)
+    allowed = np.zeros(-(-n_nodes // 64), dtype=np.uint64)
+    kernel.allow_ranges(
+        ranges,
+        np.array(nodes, dtype=np.int32),
+        np.array(parents, dtype=np.int32),
+        allowed,
+    )
+    expected = set()
+    for rank in ranks_in(ranges):
+        node = nodes[rank]
+        expected |= {node, 0}
+        while node:
+            node = parents[node]
+            expected.add(node)
+    bits = np.unpackbits(allowed.view(np.uint8), bitorder="little")
+    assert set(np.flatnonzero(bits).tolist()) == expected
+
+
+def test_kernels_refuse_ranges_beyond_the_queries():
+    ranges = np.array([[0, 4]])
+    nodes, parents = np.arange(1, 4, dtype=np.int32), np.zeros(4, dtype=np.int32)
+    with pytest.raises(ValueError, match="beyond"):
+        kernel.allow_ranges(ranges, nodes, parents, np.zeros(1, dtype=np.uint64))
+    with pytest.raises(ValueError, match="fewer bits"):
+        kernel.allow_ranges(ranges, nodes, parents, np.zeros(0, dtype=np.uint64))
+    values, best = np.ones(3), np.empty(2, dtype=np.int64)
+    with pytest.raises(ValueError, match="beyond"):
+        kernel.best_in_ranges(ranges, values, np.ones(1), np.empty(2), best)
+    with pytest.raises(ValueError, match="fewer blocks"):
+        kernel.best_in_ranges(ranges, np.ones(300), np.ones(1), np.empty(2), best)
+
+
+def test_find_near_refuses_small_scratch():
+    index = make_index(["ab", "b"])
+    typed = np.array([97, 98], dtype=np.uint32)
+    band, path = np.empty((5, 3), dtype=np.int32), np.empty((5, 3), dtype=np.int64)
+    ranges, edits = np.empty((4, 2), dtype=np.int64), np.empty(4, dtype=np.int64)
+
+    def run(band=band, path=path, edits=edits, codes=index.codes):
+        kernel.find_near(typed, codes, index.offsets, 1, band, path, ranges, edits)
+
+    run()
+    for small in ({"band": band[:4]}, {"path": path[:4]}, {"band": band[:, :2].copy()}):
+        with pytest.raises(ValueError, match="scratch is too small"):
+            run(**small)
+    with pytest.raises(ValueError, match="less room"):
+        run(edits=edits[:3])
+    with pytest.raises(ValueError, match="fewer code points"):
+        run(codes=index.codes[:2])
