@@ -10,7 +10,7 @@ import torch
 from common import run
 from torch import nn
 
-BATCH = 512
+ANSWERED_AT_ONCE = 512
 LONGEST_PREFIX = 24
 UNKNOWN = 0
 CHARACTER_SIZE = 32
@@ -104,6 +104,7 @@ class Neural:
         self.rate = settings.get("rate", 3e-3)
         self.epochs = settings.get("epochs", 10)
         self.dropout = settings.get("dropout", 0.3)
+        self.batch = settings.get("batch", 256)
         self.masked = settings.get("masked", True)
         self.weight_decay = settings.get("weight_decay", 1e-6)
         self.seed = seed
@@ -139,7 +140,7 @@ class Neural:
         targets = torch.tensor([number[query] for query in queries])
         words, identity = self.reader.read_previous(data["previous"])
         longest = np.array([len(query) for query in queries])
-        n_steps = self.epochs * -(-len(queries) // BATCH)
+        n_steps = self.epochs * -(-len(queries) // self.batch)
         adam = torch.optim.Adam(
             self.net.parameters(), lr=self.rate, weight_decay=self.weight_decay
         )
@@ -147,8 +148,8 @@ class Neural:
         for _ in range(self.epochs):
             lengths = draw_lengths(longest, rng)
             order = rng.permutation(len(queries))
-            for start in range(0, len(order), BATCH):
-                rows = order[start : start + BATCH]
+            for start in range(0, len(order), self.batch):
+                rows = order[start : start + self.batch]
                 prefixes = [queries[row][: lengths[row]] for row in rows]
                 hidden = torch.from_numpy(rng.random(len(rows)) < HIDDEN_SHARE)
                 previous = words[rows], identity[rows].masked_fill(hidden, UNKNOWN)
@@ -197,8 +198,8 @@ class Neural:
     @torch.inference_mode()
     def complete_batch(self, prefixes, previous, k):
         found = []
-        for start in range(0, len(prefixes), BATCH):
-            part = slice(start, start + BATCH)
+        for start in range(0, len(prefixes), ANSWERED_AT_ONCE):
+            part = slice(start, start + ANSWERED_AT_ONCE)
             logits = self.net(
                 *self.reader.read_prefixes(prefixes[part]),
                 *self.reader.read_previous(previous[part]),
