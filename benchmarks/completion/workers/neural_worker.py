@@ -12,6 +12,10 @@ from torch import nn
 
 ANSWERED_AT_ONCE = 512
 LONGEST_PREFIX = 24
+# So many known queries are all scored in training; of more, for each row a sample of
+# those that match.
+MOST_AT_ONCE = 5_000
+SAMPLED = 128
 UNKNOWN = 0
 CHARACTER_SIZE = 32
 # How often training hides which query the previous one is, so that one it has never
@@ -95,8 +99,8 @@ def draw_lengths(longest, rng):
 class Neural:
     """Trained on prefixes drawn anew in every epoch, by Adam with a falling rate.
 
-    "masked" trains by the softmax over the queries that start with the prefix, which
-    is what is answered from; otherwise over all.
+    The loss is that of the softmax over the queries that start with the prefix, for
+    these are what is answered from; where many queries are known, over a sample.
     """
 
     def __init__(self, settings, seed):
@@ -105,7 +109,6 @@ class Neural:
         self.epochs = settings.get("epochs", 10)
         self.dropout = settings.get("dropout", 0.3)
         self.batch = settings.get("batch", 256)
-        self.masked = settings.get("masked", True)
         self.weight_decay = settings.get("weight_decay", 1e-6)
         self.seed = seed
         self.facts = {"version": torch.__version__}
@@ -160,14 +163,36 @@ class Neural:
                 schedule.step()
 
     def loss(self, prefixes, previous, targets):
-        logits = self.net(*self.reader.read_prefixes(prefixes), *previous)
-        if self.masked:
-            logits = logits.masked_fill(~self.mask(prefixes), -torch.inf)
-        return nn.functional.cross_entropy(logits, targets)
+        states = self.net.encode(*self.reader.read_prefixes(prefixes), *previous)
+        bounds = self.bounds(prefixes)
+        if len(self.reader.known) <= MOST_AT_ONCE:
+            logits = self.net.out(states).masked_fill(~self.mask(bounds), -torch.inf)
+            return nn.functional.cross_entropy(logits, targets)
+        logits = self.sampled_logits(states, bounds, targets)
+        return nn.functional.cross_entropy(logits, torch.zeros_like(targets))
 
-    def mask(self, prefixes):
-        """Which queries match each prefix: bool of shape (n, n_known)."""
-        bounds = torch.tensor([self.reader.matches(prefix) for prefix in prefixes])
+    def sampled_logits(self, states, bounds, targets):
+        """Logits of the targets, first, and of some others that match."""
+        sizes = bounds[:, 1:] - bounds[:, :1]
+        shares = torch.rand(len(targets), SAMPLED)
+        others = bounds[:, :1] + (shares * sizes).long()
+        columns = torch.cat([targets[:, None], others], dim=1)
+        logits = (
+            nn.functional.embedding(columns, self.net.out.weight) @ states[..., None]
+        )
+        logits = logits.squeeze(-1) + self.net.out.bias[columns]
+        # Each of the others stands for so many; the target for itself only.
+        stands_for = torch.log((sizes - 1).clamp(min=1) / SAMPLED)
+        is_target = others == targets[:, None]
+        others = (logits[:, 1:] + stands_for).masked_fill(is_target, -torch.inf)
+        return torch.cat([logits[:, :1], others], dim=1)
+
+    def bounds(self, prefixes):
+        """The range of the queries that match each prefix: int64 (n, 2)."""
+        return torch.tensor([self.reader.matches(prefix) for prefix in prefixes])
+
+    def mask(self, bounds):
+        """Which queries are in each range: bool of shape (n, n_known)."""
         places = torch.arange(len(self.reader.known))
         return (places >= bounds[:, :1]) & (places < bounds[:, 1:])
 
@@ -204,7 +229,9 @@ class Neural:
                 *self.reader.read_prefixes(prefixes[part]),
                 *self.reader.read_previous(previous[part]),
             )
-            logits = logits.masked_fill(~self.mask(prefixes[part]), -torch.inf)
+            logits = logits.masked_fill(
+                ~self.mask(self.bounds(prefixes[part])), -torch.inf
+            )
             scores, best = logits.topk(min(k, logits.shape[1]))
             found += [
                 [self.reader.known[place] for place in row[kept].tolist()]
