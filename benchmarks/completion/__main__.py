@@ -88,35 +88,28 @@ def measure_task(task, options):
         f"{len(known)} known queries",
         flush=True,
     )
-    records = []
     for name in options.systems:
         try:
-            found = list(measure_system(name, data, judge, options))
+            yield from measure_system(name, data, judge, options)
         except (NotInstalledError, WorkerFailedError) as error:
             print(f"{name} not measured: {error}", flush=True)
-            continue
-        for record in found:
-            print(f"{label(record)}: {record['quality']['MRR@10']}", flush=True)
-        records += found
-    return records
 
 
 def main(argv=None):
-    """Measure all, print tables, write the JSON file."""
+    """Measure all, print tables, write the JSON file after each system."""
     options = arguments(argv)
-    results = {"machine": machine.facts(), "tasks": {}}
-    tables = []
-    for task in options.tasks:
+    tasks = {task: [] for task in options.tasks}
+    results = {"machine": machine.facts(), "tasks": tasks}
+    path = options.cache / f"{options.name}.json"
+    for task, records in tasks.items():
         try:
-            records = measure_task(task, options)
+            for record in measure_task(task, options):
+                print(f"{label(record)}: {record['quality']['MRR@10']}", flush=True)
+                records.append(record)
+                path.write_text(json.dumps(results, indent=1))
         except ProblemUnavailableError as error:
             print(f"{task} not measured: {error}")
-            continue
-        results["tasks"][task] = records
-        if records:
-            tables.append(show(task, records))
-        path = options.cache / f"{options.name}.json"
-        path.write_text(json.dumps(results, indent=1))
+    tables = [show(task, records) for task, records in tasks.items() if records]
     print("\n\n".join(["", *tables]))
 
 
