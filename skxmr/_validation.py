@@ -36,6 +36,7 @@ __all__ = [
     "check_is_fitted",
     "check_k",
     "check_label_names",
+    "check_labels",
     "check_memory",
     "check_precision",
     "check_propensities",
@@ -438,6 +439,57 @@ def check_label_names(label_names, n_labels, n_samples):
         f"label_names has {len(label_names)} names; expected {n_labels}, one for "
         f"each label of y.{hint}"
     )
+
+
+def check_labels(labels, classes, name):
+    """Find the columns of labels.
+
+    Parameters
+    ----------
+    labels : array-like
+        Of the kind of `classes`; or of bool, one for each of them.
+    classes : ndarray of shape (n_labels,)
+        Ascending.
+    name : str
+        What to call them in messages.
+
+    Returns
+    -------
+    ndarray of int64
+        Columns, ascending, each once.
+
+    Raises
+    ------
+    ValueError
+        If one is not among the classes, or they are no vector.
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} must be a vector of labels; got the shape {array.shape}."
+        )
+    if len(array) == 0:
+        return np.empty(0, dtype=np.int64)
+    if array.dtype == bool and classes.dtype != bool:
+        if len(array) != len(classes):
+            raise ValueError(
+                f"{name} is a mask of {len(array)} labels; expected {len(classes)}."
+            )
+        return np.flatnonzero(array)
+    try:
+        places = np.searchsorted(classes, array)
+        places = np.minimum(places, len(classes) - 1)
+        strange = classes[places] != array
+    except (TypeError, np.exceptions.DTypePromotionError) as error:
+        raise ValueError(
+            f"{name} holds labels like {array[0]!r}; expected some like {classes[0]!r}."
+        ) from error
+    if np.any(strange):
+        label = array[strange].tolist()[0]
+        raise ValueError(
+            f"{name} holds {label!r}, which is no label of this classifier."
+        )
+    return np.unique(places)
 
 
 # Texts

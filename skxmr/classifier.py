@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -25,6 +25,7 @@ from skxmr._validation import (
     check_is_fitted,
     check_k,
     check_label_names,
+    check_labels,
     check_memory,
     check_precision,
     fit_context,
@@ -40,6 +41,7 @@ from skxmr.indexers import KMeansTree
 from skxmr.label_vectors import canonical_label_vectors
 from skxmr.layout import SearchLayout
 from skxmr.pruning import prune
+from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
 from skxmr.targets import make_target, scores_from_logs
 from skxmr.training import Problem
@@ -470,7 +472,9 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         shortlist = self._shortlister(X)
         return self._target.decision_function(shortlist)
 
-    def rank(self, X: MatrixLike, k: int = 10) -> Ranking:
+    def rank(
+        self, X: MatrixLike, k: int = 10, *, subset: LabelSubset | None = None
+    ) -> Ranking:
         """Find the best k labels of each row.
 
         Parameters
@@ -479,6 +483,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             Features.
         k : int, default=10
             How many labels to find for each row.
+        subset : LabelSubset, default=None
+            The labels to search among, as `subset` makes it. None searches all.
 
         Returns
         -------
@@ -490,10 +496,53 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         """
         check_k(k, "XRLinearClassifier.rank")
         X = self._check_features(X)
-        columns, log_scores = self._find(X, k)
+        columns, log_scores = self._find(X, k, subset)
         return columns, scores_from_logs(columns, log_scores)
 
-    def rank_one(self, indices: NDArray, values: NDArray, k: int = 10) -> Ranking:
+    def subset(
+        self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
+    ) -> LabelSubset:
+        """Choose labels to search among: those in stock, say, or those not blocked.
+
+        A search by it enters only nodes that lead to one of them: no place in the
+        beam is lost to others. Make it once and use it for many searches.
+
+        Parameters
+        ----------
+        allowed : array-like of labels, or of bool of shape (n_labels,), default=None
+            Columns of an indicator, or classes; or a mask of them. None allows all.
+        excluded : array-like of labels, or of bool of shape (n_labels,), default=None
+            Labels that are left out of those allowed.
+
+        Returns
+        -------
+        LabelSubset
+            To be passed to `rank` and `rank_one` of this classifier, until it is
+            fitted again.
+
+        Raises
+        ------
+        ValueError
+            If there is no such label.
+        """
+        check_is_fitted(self)
+        return LabelSubset(
+            self.layouts_,
+            None if allowed is None else self._columns(allowed, "allowed"),
+            self._columns([] if excluded is None else excluded, "excluded"),
+        )
+
+    def _columns(self, labels, name):
+        return check_labels(labels, self.classes_, name)
+
+    def rank_one(
+        self,
+        indices: NDArray,
+        values: NDArray,
+        k: int = 10,
+        *,
+        subset: LabelSubset | None = None,
+    ) -> Ranking:
         """Find the best k labels of one row, without checks: the call for serving.
 
         Parameters
@@ -505,6 +554,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             Their values; of a dense row, shape (n_features_in_,).
         k : int, default=10
             How many labels to find.
+        subset : LabelSubset, default=None
+            The labels to search among, as `subset` makes it. None searches all.
 
         Returns
         -------
@@ -514,7 +565,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         """
         if not hasattr(self, "layouts_"):
             check_is_fitted(self)
-        if len(self.layouts_) == 1 and indices is not None:
+        if len(self.layouts_) == 1 and indices is not None and subset is None:
             return rank_one(
                 self.layouts_[0],
                 indices,
@@ -532,8 +583,9 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
                 k=wanted,
                 beam_width=self.beam_width,
                 score_transform=self.score_transform,
+                allowed=allowed,
             )
-            for layout in self.layouts_
+            for layout, allowed in self._allowed(subset)
         ]
         columns, log_scores = zip(*found, strict=True)
         columns, log_scores = average_trees(columns, log_scores, k)
@@ -623,7 +675,18 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         """Count the labels that each tree is to find, for k of all trees."""
         return k if len(self.layouts_) == 1 else max(k, self._n_candidates())
 
-    def _find(self, X, k):
+    def _allowed(self, subset):
+        """Pair each tree with the bits of the nodes that a search may enter."""
+        if subset is None:
+            return [(layout, None) for layout in self.layouts_]
+        if not isinstance(subset, LabelSubset):
+            raise TypeError(
+                f"subset must be made by the method subset; got {subset!r:.50} of type "
+                f"{type(subset).__name__}."
+            )
+        return zip(self.layouts_, subset.bits_for(self.layouts_), strict=True)
+
+    def _find(self, X, k, subset=None):
         """Search all trees and combine what they find."""
         wanted = self._n_wanted(k)
         found = [
@@ -633,9 +696,10 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
                 k=wanted,
                 beam_width=self.beam_width,
                 score_transform=self.score_transform,
+                allowed=allowed,
                 n_jobs=self.n_jobs,
             )
-            for layout in self.layouts_
+            for layout, allowed in self._allowed(subset)
         ]
         columns, log_scores = zip(*found, strict=True)
         return average_trees(columns, log_scores, k)

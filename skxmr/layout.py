@@ -1,5 +1,7 @@
 """The compact layout of a trained tree, as the search reads it."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -8,6 +10,7 @@ from skxmr._cython._layout import place_runs
 from skxmr._cython._search import ROWS_OF_MARK, Searcher
 from skxmr._version import refuse_newer
 from skxmr.node_weights import NodeWeights
+from skxmr.restriction import LabelPlaces
 from skxmr.weights import LinearWeights
 
 __all__ = ["LAYOUT_VERSION", "SearchLayout"]
@@ -64,8 +67,11 @@ class SearchLayout:
         The same weights for dense queries, where such are expected.
     """
 
-    # The searcher stays out of __dict__, which is what is saved and compared.
-    __slots__ = ("__dict__", "__weakref__", "_searcher")
+    # These stay out of __dict__, which is what is saved and compared.
+    __slots__ = ("__dict__", "__weakref__", "_places", "_searcher")
+
+    _places: LabelPlaces
+    _searcher: Any
 
     by_node = None
 
@@ -135,20 +141,25 @@ class SearchLayout:
         """
         sizes = tree.level_sizes[: len(levels) + 1]
         level_starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-        offsets = [
+        by_level = [
             tree.child_offsets[level] + level_starts[level + 1]
             for level in range(len(levels))
         ]
         # The last offset of each level is the first of the next.
-        offsets = np.concatenate([*(level[:-1] for level in offsets[:-1]), offsets[-1]])
+        offsets = np.concatenate(
+            [*(level[:-1] for level in by_level[:-1]), by_level[-1]]
+        )
         kept = _kept_features(levels, n_features)
+        sorted_weights = _by_feature(
+            levels, offsets, kept, n_features, weight_precision
+        )
         layout = cls(
             n_features,
             kept,
             offsets,
             level_starts,
             np.ascontiguousarray(tree.labels, dtype=np.int32),
-            *_by_feature(levels, offsets, kept, n_features, weight_precision),
+            *sorted_weights,
             np.concatenate([level.intercepts for level in levels]),
         )
         if by_node:
@@ -173,6 +184,15 @@ class SearchLayout:
         except AttributeError:
             self._searcher = self._make_searcher()
             return self._searcher
+
+    @property
+    def places(self):
+        """Where the labels stand; found at the first restricted search, never saved."""
+        try:
+            return self._places
+        except AttributeError:
+            self._places = LabelPlaces(self)
+            return self._places
 
     def _make_searcher(self):
         return Searcher(
@@ -241,6 +261,27 @@ class SearchLayout:
         used = used.astype(np.int32)
         return self.kept_features[used] if len(self.kept_features) else used
 
+    def rows_of(self, feature):
+        """Give the first row of a feature, and the one beyond its last."""
+        place = feature
+        if len(self.kept_features):
+            place = int(np.searchsorted(self.kept_features, feature))
+            if place == len(self.kept_features) or self.kept_features[place] != feature:
+                return 0, 0
+        word, before = self.words[place // _BITS].tolist()
+        bit = place % _BITS
+        if not word >> bit & 1:
+            return 0, 0
+        used = before + (word & ((1 << bit) - 1)).bit_count()
+        return int(self.row_starts[used]), int(self.row_starts[used + 1])
+
+    def run_of(self, row):
+        """Give the slice of a row's weights and children."""
+        mark = row // ROWS_OF_MARK
+        lengths = self.run_lengths[mark * ROWS_OF_MARK : row + 1].astype(np.int64) + 1
+        start = int(self.run_marks[mark]) + int(lengths[:-1].sum())
+        return slice(start, start + int(lengths[-1]))
+
     @property
     def level_sizes(self):
         """Number of nodes of each level, from the root down."""
@@ -288,7 +329,9 @@ def _refuse_older(state):
         )
 
 
-def _by_feature(levels, child_offsets, kept_features, n_features, weight_precision):
+def _by_feature(
+    levels, child_offsets, kept_features, n_features, weight_precision
+) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
     """Sort the weights by feature, then parent, then child.
 
     Returns

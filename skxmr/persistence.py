@@ -29,7 +29,6 @@ TRUSTED_TYPES: list[str] = [
     "skxmr.node_weights.NodeWeights",
     "skxmr.prefix_index.PrefixIndex",
     "skxmr.prefix_ranker.PrefixRanker",
-    "skxmr.restriction.LabelPlaces",
     "skxmr.retrieval.TextRetriever",
     "skxmr.successors.Successors",
     "skxmr.targets.ClassTarget",

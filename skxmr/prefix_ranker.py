@@ -5,7 +5,6 @@ from scipy import sparse
 
 from skxmr.ensembles import average_trees
 from skxmr.lean import LeanTransformer
-from skxmr.restriction import LabelPlaces
 from skxmr.search import search_one
 
 __all__ = ["PrefixRanker"]
@@ -28,7 +27,6 @@ class PrefixRanker:
         self.before = before
         self.typed = typed
         self.classifier = classifier
-        self.places = [LabelPlaces.of_layout(one) for one in classifier.layouts_]
 
     @classmethod
     def learn(
@@ -85,11 +83,9 @@ class PrefixRanker:
                 k=k,
                 beam_width=self.classifier.beam_width,
                 score_transform=self.classifier.score_transform,
-                allowed=places.allow(ranges),
+                allowed=layout.places.allow(ranges),
             )
-            for layout, places in zip(
-                self.classifier.layouts_, self.places, strict=True
-            )
+            for layout in self.classifier.layouts_
         ]
         columns, log_scores = zip(*found, strict=True)
         columns, log_scores = average_trees(columns, log_scores, k)

@@ -1,10 +1,10 @@
-"""Which nodes of a tree a search may enter, for searches among some labels only."""
+"""Searches among some labels only: which nodes of a tree they may enter."""
 
 import numpy as np
 
-from skxmr._cython._completion import allow_ranges
+from skxmr._cython._restriction import allow_ranges, forbid
 
-__all__ = ["LabelPlaces"]
+__all__ = ["LabelPlaces", "LabelSubset"]
 
 
 class LabelPlaces:
@@ -12,25 +12,28 @@ class LabelPlaces:
 
     Parameters
     ----------
+    layout : SearchLayout
+
+    Attributes
+    ----------
     nodes : ndarray of shape (n_labels,), int32
         The node of each label (column), as the layout numbers nodes.
     parents : ndarray of shape (n_nodes,), int32
         The parent of each node; of the root, itself.
     """
 
-    def __init__(self, nodes, parents):
-        self.nodes = nodes
-        self.parents = parents
-
-    @classmethod
-    def of_layout(cls, layout):
-        """Find the places of the labels of a `SearchLayout`."""
-        nodes = np.empty(layout.n_labels, dtype=np.int32)
+    def __init__(self, layout):
+        self.nodes = np.empty(layout.n_labels, dtype=np.int32)
         first = int(layout.level_starts[-1])
-        nodes[layout.labels] = np.arange(first, first + layout.n_labels)
+        self.nodes[layout.labels] = np.arange(first, first + layout.n_labels)
+        self.child_offsets = layout.child_offsets
         n_children = np.diff(layout.child_offsets)
         parents = np.repeat(np.arange(len(n_children), dtype=np.int32), n_children)
-        return cls(nodes, np.concatenate([np.zeros(1, dtype=np.int32), parents]))
+        self.parents = np.concatenate([np.zeros(1, dtype=np.int32), parents])
+
+    def allow_all(self):
+        """Give a set bit to each node: node i's is bit i % 64 of word i // 64."""
+        return np.full(-(-len(self.parents) // 64), ~np.uint64(0))
 
     def allow(self, ranges):
         """Mark the nodes that lead to the labels in some ranges of columns.
@@ -43,11 +46,75 @@ class LabelPlaces:
         Returns
         -------
         ndarray of uint64, or None
-            A bit for each node: node i's is bit i % 64 of word i // 64. None where
-            the ranges hold all labels.
+            A bit for each node. None where the ranges hold all labels.
         """
         if len(ranges) == 1 and ranges[0, 1] - ranges[0, 0] == len(self.nodes):
             return None
         allowed = np.zeros(-(-len(self.parents) // 64), dtype=np.uint64)
         allow_ranges(ranges, self.nodes, self.parents, allowed)
         return allowed
+
+    def forbid(self, columns, allowed):
+        """Clear the bits of labels, in place, and of nodes that lead to none any more.
+
+        Parameters
+        ----------
+        columns : ndarray of int64
+        allowed : ndarray of uint64
+        """
+        forbid(columns, self.nodes, self.parents, self.child_offsets, allowed)
+
+
+class LabelSubset:
+    """Some of the labels of a fitted classifier, made ready to search among them.
+
+    Made by `XRLinearClassifier.subset` or `TextRetriever.subset`. It belongs to the
+    classifier that made it; it does not change, and many threads can search by it.
+
+    Parameters
+    ----------
+    layouts : sequence of SearchLayout
+        Of each tree.
+    allowed : ndarray of int64 or None
+        Columns, ascending; None for all.
+    excluded : ndarray of int64
+        Columns.
+
+    Attributes
+    ----------
+    bits : tuple of ndarray of uint64
+        For each tree, which nodes lead to an allowed label.
+    """
+
+    def __init__(self, layouts, allowed, excluded):
+        self.bits = tuple(_bits(layout, allowed, excluded) for layout in layouts)
+        self._layouts = tuple(layouts)
+
+    def bits_for(self, layouts):
+        """Give the bits, if these are the trees that they were made for.
+
+        Raises
+        ------
+        ValueError
+            If they are others.
+        """
+        same = len(layouts) == len(self._layouts) and all(
+            one is other for one, other in zip(layouts, self._layouts, strict=True)
+        )
+        if not same:
+            raise ValueError(
+                "The subset of labels was made by another classifier, or before this "
+                "one was fitted again; make it anew."
+            )
+        return self.bits
+
+
+def _bits(layout, allowed, excluded):
+    places = layout.places
+    bits = None
+    if allowed is not None:
+        bits = places.allow(np.stack([allowed, allowed + 1], axis=1))
+    if bits is None:
+        bits = places.allow_all()
+    places.forbid(excluded, bits)
+    return bits

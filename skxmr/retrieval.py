@@ -1,22 +1,26 @@
 """From text to labels with names: the first application."""
 
+from numbers import Real
 from typing import Self
 
-import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import make_union
 
-from skxmr._typing import Matrix, MatrixLike, Ranking, Texts
+from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
     HasMethods,
+    Interval,
     check_documents,
     check_is_fitted,
     check_k,
+    check_labels,
     fit_context,
 )
 from skxmr.classifier import XRLinearClassifier
+from skxmr.explanation import Explanation, explain_label
+from skxmr.label_texts import with_label_texts
 from skxmr.lean import LeanTransformer
+from skxmr.restriction import LabelSubset
 from skxmr.text import CharNgramTfidf, WordNgramTfidf
 
 __all__ = ["TextRetriever"]
@@ -35,8 +39,10 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
     vectorizer : transformer, default=None
         Turns texts into sparse features. None stands for word 1- and 2-grams beside
         character trigrams.
-    classifier : estimator, default=None
+    classifier : XRLinearClassifier, default=None
         Ranks labels. None stands for ``XRLinearClassifier()``.
+    label_text_weight : float, default=1.0
+        How much a label's own text weighs in training, beside a text that has it.
 
     Attributes
     ----------
@@ -71,16 +77,23 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "classifier": [HasMethods(["fit", "rank", "rank_one"]), None],
+        "label_text_weight": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, vectorizer=None, classifier=None):
+    def __init__(self, vectorizer=None, classifier=None, *, label_text_weight=1.0):
         self.vectorizer = vectorizer
         self.classifier = classifier
+        self.label_text_weight = label_text_weight
 
     # The stages are validated by their own fits.
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self, texts: Texts, y: MatrixLike, *, label_texts: Texts | None = None
+        self,
+        texts: Texts,
+        y: MatrixLike,
+        *,
+        label_texts: Texts | None = None,
+        relevance: MatrixLike | None = None,
     ) -> Self:
         """Learn from texts and their labels.
 
@@ -93,7 +106,12 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             An indicator of 0 and 1, or class labels of any type.
         label_texts : sequence of str of shape (n_labels,), default=None
             A text for each label: its name, and (unless empty) one more training row
-            for it. For 1-D y, in the order of the sorted classes.
+            for it: so that a label without any other can be found too. For 1-D y, in
+            the order of the sorted classes.
+        relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
+                default=None
+            How much each label of a text weighs in training: a positive number
+            wherever y has a label (for 1-D y, of each text). None weighs all alike.
 
         Returns
         -------
@@ -110,10 +128,16 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         names = None
         if label_texts is not None:
             names = check_documents(label_texts, "label_texts")
-            texts, y = _with_label_rows(texts, y, names)
+            texts, y, relevance = with_label_texts(
+                texts, y, names, relevance, self.label_text_weight
+            )
         vectorizer = self._make_vectorizer()
         classifier = self._make_classifier()
-        classifier.fit(vectorizer.fit_transform(texts), y)
+        X = vectorizer.fit_transform(texts)
+        if relevance is None:
+            classifier.fit(X, y)
+        else:
+            classifier.fit(X, y, relevance=relevance)
         self.vectorizer_ = vectorizer
         self.classifier_ = classifier
         self.classes_ = classifier.classes_
@@ -134,7 +158,53 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             return clone(self.classifier)
         return XRLinearClassifier()
 
-    def search(self, text: str, k: int = 10) -> list[tuple]:
+    def subset(
+        self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
+    ) -> LabelSubset:
+        """Choose labels to search among: those in stock, say, or those not blocked.
+
+        Parameters
+        ----------
+        allowed : array-like of labels, or of bool of shape (n_labels,), default=None
+            Columns of an indicator, or classes; or a mask of them. None allows all.
+        excluded : array-like of labels, or of bool of shape (n_labels,), default=None
+            Labels that are left out of those allowed.
+
+        Returns
+        -------
+        LabelSubset
+            To be passed to `search` and `search_batch` as `allowed`, as often as one
+            likes, until the next fit.
+
+        Raises
+        ------
+        ValueError
+            If there is no such label.
+        """
+        check_is_fitted(self)
+        return self.classifier_.subset(allowed, excluded)
+
+    def _subset(self, allowed, excluded):
+        """Make a subset of what a search was given; None for all labels."""
+        if allowed is None and excluded is None:
+            return None
+        if isinstance(allowed, LabelSubset):
+            if excluded is not None:
+                raise ValueError(
+                    "excluded is given beside a subset that is made already; give both "
+                    "to the method subset."
+                )
+            return allowed
+        return self.subset(allowed, excluded)
+
+    def search(
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | ArrayLike | None = None,
+        excluded: ArrayLike | None = None,
+    ) -> list[tuple]:
         """Find the best labels for one text.
 
         Parameters
@@ -143,6 +213,12 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             What to find labels for.
         k : int, default=10
             The most labels to find.
+        allowed : LabelSubset, or array-like of labels, default=None
+            The labels to search among: what `subset` makes, which is fast, or labels
+            or a mask as it takes them. No other is returned, nor takes a place in the
+            beam.
+        excluded : array-like of labels, default=None
+            Labels that are not to be found.
 
         Returns
         -------
@@ -156,7 +232,7 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         TypeError
             If `text` is no string, or `k` no integer.
         ValueError
-            If `k` is less than 1.
+            If `k` is less than 1, or there is no such label.
         """
         # The checks of scikit-learn cost as much as the search.
         if not hasattr(self, "classifier_"):
@@ -168,7 +244,12 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
                 f"text must be a string; got a {type(text).__name__}. Many texts go "
                 f"to search_batch."
             )
-        columns, scores = self.classifier_.rank_one(*self._lean.transform_one(text), k)
+        features = self._lean.transform_one(text)
+        subset = self._subset(allowed, excluded)
+        if subset is None:
+            columns, scores = self.classifier_.rank_one(*features, k)
+        else:
+            columns, scores = self.classifier_.rank_one(*features, k, subset=subset)
         columns = columns[columns >= 0]
         labels = self.classes_[columns].tolist()
         return list(
@@ -180,7 +261,14 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             return [self.label_texts_[column] for column in columns.tolist()]
         return [label if isinstance(label, str) else None for label in labels]
 
-    def search_batch(self, texts: Texts, k: int = 10) -> Ranking:
+    def search_batch(
+        self,
+        texts: Texts,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | ArrayLike | None = None,
+        excluded: ArrayLike | None = None,
+    ) -> Ranking:
         """Find the best labels for many texts.
 
         Parameters
@@ -189,6 +277,10 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
             What to find labels for.
         k : int, default=10
             The most labels to find for each.
+        allowed : LabelSubset, or array-like of labels, default=None
+            The labels to search among, as in `search`.
+        excluded : array-like of labels, default=None
+            Labels that are not to be found.
 
         Returns
         -------
@@ -200,9 +292,58 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         """
         check_k(k, "TextRetriever.search_batch")
         X = self._transform(texts)
-        return self.classifier_.rank(X, k)
+        subset = self._subset(allowed, excluded)
+        if subset is None:
+            return self.classifier_.rank(X, k)
+        return self.classifier_.rank(X, k, subset=subset)
 
     rank = search_batch
+
+    def explain(self, text: str, label: object, *, tree: int = 0) -> Explanation:
+        """Explain the score of a label: node by node along the path to it.
+
+        Parameters
+        ----------
+        text : str
+            What the label is found for, or is not.
+        label : object
+            A column of an indicator, or a class.
+        tree : int, default=0
+            Which of several trees.
+
+        Returns
+        -------
+        Explanation
+            For each node: the n-grams and weights that sum to its margin, its
+            transformed score, and the product of scores so far; the last is what
+            `search` gives the label, if its beam reaches it. ``print`` shows it.
+
+        Raises
+        ------
+        TypeError
+            If `text` is no string.
+        ValueError
+            If there is no such label or tree.
+        """
+        check_is_fitted(self)
+        (text,) = check_documents([text], "text")
+        columns = check_labels([label], self.classes_, "label")
+        classifier = self.classifier_
+        if not 0 <= tree < len(classifier.layouts_):
+            raise ValueError(
+                f"tree={tree!r}; expected a number from 0 to "
+                f"{len(classifier.layouts_) - 1}."
+            )
+        (name,) = self._names(columns, [label])
+        return explain_label(
+            classifier.layouts_[tree],
+            self._lean.transform_one(text),
+            int(columns[0]),
+            score_transform=classifier.score_transform,
+            label=label,
+            name=name,
+            feature_names=self.vectorizer_.get_feature_names_out(),
+        )
 
     def predict(self, texts: Texts) -> Matrix:
         """Predict labels.
@@ -262,22 +403,3 @@ class TextRetriever(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _with_label_rows(texts, y, label_texts):
-    """Add each label's text that is not empty as one more row for that label."""
-    shape = np.shape(y)
-    labels = np.arange(shape[1]) if len(shape) == 2 else np.unique(y)
-    if len(label_texts) != len(labels):
-        raise ValueError(
-            f"label_texts has {len(label_texts)} texts; expected {len(labels)}, one "
-            f"for each label of y."
-        )
-    named = np.array([bool(text.strip()) for text in label_texts])
-    texts = [*texts, *(text for text in label_texts if text.strip())]
-    if len(shape) == 1:
-        return texts, np.concatenate([y, labels[named]])
-    own = sparse.eye_array(len(labels), dtype=np.int8, format="csr")[named]
-    if sparse.issparse(y):
-        return texts, sparse.vstack([y, own.astype(y.dtype)], format="csr")
-    return texts, np.vstack([y, own.toarray()])

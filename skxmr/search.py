@@ -31,13 +31,22 @@ class _Task:
     beam_width: int
     score_transform: str
     names: np.ndarray
+    allowed: np.ndarray | None = None
 
     def detached(self):
         return self
 
 
 def beam_search(
-    X, layout, *, k, beam_width, score_transform, wanted="labels", n_jobs=None
+    X,
+    layout,
+    *,
+    k,
+    beam_width,
+    score_transform,
+    wanted="labels",
+    allowed=None,
+    n_jobs=None,
 ):
     """Find the best labels, or nodes of the last level, for each row.
 
@@ -62,6 +71,8 @@ def beam_search(
     wanted : {"labels", "nodes"}
         Whether columns of labels or, for a layout of upper levels only, nodes of
         its last level (counted from 0) are returned.
+    allowed : ndarray of uint64, or None
+        A bit for each node, as in `search_one`. Dense rows are then compressed.
     n_jobs : int or None
 
     Returns
@@ -78,6 +89,7 @@ def beam_search(
         layout.widest_level if beam_width is None else beam_width,
         score_transform,
         layout.labels if wanted == "labels" else np.empty(0, dtype=np.int32),
+        allowed,
     )
     slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=_MIN_ROWS_OF_A_TASK)
     if len(slices) <= 1:
@@ -90,7 +102,7 @@ def beam_search(
 def _search_task(task):
     X = task.X
     if isinstance(X, DenseRows):
-        if task.layout.by_node is not None:
+        if task.layout.by_node is not None and task.allowed is None:
             return _run_dense(task)
         X = X.to_compressed()
     columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
@@ -102,7 +114,7 @@ def _search_task(task):
         task.beam_width,
         TRANSFORMS[task.score_transform],
         len(task.names) > 0,
-        None,
+        task.allowed,
         columns,
         scores,
     )
@@ -125,8 +137,8 @@ def search_one(
     allowed : ndarray of shape (n_words,), uint64, or None
         A bit for each node as the layout numbers them, level by level, the root 0:
         node i is bit ``i % 64`` of word ``i // 64``. Nodes whose bit is not set are
-        never scored, followed or returned. None allows all; of a dense row no
-        others can be asked for.
+        never scored, followed or returned. None allows all. A dense row is
+        compressed where not all are allowed.
 
     Returns
     -------
@@ -136,13 +148,11 @@ def search_one(
     Raises
     ------
     ValueError
-        If `allowed` has no bit for some node, or is given for a dense row.
+        If `allowed` has no bit for some node.
     """
     if beam_width is None:
         beam_width = layout.widest_level
-    if indices is None and layout.by_node is not None:
-        if allowed is not None:
-            raise ValueError("allowed is given for a dense row; expected a sparse one.")
+    if indices is None and layout.by_node is not None and allowed is None:
         rows = DenseRows(values[np.newaxis])
         return _run_dense(
             _Task(rows, layout, k, beam_width, score_transform, layout.labels)

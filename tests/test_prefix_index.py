@@ -195,39 +195,8 @@ def test_best_of_sums_refuses_what_does_not_fit():
         run([0], [1], n_lists=65)
 
 
-@given(st.data())
-def test_allow_ranges_equals_a_slow_twin(data):
-    n_nodes = data.draw(st.integers(1, 200))
-    parents = [0] + [data.draw(st.integers(0, i - 1)) for i in range(1, n_nodes)]
-    n_labels = data.draw(st.integers(1, n_nodes))
-    nodes = data.draw(st.permutations(range(n_nodes)))[:n_labels]
-    bounds = sorted(data.draw(st.lists(st.integers(0, n_labels), max_size=4)))
-    ranges = np.array(bounds[: len(bounds) // 2 * 2], dtype=np.int64).reshape(-1, 2)
-    allowed = np.zeros(-(-n_nodes // 64), dtype=np.uint64)
-    kernel.allow_ranges(
-        ranges,
-        np.array(nodes, dtype=np.int32),
-        np.array(parents, dtype=np.int32),
-        allowed,
-    )
-    expected = set()
-    for rank in ranks_in(ranges):
-        node = nodes[rank]
-        expected |= {node, 0}
-        while node:
-            node = parents[node]
-            expected.add(node)
-    bits = np.unpackbits(allowed.view(np.uint8), bitorder="little")
-    assert set(np.flatnonzero(bits).tolist()) == expected
-
-
 def test_kernels_refuse_ranges_beyond_the_queries():
     ranges = np.array([[0, 4]])
-    nodes, parents = np.arange(1, 4, dtype=np.int32), np.zeros(4, dtype=np.int32)
-    with pytest.raises(ValueError, match="beyond"):
-        kernel.allow_ranges(ranges, nodes, parents, np.zeros(1, dtype=np.uint64))
-    with pytest.raises(ValueError, match="fewer bits"):
-        kernel.allow_ranges(ranges, nodes, parents, np.zeros(0, dtype=np.uint64))
     values, best = np.ones(3), np.empty(2, dtype=np.int64)
     with pytest.raises(ValueError, match="beyond"):
         kernel.best_in_ranges(ranges, values, np.ones(1), np.empty(2), best)

@@ -1,6 +1,6 @@
 """What a completion walks: ranges of sorted queries, and sums of sparse scores."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from skxmr._cython._beam cimport Heap, push, sort
 
@@ -112,29 +112,6 @@ def best_of_sums(
             push(&found, rank, rank, total)
         sort(&found)
     return found.size
-
-
-def allow_ranges(
-    const int64_t[:, ::1] ranges,   # IN (n_ranges, 2)
-    const int32_t[::1] nodes,       # IN (n_labels,): the node of each label
-    const int32_t[::1] parents,     # IN (n_nodes,): of the root, 0
-    uint64_t[::1] allowed,          # OUT (n_words,), zeros: bits of nodes
-):
-    """Set the bits of the nodes in some ranges, and of all above them."""
-    cdef int64_t i, rank, node, n_nodes = parents.shape[0]
-    if allowed.shape[0] * 64 < n_nodes or n_nodes == 0:
-        raise ValueError("allowed has fewer bits than there are nodes.")
-    for i in range(ranges.shape[0]):
-        if ranges[i, 0] < 0 or ranges[i, 1] > nodes.shape[0]:
-            raise ValueError("A range goes beyond the queries.")
-        with nogil:
-            for rank in range(ranges[i, 0], ranges[i, 1]):
-                node = nodes[rank]
-                while 0 <= node < n_nodes and not (
-                    allowed[node >> 6] >> (node & 63)
-                ) & 1:
-                    allowed[node >> 6] |= <uint64_t>1 << (node & 63)
-                    node = parents[node]
 
 
 # Prefixes that are near in spelling

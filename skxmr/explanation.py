@@ -1,0 +1,192 @@
+"""Why a label has its score: the weights on the path to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+__all__ = ["Explanation", "NodeScore", "Term", "explain_label"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """What one feature adds to a node's margin.
+
+    Parameters
+    ----------
+    feature : int
+        Its column.
+    name : str or None
+        Its name, such as the n-gram.
+    value : float
+        Its value in the row.
+    weight : float
+        Its weight at the node.
+    """
+
+    feature: int
+    name: str | None
+    value: float
+    weight: float
+
+    @property
+    def product(self) -> float:
+        """Value times weight."""
+        return self.value * self.weight
+
+
+@dataclass(frozen=True)
+class NodeScore:
+    """How one node on the path is scored.
+
+    Parameters
+    ----------
+    level : int
+        From 1, below the root, to the depth of the tree: the label itself.
+    n_labels : int
+        How many labels the node leads to.
+    terms : tuple of Term
+        Those with a weight at the node, of largest influence first.
+    intercept : float
+        Infinite where there was nothing to learn: the node always holds, or never.
+    score : float
+        The transformed margin, between 0 and 1.
+    path_score : float
+        The product of the scores from the root to here.
+    """
+
+    level: int
+    n_labels: int
+    terms: tuple[Term, ...]
+    intercept: float
+    score: float
+    path_score: float
+
+    @property
+    def margin(self) -> float:
+        """The intercept and the products of all terms."""
+        return self.intercept + sum(term.product for term in self.terms)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a label has its score in one tree: the nodes on the path to it.
+
+    ``str()`` shows them with the terms of most influence.
+
+    Parameters
+    ----------
+    label : object
+        Column of an indicator, or class.
+    name : str or None
+    path : tuple of NodeScore
+        From the first level to the label.
+    """
+
+    label: object
+    name: str | None
+    path: tuple[NodeScore, ...]
+
+    @property
+    def score(self) -> float:
+        """The label's score: the product of the scores of all nodes."""
+        return self.path[-1].path_score
+
+    def __str__(self) -> str:
+        lines = [f"{self.label} {self.name or ''}".rstrip() + f": {self.score:.4f}"]
+        for node in self.path:
+            lines.append(
+                f"level {node.level}, {node.n_labels:,} labels: score {node.score:.4f}"
+                f" of margin {node.margin:+.3f}, product {node.path_score:.4f}"
+            )
+            lines += [
+                f"    {term.product:+.3f}  {term.name or term.feature} "
+                f"({term.value:.3f} x {term.weight:+.3f})"
+                for term in node.terms[:_MOST_SHOWN]
+            ]
+            if len(node.terms) > _MOST_SHOWN:
+                rest = sum(term.product for term in node.terms[_MOST_SHOWN:])
+                lines.append(f"    {rest:+.3f}  {len(node.terms) - _MOST_SHOWN} more")
+            lines.append(f"    {node.intercept:+.3f}  intercept")
+        return "\n".join(lines)
+
+
+_MOST_SHOWN = 8
+
+
+def explain_label(
+    layout, features, column, *, score_transform, label, name, feature_names
+):
+    """Follow the path to a label and score each node on it.
+
+    Parameters
+    ----------
+    layout : SearchLayout
+    features : (indices, values)
+        Of one row: int32 and float32, of shape (nnz,).
+    column : int
+    score_transform : str
+    label, name : object
+        What to call the label.
+    feature_names : sequence of str or None
+
+    Returns
+    -------
+    Explanation
+    """
+    rows = [
+        (feature, value, *layout.rows_of(feature))
+        for feature, value in zip(*map(np.ndarray.tolist, features), strict=True)
+    ]
+    path, product = [], 1.0
+    nodes = _path_to(layout, column)
+    for level, (parent, node) in enumerate(pairwise(nodes), 1):
+        child = node - int(layout.child_offsets[parent])
+        terms = _terms(layout, rows, parent, child, feature_names)
+        intercept = float(layout.intercepts[node - 1])
+        margin = intercept + sum(term.product for term in terms)
+        score = _transformed(margin, score_transform)
+        product *= score
+        n_labels = _count_labels(layout, node)
+        path.append(NodeScore(level, n_labels, terms, intercept, score, product))
+    return Explanation(label, name, tuple(path))
+
+
+def _path_to(layout, column):
+    nodes = [int(layout.places.nodes[column])]
+    while nodes[-1] > 0:
+        nodes.append(int(layout.places.parents[nodes[-1]]))
+    return nodes[::-1]
+
+
+def _terms(layout, rows, parent, child, feature_names: Sequence[str] | None):
+    found = []
+    for feature, value, first, stop in rows:
+        row = first + int(np.searchsorted(layout.parents[first:stop], parent))
+        if row == stop or layout.parents[row] != parent:
+            continue
+        run = layout.run_of(row)
+        entry = run.start + int(np.searchsorted(layout.children[run], child))
+        if entry < run.stop and layout.children[entry] == child:
+            weight = float(layout.weights[entry])
+            name = None if feature_names is None else str(feature_names[feature])
+            found.append(Term(feature, name, value, weight))
+    return tuple(sorted(found, key=lambda term: -abs(term.product)))
+
+
+def _count_labels(layout, node):
+    first, last = node, node
+    while first < len(layout.child_offsets) - 1:
+        first, last = (
+            int(layout.child_offsets[first]),
+            int(layout.child_offsets[last + 1]) - 1,
+        )
+    return last - first + 1
+
+
+def _transformed(margin, transform):
+    if transform == "sigmoid":
+        return float(np.exp(-np.logaddexp(0, -margin)))
+    power = int(transform[1])
+    return float(np.exp(-(max(0.0, 1.0 - margin) ** power)))
