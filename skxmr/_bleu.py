@@ -33,9 +33,9 @@ def sentence_bleu(truth, sentence):
     float
         In [0, 1].
     """
-    matches = [_count_matches(truth, sentence, n) for n in range(1, LONGEST + 1)]
-    if matches[0] == 0:
+    if set(truth).isdisjoint(sentence):
         return 0.0
+    matches = [_count_matches(truth, sentence, n) for n in range(1, LONGEST + 1)]
     logs = [
         math.log((n_matches or EPSILON) / max(1, len(sentence) - n + 1))
         for n, n_matches in enumerate(matches, start=1)

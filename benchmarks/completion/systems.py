@@ -1,0 +1,67 @@
+"""The systems that are compared, and their settings."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PEERS = HERE.parent / "peers"
+
+# The classifier's order first, counts for what it has not looked at.
+ALONE = {"classifier_weight": 1e9}
+# All that a beam of 10 over leaves of 100 can reach.
+FILTERED = {"n_asked": 1000}
+TREES = {
+    "k-means": {"trie_depth": 0},
+    **{f"hybrid {depth}": {"trie_depth": depth} for depth in range(1, 6)},
+    "must-link 3": {"trie_depth": 3, "top": "must-link"},
+}
+TRIE = {"trie": {"trie_depth": None}}
+
+
+@dataclass(frozen=True)
+class System:
+    """One training and what is asked of it.
+
+    Attributes
+    ----------
+    worker : str
+        ``workers/<worker>_worker.py``.
+    peer : str or None
+        Whose environment it needs; None for skxmr's own.
+    settings : dict
+        Of training.
+    variants : dict of str to dict
+        Settings that need no other training, by name; the first has what the
+        settings say.
+    """
+
+    worker: str
+    peer: str | None = None
+    settings: dict = field(default_factory=dict)
+    variants: dict = field(default_factory=lambda: {"default": {}})
+
+    @property
+    def script(self):
+        return HERE / "workers" / f"{self.worker}_worker.py"
+
+    @property
+    def requirements(self):
+        return None if self.peer is None else PEERS / self.peer / "requirements.txt"
+
+
+def own(tree):
+    """A completer along a tree: blended with counts, alone, and searched freely."""
+    variants = {"blended": {}, "alone": ALONE, "filtered": FILTERED}
+    return System("skxmr", None, {"kind": "query", "tree": tree}, variants)
+
+
+SYSTEMS = {
+    "popularity": System("skxmr", None, {"kind": "popular"}),
+    "bigram": System("skxmr", None, {"kind": "bigram"}),
+    "counts": System("skxmr", None, {"kind": "query", "classifier_weight": 0}),
+    **{name: own(tree) for name, tree in (TREES | TRIE).items()},
+    # The same with n-grams that weigh the same wherever they start.
+    **{f"{name}, plain": own(tree | {"plain": True}) for name, tree in TREES.items()},
+    "pecos": System("pecos", "pecos", {"n_asked": 1000}),
+    "neural": System("neural", "torch"),
+}
