@@ -4,7 +4,9 @@ from skxmr import baselines, datasets, metrics, persistence
 from skxmr._version import __version__
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completion import QueryCompleter
+from skxmr.fusion import RankFusion
 from skxmr.indexers import KMeansTree
+from skxmr.neighbors import NeighborRanker
 from skxmr.ranking import rank
 from skxmr.retrieval import TextRetriever
 from skxmr.text import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
@@ -15,8 +17,10 @@ __all__ = [
     "CharNgramTfidf",
     "KMeansTree",
     "LabelTree",
+    "NeighborRanker",
     "PrefixWeightedCharTfidf",
     "QueryCompleter",
+    "RankFusion",
     "TextRetriever",
     "TrieTreeHybrid",
     "WordNgramTfidf",

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import check_consistent_length as check_lengths
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -18,6 +19,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.metaestimators import _BaseComposition as Composition
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklearn.utils.validation import check_memory as _check_memory
@@ -26,6 +28,7 @@ from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
 
 __all__ = [
+    "Composition",
     "HasMethods",
     "Interval",
     "Options",
@@ -37,10 +40,12 @@ __all__ = [
     "check_k",
     "check_label_names",
     "check_labels",
+    "check_lengths",
     "check_memory",
     "check_precision",
     "check_propensities",
     "check_relevance",
+    "check_weights",
     "fit_context",
     "indicator_pattern",
     "public_csr",
@@ -49,6 +54,7 @@ __all__ = [
     "validate_features",
     "validate_features_and_target",
     "validate_parameter_constraints",
+    "validate_target",
 ]
 
 _LEARNED_FROM_X = ("n_features_in_", "feature_names_in_")
@@ -76,6 +82,43 @@ def check_k(k, caller):
     """
     at_least_one = Interval(Integral, 1, None, closed="left")
     validate_parameter_constraints({"k": [at_least_one]}, {"k": k}, caller)
+
+
+def check_weights(weights, n_weights):
+    """Check how much each of some estimators counts.
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_weights,), or None
+        None counts all alike.
+    n_weights : int
+
+    Returns
+    -------
+    ndarray of shape (n_weights,), float64
+        They sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer, or one is negative, or none is positive.
+    """
+    if weights is None:
+        return np.full(n_weights, 1 / n_weights)
+    checked = check_array(
+        weights, dtype=np.float64, ensure_2d=False, input_name="weights"
+    )
+    if checked.shape != (n_weights,):
+        raise ValueError(
+            f"weights has the shape {checked.shape}; expected ({n_weights},), one for "
+            f"each estimator."
+        )
+    if (checked < 0).any() or checked.sum() == 0:
+        raise ValueError(
+            f"weights must not be negative, and one at least positive; got "
+            f"{checked.tolist()}."
+        )
+    return checked / checked.sum()
 
 
 def check_propensities(propensities):
@@ -183,6 +226,14 @@ def validate_features_and_target(estimator, X, y):
         name: getattr(probe, name) for name in _LEARNED_FROM_X if hasattr(probe, name)
     }
     return _rows(X), y, learned
+
+
+def validate_target(estimator, y):
+    """Check y alone, for estimators of which others check X."""
+    _refuse_corrupt(y)
+    return validate_data(
+        copy.copy(estimator), X="no_validation", y=y, multi_output=True
+    )
 
 
 def _refuse_corrupt(matrix):

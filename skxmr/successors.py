@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
+from skxmr._sparse import keep_largest
 
 __all__ = ["Successors", "count_successors", "reversed_links", "smooth"]
 
@@ -179,16 +180,16 @@ def smooth(counts, *, n_neighbors, weight, most_successors):
     if n_neighbors == 0 or weight == 0 or counts.nnz == 0:
         return counts
     vectors = _row_vectors(counts)
-    compared = _keep_largest(sparse.csr_array(vectors.T), _MOST_COMPARED)
+    compared = keep_largest(sparse.csr_array(vectors.T), _MOST_COMPARED)
     shares = _scaled_rows(counts, counts.sum(axis=1))
     parts = []
     for start in range(0, counts.shape[0], _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, counts.shape[0]))
         alike = sparse.csr_array(vectors[rows] @ compared)
         alike = _without_self(alike, rows)
-        nearest = _keep_largest(alike, n_neighbors)
+        nearest = keep_largest(alike, n_neighbors)
         nearest = _scaled_rows(nearest, nearest.sum(axis=1))
-        spread = _keep_largest(sparse.csr_array(nearest @ shares), most_successors)
+        spread = keep_largest(sparse.csr_array(nearest @ shares), most_successors)
         parts.append(counts[rows] + weight * spread)
     return sparse.vstack(parts, format="csr")
 
@@ -215,22 +216,6 @@ def _without_self(alike, rows):
     row, column = pairs.coords
     other = rows[row] != column
     return _sum_pairs(pairs.data[other], row[other], column[other], alike.shape)
-
-
-def _keep_largest(matrix, n_kept):
-    """Keep the largest entries of each row; of equal ones, those that come first."""
-    sizes = np.diff(matrix.indptr)
-    if sizes.max(initial=0) <= n_kept:
-        return matrix
-    matrix.sort_indices()
-    rows = np.repeat(np.arange(len(sizes)), sizes)
-    order = np.lexsort((-matrix.data, rows))
-    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], sizes)
-    kept = np.sort(order[place < n_kept])
-    offsets = np.concatenate([[0], np.cumsum(np.minimum(sizes, n_kept))])
-    return sparse.csr_array(
-        (matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape
-    )
 
 
 def _sum_pairs(values, rows, columns, shape):

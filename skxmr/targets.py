@@ -10,7 +10,13 @@ from skxmr._validation import (
     target_kind,
 )
 
-__all__ = ["ClassTarget", "IndicatorTarget", "make_target", "scores_from_logs"]
+__all__ = [
+    "ClassTarget",
+    "IndicatorTarget",
+    "logs_of_scores",
+    "make_target",
+    "scores_from_logs",
+]
 
 
 _LEAST_FOUND = np.finfo(np.float32).tiny
@@ -65,6 +71,23 @@ def scores_from_logs(columns, log_scores):
     scores = np.minimum(np.maximum(scores, _LEAST_FOUND), _MOST_FOUND)
     scores[columns < 0] = 0
     return scores
+
+
+def logs_of_scores(columns, scores):
+    """Turn scores into logarithms, as a target takes them.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, k), int64
+    scores : ndarray of shape (n_samples, k)
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples, k), int64
+    log_scores : ndarray of shape (n_samples, k), float64
+    """
+    with np.errstate(divide="ignore"):
+        return columns, np.log(scores, dtype=np.float64)
 
 
 class IndicatorTarget:
@@ -161,12 +184,12 @@ class ClassTarget:
         -------
         ndarray of shape (n_samples,)
         """
-        columns, _ = shortlist(1)
+        columns, _ = _one_always(*shortlist(1))
         return self.classes[columns[:, 0]]
 
     def predict_proba(self, shortlist):
         """Return the candidates' scores, scaled to sum to 1 in each row."""
-        columns, log_scores = shortlist()
+        columns, log_scores = _one_always(*shortlist())
         # Relative to the best, so that no row sums to 0.
         scores = np.exp(log_scores - log_scores[:, :1])
         scores /= scores.sum(axis=1, keepdims=True)
@@ -179,3 +202,13 @@ class ClassTarget:
         """Return scores by class; for two classes, second minus first."""
         scores = self.predict_proba(shortlist)
         return scores[:, 1] - scores[:, 0] if self.n_labels == 2 else scores
+
+
+def _one_always(columns, log_scores):
+    """Let the first class win where none is found."""
+    nothing = columns[:, 0] < 0
+    if nothing.any():
+        columns, log_scores = columns.copy(), log_scores.copy()
+        columns[nothing, 0] = 0
+        log_scores[nothing, 0] = 0
+    return columns, log_scores

@@ -12,13 +12,25 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skxmr import KMeansTree, TextRetriever, WordNgramTfidf, XRLinearClassifier
+from skxmr import (
+    KMeansTree,
+    NeighborRanker,
+    RankFusion,
+    TextRetriever,
+    WordNgramTfidf,
+    XRLinearClassifier,
+)
 
 ESTIMATORS = [
     XRLinearClassifier(),
     XRLinearClassifier(loss="log_loss", score_transform="sigmoid", beam_width=None),
     XRLinearClassifier(KMeansTree(2, 1), n_trees=2, negative_sampling="both"),
     KMeansTree(),
+    NeighborRanker(),
+    RankFusion(
+        [("linear", XRLinearClassifier(random_state=0)), ("near", NeighborRanker())]
+    ),
+    RankFusion([("near", NeighborRanker(3))], method="reciprocal_rank"),
 ]
 SKLEARN_VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
 CONFIGURATIONS = [{}]

@@ -22,8 +22,10 @@ from skxmr import (
     CharNgramTfidf,
     KMeansTree,
     LabelTree,
+    NeighborRanker,
     PrefixWeightedCharTfidf,
     QueryCompleter,
+    RankFusion,
     TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
@@ -79,6 +81,10 @@ MODELS = {
         ),
         TEXTS,
     ),
+    "fusion": (
+        RankFusion([("linear", make_classifier()), ("near", NeighborRanker())]),
+        X,
+    ),
     "retriever": (TextRetriever(classifier=make_classifier()), TEXTS),
 }
 
@@ -108,7 +114,8 @@ ways = pytest.mark.parametrize("save_and_load", WAYS, ids=lambda way: way.__name
 
 def answers(model, data):
     for method in ("predict", "predict_proba", "decision_function"):
-        yield getattr(model, method)(data)
+        if hasattr(model, method):
+            yield getattr(model, method)(data)
     yield from skxmr.rank(model, data, 5)
     if isinstance(model, TextRetriever):
         yield model.search(data[0])

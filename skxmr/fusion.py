@@ -1,0 +1,278 @@
+"""Rankings of several estimators, made one."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import get_tags
+
+from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
+from skxmr._validation import (
+    Composition,
+    Interval,
+    StrOptions,
+    check_is_fitted,
+    check_k,
+    check_lengths,
+    check_weights,
+    fit_context,
+    validate_target,
+)
+from skxmr.ranking import rank, top_k
+from skxmr.targets import logs_of_scores, make_target
+
+__all__ = ["RankFusion"]
+
+
+class RankFusion(ClassifierMixin, Composition, BaseEstimator):
+    """Combine what several estimators rank first.
+
+    Each estimator is fitted to the same data, and what they find for a row is put
+    together: by the mean of the scores, or by reciprocal ranks [1]_, which asks nothing
+    of the scores, so that a lexical search, whose scores are on another scale, can be
+    combined with a classifier. Nothing is ever as wide as there are labels.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator)
+        Anything that `skxmr.rank` can rank with: classifiers, pipelines, retrievers.
+    method : {"mean", "reciprocal_rank"}, default="mean"
+        What is added up: "mean", the scores, 0 where an estimator does not find the
+        label; "reciprocal_rank", 1 / (`rank_constant` + rank), ranks from 1, as a
+        share of the most that can be had.
+    weights : array-like of shape (n_estimators,), default=None
+        How much each estimator counts; None counts all alike.
+    rank_constant : float, default=60.0
+        The larger, the less the first ranks count beside the others.
+    n_candidates : int, default=100
+        How many labels each estimator is asked for.
+    decision_threshold : float, default=0.5
+        For indicator targets, `predict` returns the labels whose score is above it.
+
+    Attributes
+    ----------
+    estimators_ : list of estimator
+        The fitted estimators.
+    named_estimators_ : dict of str to estimator
+        The same by their names.
+    classes_ : ndarray of shape (n_labels,)
+        The class labels of a 1-D target; the column numbers of an indicator.
+
+    See Also
+    --------
+    NeighborRanker : A lexical search to combine with.
+    sklearn.ensemble.VotingClassifier : For few classes.
+
+    References
+    ----------
+    .. [1] G. V. Cormack, C. L. A. Clarke and S. Büttcher, "Reciprocal rank fusion
+       outperforms Condorcet and individual rank learning methods", SIGIR 2009.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skxmr import NeighborRanker, RankFusion, TextRetriever, WordNgramTfidf
+    >>> offers = ["red apple", "green apple", "apple phone", "smart phone case"]
+    >>> products = ["fruit", "fruit", "phone", "case"]
+    >>> lexical = make_pipeline(WordNgramTfidf(), NeighborRanker())
+    >>> fusion = RankFusion(
+    ...     [("retriever", TextRetriever()), ("lexical", lexical)],
+    ...     method="reciprocal_rank",
+    ... ).fit(offers, products)
+    >>> fusion.predict(["a green apple"]).tolist()
+    ['fruit']
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimators": [list],
+        "method": [StrOptions({"mean", "reciprocal_rank"})],
+        "weights": ["array-like", None],
+        "rank_constant": [Interval(Real, 0, None, closed="left")],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "decision_threshold": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(
+        self,
+        estimators: list,
+        *,
+        method: str = "mean",
+        weights: ArrayLike | None = None,
+        rank_constant: float = 60.0,
+        n_candidates: int = 100,
+        decision_threshold: float = 0.5,
+    ):
+        self.estimators = estimators
+        self.method = method
+        self.weights = weights
+        self.rank_constant = rank_constant
+        self.n_candidates = n_candidates
+        self.decision_threshold = decision_threshold
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters of this estimator and of those that it combines.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether those of the combined estimators are wanted, by their names.
+
+        Returns
+        -------
+        dict
+        """
+        return self._get_params("estimators", deep=deep)
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters of this estimator or of those that it combines.
+
+        Parameters
+        ----------
+        **parameters : dict
+            By their names, such as ``method`` or ``lexical__n_neighbors``.
+
+        Returns
+        -------
+        self
+        """
+        self._set_params("estimators", **parameters)
+        return self
+
+    # The estimators are validated by their own fits.
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: MatrixLike) -> Self:
+        """Fit all estimators.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            What the estimators take.
+        y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
+                of shape (n_samples,)
+            An indicator of 0 and 1, or class labels of any type.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there are no estimators, two have one name, or arguments do not fit
+            together.
+        """
+        names = [name for name, _ in self.estimators]
+        if not names:
+            raise ValueError("estimators is empty; expected one at least.")
+        self._validate_names(names)
+        check_weights(self.weights, len(names))
+        y = validate_target(self, y)
+        check_lengths(X, y)
+        target, _ = make_target(y, None)
+        fitted = [clone(estimator).fit(X, y) for _, estimator in self.estimators]
+        self.estimators_ = fitted
+        self.named_estimators_ = dict(zip(names, fitted, strict=True))
+        self.classes_ = target.classes
+        self._target = target
+        return self
+
+    def rank(self, X: Any, k: int = 10) -> Ranking:
+        """Find the best k labels of each row.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            What the estimators take.
+        k : int, default=10
+            How many labels to find for each row.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, k), int64
+            Columns of y, or indices into `classes_`, best first; of equal scores the
+            smaller column. -1 where fewer are found.
+        scores : ndarray of shape (n_samples, k), float64
+            Between 0 and 1; 0 where fewer are found.
+        """
+        check_is_fitted(self)
+        check_k(k, "RankFusion.rank")
+        return top_k(self._fused(X, max(k, self.n_candidates)), k)
+
+    def _fused(self, X, n_candidates):
+        """Add up what all estimators find: CSR of shape (n_samples, n_labels)."""
+        weights = check_weights(self.weights, len(self.estimators_))
+        total: Any = 0
+        for weight, estimator in zip(weights, self.estimators_, strict=True):
+            columns, scores = rank(estimator, X, n_candidates)
+            if self.method == "reciprocal_rank":
+                scores = self._reciprocal_ranks(columns)
+            total = total + weight * self._matrix(columns, scores)
+        return sparse.csr_array(total)
+
+    def _reciprocal_ranks(self, columns):
+        ranks = 1 + np.arange(columns.shape[1])
+        shares = (self.rank_constant + 1) / (self.rank_constant + ranks)
+        return np.broadcast_to(shares, columns.shape)
+
+    def _matrix(self, columns, scores):
+        found = columns >= 0
+        offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+        return sparse.csr_array(
+            (scores[found].astype(np.float64), columns[found], offsets),
+            shape=(len(columns), len(self.classes_)),
+        )
+
+    def _shortlister(self, X):
+        def shortlist(k=None):
+            wanted = self.n_candidates if k is None else k
+            return logs_of_scores(*self.rank(X, wanted))
+
+        return shortlist
+
+    def predict(self, X: Any) -> Matrix:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            What the estimators take.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.predict` returns them.
+        """
+        check_is_fitted(self)
+        return self._target.predict(self._shortlister(X), self.decision_threshold)
+
+    def predict_proba(self, X: Any) -> Matrix:
+        """Return the combined scores of the labels that are found.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            What the estimators take.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.predict_proba` returns them.
+        """
+        check_is_fitted(self)
+        return self._target.predict_proba(self._shortlister(X))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during fit, where the estimators count them."""
+        check_is_fitted(self)
+        return self.estimators_[0].n_features_in_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        members = [get_tags(estimator).input_tags for _, estimator in self.estimators]
+        for name in ("sparse", "string", "two_d_array"):
+            setattr(tags.input_tags, name, all(getattr(one, name) for one in members))
+        tags.classifier_tags.multi_label = True
+        return tags
