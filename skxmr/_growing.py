@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skxmr._large import empty
+
 __all__ = ["GrowingArray"]
 
 
@@ -28,7 +30,7 @@ class GrowingArray:
         size = self._size + len(part)
         if size > len(self._buffer):
             # What is never written takes no memory.
-            buffer = np.empty(2 * size, dtype=self._buffer.dtype)
+            buffer = empty(2 * size, self._buffer.dtype)
             buffer[: self._size] = self._buffer[: self._size]
             self._buffer = buffer
         self._buffer[self._size : size] = part
@@ -36,6 +38,7 @@ class GrowingArray:
 
     def finish(self):
         """Give the array, cut to its length; nothing can be appended any more."""
-        array = self._buffer[: self._size].copy()
+        array = empty(self._size, self._buffer.dtype)
+        array[:] = self._buffer[: self._size]
         del self._buffer
         return array

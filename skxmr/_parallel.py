@@ -1,9 +1,15 @@
 """Where tasks run: joblib decides, and tasks carry what their workers lack."""
 
+import threading
+import warnings
+from contextlib import closing
+from itertools import takewhile
+
+import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-__all__ = ["iterate_tasks", "run_tasks", "split_rows"]
+__all__ = ["current_stop", "iterate_tasks", "run_tasks", "split_rows"]
 
 
 def run_tasks(function, tasks, *, n_jobs):
@@ -19,7 +25,8 @@ def run_tasks(function, tasks, *, n_jobs):
     -------
     list
     """
-    return list(iterate_tasks(function, tasks, n_jobs=n_jobs))
+    with closing(iterate_tasks(function, tasks, n_jobs=n_jobs)) as results:
+        return list(results)
 
 
 def iterate_tasks(function, tasks, *, n_jobs):
@@ -41,14 +48,57 @@ def iterate_tasks(function, tasks, *, n_jobs):
 
     Returns
     -------
-    iterator
-        A result is nobody else's once it is given.
+    generator
+        A result is nobody else's once it is given. Close it, also after an error or
+        Ctrl-C: tasks that wait are then dropped, and those that run may stop early.
     """
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     if not getattr(parallel._backend, "supports_sharedmem", False):
         tasks = (task.detached() for task in tasks)
-    run = delayed(function)
-    return parallel(run(task) for task in tasks)
+    run = delayed(_run)
+    stop = np.zeros(1, dtype=np.uint8)
+    tasks = iter(tasks)
+    results = parallel(
+        run(function, task, stop) for task in takewhile(lambda _: not stop[0], tasks)
+    )
+    try:
+        for result in results:
+            yield result
+            del result  # it may be large
+    except BaseException:
+        stop[0] = 1
+        with warnings.catch_warnings():
+            # joblib says how many tasks were for nothing.
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()
+        raise
+
+
+def current_stop():
+    """Tell the running task when to stop: Ctrl-C reaches the main thread only.
+
+    Returns
+    -------
+    ndarray of shape (1,), uint8
+        Becomes other than 0 when nobody wants the result any more.
+    """
+    return getattr(_running, "stop", _NEVER)
+
+
+_running = threading.local()
+_NEVER = np.zeros(1, dtype=np.uint8)
+
+
+def _run(function, task, stop):
+    """Call the function, unless nobody waits for it."""
+    if stop[0]:
+        return None
+    before = current_stop()
+    _running.stop = stop
+    try:
+        return function(task)
+    finally:
+        _running.stop = before
 
 
 def split_rows(n_rows, *, n_jobs, min_rows):

@@ -404,16 +404,17 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
 
     def _set_fitted(self, target, learned, trained, layouts):
         """Set all that fit learned, at once and at its end."""
-        if hasattr(self, "feature_names_in_") and "feature_names_in_" not in learned:
-            del self.feature_names_in_
-        for name, value in learned.items():
-            setattr(self, name, value)
-        self.classes_ = target.classes
-        self.n_iter_ = max(one.n_iter for one in trained)
-        self.trees_ = [one.tree for one in trained]
-        self.layouts_ = layouts
-        self._target = target
-        self._pruned_at = self.threshold
+        state = vars(self) | learned
+        state["classes_"] = target.classes
+        state["n_iter_"] = max(one.n_iter for one in trained)
+        state["trees_"] = [one.tree for one in trained]
+        state["layouts_"] = layouts
+        state["_target"] = target
+        state["_pruned_at"] = self.threshold
+        if "feature_names_in_" not in learned:
+            state.pop("feature_names_in_", None)
+        # One step: Ctrl-C comes before or after, not between.
+        self.__dict__ = state
 
     # Prediction
     # ----------

@@ -12,7 +12,8 @@ from skxmr._cython._kmeans import (
     gather_rows,
     normalize_rows,
 )
-from skxmr._parallel import run_tasks
+from skxmr._large import empty
+from skxmr._parallel import current_stop, run_tasks
 
 __all__ = ["Plan", "Rule", "Segment", "arrange", "vectors_of"]
 
@@ -228,6 +229,7 @@ def _sides(segment, middle):
         rule.max_iter,
         int(rule.tol * n_rows),
         rule.spherical,
+        current_stop(),
         np.zeros((n_features, 2)),
         np.zeros(n_features),
         np.empty((2, n_rows), dtype=np.uint64),
@@ -275,8 +277,8 @@ class SparseVectors(Compressed):
         """Copy rows, without the features that none of them has."""
         offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
         np.cumsum(self.offsets[vectors + 1] - self.offsets[vectors], out=offsets[1:])
-        indices = np.empty(offsets[-1], dtype=np.int32)
-        values = np.empty(offsets[-1], dtype=self.values.dtype)
+        indices = empty(offsets[-1], np.int32)
+        values = empty(offsets[-1], self.values.dtype)
         numbers = np.zeros(self.length, dtype=np.int32)
         length = gather_rows(
             self.offsets,

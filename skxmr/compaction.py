@@ -12,6 +12,7 @@ from skxmr._cython._compaction import (
     number_columns,
     write_rows,
 )
+from skxmr._large import empty
 
 __all__ = ["CompactRows", "compact"]
 
@@ -75,8 +76,8 @@ def compact(X, rows, fit_intercept, numbers):
     n_entries = int((X.offsets[rows + 1] - X.offsets[rows]).sum())
     matrix = (X.offsets, X.indices, X.values)
     offsets = np.empty(n_rows + 1, dtype=np.int64)
-    entries = np.empty(n_entries, dtype=np.int32)
-    values = np.empty(n_entries, dtype=np.float32)
+    entries = empty(n_entries, np.int32)
+    values = empty(n_entries, np.float32)
     most = min(n_entries, X.length)
     found, first_rows = np.empty((2, most), dtype=np.int32)
     firsts = np.empty(most, dtype=np.float32)

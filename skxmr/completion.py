@@ -73,8 +73,8 @@ class QueryCompleter(Completer):
         or another), or two where six characters or more were typed ("fuzzy").
     prefixes_per_query : int or "all", default=4
         On how many prefixes of each pair of session and query the classifier is
-        trained. Short ones are drawn more often: they are typed on the way to each
-        longer one.
+        trained, beside the empty one. Short ones are drawn more often: they are
+        typed on the way to each longer one.
     classifier_weight : float, default=5.0
         What the classifier says of the next query weighs as much as having seen so
         many queries after the previous one. 0 leaves the classifier out.
@@ -305,6 +305,9 @@ class QueryCompleter(Completer):
         classifier = self._make_classifier(int(random.randint(_MAX_INT32)))
         lengths = np.array([len(key) for key in log.keys])[log.ranks]
         places, lengths = draw_prefixes(lengths, self.prefixes_per_query, random)
+        # And what comes before anything is typed.
+        places = np.concatenate([places, np.arange(len(log.ranks))])
+        lengths = np.concatenate([lengths, np.zeros(len(log.ranks), dtype=np.int64)])
         return PrefixRanker.learn(
             log,
             places,

@@ -150,9 +150,10 @@ class KMeansTree(BaseEstimator):
         labels = np.arange(plan.n_labels)
         segment = Segment.of(vectors_of(checked), labels, plan, rule)
         (labels,) = arrange([segment], self.n_jobs)
+        tree = LabelTree.from_starts(plan.starts(), labels)
         # Only now, so that a fit that is interrupted leaves all as it was.
         validate_data(self, Z, skip_check_array=True)
-        self.tree_ = LabelTree.from_starts(plan.starts(), labels)
+        self.tree_ = tree
         return self
 
     def __sklearn_tags__(self):

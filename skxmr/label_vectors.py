@@ -1,5 +1,6 @@
 """Vectors of labels, for the indexers: from training rows (PIFA) or given."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from sklearn.utils import check_array
 from skxmr._compressed import Compressed
 from skxmr._cython._label_vectors import add_rows, count_features
 from skxmr._growing import GrowingArray
+from skxmr._large import empty
 from skxmr._parallel import iterate_tasks
 
 __all__ = ["canonical_label_vectors", "make_label_vectors", "pifa"]
@@ -83,9 +85,10 @@ def _add_rows(X, rows, n_jobs):
     cuts = np.unique(np.append(np.searchsorted(work, ends), rows.n_vectors)).tolist()
     tasks = (_Task(X, rows.between(*cut)) for cut in pairwise(cuts))
     parts = [GrowingArray(np.int64), GrowingArray(np.int32), GrowingArray(np.float32)]
-    for part in iterate_tasks(_add_rows_of_labels, tasks, n_jobs=n_jobs):
-        for whole, piece in zip(parts, part, strict=True):
-            whole.append(piece)
+    with closing(iterate_tasks(_add_rows_of_labels, tasks, n_jobs=n_jobs)) as done:
+        for part in done:
+            for whole, piece in zip(parts, part, strict=True):
+                whole.append(piece)
     counts, indices, values = (whole.finish() for whole in parts)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     return Compressed(offsets, indices, values, X.length)
@@ -115,8 +118,8 @@ def _add_rows_of_labels(task):
         X.offsets, X.indices, rows.offsets, rows.indices, words, summary, counts
     )
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    indices = np.empty(offsets[-1], dtype=np.int32)
-    values = np.empty(offsets[-1], dtype=np.float32)
+    indices = empty(offsets[-1], np.int32)
+    values = empty(offsets[-1], np.float32)
     add_rows(
         X.offsets,
         X.indices,

@@ -1,7 +1,5 @@
 """The compact layout of a trained tree, as the search reads it."""
 
-from typing import Any
-
 import numpy as np
 from scipy import sparse
 
@@ -71,8 +69,8 @@ class SearchLayout:
     __slots__ = ("__dict__", "__weakref__", "_places", "_searcher")
 
     _places: LabelPlaces
-    _searcher: Any
 
+    _searcher: Searcher
     by_node = None
 
     def __init__(
@@ -146,21 +144,16 @@ class SearchLayout:
             for level in range(len(levels))
         ]
         # The last offset of each level is the first of the next.
-        offsets = np.concatenate(
-            [*(level[:-1] for level in by_level[:-1]), by_level[-1]]
-        )
+        offsets = np.concatenate([*(one[:-1] for one in by_level[:-1]), by_level[-1]])
         kept = _kept_features(levels, n_features)
-        sorted_weights = _by_feature(
-            levels, offsets, kept, n_features, weight_precision
-        )
         layout = cls(
             n_features,
             kept,
             offsets,
             level_starts,
             np.ascontiguousarray(tree.labels, dtype=np.int32),
-            *sorted_weights,
-            np.concatenate([level.intercepts for level in levels]),
+            intercepts=np.concatenate([level.intercepts for level in levels]),
+            **_by_feature(levels, offsets, kept, n_features, weight_precision),
         )
         if by_node:
             if weight_precision != "float32":
@@ -329,15 +322,13 @@ def _refuse_older(state):
         )
 
 
-def _by_feature(
-    levels, child_offsets, kept_features, n_features, weight_precision
-) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
+def _by_feature(levels, child_offsets, kept_features, n_features, weight_precision):
     """Sort the weights by feature, then parent, then child.
 
     Returns
     -------
-    words, row_starts, parents, run_lengths, run_marks, children, weights
-        As `SearchLayout` has them.
+    dict of str to ndarray
+        The arrays of `SearchLayout` that hold rows and weights.
     """
     n_weights = sum(level.n_weights for level in levels)
     if n_weights > _MAX_UINT32:
@@ -368,15 +359,15 @@ def _by_feature(
             children,
             weights,
         )
-    return (
-        _bitmap(used),
-        np.append(row_starts[:-1][used], len(order)).astype(np.uint32),
-        by_feature.indices.astype(parent_type),
-        (lengths - 1).astype(child_type),
-        starts[::ROWS_OF_MARK].astype(np.uint32),
-        children,
-        _with_precision(weights, weight_precision),
-    )
+    return {
+        "words": _bitmap(used),
+        "row_starts": np.append(row_starts[:-1][used], len(order)).astype(np.uint32),
+        "parents": by_feature.indices.astype(parent_type),
+        "run_lengths": (lengths - 1).astype(child_type),
+        "run_marks": starts[::ROWS_OF_MARK].astype(np.uint32),
+        "children": children,
+        "weights": _with_precision(weights, weight_precision),
+    }
 
 
 def _rows_by_feature(levels, kept_features, n_features):

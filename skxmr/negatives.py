@@ -12,6 +12,10 @@ from skxmr.training import LevelTargets
 __all__ = ["level_targets", "matched_rows"]
 
 
+# Searched in a few tenths of a second.
+_ROWS_AT_ONCE = 16_384
+
+
 def level_targets(tree, level, parents, children, matched, *, negative_sampling):
     """Put together what trains the nodes of one level.
 
@@ -87,15 +91,20 @@ def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
     layout = SearchLayout.from_levels(
         tree, levels, X.length, by_node=isinstance(X, DenseRows)
     )
-    nodes, _ = beam_search(
-        X,
-        layout,
-        k=min(beam_width, n_nodes),
-        beam_width=beam_width,
-        score_transform=score_transform,
-        wanted="nodes",
-        n_jobs=n_jobs,
-    )
+    # Some rows at a time: Ctrl-C waits for a search to end.
+    found_by_part = [
+        beam_search(
+            X.between(start, min(start + _ROWS_AT_ONCE, X.n_vectors)),
+            layout,
+            k=min(beam_width, n_nodes),
+            beam_width=beam_width,
+            score_transform=score_transform,
+            wanted="nodes",
+            n_jobs=n_jobs,
+        )
+        for start in range(0, X.n_vectors, _ROWS_AT_ONCE)
+    ]
+    nodes = np.concatenate([nodes for nodes, _ in found_by_part])
     found = nodes >= 0
     offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
     matched = sparse.csr_array(

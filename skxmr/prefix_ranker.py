@@ -72,9 +72,12 @@ class PrefixRanker:
         ranks : ndarray of shape (at most k,), int64
             Best first.
         scores : ndarray of the same shape, float64
-            Between 0 and 1.
+            Between 0 and 1. None are found where nothing is known of the session.
         """
-        indices, values = self._features(prefix, session)
+        features = self._features(prefix, session)
+        if features is None:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        indices, values = features
         found = [
             search_one(
                 layout,
@@ -94,6 +97,8 @@ class PrefixRanker:
 
     def _features(self, prefix, session):
         before, before_values = self.before.transform_one(_text_of(session))
+        if len(before) == 0:
+            return None
         typed, typed_values = self.typed.transform_one(prefix)
         return (
             np.concatenate([before, typed + np.int32(self.before.n_features)]),

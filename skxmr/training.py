@@ -6,6 +6,7 @@ by the number of workers, and each draws its random numbers from its own seed, s
 model does not depend on where or how parallel it was trained.
 """
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
@@ -25,7 +26,8 @@ from skxmr._cython._training import (
     square_norms,
 )
 from skxmr._dense import DenseRows
-from skxmr._parallel import iterate_tasks
+from skxmr._large import empty
+from skxmr._parallel import current_stop, iterate_tasks
 from skxmr.compaction import CompactRows, compact
 from skxmr.weights import LinearWeights, WeightsBuilder
 
@@ -183,12 +185,13 @@ def train_levels(X, levels, problems, *, n_jobs=None):
         for targets, problem, listed in zip(levels, problems, items, strict=True)
         for first, last, group in _group_items(listed)
     )
-    # Put in place as they come: nothing is held twice.
-    results = chain.from_iterable(iterate_tasks(_train_task, tasks, n_jobs=n_jobs))
-    return [
-        _assemble(zip(listed, results, strict=False), targets)
-        for listed, targets in zip(items, levels, strict=True)
-    ]
+    with closing(iterate_tasks(_train_task, tasks, n_jobs=n_jobs)) as done:
+        # Put in place as they come: nothing is held twice.
+        results = chain.from_iterable(done)
+        return [
+            _assemble(zip(listed, results, strict=False), targets)
+            for listed, targets in zip(items, levels, strict=True)
+        ]
 
 
 def _list_items(X, targets):
@@ -231,12 +234,15 @@ def _train_task(task):
     numbers = np.full(task.X.length, -1, dtype=np.int32)
     gather = _point_at if isinstance(task.X, DenseRows) else _gather
     results, gathered, last_parent = [], None, -1
+    stop = current_stop()
     for item in task.items:
+        if stop[0]:
+            break
         if item.parent != last_parent:
             rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
             gathered = gather(task.X, rows.indices, task.problem.fit_intercept, numbers)
             last_parent = item.parent
-        results.append(_train_item(task, item, rows, gathered))
+        results.append(_train_item(task, item, rows, gathered, stop))
     return results
 
 
@@ -304,7 +310,7 @@ def _gather(X, rows, fit_intercept, numbers):
     return _SparseRows(compact(X, rows, fit_intercept, numbers))
 
 
-def _train_item(task, item, rows, gathered):
+def _train_item(task, item, rows, gathered, stop):
     """Solve an item's children block by block and keep their weights sparse."""
     problem = task.problem
     n_rows, n_columns = len(rows.indices), gathered.n_columns
@@ -345,6 +351,7 @@ def _train_item(task, item, rows, gathered):
             problem.max_iter,
             seed,
             len(LEVELS) - 1,
+            stop,
             order,
             narrow,
             duals,
@@ -365,7 +372,7 @@ def _train_item(task, item, rows, gathered):
 def _aligned(shape):
     """Uninitialised float32 whose first entry, so every 16th, starts a cache line."""
     n_bytes = int(np.prod(shape)) * 4
-    memory = np.empty(n_bytes + 64, dtype=np.uint8)
+    memory = empty(n_bytes + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + n_bytes].view(np.float32).reshape(shape)
 
@@ -380,8 +387,8 @@ def _sparsify(solved, floor, first_child, counts):
     *models, places = solved
     bits = np.empty(len(places), dtype=np.uint16)
     n_kept = find_kept(*models, floor, bits)
-    features, children = np.empty((2, n_kept), dtype=np.int32)
-    kept = np.empty(n_kept, dtype=np.float32)
+    features, children = empty((2, n_kept), np.int32)
+    kept = empty(n_kept, np.float32)
     copy_kept(*solved, bits, first_child, counts, features, children, kept)
     return features, children, kept
 

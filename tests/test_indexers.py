@@ -87,6 +87,7 @@ def bisect(vectors, centres, n_first, max_iter=50, max_moved=0, spherical=True):
         max_iter,
         max_moved,
         spherical,
+        np.zeros(1, dtype=np.uint8),  # never stop
         np.zeros((vectors.length, 2)),
         np.zeros(vectors.length),
         np.empty((2, n_rows), dtype=np.uint64),

@@ -6,6 +6,7 @@ rows stay where they are. The sums of each side are kept up to date by the rows 
 changed sides, which soon are few; they stand next to each other, feature by feature.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
 from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
@@ -14,6 +15,11 @@ from libc.string cimport memcpy
 
 # A sum this much shorter (squared) than the other side's is nothing but rounding.
 cdef double ROUNDING = 1e-24
+
+
+# Rows between two looks at whether to stop.
+cdef enum:
+    ROWS_TO_STOP = 16384
 
 
 # Gathering rows
@@ -98,6 +104,7 @@ def bisect_sparse(
     int max_iter,
     int64_t max_moved,
     bint spherical,
+    const uint8_t[::1] stop,     # IN (1,): not 0 as soon as nobody wants the result
     double[:, ::1] sums,         # IN, OUT (n_features, 2), zeros at first
     double[::1] direction,       # IN, OUT (n_features,), zeros at first
     uint64_t[:, ::1] keys,       # OUT (2, n_rows)
@@ -132,6 +139,12 @@ def bisect_sparse(
         while iteration < max_iter:
             iteration += 1
             for row in range(n_rows):
+                if row % ROWS_TO_STOP == 0:
+                    # Ctrl-C, where this is the main thread.
+                    with gil:
+                        PyErr_CheckSignals()
+                    if stop[0]:
+                        break
                 start = offsets[row]
                 keys[0, row] = sortable(
                     sparse_dot(
@@ -141,6 +154,8 @@ def bisect_sparse(
                         offsets[row + 1] - start,
                     )
                 )
+            if stop[0]:
+                break
             n_moved = assign_sides(keys, n_first, moved, sides)
             if iteration > 1 and n_moved <= max_moved:
                 break
@@ -161,6 +176,7 @@ def bisect_dense(
     int max_iter,
     int64_t max_moved,
     bint spherical,
+    const uint8_t[::1] stop,     # IN (1,): not 0 as soon as nobody wants the result
     double[:, ::1] sums,          # IN, OUT (n_features, 2), zeros at first
     double[::1] direction,        # IN, OUT (n_features,), zeros at first
     uint64_t[:, ::1] keys,        # OUT (2, n_rows)
@@ -186,9 +202,16 @@ def bisect_dense(
         while iteration < max_iter:
             iteration += 1
             for row in range(n_rows):
+                if row % ROWS_TO_STOP == 0:
+                    with gil:
+                        PyErr_CheckSignals()
+                    if stop[0]:
+                        break
                 keys[0, row] = sortable(
                     dense_dot(first_value + row * n_features, first_axis, n_features)
                 )
+            if stop[0]:
+                break
             n_moved = assign_sides(keys, n_first, moved, sides)
             if iteration > 1 and n_moved <= max_moved:
                 break

@@ -54,6 +54,7 @@ cdef enum:
     LEAST_SLOTS = 16
     LEAST_TERMS = 64
     RUNS_OF_A_GROUP = 65536  # about as many are listed before they are added
+    ROWS_OF_SLOT = 32        # are read in the time that one is looked up
     LEAST_MARGINS = 256      # no child in a byte points beyond them
     KEPT_SCRATCH = 1 << 22   # bytes: larger scratch is not kept from call to call
 
@@ -479,7 +480,7 @@ cdef int64_t _look_up_features(
 ) noexcept nogil:
     """List the features that the tree uses, and ask for their memory."""
     cdef int64_t i, n_terms = 0
-    cdef uint32_t row
+    cdef uint32_t row, n_asked
     for i in range(query.n_features):
         if _look_up(tree, query.features[i], &terms[n_terms].row):
             prefetch(tree.row_starts + terms[n_terms].row)
@@ -490,9 +491,10 @@ cdef int64_t _look_up_features(
         terms[i].stop = tree.row_starts[row + 1]
         row = tree.row_starts[row]
         terms[i].row = terms[i].next_row = row
+        n_asked = min(terms[i].stop - row, <uint32_t>MOST_ASKED)
         prefetch(tree.run_marks + (row >> LOG_ROWS_OF_MARK))
-        _ask(tree.parents, row, min(terms[i].stop - row, <uint32_t>MOST_ASKED), tree.log_parent)
-        _ask(tree.run_lengths, row, min(terms[i].stop - row, <uint32_t>MOST_ASKED), tree.log_child)
+        _ask(tree.parents, row, n_asked, tree.log_parent)
+        _ask(tree.run_lengths, row, n_asked, tree.log_child)
     for i in range(n_terms):
         if tree.has_wide_children:
             terms[i].next_weight = _run_start(
@@ -682,7 +684,7 @@ cdef inline void _list_term(
     Group* group, Term* term, const parent_t* parents, const child_t* lengths
 ) noexcept nogil:
     """List the runs of one feature; its rows are read through or looked up."""
-    cdef int64_t most_read = 8 * group.n_slots
+    cdef int64_t most_read = ROWS_OF_SLOT * group.n_slots
     # Levels that needed no weights left their rows.
     while term.row < term.stop and parents[term.row] < group.level_start:
         term.weight += lengths[term.row] + 1
@@ -779,8 +781,8 @@ cdef inline Run* _next_run(Group* group, int64_t slot, float value) noexcept nog
 
 
 cdef void _score_children(
-    const Query* query, const Tree* tree, int64_t level, const Heap* beam, int64_t place,
-    Scratch* scratch, int64_t slot, Heap* reached,
+    const Query* query, const Tree* tree, int64_t level, const Heap* beam,
+    int64_t place, Scratch* scratch, int64_t slot, Heap* reached,
 ) noexcept nogil:
     """Score the children of one node and keep the best."""
     cdef double* margins = scratch.margins

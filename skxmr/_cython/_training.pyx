@@ -71,6 +71,9 @@ cdef extern from "include/bits.h" nogil:
 cdef enum:
     FEWEST_LANES = 4
 
+# Entries between two looks at whether to stop: some milliseconds.
+cdef int64_t STOP_WORK = 2_000_000
+
 # Weights and rows of more bytes than this are read ahead: about what is left of a
 # core's own cache. Reading ahead what is there already costs a tenth.
 cdef int64_t CACHE_BYTES = 1_500_000
@@ -174,6 +177,7 @@ def solve_block(
     int max_iter,
     uint64_t seed,
     int level,                     # of instructions: a place in LEVELS
+    const unsigned char[::1] stop,  # IN (1,): not 0 as soon as nobody wants the result
     int32_t[::1] order,            # SCRATCH (n_rows,)
     float[::1] narrow,             # SCRATCH (LANES / 2 * (2 * n_rows + n_columns),)
     float[:, ::1] duals,           # OUT (n_rows, LANES): times the sign of the row
@@ -201,7 +205,8 @@ def solve_block(
     problem.own = &own[0]
     _solve(
         &problem, columns.shape[0], norms, costs, loss, fit_intercept, tol, max_iter,
-        seed, level, order, narrow, duals, weights, intercepts, n_sweeps, converged,
+        seed, level, stop, order, narrow, duals, weights, intercepts, n_sweeps,
+        converged,
     )
 
 
@@ -216,6 +221,7 @@ def solve_dense_block(
     int max_iter,
     uint64_t seed,
     int level,                     # of instructions: a place in LEVELS
+    const unsigned char[::1] stop,  # IN (1,): not 0 as soon as nobody wants the result
     int32_t[::1] order,            # SCRATCH (n_rows,)
     float[::1] narrow,             # SCRATCH (LANES / 2 * (2 * n_rows + n_features),)
     float[:, ::1] duals,           # OUT (n_rows, LANES): times the sign of the row
@@ -234,8 +240,8 @@ def solve_dense_block(
     problem.width = X.shape[1]
     _solve(
         &problem, norms.shape[0] * X.shape[1], norms, costs, loss, fit_intercept, tol,
-        max_iter, seed, level, order, narrow, duals, weights, intercepts, n_sweeps,
-        converged,
+        max_iter, seed, level, stop, order, narrow, duals, weights, intercepts,
+        n_sweeps, converged,
     )
 
 
@@ -257,18 +263,18 @@ cdef struct Block:
 cdef int _solve(
     Problem* problem, int64_t n_entries, const float[::1] norms,
     const float[:, ::1] costs, int loss, bint fit_intercept, double tol, int max_iter,
-    uint64_t seed, int level, int32_t[::1] order, float[::1] narrow,
-    float[:, ::1] duals, float[:, ::1] weights, float[::1] intercepts,
-    int32_t[::1] n_sweeps, unsigned char[::1] converged,
+    uint64_t seed, int level, const unsigned char[::1] stop, int32_t[::1] order,
+    float[::1] narrow, float[:, ::1] duals, float[:, ::1] weights,
+    float[::1] intercepts, int32_t[::1] n_sweeps, unsigned char[::1] converged,
 ) except -1:
     """Sweep until each lane stops; the rows of the problem are set already."""
     cdef State state
     cdef Block block
     cdef int lane, place, _sweep
     cdef int n_active = 0
-    # Sweeps of some milliseconds; asking after shorter ones would cost more.
-    cdef bint is_long = n_entries > 1_000_000
-    problem.n_rows = norms.shape[0]
+    cdef int64_t first, n_rows = norms.shape[0], work = 0
+    cdef int64_t row_work = 1 + n_entries // n_rows
+    cdef int64_t piece = 1 + STOP_WORK // row_work
     problem.norms = &norms[0]
     problem.loss = loss
     problem.fit_intercept = fit_intercept
@@ -276,7 +282,6 @@ cdef int _solve(
         weights.shape[0] * LANES * 4 + norms.shape[0] * LANES * 8 + n_entries * 8
         > CACHE_BYTES
     )
-    state.order = &order[0]
     with nogil:
         _start(&block, loss, costs, duals, weights, narrow, order)
         _use_all_lanes(&block, &state)
@@ -292,11 +297,22 @@ cdef int _solve(
             if block.width > FEWEST_LANES and 2 * n_active <= block.width:
                 _narrow(&block, &state, n_active)
             _shuffle(order, &seed)
-            sweep(problem, &state, block.width, level)
-            if is_long:
-                # Ctrl-C, where this is the main thread.
-                with gil:
-                    PyErr_CheckSignals()
+            memset(state.highest, 0, LANES * sizeof(float))
+            memset(state.lowest, 0, LANES * sizeof(float))
+            first = 0
+            while first < n_rows and not stop[0]:
+                problem.n_rows = min(piece, n_rows - first)
+                state.order = &order[first]
+                sweep(problem, &state, block.width, level)
+                first += piece
+                work += problem.n_rows * row_work
+                if work >= STOP_WORK:
+                    work = 0
+                    # Ctrl-C, where this is the main thread.
+                    with gil:
+                        PyErr_CheckSignals()
+            if stop[0]:
+                break
             for place in range(block.width):
                 lane = block.lanes[place]
                 if state.active[place]:

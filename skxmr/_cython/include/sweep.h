@@ -69,8 +69,8 @@ typedef struct {
     float *weights;           /* (n_features, lanes) */
     float intercepts[SKXMR_LANES];
     int32_t active[SKXMR_LANES];  /* -1 for a lane that still moves, 0 for one at rest */
-    float highest[SKXMR_LANES];   /* OUT: largest violation of a lane in the sweep */
-    float lowest[SKXMR_LANES];    /* OUT: smallest; no violation is one of 0 */
+    float highest[SKXMR_LANES];   /* IN and OUT: largest violation of a lane so far */
+    float lowest[SKXMR_LANES];    /* IN and OUT: smallest; no violation is one of 0 */
 } skxmr_state;
 
 static double skxmr_sigmoid(double x) {

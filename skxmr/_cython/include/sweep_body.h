@@ -148,7 +148,8 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_rows)(
     MASKS active[PARTS];
     EACH_PART {
         intercepts[p] = LOAD(state->intercepts, p);
-        highest[p] = lowest[p] = zero;
+        highest[p] = LOAD(state->highest, p);
+        lowest[p] = LOAD(state->lowest, p);
         for (int lane = 0; lane < SKXMR_WIDTH; lane++)
             active[p][lane] = state->active[p * SKXMR_WIDTH + lane];
     }

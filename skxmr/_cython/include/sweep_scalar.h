@@ -28,7 +28,6 @@ static void skxmr_sweep_baseline(const skxmr_problem *problem, skxmr_state *stat
                                  int lanes) {
     const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
     const int is_dense = problem->dense != NULL;
-    for (int lane = 0; lane < lanes; lane++) state->highest[lane] = state->lowest[lane] = 0;
     for (int64_t i = 0; i < problem->n_rows; i++) {
         const int64_t row = state->order[i];
         const skxmr_row here = skxmr_row_of(problem, row, is_dense);

@@ -1,0 +1,111 @@
+"""Ctrl-C in another process: the fit ends soon and changes nothing.
+
+Each stage in turn is made to take minutes, some in very many tasks, some in a single
+call of a kernel; so a process that ends within the limit has stopped early each time.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
+
+# Far above what it takes, far below what the fits would.
+LIMIT = 60
+
+SCRIPT = """
+import sys, time
+import numpy as np
+from scipy import sparse
+from skxmr import KMeansTree, XRLinearClassifier
+from skxmr import clustering, label_vectors, training
+
+rng = np.random.default_rng(0)
+
+def data(n_rows, n_labels):
+    X = sparse.csr_array(rng.random((n_rows, 30)) * (rng.random((n_rows, 30)) < 0.3))
+    rows = np.arange(n_rows)
+    Y = sparse.csr_array((np.ones(n_rows), (rows, rows % n_labels)))
+    return X.astype(np.float32), Y
+
+X, Y = data(100, 20)
+more = data(2000, 400)
+indexer = KMeansTree(branching_factor=4, max_leaf_size=8, random_state=0)
+classifier = XRLinearClassifier(indexer=indexer, random_state=0)
+before = classifier.fit(X, Y).predict_proba(X).toarray()
+state = dict(vars(classifier))
+
+def interrupted(stage, module, name, seconds=0.0, change=lambda arguments: arguments):
+    # Says once that its stage has begun. Every call is slow by itself, or sleeps.
+    kernel = getattr(module, name)
+    silent = [stage]
+    def announced(*arguments):
+        if silent:
+            print(silent.pop(), flush=True)
+        kernel(*change(arguments))
+        time.sleep(seconds)
+    setattr(module, name, announced)
+    try:
+        classifier.fit(*more)
+    except KeyboardInterrupt:
+        now = vars(classifier)
+        assert now.keys() == state.keys()
+        assert all(now[name] is state[name] for name in state if name.endswith("_"))
+        classifier.set_params(n_jobs=None)
+        assert (classifier.predict_proba(X).toarray() == before).all()
+        print("unchanged", flush=True)
+    setattr(module, name, kernel)
+
+def restless(arguments):
+    # Iterations without end: no number of moved rows is small enough.
+    return *arguments[:6], 2**31 - 1, -1, *arguments[8:]
+
+n_jobs = int(sys.argv[1])
+label_vectors._TASK_WORK = training._TASK_WORK = 10
+classifier.set_params(n_jobs=n_jobs)
+interrupted("tasks of label vectors", label_vectors, "add_rows", 0.3)
+classifier.set_params(n_jobs=n_jobs)
+interrupted("a call of k-means", clustering, "bisect_sparse", change=restless)
+classifier.set_params(n_jobs=n_jobs)
+interrupted("tasks of training", training, "fill_costs", 0.3)
+# Sweeps without end.
+classifier.set_params(n_jobs=n_jobs, tol=1e-300, max_iter=2**31 - 1, C=1e9)
+state = dict(vars(classifier))
+interrupted("a call of the solver", training, "solve_block")
+"""
+
+STAGES = [
+    "tasks of label vectors",
+    "a call of k-means",
+    "tasks of training",
+    "a call of the solver",
+]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_interrupted_fit_stops_and_changes_nothing(n_jobs):
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(n_jobs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = []
+        timer = threading.Timer(LIMIT, process.kill)
+        timer.start()
+        try:
+            for line in process.stdout:
+                said.append(line.strip())
+                if said[-1] in STAGES:
+                    process.send_signal(signal.SIGINT)
+            errors = process.stderr.read()
+            process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+    expected = [line for stage in STAGES for line in (stage, "unchanged")]
+    assert (said, errors, process.returncode) == (expected, "", 0)
