@@ -105,9 +105,9 @@ class Neural:
 
     def __init__(self, settings, seed):
         self.size = settings.get("size", 128)
-        self.rate = settings.get("rate", 3e-3)
-        self.epochs = settings.get("epochs", 10)
-        self.dropout = settings.get("dropout", 0.3)
+        self.rate = settings.get("rate", 6e-3)
+        self.epochs = settings.get("epochs", 20)
+        self.dropout = settings.get("dropout", 0.5)
         self.batch = settings.get("batch", 256)
         self.weight_decay = settings.get("weight_decay", 1e-6)
         self.seed = seed
