@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from twins import random_sparse
 
 from skxmr.label_vectors import canonical_label_vectors, make_label_vectors, pifa
 
@@ -19,7 +20,8 @@ def unit_rows(vectors):
 @st.composite
 def problems(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n_samples, n_features, n_labels = (draw(st.integers(1, 6)) for _ in range(3))
+    n_samples, n_labels = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    n_features = draw(st.integers(1, 6) | st.sampled_from([64, 65, 4096, 9000]))
     X = rng.choice([0, 0, -2.0, 1.0, 3.5], (n_samples, n_features))
     Y = rng.choice([0, 0, 1.0, 2.5], (n_samples, n_labels))
     return X, Y
@@ -39,6 +41,19 @@ def test_pifa_is_the_normalized_sum_of_the_rows(problem, kind, dtype):
     assert isinstance(Z, np.ndarray if kind is np.asarray else sparse.csr_array)
     Z = Z if kind is np.asarray else Z.toarray()
     assert_allclose(Z, unit_rows(Y.T @ X), atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_label_vectors_do_not_depend_on_tasks(backend, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, Y = random_sparse(rng, (60, 500), 0.1), random_sparse(rng, (60, 40), 0.1)
+    expected = pifa(X, Y)
+    assert expected.has_canonical_format
+    monkeypatch.setattr("skxmr.label_vectors._TASK_WORK", 50)
+    with joblib.parallel_config(backend):
+        found = make_label_vectors("pifa", X, Y, n_jobs=2)
+    for name in ("indptr", "indices", "data"):
+        assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_pifa_of_a_label_without_rows_is_zero():

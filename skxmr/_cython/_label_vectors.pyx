@@ -47,12 +47,13 @@ def add_rows(
     float[::1] values,              # OUT (nnz,): sums of rows, scaled to unit length
 ):
     """Write the vectors of labels, whose sizes `count_features` has found."""
-    cdef int64_t entry, source, label
+    cdef int64_t entry, source, label, row
     with nogil:
         for label in range(offsets.shape[0] - 1):
             _mark(X_offsets, X_indices, row_starts, rows, label, words, summary)
             for source in range(row_starts[label], row_starts[label + 1]):
-                for entry in range(X_offsets[rows[source]], X_offsets[rows[source] + 1]):
+                row = rows[source]
+                for entry in range(X_offsets[row], X_offsets[row + 1]):
                     sums[X_indices[entry]] += relevance[source] * X_values[entry]
             _list_and_clear(words, summary, sums, offsets[label], indices, values)
             _normalize(values, offsets[label], offsets[label + 1])
