@@ -7,6 +7,7 @@ Run by the Python of PECOS's environment, which ``python -m benchmarks`` builds:
 Beside each folder goes a file of queries with what PECOS itself predicts for them.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def constrained():
     """Labels and clusters that PECOS is told never to return."""
     X, Y, queries = random_problem(3)
     chain = chain_of([0, 0, 0], [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1])
-    parameters = {"shallow": True, "bias": 0.5, "post_processor": "l4-hinge"}
+    parameters = {"shallow": True, "bias": 0.5, "post_processor": "l1-hinge"}
     model = train(X, Y, chain, threshold=0.05, beam_size=2, **parameters)
     model.set_output_constraint([0, 2, 3, 5, 6, 11, 12])
     return model, queries
@@ -93,7 +94,7 @@ def write(model, queries, name):
     predicted = model.predict(queries, threads=1)
     columns = np.full((queries.shape[0], 10), -1)
     scores = np.zeros(columns.shape, dtype=np.float32)
-    for row, (first, last) in enumerate(zip(predicted.indptr, predicted.indptr[1:])):
+    for row, (first, last) in enumerate(itertools.pairwise(predicted.indptr)):
         columns[row, : last - first] = predicted.indices[first:last]  # best first
         scores[row, : last - first] = predicted.data[first:last]
     np.savez_compressed(
