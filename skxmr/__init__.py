@@ -1,6 +1,6 @@
 """Extreme multilabel ranking for scikit-learn."""
 
-from skxmr import baselines, datasets, metrics, persistence
+from skxmr import baselines, datasets, interop, metrics, persistence
 from skxmr._version import __version__
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completion import QueryCompleter
@@ -28,6 +28,7 @@ __all__ = [
     "__version__",
     "baselines",
     "datasets",
+    "interop",
     "metrics",
     "persistence",
     "rank",

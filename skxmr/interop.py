@@ -1,0 +1,593 @@
+"""Model folders of other systems: reads and writes those of PECOS XR-Linear.
+
+A linear model along a tree of labels is the same thing in both systems: a margin for
+each node, a function that turns it into a score, products along paths, a beam. So a
+model that one has trained can be searched by the other.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._compressed import Compressed
+from skxmr._cython._search import TRANSFORMS
+from skxmr._foreign_files import ForeignFolder, Settings
+from skxmr._validation import check_is_fitted
+from skxmr.classifier import XRLinearClassifier
+from skxmr.fitting import TrainedTree
+from skxmr.layout import SearchLayout
+from skxmr.targets import IndicatorTarget
+from skxmr.tree import LabelTree
+from skxmr.weights import LinearWeights
+
+__all__ = ["load_pecos", "save_pecos"]
+
+_MAX_INT32 = np.iinfo(np.int32).max
+
+# PECOS has no node that is there wherever its parent is. A margin as large has the
+# score 1 by every transform, and is no margin that training would come to.
+_ALWAYS = np.float32(100)
+
+
+def load_pecos(folder: str | os.PathLike) -> XRLinearClassifier:
+    """Read a model folder that PECOS XR-Linear has written.
+
+    The classifier gives PECOS's scores to five digits and, but for labels of equal
+    scores, its ranking: `rank`, `predict_proba`, `prune` and all else work as after a
+    fit on a sparse indicator.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        What ``XLinearModel.save`` of PECOS 1.2.8 wrote: ``param.json``, and
+        ``ranker`` with a folder for each level.
+
+    Returns
+    -------
+    XRLinearClassifier
+        Fitted. Of its parameters, `score_transform` is PECOS's ``post_processor``,
+        `beam_width` the ``only_topk`` of the upper levels (``beam_size``),
+        `max_candidates` that of the last, and `threshold` the smallest magnitude of
+        a weight, since a folder does not tell at which PECOS pruned. All others are
+        the defaults: they do not tell how PECOS trained.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing, damaged or not what PECOS writes, if files do not fit
+        together, or if the model is one that `XRLinearClassifier` cannot be: with a
+        post-processor other than "sigmoid" and "l1-hinge" to "l4-hinge" (as "noop"
+        or those of logarithms), with levels that differ in it or in their beams, with
+        a root of several nodes, or compiled to memory-mapped files. The message names
+        the file.
+
+    See Also
+    --------
+    save_pecos : Writes such a folder.
+
+    Notes
+    -----
+    Nothing in the folder is executed, no pickle is read and no link out of it
+    followed; sizes, types and indices are checked before they are used. A folder from
+    a stranger can still predict nonsense.
+
+    A label in no cluster, as ``XLinearModel.set_output_constraint`` leaves them, is
+    never found.
+
+    Examples
+    --------
+    >>> from skxmr.interop import load_pecos
+    >>> classifier = load_pecos("pecos-model")  # doctest: +SKIP
+    >>> columns, scores = classifier.rank(X, k=10)  # doctest: +SKIP
+    """
+    files = ForeignFolder(folder)
+    _check_kind(files.read_settings("param.json"))
+    settings = files.read_settings("ranker/param.json")
+    settings.expect("model", "HierarchicalMLModel")
+    _refuse_mapped(settings)
+    depth = settings.integer("depth", 1)
+    read: list[_Level] = []
+    for number in range(depth):
+        n_parents = read[-1].n_nodes if read else 1
+        read.append(_read_level(files, number, n_parents))
+    _check_counts(settings, read[-1])
+    parameters = _search_parameters([level.settings for level in read])
+    n_features = _common_n_features(read)
+    places = _Places.of_levels(read)
+    weights = [
+        _level_weights(level, place, n_features)
+        for level, place in zip(read, places, strict=True)
+    ]
+    return _make_classifier(places, weights, n_features, parameters)
+
+
+def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> None:
+    """Write a model folder that PECOS XR-Linear loads.
+
+    PECOS 1.2.8 predicts the classifier's scores to five digits and, but for labels of
+    equal scores, its ranking, with ``XLinearModel.load`` of either kind and every type
+    of weight matrix. The folder is written beside its place and then renamed: it is
+    there whole or not at all.
+
+    Parameters
+    ----------
+    classifier : XRLinearClassifier
+        Fitted, with one tree. Its `beam_width`, `max_candidates` and
+        `score_transform` become PECOS's defaults of prediction. Labels are written as
+        columns only: for class labels, keep `classes_` elsewhere; features without
+        their names.
+    folder : str or path-like
+        Must not exist; the folder around it must.
+
+    Raises
+    ------
+    ValueError
+        If the classifier has several trees, which PECOS XR-Linear has not.
+    TypeError
+        If it is no `XRLinearClassifier`.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    FileExistsError
+        If there is such a folder or file already.
+    OSError
+        If the folder cannot be written.
+
+    See Also
+    --------
+    load_pecos : Reads such a folder.
+
+    Notes
+    -----
+    A label that training never saw, which the classifier never finds, is written into
+    no cluster, so that PECOS does not find it either. A node that is alone below its
+    parent gets an intercept whose score is 1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from sklearn.preprocessing import normalize
+    >>> from skxmr import XRLinearClassifier
+    >>> from skxmr.interop import load_pecos, save_pecos
+    >>> X, Y = make_multilabel_classification(n_classes=20, random_state=0)
+    >>> X = normalize(X)
+    >>> classifier = XRLinearClassifier(random_state=0).fit(X, Y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_pecos(classifier, Path(folder, "model"))
+    ...     again = load_pecos(Path(folder, "model"))
+    >>> bool((again.rank(X)[1] == classifier.rank(X)[1]).all())
+    True
+    """
+    if not isinstance(classifier, XRLinearClassifier):
+        raise TypeError(
+            f"classifier must be an XRLinearClassifier; got a "
+            f"{type(classifier).__name__}. Of a Pipeline, save the last step."
+        )
+    check_is_fitted(classifier)
+    if len(classifier.layouts_) > 1:
+        raise ValueError(
+            f"classifier has {len(classifier.layouts_)} trees; a PECOS model has one. "
+            f"Fit it with n_trees=1."
+        )
+    tree, layout = classifier.trees_[0], classifier.layouts_[0]
+    beam_width, max_candidates = classifier.beam_width, classifier.max_candidates
+    if beam_width is None:
+        beam_width = layout.widest_level
+    if max_candidates is None:
+        max_candidates = tree.n_labels
+    with _appearing(Path(folder)) as unfinished:
+        _write_json(unfinished, "xlinear.model###XLinearModel", {})
+        (unfinished / "ranker").mkdir()
+        description = {
+            "model": "HierarchicalMLModel",
+            "depth": tree.depth,
+            "nr_features": layout.n_features,
+            "nr_codes": tree.level_sizes[-2],
+            "nr_labels": tree.n_labels,
+        }
+        _write_json(unfinished / "ranker", "base###HierarchicalMLModel", description)
+        levels = layout.to_levels()
+        for number, weights in enumerate(levels):
+            is_last = number == tree.depth - 1
+            _write_level(
+                unfinished / "ranker" / f"{number}.model",
+                tree.child_offsets[number],
+                tree.labels if is_last else None,
+                weights,
+                layout.n_features,
+                only_topk=min(max_candidates if is_last else beam_width, _MAX_INT32),
+                post_processor=classifier.score_transform,
+            )
+
+
+# Reading
+# -------
+
+
+@dataclass(frozen=True)
+class _Level:
+    """What the files of one level say.
+
+    Parameters
+    ----------
+    settings : Settings
+    weights : Compressed
+        A vector for each node: weights by feature.
+    parents : ndarray of shape (n_nodes,), int64
+        Nodes of the level above; -1 for those in no cluster.
+    n_parents : int
+    n_features : int
+    bias : float
+        Value of the feature ``n_features`` in every row, if positive.
+    """
+
+    settings: Settings
+    weights: Compressed
+    parents: np.ndarray
+    n_parents: int
+    n_features: int
+    bias: float
+
+    @property
+    def n_nodes(self):
+        return len(self.parents)
+
+
+def _check_kind(settings):
+    """Refuse a folder that is of another kind of model of PECOS."""
+    name = settings.section("__meta__").text("class_fullname")
+    if name.rpartition("###")[2] != "XLinearModel":
+        raise ValueError(
+            f"{settings.name} tells of a model of the class {name!r:.80}; expected an "
+            f"XLinearModel."
+        )
+
+
+def _refuse_mapped(settings):
+    if "is_mmap" in settings and settings.values["is_mmap"] is not False:
+        raise ValueError(
+            f"{settings.name} tells of memory-mapped files; expected the folder of "
+            f"NPZ files that they were compiled from."
+        )
+
+
+def _read_level(files, number, n_parents):
+    """Read a level and hold its files against each other."""
+    folder = f"ranker/{number}.model"
+    settings = files.read_settings(f"{folder}/param.json")
+    settings.expect("model", "MLModel")
+    _refuse_mapped(settings)
+    bias = settings.number("bias")
+    weights = files.read_columns(f"{folder}/W.npz")
+    n_features = weights.length - (bias > 0)
+    if n_features < 1 or weights.n_vectors < 1:
+        raise ValueError(
+            f"{files.path / folder / 'W.npz'} has the shape "
+            f"{(weights.length, weights.n_vectors)}; expected a feature"
+            f"{', a bias' if bias > 0 else ''} and a node at least."
+        )
+    name = files.path / folder / "C.npz"
+    clusters = files.read_columns(f"{folder}/C.npz")
+    expected = (weights.n_vectors, n_parents)
+    if (clusters.length, clusters.n_vectors) != expected:
+        raise ValueError(
+            f"{name} has the shape {(clusters.length, clusters.n_vectors)}; expected "
+            f"{expected}: a row for each column of W.npz, a column for each node of "
+            f"the level above."
+        )
+    level = _Level(
+        settings, weights, _parents(clusters, name), n_parents, n_features, bias
+    )
+    _check_counts(settings, level)
+    return level
+
+
+def _parents(clusters, name):
+    """Find the parent of each node; -1 for those that have none."""
+    if not (clusters.values > 0).all():
+        raise ValueError(f"{name} has entries that are not positive; expected ones.")
+    times = np.bincount(clusters.indices, minlength=clusters.length)
+    if (times > 1).any():
+        node = int(np.argmax(times > 1))
+        raise ValueError(
+            f"{name} has {times[node]} entries in row {node}; expected one at most, "
+            f"the node's parent."
+        )
+    parents = np.full(clusters.length, -1, dtype=np.int64)
+    parents[clusters.indices] = np.repeat(np.arange(clusters.n_vectors), clusters.sizes)
+    return parents
+
+
+def _check_counts(settings, level):
+    """Refuse numbers in a JSON file that are not those of the matrices."""
+    counts = {
+        "nr_features": level.n_features,
+        "nr_codes": level.n_parents,
+        "nr_labels": level.n_nodes,
+    }
+    for key, count in counts.items():
+        if settings.integer(key, 0) != count:
+            settings.expect(key, count)
+
+
+def _common_n_features(levels):
+    n_features = levels[0].n_features
+    for level in levels:
+        level.settings.expect("nr_features", n_features)
+    return n_features
+
+
+def _search_parameters(levels):
+    """Turn PECOS's parameters of prediction into ours.
+
+    Parameters
+    ----------
+    levels : list of Settings
+        From the root down.
+
+    Returns
+    -------
+    dict
+        Of parameters of `XRLinearClassifier`.
+    """
+    sections = [settings.section("pred_kwargs") for settings in levels]
+    transform = sections[0].text("post_processor")
+    if transform not in TRANSFORMS:
+        raise ValueError(
+            f"{sections[0].name} has the post_processor {transform!r:.40}; expected "
+            f"one of {', '.join(sorted(TRANSFORMS))}, which are the score_transform "
+            f"that XRLinearClassifier has."
+        )
+    for section in sections:
+        section.expect("post_processor", transform)
+    widths = [section.integer("only_topk", 1) for section in sections]
+    parameters = {"score_transform": transform, "max_candidates": widths[-1]}
+    if len(widths) > 1:
+        for section in sections[:-1]:
+            # XRLinearClassifier has one beam_width for all levels.
+            section.expect("only_topk", widths[0])
+        parameters["beam_width"] = widths[0]
+    return parameters
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the nodes of a level stand in a `LabelTree`.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n_placed,), int64
+        PECOS's number of each node, siblings side by side.
+    child_offsets : ndarray of shape (n_parents + 1,), int64
+        As in `LabelTree`.
+    is_lost : ndarray of shape (n_placed,), bool
+        Nodes that PECOS does not reach; only labels, which cannot be left out.
+    """
+
+    order: np.ndarray
+    child_offsets: np.ndarray
+    is_lost: np.ndarray
+
+    @classmethod
+    def of_levels(cls, levels):
+        """Place the nodes of all levels.
+
+        Parameters
+        ----------
+        levels : list of _Level
+            From the root down.
+
+        Returns
+        -------
+        list of _Places
+        """
+        places = []
+        place_of_parent = np.zeros(1, dtype=np.int64)
+        for level in levels:
+            # The last entry is for those of number -1.
+            parents = np.append(place_of_parent, -1)[level.parents]
+            is_lost = parents < 0
+            n_parents = int(place_of_parent.max(initial=-1)) + 1
+            if level is levels[-1]:
+                _adopt(parents, is_lost, n_parents)
+            placed = np.flatnonzero(parents >= 0)
+            order = placed[np.argsort(parents[placed], kind="stable")]
+            n_children = np.bincount(parents[order], minlength=n_parents)
+            if not n_children.all():
+                raise ValueError(
+                    f"C.npz beside {level.settings.name} gives no child to a node "
+                    f"that can be reached; expected one at least for each."
+                )
+            offsets = np.concatenate([[0], np.cumsum(n_children)])
+            places.append(cls(order, offsets, is_lost[order]))
+            place_of_parent = np.full(len(parents), -1, dtype=np.int64)
+            place_of_parent[order] = np.arange(len(order))
+        return places
+
+
+def _adopt(parents, is_lost, n_parents):
+    """Put labels that are not reached below some node, in place."""
+    lost = np.flatnonzero(is_lost)
+    n_children = np.bincount(parents[~is_lost], minlength=n_parents)
+    # Nodes without a child first, one for each; all others together.
+    childless = np.flatnonzero(n_children == 0)[: len(lost)]
+    parents[lost] = n_parents - 1
+    parents[lost[: len(childless)]] = childless
+
+
+def _level_weights(level, places, n_features):
+    """Group the weights of a level as the search reads them.
+
+    Returns
+    -------
+    LinearWeights
+    """
+    weights = level.weights.take(places.order)
+    nodes = np.repeat(np.arange(len(places.order)), weights.sizes)
+    is_bias = weights.indices == n_features
+    intercepts = _intercepts(level, places, nodes[is_bias], weights.values[is_bias])
+    # Weights of 0 change nothing, and of labels that are not reached none is read.
+    kept = (weights.values != 0) & ~is_bias & ~places.is_lost[nodes]
+    nodes, features = nodes[kept], weights.indices[kept]
+    values = weights.values[kept]
+    is_alone = np.bincount(nodes, minlength=len(places.order)) == 0
+    intercepts[is_alone & (intercepts >= _ALWAYS)] = np.inf
+
+    parents = np.repeat(
+        np.arange(len(places.child_offsets) - 1), np.diff(places.child_offsets)
+    )[nodes]
+    keys = parents * (n_features + 1) + features
+    order = np.lexsort((nodes, keys))
+    keys, nodes, parents = keys[order], nodes[order], parents[order]
+    starts_run = np.diff(keys, prepend=-1) != 0
+    if ((np.diff(nodes, prepend=-1) == 0) & ~starts_run).any():
+        raise ValueError(
+            f"W.npz beside {level.settings.name} has a row twice in a column; expected "
+            f"each once."
+        )
+    starts = np.flatnonzero(starts_run)
+    n_parents = len(places.child_offsets) - 1
+    return LinearWeights(
+        np.searchsorted(parents[starts], np.arange(n_parents + 1)).astype(np.int64),
+        features[order][starts],
+        np.append(starts, len(nodes)).astype(np.int64),
+        (nodes - places.child_offsets[parents]).astype(np.int32),
+        values[order],
+        intercepts,
+    )
+
+
+def _intercepts(level, places, nodes, values):
+    """Multiply the weights of the bias by its value."""
+    intercepts = np.zeros(len(places.order))
+    if len(np.unique(nodes)) != len(nodes):
+        raise ValueError(
+            f"W.npz beside {level.settings.name} has the bias twice in a column; "
+            f"expected it once."
+        )
+    intercepts[nodes] = values.astype(np.float64) * level.bias
+    if (np.abs(intercepts) > np.finfo(np.float32).max).any():
+        raise ValueError(
+            f"{level.settings.name} has 'bias': {level.bias}, too large for the "
+            f"weights of W.npz in float32."
+        )
+    intercepts[places.is_lost] = -np.inf
+    return intercepts.astype(np.float32)
+
+
+def _make_classifier(places, weights, n_features, parameters):
+    tree = LabelTree([place.child_offsets for place in places], places[-1].order)
+    smallest = min(
+        (float(np.abs(level.weights).min()) for level in weights if level.n_weights),
+        default=0.0,
+    )
+    classifier = XRLinearClassifier(threshold=smallest, **parameters)
+    layout = SearchLayout.from_levels(tree, weights, n_features)
+    trained = TrainedTree(tree, tuple(weights), n_iter=0, n_trained=0, n_unconverged=0)
+    target = IndicatorTarget(tree.n_labels, is_sparse=True, dtype=np.dtype(np.int64))
+    classifier._set_fitted(target, {"n_features_in_": n_features}, [trained], [layout])
+    return classifier
+
+
+# Writing
+# -------
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """Make a folder that has its name only when all is in it."""
+    if folder.exists() or folder.is_symlink():
+        raise FileExistsError(f"{folder} exists already; nothing was written.")
+    unfinished = folder.with_name(f".{secrets.token_hex(8)}.unfinished")
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_json(folder, name, values):
+    values = {"__meta__": {"class_fullname": f"pecos.xmc.{name}"}} | values
+    (folder / "param.json").write_text(json.dumps(values, indent=1), encoding="utf-8")
+
+
+def _write_level(
+    folder, child_offsets, labels, weights, n_features, *, only_topk, post_processor
+):
+    """Write one level of a tree.
+
+    Parameters
+    ----------
+    folder : Path
+    child_offsets : ndarray of shape (n_parents + 1,), int64
+    labels : ndarray of shape (n_nodes,), or None
+        What the nodes are numbered by in PECOS; None keeps their numbers.
+    weights : LinearWeights
+    n_features : int
+    only_topk : int
+    post_processor : str
+    """
+    n_nodes = len(weights.intercepts)
+    numbers = np.arange(n_nodes) if labels is None else labels
+    folder.mkdir()
+    prediction = {
+        "__meta__": {"class_fullname": "pecos.xmc.base###MLModel.PredParams"},
+        "only_topk": int(only_topk),
+        "post_processor": post_processor,
+    }
+    description = {
+        "model": "MLModel",
+        "nr_labels": n_nodes,
+        "nr_features": n_features,
+        "nr_codes": weights.n_parents,
+        "bias": 1.0,
+        "pred_kwargs": prediction,
+    }
+    _write_json(folder, "base###MLModel", description)
+    W = _weight_matrix(child_offsets, numbers, weights, n_features)
+    C = _cluster_matrix(child_offsets, numbers, weights.intercepts > -np.inf)
+    # PECOS's C++ reads no compressed archives.
+    sparse.save_npz(folder / "W.npz", W, compressed=False)
+    sparse.save_npz(folder / "C.npz", C, compressed=False)
+
+
+def _weight_matrix(child_offsets, numbers, weights, n_features):
+    """Weights by feature (and last the bias, which is 1) and node."""
+    rows_of_parent = np.diff(weights.row_offsets)
+    weights_of_row = np.diff(weights.run_offsets)
+    first_child = np.repeat(child_offsets[:-1], rows_of_parent)
+    nodes = np.repeat(first_child, weights_of_row) + weights.children
+    features = np.repeat(weights.features, weights_of_row)
+    intercepts = np.minimum(weights.intercepts, _ALWAYS)
+    biased = np.flatnonzero((intercepts != 0) & (intercepts > -np.inf))
+    entries = sparse.coo_matrix(
+        (
+            np.concatenate([weights.weights, intercepts[biased]]),
+            (
+                np.concatenate([features, np.full(len(biased), n_features)]),
+                numbers[np.concatenate([nodes, biased])],
+            ),
+        ),
+        shape=(n_features + 1, len(numbers)),
+    )
+    return entries.tocsc()
+
+
+def _cluster_matrix(child_offsets, numbers, is_found):
+    """Ones by node and parent, for the nodes that can be found."""
+    parents = np.repeat(np.arange(len(child_offsets) - 1), np.diff(child_offsets))
+    cells = numbers[is_found], parents[is_found]
+    ones = np.ones(len(cells[0]), dtype=np.float32)
+    return sparse.coo_matrix(
+        (ones, cells), shape=(len(numbers), len(child_offsets) - 1)
+    ).tocsc()
