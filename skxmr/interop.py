@@ -101,7 +101,7 @@ def load_pecos(folder: str | os.PathLike) -> XRLinearClassifier:
     _check_counts(settings, read[-1])
     parameters = _search_parameters([level.settings for level in read])
     n_features = _common_n_features(read)
-    places = _Places.of_tree([level.parents for level in read])
+    places = _Places.of_levels(read)
     weights = [
         _level_weights(level, place, n_features)
         for level, place in zip(read, places, strict=True)
@@ -378,13 +378,13 @@ class _Places:
     is_lost: np.ndarray
 
     @classmethod
-    def of_tree(cls, parents_of_levels):
-        """Place the nodes of all levels, from the root down.
+    def of_levels(cls, levels):
+        """Place the nodes of all levels.
 
         Parameters
         ----------
-        parents_of_levels : list of ndarray of int64
-            The parent of each node by PECOS's numbers, or -1.
+        levels : list of _Level
+            From the root down.
 
         Returns
         -------
@@ -392,20 +392,20 @@ class _Places:
         """
         places = []
         place_of_parent = np.zeros(1, dtype=np.int64)
-        for number, numbers in enumerate(parents_of_levels):
+        for level in levels:
             # The last entry is for those of number -1.
-            parents = np.append(place_of_parent, -1)[numbers]
+            parents = np.append(place_of_parent, -1)[level.parents]
             is_lost = parents < 0
             n_parents = int(place_of_parent.max(initial=-1)) + 1
-            if number == len(parents_of_levels) - 1:
+            if level is levels[-1]:
                 _adopt(parents, is_lost, n_parents)
             placed = np.flatnonzero(parents >= 0)
             order = placed[np.argsort(parents[placed], kind="stable")]
             n_children = np.bincount(parents[order], minlength=n_parents)
-            if n_parents == 0 or not n_children.all():
+            if not n_children.all():
                 raise ValueError(
-                    f"C.npz of level {number} gives no child to a node that can be "
-                    f"reached; expected one at least for each."
+                    f"C.npz beside {level.settings.name} gives no child to a node "
+                    f"that can be reached; expected one at least for each."
                 )
             offsets = np.concatenate([[0], np.cumsum(n_children)])
             places.append(cls(order, offsets, is_lost[order]))
@@ -417,8 +417,6 @@ class _Places:
 def _adopt(parents, is_lost, n_parents):
     """Put labels that are not reached below some node, in place."""
     lost = np.flatnonzero(is_lost)
-    if n_parents == 0 or not len(lost):
-        return
     n_children = np.bincount(parents[~is_lost], minlength=n_parents)
     # Nodes without a child first, one for each; all others together.
     childless = np.flatnonzero(n_children == 0)[: len(lost)]

@@ -15,6 +15,7 @@ OPTIONAL = {"ES01", "SA01", "SA04", "EX01", "RT03"}
 def public_names():
     homes = {"skxmr": skxmr, "skxmr.metrics": skxmr.metrics}
     homes["skxmr.datasets"] = skxmr.datasets
+    homes["skxmr.interop"] = skxmr.interop
     for home, module in homes.items():
         for name in module.__all__:
             thing = getattr(module, name)
