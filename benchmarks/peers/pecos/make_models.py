@@ -2,7 +2,7 @@
 
 Run by the Python of PECOS's environment, which ``python -m benchmarks`` builds::
 
-    .benchmarks/environments/pecos/bin/python benchmarks/make_pecos_models.py
+    .benchmarks/environments/pecos/bin/python benchmarks/peers/pecos/make_models.py
 
 Beside each folder goes a file of queries with what PECOS itself predicts for them.
 """
@@ -16,7 +16,7 @@ from pecos.xmc import Indexer, LabelEmbeddingFactory
 from pecos.xmc.xlinear.model import XLinearModel
 
 N_ROWS, N_FEATURES, N_LABELS, N_QUERIES = 80, 12, 14, 25
-OUTPUT = Path(__file__).parents[1] / "tests" / "data"
+OUTPUT = Path(__file__).parents[3] / "tests" / "data"
 
 
 def random_problem(seed):
