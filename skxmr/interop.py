@@ -36,6 +36,10 @@ _MAX_INT32 = np.iinfo(np.int32).max
 # score 1 by every transform, and is no margin that training would come to.
 _ALWAYS = np.float32(100)
 
+# A model with such a share of the weights that it could have was trained on dense rows
+# (embeddings): it is laid out for dense queries as well.
+_DENSE = 0.25
+
 
 def load_pecos(folder: str | os.PathLike) -> XRLinearClassifier:
     """Read a model folder that PECOS XR-Linear has written.
@@ -491,7 +495,13 @@ def _make_classifier(places, weights, n_features, parameters):
         default=0.0,
     )
     classifier = XRLinearClassifier(threshold=smallest, **parameters)
-    layout = SearchLayout.from_levels(tree, weights, n_features)
+    n_weights = sum(level.n_weights for level in weights)
+    layout = SearchLayout.from_levels(
+        tree,
+        weights,
+        n_features,
+        by_node=n_weights >= _DENSE * n_features * (tree.n_nodes - 1),
+    )
     trained = TrainedTree(tree, tuple(weights), n_iter=0, n_trained=0, n_unconverged=0)
     target = IndicatorTarget(tree.n_labels, is_sparse=True, dtype=np.dtype(np.int64))
     classifier._set_fitted(target, {"n_features_in_": n_features}, [trained], [layout])

@@ -49,11 +49,12 @@ def classifier():
 # -----------------------
 
 
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("name", MODELS)
-def test_scores_are_those_of_pecos(name):
+def test_scores_are_those_of_pecos(name, container):
     classifier = load_pecos(DATA / name)
     with np.load(DATA / f"{name}.npz") as expected:
-        columns, scores = classifier.rank(expected["queries"], k=10)
+        columns, scores = classifier.rank(container(expected["queries"]), k=10)
         np.testing.assert_allclose(scores, expected["scores"], atol=1e-5)
         np.testing.assert_array_equal(columns, expected["columns"])
 
