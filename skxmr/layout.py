@@ -1,10 +1,9 @@
 """The compact layout of a trained tree, as the search reads it."""
 
 import numpy as np
-from scipy import sparse
 
 from skxmr._compressed import Compressed
-from skxmr._cython._layout import place_runs
+from skxmr._cython._layout import count_rows, place_rows, place_runs, start_runs
 from skxmr._cython._search import ROWS_OF_MARK, Searcher
 from skxmr._version import refuse_newer
 from skxmr.node_weights import NodeWeights
@@ -339,49 +338,74 @@ def _by_feature(levels, child_offsets, kept_features, n_features, weight_precisi
     most_children = int(np.diff(child_offsets).max())
     child_type = np.uint8 if most_children <= 2**8 else np.int32
     parent_type = np.uint16 if len(child_offsets) - 1 <= 2**16 else np.int32
-    by_feature = _rows_by_feature(levels, kept_features, n_features)
-    order, row_starts = by_feature.data, by_feature.indptr
-    used = np.diff(row_starts) > 0
-    lengths = np.concatenate([np.diff(level.run_offsets) for level in levels])[order]
-    starts = np.cumsum(lengths) - lengths
-    places = np.empty_like(starts)
-    places[order] = starts
+    numbers = [_numbered(level.features, kept_features) for level in levels]
+    n_used = len(kept_features) or n_features
+    row_starts = _count_rows(numbers, n_used)
+    parents = np.empty(row_starts[-1], dtype=parent_type)
+    run_lengths = np.empty(row_starts[-1], dtype=child_type)
+    places = _place_rows(levels, numbers, row_starts, parents, run_lengths)
+    starts = np.empty(row_starts[-1], dtype=np.uint32)
+    start_runs(run_lengths, starts)
     children = np.empty(n_weights, dtype=child_type)
     weights = np.empty(n_weights, dtype=np.float32)
-    last = 0
-    for level in levels:
-        first, last = last, last + len(level.features)
+    for level, placed in zip(levels, places, strict=True):
         place_runs(
             level.run_offsets,
             level.children,
             level.weights,
-            places[first:last],
+            placed,
+            starts,
             children,
             weights,
         )
+    used = np.diff(row_starts) > 0
     return {
         "words": _bitmap(used),
-        "row_starts": np.append(row_starts[:-1][used], len(order)).astype(np.uint32),
-        "parents": by_feature.indices.astype(parent_type),
-        "run_lengths": (lengths - 1).astype(child_type),
-        "run_marks": starts[::ROWS_OF_MARK].astype(np.uint32),
+        "row_starts": np.append(row_starts[:-1][used], row_starts[-1:]),
+        "parents": parents,
+        "run_lengths": run_lengths,
+        "run_marks": starts[::ROWS_OF_MARK].copy(),
         "children": children,
         "weights": _with_precision(weights, weight_precision),
     }
 
 
-def _rows_by_feature(levels, kept_features, n_features):
-    """CSC array of shape (parents of all levels, features): numbers of rows."""
-    features = np.concatenate([level.features for level in levels])
-    if len(kept_features):
-        features = np.searchsorted(kept_features, features)
-        n_features = len(kept_features)
-    n_rows = np.concatenate([np.diff(level.row_offsets) for level in levels])
-    offsets = np.concatenate([[0], np.cumsum(n_rows)])
-    return sparse.csr_array(
-        (np.arange(len(features)), features, offsets),
-        shape=(len(n_rows), n_features),
-    ).tocsc()
+def _numbered(features, kept_features):
+    """Give features their numbers in the bitmaps."""
+    if len(kept_features) == 0:
+        return features
+    return np.searchsorted(kept_features, features).astype(np.int32)
+
+
+def _count_rows(numbers, n_used):
+    """Find the first row of each feature, all levels together, and the end."""
+    counts = np.zeros(n_used, dtype=np.uint32)
+    for features in numbers:
+        count_rows(features, counts)
+    row_starts = np.zeros(n_used + 1, dtype=np.uint32)
+    np.cumsum(counts, out=row_starts[1:])
+    return row_starts
+
+
+def _place_rows(levels, numbers, row_starts, parents, run_lengths):
+    """Fill `parents` and `run_lengths`; give the places of each level's rows."""
+    cursors = row_starts[:-1].copy()
+    first_parent, places = 0, []
+    for level, features in zip(levels, numbers, strict=True):
+        placed = np.empty(len(features), dtype=np.uint32)
+        place_rows(
+            level.row_offsets,
+            features,
+            level.run_offsets,
+            first_parent,
+            cursors,
+            parents,
+            run_lengths,
+            placed,
+        )
+        first_parent += level.n_parents
+        places.append(placed)
+    return places
 
 
 def _with_precision(weights, precision):

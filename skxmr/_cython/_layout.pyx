@@ -1,17 +1,74 @@
-"""Puts the runs of weights in the order in which the search reads them."""
+"""Puts the weights of all levels in the order in which the search reads them."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 ctypedef fused child_t:
     uint8_t
     int32_t
 
+ctypedef fused parent_t:
+    uint16_t
+    int32_t
+
+
+def count_rows(
+    const int32_t[::1] features,   # IN (n_rows,): of one level
+    uint32_t[::1] counts,          # IN and OUT (n_features,)
+):
+    """Count the rows of each feature."""
+    cdef int64_t row
+    with nogil:
+        for row in range(features.shape[0]):
+            counts[features[row]] += 1
+
+
+def place_rows(
+    const int64_t[::1] row_offsets,  # IN (n_parents + 1,): the rows of each parent
+    const int32_t[::1] features,     # IN (n_rows,): of one level
+    const int64_t[::1] run_offsets,  # IN (n_rows + 1,)
+    int64_t first_parent,
+    uint32_t[::1] cursors,           # IN and OUT (n_features,): the next place of each
+    parent_t[::1] parents,           # OUT, by place
+    child_t[::1] run_lengths,        # OUT, by place: less one
+    uint32_t[::1] places,            # OUT (n_rows,)
+):
+    """Give each row its place: by feature, and of one feature by parent.
+
+    Levels are to come one after the other, so that parents ascend.
+    """
+    cdef int64_t parent, row
+    cdef uint32_t place
+    with nogil:
+        for parent in range(row_offsets.shape[0] - 1):
+            for row in range(row_offsets[parent], row_offsets[parent + 1]):
+                place = cursors[features[row]]
+                cursors[features[row]] += 1
+                places[row] = place
+                parents[place] = <parent_t>(first_parent + parent)
+                run_lengths[place] = <child_t>(
+                    run_offsets[row + 1] - run_offsets[row] - 1
+                )
+
+
+def start_runs(
+    const child_t[::1] run_lengths,  # IN (n_rows,): less one
+    uint32_t[::1] starts,            # OUT (n_rows,)
+):
+    """Add up the lengths of runs, to where each begins."""
+    cdef int64_t row
+    cdef uint32_t start = 0
+    with nogil:
+        for row in range(run_lengths.shape[0]):
+            starts[row] = start
+            start += <uint32_t>run_lengths[row] + 1
+
 
 def place_runs(
-    const int64_t[::1] run_offsets,  # IN (n_rows + 1,)
+    const int64_t[::1] run_offsets,  # IN (n_rows + 1,): of one level
     const int32_t[::1] children,     # IN (n_weights,)
     const float[::1] weights,        # IN (n_weights,)
-    const int64_t[::1] places,       # IN (n_rows,): where each run begins
+    const uint32_t[::1] places,      # IN (n_rows,)
+    const uint32_t[::1] starts,      # IN, by place: where the run begins
     child_t[::1] placed_children,    # OUT
     float[::1] placed_weights,       # OUT
 ):
@@ -19,7 +76,7 @@ def place_runs(
     cdef int64_t row, entry, shift
     with nogil:
         for row in range(places.shape[0]):
-            shift = places[row] - run_offsets[row]
+            shift = <int64_t>starts[places[row]] - run_offsets[row]
             for entry in range(run_offsets[row], run_offsets[row + 1]):
                 placed_children[entry + shift] = <child_t>children[entry]
                 placed_weights[entry + shift] = weights[entry]
