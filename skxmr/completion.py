@@ -88,9 +88,9 @@ class QueryCompleter(Completer):
     reversed_weight : float, default=0.2
         What having seen one query after the other says of the other order. 0 suits
         queries that never come back to what was asked before.
-    decay : float, default=0.5
+    decay : float, default=0.1
         Of several previous queries, each counts so much of the one after it.
-    max_successors : int, default=500
+    max_successors : int, default=1000
         Most queries that a previous query learns of from its neighbours.
     n_jobs : int, default=None
         Number of parallel jobs of fit. The result does not depend on it.
@@ -177,8 +177,8 @@ class QueryCompleter(Completer):
         n_neighbors: int = 200,
         smoothing: float = 10.0,
         reversed_weight: float = 0.2,
-        decay: float = 0.5,
-        max_successors: int = 500,
+        decay: float = 0.1,
+        max_successors: int = 1000,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
