@@ -82,6 +82,8 @@ class Skxmr:
     def complete_filtered(self, prefix, previous, k):
         ranker, names = self.completer.ranker_, self.completer.queries_
         features = ranker._features(prefix, (previous,))
+        if features is None:
+            return []  # nothing is known of the previous query
         columns, _ = ranker.classifier.rank_one(*features, self.n_asked)
         found = (names[column] for column in columns.tolist() if column >= 0)
         return [name for name in found if name.startswith(prefix)][:k]
