@@ -11,6 +11,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from skxmr._typing import Texts
 from skxmr._validation import check_documents, check_is_fitted, check_k
 from skxmr.folding import fold_prefix
+from skxmr.prefix_index import PrefixIndex
 from skxmr.prefixes import draw_prefixes
 from skxmr.query_log import read_log
 from skxmr.sessions import check_sessions, read_session
@@ -32,6 +33,9 @@ class Completer(BaseEstimator, metaclass=ABCMeta):
     index_ : PrefixIndex
         The same, folded, and how often each was asked.
     """
+
+    queries_: list[str]
+    index_: PrefixIndex
 
     # Texts are data, not metadata to route.
     __metadata_request__fit: ClassVar[dict] = {"previous": UNUSED, "queries": UNUSED}

@@ -144,6 +144,9 @@ class QueryCompleter(Completer):
     ['butterfly', 'butter']
     """
 
+    successors_: Successors
+    ranker_: PrefixRanker | None
+
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
         "classifier": [XRLinearClassifier, None],
         "previous_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
@@ -228,10 +231,14 @@ class QueryCompleter(Completer):
         log = read_log(previous, queries, counts).merged()
         successors = self._learn_successors(log)
         ranker = self._train(log)
-        self.queries_ = log.names
-        self.index_ = PrefixIndex(log.keys, log.query_counts)
-        self.successors_ = successors
-        self.ranker_ = ranker
+        learned = {
+            "queries_": log.names,
+            "index_": PrefixIndex(log.keys, log.query_counts),
+            "successors_": successors,
+            "ranker_": ranker,
+        }
+        # In one step, so that a fit that is interrupted leaves all as it was.
+        self.__dict__ = vars(self) | learned
         return self
 
     def update(
@@ -368,14 +375,14 @@ class QueryCompleter(Completer):
             evidence.add(ranks, weights, self.decay**age)
         # Where nothing was asked before, counts of queries say all that there is.
         if session and self._asks_classifier() and len(ranges):
-            ranks, scores = self.ranker_.rank(prefix, session, ranges, k)
+            ranks, shares = self.ranker_.rank(prefix, session, ranges, k)
             if len(ranks):
                 order = np.argsort(ranks)
-                share = evidence.total / self._weight_of_all(session)
+                matching = evidence.total / self._weight_of_all(session)
                 evidence.add(
                     ranks[order].astype(np.int32),
-                    scores[order].astype(np.float32),
-                    self.classifier_weight * share / scores.sum(),
+                    shares[order].astype(np.float32),
+                    self.classifier_weight * matching,
                 )
         ranks, weights = best_suggestions(evidence, k)
         return ranks, weights / max(evidence.total, _TINY), evidence.total

@@ -71,8 +71,8 @@ class PrefixRanker:
         -------
         ranks : ndarray of shape (at most k,), int64
             Best first.
-        scores : ndarray of the same shape, float64
-            Between 0 and 1. None are found where nothing is known of the session.
+        shares : ndarray of the same shape, float64
+            The scores, scaled to sum to 1. None where nothing is known of the session.
         """
         features = self._features(prefix, session)
         if features is None:
@@ -93,7 +93,9 @@ class PrefixRanker:
         columns, log_scores = zip(*found, strict=True)
         columns, log_scores = average_trees(columns, log_scores, k)
         n_found = int((columns[0] >= 0).sum())
-        return columns[0, :n_found], np.exp(log_scores[0, :n_found])
+        # As shares: the scores themselves may all be too small for a float.
+        shares = np.exp(log_scores[0, :n_found] - log_scores[0, :1])
+        return columns[0, :n_found], shares / shares.sum()
 
     def _features(self, prefix, session):
         before, before_values = self.before.transform_one(_text_of(session))

@@ -319,6 +319,28 @@ def test_previous_queries_without_words():
     assert names(completer.complete("t", "?")) == ["toast", "tea"]
 
 
+def test_scores_too_small_for_a_float_are_still_shares():
+    classifier = XRLinearClassifier(
+        TrieTreeHybrid(), C=1e4, tol=10.0, score_transform="l4-hinge", random_state=0
+    )
+    completer = QueryCompleter(classifier, random_state=0).fit(*LOG)
+    # As a row whose features nothing in training comes near.
+    ranker = completer.ranker_
+    features = ranker._features
+
+    def far(prefix, session):
+        indices, values = features(prefix, session)
+        return indices, -1000 * values
+
+    ranker._features = far
+    ranges = completer.index_.find("t")
+    ranks, shares = ranker.rank("t", ("milk",), ranges, 10)
+    assert len(ranks)
+    assert shares.sum() == pytest.approx(1)
+    scores = [score for _, score in completer.complete("t", "milk")]
+    assert np.isfinite(scores).all()
+
+
 def test_other_vectorizers():
     completer = QueryCompleter(
         previous_vectorizer=TfidfVectorizer(),
