@@ -374,8 +374,9 @@ class QueryCompleter(Completer):
         for age, ranks, weights in self.successors_.after(session, ranges):
             evidence.add(ranks, weights, self.decay**age)
         # Where nothing was asked before, counts of queries say all that there is.
-        if session and self._asks_classifier() and len(ranges):
-            ranks, shares = self.ranker_.rank(prefix, session, ranges, k)
+        ranker = self.ranker_ if self.classifier_weight > 0 else None
+        if session and ranker is not None and len(ranges):
+            ranks, shares = ranker.rank(prefix, session, ranges, k)
             if len(ranks):
                 order = np.argsort(ranks)
                 matching = evidence.total / self._weight_of_all(session)
@@ -386,9 +387,6 @@ class QueryCompleter(Completer):
                 )
         ranks, weights = best_suggestions(evidence, k)
         return ranks, weights / max(evidence.total, _TINY), evidence.total
-
-    def _asks_classifier(self):
-        return self.ranker_ is not None and self.classifier_weight > 0
 
     def _weight_of_all(self, session):
         """Add up all that speaks for any query, whatever is typed."""
