@@ -20,6 +20,8 @@ class LabelPlaces:
         The node of each label (column), as the layout numbers nodes.
     parents : ndarray of shape (n_nodes,), int32
         The parent of each node; of the root, itself.
+    never_found : ndarray of int64
+        Columns of the labels that no training row has.
     """
 
     def __init__(self, layout):
@@ -30,6 +32,7 @@ class LabelPlaces:
         n_children = np.diff(layout.child_offsets)
         parents = np.repeat(np.arange(len(n_children), dtype=np.int32), n_children)
         self.parents = np.concatenate([np.zeros(1, dtype=np.int32), parents])
+        self.never_found = np.flatnonzero(layout.intercepts[self.nodes - 1] == -np.inf)
 
     def allow_all(self):
         """Give a set bit to each node: node i's is bit i % 64 of word i // 64."""
@@ -116,5 +119,6 @@ def _bits(layout, allowed, excluded):
         bits = places.allow(np.stack([allowed, allowed + 1], axis=1))
     if bits is None:
         bits = places.allow_all()
-    places.forbid(excluded, bits)
+    # A node that leads to nothing but labels that are never found would take a place.
+    places.forbid(np.concatenate([excluded, places.never_found]), bits)
     return bits

@@ -123,7 +123,7 @@ def test_neighbours_vote_by_how_near_they_are():
 
 def test_many_rows_are_ranked_in_parts():
     random = np.random.RandomState(0)
-    X = sparse.random_array((1500, 40), density=0.1, rng=np.random.default_rng(0))
+    X = sparse.csr_array(sparse.random(1500, 40, 0.1, random_state=random))
     y = random.randint(30, size=1500)
     model = NeighborRanker().fit(X, y)
     whole = model.rank(X, 5)

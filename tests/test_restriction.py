@@ -14,10 +14,9 @@ from skxmr._cython import _restriction as kernel
 
 N_LABELS = 60
 RANDOM = np.random.RandomState(0)
-X = sparse.random_array(
-    (400, 80), density=0.1, format="csr", dtype=np.float32, rng=np.random.default_rng(0)
-)
-CODES = RANDOM.randint(N_LABELS, size=400)
+X = sparse.csr_array(sparse.random(400, 80, 0.1, random_state=RANDOM, dtype=np.float32))
+# Label 17 is never there.
+CODES = RANDOM.choice(np.delete(np.arange(N_LABELS), 17), size=400)
 Y = sparse.csr_array((np.ones(400), (np.arange(400), CODES)), shape=(400, N_LABELS))
 NAMES = np.array([f"label {i:02d}" for i in range(N_LABELS)])
 
@@ -151,8 +150,10 @@ def test_no_place_in_the_beam_is_lost():
     allowed = [3, 17, 40, 58]
     columns, _ = NARROW.rank(X, 4, subset=NARROW.subset(allowed))
     found = columns[columns >= 0]
-    assert set(found.tolist()) == set(allowed)
-    assert (columns[:, 0] >= 0).all()
+    assert set(found.tolist()) == {3, 40, 58}
+    # Two nodes of the last level but one lead to two of them at least, unless one node
+    # is above all: never to 17 alone, which no search finds.
+    assert (columns[:, 1] >= 0).all()
     unrestricted, _ = NARROW.rank(X, 4)
     assert np.isin(unrestricted, allowed).sum() < len(found) / 2
 

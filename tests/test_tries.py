@@ -358,7 +358,7 @@ def test_nodes_with_one_child_have_no_weights():
     labels = ["a", *("bc" + letter for letter in "defgh")]
     rng = np.random.default_rng(0)
     y = np.array(labels)[rng.integers(6, size=60)]
-    X = sparse.random_array((60, 30), density=0.2, rng=0, dtype=np.float32).tocsr()
+    X = sparse.random(60, 30, 0.2, format="csr", random_state=0, dtype=np.float32)
     classifier = XRLinearClassifier(
         TrieTreeHybrid(3, 2, 2), random_state=0, threshold=0
     )
