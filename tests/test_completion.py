@@ -290,15 +290,14 @@ def test_neighbours_tell_of_queries_that_never_followed():
 
 
 def test_pairs_say_something_of_the_other_order():
+    # "ab" was followed by "c", and "c" never by "ab"; "aa" is what people ask for.
+    previous = ["ab", "c", "z", "z", "z", "z"]
+    queries = ["c", "x", "aa", "aa", "aa", "ab"]
     options = {"classifier_weight": 0, "smoothing": 0}
-    log = ["b", "c", "c"], ["a", "aa", "aa"]
-    log = log[0] + ["a"], log[1] + ["b"]
-    one_way = QueryCompleter(reversed_weight=0, **options).fit(*log)
-    both_ways = QueryCompleter(reversed_weight=0.5, **options).fit(
-        [*log[0], "aa"], [*log[1], "c"]
-    )
-    assert names(one_way.complete("a", "b"))[0] == "a"
-    assert names(both_ways.complete("a", "c"))[0] == "aa"
+    one_way = QueryCompleter(reversed_weight=0, **options).fit(previous, queries)
+    assert names(one_way.complete("a", "c")) == ["aa", "ab"]
+    both_ways = QueryCompleter(reversed_weight=1, **options).fit(previous, queries)
+    assert names(both_ways.complete("a", "c")) == ["ab", "aa"]
 
 
 def test_older_queries_of_a_session_count_less():
@@ -389,17 +388,28 @@ def test_counts_that_are_folded_in_change_the_order(kind):
 
 def test_updated_counts_equal_those_of_a_fit():
     previous, queries = LOG
-    options = {"classifier_weight": 0, "smoothing": 0}
-    whole = QueryCompleter(**options).fit(previous, queries)
-    known = set(queries[:400])
-    completer = QueryCompleter(**options).fit(previous[:400], queries[:400])
-    completer.update(previous[400:], queries[400:])
-    for query in known:
-        rank, own = (one.index_.rank_of(fold_text(query)) for one in (whole, completer))
-        assert completer.counts_[own] == whole.counts_[rank]
-    assert completer.successors_.total_after(("milk",), 1) <= (
-        whole.successors_.total_after(("milk",), 1)
-    )
+    options = {"classifier_weight": 0, "smoothing": 0, "reversed_weight": 0}
+    completer = QueryCompleter(**options).fit(previous[:300], queries[:300])
+    completer.update(previous[300:], queries[300:])
+    known = {fold_text(query) for query in queries[:300]}
+    assert known < {fold_text(query) for query in queries}
+    pairs = [
+        pair
+        for pair in zip(previous, queries, strict=True)
+        if fold_text(pair[1]) in known
+    ]
+    whole = QueryCompleter(**options).fit(*zip(*pairs, strict=True))
+    np.testing.assert_array_equal(completer.counts_, whole.counts_)
+    for before in (*PREVIOUS, ""):
+        for prefix in ("", "t", "te", "bread"):
+            found = completer.complete(prefix, before, 30)
+            expected = whole.complete(prefix, before, 30)
+            assert [name.casefold() for name in names(found)] == [
+                name.casefold() for name in names(expected)
+            ]
+            np.testing.assert_allclose(
+                [score for _, score in found], [score for _, score in expected]
+            )
 
 
 def test_queries_that_are_not_known_are_left_out():
