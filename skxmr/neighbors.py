@@ -55,7 +55,7 @@ class NeighborRanker(ClassifierMixin, BaseEstimator):
         The class labels of a 1-D target; the column numbers of an indicator.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, where X has string column names.
 
     See Also
