@@ -17,7 +17,7 @@ QUALITY = ("P@1",)
 
 
 def best(layouts):
-    """Of the layouts of one system, the best that each measure has."""
+    """Choose, for each measure, the best of the layouts of one system."""
     found = {}
     for measure in COSTS + QUALITY:
         values = [one[measure] for one in layouts if one.get(measure) is not None]
@@ -29,7 +29,7 @@ def best(layouts):
 
 
 def figures_of(comparison, machine, command):
-    """What ``figures.json`` holds, from what ``python -m benchmarks`` wrote."""
+    """Make what ``figures.json`` holds of what ``python -m benchmarks`` wrote."""
     problems = {}
     for part in comparison["problems"]:
         by_system = {}

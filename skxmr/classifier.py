@@ -17,6 +17,7 @@ from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._dense import DenseRows
+from skxmr._documentation import Documented
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,
@@ -60,7 +61,7 @@ _SEARCH_PARAMETERS = (
 )
 
 
-class XRLinearClassifier(ClassifierMixin, BaseEstimator):
+class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
     """Extreme multilabel ranking with linear models along a tree of labels.
 
     Three stages, after XR-Linear (Yu et al., arXiv 2010.05878): *index* groups the

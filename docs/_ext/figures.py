@@ -39,18 +39,18 @@ def significant(number):
 def cell(measure, value, own):
     """Write a measure of one system, and how it stands to ours."""
     if value is None:
-        return "–"
+        return "-"
     _, unit, scale = MEASURES[measure]
     text = f"{significant(value * scale)} {unit}"
     if own is None or unit == "%":
         return text
-    return f"{text} (**{significant(value / own)}×**)"
+    return f"{text} (**{significant(value / own)}\N{MULTIPLICATION SIGN}**)"
 
 
 def table(figures):
     """Write the lines of a table: a row a problem and measure, a column a system."""
     lines = [".. list-table::", "   :header-rows: 1", "   :class: measured", ""]
-    lines += row([""] + list(SYSTEMS.values()))
+    lines += row(["", *SYSTEMS.values()])
     for problem, by_system in figures["problems"].items():
         for measure, (title, _, _) in MEASURES.items():
             own = by_system["skxmr"].get(measure)
@@ -65,7 +65,8 @@ def table(figures):
 def row(cells):
     """Write the cells of one row of a list-table."""
     return [
-        f"   {'*' if number == 0 else ' '} - {text}" for number, text in enumerate(cells)
+        f"   {'*' if number == 0 else ' '} - {text}"
+        for number, text in enumerate(cells)
     ]
 
 
@@ -103,7 +104,7 @@ class SearchPicture(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
-def _draw(app):
+def _draw(_app):
     search_picture.write(HERE / "_build" / "pictures")
 
 
