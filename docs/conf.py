@@ -40,6 +40,7 @@ default_role = "plain-or-link"
 
 # Docstrings
 # ----------
+toc_object_entries_show_parents = "hide"
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's types say more
 autodoc_member_order = "groupwise"

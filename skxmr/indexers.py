@@ -59,6 +59,11 @@ class KMeansTree(Documented, BaseEstimator):
         Names of features seen during `fit`. Defined only if the vectors have feature
         names that are all strings.
 
+    See Also
+    --------
+    TrieTreeHybrid : Groups labels by their first characters, then by k-means.
+    XRLinearClassifier : What the tree is for.
+
     References
     ----------
     .. [1] H.-F. Yu, K. Zhong, J. Zhang, W.-C. Chang and I. S. Dhillon, "PECOS:
