@@ -7,9 +7,9 @@ import numpy as np
 from skxmr._cython._compaction import (
     check_ratios,
     find_leaders,
-    find_places,
     list_features,
     number_columns,
+    order_features,
     write_rows,
 )
 from skxmr._large import empty
@@ -36,9 +36,6 @@ class CompactRows:
     n_columns : int
     features : ndarray of shape (n_features,), int32
         Those that any of the rows has, ascending.
-    places : ndarray of shape (n_features,), int32
-        Where among `features` is each that `sources` and `scales` tell of: they are
-        in the order in which the rows name them, near to that of the columns.
     sources : ndarray of shape (n_features,), int32
         The column of each, or, as ``-1 - row``, the row that alone has it.
     scales : ndarray of shape (n_features,), float32
@@ -52,7 +49,6 @@ class CompactRows:
     norms: np.ndarray
     n_columns: int
     features: np.ndarray
-    places: np.ndarray
     sources: np.ndarray
     scales: np.ndarray
 
@@ -97,7 +93,7 @@ def compact(X, rows, fit_intercept, numbers):
         hashes,
     )
     firsts = firsts[:n_found]
-    leaders, columns, sources, places = np.empty((4, n_found), dtype=np.int32)
+    leaders, columns, sources = np.empty((3, n_found), dtype=np.int32)
     table = np.full(2 << n_found.bit_length(), -1, dtype=np.int32)
     find_leaders(first_rows[:n_found], firsts, hashes[:n_found], table, leaders)
     check_ratios(X.offsets, X.values, rows, offsets, entries, firsts, values, leaders)
@@ -117,7 +113,9 @@ def compact(X, rows, fit_intercept, numbers):
         own,
     )
     features = np.sort(found[:n_found])
-    find_places(features, numbers, places)
+    ordered_sources = np.empty(n_found, dtype=np.int32)
+    ordered_scales = np.empty(n_found, dtype=np.float32)
+    order_features(features, numbers, sources, scales, ordered_sources, ordered_scales)
     return CompactRows(
         offsets,
         entries[:n_left],
@@ -126,7 +124,6 @@ def compact(X, rows, fit_intercept, numbers):
         norms,
         n_columns,
         features,
-        places,
-        sources,
-        scales,
+        ordered_sources,
+        ordered_scales,
     )

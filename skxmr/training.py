@@ -17,12 +17,10 @@ from skxmr._cython._training import (
     LEVELS,
     LOSSES,
     N_LANES,
-    copy_kept,
-    fill_costs,
-    find_kept,
-    order_by_feature,
-    solve_block,
-    solve_dense_block,
+    count_runs,
+    place_kept,
+    solve_children,
+    solve_dense_children,
     square_norms,
 )
 from skxmr._dense import DenseRows
@@ -36,6 +34,8 @@ __all__ = ["LevelResult", "LevelTargets", "Problem", "train_levels"]
 # A task of this many (non-zero, block of children) pairs takes about ten milliseconds:
 # long beside its overhead, short beside a level.
 _TASK_WORK = 500_000
+
+_64_BITS = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _train_task(task):
     numbers = np.full(task.X.length, -1, dtype=np.int32)
     gather = _point_at if isinstance(task.X, DenseRows) else _gather
     results, gathered, last_parent = [], None, -1
-    stop = current_stop()
+    stop, scratch = current_stop(), _Scratch()
     for item in task.items:
         if stop[0]:
             break
@@ -242,12 +242,36 @@ def _train_task(task):
             rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
             gathered = gather(task.X, rows.indices, task.problem.fit_intercept, numbers)
             last_parent = item.parent
-        results.append(_train_item(task, item, rows, gathered, stop))
+        results.append(_train_item(task, item, rows, gathered, scratch, stop))
     return results
 
 
 def _one(place):
     return place, place + 1
+
+
+class _Scratch:
+    """Memory that the items of a task use one after another, each cleared by its user.
+
+    Memory straight from the system has to be cleared by it, page by page.
+    """
+
+    def __init__(self):
+        self._memory = {}
+
+    def take(self, name, shape, dtype):
+        """Give uninitialised memory, from the start of a cache line on."""
+        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        memory = self._memory.get(name)
+        if memory is None or len(memory) < n_bytes:
+            self._memory[name] = memory = _aligned(n_bytes)
+        return memory[:n_bytes].view(dtype).reshape(shape)
+
+
+def _aligned(n_bytes):
+    memory = empty(n_bytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + n_bytes]
 
 
 @dataclass(frozen=True)
@@ -266,12 +290,11 @@ class _SparseRows:
 
     @property
     def models(self):
-        rows = self.compact
-        return rows.sources, rows.scales, rows.places
+        return self.compact.sources, self.compact.scales
 
     def solve(self, *arguments):
         rows = self.compact
-        solve_block(
+        solve_children(
             rows.offsets, rows.columns, rows.values, rows.own, rows.norms, *arguments
         )
 
@@ -281,7 +304,6 @@ class _PointedRows:
     """A parent's rows among the dense rows of all: they need no gathering."""
 
     values: np.ndarray
-    rows: np.ndarray
     norms: np.ndarray
 
     @property
@@ -294,123 +316,114 @@ class _PointedRows:
 
     @property
     def models(self):
-        return self.features, np.ones(self.n_columns, dtype=np.float32), self.features
+        return self.features, np.ones(self.n_columns, dtype=np.float32)
 
     def solve(self, *arguments):
-        solve_dense_block(self.values, self.rows, self.norms, *arguments)
+        solve_dense_children(self.values, self.norms, *arguments)
 
 
 def _point_at(X, rows, fit_intercept, numbers):  # noqa: ARG001 - called as _gather is
     norms = np.empty(len(rows), dtype=np.float32)
     square_norms(X.values, rows, fit_intercept, norms)
-    return _PointedRows(X.values, rows, norms)
+    return _PointedRows(X.values, norms)
 
 
 def _gather(X, rows, fit_intercept, numbers):
     return _SparseRows(compact(X, rows, fit_intercept, numbers))
 
 
-def _train_item(task, item, rows, gathered, stop):
-    """Solve an item's children block by block and keep their weights sparse."""
+def _train_item(task, item, rows, gathered, scratch, stop):
+    """Solve an item's children, block by block, and keep their weights sparse."""
     problem = task.problem
     n_rows, n_columns = len(rows.indices), gathered.n_columns
-    seed = _seed(problem.seed, item.parent)
-    first_child = task.targets.child_offsets[item.parent - task.first_parent]
-    costs = _aligned((n_rows, N_LANES))
-    duals = _aligned((n_rows, N_LANES))
-    weights = _aligned((n_columns, N_LANES))
-    narrow = _aligned(N_LANES // 2 * (2 * n_rows + n_columns))
-    order = np.empty(n_rows, dtype=np.int32)
-    counts = np.zeros(len(gathered.features), dtype=np.int64)
+    first = task.targets.child_offsets[item.parent - task.first_parent] + item.start
     n_children = item.stop - item.start
-    n_padded = -(-n_children // N_LANES) * N_LANES
-    intercepts = np.empty(n_padded, dtype=np.float32)
-    n_sweeps = np.empty(n_padded, dtype=np.int32)
-    converged = np.empty(n_padded, dtype=np.uint8)
-
-    kept = []
-    for start in range(0, n_children, N_LANES):
-        n_lanes = min(N_LANES, n_children - start)
-        block = slice(start, start + N_LANES)
-        child = first_child + item.start + start
-        right = task.targets.positives.between(child, child + n_lanes)
-        fill_costs(
-            rows.indices,
-            rows.values * np.float32(problem.negative_cost),
-            right.offsets,
-            right.indices,
-            right.values * np.float32(problem.positive_cost),
-            LOSSES[problem.loss],
-            costs,
-        )
-        gathered.solve(
-            costs,
-            LOSSES[problem.loss],
-            problem.fit_intercept,
-            problem.tol,
-            problem.max_iter,
-            seed,
-            len(LEVELS) - 1,
-            stop,
-            order,
-            narrow,
-            duals,
-            weights,
-            intercepts[block],
-            n_sweeps[block],
-            converged[block],
-        )
-        solved = (weights, duals, *gathered.models)
-        kept.append(_sparsify(solved, problem.weight_floor, item.start + start, counts))
+    right = task.targets.positives.between(first, first + n_children)
+    n_blocks = -(-n_children // N_LANES)
+    n_used = len(gathered.features)
+    take = scratch.take
+    kept_bits = take("bits", (n_used, n_blocks), np.uint16)
+    # What is never written takes no memory.
+    kept = take("kept", n_used * n_blocks * N_LANES, np.float32)
+    kept_offsets = np.zeros(n_blocks + 1, dtype=np.int64)
+    intercepts = np.empty(n_blocks * N_LANES, dtype=np.float32)
+    n_sweeps = np.zeros(n_blocks * N_LANES, dtype=np.int32)
+    converged = np.zeros(n_blocks * N_LANES, dtype=np.uint8)
+    gathered.solve(
+        rows.indices,
+        rows.values * np.float32(problem.negative_cost),
+        right.offsets,
+        right.indices,
+        right.values * np.float32(problem.positive_cost),
+        LOSSES[problem.loss],
+        problem.fit_intercept,
+        problem.tol,
+        problem.max_iter,
+        _seed(problem.seed, item.parent),
+        len(LEVELS) - 1,
+        stop,
+        problem.weight_floor,
+        *gathered.models,
+        take("order", n_rows, np.int32),
+        take("narrow", N_LANES // 2 * (2 * n_rows + n_columns), np.float32),
+        take("costs", (n_rows, N_LANES), np.float32),
+        take("duals", (n_rows, N_LANES), np.float32),
+        take("weights", (n_columns, N_LANES), np.float32),
+        kept_bits,
+        kept,
+        kept_offsets,
+        intercepts,
+        n_sweeps,
+        converged,
+    )
+    if stop[0]:
+        return None
     return _ItemResult(
-        _chunk(gathered.features, counts, kept, intercepts[:n_children]),
+        _place(
+            gathered.features,
+            kept_bits,
+            kept,
+            kept_offsets,
+            item.start,
+            intercepts[:n_children],
+        ),
         n_sweeps[:n_children],
         converged[:n_children],
     )
 
 
-def _aligned(shape):
-    """Uninitialised float32 whose first entry, so every 16th, starts a cache line."""
-    n_bytes = int(np.prod(shape)) * 4
-    memory = empty(n_bytes + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + n_bytes].view(np.float32).reshape(shape)
-
-
 def _seed(seed, parent):
-    """Seed of one parent's random orders: a 64-bit mix of two integers."""
-    return int(np.random.SeedSequence([seed, parent]).generate_state(1, np.uint64)[0])
+    """Seed of one parent's random orders: SplitMix64 (Steele, Lea and Flood, 2014)."""
+    z = (seed + (parent + 1) * 0x9E3779B97F4A7C15) & _64_BITS
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _64_BITS
+    return z ^ (z >> 31)
 
 
-def _sparsify(solved, floor, first_child, counts):
-    """List the (feature, child, weight) triplets kept, and count them by feature."""
-    *models, places = solved
-    bits = np.empty(len(places), dtype=np.uint16)
-    n_kept = find_kept(*models, floor, bits)
-    features, children = empty((2, n_kept), np.int32)
-    kept = empty(n_kept, np.float32)
-    copy_kept(*solved, bits, first_child, counts, features, children, kept)
-    return features, children, kept
-
-
-def _chunk(distinct, counts, kept, intercepts):
-    """One parent's chunk, from the triplets of its blocks."""
-    features, children, weights = (
-        np.concatenate(parts) for parts in zip(*kept, strict=True)
+def _place(distinct, kept_bits, kept, kept_offsets, first_child, intercepts):
+    """Put the kept weights of an item's blocks together, feature by feature."""
+    n_runs, n_kept = count_runs(kept_bits), kept_offsets[-1]
+    features = np.empty(n_runs, dtype=np.int32)
+    run_offsets = np.empty(n_runs + 1, dtype=np.int64)
+    children = empty(n_kept, np.int32)
+    weights = empty(n_kept, np.float32)
+    place_kept(
+        distinct,
+        kept_bits,
+        kept,
+        kept_offsets[:-1],
+        first_child,
+        features,
+        run_offsets,
+        children,
+        weights,
     )
-    starts = np.cumsum(counts) - counts
-    ordered_children = np.empty_like(children)
-    ordered_weights = np.empty_like(weights)
-    order_by_feature(
-        features, children, weights, starts, ordered_children, ordered_weights
-    )
-    used = counts > 0
     return LinearWeights(
-        row_offsets=np.array([0, used.sum()], dtype=np.int64),
-        features=distinct[used],
-        run_offsets=np.concatenate([[0], np.cumsum(counts[used])]),
-        children=ordered_children,
-        weights=ordered_weights,
+        row_offsets=np.array([0, n_runs], dtype=np.int64),
+        features=features,
+        run_offsets=run_offsets,
+        children=children,
+        weights=weights,
         intercepts=intercepts,
     )
 

@@ -30,11 +30,11 @@ def features_of_duals(compacted, duals, n_features):
     """Weights of all features where `duals` are those of the rows."""
     by_column = columns_to_dense(compacted).T @ duals
     weights = np.zeros(n_features)
-    for place, source, scale in zip(
-        compacted.places, compacted.sources, compacted.scales, strict=True
+    for feature, source, scale in zip(
+        compacted.features, compacted.sources, compacted.scales, strict=True
     ):
         model = by_column[source] if source >= 0 else duals[-1 - source]
-        weights[compacted.features[place]] = scale * model
+        weights[feature] = scale * model
     return weights
 
 
@@ -73,14 +73,7 @@ def test_features_in_a_fixed_ratio_share_a_column():
     X = np.hstack([x, 3 * x, -x, x**2, x + 1, 2 * (x + 1)])
     compacted = compact_dense(X, np.arange(4))
     assert compacted.n_columns == 3
-    assert compacted.sources[np.argsort(compacted.places)].tolist() == [
-        0,
-        0,
-        0,
-        1,
-        2,
-        2,
-    ]
+    assert compacted.sources.tolist() == [0, 0, 0, 1, 2, 2]
     np.testing.assert_allclose(
         columns_to_dense(compacted)[:, 0], x[:, 0] * np.sqrt(11), rtol=1e-6
     )

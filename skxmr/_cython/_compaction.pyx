@@ -239,14 +239,20 @@ def write_rows(
     return position
 
 
-def find_places(
+def order_features(
     const int32_t[::1] features,   # IN (n_found,), ascending
     int32_t[::1] numbers,          # IN of the features, OUT all -1 again
-    int32_t[::1] places,           # OUT (n_found,): of each number among the features
+    const int32_t[::1] sources,    # IN (n_found,): by number
+    const float[::1] scales,       # IN (n_found,): by number
+    int32_t[::1] ordered_sources,  # OUT (n_found,): as the features stand
+    float[::1] ordered_scales,     # OUT (n_found,)
 ):
-    """Find where what was numbered as it came is among the sorted features."""
+    """Put what was numbered as it came in the order of the features."""
     cdef int64_t i
+    cdef int32_t number
     with nogil:
         for i in range(features.shape[0]):
-            places[numbers[features[i]]] = <int32_t>i
+            number = numbers[features[i]]
             numbers[features[i]] = -1
+            ordered_sources[i] = sources[number]
+            ordered_scales[i] = scales[number]

@@ -65,11 +65,15 @@ cdef extern from "include/keep.h" nogil:
     int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
 
 cdef extern from "include/bits.h" nogil:
-    int count_bits "skxmr_count_bits"(uint64_t word)
+    void prefetch "skxmr_prefetch"(const void* address)
 
 # A block that has this many lanes left, or half of those it has, takes fewer.
 cdef enum:
     FEWEST_LANES = 4
+
+# Features between asking for a feature's weights and reading them.
+cdef enum:
+    SOURCES_AHEAD = 8
 
 # Entries between two looks at whether to stop: some milliseconds.
 cdef int64_t STOP_WORK = 2_000_000
@@ -109,33 +113,38 @@ def square_norms(
             norms[i] = <float>norm
 
 
-def fill_costs(
-    const int32_t[::1] rows,           # IN (n_rows,), ascending
-    const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
-    const int64_t[::1] child_offsets,  # IN (n_children + 1,), at most LANES children
-    const int32_t[::1] child_rows,     # IN: the rows of each child, ascending
-    const float[::1] child_costs,      # IN: the cost of each
-    int loss,
-    float[:, ::1] costs,               # OUT (n_rows, LANES)
-):
+cdef struct Targets:
+    # What tells the children of a parent apart: `solve_children` says more.
+    int64_t n_rows
+    int64_t n_children
+    const int32_t* rows
+    const float* negative_costs
+    const int64_t* child_offsets
+    const int32_t* child_rows
+    const float* child_costs
+
+
+cdef void _fill_costs(
+    Targets targets, int64_t first, int64_t n_lanes, int loss, float[:, ::1] costs
+) noexcept nogil:
     """Fill signed costs: > 0 where a child is right, < 0 where wrong, 0 to ignore.
 
     For the squared hinge loss, 1 / (2 cost) stands for a cost: the sweeps use that.
     """
-    cdef int64_t i, entry, lane, n_lanes = child_offsets.shape[0] - 1
-    cdef int64_t n_rows = rows.shape[0]
+    cdef int64_t i, entry, lane, n_rows = targets.n_rows
     cdef float wrong
-    with nogil:
-        for i in range(n_rows):
-            wrong = -_stored_cost(negative_costs[i], loss)
-            for lane in range(LANES):
-                costs[i, lane] = wrong if lane < n_lanes else 0.0
-        for lane in range(n_lanes):
-            i = 0
-            for entry in range(child_offsets[lane], child_offsets[lane + 1]):
-                i = _find(rows, i, n_rows, child_rows[entry])
-                if i < n_rows and rows[i] == child_rows[entry]:
-                    costs[i, lane] = _stored_cost(child_costs[entry], loss)
+    for i in range(n_rows):
+        wrong = -_stored_cost(targets.negative_costs[i], loss)
+        for lane in range(LANES):
+            costs[i, lane] = wrong if lane < n_lanes else 0.0
+    for lane in range(n_lanes):
+        i = 0
+        for entry in range(
+            targets.child_offsets[first + lane], targets.child_offsets[first + lane + 1]
+        ):
+            i = _find(targets.rows, i, n_rows, targets.child_rows[entry])
+            if i < n_rows and targets.rows[i] == targets.child_rows[entry]:
+                costs[i, lane] = _stored_cost(targets.child_costs[entry], loss)
 
 
 cdef inline float _stored_cost(float cost, int loss) noexcept nogil:
@@ -143,7 +152,7 @@ cdef inline float _stored_cost(float cost, int loss) noexcept nogil:
 
 
 cdef inline int64_t _find(
-    const int32_t[::1] values, int64_t start, int64_t stop, int32_t wanted
+    const int32_t* values, int64_t start, int64_t stop, int32_t wanted
 ) noexcept nogil:
     """First place of a value that is not smaller than the wanted one."""
     cdef int64_t step = 1, middle
@@ -164,38 +173,69 @@ cdef inline int64_t _find(
 # Solving
 # -------
 
-def solve_block(
-    const int64_t[::1] offsets,    # IN (n_rows + 1,)
-    const int32_t[::1] columns,    # IN (nnz,)
-    const float[::1] values,       # IN (nnz,)
-    const float[::1] own,          # IN (n_rows,): squared norm of what a row has alone
-    const float[::1] norms,        # IN (n_rows,): squared, the intercept's 1 included
-    const float[:, ::1] costs,     # IN (n_rows, LANES): as `fill_costs` leaves them
+cdef Targets _targets_of(
+    const int32_t[::1] rows, const float[::1] negative_costs,
+    const int64_t[::1] child_offsets, const int32_t[::1] child_rows,
+    const float[::1] child_costs,
+) noexcept:
+    cdef Targets targets
+    targets.n_rows = rows.shape[0]
+    targets.n_children = child_offsets.shape[0] - 1
+    targets.rows = &rows[0]
+    targets.negative_costs = &negative_costs[0]
+    targets.child_offsets = &child_offsets[0]
+    targets.child_rows = &child_rows[0] if child_rows.shape[0] else NULL
+    targets.child_costs = &child_costs[0] if child_costs.shape[0] else NULL
+    return targets
+
+
+def solve_children(
+    const int64_t[::1] offsets,        # IN (n_rows + 1,)
+    const int32_t[::1] columns,        # IN (nnz,)
+    const float[::1] values,           # IN (nnz,)
+    const float[::1] own,              # IN (n_rows,): squared norm of what a row has alone
+    const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 included
+    const int32_t[::1] rows,           # IN (n_rows,), ascending
+    const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
+    const int64_t[::1] child_offsets,  # IN (n_children + 1,)
+    const int32_t[::1] child_rows,     # IN: the rows of each child, ascending
+    const float[::1] child_costs,      # IN: the cost of each
     int loss,
     bint fit_intercept,
     double tol,
     int max_iter,
     uint64_t seed,
-    int level,                     # of instructions: a place in LEVELS
-    const unsigned char[::1] stop,  # IN (1,): not 0 as soon as nobody wants the result
-    int32_t[::1] order,            # SCRATCH (n_rows,)
-    float[::1] narrow,             # SCRATCH (LANES / 2 * (2 * n_rows + n_columns),)
-    float[:, ::1] duals,           # OUT (n_rows, LANES): times the sign of the row
-    float[:, ::1] weights,         # OUT (n_columns, LANES)
-    float[::1] intercepts,         # OUT (LANES,)
-    int32_t[::1] n_sweeps,         # OUT (LANES,)
-    unsigned char[::1] converged,  # OUT (LANES,)
+    int level,                         # of instructions: a place in LEVELS
+    const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
+    float floor,                       # magnitude of the smallest weight kept
+    const int32_t[::1] sources,        # IN (n_used,): column c, or row r as -1 - r
+    const float[::1] scales,           # IN (n_used,)
+    int32_t[::1] order,                # SCRATCH (n_rows,)
+    float[::1] narrow,                 # SCRATCH (LANES / 2 * (2 * n_rows + n_columns),)
+    float[:, ::1] costs,               # SCRATCH (n_rows, LANES)
+    float[:, ::1] duals,               # SCRATCH (n_rows, LANES)
+    float[:, ::1] weights,             # SCRATCH (n_columns, LANES)
+    uint16_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): bit l is that of lane l
+    float[::1] kept,                   # OUT (enough,): block by block
+    int64_t[::1] kept_offsets,         # OUT (n_blocks + 1,)
+    float[::1] intercepts,             # OUT (n_blocks * LANES,)
+    int32_t[::1] n_sweeps,             # OUT (n_blocks * LANES,)
+    unsigned char[::1] converged,      # OUT (n_blocks * LANES,)
 ):
-    """Minimise |w|^2 / 2 + sum of cost * loss for each lane.
+    """Minimise |w|^2 / 2 + sum of cost * loss for each child; keep the larger weights.
 
-    A lane without any wrong row gets the intercept +inf (it is always there), one
+    A child without any wrong row gets the intercept +inf (it is always there), one
     without any right row -inf (it never is); neither is trained.
 
     Every sweep visits the rows in a new random order, the same for all blocks of
     a parent; a lane stops by itself. So a child's weights do not depend on which
     children share its block.
+
+    A feature's weights are those of its column times its scale; of one that a single
+    row has, the row's signed dual variables times its scale (`_compaction.pyx`).
     """
     cdef Problem problem
+    cdef Targets targets
     if norms.shape[0] == 0:
         return
     problem.dense = NULL
@@ -203,46 +243,104 @@ def solve_block(
     problem.features = &columns[0] if columns.shape[0] else NULL
     problem.values = &values[0] if values.shape[0] else NULL
     problem.own = &own[0]
-    _solve(
-        &problem, columns.shape[0], norms, costs, loss, fit_intercept, tol, max_iter,
-        seed, level, stop, order, narrow, duals, weights, intercepts, n_sweeps,
-        converged,
+    problem.norms = &norms[0]
+    targets = _targets_of(
+        rows, negative_costs, child_offsets, child_rows, child_costs
+    )
+    _solve_blocks(
+        &problem, columns.shape[0], &targets, loss, fit_intercept, tol, max_iter,
+        seed, level, stop, floor, sources, scales, order, narrow, costs, duals, weights,
+        kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
     )
 
 
-def solve_dense_block(
-    const float[:, ::1] X,         # IN (n_samples, n_features)
-    const int32_t[::1] rows,       # IN (n_rows,): those to train on
-    const float[::1] norms,        # IN (n_rows,): squared, the intercept's 1 included
-    const float[:, ::1] costs,     # IN (n_rows, LANES): as `fill_costs` leaves them
+def solve_dense_children(
+    const float[:, ::1] X,             # IN (n_samples, n_features)
+    const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 included
+    const int32_t[::1] rows,           # IN (n_rows,), ascending
+    const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
+    const int64_t[::1] child_offsets,  # IN (n_children + 1,)
+    const int32_t[::1] child_rows,     # IN: the rows of each child, ascending
+    const float[::1] child_costs,      # IN: the cost of each
     int loss,
     bint fit_intercept,
     double tol,
     int max_iter,
     uint64_t seed,
-    int level,                     # of instructions: a place in LEVELS
-    const unsigned char[::1] stop,  # IN (1,): not 0 as soon as nobody wants the result
-    int32_t[::1] order,            # SCRATCH (n_rows,)
-    float[::1] narrow,             # SCRATCH (LANES / 2 * (2 * n_rows + n_features),)
-    float[:, ::1] duals,           # OUT (n_rows, LANES): times the sign of the row
-    float[:, ::1] weights,         # OUT (n_features, LANES)
-    float[::1] intercepts,         # OUT (LANES,)
-    int32_t[::1] n_sweeps,         # OUT (LANES,)
-    unsigned char[::1] converged,  # OUT (LANES,)
+    int level,                         # of instructions: a place in LEVELS
+    const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
+    float floor,                       # magnitude of the smallest weight kept
+    const int32_t[::1] sources,        # IN (n_used,): column c, or row r as -1 - r
+    const float[::1] scales,           # IN (n_used,)
+    int32_t[::1] order,                # SCRATCH (n_rows,)
+    float[::1] narrow,                 # SCRATCH (LANES / 2 * (2 * n_rows + n_columns),)
+    float[:, ::1] costs,               # SCRATCH (n_rows, LANES)
+    float[:, ::1] duals,               # SCRATCH (n_rows, LANES)
+    float[:, ::1] weights,             # SCRATCH (n_columns, LANES)
+    uint16_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): bit l is that of lane l
+    float[::1] kept,                   # OUT (enough,): block by block
+    int64_t[::1] kept_offsets,         # OUT (n_blocks + 1,)
+    float[::1] intercepts,             # OUT (n_blocks * LANES,)
+    int32_t[::1] n_sweeps,             # OUT (n_blocks * LANES,)
+    unsigned char[::1] converged,      # OUT (n_blocks * LANES,)
 ):
-    """Do what `solve_block` does, on dense rows: the same sums in the same order."""
+    """Do what `solve_children` does on some rows of a dense matrix."""
     cdef Problem problem
+    cdef Targets targets
     if norms.shape[0] == 0:
         return
     # Of no features none is read, but NULL would stand for rows in CSR.
     problem.dense = &X[0, 0] if X.shape[1] else &norms[0]
     problem.rows = &rows[0]
     problem.width = X.shape[1]
-    _solve(
-        &problem, norms.shape[0] * X.shape[1], norms, costs, loss, fit_intercept, tol,
-        max_iter, seed, level, stop, order, narrow, duals, weights, intercepts,
-        n_sweeps, converged,
+    problem.norms = &norms[0]
+    targets = _targets_of(
+        rows, negative_costs, child_offsets, child_rows, child_costs
     )
+    _solve_blocks(
+        &problem, norms.shape[0] * X.shape[1], &targets, loss, fit_intercept, tol, max_iter,
+        seed, level, stop, floor, sources, scales, order, narrow, costs, duals, weights,
+        kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
+    )
+
+
+cdef int _solve_blocks(
+    Problem* problem, int64_t n_entries, Targets* targets, int loss, bint fit_intercept,
+    double tol, int max_iter, uint64_t seed, int level, const unsigned char[::1] stop,
+    float floor, const int32_t[::1] sources, const float[::1] scales,
+    int32_t[::1] order, float[::1] narrow, float[:, ::1] costs, float[:, ::1] duals,
+    float[:, ::1] weights, uint16_t[:, ::1] kept_bits, float[::1] kept,
+    int64_t[::1] kept_offsets, float[::1] intercepts, int32_t[::1] n_sweeps,
+    unsigned char[::1] converged,
+) except -1:
+    """Solve one block after another and keep its weights, in the order of features."""
+    cdef int64_t block, first, n_blocks = kept_bits.shape[1]
+    problem.loss = loss
+    problem.fit_intercept = fit_intercept
+    problem.is_large = (
+        weights.shape[0] * LANES * 4 + targets.n_rows * LANES * 8 + n_entries * 8
+        > CACHE_BYTES
+    )
+    with nogil:
+        kept_offsets[0] = 0
+        for block in range(n_blocks):
+            first = block * LANES
+            _fill_costs(
+                targets[0], first, min(<int64_t>LANES, targets.n_children - first),
+                loss, costs,
+            )
+            _solve(
+                problem, n_entries, costs, tol, max_iter, seed, level, stop, order,
+                narrow, duals, weights, intercepts[first:], n_sweeps[first:],
+                converged[first:],
+            )
+            kept_offsets[block + 1] = kept_offsets[block] + _keep(
+                weights, duals, sources, scales, floor, block, kept_bits,
+                kept[kept_offsets[block]:],
+            )
+            if stop[0]:
+                break
+    return 0
 
 
 cdef struct Block:
@@ -261,71 +359,62 @@ cdef struct Block:
 
 
 cdef int _solve(
-    Problem* problem, int64_t n_entries, const float[::1] norms,
-    const float[:, ::1] costs, int loss, bint fit_intercept, double tol, int max_iter,
-    uint64_t seed, int level, const unsigned char[::1] stop, int32_t[::1] order,
-    float[::1] narrow, float[:, ::1] duals, float[:, ::1] weights,
+    Problem* problem, int64_t n_entries, const float[:, ::1] costs, double tol,
+    int max_iter, uint64_t seed, int level, const unsigned char[::1] stop,
+    int32_t[::1] order, float[::1] narrow, float[:, ::1] duals, float[:, ::1] weights,
     float[::1] intercepts, int32_t[::1] n_sweeps, unsigned char[::1] converged,
-) except -1:
+) except -1 nogil:
     """Sweep until each lane stops; the rows of the problem are set already."""
     cdef State state
     cdef Block block
     cdef int lane, place, _sweep
     cdef int n_active = 0
-    cdef int64_t first, n_rows = norms.shape[0], work = 0
+    cdef int64_t first, n_rows = costs.shape[0], work = 0
     cdef int64_t row_work = 1 + n_entries // n_rows
     cdef int64_t piece = 1 + STOP_WORK // row_work
-    problem.norms = &norms[0]
-    problem.loss = loss
-    problem.fit_intercept = fit_intercept
-    problem.is_large = (
-        weights.shape[0] * LANES * 4 + norms.shape[0] * LANES * 8 + n_entries * 8
-        > CACHE_BYTES
-    )
-    with nogil:
-        _start(&block, loss, costs, duals, weights, narrow, order)
-        _use_all_lanes(&block, &state)
-        for lane in range(LANES):
-            n_sweeps[lane] = 0
-            intercepts[lane] = _constant(costs, lane)
-            state.active[lane] = -1 if intercepts[lane] == 0.0 else 0
-            converged[lane] = state.active[lane] == 0
-            n_active += state.active[lane] != 0
-        for _sweep in range(max_iter):
-            if n_active == 0:
-                break
-            if block.width > FEWEST_LANES and 2 * n_active <= block.width:
-                _narrow(&block, &state, n_active)
-            _shuffle(order, &seed)
-            memset(state.highest, 0, LANES * sizeof(float))
-            memset(state.lowest, 0, LANES * sizeof(float))
-            first = 0
-            while first < n_rows and not stop[0]:
-                problem.n_rows = min(piece, n_rows - first)
-                state.order = &order[first]
-                sweep(problem, &state, block.width, level)
-                first += piece
-                work += problem.n_rows * row_work
-                if work >= STOP_WORK:
-                    work = 0
-                    # Ctrl-C, where this is the main thread.
-                    with gil:
-                        PyErr_CheckSignals()
-            if stop[0]:
-                break
-            for place in range(block.width):
-                lane = block.lanes[place]
-                if state.active[place]:
-                    n_sweeps[lane] += 1
-                    if state.highest[place] - state.lowest[place] <= tol:
-                        state.active[place] = 0
-                        converged[lane] = True
-                        n_active -= 1
-        _spread(&block, &state)
-        for lane in range(LANES):
-            if n_sweeps[lane]:
-                intercepts[lane] = block.intercepts[lane]
-        _sign_duals(loss, costs, duals)
+    _start(&block, problem.loss, costs, duals, weights, narrow, order)
+    _use_all_lanes(&block, &state)
+    for lane in range(LANES):
+        n_sweeps[lane] = 0
+        intercepts[lane] = _constant(costs, lane)
+        state.active[lane] = -1 if intercepts[lane] == 0.0 else 0
+        converged[lane] = state.active[lane] == 0
+        n_active += state.active[lane] != 0
+    for _sweep in range(max_iter):
+        if n_active == 0:
+            break
+        if block.width > FEWEST_LANES and 2 * n_active <= block.width:
+            _narrow(&block, &state, n_active)
+        _shuffle(order, &seed)
+        memset(state.highest, 0, LANES * sizeof(float))
+        memset(state.lowest, 0, LANES * sizeof(float))
+        first = 0
+        while first < n_rows and not stop[0]:
+            problem.n_rows = min(piece, n_rows - first)
+            state.order = &order[first]
+            sweep(problem, &state, block.width, level)
+            first += piece
+            work += problem.n_rows * row_work
+            if work >= STOP_WORK:
+                work = 0
+                # Ctrl-C, where this is the main thread.
+                with gil:
+                    PyErr_CheckSignals()
+        if stop[0]:
+            break
+        for place in range(block.width):
+            lane = block.lanes[place]
+            if state.active[place]:
+                n_sweeps[lane] += 1
+                if state.highest[place] - state.lowest[place] <= tol:
+                    state.active[place] = 0
+                    converged[lane] = True
+                    n_active -= 1
+    _spread(&block, &state)
+    for lane in range(LANES):
+        if n_sweeps[lane]:
+            intercepts[lane] = block.intercepts[lane]
+    _sign_duals(problem.loss, costs, duals)
     return 0
 
 
@@ -471,61 +560,26 @@ cdef inline void _shuffle(int32_t[::1] order, uint64_t* state) noexcept nogil:
 # Collecting
 # ----------
 
-def find_kept(
-    const float[:, ::1] weights,  # IN (n_columns, LANES)
-    const float[:, ::1] duals,    # IN (n_rows, LANES): signed
-    const int32_t[::1] sources,   # IN (n_features,): column c, or row r as -1 - r
-    const float[::1] scales,      # IN (n_features,)
-    float floor,
-    uint16_t[::1] kept_bits,      # OUT (n_features,): bit l is that of lane l
-):
-    """Find the weights of magnitude `floor` or more; return how many there are.
-
-    A feature's weights are those of its column times its scale; of one that a single
-    row has, the row's signed dual variables times its scale (`_compaction.pyx`).
-    """
-    cdef int64_t i, n_kept = 0
-    cdef unsigned int bits
-    with nogil:
-        for i in range(sources.shape[0]):
-            bits = kept_lanes(_source(weights, duals, sources[i]), scales[i], floor)
-            kept_bits[i] = <uint16_t>bits
-            n_kept += count_bits(bits)
-    return n_kept
-
-
-def copy_kept(
-    const float[:, ::1] weights,      # IN (n_columns, LANES)
-    const float[:, ::1] duals,        # IN (n_rows, LANES): signed
-    const int32_t[::1] sources,       # IN (n_features,)
-    const float[::1] scales,          # IN (n_features,)
-    const int32_t[::1] places,        # IN (n_features,): which feature it is
-    const uint16_t[::1] kept_bits,    # IN (n_features,)
-    int32_t first_child,
-    int64_t[::1] counts,              # IN and OUT (n_features,): weights of each
-    int32_t[::1] features,            # OUT (n_kept,): places
-    int32_t[::1] children,            # OUT (n_kept,)
-    float[::1] kept,                  # OUT (n_kept,)
-):
-    """Copy the weights that were found."""
-    cdef int64_t i, position = 0
-    cdef int lane
+cdef int64_t _keep(
+    const float[:, ::1] weights, const float[:, ::1] duals,
+    const int32_t[::1] sources, const float[::1] scales, float floor,
+    int64_t block, uint16_t[:, ::1] kept_bits, float[::1] kept,
+) noexcept nogil:
+    """Write the weights of magnitude `floor` or more; return how many there are."""
+    cdef int64_t i, n_kept = 0, n_features = sources.shape[0]
     cdef unsigned int bits
     cdef const float* source
-    with nogil:
-        for i in range(sources.shape[0]):
-            bits = kept_bits[i]
-            if bits == 0:
-                continue
-            counts[places[i]] += count_bits(bits)
-            source = _source(weights, duals, sources[i])
-            while bits:
-                lane = lowest_bit(bits)
-                bits &= bits - 1
-                features[position] = places[i]
-                children[position] = first_child + lane
-                kept[position] = scales[i] * source[lane]
-                position += 1
+    for i in range(n_features):
+        if i + SOURCES_AHEAD < n_features:
+            prefetch(_source(weights, duals, sources[i + SOURCES_AHEAD]))
+        source = _source(weights, duals, sources[i])
+        bits = kept_lanes(source, scales[i], floor)
+        kept_bits[i, block] = <uint16_t>bits
+        while bits:
+            kept[n_kept] = scales[i] * source[lowest_bit(bits)]
+            bits &= bits - 1
+            n_kept += 1
+    return n_kept
 
 
 cdef inline const float* _source(
@@ -534,19 +588,48 @@ cdef inline const float* _source(
     return &weights[source, 0] if source >= 0 else &duals[-1 - source, 0]
 
 
-def order_by_feature(
-    const int32_t[::1] features,       # IN (n_kept,)
-    const int32_t[::1] children,       # IN (n_kept,)
-    const float[::1] weights,          # IN (n_kept,)
-    int64_t[::1] next_place,           # IN and OUT (n_features,): start of each run
-    int32_t[::1] ordered_children,     # OUT (n_kept,)
-    float[::1] ordered_weights,        # OUT (n_kept,)
-):
-    """Counting sort of (child, weight) pairs by feature, stable."""
-    cdef int64_t i, place
+def count_runs(const uint16_t[:, ::1] kept_bits):
+    """Count the features of which any weight is kept."""
+    cdef int64_t i, block, n_runs = 0
+    cdef unsigned int bits
     with nogil:
-        for i in range(features.shape[0]):
-            place = next_place[features[i]]
-            next_place[features[i]] = place + 1
-            ordered_children[place] = children[i]
-            ordered_weights[place] = weights[i]
+        for i in range(kept_bits.shape[0]):
+            bits = 0
+            for block in range(kept_bits.shape[1]):
+                bits |= kept_bits[i, block]
+            n_runs += bits != 0
+    return n_runs
+
+
+def place_kept(
+    const int32_t[::1] distinct,        # IN (n_used,), ascending
+    const uint16_t[:, ::1] kept_bits,   # IN (n_used, n_blocks)
+    const float[::1] kept,              # IN (n_kept,): block by block
+    int64_t[::1] next_kept,             # IN and OUT (n_blocks,): place of each block's
+    int32_t first_child,
+    int32_t[::1] features,              # OUT (n_runs,)
+    int64_t[::1] run_offsets,           # OUT (n_runs + 1,)
+    int32_t[::1] children,              # OUT (n_kept,)
+    float[::1] weights,                 # OUT (n_kept,)
+):
+    """Put the weights of all blocks of a parent together, feature by feature."""
+    cdef int64_t i, block, run = 0, position = 0, before
+    cdef unsigned int bits
+    cdef int32_t child
+    with nogil:
+        run_offsets[0] = 0
+        for i in range(distinct.shape[0]):
+            before = position
+            for block in range(kept_bits.shape[1]):
+                bits = kept_bits[i, block]
+                child = first_child + <int32_t>(block * LANES)
+                while bits:
+                    children[position] = child + lowest_bit(bits)
+                    weights[position] = kept[next_kept[block]]
+                    bits &= bits - 1
+                    next_kept[block] += 1
+                    position += 1
+            if position > before:
+                features[run] = distinct[i]
+                run += 1
+                run_offsets[run] = position

@@ -122,91 +122,209 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_weights)(
 
 /* Rows come in random order: ask for the next ones early enough. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch)(
-    const skxmr_problem *problem, const skxmr_state *state, int64_t i, int is_dense) {
+    const skxmr_problem *problem, const skxmr_state *state, int64_t i) {
     const int64_t n_rows = problem->n_rows;
     const int32_t *order = state->order;
-    if (is_dense) {
-        /* The weights of all features are in use all the time; the row is not. */
-        if (i + 1 < n_rows)
-            SKXMR_NAME(skxmr_prefetch_row)(problem, state, order[i + 1], 1);
-    } else if (problem->is_large) {
-        if (i + 12 < n_rows) SKXMR_PREFETCH(problem->offsets + order[i + 12]);
-        if (i + 8 < n_rows)
-            SKXMR_NAME(skxmr_prefetch_row)(problem, state, order[i + 8], 0);
-        if (i + 2 < n_rows)
-            SKXMR_NAME(skxmr_prefetch_weights)(problem, state, order[i + 2]);
+    if (i + 12 < n_rows) SKXMR_PREFETCH(problem->offsets + order[i + 12]);
+    if (i + 8 < n_rows) SKXMR_NAME(skxmr_prefetch_row)(problem, state, order[i + 8], 0);
+    if (i + 2 < n_rows) SKXMR_NAME(skxmr_prefetch_weights)(problem, state, order[i + 2]);
+}
+
+/* What moves with every row, in registers while a sweep lasts. */
+typedef struct {
+    FLOATS intercepts[PARTS], highest[PARTS], lowest[PARTS];
+    MASKS active[PARTS];
+} SKXMR_NAME(skxmr_moving);
+
+SKXMR_TARGET SKXMR_INLINE SKXMR_NAME(skxmr_moving) SKXMR_NAME(skxmr_load)(
+    const skxmr_state *state) {
+    SKXMR_NAME(skxmr_moving) moving;
+    EACH_PART {
+        moving.intercepts[p] = LOAD(state->intercepts, p);
+        moving.highest[p] = LOAD(state->highest, p);
+        moving.lowest[p] = LOAD(state->lowest, p);
+        for (int lane = 0; lane < SKXMR_WIDTH; lane++)
+            moving.active[p][lane] = state->active[p * SKXMR_WIDTH + lane];
+    }
+    return moving;
+}
+
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_store)(
+    skxmr_state *state, const SKXMR_NAME(skxmr_moving) *moving) {
+    EACH_PART {
+        STORE(state->intercepts, p, moving->intercepts[p]);
+        STORE(state->highest, p, moving->highest[p]);
+        STORE(state->lowest, p, moving->lowest[p]);
     }
 }
 
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_rows)(
-    const skxmr_problem *problem, skxmr_state *state, int is_dense) {
-    float *weights = state->weights;
-    const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
+/* Move the dual variables of a row; tells whether any has moved. `margin` lacks the
+ * intercept. */
+SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_step)(
+    const skxmr_problem *problem, const skxmr_state *state, int64_t row, int is_dense,
+    int is_log_loss, const FLOATS *margin, SKXMR_NAME(skxmr_moving) *moving,
+    FLOATS *step) {
+    /* A row without entries and intercept moves no weight: its dual goes to an end. */
+    const float norm = fmaxf(problem->norms[row], 1e-12f);
+    const float own = is_dense ? 0.0f : problem->own[row];
     const int is_squared = problem->loss == SKXMR_SQUARED_HINGE;
-    const FLOATS zero = {0};
-    FLOATS intercepts[PARTS], highest[PARTS], lowest[PARTS];
-    MASKS active[PARTS];
+    const float *costs = state->costs + row * SKXMR_STRIDE;
+    float *duals = state->duals + row * SKXMR_STRIDE;
     EACH_PART {
-        intercepts[p] = LOAD(state->intercepts, p);
-        highest[p] = LOAD(state->highest, p);
-        lowest[p] = LOAD(state->lowest, p);
-        for (int lane = 0; lane < SKXMR_WIDTH; lane++)
-            active[p][lane] = state->active[p * SKXMR_WIDTH + lane];
+        const FLOATS whole = margin[p] + moving->intercepts[p];
+        if (is_log_loss)
+            step[p] = SKXMR_NAME(skxmr_log_steps)(
+                whole, LOAD(costs, p), moving->active[p], norm, own,
+                duals + p * SKXMR_WIDTH, &moving->highest[p]);
+        else
+            step[p] = SKXMR_NAME(skxmr_hinge_step)(
+                whole, LOAD(costs, p), moving->active[p], norm, own, is_squared,
+                duals + p * SKXMR_WIDTH, &moving->highest[p], &moving->lowest[p]);
     }
+    if (problem->fit_intercept) EACH_PART moving->intercepts[p] += step[p];
+    /* Once a block has settled, most rows move no lane at all. */
+    return SKXMR_NAME(skxmr_any)(step);
+}
+
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_sparse)(
+    const skxmr_problem *problem, skxmr_state *state, int is_log_loss) {
+    float *weights = state->weights;
+    const FLOATS zero = {0};
+    SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
     for (int64_t i = 0; i < problem->n_rows; i++) {
         const int64_t row = state->order[i];
-        const skxmr_row here = skxmr_row_of(problem, row, is_dense);
-        SKXMR_NAME(skxmr_prefetch)(problem, state, i, is_dense);
+        const skxmr_row here = skxmr_row_of(problem, row, 0);
+        if (problem->is_large) SKXMR_NAME(skxmr_prefetch)(problem, state, i);
         /* Two sums, so that an addition need not wait for the one before; the
          * intercept last, so that they need not wait for the row before. */
         FLOATS margin[PARTS], odd[PARTS], step[PARTS];
         EACH_PART margin[p] = odd[p] = zero;
         int64_t entry = 0;
         for (; entry + 1 < here.size; entry += 2) {
-            const float *w = weights + (is_dense ? entry : here.features[entry]) * SKXMR_STRIDE;
-            const float *v = weights + (is_dense ? entry + 1 : here.features[entry + 1]) * SKXMR_STRIDE;
+            const float *w = weights + (int64_t)here.features[entry] * SKXMR_STRIDE;
+            const float *v = weights + (int64_t)here.features[entry + 1] * SKXMR_STRIDE;
             EACH_PART margin[p] += here.values[entry] * LOAD(w, p);
             EACH_PART odd[p] += here.values[entry + 1] * LOAD(v, p);
         }
         if (entry < here.size) {
-            const float *w = weights + (is_dense ? entry : here.features[entry]) * SKXMR_STRIDE;
+            const float *w = weights + (int64_t)here.features[entry] * SKXMR_STRIDE;
             EACH_PART margin[p] += here.values[entry] * LOAD(w, p);
         }
-        EACH_PART margin[p] = (margin[p] + odd[p]) + intercepts[p];
-        /* A row without entries and intercept moves no weight: its dual goes to an end. */
-        const float norm = fmaxf(problem->norms[row], 1e-12f);
-        const float own = is_dense ? 0.0f : problem->own[row];
-        const float *costs = state->costs + row * SKXMR_STRIDE;
-        float *duals = state->duals + row * SKXMR_STRIDE;
-        if (is_log_loss) {
-            EACH_PART step[p] = SKXMR_NAME(skxmr_log_steps)(
-                margin[p], LOAD(costs, p), active[p], norm, own,
-                duals + p * SKXMR_WIDTH, &highest[p]);
-        } else {
-            EACH_PART step[p] = SKXMR_NAME(skxmr_hinge_step)(
-                margin[p], LOAD(costs, p), active[p], norm, own, is_squared,
-                duals + p * SKXMR_WIDTH, &highest[p], &lowest[p]);
-        }
-        /* Once a block has settled, most rows move no lane at all. */
-        if (!SKXMR_NAME(skxmr_any)(step)) continue;
+        EACH_PART margin[p] += odd[p];
+        if (!SKXMR_NAME(skxmr_step)(problem, state, row, 0, is_log_loss, margin, &moving,
+                                    step))
+            continue;
         for (entry = 0; entry < here.size; entry++) {
-            float *w = weights + (is_dense ? entry : here.features[entry]) * SKXMR_STRIDE;
+            float *w = weights + (int64_t)here.features[entry] * SKXMR_STRIDE;
             const float value = here.values[entry];
             EACH_PART STORE(w, p, LOAD(w, p) + value * step[p]);
         }
-        if (problem->fit_intercept) EACH_PART intercepts[p] += step[p];
     }
-    EACH_PART {
-        STORE(state->intercepts, p, intercepts[p]);
-        STORE(state->highest, p, highest[p]);
-        STORE(state->lowest, p, lowest[p]);
-    }
+    SKXMR_NAME(skxmr_store)(state, &moving);
 }
 
+/* Product of two dense rows: 16 sums side by side, whatever the registers, then halves
+ * of them together. */
+SKXMR_TARGET SKXMR_INLINE float SKXMR_NAME(skxmr_product)(const float *one,
+                                                         const float *other,
+                                                         int64_t size) {
+    FLOATS parts[16 / SKXMR_WIDTH];
+    float sums[16];
+    int64_t entry = 0;
+    for (int p = 0; p < 16 / SKXMR_WIDTH; p++) parts[p] = (FLOATS){0};
+    for (; entry + 16 <= size; entry += 16)
+        for (int p = 0; p < 16 / SKXMR_WIDTH; p++)
+            parts[p] += LOAD(one + entry, p) * LOAD(other + entry, p);
+    for (int p = 0; p < 16 / SKXMR_WIDTH; p++) STORE(sums, p, parts[p]);
+    for (int place = 0; entry < size; entry++, place++)
+        sums[place] += one[entry] * other[entry];
+    for (int half = 8; half; half /= 2)
+        for (int place = 0; place < half; place++) sums[place] += sums[place + half];
+    return sums[0];
+}
+
+/* Margins of two dense rows, each weight read once; `other` may be `one`. */
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_dense_margins)(
+    const float *weights, const float *one, const float *other, int64_t size,
+    FLOATS *margin, FLOATS *next_margin) {
+    FLOATS odd[PARTS], next_odd[PARTS];
+    int64_t entry = 0;
+    EACH_PART margin[p] = odd[p] = next_margin[p] = next_odd[p] = (FLOATS){0};
+    for (; entry + 1 < size; entry += 2) {
+        const float *w = weights + entry * SKXMR_STRIDE, *v = w + SKXMR_STRIDE;
+        EACH_PART {
+            const FLOATS even_weights = LOAD(w, p), odd_weights = LOAD(v, p);
+            margin[p] += one[entry] * even_weights;
+            next_margin[p] += other[entry] * even_weights;
+            odd[p] += one[entry + 1] * odd_weights;
+            next_odd[p] += other[entry + 1] * odd_weights;
+        }
+    }
+    if (entry < size) {
+        const float *w = weights + entry * SKXMR_STRIDE;
+        EACH_PART margin[p] += one[entry] * LOAD(w, p);
+        EACH_PART next_margin[p] += other[entry] * LOAD(w, p);
+    }
+    EACH_PART margin[p] += odd[p];
+    EACH_PART next_margin[p] += next_odd[p];
+}
+
+/* Rows two by two: the second one's margin, taken before the first has moved, changes
+ * by the first one's step times their product. So all weights are read and written
+ * half as often. */
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
+    const skxmr_problem *problem, skxmr_state *state, int is_log_loss) {
+    float *weights = state->weights;
+    const int64_t size = problem->width;
+    SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
+    for (int64_t i = 0; i < problem->n_rows; i += 2) {
+        const int is_pair = i + 1 < problem->n_rows;
+        const int64_t row = state->order[i], next = state->order[i + is_pair];
+        const float *one = skxmr_row_of(problem, row, 1).values;
+        const float *other = skxmr_row_of(problem, next, 1).values;
+        FLOATS margin[PARTS], next_margin[PARTS], step[PARTS], next_step[PARTS];
+        int has_moved, has_next_moved = 0;
+        /* The weights of all features are in use all the time; the rows are not. */
+        for (int64_t ahead = i + 2; ahead < i + 4 && ahead < problem->n_rows; ahead++)
+            SKXMR_NAME(skxmr_prefetch_row)(problem, state, state->order[ahead], 1);
+        SKXMR_NAME(skxmr_dense_margins)(weights, one, other, size, margin, next_margin);
+        has_moved = SKXMR_NAME(skxmr_step)(problem, state, row, 1, is_log_loss, margin,
+                                           &moving, step);
+        if (is_pair) {
+            if (has_moved) {
+                const float product = SKXMR_NAME(skxmr_product)(one, other, size);
+                EACH_PART next_margin[p] += product * step[p];
+            }
+            has_next_moved = SKXMR_NAME(skxmr_step)(
+                problem, state, next, 1, is_log_loss, next_margin, &moving, next_step);
+        }
+        if (has_moved && has_next_moved) {
+            for (int64_t entry = 0; entry < size; entry++) {
+                float *w = weights + entry * SKXMR_STRIDE;
+                EACH_PART STORE(w, p, (LOAD(w, p) + one[entry] * step[p])
+                                          + other[entry] * next_step[p]);
+            }
+        } else if (has_moved || has_next_moved) {
+            const float *values = has_moved ? one : other;
+            EACH_PART step[p] = has_moved ? step[p] : next_step[p];
+            for (int64_t entry = 0; entry < size; entry++) {
+                float *w = weights + entry * SKXMR_STRIDE;
+                EACH_PART STORE(w, p, LOAD(w, p) + values[entry] * step[p]);
+            }
+        }
+    }
+    SKXMR_NAME(skxmr_store)(state, &moving);
+}
+
+/* The logistic loss calls functions, for which all registers have to be cleared: it has
+ * loops of its own. */
 SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
                                                 skxmr_state *state) {
-    if (problem->dense) SKXMR_NAME(skxmr_sweep_rows)(problem, state, 1);
-    else SKXMR_NAME(skxmr_sweep_rows)(problem, state, 0);
+    const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
+    if (problem->dense && is_log_loss) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 1);
+    else if (problem->dense) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 0);
+    else if (is_log_loss) SKXMR_NAME(skxmr_sweep_sparse)(problem, state, 1);
+    else SKXMR_NAME(skxmr_sweep_sparse)(problem, state, 0);
 }
 
 #undef FLOATS

@@ -24,38 +24,77 @@ static void skxmr_add_margins(const skxmr_state *state, skxmr_row row, int is_de
     }
 }
 
+/* Product of two dense rows, in the order of the other levels. */
+static float skxmr_product(const float *one, const float *other, int64_t size) {
+    float sums[16] = {0};
+    for (int64_t entry = 0; entry < size; entry++)
+        sums[entry % 16] += one[entry] * other[entry];
+    for (int half = 8; half; half /= 2)
+        for (int place = 0; place < half; place++) sums[place] += sums[place + half];
+    return sums[0];
+}
+
+static void skxmr_margins(const skxmr_state *state, skxmr_row row, int is_dense,
+                          int lanes, float *margins) {
+    float even[SKXMR_LANES] = {0}, odd[SKXMR_LANES] = {0};
+    skxmr_add_margins(state, row, is_dense, lanes, 0, even);
+    skxmr_add_margins(state, row, is_dense, lanes, 1, odd);
+    for (int lane = 0; lane < lanes; lane++) margins[lane] = even[lane] + odd[lane];
+}
+
+/* Move the dual variables of a row; `margins` lack the intercepts. */
+static void skxmr_step_scalar(const skxmr_problem *problem, skxmr_state *state,
+                              int64_t row, int lanes, const float *margins,
+                              float *step) {
+    const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
+    const float norm = fmaxf(problem->norms[row], 1e-12f);
+    const float own = problem->dense ? 0 : problem->own[row];
+    for (int lane = 0; lane < lanes; lane++) {
+        const float cost = state->costs[row * lanes + lane];
+        const float margin = margins[lane] + state->intercepts[lane];
+        float *dual = &state->duals[row * lanes + lane], violation;
+        step[lane] = 0;
+        if (!state->active[lane] || cost == 0) continue;
+        step[lane] = is_log_loss
+                         ? skxmr_log_step(norm, own, cost, margin, dual, &violation)
+                         : skxmr_hinge_step_scalar(problem->loss, norm, own, cost, margin,
+                                                   dual, &violation);
+        state->highest[lane] = fmaxf(state->highest[lane], violation);
+        if (!is_log_loss) state->lowest[lane] = fminf(state->lowest[lane], violation);
+    }
+    if (problem->fit_intercept)
+        for (int lane = 0; lane < lanes; lane++) state->intercepts[lane] += step[lane];
+}
+
+static void skxmr_add_row(skxmr_state *state, skxmr_row row, int is_dense, int lanes,
+                          const float *step) {
+    for (int64_t entry = 0; entry < row.size; entry++) {
+        float *w = state->weights + (is_dense ? entry : row.features[entry]) * lanes;
+        for (int lane = 0; lane < lanes; lane++) w[lane] += row.values[entry] * step[lane];
+    }
+}
+
+/* Dense rows two by two, as the other levels do. */
 static void skxmr_sweep_baseline(const skxmr_problem *problem, skxmr_state *state,
                                  int lanes) {
-    const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
     const int is_dense = problem->dense != NULL;
-    for (int64_t i = 0; i < problem->n_rows; i++) {
-        const int64_t row = state->order[i];
+    for (int64_t i = 0; i < problem->n_rows; i += 1 + is_dense) {
+        const int is_pair = is_dense && i + 1 < problem->n_rows;
+        const int64_t row = state->order[i], next = state->order[i + is_pair];
         const skxmr_row here = skxmr_row_of(problem, row, is_dense);
-        const float norm = fmaxf(problem->norms[row], 1e-12f);
-        const float own = is_dense ? 0 : problem->own[row];
-        float even[SKXMR_LANES] = {0}, odd[SKXMR_LANES] = {0}, step[SKXMR_LANES];
-        skxmr_add_margins(state, here, is_dense, lanes, 0, even);
-        skxmr_add_margins(state, here, is_dense, lanes, 1, odd);
-        for (int lane = 0; lane < lanes; lane++) {
-            const float cost = state->costs[row * lanes + lane];
-            const float margin = (even[lane] + odd[lane]) + state->intercepts[lane];
-            float *dual = &state->duals[row * lanes + lane], violation;
-            step[lane] = 0;
-            if (!state->active[lane] || cost == 0) continue;
-            step[lane] = is_log_loss ? skxmr_log_step(norm, own, cost, margin, dual,
-                                                      &violation)
-                                     : skxmr_hinge_step_scalar(problem->loss, norm, own, cost,
-                                                               margin, dual, &violation);
-            state->highest[lane] = fmaxf(state->highest[lane], violation);
-            if (!is_log_loss) state->lowest[lane] = fminf(state->lowest[lane], violation);
-        }
-        for (int64_t entry = 0; entry < here.size; entry++) {
-            float *w =
-                state->weights + (is_dense ? entry : here.features[entry]) * lanes;
+        const skxmr_row there = skxmr_row_of(problem, next, is_dense);
+        float margins[SKXMR_LANES], next_margins[SKXMR_LANES];
+        float step[SKXMR_LANES], next_step[SKXMR_LANES];
+        skxmr_margins(state, here, is_dense, lanes, margins);
+        if (is_pair) skxmr_margins(state, there, is_dense, lanes, next_margins);
+        skxmr_step_scalar(problem, state, row, lanes, margins, step);
+        if (is_pair) {
+            const float product = skxmr_product(here.values, there.values, here.size);
             for (int lane = 0; lane < lanes; lane++)
-                w[lane] += here.values[entry] * step[lane];
+                next_margins[lane] += product * step[lane];
+            skxmr_step_scalar(problem, state, next, lanes, next_margins, next_step);
         }
-        if (problem->fit_intercept)
-            for (int lane = 0; lane < lanes; lane++) state->intercepts[lane] += step[lane];
+        skxmr_add_row(state, here, is_dense, lanes, step);
+        if (is_pair) skxmr_add_row(state, there, is_dense, lanes, next_step);
     }
 }
