@@ -2,7 +2,7 @@
 
 from skxmr import baselines, datasets, interop, metrics, persistence, stages
 from skxmr._version import __version__
-from skxmr.candidates import CandidateFeatures, Candidates
+from skxmr.candidates import CandidateFeatures
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completion import QueryCompleter
 from skxmr.fusion import RankFusion
@@ -17,7 +17,6 @@ from skxmr.tries import TrieTreeHybrid
 
 __all__ = [
     "CandidateFeatures",
-    "Candidates",
     "CharNgramTfidf",
     "KMeansTree",
     "LabelTree",
