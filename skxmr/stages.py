@@ -253,15 +253,20 @@ def refuse_own_stages(classifier, asker):
 
     Parameters
     ----------
-    classifier : XRLinearClassifier
+    classifier : estimator
     asker : str
         Who wants linear models, for the message.
 
     Raises
     ------
     ValueError
-        If it has a matcher or ranker of its own.
+        If it is no `XRLinearClassifier`, or has a matcher or ranker of its own.
     """
+    if not hasattr(classifier, "score_transform"):
+        raise ValueError(
+            f"{asker} wants the linear models of an XRLinearClassifier; got a "
+            f"{type(classifier).__name__}."
+        )
     for name in ("matcher", "ranker"):
         stage = getattr(classifier, name, None)
         if stage is not None:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.calibration import calibration_curve
@@ -46,6 +46,7 @@ def problems(draw):
     return truth, scores
 
 
+@settings(deadline=None, max_examples=50)
 @given(problems(), st.sampled_from([None, 1, 3, 9]), st.integers(1, 7))
 def test_agrees_with_its_twin(problem, k, n_bins):
     truth, scores = problem
@@ -61,6 +62,7 @@ def test_agrees_with_its_twin(problem, k, n_bins):
     )
 
 
+@settings(deadline=None, max_examples=50)
 @given(problems(), st.integers(1, 7))
 def test_all_pairs_are_those_of_scikit_learn(problem, n_bins):
     truth, scores = problem
