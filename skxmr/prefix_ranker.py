@@ -6,6 +6,7 @@ from scipy import sparse
 from skxmr.ensembles import average_trees
 from skxmr.lean import LeanTransformer
 from skxmr.search import search_one
+from skxmr.stages import refuse_own_stages
 
 __all__ = ["PrefixRanker"]
 
@@ -44,6 +45,7 @@ class PrefixRanker:
         previous_vectorizer, prefix_vectorizer : transformer
         classifier : XRLinearClassifier
         """
+        refuse_own_stages(classifier, "QueryCompleter")
         ranks = log.ranks[places]
         prefixes = [
             log.keys[rank][:length]

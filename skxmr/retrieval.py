@@ -3,8 +3,10 @@
 from numbers import Real
 from typing import Self
 
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import make_union
+from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._documentation import Documented
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
@@ -16,12 +18,14 @@ from skxmr._validation import (
     check_k,
     check_labels,
     fit_context,
+    public_csr,
 )
 from skxmr.classifier import XRLinearClassifier
 from skxmr.explanation import Explanation, explain_label
 from skxmr.label_texts import with_label_texts
 from skxmr.lean import LeanTransformer
 from skxmr.restriction import LabelSubset
+from skxmr.stages import refuse_own_stages
 from skxmr.text import CharNgramTfidf, WordNgramTfidf
 
 __all__ = ["TextRetriever"]
@@ -40,10 +44,14 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
     vectorizer : transformer, default=None
         Turns texts into sparse features. None stands for word 1- and 2-grams beside
         character trigrams.
-    classifier : XRLinearClassifier, default=None
-        Ranks labels. None stands for ``XRLinearClassifier()``.
+    classifier : estimator, default=None
+        Ranks labels: an `XRLinearClassifier`, or anything else with a method
+        ``rank(X, k)``, such as `RankFusion` or `Reranker`. None stands for
+        ``XRLinearClassifier()``. Searches among some labels, and explanations, take
+        one that can do that.
     label_text_weight : float, default=1.0
         How much a label's own text weighs in training, beside a text that has it.
+        Other weights than 1 take a classifier that knows ``relevance``.
 
     Attributes
     ----------
@@ -77,7 +85,7 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
-        "classifier": [HasMethods(["fit", "rank", "rank_one"]), None],
+        "classifier": [HasMethods(["fit", "rank"]), None],
         "label_text_weight": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -138,6 +146,7 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         if relevance is None:
             classifier.fit(X, y)
         else:
+            _check_weighs(classifier)
             classifier.fit(X, y, relevance=relevance)
         self.vectorizer_ = vectorizer
         self.classifier_ = classifier
@@ -181,8 +190,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If there is no such label.
+        TypeError
+            If `classifier` cannot search among some labels.
         """
         check_is_fitted(self)
+        if not hasattr(self.classifier_, "subset"):
+            raise TypeError(
+                f"classifier must have a method subset for searches among some labels; "
+                f"got a {type(self.classifier_).__name__}."
+            )
         return self.classifier_.subset(allowed, excluded)
 
     def _subset(self, allowed, excluded):
@@ -247,15 +263,22 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
             )
         features = self._lean.transform_one(text)
         subset = self._subset(allowed, excluded)
-        if subset is None:
-            columns, scores = self.classifier_.rank_one(*features, k)
-        else:
-            columns, scores = self.classifier_.rank_one(*features, k, subset=subset)
+        columns, scores = self._rank_one(features, k, subset)
         columns = columns[columns >= 0]
         labels = self.classes_[columns].tolist()
         return list(
             zip(labels, self._names(columns, labels), scores.tolist(), strict=False)
         )
+
+    def _rank_one(self, features, k, subset):
+        restricted = {} if subset is None else {"subset": subset}
+        if hasattr(self.classifier_, "rank_one"):
+            return self.classifier_.rank_one(*features, k, **restricted)
+        indices, values = features
+        ends, shape = [0, len(indices)], (1, self._lean.n_features)
+        row = public_csr(sparse.csr_array((values, indices, ends), shape=shape))
+        columns, scores = self.classifier_.rank(row, k, **restricted)
+        return columns[0], scores[0]
 
     def _names(self, columns, labels):
         if self.label_texts_ is not None:
@@ -324,12 +347,14 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         TypeError
             If `text` is no string.
         ValueError
-            If there is no such label or tree.
+            If there is no such label or tree, or the classifier is not linear
+            throughout.
         """
         check_is_fitted(self)
         (text,) = check_documents([text], "text")
         columns = check_labels([label], self.classes_, "label")
         classifier = self.classifier_
+        refuse_own_stages(classifier, "explain")
         if not 0 <= tree < len(classifier.layouts_):
             raise ValueError(
                 f"tree={tree!r}; expected a number from 0 to "
@@ -343,7 +368,7 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
             score_transform=classifier.score_transform,
             label=label,
             name=name,
-            feature_names=self.vectorizer_.get_feature_names_out(),
+            feature_names=_feature_names(self.vectorizer_),
         )
 
     def predict(self, texts: Texts) -> Matrix:
@@ -404,3 +429,18 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _check_weighs(classifier):
+    """Refuse weights of labels where they would end in a message about arguments."""
+    if not has_fit_parameter(classifier, "relevance"):
+        raise ValueError(
+            f"relevance, or a label_text_weight other than 1, takes a classifier whose "
+            f"fit knows relevance; got {classifier!r:.80}."
+        )
+
+
+def _feature_names(vectorizer):
+    """Names of features; None for a vectorizer that has none."""
+    names = getattr(vectorizer, "get_feature_names_out", None)
+    return None if names is None else names()
