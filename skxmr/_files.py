@@ -25,7 +25,7 @@ def replacing(path):
 
     Yields
     ------
-    file object, binary
+    file object, binary, that can be read as well
 
     Raises
     ------
@@ -37,7 +37,7 @@ def replacing(path):
         raise OSError(f"{path} is not a regular file")
     unfinished = target.with_name(f".{secrets.token_hex(8)}.unfinished")
     try:
-        with unfinished.open("xb") as file:
+        with unfinished.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

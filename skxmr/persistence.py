@@ -111,9 +111,7 @@ def save(model: Any, path: str | os.PathLike) -> None:
         raise
 
 
-def load(
-    path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None
-) -> Any:
+def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None) -> Any:
     """Load a model that `save` or `joblib.dump` has saved.
 
     Loading runs what the file says: load only files that you trust.

@@ -8,7 +8,6 @@ from skxmr._cython._dense_search import LEVELS, N_LANES, search_dense
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks, split_rows
-from skxmr.layout import SearchLayout
 
 __all__ = ["beam_search", "rank_one", "search_one"]
 

@@ -9,8 +9,16 @@ import pytest
 from scipy import sparse
 
 import skxmr
-from skxmr import KMeansTree, TextRetriever, WordNgramTfidf, XRLinearClassifier
-from skxmr import _parallel, label_vectors, training
+from skxmr import (
+    KMeansTree,
+    TextRetriever,
+    WordNgramTfidf,
+    XRLinearClassifier,
+    _parallel,
+    label_vectors,
+    training,
+)
+from skxmr.streaming import rank_batches, row_batches
 
 distributed = pytest.importorskip("distributed")
 
@@ -123,45 +131,57 @@ def bytes_of_rows(X, rows):
 
 
 def test_fit_sends_the_rows_that_matter(on_dask, data, written, monkeypatch):
-    """Every byte that is written, beside those of the rows that parents have."""
+    """All that is written, beside what each parent's models are made of."""
     _, X, Y = data
     X = sparse.vstack([X] * 10, format="csr")
     Y = sparse.vstack([Y] * 10, format="csr")
     monkeypatch.setattr(training, "_TASK_WORK", 100_000)
-    needed, train_levels = [], training.train_levels
+    train_levels = training.train_levels
+    needed, sent = [], []
 
     def measured(X, levels, problems, *, n_jobs):
-        # The rows of every parent with several children, level by level, once.
-        for targets in levels:
+        written[0] = 0
+        results = train_levels(X, levels, problems, n_jobs=n_jobs)
+        sent.append(written[0])
+        for targets, result in zip(levels, results, strict=True):
+            # The rows of every parent with several children, once.
             several = np.flatnonzero(np.diff(targets.child_offsets) > 1)
             needed.append(bytes_of_rows(X, targets.rows.take(several).indices))
             needed.append(8 * len(targets.positives.indices))
-        written[0] = 0
-        results = train_levels(X, levels, problems, n_jobs=n_jobs)
-        needed.append(sum(result.weights.nbytes for result in results))
-        needed.append(written[0])
+            needed.append(result.weights.nbytes)
         return results
 
     monkeypatch.setattr("skxmr.fitting.train_levels", measured)
-    classifier = make_classifier(indexer=KMeansTree(16, 16)).fit(X, Y)
-    *parts, sent = needed
-    print(sum(parts), sent, sent / sum(parts), X.data.nbytes * 2, classifier.trees_)
-    assert 0
+    make_classifier(indexer=KMeansTree(16, 16)).fit(X, Y)
+    # Everything goes by way of the scheduler, so twice.
+    assert 1.5 * sum(needed) < sent[0] < 2 * 1.1 * sum(needed)
 
 
-def test_prediction_sends_the_model_once(on_dask, data, written, monkeypatch):
+def test_prediction_sends_the_model_once(client, data, written, monkeypatch):
+    _, X, Y = data
+    classifier = make_classifier(threshold=0).fit(X, Y)
+    expected = classifier.rank(X, 5)
+    monkeypatch.setattr("skxmr.search._MIN_ROWS_OF_A_TASK", 50)
+    travels = sum(one.nbytes for one in expected) + 2 * X.data.nbytes
+    assert classifier.nbytes_ > 4 * travels
+    written[0] = 0
+    with joblib.parallel_config(backend="dask"):
+        found = classifier.rank(X, 5)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    # To the scheduler and on to a worker, which hands it to the others.
+    assert written[0] < 2 * 1.1 * (classifier.nbytes_ + 2 * travels)
+
+
+def test_batches_find_the_model_where_it_was_sent(client, data, written, monkeypatch):
     _, X, Y = data
     classifier = make_classifier(threshold=0).fit(X, Y)
     monkeypatch.setattr("skxmr.search._MIN_ROWS_OF_A_TASK", 50)
-    with joblib.parallel_config(backend="threading", n_jobs=1):
-        expected = classifier.rank(X, 5)
-    written[0] = 0
-    found = classifier.rank(X, 5)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-    n_bytes = sum(one.nbytes for one in found) + 2 * X.data.nbytes
-    print(written[0], classifier.nbytes_, n_bytes)
-    assert 0
+    with joblib.parallel_config(backend="dask", scatter=classifier.layouts_):
+        written[0] = 0
+        for columns, _ in rank_batches(classifier, row_batches(X, 100), k=5):
+            assert len(columns) == 100
+    assert written[0] < classifier.nbytes_
 
 
 # Workers that die
@@ -187,13 +207,16 @@ class Killer:
         return self.client.run(os.getpid).values()
 
 
-@pytest.mark.parametrize("room", [label_vectors, training], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "room", [label_vectors, training], ids=lambda one: one.__name__
+)
 def test_a_worker_killed_in_the_middle_changes_nothing(
     on_dask, data, room, monkeypatch
 ):
     _, X, Y = data
     with joblib.parallel_config(backend="threading", n_jobs=1):
         here = make_classifier().fit(X, Y)
+    monkeypatch.setattr(room, "_TASK_WORK", 500)
     killer = Killer(on_dask, room, monkeypatch)
     there = make_classifier().fit(X, Y)
     assert killer.n_results > 2 * killer.after

@@ -94,7 +94,9 @@ def test_an_error_in_the_middle_leaves_the_earlier_file(tmp_path):
 def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(OSError, match="not a regular file") as refused:
         save(fitted(), tmp_path)
-    assert refused.value.__notes__ == [f"The model was not saved; {tmp_path} is as it was."]
+    assert refused.value.__notes__ == [
+        f"The model was not saved; {tmp_path} is as it was."
+    ]
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"mmap_mode='w\+' must be"):
