@@ -5,12 +5,12 @@ the first level, with their weights. Each is saved and loaded for itself, on a m
 of its own where one has no memory for all. `ShardedRanker` asks them all and gives the
 same labels and scores as the whole classifier, to the last bit.
 
-A beam search of the whole keeps the best nodes of each level *of all shards*. So shards
-that search by themselves, each with a beam of its own, follow other nodes than the whole
-does. `ShardedRanker` goes level by level instead: it hands each shard the nodes of the
-beam that lie in it; the shard scores their children and gives back the best, at most as
-many as the beam is wide; and the best of all shards are the next beam. That costs one
-exchange a level, so three to five a ranking.
+A beam search of the whole keeps the best nodes of each level *of all shards*. So
+shards that search by themselves, each with a beam of its own, follow other nodes than
+the whole does. `ShardedRanker` goes level by level instead: it hands each shard the
+nodes of the beam that lie in it; the shard scores their children and gives back the
+best, at most as many as the beam is wide; and the best of all shards are the next beam.
+That costs one exchange a level, so three to five a ranking.
 
 One exchange is enough with `TreeShard.search` and `merge`: every shard searches with a
 beam as wide as the whole's, and the best labels of all are kept. With
@@ -21,6 +21,7 @@ neither.
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -133,8 +134,7 @@ def _split_tree(tree, layout, n_shards):
     levels = layout.to_levels()
     cuts = _cuts(tree, levels, n_shards)
     return [
-        _shard_of(tree, layout, levels, start, stop)
-        for start, stop in zip(cuts[:-1], cuts[1:], strict=True)
+        _shard_of(tree, layout, levels, start, stop) for start, stop in pairwise(cuts)
     ]
 
 

@@ -188,7 +188,7 @@ def test_what_cannot_be_split_is_refused():
     with pytest.raises(ValueError, match=f"more than the {n_nodes} nodes of the first"):
         split(classifier, n_nodes + 1)
     for n_shards in (0, 1.5, True):
-        with pytest.raises(ValueError, match="n_shards=.* must be a positive integer"):
+        with pytest.raises(ValueError, match=r"n_shards=.* must be a positive integer"):
             split(classifier, n_shards)
     with pytest.raises(NotFittedError):
         split(XRLinearClassifier(), 2)

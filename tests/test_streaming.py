@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,13 +170,12 @@ def test_what_lies_beside_a_mapped_array_is_mapped_too(tmp_path):
         array[:] = 1
         assert array.sum() == 1e6
         if sys.platform == "linux":
-            with open("/proc/self/maps") as file:
-                (line,) = [
-                    line
-                    for line in file
-                    if _start(line) <= _address(array) < _end(line)
-                ]
-            assert (folder == "deleted") == line.strip().endswith("(deleted)")
+            (line,) = [
+                line
+                for line in Path("/proc/self/maps").read_text().splitlines()
+                if _start(line) <= _address(array) < _end(line)
+            ]
+            assert is_file == line.endswith("(deleted)")
 
 
 def _address(array):
