@@ -57,7 +57,7 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
         A result is nobody else's once it is given. Close it, also after an error or
         Ctrl-C: tasks that wait are then dropped, and those that run may stop early.
     """
-    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    parallel = _make_parallel(n_jobs)
     if not getattr(parallel._backend, "supports_sharedmem", False):
         tasks = (task.detached() for task in tasks)
     run = delayed(_run)
@@ -67,6 +67,8 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
         run(function, task, stop, *shared)
         for task in takewhile(lambda _: not stop[0], tasks)
     )
+    if isinstance(results, list):
+        results = (result for result in results)
     try:
         for result in results:
             yield result
@@ -78,6 +80,14 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
             warnings.simplefilter("ignore", UserWarning)
             results.close()
         raise
+
+
+def _make_parallel(n_jobs):
+    """Let results come one by one, where the backend can."""
+    try:
+        return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    except ValueError:  # Ray's and multiprocessing's cannot
+        return Parallel(n_jobs=n_jobs, prefer="threads")
 
 
 def current_stop():

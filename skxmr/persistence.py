@@ -119,6 +119,7 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
     Parameters
     ----------
     path : str or path-like
+        The file.
     mmap_mode : {"r", "c"}, default=None
         "r" maps the arrays of the file instead of reading them: the model is there at
         once, only what searches need is read, and all processes that map the file
@@ -140,6 +141,18 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
     See Also
     --------
     save : Saves a model.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skxmr import WordNgramTfidf
+    >>> from skxmr.persistence import load, save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "words.joblib")
+    ...     save(WordNgramTfidf().fit(["one text", "another"]), path)
+    ...     load(path, mmap_mode="c").get_feature_names_out().tolist()
+    ['another', 'one', 'text']
     """
     if mmap_mode not in (None, "r", "c"):
         raise ValueError(f"mmap_mode={mmap_mode!r} must be 'r', 'c' or None.")

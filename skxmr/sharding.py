@@ -84,7 +84,7 @@ def split(classifier: XRLinearClassifier, n_shards: int) -> list["TreeShard"]:
     >>> classifier = XRLinearClassifier(KMeansTree(4, 2), C=0.01, random_state=0)
     >>> shards = split(classifier.fit(X, Y), n_shards=2)
     >>> columns, scores = ShardedRanker(shards).rank(X, k=5)
-    >>> (columns == classifier.rank(X, k=5)[0]).all()
+    >>> bool((columns == classifier.rank(X, k=5)[0]).all())
     True
     """
     check_is_fitted(classifier)
@@ -247,6 +247,20 @@ class TreeShard:
         A root and the subtrees, for each tree; the labels are columns of the whole.
     first_nodes : list of list of int
         For each tree and level, the number in the whole of the shard's first node.
+
+    See Also
+    --------
+    ShardedRanker : Asks all shards of a classifier.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from skxmr import KMeansTree, XRLinearClassifier
+    >>> from skxmr.sharding import split
+    >>> X, Y = make_multilabel_classification(n_classes=20, random_state=0)
+    >>> classifier = XRLinearClassifier(KMeansTree(4, 2), C=0.01, random_state=0)
+    >>> [shard.n_labels for shard in split(classifier.fit(X, Y), n_shards=3)]
+    [6, 7, 7]
     """
 
     def __init__(self, description, layouts, first_nodes):
@@ -336,6 +350,7 @@ class TreeShard:
         X : tuple of ndarray
             As in `expand`.
         k : int, default=10
+            How many labels to find for each row.
 
         Returns
         -------
@@ -373,6 +388,7 @@ def merge(found: Iterable[tuple], k: int = 10) -> Ranking:
         As `TreeShard.search` returns them, of all shards, for the same rows. No label
         is in two of them.
     k : int, default=10
+        How many labels to keep for each row.
 
     Returns
     -------
@@ -381,11 +397,27 @@ def merge(found: Iterable[tuple], k: int = 10) -> Ranking:
     scores : ndarray of shape (n_rows, k), float32
         As `XRLinearClassifier.rank` returns them.
 
+    See Also
+    --------
+    ShardedRanker : Gives the same as the whole, with any beam.
+
     Notes
     -----
     The same as the whole's if ``beam_width=None``, or if the beam is so wide that no
     node is left out. Otherwise see `ShardedRanker`. Of an ensemble, a label is in
     another shard for every tree: there only `ShardedRanker` is right.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxmr.sharding import merge
+    >>> one = np.array([[4, 2]]), np.log([[0.75, 0.25]])
+    >>> other = np.array([[7, -1]]), np.array([[np.log(0.5), -np.inf]])
+    >>> columns, scores = merge([one, other], k=4)
+    >>> columns.tolist()
+    [[4, 7, 2, -1]]
+    >>> scores.tolist()
+    [[0.75, 0.5, 0.25, 0.0]]
     """
     check_k(k, "merge")
     columns, log_scores = _best(*map(np.hstack, zip(*found, strict=True)), k)

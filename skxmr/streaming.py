@@ -42,14 +42,19 @@ def row_batches(X: Any, n_rows: int = 10_000) -> Iterator:
     n_rows : int, default=10_000
         Rows of a batch; the last may have fewer.
 
-    Yields
-    ------
-    slices of X, one after the other
+    Returns
+    -------
+    iterator
+        Slices of X, one after the other.
 
     Raises
     ------
     ValueError
         If `n_rows` is no positive integer.
+
+    See Also
+    --------
+    rank_batches : Ranks them.
 
     Examples
     --------
@@ -78,11 +83,10 @@ def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ran
     k : int, default=10
         How many labels to find for each row.
 
-    Yields
-    ------
-    columns : ndarray of shape (n_rows, k), int64
-    scores : ndarray of shape (n_rows, k)
-        Of each batch, as `skxmr.rank` returns them.
+    Returns
+    -------
+    iterator of (columns, scores)
+        Arrays of shape (n_rows, k) for each batch, as `skxmr.rank` returns them.
 
     Raises
     ------
@@ -141,6 +145,10 @@ def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int
     OSError
         If the files cannot be written; they are then as they were.
 
+    See Also
+    --------
+    rank_batches : Makes them.
+
     Examples
     --------
     >>> import tempfile
@@ -185,16 +193,16 @@ def save_csr(batches: Iterable, folder: str | os.PathLike) -> tuple[int, int]:
     OSError
         If the files cannot be written; they are then as they were.
 
+    See Also
+    --------
+    load_csr : Maps them.
+    skxmr.datasets.load_xmc : Reads the text format of the field, as a whole.
+
     Notes
     -----
     Column numbers are int32, 8 bytes an entry together with float32 values. From
     2**31 entries on they are int64, because SciPy has one type for them and for the
     offsets.
-
-    See Also
-    --------
-    load_csr : Maps them.
-    skxmr.datasets.load_xmc : Reads the text format of the field, as a whole.
 
     Examples
     --------
@@ -254,6 +262,7 @@ def load_csr(
     Parameters
     ----------
     folder : str or path-like
+        Where its files are.
     mmap_mode : {"r", "c"}, default="r"
         "r" maps the entries from the files: they are read when they are needed, and
         dropped from memory when others need it. "c" lets them be changed in memory
@@ -273,6 +282,16 @@ def load_csr(
     See Also
     --------
     save_csr : Writes them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scipy.sparse import eye_array
+    >>> from skxmr.streaming import load_csr, save_csr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     shape = save_csr([eye_array(3, format="csr", dtype="float32")], folder)
+    ...     load_csr(folder)[2].toarray().tolist()
+    [0.0, 0.0, 1.0]
     """
     if mmap_mode not in (None, "r", "c"):
         raise ValueError(f"mmap_mode={mmap_mode!r} must be 'r', 'c' or None.")
