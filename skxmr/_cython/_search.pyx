@@ -319,6 +319,69 @@ cdef class Searcher:
                 _search_one(&query, &self.tree, scratch, &found)
         self._give_back(memory)
 
+    def search_one(
+        self,
+        const int32_t[::1] indices,        # IN (nnz,)
+        const float[::1] values,           # IN (nnz,)
+        int64_t beam_width,
+        int transform,
+        const uint64_t[::1] allowed,       # IN, a bit for each node; or None
+        int64_t[::1] columns,              # OUT (k,)
+        double[::1] scores,                # OUT (k,)
+    ):
+        """Find the best k labels of one row."""
+        if columns.shape[0]:
+            self._find_one(
+                indices, values, beam_width, transform, self._check_allowed(allowed),
+                columns.shape[0], &columns[0], &scores[0], NULL,
+            )
+
+    def rank_one(
+        self,
+        const int32_t[::1] indices,        # IN (nnz,)
+        const float[::1] values,           # IN (nnz,)
+        int64_t beam_width,
+        int transform,
+        int64_t[::1] columns,              # OUT (k,); -1 where none is found
+        float[::1] scores,                 # OUT (k,): not logarithms; 0 there
+    ):
+        """Find the best k labels of one row, and their scores themselves."""
+        if columns.shape[0]:
+            self._find_one(
+                indices, values, beam_width, transform, NULL,
+                columns.shape[0], &columns[0], NULL, &scores[0],
+            )
+
+    cdef int _find_one(
+        self, const int32_t[::1] indices, const float[::1] values, int64_t beam_width,
+        int transform, const uint64_t* allowed, int64_t k, int64_t* columns,
+        double* log_scores, float* scores,
+    ) except -1:
+        """Fill the log scores, or the scores if those are NULL."""
+        cdef Query query
+        cdef _Memory memory
+        cdef Heap found
+        cdef int64_t i, n_features = indices.shape[0]
+        if values.shape[0] < n_features:
+            raise ValueError("X has fewer indices or values than its offsets say.")
+        query.n_features = n_features
+        query.features = &indices[0] if n_features else NULL
+        query.values = &values[0] if n_features else NULL
+        query.allowed = allowed
+        query.transform = transform
+        query.wants_labels = True
+        memory = self._lend(beam_width, n_features, k if log_scores == NULL else 0)
+        found.capacity = k
+        found.nodes = found.keys = columns
+        found.scores = memory.scratch.found if log_scores == NULL else log_scores
+        with nogil:
+            _search_one(&query, &self.tree, &memory.scratch, &found)
+            if log_scores == NULL:
+                for i in range(k):
+                    scores[i] = _score(found.keys[i], found.scores[i])
+        self._give_back(memory)
+        return 0
+
     def expand(
         self,
         const int64_t[::1] X_offsets,      # IN (n_samples + 1,)
@@ -394,69 +457,6 @@ cdef class Searcher:
                     )
         return 0
 
-    def search_one(
-        self,
-        const int32_t[::1] indices,        # IN (nnz,)
-        const float[::1] values,           # IN (nnz,)
-        int64_t beam_width,
-        int transform,
-        const uint64_t[::1] allowed,       # IN, a bit for each node; or None
-        int64_t[::1] columns,              # OUT (k,)
-        double[::1] scores,                # OUT (k,)
-    ):
-        """Find the best k labels of one row."""
-        if columns.shape[0]:
-            self._find_one(
-                indices, values, beam_width, transform, self._check_allowed(allowed),
-                columns.shape[0], &columns[0], &scores[0], NULL,
-            )
-
-    def rank_one(
-        self,
-        const int32_t[::1] indices,        # IN (nnz,)
-        const float[::1] values,           # IN (nnz,)
-        int64_t beam_width,
-        int transform,
-        int64_t[::1] columns,              # OUT (k,); -1 where none is found
-        float[::1] scores,                 # OUT (k,): not logarithms; 0 there
-    ):
-        """Find the best k labels of one row, and their scores themselves."""
-        if columns.shape[0]:
-            self._find_one(
-                indices, values, beam_width, transform, NULL,
-                columns.shape[0], &columns[0], NULL, &scores[0],
-            )
-
-    cdef int _find_one(
-        self, const int32_t[::1] indices, const float[::1] values, int64_t beam_width,
-        int transform, const uint64_t* allowed, int64_t k, int64_t* columns,
-        double* log_scores, float* scores,
-    ) except -1:
-        """Fill the log scores, or the scores if those are NULL."""
-        cdef Query query
-        cdef _Memory memory
-        cdef Heap found
-        cdef int64_t i, n_features = indices.shape[0]
-        if values.shape[0] < n_features:
-            raise ValueError("X has fewer indices or values than its offsets say.")
-        query.n_features = n_features
-        query.features = &indices[0] if n_features else NULL
-        query.values = &values[0] if n_features else NULL
-        query.allowed = allowed
-        query.transform = transform
-        query.wants_labels = True
-        memory = self._lend(beam_width, n_features, k if log_scores == NULL else 0)
-        found.capacity = k
-        found.nodes = found.keys = columns
-        found.scores = memory.scratch.found if log_scores == NULL else log_scores
-        with nogil:
-            _search_one(&query, &self.tree, &memory.scratch, &found)
-            if log_scores == NULL:
-                for i in range(k):
-                    scores[i] = _score(found.keys[i], found.scores[i])
-        self._give_back(memory)
-        return 0
-
     cdef const uint64_t* _check_allowed(self, const uint64_t[::1] allowed) except? NULL:
         if allowed is None:
             return NULL
@@ -525,7 +525,7 @@ cdef void _search_one(
 ) noexcept nogil:
     cdef Heap* beam = &scratch.beams[0]
     cdef Heap* reached
-    cdef int64_t level
+    cdef int64_t level, i
     cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
     beam.size = _is_allowed(query, 0)
     beam.nodes[0] = 0
@@ -538,41 +538,9 @@ cdef void _search_one(
         _search_level(query, tree, level, beam, scratch, n_terms, reached)
         sort(reached)
         beam = reached
-    _fill(found)
-
-
-cdef inline void _fill(Heap* found) noexcept nogil:
-    """Say that nothing was found, after the last that was."""
-    cdef int64_t i
     for i in range(found.size, found.capacity):
         found.keys[i] = -1
         found.scores[i] = -INFINITY
-
-
-cdef inline void _start_beam(
-    Heap* beam, int64_t level_start, const int64_t* nodes, const double* scores,
-    int64_t width,
-) noexcept nogil:
-    """Put given nodes into a beam, up to the first that is none."""
-    cdef int64_t i
-    beam.size = 0
-    for i in range(width):
-        if nodes[i] < 0:
-            break
-        beam.nodes[i] = level_start + nodes[i]
-        beam.scores[i] = scores[i]
-        beam.size += 1
-
-
-cdef inline void _expand_one(
-    const Query* query, const Tree* tree, int64_t level, Scratch* scratch, Heap* found
-) noexcept nogil:
-    """Find the best children of the beam's nodes."""
-    cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
-    found.size = 0
-    _search_level(query, tree, level, &scratch.beams[0], scratch, n_terms, found)
-    sort(found)
-    _fill(found)
 
 
 cdef inline bint _is_allowed(const Query* query, int64_t node) noexcept nogil:
@@ -953,3 +921,34 @@ cdef inline void _add(
                 margins[child[entry]] += value * weight[entry]
             else:
                 margins[child[entry]] += value * from_half(weight[entry])
+
+
+# One level alone
+# ---------------
+
+cdef inline void _start_beam(
+    Heap* beam, int64_t level_start, const int64_t* nodes, const double* scores,
+    int64_t width,
+) noexcept nogil:
+    """Put given nodes into a beam, up to the first that is none."""
+    cdef int64_t i
+    beam.size = 0
+    for i in range(width):
+        if nodes[i] < 0:
+            break
+        beam.nodes[i] = level_start + nodes[i]
+        beam.scores[i] = scores[i]
+        beam.size += 1
+
+
+cdef inline void _expand_one(
+    const Query* query, const Tree* tree, int64_t level, Scratch* scratch, Heap* found
+) noexcept nogil:
+    """Find the best children of the beam's nodes."""
+    cdef int64_t i, n_terms = _look_up_features(query, tree, scratch.terms)
+    found.size = 0
+    _search_level(query, tree, level, &scratch.beams[0], scratch, n_terms, found)
+    sort(found)
+    for i in range(found.size, found.capacity):
+        found.keys[i] = -1
+        found.scores[i] = -INFINITY
