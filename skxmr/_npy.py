@@ -3,6 +3,7 @@
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import dtype_to_descr, write_array_header_1_0
@@ -56,7 +57,7 @@ class GrowingNpy:
     def __init__(self, file, name):
         self._file = file
         self._name = name
-        self._like = None  # without rows, of the dtype and the shape of all others
+        self._like: Any = None  # without rows, of the dtype and the shape of all others
         self._n_rows = 0
 
     def __len__(self):

@@ -360,10 +360,12 @@ class TreeShard:
         """
         check_k(k, "TreeShard.search")
         described = _described(self.description)
+        offsets, indices, values = X
+        rows = Compressed(offsets, indices, values, described.n_features)
         wanted = k if len(self.layouts) == 1 else max(k, described.n_candidates)
         found = [
             beam_search(
-                Compressed(*X, described.n_features),
+                rows,
                 layout,
                 k=wanted,
                 beam_width=described.beam_width,
@@ -420,7 +422,8 @@ def merge(found: Iterable[tuple], k: int = 10) -> Ranking:
     [[0.75, 0.5, 0.25, 0.0]]
     """
     check_k(k, "merge")
-    columns, log_scores = _best(*map(np.hstack, zip(*found, strict=True)), k)
+    columns, log_scores = map(np.hstack, zip(*found, strict=True))
+    columns, log_scores = _best(columns, log_scores, k)
     return columns, scores_from_logs(columns, log_scores)
 
 
@@ -528,7 +531,8 @@ class ShardedRanker(BaseEstimator):
                     self._search(pool, tree, rows[:3], wanted)
                     for tree in range(n_trees)
                 ]
-                parts.append(average_trees(*zip(*found, strict=True), k))
+                of_trees, scores_of_trees = zip(*found, strict=True)
+                parts.append(average_trees(of_trees, scores_of_trees, k))
         columns, log_scores = map(np.concatenate, zip(*parts, strict=True))
         return columns, scores_from_logs(columns, log_scores)
 
@@ -553,7 +557,8 @@ class ShardedRanker(BaseEstimator):
                 for shard, ranges in zip(self.shards, self._ranges, strict=True)
             ]
             found = [one.result() for one in asked]
-            nodes, scores = _best(*map(np.hstack, zip(*found, strict=True)), k_of_level)
+            nodes, scores = map(np.hstack, zip(*found, strict=True))
+            nodes, scores = _best(nodes, scores, k_of_level)
         return nodes, scores
 
 

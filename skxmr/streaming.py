@@ -230,7 +230,7 @@ def save_csr(batches: Iterable, folder: str | os.PathLike) -> tuple[int, int]:
             indices.widen(np.int64)
         n_rows = len(indptr) - 1
         shape.append(np.array([n_rows, n_columns or 0], dtype=np.int64))
-    return n_rows, n_columns
+    return n_rows, n_columns or 0
 
 
 def _canonical(batch, n_columns):
