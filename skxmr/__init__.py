@@ -1,6 +1,15 @@
 """Extreme multilabel ranking for scikit-learn."""
 
-from skxmr import baselines, datasets, interop, metrics, persistence, stages
+from skxmr import (
+    baselines,
+    datasets,
+    interop,
+    metrics,
+    persistence,
+    sharding,
+    stages,
+    streaming,
+)
 from skxmr._version import __version__
 from skxmr.candidates import CandidateFeatures
 from skxmr.classifier import XRLinearClassifier
@@ -36,5 +45,7 @@ __all__ = [
     "metrics",
     "persistence",
     "rank",
+    "sharding",
     "stages",
+    "streaming",
 ]

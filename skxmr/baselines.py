@@ -68,8 +68,8 @@ class PopularCompleter(Completer):
         """
         log = read_log(previous, queries, counts)
         index = PrefixIndex(log.keys, log.query_counts)
-        self.queries_ = log.names
-        self.index_ = index
+        # In one step, so that a fit that is interrupted leaves all as it was.
+        self.__dict__ = vars(self) | {"queries_": log.names, "index_": index}
         return self
 
     def _suggest(self, prefix, session, k):  # noqa: ARG002 - sessions do not matter
@@ -139,12 +139,16 @@ class BigramCompleter(Completer):
         followed = count_successors(
             newest, log.ranks, log.counts, rows, len(log.keys), decay=1.0
         )
-        self.queries_ = log.names
-        self.index_ = index
-        self.successors_ = Successors.of(rows, followed)
         # No popularity outweighs the rarest pair.
         least = followed.data.min(initial=1.0)
-        self._prior = float(least / (2 * index.counts.sum()))
+        learned = {
+            "queries_": log.names,
+            "index_": index,
+            "successors_": Successors.of(rows, followed),
+            "_prior": float(least / (2 * index.counts.sum())),
+        }
+        # In one step, so that a fit that is interrupted leaves all as it was.
+        self.__dict__ = vars(self) | learned
         return self
 
     def _suggest(self, prefix, session, k):

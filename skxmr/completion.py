@@ -276,8 +276,12 @@ class QueryCompleter(Completer):
         rows = dict(self.successors_.rows)
         followed = self._count_pairs(sessions, ranks, asked, rows, index.keys)
         more = np.bincount(ranks, asked, minlength=len(index))
-        self.successors_ = self.successors_.plus(rows, followed)
-        self.index_ = index.with_counts(index.counts + more)
+        learned = {
+            "successors_": self.successors_.plus(rows, followed),
+            "index_": index.with_counts(index.counts + more),
+        }
+        # In one step, so that those who complete meanwhile see both or none.
+        self.__dict__ = vars(self) | learned
         return self
 
     def _count_pairs(self, sessions, ranks, counts, rows, keys):

@@ -173,10 +173,14 @@ class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
         check_lengths(X, y)
         target, _ = make_target(y, None)
         fitted = [clone(estimator).fit(X, y) for _, estimator in self.estimators]
-        self.estimators_ = fitted
-        self.named_estimators_ = dict(zip(names, fitted, strict=True))
-        self.classes_ = target.classes
-        self._target = target
+        learned = {
+            "estimators_": fitted,
+            "named_estimators_": dict(zip(names, fitted, strict=True)),
+            "classes_": target.classes,
+            "_target": target,
+        }
+        # In one step, so that a fit that is interrupted leaves all as it was.
+        self.__dict__ = vars(self) | learned
         return self
 
     def rank(self, X: Any, k: int = 10) -> Ranking:

@@ -138,6 +138,10 @@ class SearchLayout:
         _refuse_older(state)
         self.__dict__.update(state)
 
+    def __sizeof__(self):
+        # Dask asks, and sends what is large to each worker once.
+        return object.__sizeof__(self) + self.nbytes
+
     @property
     def by_feature(self):
         """The weights by feature; made at the first need if not held, never saved."""

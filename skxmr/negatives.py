@@ -6,7 +6,7 @@ from scipy import sparse
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
 from skxmr.layout import SearchLayout
-from skxmr.search import beam_search, search_below
+from skxmr.search import beam_search
 from skxmr.training import LevelTargets
 
 __all__ = ["level_targets", "matched_rows"]
@@ -127,4 +127,4 @@ def _find_nodes(X, layout, matcher, how):
     found = matcher.match(X, how["beam_width"], how["score_transform"])
     if matcher.level == layout.n_levels:
         return found
-    return search_below(X, layout, (matcher.level, *found), **how)
+    return beam_search(X, layout, start=(matcher.level, *found), **how)

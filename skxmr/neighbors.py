@@ -104,13 +104,15 @@ class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
         rows, y, learned = validate_features_and_target(self, X, y)
         target, Y = make_target(y, None)
         by_feature = sparse.csr_array(_unit_rows(rows).T)
-        for name, value in learned.items():
-            setattr(self, name, value)
-        self.classes_ = target.classes
-        self._rows_by_feature = by_feature
-        self._labels = Y
-        self._frequent = _most_frequent(Y)
-        self._target = target
+        learned |= {
+            "classes_": target.classes,
+            "_rows_by_feature": by_feature,
+            "_labels": Y,
+            "_frequent": _most_frequent(Y),
+            "_target": target,
+        }
+        # In one step, so that a fit that is interrupted leaves all as it was.
+        self.__dict__ = vars(self) | learned
         return self
 
     def rank(self, X: MatrixLike, k: int = 10) -> Ranking:

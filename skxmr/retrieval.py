@@ -148,11 +148,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         else:
             _check_weighs(classifier)
             classifier.fit(X, y, relevance=relevance)
-        self.vectorizer_ = vectorizer
-        self.classifier_ = classifier
-        self.classes_ = classifier.classes_
-        self.label_texts_ = names
-        self._lean = LeanTransformer(vectorizer)
+        learned = {
+            "vectorizer_": vectorizer,
+            "classifier_": classifier,
+            "classes_": classifier.classes_,
+            "label_texts_": names,
+            "_lean": LeanTransformer(vectorizer),
+        }
+        # In one step, so that a fit that is interrupted leaves all as it was.
+        self.__dict__ = vars(self) | learned
         return self
 
     def _make_vectorizer(self):

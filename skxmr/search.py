@@ -1,6 +1,7 @@
 """Beam search over a laid-out tree."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -8,9 +9,8 @@ from skxmr._cython._dense_search import LEVELS, N_LANES, search_dense
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks, split_rows
-from skxmr.layout import SearchLayout
 
-__all__ = ["beam_search", "rank_one", "search_below", "search_one"]
+__all__ = ["beam_search", "rank_one", "search_one"]
 
 # Some ten milliseconds of work: joblib takes some to start threads.
 _MIN_ROWS_OF_A_TASK = 1024
@@ -26,14 +26,23 @@ class _Task:
     """Some rows to search for."""
 
     X: object
-    layout: SearchLayout
     k: int
     beam_width: int
     score_transform: str
-    names: np.ndarray
+    wants_labels: bool = True
     allowed: np.ndarray | None = None
+    start: tuple | None = None
+
+    def between(self, rows):
+        """Give a slice of the rows."""
+        start = self.start
+        if start is not None:
+            level, nodes, log_scores = start
+            start = level, nodes[rows], log_scores[rows]
+        return replace(self, X=self.X.between(rows.start, rows.stop), start=start)
 
     def detached(self):
+        """Carry the rows, as they are; the layout goes to each worker once."""
         return self
 
 
@@ -45,6 +54,7 @@ def beam_search(
     beam_width,
     score_transform,
     wanted="labels",
+    start=None,
     allowed=None,
     n_jobs=None,
 ):
@@ -71,6 +81,12 @@ def beam_search(
     wanted : {"labels", "nodes"}
         Whether columns of labels or, for a layout of upper levels only, nodes of
         its last level (counted from 0) are returned.
+    start : (level, nodes, log_scores), or None
+        Where the search starts: the level of some nodes, 0 for the root; the nodes,
+        different ones and counted in their level, as int64 of shape (n_samples,
+        any), best first, -1 where there are fewer; and their log scores, as float64.
+        What the layout holds of the levels down to these nodes is not read, and
+        dense rows are compressed. None starts at the root.
     allowed : ndarray of uint64, or None
         A bit for each node, as in `search_one`. Dense rows are then compressed.
     n_jobs : int or None
@@ -84,120 +100,44 @@ def beam_search(
     """
     task = _Task(
         X,
-        layout,
         k,
         layout.widest_level if beam_width is None else beam_width,
         score_transform,
-        layout.labels if wanted == "labels" else np.empty(0, dtype=np.int32),
+        wanted == "labels",
         allowed,
+        start,
     )
     slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=_MIN_ROWS_OF_A_TASK)
     if len(slices) <= 1:
-        return _search_task(task)
-    tasks = (replace(task, X=X.between(rows.start, rows.stop)) for rows in slices)
-    columns, scores = zip(*run_tasks(_search_task, tasks, n_jobs=n_jobs), strict=True)
-    return np.concatenate(columns), np.concatenate(scores)
-
-
-def _search_task(task):
-    X = task.X
-    if isinstance(X, DenseRows):
-        if task.layout.by_node is not None and task.allowed is None:
-            return _run_dense(task)
-        X = X.to_compressed()
-    columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
-    scores = np.empty((X.n_vectors, task.k), dtype=np.float64)
-    task.layout.searcher.search(
-        X.offsets,
-        X.indices,
-        X.values,
-        task.beam_width,
-        TRANSFORMS[task.score_transform],
-        len(task.names) > 0,
-        task.allowed,
-        columns,
-        scores,
-    )
-    return columns, scores
-
-
-def search_below(
-    X,
-    layout,
-    start,
-    *,
-    k,
-    beam_width,
-    score_transform,
-    wanted="labels",
-    allowed=None,
-    n_jobs=None,
-):
-    """Find the best labels for each row, from given nodes on, instead of the root.
-
-    Parameters
-    ----------
-    X : Compressed or DenseRows, a vector for each row
-        Dense rows are compressed.
-    layout : SearchLayout
-        What it holds of the levels down to that of the nodes is not read.
-    start : (level, nodes, log_scores)
-        The level, 0 for the root; its nodes to start from, counted from 0, as int64
-        of shape (n_samples, n_nodes), best first, -1 where there are fewer; and their
-        log scores, as float64.
-    k, beam_width, score_transform, wanted, allowed, n_jobs
-        As in `beam_search`.
-
-    Returns
-    -------
-    columns, log_scores : ndarray of shape (n_samples, k)
-        As `beam_search` returns them.
-    """
-    names = layout.labels if wanted == "labels" else np.empty(0, dtype=np.int32)
-    width = layout.widest_level if beam_width is None else beam_width
-    task = _Task(X, layout, k, width, score_transform, names, allowed)
-    slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=_MIN_ROWS_OF_A_TASK)
-    level, nodes, log_scores = start
-    tasks = (
-        _TaskBelow(
-            replace(task, X=X.between(rows.start, rows.stop)),
-            (level, nodes[rows], log_scores[rows]),
-        )
-        for rows in slices
-    )
-    if len(slices) <= 1:
-        return _search_task_below(_TaskBelow(task, start))
-    found = run_tasks(_search_task_below, tasks, n_jobs=n_jobs)
+        return _search_task(task, layout)
+    tasks = (task.between(rows) for rows in slices)
+    found = run_tasks(_search_task, tasks, n_jobs=n_jobs, shared=(layout,))
     columns, scores = zip(*found, strict=True)
     return np.concatenate(columns), np.concatenate(scores)
 
 
-@dataclass(frozen=True)
-class _TaskBelow:
-    """Some rows to search for, and where each starts."""
-
-    task: _Task
-    start: tuple
-
-    def detached(self):
-        return self
-
-
-def _search_task_below(task_below):
-    task, (level, nodes, node_scores) = task_below.task, task_below.start
-    X = task.X.to_compressed() if isinstance(task.X, DenseRows) else task.X
+def _search_task(task, layout):
+    X = task.X
+    if isinstance(X, DenseRows):
+        if layout.by_node is not None and task.allowed is None and task.start is None:
+            return _run_dense(task, layout)
+        X = X.to_compressed()
     columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
     scores = np.empty((X.n_vectors, task.k), dtype=np.float64)
-    task.layout.searcher.search_below(
+    searcher = layout.searcher
+    search = searcher.search
+    if task.start is not None:
+        level, *nodes_and_scores = task.start
+        search = partial(
+            searcher.search_between, level, layout.n_levels, *nodes_and_scores
+        )
+    search(
         X.offsets,
         X.indices,
         X.values,
-        level,
-        nodes,
-        node_scores,
         task.beam_width,
         TRANSFORMS[task.score_transform],
-        len(task.names) > 0,
+        task.wants_labels,
         task.allowed,
         columns,
         scores,
@@ -238,9 +178,7 @@ def search_one(
         beam_width = layout.widest_level
     if indices is None and layout.by_node is not None and allowed is None:
         rows = DenseRows(values[np.newaxis])
-        return _run_dense(
-            _Task(rows, layout, k, beam_width, score_transform, layout.labels)
-        )
+        return _run_dense(_Task(rows, k, beam_width, score_transform), layout)
     if indices is None:
         _, indices, values, _ = DenseRows(values[np.newaxis]).to_compressed()
     columns = np.empty((1, k), dtype=np.int64)
@@ -284,9 +222,9 @@ def rank_one(layout, indices, values, *, k, beam_width, score_transform):
     return columns, scores
 
 
-def _run_dense(task):
+def _run_dense(task, layout):
     """Allocate and call the kernel for dense rows."""
-    layout, by_node = task.layout, task.layout.by_node
+    by_node = layout.by_node
     if task.X.length != layout.n_features:
         raise ValueError(
             f"A row has {task.X.length} features; expected {layout.n_features}."
@@ -302,7 +240,7 @@ def _run_dense(task):
         layout.child_offsets,
         layout.level_starts,
         layout.intercepts,
-        task.names,
+        layout.labels if task.wants_labels else np.empty(0, dtype=np.int32),
         by_node.node_offsets,
         by_node.features,
         by_node.weights,

@@ -72,7 +72,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skxmr.foreign_scores import check_scoring
 from skxmr.leaf_rankers import LeafRankers, fit_leaf_rankers
 from skxmr.matchers import FittedMatcher, fit_matcher
-from skxmr.search import beam_search, search_below
+from skxmr.search import beam_search
 
 __all__ = [
     "FittedStages",
@@ -333,7 +333,8 @@ def _reach(X, layout, stages, k, how):
         first = layout.level_starts[matcher.level]
         allowed = bits[first : first + matcher.n_nodes]
     nodes, scores = matcher.match(X, how["beam_width"], how["score_transform"], allowed)
-    return search_below(X, layout, (matcher.level, nodes, scores), k=k, **how)
+    start = matcher.level, nodes, scores
+    return beam_search(X, layout, k=k, start=start, **how)
 
 
 def _best(columns, log_scores, k):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from skxmr._cython._search import TRANSFORMS as TRANSFORMS_BY_NAME
 from twins import (
     assert_found,
     compress,
@@ -39,6 +40,49 @@ def problems(draw):
     )
     X = rng.integers(-2, 3, size=(4, N_FEATURES)) * (rng.random((4, N_FEATURES)) < 0.6)
     return tree, levels, X.astype(np.float32)
+
+
+def search_by_levels(X, layout, *, k, beam_width, transform):
+    """Search one level after the other, each by a call of its own."""
+    nodes, scores = np.zeros((len(X), 1), dtype=np.int64), np.zeros((len(X), 1))
+    for level in range(layout.n_levels):
+        width = k if level == layout.n_levels - 1 else beam_width
+        children = np.empty((len(X), width), dtype=np.int64)
+        child_scores = np.empty((len(X), width))
+        layout.searcher.search_between(
+            level,
+            level + 1,
+            nodes,
+            scores,
+            *compress(X)[:3],
+            beam_width,
+            TRANSFORMS_BY_NAME[transform],
+            True,
+            None,
+            children,
+            child_scores,
+        )
+        places = min(width, layout.level_sizes[level + 1])
+        nodes, scores = children[:, :places].copy(), child_scores[:, :places].copy()
+    return children, child_scores
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    problems(),
+    st.integers(1, 40),
+    st.integers(1, 12),
+    st.sampled_from(TRANSFORMS),
+)
+def test_levels_one_by_one_are_the_whole_search(problem, k, beam_width, transform):
+    tree, levels, X = problem
+    layout = lay_out(tree, levels)
+    expected = beam_search(
+        compress(X), layout, k=k, beam_width=beam_width, score_transform=transform
+    )
+    found = search_by_levels(X, layout, k=k, beam_width=beam_width, transform=transform)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @settings(deadline=None, max_examples=150)

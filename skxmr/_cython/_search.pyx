@@ -107,6 +107,15 @@ cdef struct Query:
     bint wants_labels
 
 
+cdef struct Stretch:
+    # Levels to search, and where each row starts.
+    int64_t first_level
+    int64_t last_level
+    int64_t n_nodes
+    const int64_t* nodes    # (n_samples, n_nodes), counted in the level; NULL: the root
+    const double* scores    # of the same shape
+
+
 cdef struct Term:
     # A feature of the query that the tree uses: its blocks, or if that is NULL, its
     # rows that are still to come.
@@ -323,15 +332,62 @@ cdef class Searcher:
         double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
     ):
         """Find the best k of the nodes or labels that a beam reaches, best first."""
+        cdef Stretch stretch
+        stretch.first_level, stretch.last_level = 0, self.tree.n_levels
+        stretch.n_nodes, stretch.nodes, stretch.scores = 1, NULL, NULL
+        self._search_rows(
+            X_offsets, X_indices, X_values, &stretch, beam_width, transform,
+            wants_labels, allowed, columns, scores,
+        )
+
+    def search_between(
+        self,
+        int64_t first_level,               # of the nodes; 0 is that of the root
+        int64_t last_level,                # of what is found
+        const int64_t[:, ::1] nodes,       # IN (n_samples, any), counted in the level:
+                                           # different ones, best first; -1 is none
+        const double[:, ::1] node_scores,  # IN of the same shape: logarithms
+        const int64_t[::1] X_offsets,      # IN (n_samples + 1,)
+        const int32_t[::1] X_indices,      # IN
+        const float[::1] X_values,         # IN
+        int64_t beam_width,
+        int transform,
+        bint wants_labels,                 # at the last level of all; or nodes
+        const uint64_t[::1] allowed,       # IN, a bit for each node; or None
+        int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
+        double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
+    ):
+        """Find the best k of a level as `search` does, from given nodes of another."""
+        cdef Stretch stretch
+        self._check_nodes(first_level, last_level, nodes, node_scores)
+        if columns.shape[0] == 0:
+            return
+        if nodes.shape[0] < columns.shape[0]:
+            raise ValueError(
+                f"nodes has {nodes.shape[0]} rows; expected {columns.shape[0]}."
+            )
+        stretch.first_level, stretch.last_level = first_level, last_level
+        stretch.n_nodes = nodes.shape[1]
+        stretch.nodes, stretch.scores = &nodes[0, 0], &node_scores[0, 0]
+        self._search_rows(
+            X_offsets, X_indices, X_values, &stretch, beam_width, transform,
+            wants_labels, allowed, columns, scores,
+        )
+
+    cdef int _search_rows(
+        self, const int64_t[::1] X_offsets, const int32_t[::1] X_indices,
+        const float[::1] X_values, const Stretch* stretch, int64_t beam_width,
+        int transform, bint wants_labels, const uint64_t[::1] allowed,
+        int64_t[:, ::1] columns, double[:, ::1] scores,
+    ) except -1:
         cdef Query query
-        cdef Scratch* scratch
         cdef _Memory memory
         cdef Heap found
         cdef const int32_t* features = NULL
         cdef const float* values = NULL
         cdef int64_t i, longest = 0, n_samples = columns.shape[0]
         if columns.shape[1] == 0 or n_samples == 0:
-            return
+            return 0
         if X_offsets[n_samples] > min(X_indices.shape[0], X_values.shape[0]):
             raise ValueError("X has fewer indices or values than its offsets say.")
         if X_indices.shape[0]:
@@ -343,7 +399,6 @@ cdef class Searcher:
         for i in range(n_samples):
             longest = max(longest, X_offsets[i + 1] - X_offsets[i])
         memory = self._lend(beam_width, longest, 0)
-        scratch = &memory.scratch
         with nogil:
             for i in range(n_samples):
                 query.n_features = X_offsets[i + 1] - X_offsets[i]
@@ -353,68 +408,38 @@ cdef class Searcher:
                 # What is found is kept by key only: both may share their memory.
                 found.nodes = found.keys = &columns[i, 0]
                 found.scores = &scores[i, 0]
-                _search_one(&query, &self.tree, scratch, &found)
+                _search_one(&query, &self.tree, stretch, i, &memory.scratch, &found)
         self._give_back(memory)
+        return 0
 
-    def search_below(
-        self,
-        const int64_t[::1] X_offsets,      # IN (n_samples + 1,)
-        const int32_t[::1] X_indices,      # IN
-        const float[::1] X_values,         # IN
-        int64_t level,
-        const int64_t[:, ::1] nodes,       # IN (n_samples, n_nodes): of that level,
-                                           # counted from 0, best first; -1 where none
-        const double[:, ::1] node_scores,  # IN (n_samples, n_nodes): logarithms
-        int64_t beam_width,
-        int transform,
-        bint wants_labels,                 # or nodes, counted in the last level
-        const uint64_t[::1] allowed,       # IN, a bit for each node; or None
-        int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
-        double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
-    ):
-        """Find the best k as `search` does, from given nodes instead of the root."""
-        cdef Query query
-        cdef _Memory memory
-        cdef Heap found
-        cdef const int32_t* features = NULL
-        cdef const float* values = NULL
-        cdef int64_t i, longest = 0, n_samples = columns.shape[0]
-        cdef int64_t most = min(nodes.shape[1], beam_width)
-        if columns.shape[1] == 0 or n_samples == 0:
-            return
-        if X_offsets[n_samples] > min(X_indices.shape[0], X_values.shape[0]):
-            raise ValueError("X has fewer indices or values than its offsets say.")
-        if not 0 <= level < self.tree.n_levels:
-            raise ValueError(f"Nothing is below level {level}.")
-        if not min(nodes.shape[0], node_scores.shape[0]) >= n_samples:
-            raise ValueError("There are fewer lists of nodes than rows.")
-        if node_scores.shape[1] < nodes.shape[1]:
-            raise ValueError("There are fewer scores than nodes.")
+    cdef int _check_nodes(
+        self, int64_t first_level, int64_t last_level, const int64_t[:, ::1] nodes,
+        const double[:, ::1] node_scores,
+    ) except -1:
+        """Refuse levels that are not there, and nodes that the first does not have."""
+        cdef int64_t i, j, size
+        if not 0 <= first_level < last_level <= self.tree.n_levels:
+            raise ValueError(
+                f"There is nothing between levels {first_level} and {last_level} of a "
+                f"tree of {self.tree.n_levels} levels."
+            )
         if nodes.shape[1] == 0:
             raise ValueError("There is no node to start from; expected room for one.")
-        if X_indices.shape[0]:
-            features = &X_indices[0]
-            values = &X_values[0]
-        query.allowed = self._check_allowed(allowed)
-        query.transform = transform
-        query.wants_labels = wants_labels
-        for i in range(n_samples):
-            longest = max(longest, X_offsets[i + 1] - X_offsets[i])
-        memory = self._lend(beam_width, longest, 0)
-        with nogil:
-            for i in range(n_samples):
-                query.n_features = X_offsets[i + 1] - X_offsets[i]
-                query.features = features + X_offsets[i]
-                query.values = values + X_offsets[i]
-                found.capacity = columns.shape[1]
-                found.nodes = found.keys = &columns[i, 0]
-                found.scores = &scores[i, 0]
-                _start_at(
-                    &query, &self.tree, level, most, &nodes[i, 0], &node_scores[i, 0],
-                    &memory.scratch.beams[level % 2],
-                )
-                _search_on(&query, &self.tree, level, &memory.scratch, &found)
-        self._give_back(memory)
+        if (
+            node_scores.shape[0] != nodes.shape[0]
+            or node_scores.shape[1] != nodes.shape[1]
+        ):
+            raise ValueError("Nodes and their scores differ in shape.")
+        size = self.tree.level_starts[first_level + 1]
+        size -= self.tree.level_starts[first_level]
+        for i in range(nodes.shape[0]):
+            for j in range(nodes.shape[1]):
+                if nodes[i, j] >= size or (j >= size and nodes[i, j] >= 0):
+                    raise ValueError(
+                        f"Level {first_level} has {size} nodes; got {nodes[i, j]} as "
+                        f"number {j} of row {i}."
+                    )
+        return 0
 
     def search_one(
         self,
@@ -456,6 +481,7 @@ cdef class Searcher:
     ) except -1:
         """Fill the log scores, or the scores if those are NULL."""
         cdef Query query
+        cdef Stretch stretch
         cdef _Memory memory
         cdef Heap found
         cdef int64_t i, n_features = indices.shape[0]
@@ -467,12 +493,14 @@ cdef class Searcher:
         query.allowed = allowed
         query.transform = transform
         query.wants_labels = True
+        stretch.first_level, stretch.last_level = 0, self.tree.n_levels
+        stretch.n_nodes, stretch.nodes, stretch.scores = 1, NULL, NULL
         memory = self._lend(beam_width, n_features, k if log_scores == NULL else 0)
         found.capacity = k
         found.nodes = found.keys = columns
         found.scores = memory.scratch.found if log_scores == NULL else log_scores
         with nogil:
-            _search_one(&query, &self.tree, &memory.scratch, &found)
+            _search_one(&query, &self.tree, &stretch, 0, &memory.scratch, &found)
             if log_scores == NULL:
                 for i in range(k):
                     scores[i] = _score(found.keys[i], found.scores[i])
@@ -543,47 +571,17 @@ cdef const void* _address_of_floats(const float[::1] array):
 
 
 cdef void _search_one(
-    const Query* query, const Tree* tree, Scratch* scratch, Heap* found
+    const Query* query, const Tree* tree, const Stretch* stretch, int64_t row,
+    Scratch* scratch, Heap* found,
 ) noexcept nogil:
-    cdef Heap* beam = &scratch.beams[0]
-    beam.size = _is_allowed(query, 0)
-    beam.nodes[0] = 0
-    beam.scores[0] = 0.0
-    _search_on(query, tree, 0, scratch, found)
-
-
-cdef void _start_at(
-    const Query* query, const Tree* tree, int64_t level, int64_t most,
-    const int64_t* nodes, const double* scores, Heap* beam,
-) noexcept nogil:
-    """Let the beam start with the first allowed of some nodes, at most so many."""
-    cdef int64_t i, node
-    cdef int64_t n_nodes = tree.level_starts[level + 1] - tree.level_starts[level]
-    beam.size = 0
-    for i in range(most):
-        if beam.size == beam.capacity:
-            break
-        if nodes[i] < 0 or nodes[i] >= n_nodes:
-            continue
-        node = tree.level_starts[level] + nodes[i]
-        if _is_allowed(query, node):
-            beam.nodes[beam.size] = node
-            beam.scores[beam.size] = scores[i]
-            beam.size += 1
-
-
-cdef void _search_on(
-    const Query* query, const Tree* tree, int64_t first_level, Scratch* scratch,
-    Heap* found,
-) noexcept nogil:
-    """Search below the nodes of a level that are in its beam, the best first."""
-    cdef Heap* beam = &scratch.beams[first_level % 2]
+    cdef Heap* beam = &scratch.beams[stretch.first_level % 2]
     cdef Heap* reached
     cdef int64_t level, i
     cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
-    for level in range(first_level, tree.n_levels):
+    _start_beam(query, tree, stretch, row, beam)
+    for level in range(stretch.first_level, stretch.last_level):
         reached = &scratch.beams[(level + 1) % 2]
-        if level == tree.n_levels - 1:
+        if level == stretch.last_level - 1:
             reached = found
         reached.size = 0
         _search_level(query, tree, level, beam, scratch, n_terms, reached)
@@ -592,6 +590,28 @@ cdef void _search_on(
     for i in range(found.size, found.capacity):
         found.keys[i] = -1
         found.scores[i] = -INFINITY
+
+
+cdef inline void _start_beam(
+    const Query* query, const Tree* tree, const Stretch* stretch, int64_t row,
+    Heap* beam,
+) noexcept nogil:
+    """Put the root into the beam, or as many allowed ones of given nodes as it takes."""
+    cdef int64_t i, node
+    beam.size = 0
+    if stretch.nodes == NULL:
+        beam.size = _is_allowed(query, 0)
+        beam.nodes[0] = 0
+        beam.scores[0] = 0.0
+        return
+    for i in range(row * stretch.n_nodes, (row + 1) * stretch.n_nodes):
+        if beam.size == beam.capacity:
+            break
+        node = tree.level_starts[stretch.first_level] + stretch.nodes[i]
+        if stretch.nodes[i] >= 0 and _is_allowed(query, node):
+            beam.nodes[beam.size] = node
+            beam.scores[beam.size] = stretch.scores[i]
+            beam.size += 1
 
 
 cdef inline bint _is_allowed(const Query* query, int64_t node) noexcept nogil:
