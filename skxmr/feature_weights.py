@@ -1,4 +1,6 @@
-"""The weights of a trained tree feature by feature, as the search for sparse queries reads."""
+"""The weights of a trained tree by feature, as the search for sparse queries reads."""
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -192,7 +194,7 @@ class FeatureWeights:
             parents[by_parent], np.arange(len(child_offsets))
         ).astype(np.int64)
         levels = []
-        for first, stop in zip(level_starts[:-1], level_starts[1:], strict=True):
+        for first, stop in pairwise(level_starts):
             offsets = row_offsets[first : stop + 1]
             rows = by_parent[offsets[0] : offsets[-1]]
             taken = runs.take(rows)
