@@ -223,10 +223,10 @@ def rank_one(layout, indices, values, *, k, beam_width, score_transform):
 
 def _check_row(indices, values):
     """Say what is wrong with the arrays of a row, once a kernel refused them."""
-    expected_types = {"values": (values, np.dtype(np.float32))}
+    arrays = [("values", values, "float32")]
     if indices is not None:
-        expected_types["indices"] = (indices, np.dtype(np.int32))
-    for name, (array, expected) in expected_types.items():
+        arrays.insert(0, ("indices", indices, "int32"))
+    for name, array, expected in arrays:
         if not isinstance(array, np.ndarray):
             raise TypeError(
                 f"{name} is of type {type(array).__name__}; expected an ndarray of "
