@@ -1,4 +1,6 @@
-"""The weights of a trained tree feature by feature, as the search for sparse queries reads."""
+"""The weights of a trained tree by feature, as the search for sparse queries reads."""
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -48,11 +50,11 @@ class FeatureWeights:
         The first row of each feature with listed parents, and the end.
     parents : ndarray of shape (n_listed_rows,), uint16 or int32
         The parent of each such row, counted among all nodes; ascending in a feature.
-    run_marks : ndarray of shape (n_listed_rows / 8, rounded up), uint32
-        The first weight of every 8th such row: from there, lengths add up.
     blocks : ndarray of shape (n_with_bits, n_parents / 64, rounded up, 2), uint64
         For each feature with bits: 64 bits for 64 parents, 1 for those that use it;
-        beside them, the first row of these, and its first weight in the upper half.
+        beside them, the first row of these.
+    run_marks : ndarray of shape (n_rows / 8, rounded up), uint32
+        The first weight of every 8th row: from there, lengths add up.
     run_lengths : ndarray of shape (n_rows,), uint8 or int32
         How many weights each row has, less one.
     children : ndarray of shape (n_weights,), uint8 or int32
@@ -67,8 +69,8 @@ class FeatureWeights:
         words,
         row_starts,
         parents,
-        run_marks,
         blocks,
+        run_marks,
         run_lengths,
         children,
         weights,
@@ -78,8 +80,8 @@ class FeatureWeights:
         self.words = words
         self.row_starts = row_starts
         self.parents = parents
-        self.run_marks = run_marks
         self.blocks = blocks
+        self.run_marks = run_marks
         self.run_lengths = run_lengths
         self.children = children
         self.weights = weights
@@ -141,15 +143,15 @@ class FeatureWeights:
                 weights,
             )
         blocks = np.zeros((len(with_bits), -(-n_parents // _BITS), 2), dtype=np.uint64)
-        fill_blocks(row_starts[len(listed) :], parents, starts, blocks)
+        fill_blocks(row_starts[len(listed) :], parents, blocks)
         return cls(
             n_features,
             kept_features,
             np.hstack([_bitmap(part, len(counts)) for part in (listed, with_bits)]),
             row_starts[: len(listed) + 1].copy(),
             parents[:n_listed_rows].copy(),
-            starts[:n_listed_rows:ROWS_OF_MARK].copy(),
             blocks,
+            starts[::ROWS_OF_MARK].copy(),
             run_lengths,
             children,
             with_precision(weights, weight_precision),
@@ -192,7 +194,7 @@ class FeatureWeights:
             parents[by_parent], np.arange(len(child_offsets))
         ).astype(np.int64)
         levels = []
-        for first, stop in zip(level_starts[:-1], level_starts[1:], strict=True):
+        for first, stop in pairwise(level_starts):
             offsets = row_offsets[first : stop + 1]
             rows = by_parent[offsets[0] : offsets[-1]]
             taken = runs.take(rows)
@@ -212,8 +214,7 @@ class FeatureWeights:
         listed, with_bits = (
             self._features_in(np.ascontiguousarray(self.words[:, i])) for i in (0, 2)
         )
-        starts = self.blocks[:, 0, 1] & np.uint64(_MAX_UINT32)
-        ends = np.append(starts, len(self.run_lengths)).astype(np.int64)
+        ends = np.append(self.blocks[:, 0, 1], len(self.run_lengths)).astype(np.int64)
         return np.concatenate(
             [
                 np.repeat(listed, np.diff(self.row_starts)),
@@ -262,21 +263,18 @@ class FeatureWeights:
         row = first + int(np.searchsorted(self.parents[first:stop], parent))
         if row == stop or self.parents[row] != parent:
             return slice(0, 0)
-        mark = row // ROWS_OF_MARK
-        return self._run(mark * ROWS_OF_MARK, row, int(self.run_marks[mark]))
+        return self._run(row)
 
     def _run_of_block(self, used, parent):
-        bits, packed = self.blocks[used, parent // _BITS].tolist()
+        bits, first = self.blocks[used, parent // _BITS].tolist()
         if not bits >> parent % _BITS & 1:
             return slice(0, 0)
-        first = packed & _MAX_UINT32
-        row = _rank(bits, first, parent % _BITS)
-        return self._run(first, row, packed >> 32)
+        return self._run(_rank(bits, first, parent % _BITS))
 
-    def _run(self, first, row, start):
-        """Add up the lengths from one row, whose first weight is known, to another."""
-        lengths = self.run_lengths[first : row + 1].astype(np.int64) + 1
-        start += int(lengths[:-1].sum())
+    def _run(self, row):
+        mark = row // ROWS_OF_MARK
+        lengths = self.run_lengths[mark * ROWS_OF_MARK : row + 1].astype(np.int64) + 1
+        start = int(self.run_marks[mark]) + int(lengths[:-1].sum())
         return slice(start, start + int(lengths[-1]))
 
 

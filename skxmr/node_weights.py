@@ -1,5 +1,7 @@
 """The weights of a trained tree node by node, as the search for dense queries reads."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from skxmr._cython._dense_search import count_by_node, order_by_node
@@ -109,7 +111,7 @@ class NodeWeights:
         """
         return [
             self._level(child_offsets[first : stop + 1], intercepts)
-            for first, stop in zip(level_starts[:-1], level_starts[1:], strict=True)
+            for first, stop in pairwise(level_starts)
         ]
 
     def _level(self, child_offsets, intercepts):

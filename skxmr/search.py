@@ -171,11 +171,23 @@ def search_one(
 
     Raises
     ------
+    TypeError
+        If `indices` or `values` are of another type.
     ValueError
         If `allowed` has no bit for some node.
     """
     if beam_width is None:
         beam_width = layout.widest_level
+    try:
+        return _search_row(
+            layout, indices, values, k, beam_width, score_transform, allowed
+        )
+    except (AttributeError, TypeError, ValueError):
+        _check_row(indices, values)
+        raise
+
+
+def _search_row(layout, indices, values, k, beam_width, score_transform, allowed):
     if indices is None and layout.by_node is not None and allowed is None:
         rows = DenseRows(values[np.newaxis])
         return _run_dense(_Task(rows, k, beam_width, score_transform), layout)
@@ -208,18 +220,46 @@ def rank_one(layout, indices, values, *, k, beam_width, score_transform):
     columns : ndarray of shape (k,), int64
     scores : ndarray of shape (k,), float32
         As `skxmr.targets.scores_from_logs` makes them.
+
+    Raises
+    ------
+    TypeError
+        If `indices` or `values` are of another type.
     """
     columns = np.empty(k, dtype=np.int64)
     scores = np.empty(k, dtype=np.float32)
-    layout.searcher.rank_one(
-        indices,
-        values,
-        layout.widest_level if beam_width is None else beam_width,
-        TRANSFORMS[score_transform],
-        columns,
-        scores,
-    )
+    try:
+        layout.searcher.rank_one(
+            indices,
+            values,
+            layout.widest_level if beam_width is None else beam_width,
+            TRANSFORMS[score_transform],
+            columns,
+            scores,
+        )
+    except (TypeError, ValueError):
+        _check_row(indices, values)
+        raise
     return columns, scores
+
+
+def _check_row(indices, values):
+    """Say what is wrong with the arrays of a row, once a kernel refused them."""
+    arrays = [("values", values, "float32")]
+    if indices is not None:
+        arrays.insert(0, ("indices", indices, "int32"))
+    for name, array, expected in arrays:
+        if not isinstance(array, np.ndarray):
+            raise TypeError(
+                f"{name} is of type {type(array).__name__}; expected an ndarray of "
+                f"{expected}."
+            )
+        if array.dtype != expected or array.ndim != 1:
+            raise TypeError(
+                f"{name} is an array of {array.dtype} and of shape {array.shape}; "
+                f"expected one of {expected} and of shape (nnz,). Convert it with "
+                f"{name}.astype('{expected}')."
+            )
 
 
 def _run_dense(task, layout):

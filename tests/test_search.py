@@ -1,4 +1,5 @@
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from twins import (
     random_tree,
     search_twin,
     weights_from_dense,
+    weights_to_dense,
 )
 
 from skxmr import search
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
-from skxmr.search import beam_search, search_one
+from skxmr.search import beam_search, rank_one, search_one
 from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights
 
@@ -265,7 +267,7 @@ def test_exhaustive_search_scores_every_label(problem, transform):
         assert columns[i, found].tolist() == order[: found.sum()].tolist()
 
 
-def wide_problem(n_features, n_groups, n_labels, seed=0):
+def wide_problem(n_features, n_groups, n_labels, seed=0, share=0.3):
     """Two levels, many features a row, all weights other than 0 with some luck."""
     rng = np.random.default_rng(seed)
     ends = np.sort(rng.choice(np.arange(1, n_labels), n_groups - 1, replace=False))
@@ -275,7 +277,8 @@ def wide_problem(n_features, n_groups, n_labels, seed=0):
     )
     levels = []
     for size in tree.level_sizes[1:]:
-        W = rng.normal(size=(n_features, size)) * (rng.random((n_features, size)) < 0.3)
+        W = rng.normal(size=(n_features, size))
+        W *= rng.random((n_features, size)) < share
         levels.append((W.astype(np.float32), rng.normal(size=size).astype(np.float32)))
     X = rng.normal(size=(3, n_features)) * (rng.random((3, n_features)) < 0.7)
     return tree, levels, X.astype(np.float32)
@@ -283,19 +286,28 @@ def wide_problem(n_features, n_groups, n_labels, seed=0):
 
 @pytest.mark.parametrize("beam_width", [2, 30])
 @pytest.mark.parametrize(
-    ("n_features", "n_groups", "n_labels"),
+    ("n_features", "n_groups", "n_labels", "share", "has_bits"),
     [
-        (200, 40, 90),  # more features and hits than are looked up at a time
-        (5, 2, 700),  # more children of a parent than a byte can number
-        (3, 50, 60),  # lists of parents too long to be read through
+        (200, 40, 90, 0.3, True),  # more features and hits than are looked up at a time
+        (5, 2, 700, 0.3, False),  # more children of a parent than a byte can number
+        (3, 50, 60, 0.3, True),
+        (4, 700, 1500, 0.3, True),  # more bits than are asked for at once
+        (4, 2500, 5100, 0.02, False),  # lists too long to be read through
     ],
 )
-def test_large_queries_and_levels(n_features, n_groups, n_labels, beam_width):
-    tree, levels, X = wide_problem(n_features, n_groups, n_labels)
+def test_large_queries_and_levels(
+    n_features, n_groups, n_labels, share, has_bits, beam_width
+):
+    tree, levels, X = wide_problem(n_features, n_groups, n_labels, share=share)
     layout = lay_out(tree, levels)
-    assert layout.by_feature.children.dtype == (
-        np.int32 if n_labels == 700 else np.uint8
-    )
+    by_feature = layout.by_feature
+    assert by_feature.children.dtype == (np.int32 if n_labels >= 700 else np.uint8)
+    assert (len(by_feature.blocks) > 0) == has_bits
+    assert (len(by_feature.parents) > 0) == (not has_bits)
+    for one, (W, _), offsets in zip(
+        layout.to_levels(), levels, tree.child_offsets, strict=True
+    ):
+        np.testing.assert_array_equal(weights_to_dense(one, offsets, n_features), W)
     columns, scores = beam_search(
         compress(X), layout, k=20, beam_width=beam_width, score_transform="l2-hinge"
     )
@@ -307,6 +319,54 @@ def test_large_queries_and_levels(n_features, n_groups, n_labels, beam_width):
         assert found == [column for column, _ in expected]
         np.testing.assert_allclose(
             scores[i, : len(found)], [score for _, score in expected], atol=1e-5
+        )
+
+
+def test_runs_are_found_one_by_one():
+    tree, levels, _ = wide_problem(40, 12, 60, share=0.06)
+    layout = lay_out(tree, levels)
+    by_feature = layout.by_feature
+    assert len(by_feature.blocks)
+    assert len(by_feature.parents)
+    for level, (W, _) in enumerate(levels):
+        ends = tree.child_offsets[level]
+        for parent, (first, stop) in enumerate(pairwise(ends)):
+            for feature in range(40):
+                run = by_feature.run_of(
+                    feature, int(layout.level_starts[level]) + parent
+                )
+                expected = np.flatnonzero(W[feature, first:stop])
+                found = by_feature.children[run]
+                np.testing.assert_array_equal(found, expected)
+                np.testing.assert_array_equal(
+                    by_feature.weights[run], W[feature, first:stop][expected]
+                )
+
+
+@pytest.mark.parametrize(
+    ("indices", "values", "message"),
+    [
+        (np.arange(2), np.ones(2, np.float32), "indices is an array of int64"),
+        (np.arange(2, dtype=np.int32), np.ones(2), "values is an array of float64"),
+        ([0, 1], np.ones(2, np.float32), "indices is of type list"),
+        (
+            np.zeros((1, 2), np.int32),
+            np.ones(2, np.float32),
+            r"indices is an array of int32 and of shape \(1, 2\)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("find", [rank_one, search_one])
+def test_a_row_of_other_types_is_refused(find, indices, values, message):
+    tree, levels, _ = wide_problem(5, 2, 10)
+    with pytest.raises(TypeError, match=message):
+        find(
+            lay_out(tree, levels),
+            indices,
+            values,
+            k=1,
+            beam_width=1,
+            score_transform="sigmoid",
         )
 
 

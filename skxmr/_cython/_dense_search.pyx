@@ -30,7 +30,7 @@ cdef extern from "include/products.h" nogil:
 
     int best_level "skxmr_best_level"()
     void margins_of_one "skxmr_margins_one"(
-        const Nodes* nodes, const float* query, double* margins
+        const Nodes* nodes, const double* query, double* margins
     )
     void margins_of_many "skxmr_margins"(
         const Nodes* nodes, const double* queries, double* margins, int level
@@ -268,11 +268,8 @@ cdef void _score_children(
     nodes.weights = tree.weights
     nodes.intercepts = tree.intercepts + first - 1
     if n_pairs == 1:
-        margins_of_one(
-            &nodes,
-            queries.values + pairs[0] // beam.capacity * queries.n_features,
-            scratch.row,
-        )
+        _widen(queries, pairs[0] // beam.capacity, scratch.packed)
+        margins_of_one(&nodes, scratch.packed, scratch.row)
         _push_children(tree, first, nodes.n_nodes, pairs[0], beam, reached, scratch.row)
         return
     _pack(queries, pairs, n_pairs, beam.capacity, scratch.packed)
@@ -283,6 +280,16 @@ cdef void _score_children(
         _push_children(
             tree, first, nodes.n_nodes, pairs[lane], beam, reached, scratch.row
         )
+
+
+cdef inline void _widen(
+    const Queries* queries, int64_t query, double* wide
+) noexcept nogil:
+    """Copy a query in double precision."""
+    cdef const float* values = queries.values + query * queries.n_features
+    cdef int64_t feature
+    for feature in range(queries.n_features):
+        wide[feature] = values[feature]
 
 
 cdef void _pack(

@@ -85,10 +85,9 @@ def place_runs(
 def fill_blocks(
     const uint32_t[::1] row_starts,  # IN (n_features + 1,): the rows of each
     const parent_t[::1] parents,     # IN, by row
-    const uint32_t[::1] starts,      # IN, by row: where the run begins
     uint64_t[:, :, ::1] blocks,      # IN, all 0, and OUT (n_features, n_blocks, 2)
 ):
-    """Set the bits of parents, and note the first row and weight of each 64."""
+    """Set the bits of parents, and note the first row of each 64."""
     cdef int64_t feature, block
     cdef uint32_t row
     with nogil:
@@ -96,8 +95,6 @@ def fill_blocks(
             row = row_starts[feature]
             for block in range(blocks.shape[1]):
                 blocks[feature, block, 1] = row
-                if row < row_starts[feature + 1]:
-                    blocks[feature, block, 1] |= <uint64_t>starts[row] << 32
                 while row < row_starts[feature + 1] and parents[row] >> 6 == block:
                     blocks[feature, block, 0] |= <uint64_t>1 << (parents[row] & 63)
                     row += 1

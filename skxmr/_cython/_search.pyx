@@ -73,7 +73,6 @@ cdef struct Tree:
     int64_t n_words                # of the bitmap
     int64_t n_kept                 # 0, or the length of kept_features
     int64_t n_rows
-    int64_t n_listed_rows          # of features without blocks: they come first
     int64_t n_blocks               # of 64 parents
     int64_t n_levels
     int64_t n_nodes
@@ -83,8 +82,8 @@ cdef struct Tree:
     const uint64_t* words          # (n_words, 4): bits, and ones before them, twice
     const uint32_t* row_starts     # of each listed feature, and the end
     const void* parents            # of each listed row
-    const uint32_t* run_marks      # first weight of every 8th listed row
-    const uint64_t* blocks         # (features, n_blocks, 2): bits; first row and weight
+    const uint64_t* blocks         # (features, n_blocks, 2): bits, and the first row
+    const uint32_t* run_marks      # first weight of every 8th row
     const void* run_lengths        # of each row, less one
     const void* children
     const void* weights
@@ -134,19 +133,13 @@ cdef struct Run:
     float value
 
 
-cdef struct Unresolved:
-    Run* run            # its start is a row yet
-    uint32_t first      # the row from which lengths add up, and its weight
-    uint32_t weight
-
-
 cdef struct Scratch:
     Heap[2] beams
     uint16_t* slots     # (n_parents,): place in the group, from 1; 0 for all others
     Term* terms         # (most features of a query,)
     Run* runs           # (slots of a group, terms)
     int32_t* n_runs     # (slots of a group,)
-    Unresolved* unresolved  # (slots of a group * terms,)
+    Run** unresolved    # (slots of a group * terms,): those whose start is a row yet
     uint64_t* masks     # (n_blocks,): a bit for each parent that has a slot
     int64_t* touched    # (slots of a group,): the masks that are not 0
     int64_t n_touched
@@ -196,9 +189,7 @@ cdef class _Memory:
         scratch.slots = <uint16_t*>self._take(n_parents, sizeof(uint16_t))
         scratch.terms = <Term*>self._take(n_terms, sizeof(Term))
         scratch.runs = <Run*>self._take(scratch.n_slots * n_terms, sizeof(Run))
-        scratch.unresolved = <Unresolved*>self._take(
-            scratch.n_slots * n_terms, sizeof(Unresolved)
-        )
+        scratch.unresolved = <Run**>self._take(scratch.n_slots * n_terms, sizeof(Run*))
         scratch.masks = <uint64_t*>self._take(n_blocks, sizeof(uint64_t))
         scratch.touched = <int64_t*>self._take(scratch.n_slots, sizeof(int64_t))
         scratch.n_runs = <int32_t*>self._take(scratch.n_slots, sizeof(int32_t))
@@ -278,7 +269,6 @@ cdef class Searcher:
         tree.n_words = words.shape[0]
         tree.n_kept = kept_features.shape[0]
         tree.n_rows = len(run_lengths)
-        tree.n_listed_rows = len(parents)
         tree.n_blocks = blocks.shape[1]
         tree.n_levels = level_starts.shape[0] - 1
         tree.n_nodes = intercepts.shape[0] + 1
@@ -714,24 +704,16 @@ cdef inline int64_t _find(
 cdef inline uint32_t _run_start(
     const Tree* tree, int64_t row, const child_t* lengths
 ) noexcept nogil:
-    """Find the first weight of a listed row."""
-    cdef int64_t mark = row >> LOG_ROWS_OF_MARK
-    return tree.run_marks[mark] + _n_weights(
-        tree, lengths, mark << LOG_ROWS_OF_MARK, row
-    )
-
-
-cdef inline uint32_t _n_weights(
-    const Tree* tree, const child_t* lengths, int64_t first, int64_t stop
-) noexcept nogil:
-    """Count the weights of consecutive rows."""
-    cdef int64_t row, n_weights = stop - first
+    """Find the first weight of a row."""
+    cdef int64_t before, mark = row >> LOG_ROWS_OF_MARK
+    cdef int64_t first = mark << LOG_ROWS_OF_MARK
+    cdef int64_t start = tree.run_marks[mark] + row - first
     if child_t is uint8_t:
-        n_weights += sum_bytes(lengths + first, stop - first, tree.n_rows - first)
+        start += sum_bytes(lengths + first, row - first, tree.n_rows - first)
     else:
-        for row in range(first, stop):
-            n_weights += lengths[row]
-    return <uint32_t>n_weights
+        for before in range(first, row):
+            start += lengths[before]
+    return <uint32_t>start
 
 
 # One level
@@ -841,6 +823,8 @@ cdef inline void _list(
     Group* group, const parent_t* parents, const child_t* lengths
 ) noexcept nogil:
     cdef Scratch* scratch = group.scratch
+    cdef Run* run
+    cdef uint32_t row
     cdef int64_t i
     if group.tree.n_blocks > BLOCKS_ASKED:
         _ask_for_blocks(group)
@@ -850,7 +834,12 @@ cdef inline void _list(
         else:
             _list_term(group, &scratch.terms[i], parents, lengths)
     for i in range(group.n_unresolved):
-        _resolve(group.tree, &scratch.unresolved[i], lengths)
+        run = scratch.unresolved[i]
+        row = run.start
+        run.start = _run_start(group.tree, row, lengths)
+        run.length = lengths[row] + 1
+        _ask(group.tree.children, run.start, 1, group.tree.log_child)
+        _ask(group.tree.weights, run.start, run.length, group.tree.log_weight)
 
 
 cdef inline void _ask_for_blocks(const Group* group) noexcept nogil:
@@ -868,8 +857,8 @@ cdef inline void _find_in_blocks(
     """Find the rows of all slots by their bits."""
     cdef Scratch* scratch = group.scratch
     cdef int64_t i, block
+    cdef int64_t row
     cdef uint64_t bits, found, lowest
-    cdef uint32_t first, weight
     cdef Run* run
     for i in range(scratch.n_touched):
         block = scratch.touched[i]
@@ -877,41 +866,23 @@ cdef inline void _find_in_blocks(
         found = bits & scratch.masks[block]
         if found == 0:
             continue
-        first = <uint32_t>term.blocks[2 * block + 1]
-        weight = <uint32_t>(term.blocks[2 * block + 1] >> 32)
         while found:
             lowest = found & (~found + 1)
+            row = term.blocks[2 * block + 1] + count_bits(bits & (lowest - 1))
+            prefetch(lengths + row)
             run = _next_run(
                 group, scratch.slots[64 * block + lowest_bit(found)] - 1, term.value
             )
-            run.start = first + count_bits(bits & (lowest - 1))
-            prefetch(lengths + run.start)
-            _note_unresolved(group, run, first, weight)
+            _note_unresolved(group, run, row)
             found ^= lowest
 
 
-cdef inline void _note_unresolved(
-    Group* group, Run* run, uint32_t first, uint32_t weight
-) noexcept nogil:
-    cdef Unresolved* unresolved = group.scratch.unresolved + group.n_unresolved
-    unresolved.run = run
-    unresolved.first = first
-    unresolved.weight = weight
+cdef inline void _note_unresolved(Group* group, Run* run, int64_t row) noexcept nogil:
+    """Keep a run whose row is known, and ask for where its weights begin."""
+    run.start = <uint32_t>row
+    group.scratch.unresolved[group.n_unresolved] = run
     group.n_unresolved += 1
-
-
-cdef inline void _resolve(
-    const Tree* tree, const Unresolved* unresolved, const child_t* lengths
-) noexcept nogil:
-    """Find the weights of a row."""
-    cdef Run* run = unresolved.run
-    cdef uint32_t row = run.start, weight = unresolved.weight
-    if row < tree.n_listed_rows:
-        weight = tree.run_marks[row >> LOG_ROWS_OF_MARK]
-    run.start = weight + _n_weights(tree, lengths, unresolved.first, row)
-    run.length = lengths[row] + 1
-    _ask(tree.children, run.start, 1, tree.log_child)
-    _ask(tree.weights, run.start, run.length, tree.log_weight)
+    prefetch(group.tree.run_marks + (row >> LOG_ROWS_OF_MARK))
 
 
 cdef inline void _list_term(
@@ -999,12 +970,8 @@ cdef inline void _find_rows(
         if group.scratch.slots[group.nodes[slot]] == 0:
             continue
         run = _next_run(group, slot, term.value)
-        run.start = <uint32_t>row
-        _note_unresolved(
-            group, run, <uint32_t>(row >> LOG_ROWS_OF_MARK << LOG_ROWS_OF_MARK), 0
-        )
-        prefetch(group.tree.run_marks + (row >> LOG_ROWS_OF_MARK))
         prefetch(lengths + row)
+        _note_unresolved(group, run, row)
 
 
 cdef inline Run* _next_run(Group* group, int64_t slot, float value) noexcept nogil:

@@ -28,18 +28,53 @@ SKXMR_INLINE int64_t skxmr_feature(const skxmr_nodes *nodes, int64_t entry, int 
                    : ((const uint16_t *)nodes->features)[entry];
 }
 
-/* Margins of all nodes for one query. */
-SKXMR_INLINE void skxmr_margins_of_one(const skxmr_nodes *nodes, const float *query,
-                                       double *margins, int is_wide) {
-    for (int64_t node = 0; node < nodes->n_nodes; node++) {
-        double margin = nodes->intercepts[node];
-        for (int64_t i = nodes->offsets[node]; i < nodes->offsets[node + 1]; i++)
-            margin += (double)nodes->weights[i] * query[skxmr_feature(nodes, i, is_wide)];
-        margins[node] = margin;
-    }
+/* Adds to the margins of SKXMR_CHAINS nodes side by side, so that the sum of one does not
+ * wait for its last addition; each adds in the order of its features all the same. */
+#define SKXMR_CHAINS 4
+
+SKXMR_INLINE double skxmr_add_rest(const skxmr_nodes *nodes, const double *query,
+                                   int64_t first, int64_t stop, double margin,
+                                   int is_wide) {
+    for (int64_t i = first; i < stop; i++)
+        margin += (double)nodes->weights[i] * query[skxmr_feature(nodes, i, is_wide)];
+    return margin;
 }
 
-static void skxmr_margins_one(const skxmr_nodes *nodes, const float *query,
+SKXMR_INLINE void skxmr_margins_of_some(const skxmr_nodes *nodes, const double *query,
+                                        int64_t node, double *margins, int is_wide) {
+    const int64_t *starts = nodes->offsets + node;
+    int64_t shortest = starts[1] - starts[0];
+    double sums[SKXMR_CHAINS];
+    for (int c = 0; c < SKXMR_CHAINS; c++) {
+        const int64_t size = starts[c + 1] - starts[c];
+        if (size < shortest) shortest = size;
+        sums[c] = nodes->intercepts[node + c];
+    }
+    for (int64_t i = 0; i < shortest; i++) {
+        for (int c = 0; c < SKXMR_CHAINS; c++) {
+            const int64_t entry = starts[c] + i;
+            sums[c] += (double)nodes->weights[entry] *
+                       query[skxmr_feature(nodes, entry, is_wide)];
+        }
+    }
+    for (int c = 0; c < SKXMR_CHAINS; c++)
+        margins[node + c] = skxmr_add_rest(nodes, query, starts[c] + shortest,
+                                           starts[c + 1], sums[c], is_wide);
+}
+
+/* Margins of all nodes for one query. */
+SKXMR_INLINE void skxmr_margins_of_one(const skxmr_nodes *nodes, const double *query,
+                                       double *margins, int is_wide) {
+    int64_t node = 0;
+    for (; node + SKXMR_CHAINS <= nodes->n_nodes; node += SKXMR_CHAINS)
+        skxmr_margins_of_some(nodes, query, node, margins, is_wide);
+    for (; node < nodes->n_nodes; node++)
+        margins[node] = skxmr_add_rest(nodes, query, nodes->offsets[node],
+                                       nodes->offsets[node + 1],
+                                       nodes->intercepts[node], is_wide);
+}
+
+static void skxmr_margins_one(const skxmr_nodes *nodes, const double *query,
                               double *margins) {
     if (nodes->is_wide) skxmr_margins_of_one(nodes, query, margins, 1);
     else skxmr_margins_of_one(nodes, query, margins, 0);
