@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr._large import empty
+from skxmr._large import LARGE, empty, map_memory, view_memory
 
 __all__ = ["GrowingArray"]
 
@@ -19,6 +19,7 @@ class GrowingArray:
     """
 
     def __init__(self, dtype):
+        self._map = None
         self._buffer = np.empty(0, dtype=dtype)
         self._size = 0
 
@@ -30,15 +31,45 @@ class GrowingArray:
         size = self._size + len(part)
         if size > len(self._buffer):
             # What is never written takes no memory.
-            buffer = empty(2 * size, self._buffer.dtype)
-            buffer[: self._size] = self._buffer[: self._size]
-            self._buffer = buffer
+            self._enlarge(2 * size)
         self._buffer[self._size : size] = part
         self._size = size
 
     def finish(self):
         """Give the array, cut to its length; nothing can be appended any more."""
-        array = empty(self._size, self._buffer.dtype)
-        array[:] = self._buffer[: self._size]
-        del self._buffer
+        array = self._buffer[: self._size]
+        if self._map is None or not self._fit(self._size):
+            # Copied, lest its memory be kept that nobody sees.
+            array = empty(self._size, self._buffer.dtype)
+            array[:] = self._buffer[: self._size]
+        else:
+            array = self._buffer
+        del self._buffer, self._map
         return array
+
+    def _enlarge(self, length):
+        """Make room; what there is stays where it is or is copied."""
+        dtype = self._buffer.dtype
+        if length * dtype.itemsize < LARGE:
+            buffer = np.empty(length, dtype)
+        elif self._map is not None and self._fit(length):
+            return
+        else:
+            self._map = map_memory(length * dtype.itemsize)
+            buffer = view_memory(self._map, length, dtype)
+        buffer[: self._size] = self._buffer[: self._size]
+        self._buffer = buffer
+
+    def _fit(self, length):
+        """Let the system lengthen or shorten the memory; tells whether it can."""
+        dtype, before = self._buffer.dtype, len(self._buffer)
+        # Nobody may look at memory that moves.
+        del self._buffer
+        try:
+            self._map.resize(max(1, length * dtype.itemsize))
+        except (OSError, SystemError, ValueError, BufferError):
+            # Not every system can, and none if there is no memory left.
+            self._buffer = view_memory(self._map, before, dtype)
+            return False
+        self._buffer = view_memory(self._map, length, dtype)
+        return True

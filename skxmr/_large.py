@@ -7,10 +7,17 @@ from math import prod
 
 import numpy as np
 
-__all__ = ["empty", "empty_beside", "is_mapped"]
+__all__ = [
+    "LARGE",
+    "empty",
+    "empty_beside",
+    "is_mapped",
+    "map_memory",
+    "view_memory",
+]
 
 # Below, the pages that the system clears anew cost more than they are worth.
-_LARGE = 2**20
+LARGE = 2**20
 # From here on, larger pages are cleared faster, as NumPy has found.
 _HUGE = 2**22
 # What a forked process writes is its own. Windows, which forks nothing, has no flags.
@@ -39,13 +46,24 @@ def empty(shape, dtype):
     """
     shape = shape if isinstance(shape, tuple) else (shape,)
     n_bytes = prod(map(int, shape)) * np.dtype(dtype).itemsize
-    if n_bytes < _LARGE:
+    if n_bytes < LARGE:
         return np.empty(shape, dtype=dtype)
+    return view_memory(map_memory(n_bytes), shape, dtype)
+
+
+def map_memory(n_bytes):
+    """Take memory from the system, which gives it page by page as it is written."""
     memory = mmap.mmap(-1, n_bytes, **_PRIVATE)
     if n_bytes >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
+
+
+def view_memory(memory, shape, dtype):
+    """Make an array of the first bytes of mapped memory."""
+    n_items = prod(map(int, shape)) if isinstance(shape, tuple) else int(shape)
     # joblib would take an array whose base is a map for one that a file backs.
-    return np.frombuffer(memoryview(memory), dtype=dtype).reshape(shape)
+    return np.frombuffer(memoryview(memory), dtype=dtype, count=n_items).reshape(shape)
 
 
 def is_mapped(array):
@@ -90,7 +108,7 @@ def empty_beside(source, shape, dtype):
     """
     shape = shape if isinstance(shape, tuple) else (shape,)
     n_bytes = prod(map(int, shape)) * np.dtype(dtype).itemsize
-    if n_bytes < _LARGE or not is_mapped(source):
+    if n_bytes < LARGE or not is_mapped(source):
         return empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
         # A page that finds no room when it is written would kill the process.

@@ -369,10 +369,11 @@ def test_estimators_rank_the_same_from_dense_and_from_sparse(
 def test_estimators_fitted_on_dense_and_on_sparse_are_the_same():
     X, Y = make_data()
     Q = X[:50] + np.float32(0.01)
-    assert_same_arrays(
-        fit(X, Y, label_vectors=np.eye(60)).rank(Q),
-        fit(sparse.csr_array(X), Y, label_vectors=np.eye(60)).rank(Q),
-    )
+    columns, scores = fit(X, Y, label_vectors=np.eye(60)).rank(Q)
+    expected = fit(sparse.csr_array(X), Y, label_vectors=np.eye(60)).rank(Q)
+    np.testing.assert_array_equal(columns, expected[0])
+    # Dense rows are swept two by two, which rounds otherwise.
+    np.testing.assert_allclose(scores, expected[1], rtol=1e-4)
 
 
 def test_weights_by_node_are_counted_pruned_and_optional():

@@ -60,7 +60,11 @@ def slow_means(rows, sides, n_features, spherical):
 
 def slow_bisect(rows, n_features, centres, n_first, max_iter, max_moved, spherical):
     """Balanced 2-means by lists and sorting; rows are lists of (feature, value)."""
-    means = [[dict(rows[c]).get(f, 0.0) for f in range(n_features)] for c in centres]
+    dense = [[dict(row).get(f, 0.0) for f in range(n_features)] for row in rows]
+    first, second = centres
+    following = [*range(second, len(rows)), *range(second)]
+    different = [row for row in following if dense[row] != dense[first]]
+    means = [dense[first], dense[different[0] if different else second]]
     sides = [1] * len(rows)
     for iteration in range(max_iter):
         direction = [a - b for a, b in zip(*means, strict=True)]
@@ -124,6 +128,17 @@ def test_bisection_equals_its_twin(Z, data, spherical, max_iter, max_moved):
     rows = [list(enumerate(map(float, z))) for z in Z]
     expected = slow_bisect(rows, n_features, centres, *rules)
     assert bisect(DenseVectors(Z), centres, *rules).tolist() == expected
+
+
+@pytest.mark.parametrize("n_copies", [2, 4, 16])
+@pytest.mark.parametrize("as_given", [np.asarray, sparse.csr_array])
+def test_equal_vectors_are_told_from_others(n_copies, as_given):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        kinds = rng.permutation(np.repeat([0, 1], n_copies))
+        Z = as_given(np.array([[0.3, 0.1], [0.1, 0.7]])[kinds] * rng.random())
+        tree = KMeansTree(2, n_copies, random_state=seed).fit(Z).tree_
+        assert len(set(kinds[tree.labels[:n_copies]])) == 1
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,5 +1,6 @@
 """Large arrays straight from the system, and arrays that grow."""
 
+import mmap
 import pickle
 
 import numpy as np
@@ -43,3 +44,21 @@ def test_growing_arrays_hold_what_was_appended(parts):
     array = growing.finish()
     assert array.dtype == np.int32
     assert array.tolist() == [number for part in parts for number in part]
+
+
+@pytest.mark.parametrize("can_resize", [True, False])
+def test_long_arrays_grow(monkeypatch, can_resize):
+    class Fixed(mmap.mmap):
+        def resize(self, size):
+            raise SystemError("mmap: resizing not available--no mremap()")
+
+    if not can_resize:
+        monkeypatch.setattr("skxmr._large.mmap.mmap", Fixed)
+    rng = np.random.default_rng(0)
+    parts = [rng.random(n).astype(np.float32) for n in (9, 10**5, 10**6, 0, 3 * 10**6)]
+    growing = GrowingArray(np.float32)
+    for part in parts:
+        growing.append(part)
+    array = growing.finish()
+    np.testing.assert_array_equal(array, np.concatenate(parts), strict=True)
+    assert pickle.loads(pickle.dumps(array))[-1] == parts[-1][-1]

@@ -377,6 +377,29 @@ def test_weights_below_the_floor_are_dropped():
     assert weights.weights.dtype == weights.intercepts.dtype == np.float32
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32 - 1))
+def test_kept_weights_stand_by_feature(seed):
+    rng = np.random.default_rng(seed)
+    n_features, n_blocks, first_child = rng.integers(0, 9), rng.integers(1, 4), 5
+    W = rng.normal(size=(n_features, n_blocks * N_LANES)).astype(np.float32)
+    W *= rng.random(W.shape) < rng.choice([0.01, 0.3, 1])
+    blocks = W.reshape(n_features, n_blocks, N_LANES)
+    bits = ((blocks != 0) << np.arange(N_LANES)).sum(axis=2).astype(np.uint16)
+    kept = [blocks[:, b][blocks[:, b] != 0] for b in range(n_blocks)]
+    offsets = np.cumsum([0, *map(len, kept)])
+    distinct = 3 * np.arange(n_features, dtype=np.int32)
+    placed = training._place(
+        distinct, bits, np.concatenate(kept), offsets, first_child, None
+    )
+    expected = sparse.csr_array(W)
+    used = np.diff(expected.indptr) > 0
+    np.testing.assert_array_equal(placed.features, distinct[used])
+    np.testing.assert_array_equal(placed.run_offsets, np.unique(expected.indptr))
+    np.testing.assert_array_equal(placed.children, expected.indices + first_child)
+    np.testing.assert_array_equal(placed.weights, expected.data)
+
+
 def test_parts_of_one_parent_merge():
     X, targets = random_level(seed=12)
     whole = train_level(X, targets.between(0, 1), make_problem(tol=0.1)).weights

@@ -16,6 +16,9 @@ from libc.string cimport memcpy
 # A sum this much shorter (squared) than the other side's is nothing but rounding.
 cdef double ROUNDING = 1e-24
 
+# Rows this near to each other (squared, beside their lengths) are one, up to rounding.
+cdef double SAME = 1e-12
+
 
 # Rows between two looks at whether to stop.
 cdef enum:
@@ -113,8 +116,9 @@ def bisect_sparse(
 ):
     """Put `n_first` rows of a compressed matrix on side 0, the rest on side 1.
 
-    The centres are those two rows at first. Stops after `max_iter` assignments, or
-    when no more than `max_moved` rows have changed sides.
+    The centres are those two rows at first; if they are the same, up to rounding, the
+    second is the next row, in a circle, that is another. Stops after `max_iter`
+    assignments, or when no more than `max_moved` rows have changed sides.
 
     Returns
     -------
@@ -132,10 +136,11 @@ def bisect_sparse(
     with nogil:
         for entry in range(offsets[n_rows]):
             sums[indices[entry], 1] += values[entry]
-        for entry in range(offsets[first_centre], offsets[first_centre + 1]):
-            direction[indices[entry]] += values[entry]
-        for entry in range(offsets[second_centre], offsets[second_centre + 1]):
-            direction[indices[entry]] -= values[entry]
+        second_centre = other_centre_sparse(
+            offsets, indices, values, first_centre, second_centre, direction
+        )
+        add_row(offsets, indices, values, first_centre, 1, direction)
+        add_row(offsets, indices, values, second_centre, -1, direction)
         while iteration < max_iter:
             iteration += 1
             for row in range(n_rows):
@@ -195,6 +200,7 @@ def bisect_dense(
         for row in range(n_rows):
             for feature in range(n_features):
                 sums[feature, 1] += rows[row, feature]
+        second_centre = other_centre_dense(rows, first_centre, second_centre)
         for feature in range(n_features):
             direction[feature] = (
                 <double> rows[first_centre, feature] - rows[second_centre, feature]
@@ -225,6 +231,59 @@ def bisect_dense(
 
 
 # Four sums at a time: one alone would wait for each addition to finish.
+
+
+cdef int64_t other_centre_sparse(
+    const int64_t[::1] offsets, const int32_t[::1] indices, const floating[::1] values,
+    int64_t first, int64_t second, double[::1] direction,
+) noexcept nogil:
+    """Find the next row that is not the first centre again; `direction` is zeros."""
+    cdef int64_t n_rows = offsets.shape[0] - 1, shift, other, entry, found = second
+    cdef double length = 0.0, squares, apart, value
+    for entry in range(offsets[first], offsets[first + 1]):
+        length += <double> values[entry] * values[entry]
+    add_row(offsets, indices, values, first, 1, direction)
+    for shift in range(n_rows):
+        other = (second + shift) % n_rows
+        squares = apart = length
+        # |a - b|^2 is |a|^2 but for the features of b.
+        for entry in range(offsets[other], offsets[other + 1]):
+            value = values[entry]
+            squares += value * value
+            apart += value * (value - 2.0 * direction[indices[entry]])
+        if apart > SAME * squares:
+            found = other
+            break
+    add_row(offsets, indices, values, first, -1, direction)
+    return found
+
+
+cdef int64_t other_centre_dense(
+    const floating[:, ::1] rows, int64_t first, int64_t second
+) noexcept nogil:
+    """Do what `other_centre_sparse` does for a dense matrix."""
+    cdef int64_t n_rows = rows.shape[0], shift, other, feature
+    cdef double squares, apart, value
+    for shift in range(n_rows):
+        other = (second + shift) % n_rows
+        squares = apart = 0.0
+        for feature in range(rows.shape[1]):
+            value = <double> rows[first, feature] - rows[other, feature]
+            apart += value * value
+            squares += <double> rows[first, feature] * rows[first, feature]
+            squares += <double> rows[other, feature] * rows[other, feature]
+        if apart > SAME * squares:
+            return other
+    return second
+
+
+cdef inline void add_row(
+    const int64_t[::1] offsets, const int32_t[::1] indices, const floating[::1] values,
+    int64_t row, double factor, double[::1] direction,
+) noexcept nogil:
+    cdef int64_t entry
+    for entry in range(offsets[row], offsets[row + 1]):
+        direction[indices[entry]] += factor * values[entry]
 
 
 cdef inline double sparse_dot(

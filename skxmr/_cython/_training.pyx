@@ -193,8 +193,8 @@ def solve_children(
     const int64_t[::1] offsets,        # IN (n_rows + 1,)
     const int32_t[::1] columns,        # IN (nnz,)
     const float[::1] values,           # IN (nnz,)
-    const float[::1] own,              # IN (n_rows,): squared norm of what a row has alone
-    const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 included
+    const float[::1] own,              # IN (n_rows,): squared norm of what it has alone
+    const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 too
     const int32_t[::1] rows,           # IN (n_rows,), ascending
     const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
     const int64_t[::1] child_offsets,  # IN (n_children + 1,)
@@ -211,11 +211,11 @@ def solve_children(
     const int32_t[::1] sources,        # IN (n_used,): column c, or row r as -1 - r
     const float[::1] scales,           # IN (n_used,)
     int32_t[::1] order,                # SCRATCH (n_rows,)
-    float[::1] narrow,                 # SCRATCH (LANES / 2 * (2 * n_rows + n_columns),)
+    float[::1] narrow,                 # SCRATCH LANES / 2 * (2 * n_rows + n_columns)
     float[:, ::1] costs,               # SCRATCH (n_rows, LANES)
     float[:, ::1] duals,               # SCRATCH (n_rows, LANES)
     float[:, ::1] weights,             # SCRATCH (n_columns, LANES)
-    uint16_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): bit l is that of lane l
+    uint16_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): a bit for each lane
     float[::1] kept,                   # OUT (enough,): block by block
     int64_t[::1] kept_offsets,         # OUT (n_blocks + 1,)
     float[::1] intercepts,             # OUT (n_blocks * LANES,)
@@ -256,7 +256,7 @@ def solve_children(
 
 def solve_dense_children(
     const float[:, ::1] X,             # IN (n_samples, n_features)
-    const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 included
+    const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 too
     const int32_t[::1] rows,           # IN (n_rows,), ascending
     const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
     const int64_t[::1] child_offsets,  # IN (n_children + 1,)
@@ -273,11 +273,11 @@ def solve_dense_children(
     const int32_t[::1] sources,        # IN (n_used,): column c, or row r as -1 - r
     const float[::1] scales,           # IN (n_used,)
     int32_t[::1] order,                # SCRATCH (n_rows,)
-    float[::1] narrow,                 # SCRATCH (LANES / 2 * (2 * n_rows + n_columns),)
+    float[::1] narrow,                 # SCRATCH LANES / 2 * (2 * n_rows + n_columns)
     float[:, ::1] costs,               # SCRATCH (n_rows, LANES)
     float[:, ::1] duals,               # SCRATCH (n_rows, LANES)
     float[:, ::1] weights,             # SCRATCH (n_columns, LANES)
-    uint16_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): bit l is that of lane l
+    uint16_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): a bit for each lane
     float[::1] kept,                   # OUT (enough,): block by block
     int64_t[::1] kept_offsets,         # OUT (n_blocks + 1,)
     float[::1] intercepts,             # OUT (n_blocks * LANES,)
@@ -298,9 +298,9 @@ def solve_dense_children(
         rows, negative_costs, child_offsets, child_rows, child_costs
     )
     _solve_blocks(
-        &problem, norms.shape[0] * X.shape[1], &targets, loss, fit_intercept, tol, max_iter,
-        seed, level, stop, floor, sources, scales, order, narrow, costs, duals, weights,
-        kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
+        &problem, norms.shape[0] * X.shape[1], &targets, loss, fit_intercept, tol,
+        max_iter, seed, level, stop, floor, sources, scales, order, narrow, costs,
+        duals, weights, kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
     )
 
 

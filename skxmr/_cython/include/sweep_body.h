@@ -283,6 +283,7 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
         const float *one = skxmr_row_of(problem, row, 1).values;
         const float *other = skxmr_row_of(problem, next, 1).values;
         FLOATS margin[PARTS], next_margin[PARTS], step[PARTS], next_step[PARTS];
+        EACH_PART next_step[p] = (FLOATS){0};
         int has_moved, has_next_moved = 0;
         /* The weights of all features are in use all the time; the rows are not. */
         for (int64_t ahead = i + 2; ahead < i + 4 && ahead < problem->n_rows; ahead++)
