@@ -421,6 +421,15 @@ def test_few_labels_need_no_matcher():
     np.testing.assert_array_equal(model.rank(X, 3), linear.rank(X, 3))
 
 
+@pytest.mark.parametrize("level", [1, 2, 5])
+def test_a_level_below_the_lowest_is_the_lowest(level):
+    told = Told(np.tile([0.9, 0.5, 0.3, 0.7], (90, 1)))
+    found = make_classifier(matcher=told, matcher_level=level).fit(X, Y)
+    assert found.stages_[0].matcher.level == 1
+    expected = make_classifier(matcher=told).fit(X, Y)
+    np.testing.assert_array_equal(found.rank(X, 5), expected.rank(X, 5))
+
+
 def test_texts():
     texts = [f"word{i % 12} and word{i % 7}" for i in range(60)]
     labels = [i % 12 for i in range(60)]
@@ -501,15 +510,6 @@ def test_relevance_that_a_stage_cannot_take():
         make_classifier(matcher=RidgeClassifier()).fit(X, Y, relevance=relevance)
     with pytest.raises(ValueError, match=r"ranker=KNei.* takes no sample_weight"):
         make_classifier(ranker=KNeighborsClassifier()).fit(X, Y, relevance=relevance)
-
-
-@pytest.mark.parametrize("level", [2, 5])
-def test_levels_that_are_not_above_the_labels(level):
-    model = make_classifier(matcher=Told(), matcher_level=level)
-    with pytest.raises(
-        ValueError, match=f"matcher_level={level}; the tree has 1 level"
-    ):
-        model.fit(X, Y)
 
 
 def test_what_wants_linear_models(tmp_path):
