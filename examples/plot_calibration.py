@@ -47,7 +47,8 @@ logistic = fit(loss="log_loss", score_transform="sigmoid", C=10.0)
 # A title that was learnt from shares all its words with itself; a new one shares few
 # with any. So estimates from the training titles are not those that new ones deserve.
 # `Reranker` can put that right: it fits a last estimator to the scores that a ranker
-# gives to titles that it has not seen. Isotonic regression keeps the order of scores.
+# gives to titles that it has not seen, here to the first five labels of each. Isotonic
+# regression keeps the order of scores.
 
 
 def score(_, candidates):
@@ -55,7 +56,11 @@ def score(_, candidates):
 
 
 recalibrated = Reranker(
-    logistic, IsotonicRegression(out_of_bounds="clip"), features=score, cv="prefit"
+    logistic,
+    IsotonicRegression(out_of_bounds="clip"),
+    features=score,
+    n_candidates=5,
+    cv="prefit",
 ).fit(more_texts, more_target)
 
 MODELS = {
