@@ -17,7 +17,7 @@ from twins import (
 
 from skxmr import search
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
-from skxmr.search import beam_search, search_one
+from skxmr.search import beam_search, search_below, search_one
 from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights
 
@@ -440,3 +440,58 @@ def test_an_older_layout_is_refused():
     saved = pickle.dumps(layout)
     with pytest.raises(ValueError, match=r"reads no more.*Fit it again"):
         pickle.loads(saved)
+
+
+# From given nodes on
+
+
+@settings(deadline=None)
+@given(problems(), st.integers(1, 12), st.sampled_from(TRANSFORMS), st.data())
+def test_a_search_below_the_nodes_of_a_level_is_a_search(
+    problem, beam_width, transform, data
+):
+    tree, levels, X = problem
+    layout = lay_out(tree, levels)
+    level = data.draw(st.integers(0, tree.depth - 1))
+    how = {"beam_width": beam_width, "score_transform": transform}
+    if level == 0:
+        start = np.zeros((len(X), 1), dtype=np.int64), np.zeros((len(X), 1))
+    else:
+        upper = SearchLayout.from_levels(
+            tree, levels_from_dense(tree, levels)[:level], N_FEATURES
+        )
+        start = beam_search(compress(X), upper, k=beam_width, wanted="nodes", **how)
+    expected = beam_search(compress(X), layout, k=9, **how)
+    for n_jobs in (1, 2):
+        found = search_below(
+            compress(X), layout, (level, *start), k=9, n_jobs=n_jobs, **how
+        )
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_a_search_below_refuses_what_would_lead_astray():
+    tree = LabelTree([[0, 2], [0, 1, 3]], labels=[2, 0, 1])
+    W = [(np.ones((1, size), np.float32), np.zeros(size)) for size in (2, 3)]
+    layout = lay_out(tree, W)
+    X = compress(np.ones((1, 1)))
+    how = {"k": 3, "beam_width": 5, "score_transform": "l1-hinge"}
+
+    def search_from(level, nodes, scores):
+        start = level, np.array([nodes]), np.array([scores], dtype=np.float64)
+        return search_below(X, layout, start, **how)
+
+    # Nodes that are none are passed over; no more are taken than the beam holds.
+    columns, scores = search_from(1, [1, -1, 7] + [0] * 20, [-1.0] * 23)
+    assert set(columns[0].tolist()) == {0, 1, 2}
+    np.testing.assert_array_equal(scores, [[-1.0] * 3])
+    for level in (-1, 2):
+        with pytest.raises(ValueError, match="Nothing is below level"):
+            search_from(level, [0], [0.0])
+    with pytest.raises(ValueError, match="fewer scores than nodes"):
+        search_from(1, [0, 1], [0.0])
+    with pytest.raises(ValueError, match="no node to start from"):
+        search_below(X, layout, (1, np.empty((1, 0), int), np.empty((1, 0))), **how)
+    none = np.empty((0, 1), dtype=np.int64), np.empty((0, 1))
+    with pytest.raises(ValueError, match="fewer lists of nodes than rows"):
+        search_below(X, layout, (1, *none), **how)
