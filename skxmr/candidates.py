@@ -130,6 +130,7 @@ class CandidateFeatures(BaseEstimator):
         X : as for `fit`
             The rows that candidates were found for.
         candidates : Candidates
+            The pairs to describe.
 
         Returns
         -------
