@@ -442,5 +442,7 @@ def _check_weighs(classifier):
 
 def _feature_names(vectorizer):
     """Names of features; None for a vectorizer that has none."""
-    names = getattr(vectorizer, "get_feature_names_out", None)
-    return None if names is None else names()
+    try:
+        return vectorizer.get_feature_names_out()
+    except AttributeError:  # of a pipeline's step, too
+        return None
