@@ -201,6 +201,11 @@ def _retrieved(scores, k):
 def _count_labels(y_true, n_labels, k):
     """Say how many labels a row has, right or wrong; None if that does not matter."""
     shape = np.shape(y_true)
+    if n_labels is not None and len(shape) == 2 and shape[1] != n_labels:
+        raise ValueError(
+            f"y_true and scores must have the same number of columns, got {shape[1]} "
+            f"and {n_labels}."
+        )
     if k is not None or n_labels is not None:
         return n_labels
     if len(shape) != 2:

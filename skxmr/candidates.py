@@ -130,6 +130,7 @@ class CandidateFeatures(BaseEstimator):
         X : as for `fit`
             The rows that candidates were found for.
         candidates : Candidates
+            The pairs to describe.
 
         Returns
         -------
@@ -146,17 +147,19 @@ class CandidateFeatures(BaseEstimator):
             np.log1p(self.counts_[candidates.columns]),
         ]
         if self.centroids_ is not None:
-            described.append(self._similarity(_unit_rows(X), candidates))
+            rows = _unit_rows(X)
+            described.append(_similarity(rows, self.centroids_, candidates))
         return np.column_stack(described)
 
-    def _similarity(self, rows, candidates):
-        similarity = np.empty(len(candidates))
-        for start in range(0, len(candidates), _PAIRS_AT_ONCE):
-            part = slice(start, start + _PAIRS_AT_ONCE)
-            of_labels = self.centroids_[candidates.columns[part]]
-            products = rows[candidates.rows[part]].multiply(of_labels)
-            similarity[part] = products.sum(axis=1)
-        return similarity
+
+def _similarity(rows, centroids, candidates):
+    similarity = np.empty(len(candidates))
+    for start in range(0, len(candidates), _PAIRS_AT_ONCE):
+        part = slice(start, start + _PAIRS_AT_ONCE)
+        of_labels = centroids[candidates.columns[part]]
+        products = rows[candidates.rows[part]].multiply(of_labels)
+        similarity[part] = products.sum(axis=1)
+    return similarity
 
 
 def _unit_rows(X):

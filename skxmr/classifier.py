@@ -86,7 +86,7 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
         linear models. `skxmr.stages` says what it gets and gives. A clone is fitted.
     matcher_level : int, default=None
         The level of the nodes that `matcher` finds, 1 for the children of the root.
-        None is the lowest above the labels.
+        None, or more than there are, is the lowest above the labels.
     ranker : estimator, default=None
         Scores the labels below the nodes that were found, in the place of linear
         models: any binary classifier with ``predict_proba`` or ``decision_function``,

@@ -181,6 +181,7 @@ class Reranker(ClassifierMixin, BaseEstimator):
         """
         y = validate_target(self, y)
         check_lengths(X, y)
+        X = X.tocsr() if sparse.issparse(X) else X  # rows can be taken
         target, Y = make_target(y, None)
         random = check_random_state(self.random_state)
         ranker, final = self._seeded(random)

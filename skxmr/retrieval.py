@@ -51,7 +51,8 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         one that can do that.
     label_text_weight : float, default=1.0
         How much a label's own text weighs in training, beside a text that has it.
-        Other weights than 1 take a classifier that knows ``relevance``.
+        More, 4 to 16 say, can be better by far where labels have few texts. Other
+        weights than 1 take a classifier that knows ``relevance``.
 
     Attributes
     ----------
@@ -446,5 +447,7 @@ def _check_weighs(classifier):
 
 def _feature_names(vectorizer):
     """Names of features; None for a vectorizer that has none."""
-    names = getattr(vectorizer, "get_feature_names_out", None)
-    return None if names is None else names()
+    try:
+        return vectorizer.get_feature_names_out()
+    except AttributeError:  # of a pipeline's step, too
+        return None

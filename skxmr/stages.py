@@ -14,9 +14,9 @@ models of that level and of all above it. It is any multilabel classifier:
   for each row, of shape (n_samples, n_nodes), dense or sparse; for probabilities also a
   list of arrays of shape (n_samples, 2), as forests give.
 
-``matcher_level`` says which level: 1 for the children of the root. By default it is the
-lowest level above the labels. A tree that has no level there (few labels) needs no
-matcher.
+``matcher_level`` says which level: 1 for the children of the root. By default, and
+where the tree is less deep, it is the lowest level above the labels. A tree that has no
+level there (few labels) needs no matcher.
 
 **A ranker** scores the labels of the nodes that were matched, in the place of the
 linear models of the last level. It is any binary classifier; one clone is fitted for
@@ -97,7 +97,8 @@ class OwnStages:
     matcher, ranker : estimator or None
         None for the linear models.
     matcher_level : int or None
-        Level of the matcher's nodes; None for the lowest above the labels.
+        Level of the matcher's nodes; None, or a deeper one than there is, for the
+        lowest above the labels.
     is_dense : bool
         Whether the rows were given dense, so that stages get them so.
     is_weighted : bool
@@ -139,23 +140,12 @@ class OwnStages:
             )
 
     def first_linear(self, tree):
-        """Give the first level of a tree with linear models, from 1.
-
-        Raises
-        ------
-        ValueError
-            If `matcher_level` is no level above the labels.
-        """
+        """Give the first level of a tree with linear models, from 1."""
         if self.matcher is None:
             return 1
         if self.matcher_level is None:
             return tree.depth
-        if self.matcher_level >= tree.depth:
-            raise ValueError(
-                f"matcher_level={self.matcher_level}; the tree has {tree.depth - 1} "
-                f"levels between the root and its labels."
-            )
-        return self.matcher_level + 1
+        return min(self.matcher_level + 1, tree.depth)
 
     def beyond_linear(self, tree):
         """Give the level after the last one with linear models."""

@@ -589,6 +589,9 @@ def test_names_that_a_search_has_cut():
 # Parameters
 
 BAD_PARAMETERS = {
+    "matcher": ["linear", 3],
+    "matcher_level": [0, -1, 1.5, "1"],
+    "ranker": ["linear", 3],
     "indexer": [3, "kmeans"],
     "label_vectors": ["PIFA", 3, None],
     "loss": ["squared hinge", None, 3],
@@ -924,7 +927,7 @@ def test_bad_texts(data, arguments, error, message):
         ),
         (
             {"classifier": LogisticRegression()},
-            "implementing 'fit', 'rank'.*'rank_one'",
+            "implementing 'fit' and 'rank'",
         ),
     ],
 )

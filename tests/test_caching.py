@@ -11,7 +11,8 @@ import pytest
 from own_indexers import TwoLevels
 from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - as it asks
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
@@ -102,6 +103,45 @@ def test_parallel_searches_train_as_often(backend, tmp_path, log):
     with joblib.parallel_config(backend=backend):
         search.fit(X, Y)
     assert n_fits(log) == 3 + 1
+
+
+@pytest.mark.parametrize(("n_jobs", "backend"), [(1, "loky"), (2, "threading")])
+def test_halving_searches_train_once_for_each_amount_of_rows(
+    n_jobs, backend, tmp_path, log
+):
+    X, Y = make_data()
+    pipeline = make_pipeline(MaxAbsScaler(), make_classifier(log, tmp_path / "cache"))
+    grid = {f"xrlinearclassifier__{name}": SEARCH_GRID[name] for name in SEARCH_GRID}
+    search = HalvingGridSearchCV(
+        pipeline,
+        grid,
+        scoring=recall_at_k_scorer(3),
+        cv=KFold(3, shuffle=True, random_state=0),
+        min_resources=30,
+        factor=2,
+        random_state=0,
+        n_jobs=n_jobs,
+        error_score="raise",
+    )
+    with joblib.parallel_config(backend=backend):
+        search.fit(X, Y)
+    assert search.n_resources_ == [30, 60]
+    assert n_fits(log) == 3 + 3 + 1
+
+
+def test_features_and_trees_train_again_and_only_they(tmp_path, log):
+    X, Y = make_data()
+    pipeline = make_pipeline(MaxAbsScaler(), make_classifier(log, tmp_path / "cache"))
+    grid = {
+        "maxabsscaler": [MaxAbsScaler(), "passthrough"],
+        "xrlinearclassifier__indexer__group_size": [2, 5],
+        "xrlinearclassifier__beam_width": [1, 5],
+    }
+    search = GridSearchCV(
+        pipeline, grid, scoring=recall_at_k_scorer(3), cv=KFold(3), error_score="raise"
+    ).fit(X, Y)
+    assert len(search.cv_results_["params"]) == 8
+    assert n_fits(log) == 4 * 3 + 1
 
 
 def test_each_tree_is_cached_by_itself(tmp_path, log):

@@ -9,6 +9,8 @@ import sklearn
 from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -16,6 +18,7 @@ from skxmr import (
     KMeansTree,
     NeighborRanker,
     RankFusion,
+    Reranker,
     TextRetriever,
     WordNgramTfidf,
     XRLinearClassifier,
@@ -31,6 +34,19 @@ ESTIMATORS = [
         [("linear", XRLinearClassifier(random_state=0)), ("near", NeighborRanker())]
     ),
     RankFusion([("near", NeighborRanker(3))], method="reciprocal_rank"),
+    XRLinearClassifier(
+        KMeansTree(2, 1),
+        matcher=RidgeClassifier(),
+        ranker=DecisionTreeClassifier(max_depth=3),
+    ),
+    XRLinearClassifier(KMeansTree(2, 2), matcher=NeighborRanker(), matcher_level=1),
+    Reranker(
+        XRLinearClassifier(random_state=0),
+        LogisticRegression(),
+        n_candidates=5,
+        cv=2,
+        random_state=0,
+    ),
 ]
 SKLEARN_VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
 CONFIGURATIONS = [{}]

@@ -1,9 +1,12 @@
 """Rankings put together, and the nearest rows."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 
@@ -145,6 +148,30 @@ def test_members_tune_by_their_names():
     assert "lexical__neighborranker__n_neighbors" in search.best_params_
     fusion = clone(search.best_estimator_).set_params(lexical="drop me")
     assert dict(fusion.estimators)["lexical"] == "drop me"
+
+
+@pytest.mark.parametrize("method", ["mean", "reciprocal_rank"])
+def test_fusions_pickle_and_clone(method):
+    fusion = RankFusion(make_members(), method=method).fit(TEXTS, Y)
+    again = pickle.loads(pickle.dumps(fusion))
+    np.testing.assert_array_equal(again.rank(TEXTS, 3), fusion.rank(TEXTS, 3))
+    copied = clone(fusion)
+    assert not hasattr(copied, "estimators_")
+    np.testing.assert_array_equal(
+        copied.fit(TEXTS, Y).rank(TEXTS, 3), fusion.rank(TEXTS, 3)
+    )
+    proba = fusion.predict_proba(TEXTS)
+    assert proba.nnz < Y.shape[0] * Y.shape[1] or (proba.data > 0).all()
+    columns, scores = fusion.rank(TEXTS, 3)
+    for row in range(len(TEXTS)):
+        for column, score in zip(columns[row], scores[row], strict=True):
+            if column >= 0:
+                assert proba[row, column] == pytest.approx(score, rel=1e-6)
+
+
+def test_an_unfitted_fusion_says_so():
+    with pytest.raises(NotFittedError, match="RankFusion instance is not fitted"):
+        RankFusion(make_members()).rank(TEXTS)
 
 
 def test_both_together_are_better_than_either():

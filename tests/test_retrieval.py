@@ -1,12 +1,26 @@
 import numpy as np
 import pytest
+from own_indexers import TwoLevels
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
 
 import skxmr
-from skxmr import TextRetriever, XRLinearClassifier
+from skxmr import (
+    CharNgramTfidf,
+    KMeansTree,
+    NeighborRanker,
+    RankFusion,
+    Reranker,
+    TextRetriever,
+    WordNgramTfidf,
+    XRLinearClassifier,
+)
 from skxmr.datasets import load_places, load_subjects
 from skxmr.metrics import recall_at_k, recall_at_k_scorer
 
@@ -100,6 +114,135 @@ def test_own_stages():
     retriever.fit(TEXTS, indicator(), label_texts=PRODUCTS)
     assert retriever.search("leather", k=1)[0][1] == "phone case"
     assert not hasattr(retriever.vectorizer, "vocabulary_")
+
+
+VECTORIZERS = {
+    "of scikit-learn": TfidfVectorizer(),
+    "pipeline": make_pipeline(TfidfVectorizer(), MaxAbsScaler()),
+    "dense": make_pipeline(TfidfVectorizer(), TruncatedSVD(5, random_state=0)),
+    "without names": make_pipeline(
+        TfidfVectorizer(), FunctionTransformer(accept_sparse=True)
+    ),
+    "weighted union": FeatureUnion(
+        [("words", WordNgramTfidf()), ("characters", CharNgramTfidf())],
+        transformer_weights={"characters": 0.5},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", VECTORIZERS)
+def test_own_vectorizers(kind):
+    classifier = XRLinearClassifier(random_state=0, max_iter=1000)
+    retriever = TextRetriever(VECTORIZERS[kind], classifier)
+    retriever.fit(TEXTS, indicator(), label_texts=PRODUCTS)
+    columns, scores = retriever.search_batch(TEXTS, 4)
+    for row, text in enumerate(TEXTS):
+        found = retriever.search(text, 4)
+        assert [label for label, _, _ in found] == columns[row].tolist()
+        np.testing.assert_allclose([one[2] for one in found], scores[row], rtol=1e-5)
+        for label, _, score in found:
+            explained = retriever.explain(text, label)
+            assert explained.score == pytest.approx(score, rel=1e-4)
+
+
+OTHERS = {
+    "fusion": RankFusion(
+        [("linear", XRLinearClassifier(random_state=0)), ("near", NeighborRanker())]
+    ),
+    "neighbours": NeighborRanker(),
+    "again": Reranker(NeighborRanker(), LogisticRegression(), cv=2, random_state=0),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_classifiers(kind):
+    retriever = TextRetriever(classifier=OTHERS[kind])
+    retriever.fit(TEXTS, indicator(), label_texts=PRODUCTS)
+    columns, scores = retriever.search_batch(TEXTS, 3)
+    for row, text in enumerate(TEXTS):
+        found = retriever.search(text, 3)
+        n_found = (columns[row] >= 0).sum()
+        assert [label for label, _, _ in found] == columns[row][:n_found].tolist()
+        np.testing.assert_allclose(
+            [score for _, _, score in found], scores[row][:n_found], rtol=1e-5
+        )
+        assert all(name == PRODUCTS[label] for label, name, _ in found)
+    with pytest.raises(ValueError, match="explain wants the linear models of an XRLin"):
+        retriever.explain("apple", 0)
+    with pytest.raises(TypeError, match="must have a method subset for searches"):
+        retriever.search("apple", allowed=[0])
+    retriever.set_params(label_text_weight=2.0)
+    with pytest.raises(ValueError, match="a classifier whose fit knows relevance"):
+        retriever.fit(TEXTS, indicator(), label_texts=PRODUCTS)
+
+
+def test_weights_of_label_texts_are_relevance():
+    classifier = XRLinearClassifier(random_state=0)
+    weighted = TextRetriever(classifier=classifier, label_text_weight=5.0)
+    weighted.fit(TEXTS, indicator(), label_texts=PRODUCTS)
+    rows = weighted.vectorizer_.transform(TEXTS + PRODUCTS)
+    relevance = np.vstack([indicator(), 5.0 * np.eye(len(PRODUCTS))])
+    expected = clone(classifier).fit(rows, relevance > 0, relevance=relevance)
+    found = weighted.classifier_.rank(rows, 5)
+    np.testing.assert_array_equal(found, expected.rank(rows, 5))
+    plain = TextRetriever(classifier=classifier).fit(
+        TEXTS, indicator(), label_texts=PRODUCTS
+    )
+    assert (plain.classifier_.rank(rows, 5)[1] != found[1]).any()
+
+
+def test_a_search_over_a_retriever_trains_once_a_fold(tmp_path):
+    log = tmp_path / "fits"
+    classifier = XRLinearClassifier(
+        TwoLevels(2, log=str(log)), memory=tmp_path / "cache", max_iter=1000
+    )
+    search = GridSearchCV(
+        TextRetriever(classifier=classifier),
+        {
+            "classifier__beam_width": [1, 3],
+            "classifier__threshold": [0.05, 0.3],
+            "classifier__max_candidates": [2, 5],
+            "classifier__score_transform": ["l2-hinge", "l3-hinge"],
+        },
+        scoring=recall_at_k_scorer(2),
+        cv=KFold(2),
+        error_score="raise",
+    )
+    search.fit(TEXTS, sparse.csr_array(indicator()), label_texts=PRODUCTS)
+    assert len(search.cv_results_["params"]) == 16
+    assert len(log.read_text().splitlines()) == 2 + 1
+    search.set_params(param_grid={"vectorizer": [CharNgramTfidf(), WordNgramTfidf()]})
+    search.fit(TEXTS, sparse.csr_array(indicator()), label_texts=PRODUCTS)
+    # Other features train again: two of them on two folds, and the refit.
+    assert len(log.read_text().splitlines()) == 3 + 2 * 2 + 1
+
+
+@pytest.mark.parametrize("kind", ["indicator", "classes"])
+def test_searches_among_allowed_labels_are_exact(kind):
+    random = np.random.RandomState(0)
+    words = [f"w{i}" for i in range(30)]
+    texts = [" ".join(random.choice(words, 4)) for _ in range(200)]
+    labels = np.arange(200) % 40
+    y = labels if kind == "classes" else np.eye(40, dtype=int)[labels]
+    retriever = TextRetriever(
+        classifier=XRLinearClassifier(KMeansTree(3, 4), beam_width=None, random_state=0)
+    ).fit(texts, y)
+    allowed, excluded = random.choice(40, 15, replace=False).tolist(), [3, 7, 11]
+    wanted = [label for label in allowed if label not in excluded]
+    for text in texts[:20]:
+        everything = retriever.search(text, 40)
+        expected = [found for found in everything if found[0] in wanted]
+        assert (
+            retriever.search(text, 40, allowed=allowed, excluded=excluded) == expected
+        )
+        without = [found for found in everything if found[0] not in excluded]
+        assert retriever.search(text, 40, excluded=excluded) == without
+    # With one label allowed, the narrowest beam leads there.
+    retriever.classifier_.set_params(beam_width=1)
+    for label in range(40):
+        assert [found[0] for found in retriever.search(texts[0], allowed=[label])] == [
+            label
+        ]
 
 
 def test_parameters_tune():

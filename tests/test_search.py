@@ -546,3 +546,75 @@ def test_an_older_layout_is_refused():
     saved = pickle.dumps(layout)
     with pytest.raises(ValueError, match=r"reads no more.*Fit it again"):
         pickle.loads(saved)
+
+
+# From given nodes on
+
+
+@settings(deadline=None)
+@given(problems(), st.integers(1, 12), st.sampled_from(TRANSFORMS), st.data())
+def test_a_search_below_the_nodes_of_a_level_is_a_search(
+    problem, beam_width, transform, data
+):
+    tree, levels, X = problem
+    layout = lay_out(tree, levels)
+    level = data.draw(st.integers(0, tree.depth - 1))
+    how = {"beam_width": beam_width, "score_transform": transform}
+    if level == 0:
+        start = np.zeros((len(X), 1), dtype=np.int64), np.zeros((len(X), 1))
+    else:
+        upper = SearchLayout.from_levels(
+            tree, levels_from_dense(tree, levels)[:level], N_FEATURES
+        )
+        start = beam_search(compress(X), upper, k=beam_width, wanted="nodes", **how)
+    expected = beam_search(compress(X), layout, k=9, **how)
+    for n_jobs in (1, 2):
+        found = beam_search(
+            compress(X), layout, k=9, start=(level, *start), n_jobs=n_jobs, **how
+        )
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_a_search_below_refuses_what_would_lead_astray():
+    tree = LabelTree([[0, 2], [0, 1, 3]], labels=[2, 0, 1])
+    W = [(np.ones((1, size), np.float32), np.zeros(size)) for size in (2, 3)]
+    layout = lay_out(tree, W)
+    X = compress(np.ones((1, 1)))
+
+    def search_from(level, nodes, scores, beam_width=5):
+        start = level, np.array([nodes], dtype=np.int64), np.array([scores])
+        how = {"k": 3, "beam_width": beam_width, "score_transform": "l1-hinge"}
+        return beam_search(X, layout, start=start, **how)
+
+    # Places without a node are passed over; no more are taken than the beam holds.
+    columns, scores = search_from(1, [1, 0, -1, -1], [-1.0] * 4)
+    assert set(columns[0].tolist()) == {0, 1, 2}
+    np.testing.assert_array_equal(scores, [[-1.0] * 3])
+    columns, _ = search_from(1, [-1, 1, 0], [-1.0] * 3, beam_width=1)
+    assert sorted(columns[0].tolist()) == [-1, 0, 1]
+    for level in (-1, 2):
+        with pytest.raises(ValueError, match="nothing between levels"):
+            search_from(level, [0], [0.0])
+    with pytest.raises(ValueError, match="Level 1 has 2 nodes; got 2"):
+        search_from(1, [0, 2], [0.0, 0.0])
+    with pytest.raises(ValueError, match="got 0 as number 2"):
+        search_from(1, [0, 1, 0], [0.0] * 3)
+    with pytest.raises(ValueError, match="differ in shape"):
+        search_from(1, [0, 1], [0.0])
+    with pytest.raises(ValueError, match="no node to start from"):
+        search_from(1, [], np.empty(0))
+    with pytest.raises(ValueError, match="nodes has 0 rows; expected 1"):
+        layout.searcher.search_between(
+            1,
+            2,
+            np.empty((0, 1), dtype=np.int64),
+            np.empty((0, 1)),
+            *X[:3],
+            5,
+            TRANSFORMS_BY_NAME["l1-hinge"],
+            True,
+            None,
+            np.empty((1, 3), dtype=np.int64),
+            np.empty((1, 3)),
+        )
