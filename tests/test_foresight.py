@@ -92,6 +92,19 @@ def test_the_limit_of_a_container(tmp_path, monkeypatch):
     assert memory_limits() == (1_000_500, 400_230)
 
 
+def test_the_limit_of_an_older_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(foresight, "_CGROUP", tmp_path)
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    without = memory_limits()
+    (folder / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert memory_limits()[0] == without[0]
+    (folder / "memory.limit_in_bytes").write_text("1000000\n")
+    (folder / "memory.usage_in_bytes").write_text("600000\n")
+    (folder / "memory.stat").write_text("inactive_file 200\nactive_file 30\n")
+    assert memory_limits() == (1_000_000, 400_230)
+
+
 MEASURE = """
 import numpy as np
 from scipy import sparse
