@@ -114,7 +114,7 @@ from skxmr._compressed import Compressed
 from skxmr.foresight import training_memory
 
 rng = np.random.default_rng(0)
-n_rows, n_entries, n_labels = 60_000, int(sys.argv[1]), 2_000
+n_rows, n_entries, n_labels = 40_000, int(sys.argv[1]), 1_000
 columns = np.sort(rng.integers(0, 5_000, (n_rows, n_entries), dtype=np.int32))
 X = sparse.csr_array(
     (
@@ -134,9 +134,8 @@ print(training_memory(Compressed.from_sparse(X), Y), watch.added)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("n_entries", [4, 60])
-def test_no_more_is_foreseen_than_is_needed(n_entries):
-    foreseen, needed = printed_by(MEASURE, n_entries)
+def test_no_more_is_foreseen_than_is_needed():
+    foreseen, needed = printed_by(MEASURE, 30)
     assert 0.3 * needed < foreseen < needed
 
 
