@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_watch import printed_by
 from scipy import sparse
@@ -34,6 +34,7 @@ def assert_same_csr(one, other):
 # Matrices in files
 
 
+@settings(deadline=None)
 @given(
     n_rows=st.integers(0, 30),
     size=st.integers(1, 40),
