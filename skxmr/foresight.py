@@ -72,14 +72,26 @@ def memory_limits():
     said = _meminfo()
     most = said.get("MemTotal", np.inf) + said.get("SwapTotal", 0)
     free = said.get("MemAvailable", np.inf)
-    limit, used = (
-        _number_in(_CGROUP / f"memory.{name}") for name in ("max", "current")
-    )
+    limit, swap, used = _limits_of_container()
     if limit is not None:
-        # Files in memory count as used, and make room when they must.
-        most = min(most, limit + (_number_in(_CGROUP / "memory.swap.max") or 0))
-        free = min(free, limit - (used or 0) + _files_in_memory())
+        most = min(most, limit + (swap or 0))
+        free = min(free, limit - used)
     return most, free
+
+
+def _limits_of_container():
+    """Ask the second version of control groups, or else the first."""
+    limit, swap, used = (
+        _number_in(_CGROUP / f"memory.{name}")
+        for name in ("max", "swap.max", "current")
+    )
+    folder = _CGROUP
+    if limit is None:
+        folder, swap = _CGROUP / "memory", None
+        limit = _number_in(folder / "memory.limit_in_bytes")
+        used = _number_in(folder / "memory.usage_in_bytes")
+    # Files in memory count as used, and make room when they must.
+    return limit, swap, (used or 0) - _files_in_memory(folder)
 
 
 def _meminfo():
@@ -108,13 +120,13 @@ def _number_in(path):
         return None
 
 
-def _files_in_memory():
+def _files_in_memory(folder):
     try:
-        lines = (_CGROUP / "memory.stat").read_text().splitlines()
+        lines = (folder / "memory.stat").read_text().splitlines()
     except OSError:
         return 0
     said = dict(line.split() for line in lines)
-    return int(said.get("inactive_file", 0)) + int(said.get("active_file", 0))
+    return sum(int(said.get(name, 0)) for name in ("inactive_file", "active_file"))
 
 
 def foresee_training(X, Y):

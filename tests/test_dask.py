@@ -75,7 +75,6 @@ def assert_same_model(one, other):
 KINDS = {
     "default": {},
     "matcher": {"negative_sampling": "matcher"},
-    "two trees": {"n_trees": 2},
 }
 
 

@@ -74,8 +74,8 @@ def sent(monkeypatch):
 
 def test_machines_train_the_same_model_from_their_rows(network, client, sent):
     titles, Y = skxmr.datasets.load_subjects(return_X_y=True)
-    X = WordNgramTfidf().fit_transform(titles[:8000])
-    Y = sparse.csr_array(Y)[:8000]
+    X = WordNgramTfidf().fit_transform(titles[:4000])
+    Y = sparse.csr_array(Y)[:4000]
     Y = Y[:, np.flatnonzero(Y.sum(axis=0))]
     classifier = XRLinearClassifier(KMeansTree(16, 100), random_state=0)
     with joblib.parallel_config(backend="dask"):

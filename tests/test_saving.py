@@ -112,14 +112,17 @@ def test_what_is_no_file_is_refused(tmp_path):
 SAVE_TOO_MUCH = """
 import sys
 import numpy as np
-from skxmr.persistence import save
+from skxmr.persistence import load, save
+path = sys.argv[1]
+save([1, 2, 3], path)
 if sys.argv[2]:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:
-    save(np.zeros(10_000_000), sys.argv[1])
+    save(np.zeros(10_000_000), path)
 except OSError as error:
     print(error.errno, *error.__notes__)
+print(load(path))
 """
 
 
@@ -132,21 +135,18 @@ def run(*arguments):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limits")
 def test_a_file_that_cannot_grow(tmp_path):
     path = tmp_path / "model"
-    save([1, 2, 3], path)
     said = run(sys.executable, "-c", SAVE_TOO_MUCH, str(path), "1000000")
-    assert said == f"27 The model was not saved; {path} is as it was.\n"
-    assert load(path) == [1, 2, 3]
+    assert said.splitlines() == [
+        f"27 The model was not saved; {path} is as it was.",
+        "[1, 2, 3]",
+    ]
     assert names_in(tmp_path) == ["model"]
 
 
 ON_A_TINY_DISK = """
 set -e
 mount -t tmpfs -o size=4m tiny "$1"
-"$2" -c 'import sys; from skxmr.persistence import save; save([1, 2, 3], sys.argv[1])' \
-  "$1/model"
 "$2" -c "$3" "$1/model" ""
-"$2" -c 'import sys; from skxmr.persistence import load; print(load(sys.argv[1]))' \
-  "$1/model"
 ls -A "$1"
 """
 

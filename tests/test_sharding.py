@@ -9,7 +9,7 @@ from multiprocessing.managers import BaseManager
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
@@ -76,6 +76,7 @@ def test_a_narrow_beam_of_shards_that_search_alone_differs():
     assert (columns != expected).any(axis=1).mean() > 0.1
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n_shards=st.integers(1, 7), k=st.integers(1, 80))
 def test_shards_that_search_all_are_merged_to_the_whole(seed, n_shards, k):
     X = data()[0]

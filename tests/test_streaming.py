@@ -1,13 +1,13 @@
 """Data larger than memory: mapped from files, read and written a batch at a time."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_watch import printed_by
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
 
@@ -34,6 +34,7 @@ def assert_same_csr(one, other):
 # Matrices in files
 
 
+@settings(deadline=None)
 @given(
     n_rows=st.integers(0, 30),
     size=st.integers(1, 40),
@@ -191,39 +192,22 @@ def _end(line):
 
 
 FIT = """
-import sys, threading, time
-import numpy as np
-from sklearn.utils import check_random_state
-import skxmr, skxmr.classifier
+import skxmr
 from skxmr import XRLinearClassifier
 from skxmr.streaming import load_csr, rank_batches, row_batches
-
-def anonymous():
-    with open("/proc/self/status") as file:
-        return 1024 * next(int(l.split()[1]) for l in file if l.startswith("RssAnon"))
-
-def watch():
-    while not done:
-        peak[0] = max(peak[0], anonymous())
-        time.sleep(0.001)
 
 folder = sys.argv[1]
 # What is loaded at the first fit is no matter of the data.
 small = load_csr(folder + "/small X"), load_csr(folder + "/small Y")
 XRLinearClassifier(random_state=0, C=0.01).fit(*small)
-before = anonymous()
-done, peak = [], [before]
-watcher = threading.Thread(target=watch)
-watcher.start()
 mmap_mode = None if sys.argv[2] == "None" else sys.argv[2]
-X = load_csr(folder + "/X", mmap_mode=mmap_mode)
-Y = load_csr(folder + "/Y", mmap_mode=mmap_mode)
-model = XRLinearClassifier(random_state=0, C=0.01, threshold=0.2).fit(X, Y)
-for columns, _ in rank_batches(model, row_batches(X, 1000), k=5):
-    pass
-done.append(1)
-watcher.join()
-print(peak[0] - before, model.n_weights_)
+with Watch() as watch:
+    X = load_csr(folder + "/X", mmap_mode=mmap_mode)
+    Y = load_csr(folder + "/Y", mmap_mode=mmap_mode)
+    model = XRLinearClassifier(random_state=0, C=0.01, threshold=0.2).fit(X, Y)
+    for columns, _ in rank_batches(model, row_batches(X, 1000), k=5):
+        pass
+print(watch.added, model.n_weights_)
 """
 
 
@@ -263,14 +247,7 @@ def test_fit_and_rank_copy_nothing_that_is_mapped(tmp_path):
     size = X.data.nbytes + X.indices.nbytes
     peaks, models = {}, {}
     for mmap_mode in ("r", "None"):
-        said = subprocess.run(
-            [sys.executable, "-c", FIT, str(tmp_path), mmap_mode],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert said.returncode == 0, said.stderr
-        peaks[mmap_mode], models[mmap_mode] = map(int, said.stdout.split())
+        peaks[mmap_mode], models[mmap_mode] = printed_by(FIT, tmp_path, mmap_mode)
     assert models["r"] == models["None"]
     assert peaks["None"] > 1.5 * size
     assert peaks["r"] < 0.5 * size
