@@ -12,7 +12,9 @@ refused.
   file brings along. The two others do: use them for files that you trust.
 """
 
-__all__ = ["TRUSTED_TYPES"]
+from skxmr._integrity import check_arrays
+
+__all__ = ["TRUSTED_TYPES", "check_arrays"]
 
 TRUSTED_TYPES: list[str] = [
     "numpy.dtype",
