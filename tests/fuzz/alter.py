@@ -69,7 +69,7 @@ def alter(model, provider):
     chosen = arrays if of_arrays and arrays else parts
     value, replace = chosen[provider.ConsumeIntInRange(0, len(chosen) - 1)]
     if isinstance(value, np.ndarray):
-        replace(_altered(value, provider))
+        replace(altered(value, provider))
         return True
     replace(_other_scalar(value, provider))
     return False
@@ -90,7 +90,7 @@ def _other_scalar(value, provider):
     return provider.ConsumeInt(8)
 
 
-def _altered(array, provider):
+def altered(array, provider):
     """Give a copy of an array with other contents, and maybe of another shape."""
     kind = provider.ConsumeIntInRange(0, 11)
     if kind == 0:

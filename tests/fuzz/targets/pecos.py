@@ -1,4 +1,4 @@
-"""Model folders of PECOS, altered: as raw bytes, or with sound files of other arrays."""
+"""Model folders of PECOS, altered: as raw bytes, or in sound files of other arrays."""
 
 import json
 import random
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import atheris
 import numpy as np
-from alter import _altered
+from alter import altered
 from scipy import sparse
 
 from skxmr.interop import load_pecos
@@ -89,10 +89,10 @@ def _other_arrays(content, provider):
     """Alter an array, and write an archive whose checksums are right."""
     path = Path("/dev/shm/skxmr-fuzz.npz")
     path.write_bytes(content)
-    with zipfile.ZipFile(path) as archive, np.load(path) as arrays:
-        arrays = {name: arrays[name] for name in arrays.files}
+    with zipfile.ZipFile(path) as archive, np.load(path) as saved:
+        arrays = {name: saved[name] for name in saved.files}
         names = archive.namelist()
     name = provider.PickValueInList([name.removesuffix(".npy") for name in names])
-    arrays[name] = _altered(arrays[name], provider) if arrays[name].ndim else b"csr"
+    arrays[name] = altered(arrays[name], provider) if arrays[name].ndim else b"csr"
     np.savez(path, **arrays)
     return path.read_bytes()

@@ -5,7 +5,7 @@ import random
 import atheris
 import numpy as np
 
-from models import MODELS  # isort: skip
+from models import MODELS, TEXTS  # isort: skip
 from skxmr import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.folding import fold_prefix
@@ -35,7 +35,20 @@ PIECES = [
 SEEDS = [random.Random(i).randbytes(60) for i in range(300)]
 RETRIEVER = MODELS["retriever"][0]
 COMPLETERS = [MODELS[name][0] for name in ("completer", "fuzzy", "popular", "bigram")]
-MOST_CHARACTERS = 4000
+MOST_CHARACTERS = 600
+KNOWN = [*TEXTS, *PIECES, "word words a b c"]
+VECTORIZERS = [
+    vectorizer.fit(KNOWN)
+    for vectorizer in (
+        WordNgramTfidf(ngram_range=(1, 3)),
+        WordNgramTfidf(token_pattern=r"\b\w+\b", lowercase=False),
+        WordNgramTfidf(stop_words="english"),
+        CharNgramTfidf(ngram_range=(1, 4)),
+        CharNgramTfidf(ngram_range=(3, 3), lowercase=False),
+        PrefixWeightedCharTfidf(ngram_range=(1, 3)),
+        PrefixWeightedCharTfidf(ngram_range=(2, 5), position="word"),
+    )
+]
 
 
 def _text(provider):
@@ -53,7 +66,10 @@ def _text(provider):
 def run(data):
     """Do one thing with some texts."""
     provider = atheris.FuzzedDataProvider(data)
-    way = provider.ConsumeIntInRange(0, 5)
+    way = provider.ConsumeIntInRange(0, 31)
+    if way > 6:
+        _transform_one(provider.PickValueInList(VECTORIZERS), _text(provider))
+        return
     texts = [_text(provider) for _ in range(provider.ConsumeIntInRange(1, 4))]
     if way < 3:
         _vectorise(way, texts, provider)
@@ -61,10 +77,20 @@ def run(data):
         for text in texts:
             found = RETRIEVER.search(text, 4)
             assert len({label for label, *_ in found}) == len(found)
-    elif way == 4:
+    elif way < 6:
         _complete(provider.PickValueInList(COMPLETERS), texts, provider)
     else:
         _learn(texts, provider)
+
+
+def _transform_one(vectorizer, text):
+    indices, values = vectorizer.transform_one(text)
+    assert len(indices) == len(values)
+    if len(indices):
+        assert indices[0] >= 0
+        assert indices[-1] < len(vectorizer._terms)
+        assert (indices[1:] > indices[:-1]).all()
+        assert 0.9999 < values @ values < 1.0001
 
 
 def _vectorise(way, texts, provider):
@@ -90,7 +116,7 @@ def _vectorise(way, texts, provider):
             raise
         return
     X.check_format(full_check=True)
-    assert (X != vectorizer.transform(texts)).nnz == 0
+    assert (vectorizer.transform(texts) != X).nnz == 0
     norms = np.sqrt(X.multiply(X).sum(axis=1))
     assert (norms < 1.0001).all()
     for i, text in enumerate(texts):

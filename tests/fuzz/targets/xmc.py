@@ -27,9 +27,7 @@ def run(data):
     Y.check_format(full_check=True)
     assert np.isfinite(X.data).all()
     assert (Y.data == 1).all()
-    if X.shape[1] < 2**20:
-        target = io.BytesIO()
-        target.name = "again"
+    if X.shape[1] < 2**20 and len(data) % 16 < 2:
         _again(X, Y, zero_based)
 
 
@@ -37,5 +35,5 @@ def _again(X, Y, zero_based):
     path = "/dev/shm/skxmr-fuzz-xmc.txt"
     dump_xmc(X, Y, path, zero_based=zero_based)
     other_X, other_Y = load_xmc(path, zero_based=zero_based)
-    assert (X != other_X).nnz == 0
-    assert (Y != other_Y).nnz == 0
+    assert (other_X != X).nnz == 0
+    assert (other_Y != Y).nnz == 0
