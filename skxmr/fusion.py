@@ -220,6 +220,7 @@ class RankFusion(ClassifierMixin, Composition, BaseEstimator):
     def _fused(self, X, n_candidates):
         """Add up what all estimators find: CSR of shape (n_samples, n_labels)."""
         weights = check_weights(self.weights, len(self.estimators_))
+        n_candidates = min(n_candidates, len(self.classes_))
         total: Any = 0
         for weight, estimator in zip(weights, self.estimators_, strict=True):
             columns, scores = rank(estimator, X, n_candidates)

@@ -1,6 +1,7 @@
 """Model folders of PECOS, altered: as raw bytes, or in sound files of other arrays."""
 
 import json
+import os
 import random
 import shutil
 import zipfile
@@ -14,7 +15,7 @@ from scipy import sparse
 from skxmr.interop import load_pecos
 
 DATA = Path(__file__).parents[2] / "data"
-FOLDER = Path("/dev/shm/skxmr-fuzz-pecos")
+FOLDER = Path(f"/dev/shm/skxmr-fuzz-{os.getpid()}")
 SEEDS = [random.Random(i).randbytes(60) for i in range(200)]
 ORIGINALS = [
     {
@@ -30,10 +31,11 @@ ORIGINALS = [
 def run(data):
     """Alter one file or two of a folder, read it, and ask the model that it gives."""
     provider = atheris.FuzzedDataProvider(data)
-    files = dict(provider.PickValueInList(ORIGINALS))
+    originals = provider.PickValueInList(ORIGINALS)
+    files = dict(originals)
     for _ in range(provider.ConsumeIntInRange(1, 2)):
         name = provider.PickValueInList(list(files))
-        files[name] = _other(name, files[name], provider)
+        files[name] = _other(name, originals[name], provider)
     _write(files)
     try:
         with np.errstate(all="ignore"):
@@ -87,7 +89,7 @@ def _other_json(content, provider):
 
 def _other_arrays(content, provider):
     """Alter an array, and write an archive whose checksums are right."""
-    path = Path("/dev/shm/skxmr-fuzz.npz")
+    path = FOLDER.with_suffix(".npz")
     path.write_bytes(content)
     with zipfile.ZipFile(path) as archive, np.load(path) as saved:
         arrays = {name: saved[name] for name in saved.files}

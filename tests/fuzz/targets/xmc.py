@@ -1,6 +1,7 @@
 """The reader of the Extreme Classification Repository's text format."""
 
 import io
+import os
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def run(data):
 
 
 def _again(X, Y, zero_based):
-    path = "/dev/shm/skxmr-fuzz-xmc.txt"
+    path = f"/dev/shm/skxmr-fuzz-{os.getpid()}.txt"
     dump_xmc(X, Y, path, zero_based=zero_based)
     other_X, other_Y = load_xmc(path, zero_based=zero_based)
     assert (other_X != X).nnz == 0

@@ -1,6 +1,6 @@
 """Mixed requests to the demo server for some minutes, then more than it can carry.
 
-``python -m benchmarks.soak`` starts ``python -m skxmr.demo`` on a free port of this
+``python tests/soak.py`` starts ``python -m skxmr.demo`` on a free port of this
 machine, and talks to nothing else. At a steady rate it types prefixes letter by letter,
 searches titles and opens the page; then it measures how many questions the server
 answers a second, and asks four times as many. It prints, as JSON, latencies, the memory
