@@ -279,28 +279,35 @@ def check_layout(layout):
     _check_layout_types(layout)
     if to_be_read(*(a for a in vars(layout).values() if isinstance(a, np.ndarray))):
         _check_nodes(layout)
-        _check_features(layout)
-        _check_runs(layout)
-    if layout.by_node is not None:
+    weights = layout.held_by_feature
+    if (weights is None) == (layout.by_node is None):
+        refuse("SearchLayout", "holds weights twice or not at all; expected once")
+    if weights is None:
         _check_by_node(layout)
+        return
+    _check_weight_types(layout, weights)
+    if to_be_read(*(a for a in vars(weights).values() if isinstance(a, np.ndarray))):
+        _check_features(weights)
+        _check_runs(layout, weights)
 
 
 def _check_layout_types(layout):
     """Check what costs nothing: types, shapes, sizes."""
 
-    def check(name, *dtypes, shape=(None,)):
+    def size_of(name, dtype):
         array = getattr(layout, name)
-        _check_shape(array, dtypes, shape, f"SearchLayout.{name}")
+        check_vector(array, (dtype,), None, f"SearchLayout.{name}")
         return len(array)
 
     if not 0 < layout.n_features < 2**31:
         refuse("SearchLayout.n_features", f"is {layout.n_features!r:.40}")
-    n_nodes = check("intercepts", np.float32) + 1
-    n_levels = check("level_starts", np.int64) - 1
+    if layout.weight_precision not in ("float32", "float16"):
+        refuse("SearchLayout.weight_precision", f"is {layout.weight_precision!r:.40}")
+    n_nodes = size_of("intercepts", np.float32) + 1
+    n_levels = size_of("level_starts", np.int64) - 1
     if n_nodes < 2 or n_levels < 1:
         refuse("SearchLayout", f"has {n_nodes} nodes in {n_levels} levels below a root")
-    n_parents = check("child_offsets", np.int64) - 1
-    n_used = check("kept_features", np.int32) or layout.n_features
+    n_parents = size_of("child_offsets", np.int64) - 1
     last = int(layout.level_starts[-1])
     if n_parents != last or not 1 <= last < n_nodes:
         refuse(
@@ -308,17 +315,33 @@ def _check_layout_types(layout):
             f"has {n_parents + 1} entries for {last} nodes above the last level, of "
             f"{n_nodes} in all; expected one more than those",
         )
-    n_labels = check("labels", np.int32)
+    n_labels = size_of("labels", np.int32)
     if n_labels < n_nodes - last:
         refuse("SearchLayout.labels", f"has {n_labels} for {n_nodes - last} nodes")
-    check("words", np.uint64, shape=(-(-n_used // _BITS), 2))
+
+
+def _check_weight_types(layout, weights):
+    """Check what costs nothing of the weights by feature."""
+
+    def check(name, *dtypes, shape=(None,)):
+        array = getattr(weights, name)
+        _check_shape(array, dtypes, shape, f"FeatureWeights.{name}")
+        return len(array)
+
+    if weights.n_features != layout.n_features:
+        refuse("FeatureWeights.n_features", f"is not {layout.n_features}")
+    n_parents = len(layout.child_offsets) - 1
+    n_used = check("kept_features", np.int32) or layout.n_features
+    check("words", np.uint64, shape=(-(-n_used // _BITS), 4))
     check("row_starts", np.uint32)
-    n_rows = check("parents", np.uint16, np.int32)
+    n_listed = check("parents", np.uint16, np.int32)
+    check("run_marks", np.uint32, shape=(-(-n_listed // kernel.ROWS_OF_MARK),))
+    check("blocks", np.uint64, shape=(None, -(-n_parents // _BITS), 2))
     n_weights = check("children", np.uint8, np.int32)
-    child_type = layout.children.dtype.type
-    check("run_lengths", child_type, shape=(n_rows,))
-    check("run_marks", np.uint32, shape=(-(-n_rows // kernel.ROWS_OF_MARK),))
-    check("weights", np.float32, np.float16, shape=(n_weights,))
+    n_rows = check("run_lengths", weights.children.dtype.type)
+    if n_rows < n_listed:
+        refuse("FeatureWeights.run_lengths", f"has {n_rows} for {n_listed} rows")
+    check("weights", layout.weight_precision, shape=(n_weights,))
 
 
 def _check_nodes(layout):
@@ -333,7 +356,8 @@ def _check_nodes(layout):
             f"is {starts.tolist()!r:.80}; expected each level to start where the "
             f"children of the one above do",
         )
-    check_permutation(layout.labels, "SearchLayout.labels")
+    # Of a part of a tree, they are columns of the whole: no permutation.
+    _check_range(layout.labels, 0, 2**31, "SearchLayout.labels")
     if np.isnan(layout.intercepts).any():
         refuse("SearchLayout.intercepts", "has NaN; expected numbers")
     sizes = np.diff(starts, append=n_nodes)
@@ -350,42 +374,45 @@ def _check_nodes(layout):
             )
 
 
-def _check_features(layout):
-    """Check the bitmap: it must number the features that have rows."""
-    kept = layout.kept_features
+def _check_features(weights):
+    """Check the bitmaps: they must number the features that have rows."""
+    kept, words = weights.kept_features, weights.words
     if len(kept):
-        _check_range(kept, 0, layout.n_features, "SearchLayout.kept_features")
-        check_ascending(kept, kept[0], kept[-1], "SearchLayout.kept_features")
-    ones = np.bitwise_count(layout.words[:, 0]).astype(np.uint64)
-    before = np.concatenate([[np.uint64(0)], np.cumsum(ones, dtype=np.uint64)])
-    if not np.array_equal(layout.words[:, 1], before[:-1]):
-        refuse("SearchLayout.words", "has ranks that its bits do not have")
-    n_bits = len(kept) or layout.n_features
-    beyond = int(layout.words[-1, 0]) >> (n_bits - 1) % _BITS >> 1
-    if beyond or int(before[-1]) != len(layout.row_starts) - 1:
-        refuse(
-            "SearchLayout.words",
-            f"has bits of {int(before[-1])} features; expected "
-            f"{len(layout.row_starts) - 1} below {n_bits}",
-        )
-    check_ascending(
-        layout.row_starts, 0, len(layout.parents), "SearchLayout.row_starts"
-    )
+        _check_range(kept, 0, weights.n_features, "FeatureWeights.kept_features")
+        check_ascending(kept, kept[0], kept[-1], "FeatureWeights.kept_features")
+    n_bits = len(kept) or weights.n_features
+    for bits, n_used in ((0, len(weights.row_starts) - 1), (2, len(weights.blocks))):
+        ones = np.bitwise_count(words[:, bits]).astype(np.uint64)
+        before = np.concatenate([[np.uint64(0)], np.cumsum(ones, dtype=np.uint64)])
+        if not np.array_equal(words[:, bits + 1], before[:-1]):
+            refuse("FeatureWeights.words", "has ranks that its bits do not have")
+        beyond = int(words[-1, bits]) >> (n_bits - 1) % _BITS >> 1
+        if beyond or int(before[-1]) != n_used:
+            refuse(
+                "FeatureWeights.words",
+                f"has bits of {int(before[-1])} features; expected {n_used} below "
+                f"{n_bits}",
+            )
+    if (words[:, 0] & words[:, 2]).any():
+        refuse("FeatureWeights.words", "has a feature twice")
+    n_listed = len(weights.parents)
+    check_ascending(weights.row_starts, 0, n_listed, "FeatureWeights.row_starts")
 
 
-def _check_runs(layout):
+def _check_runs(layout, weights):
     """Check that all rows and weights are those of nodes that there are."""
     wrong, row = kernel.check_runs(
-        layout.row_starts,
-        layout.parents,
-        layout.run_lengths,
-        layout.run_marks,
-        layout.children,
+        weights.row_starts,
+        weights.parents,
+        weights.run_marks,
+        weights.blocks,
+        weights.run_lengths,
+        weights.children,
         layout.child_offsets,
     )
     if wrong:
-        refuse(f"SearchLayout.{wrong}", f"does not fit the tree at row {row}")
-    check_finite(layout.weights, "SearchLayout.weights")
+        refuse(f"FeatureWeights.{wrong}", f"does not fit the tree at row {row}")
+    check_finite(weights.weights, "FeatureWeights.weights")
 
 
 def check_tree_of_layout(tree, layout):

@@ -135,15 +135,12 @@ def explain_label(
     -------
     Explanation
     """
-    rows = [
-        (feature, value, *layout.rows_of(feature))
-        for feature, value in zip(*map(np.ndarray.tolist, features), strict=True)
-    ]
+    pairs = list(zip(*map(np.ndarray.tolist, features), strict=True))
     path, product = [], 1.0
     nodes = _path_to(layout, column)
     for level, (parent, node) in enumerate(pairwise(nodes), 1):
         child = node - int(layout.child_offsets[parent])
-        terms = _terms(layout, rows, parent, child, feature_names)
+        terms = _terms(layout.by_feature, pairs, parent, child, feature_names)
         intercept = float(layout.intercepts[node - 1])
         margin = intercept + sum(term.product for term in terms)
         score = _transformed(margin, score_transform)
@@ -160,16 +157,13 @@ def _path_to(layout, column):
     return nodes[::-1]
 
 
-def _terms(layout, rows, parent, child, feature_names: Sequence[str] | None):
+def _terms(weights, pairs, parent, child, feature_names: Sequence[str] | None):
     found = []
-    for feature, value, first, stop in rows:
-        row = first + int(np.searchsorted(layout.parents[first:stop], parent))
-        if row == stop or layout.parents[row] != parent:
-            continue
-        run = layout.run_of(row)
-        entry = run.start + int(np.searchsorted(layout.children[run], child))
-        if entry < run.stop and layout.children[entry] == child:
-            weight = float(layout.weights[entry])
+    for feature, value in pairs:
+        run = weights.run_of(feature, parent)
+        entry = run.start + int(np.searchsorted(weights.children[run], child))
+        if entry < run.stop and weights.children[entry] == child:
+            weight = float(weights.weights[entry])
             name = None if feature_names is None else str(feature_names[feature])
             found.append(Term(feature, name, value, weight))
     return tuple(sorted(found, key=lambda term: -abs(term.product)))

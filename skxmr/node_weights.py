@@ -5,6 +5,7 @@ import numpy as np
 from skxmr._cython._dense_search import count_by_node, order_by_node
 from skxmr._integrity import as_value_errors, check_node_weights
 from skxmr._version import refuse_newer
+from skxmr.weights import LinearWeights, with_precision
 
 __all__ = ["NODE_WEIGHTS_VERSION", "NodeWeights"]
 
@@ -15,10 +16,10 @@ NODE_WEIGHTS_VERSION = 1
 class NodeWeights:
     """The sparse weights of every node of a tree, one node after another.
 
-    A sparse query looks up the few features that it has, so `SearchLayout` sorts
-    weights by feature. A dense query has them all: for each node that it comes to, it
-    reads that node's weights. This holds them a second time, in that order; the tree
-    and the intercepts are those of the `SearchLayout`. All arrays can be read-only and
+    A sparse query looks up the few features that it has, so `FeatureWeights` sorts
+    them by feature. A dense query has them all: for each node that it comes to, it
+    reads that node's weights. This holds them in that order; the tree and the
+    intercepts are those of the `SearchLayout`. All arrays can be read-only and
     memory-mapped.
 
     Parameters
@@ -38,7 +39,7 @@ class NodeWeights:
         self.weights = weights
 
     @classmethod
-    def from_levels(cls, tree, levels, n_features):
+    def from_levels(cls, tree, levels, n_features, weight_precision="float32"):
         """Sort the weights of a tree, or of its upper levels, by node.
 
         Parameters
@@ -47,6 +48,8 @@ class NodeWeights:
         levels : sequence of LinearWeights
             Of the first levels of the tree, or of all.
         n_features : int
+        weight_precision : {"float32", "float16"}, default="float32"
+            What the weights are rounded to; they are of float32 all the same.
 
         Returns
         -------
@@ -81,7 +84,8 @@ class NodeWeights:
                 features,
                 weights,
             )
-        return cls(offsets, features, weights)
+        rounded = with_precision(weights, weight_precision)
+        return cls(offsets, features, rounded.astype(np.float32, copy=False))
 
     def __setstate__(self, state):
         refuse_newer(state, NODE_WEIGHTS_VERSION, "The weights by node of this model")
@@ -91,6 +95,54 @@ class NodeWeights:
 
     def _check_arrays(self):
         check_node_weights(self)
+
+    @property
+    def n_weights(self):
+        """Number of stored weights."""
+        return len(self.weights)
+
+    def to_levels(self, child_offsets, level_starts, intercepts):
+        """Give the weights back, level by level.
+
+        Parameters
+        ----------
+        child_offsets, level_starts, intercepts : ndarray
+            As in `SearchLayout`.
+
+        Returns
+        -------
+        list of LinearWeights
+        """
+        return [
+            self._level(child_offsets[first : stop + 1], intercepts)
+            for first, stop in zip(level_starts[:-1], level_starts[1:], strict=True)
+        ]
+
+    def _level(self, child_offsets, intercepts):
+        """Give the weights of the children of some consecutive parents."""
+        first, stop = int(child_offsets[0]) - 1, int(child_offsets[-1]) - 1
+        offsets = self.node_offsets[first : stop + 1]
+        n_children = np.diff(child_offsets)
+        counts = np.diff(offsets)
+        parents = np.repeat(np.arange(len(n_children), dtype=np.int32), n_children)
+        children = np.arange(first + 1, stop + 1) - child_offsets[parents]
+        parents = np.repeat(parents, counts)
+        features = self.features[offsets[0] : offsets[-1]].astype(np.int32)
+        # Stable: the children of each run stay ascending.
+        order = np.lexsort((features, parents))
+        parents, features = parents[order], features[order]
+        starts = np.flatnonzero(
+            (np.diff(parents, prepend=-1) != 0) | (np.diff(features, prepend=-1) != 0)
+        )
+        row_offsets = np.searchsorted(parents[starts], np.arange(len(n_children) + 1))
+        return LinearWeights(
+            row_offsets.astype(np.int64),
+            features[starts],
+            np.append(starts, len(features)).astype(np.int64),
+            np.repeat(children, counts)[order].astype(np.int32),
+            self.weights[offsets[0] : offsets[-1]][order].astype(np.float32),
+            intercepts[first:stop],
+        )
 
     @property
     def nbytes(self):

@@ -24,6 +24,7 @@ TRUSTED_TYPES: list[str] = [
     "skxmr.baselines.PopularCompleter",
     "skxmr.classifier.XRLinearClassifier",
     "skxmr.completion.QueryCompleter",
+    "skxmr.feature_weights.FeatureWeights",
     "skxmr.fusion.RankFusion",
     "skxmr.indexers.KMeansTree",
     "skxmr.layout.SearchLayout",

@@ -4,7 +4,7 @@ import numpy as np
 
 from skxmr._growing import GrowingArray
 
-__all__ = ["LinearWeights", "WeightsBuilder"]
+__all__ = ["LinearWeights", "WeightsBuilder", "with_precision"]
 
 
 class LinearWeights:
@@ -141,3 +141,22 @@ class WeightsBuilder:
             weights=self._weights.finish(),
             intercepts=intercepts,
         )
+
+
+def with_precision(weights, precision):
+    """Round weights to a type, if they are not of it.
+
+    Parameters
+    ----------
+    weights : ndarray of float32
+    precision : {"float32", "float16"}
+        What is beyond the largest number of the type becomes that.
+
+    Returns
+    -------
+    ndarray
+    """
+    if precision == "float32":
+        return weights
+    largest = np.finfo(precision).max
+    return np.clip(weights, -largest, largest).astype(precision)

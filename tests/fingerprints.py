@@ -60,7 +60,7 @@ def make_data():
 def make_models(n_jobs):
     """List models with their names and data; the result must not depend on n_jobs."""
     X, Y, texts = make_data()
-    parameters = {"random_state": 0, "n_jobs": n_jobs}
+    parameters = {"random_state": 0, "n_jobs": n_jobs, "max_iter": 1000}
     dense = X[:600].toarray() / np.float32(8) + np.float32(0.125)
     names = [f"{label % 17:02} label {label}" for label in range(N_LABELS)]
     return {
@@ -81,7 +81,7 @@ def make_models(n_jobs):
         "words": lambda: WordNgramTfidf(ngram_range=(1, 2), n_jobs=n_jobs).fit(texts),
         "characters": lambda: CharNgramTfidf(n_jobs=n_jobs).fit(texts),
         "prefixes": lambda: PrefixWeightedCharTfidf(n_jobs=n_jobs).fit(texts),
-        "completer": lambda: QueryCompleter(**parameters).fit(
+        "completer": lambda: QueryCompleter(n_jobs=n_jobs, random_state=0).fit(
             texts[400:800], texts[:400]
         ),
     }

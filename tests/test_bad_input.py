@@ -151,7 +151,7 @@ def test_float32_is_not_overflown(loss):
             continue
         classifier.fit(X * scale, Y)
         assert np.isfinite(classifier.rank(X * scale, N_LABELS)[1]).all()
-        assert np.isfinite(classifier.layouts_[0].weights).all()
+        assert np.isfinite(classifier.layouts_[0].by_feature.weights).all()
     assert n_refused > 10
 
 

@@ -60,8 +60,11 @@ def make_classifier(log, memory, **parameters):
 
 def assert_same_weights(one, other):
     for a, b in zip(one.layouts_, other.layouts_, strict=True):
-        for name, value in vars(a).items():
-            np.testing.assert_array_equal(value, getattr(b, name), strict=True)
+        for part, other in ((a, b), (a.by_feature, b.by_feature)):
+            for name, value in vars(part).items():
+                if name != "held_by_feature":
+                    expected = getattr(other, name)
+                    np.testing.assert_array_equal(value, expected, strict=True)
 
 
 # How often a search trains

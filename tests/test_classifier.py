@@ -227,12 +227,12 @@ def test_rank_one_from_many_threads():
 def test_half_precision():
     X, Y = make_data()
     whole, half = fit(X, Y), fit(X, Y, weight_precision="float16")
-    assert half.layouts_[0].weights.dtype == np.float16
+    assert half.layouts_[0].by_feature.weights.dtype == np.float16
     assert half.nbytes_ == whole.nbytes_ - 2 * whole.n_weights_
     expected, scores = whole.predict_proba(X), half.predict_proba(X)
     np.testing.assert_allclose(scores.toarray(), expected.toarray(), atol=0.01)
     pruned = half.prune(0.3)
-    assert pruned.layouts_[0].weights.dtype == np.float16
+    assert pruned.layouts_[0].by_feature.weights.dtype == np.float16
     assert pruned.n_weights_ < half.n_weights_
 
 
@@ -303,8 +303,12 @@ def test_predicting_many_classes_builds_no_dense_array():
 def assert_same_model(one, other):
     for a, b in zip(one.layouts_, other.layouts_, strict=True):
         for name, value in vars(a).items():
-            if name != "by_node":  # the same weights once more, of dense X only
+            if name not in {"by_node", "held_by_feature"}:
                 np.testing.assert_array_equal(value, getattr(b, name), strict=True)
+        # Models of dense X hold the same weights by node.
+        for name, value in vars(a.by_feature).items():
+            other = getattr(b.by_feature, name)
+            np.testing.assert_array_equal(value, other, strict=True)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
@@ -499,7 +503,7 @@ def test_prune_equals_fitting_with_that_threshold():
     assert loose.threshold == 0.05
     assert pruned.n_weights_ < loose.n_weights_
     assert pruned.nbytes_ < loose.nbytes_
-    dropped = np.abs(pruned.layouts_[0].weights) < 0.4
+    dropped = np.abs(pruned.layouts_[0].by_feature.weights) < 0.4
     assert not dropped.any()
 
 
@@ -518,9 +522,9 @@ def test_prune_cannot_bring_weights_back():
 def test_size_of_the_model():
     X, Y = make_data()
     classifier = fit(X, Y)
-    layout = classifier.layouts_[0]
-    assert classifier.n_weights_ == len(layout.weights) > 0
-    least = layout.weights.nbytes + layout.children.nbytes + layout.parents.nbytes
+    by_feature = classifier.layouts_[0].by_feature
+    assert classifier.n_weights_ == len(by_feature.weights) > 0
+    least = by_feature.weights.nbytes + by_feature.children.nbytes
     assert classifier.nbytes_ > least
 
 

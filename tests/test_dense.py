@@ -384,8 +384,8 @@ def test_weights_by_node_are_counted_pruned_and_optional():
     assert by_node.nbytes == sum(
         a.nbytes for a in (by_node.node_offsets, by_node.features, by_node.weights)
     )
-    plain_nbytes = sum(a.nbytes for a in vars(layout).values() if np.ndim(a))
-    assert dense.nbytes_ == plain_nbytes + by_node.nbytes
+    tree_nbytes = sum(a.nbytes for a in vars(layout).values() if np.ndim(a))
+    assert dense.nbytes_ == tree_nbytes + by_node.nbytes
     pruned = dense.prune(0.5).layouts_[0].by_node
     kept = np.abs(by_node.weights) >= 0.5
     assert 0 < kept.sum() < len(kept)
@@ -462,3 +462,25 @@ def test_dense_rows_have_the_interface_of_compressed_ones():
         np.testing.assert_array_equal(one.to_matrix(), other.to_matrix().toarray())
         assert_same_arrays(one.to_compressed()[:3], other[:3])
     assert np.shares_memory(dense.between(3, 9).values, dense.values)
+
+
+def test_weights_are_saved_once():
+    X, Y = make_data()
+    model = fit(X, Y)
+    saved = pickle.dumps(model)
+    sparse_answers = model.rank(sparse.csr_array(X))
+    assert model.layouts_[0].held_by_feature is None
+    assert len(pickle.dumps(model)) == len(saved)
+    loaded = pickle.loads(saved)
+    assert_same_arrays(loaded.rank(sparse.csr_array(X)), sparse_answers)
+
+
+@given(problems())
+def test_weights_by_node_are_given_back(problem):
+    tree, dense_levels, _ = problem
+    expected = levels_from_dense(tree, dense_levels)
+    for one, other in zip(
+        lay_out(tree, dense_levels).to_levels(), expected, strict=True
+    ):
+        for name, array in vars(one).items():
+            np.testing.assert_array_equal(array, getattr(other, name), strict=True)

@@ -123,7 +123,7 @@ def test_few_of_very_many_features():
     retriever = TextRetriever(
         vectorizer, XRLinearClassifier(KMeansTree(2, 2), random_state=0)
     ).fit(texts, labels)
-    assert len(retriever.classifier_.layouts_[0].kept_features)
+    assert len(retriever.classifier_.layouts_[0].by_feature.kept_features)
     for label, _, score in retriever.search(texts[3] + " w100000", 5):
         explained = retriever.explain(texts[3] + " w100000", label)
         assert explained.score == pytest.approx(score, rel=1e-5)

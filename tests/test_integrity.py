@@ -42,6 +42,8 @@ def classifier(**parameters):
 
 MODELS = {
     "sparse": lambda: classifier().fit(sparse.csr_array(X), Y),
+    # One parent: its features have no bits.
+    "listed": lambda: classifier(indexer=KMeansTree()).fit(sparse.csr_array(X), Y),
     "half": lambda: classifier(weight_precision="float16").fit(sparse.csr_array(X), Y),
     "dense": lambda: classifier().fit(X, Y),
     "near": lambda: NeighborRanker().fit(sparse.csr_array(X), Y),
@@ -76,8 +78,8 @@ def layout_of(model):
     return model.layouts_[0]
 
 
-def compressed_of(model):
-    return model.successors_.counts
+def weights_of(model):
+    return model.layouts_[0].held_by_feature
 
 
 # Of each: the model, where in it, the array, the change, and what is said of it.
@@ -89,22 +91,33 @@ DAMAGES = [
     ("sparse", layout_of, "level_starts", lambda a: at(a, 1, 2), "level_starts"),
     ("sparse", layout_of, "level_starts", lambda a: at(a, -1, 10**9), "child_offsets"),
     ("sparse", layout_of, "labels", lambda a: at(a, 0, -1), r"labels holds -1"),
-    ("sparse", layout_of, "labels", lambda a: at(a, 0, a[1]), "labels"),
+    ("sparse", layout_of, "labels", lambda a: at(a, 0, a[1]), "labels is not that"),
+    ("sparse", layout_of, "weight_precision", lambda _: "float16", "dtype float32"),
+    ("sparse", layout_of, "held_by_feature", lambda _: None, "not at all"),
+    ("sparse", weights_of, "blocks", lambda a: at(a, 0, 2**63), "blocks"),
+    ("sparse", weights_of, "blocks", lambda a: at(a, 1, 2**40), "blocks"),
+    ("sparse", weights_of, "blocks", lambda a: a[:, :, :1], "blocks has the shape"),
     ("sparse", layout_of, "labels", lambda a: a[:3], "labels has 3"),
     ("sparse", layout_of, "intercepts", lambda a: at(a, 0, np.nan), "intercepts"),
     ("sparse", layout_of, "widest_level", lambda _: 1, "widest_level is 1"),
     ("sparse", layout_of, "most_children", lambda _: 1, "most_children is 1"),
-    ("sparse", layout_of, "n_features", lambda n: n + 10**6, "SearchLayout"),
-    ("sparse", layout_of, "weights", lambda a: at(a, 0, np.inf), "weights has numbers"),
-    ("half", layout_of, "weights", lambda a: at(a, 0, np.nan), "weights has numbers"),
-    ("sparse", layout_of, "children", lambda a: at(a, 0, 250), "children"),
-    ("sparse", layout_of, "run_lengths", lambda a: at(a, 0, 200), "run_lengths"),
-    ("sparse", layout_of, "run_lengths", lambda a: at(a, 0, a[0] ^ 1), "at row"),
-    ("sparse", layout_of, "run_marks", lambda a: at(a, 1, 2**32 - 1), "run_marks"),
-    ("sparse", layout_of, "parents", lambda a: at(a, 3, 60_000), "parents"),
-    ("sparse", layout_of, "row_starts", lambda a: at(a, 1, 2**31), "row_starts"),
-    ("sparse", layout_of, "words", lambda a: at(a, 1, 5), "words"),
-    ("sparse", layout_of, "words", lambda a: at(a, 0, 2**64 - 1), "words"),
+    ("sparse", layout_of, "n_features", lambda n: n + 10**6, "n_features is not"),
+    (
+        "sparse",
+        weights_of,
+        "weights",
+        lambda a: at(a, 0, np.inf),
+        "weights has numbers",
+    ),
+    ("half", weights_of, "weights", lambda a: at(a, 0, np.nan), "weights has"),
+    ("sparse", weights_of, "children", lambda a: at(a, 0, 250), "children"),
+    ("sparse", weights_of, "run_lengths", lambda a: at(a, 0, 200), "run_lengths"),
+    ("sparse", weights_of, "run_lengths", lambda a: at(a, 0, a[0] ^ 1), "at row"),
+    ("listed", weights_of, "run_marks", lambda a: at(a, 1, 2**32 - 1), "run_marks"),
+    ("listed", weights_of, "parents", lambda a: at(a, 3, 60_000), "parents"),
+    ("listed", weights_of, "row_starts", lambda a: at(a, 1, 2**31), "row_starts"),
+    ("sparse", weights_of, "words", lambda a: at(a, 1, 5), "words"),
+    ("sparse", weights_of, "words", lambda a: at(a, 0, 2**64 - 1), "words"),
     ("dense", lambda m: layout_of(m).by_node, "node_offsets", last_first, "node_off"),
     (
         "dense",
@@ -278,7 +291,7 @@ def altered_joblib(model, array, change, path):
 
 def test_an_altered_joblib_file_is_refused(saved, tmp_path):
     model = pickle.loads(saved["sparse"])
-    weights = layout_of(model).weights
+    weights = weights_of(model).weights
     altered_joblib(model, weights, lambda a: at(a, 0, np.nan), tmp_path / "model")
     with pytest.raises(ValueError, match=DAMAGED + r".*weights"):
         joblib.load(tmp_path / "model")
@@ -286,7 +299,7 @@ def test_an_altered_joblib_file_is_refused(saved, tmp_path):
 
 def test_mapped_arrays_are_read_when_asked_for(saved, tmp_path):
     model = pickle.loads(saved["sparse"])
-    weights = layout_of(model).weights
+    weights = weights_of(model).weights
     altered_joblib(model, weights, lambda a: at(a, 0, np.nan), tmp_path / "model")
     mapped = joblib.load(tmp_path / "model", mmap_mode="r")
     with pytest.raises(ValueError, match=DAMAGED + r".*weights"):

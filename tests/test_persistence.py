@@ -229,7 +229,8 @@ def arrays_of(classifier):
     for tree, layout in zip(classifier.trees_, classifier.layouts_, strict=True):
         yield from (*tree.child_offsets, tree.labels)
         # An empty array has nothing to map.
-        yield from (a for a in vars(layout).values() if np.size(a) and np.ndim(a))
+        for part in (layout, layout.held_by_feature):
+            yield from (a for a in vars(part).values() if np.size(a) and np.ndim(a))
 
 
 def test_mapped_arrays_are_views_of_the_file(tmp_path):

@@ -123,7 +123,7 @@ def test_weights_that_no_half_can_hold():
         1,
         weight_precision="float16",
     )
-    assert layout.weights.tolist() == [65504, -65504]
+    assert layout.by_feature.weights.tolist() == [65504, -65504]
 
 
 def as_bits(allowed):
@@ -249,7 +249,9 @@ def wide_problem(n_features, n_groups, n_labels, seed=0):
 def test_large_queries_and_levels(n_features, n_groups, n_labels, beam_width):
     tree, levels, X = wide_problem(n_features, n_groups, n_labels)
     layout = lay_out(tree, levels)
-    assert layout.children.dtype == (np.int32 if n_labels == 700 else np.uint8)
+    assert layout.by_feature.children.dtype == (
+        np.int32 if n_labels == 700 else np.uint8
+    )
     columns, scores = beam_search(
         compress(X), layout, k=20, beam_width=beam_width, score_transform="l2-hinge"
     )

@@ -1,6 +1,6 @@
 """Puts the weights of all levels in the order in which the search reads them."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 ctypedef fused child_t:
     uint8_t
@@ -80,3 +80,39 @@ def place_runs(
             for entry in range(run_offsets[row], run_offsets[row + 1]):
                 placed_children[entry + shift] = <child_t>children[entry]
                 placed_weights[entry + shift] = weights[entry]
+
+
+def fill_blocks(
+    const uint32_t[::1] row_starts,  # IN (n_features + 1,): the rows of each
+    const parent_t[::1] parents,     # IN, by row
+    const uint32_t[::1] starts,      # IN, by row: where the run begins
+    uint64_t[:, :, ::1] blocks,      # IN, all 0, and OUT (n_features, n_blocks, 2)
+):
+    """Set the bits of parents, and note the first row and weight of each 64."""
+    cdef int64_t feature, block
+    cdef uint32_t row
+    with nogil:
+        for feature in range(blocks.shape[0]):
+            row = row_starts[feature]
+            for block in range(blocks.shape[1]):
+                blocks[feature, block, 1] = row
+                if row < row_starts[feature + 1]:
+                    blocks[feature, block, 1] |= <uint64_t>starts[row] << 32
+                while row < row_starts[feature + 1] and parents[row] >> 6 == block:
+                    blocks[feature, block, 0] |= <uint64_t>1 << (parents[row] & 63)
+                    row += 1
+
+
+def list_parents(
+    const uint64_t[:, :, ::1] blocks,  # IN (n_features, n_blocks, 2)
+    parent_t[::1] parents,             # OUT, by row
+):
+    """Turn the bits of parents into their numbers."""
+    cdef int64_t feature, block, bit, row = 0
+    with nogil:
+        for feature in range(blocks.shape[0]):
+            for block in range(blocks.shape[1]):
+                for bit in range(64):
+                    if (blocks[feature, block, 0] >> bit) & 1:
+                        parents[row] = <parent_t>(64 * block + bit)
+                        row += 1

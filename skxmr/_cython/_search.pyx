@@ -2,10 +2,11 @@
 
 The weights are read feature by feature: a bitmap with ranks leads from a feature of the
 query to its rows, one for each parent whose children use it, those of all levels
-together; and each row of a parent in the beam to a run of (child, weight) pairs. So a
-query looks a feature up once, and each step of many features asks the memory for the
-next. Parents are scored from the best to the worst, until none that is left can have
-a child among the best.
+together; and each row of a parent in the beam to a run of (child, weight) pairs. Rows
+of a rare feature are read through; a frequent one has a bit for each parent, so that
+siblings in the beam are found at once. A query looks a feature up once, and each step
+of many features asks the memory for the next. Parents are scored from the best to the
+worst, until none that is left can have a child among the best.
 
 Log scores add up along a path; products would underflow.
 """
@@ -19,6 +20,10 @@ from skxmr._cython._beam cimport SIGMOID, Heap, push, sort, turn_into_scores
 
 cdef extern from "include/bits.h" nogil:
     int count_bits "skxmr_count_bits"(uint64_t word)
+    int lowest_bit "skxmr_lowest_bit"(uint64_t word)
+    int64_t sum_bytes "skxmr_sum_bytes"(
+        const uint8_t* bytes, int64_t n, int64_t n_readable
+    )
     double from_half "skxmr_from_half"(uint16_t half)
     void prefetch "skxmr_prefetch"(const void* address)
 
@@ -50,6 +55,7 @@ cdef enum:
     N_SCANNED = 64           # rows looked through at a time
     BYTES_OF_LINE = 64       # of memory, as it comes into the cache
     MOST_ASKED = 512         # rows of a feature that are asked for at once
+    BLOCKS_ASKED = 8         # blocks of a feature that are
     MOST_SLOTS = 65535       # of a group; what uint16 can number
     LEAST_SLOTS = 16
     LEAST_TERMS = 64
@@ -66,16 +72,20 @@ cdef struct Tree:
     int64_t n_features
     int64_t n_words                # of the bitmap
     int64_t n_kept                 # 0, or the length of kept_features
+    int64_t n_rows
+    int64_t n_listed_rows          # of features without blocks: they come first
+    int64_t n_blocks               # of 64 parents
     int64_t n_levels
     int64_t n_nodes
     const int32_t* kept_features   # features by their number in the bitmap
     const int64_t* child_offsets   # of nodes that have children
     const int64_t* level_starts    # first node of each level
-    const uint64_t* words          # (n_words, 2): bits, and ones before them
-    const uint32_t* row_starts     # of each used feature, and the end
-    const void* parents            # of each row
+    const uint64_t* words          # (n_words, 4): bits, and ones before them, twice
+    const uint32_t* row_starts     # of each listed feature, and the end
+    const void* parents            # of each listed row
+    const uint32_t* run_marks      # first weight of every 8th listed row
+    const uint64_t* blocks         # (features, n_blocks, 2): bits; first row and weight
     const void* run_lengths        # of each row, less one
-    const uint32_t* run_marks      # first weight of every 8th row
     const void* children
     const void* weights
     const float* intercepts        # of every node but the root
@@ -98,7 +108,9 @@ cdef struct Query:
 
 
 cdef struct Term:
-    # A feature of the query that the tree uses, and its rows that are still to come.
+    # A feature of the query that the tree uses: its blocks, or if that is NULL, its
+    # rows that are still to come.
+    const uint64_t* blocks
     uint32_t row
     uint32_t stop
     uint32_t weight                # first of that row
@@ -113,13 +125,22 @@ cdef struct Run:
     float value
 
 
+cdef struct Unresolved:
+    Run* run            # its start is a row yet
+    uint32_t first      # the row from which lengths add up, and its weight
+    uint32_t weight
+
+
 cdef struct Scratch:
     Heap[2] beams
     uint16_t* slots     # (n_parents,): place in the group, from 1; 0 for all others
     Term* terms         # (most features of a query,)
     Run* runs           # (slots of a group, terms)
     int32_t* n_runs     # (slots of a group,)
-    Run** unresolved    # (slots of a group * terms,): those whose start is a row yet
+    Unresolved* unresolved  # (slots of a group * terms,)
+    uint64_t* masks     # (n_blocks,): a bit for each parent that has a slot
+    int64_t* touched    # (slots of a group,): the masks that are not 0
+    int64_t n_touched
     double* margins     # (most children,)
     double* found       # (n_found,)
     int64_t n_found
@@ -148,7 +169,7 @@ cdef class _Memory:
 
     def __cinit__(
         self, int64_t beam_width, int64_t n_terms, int64_t n_found, int64_t n_parents,
-        int64_t most_children,
+        int64_t n_blocks, int64_t most_children,
     ):
         cdef Scratch* scratch = &self.scratch
         cdef int64_t i
@@ -166,7 +187,11 @@ cdef class _Memory:
         scratch.slots = <uint16_t*>self._take(n_parents, sizeof(uint16_t))
         scratch.terms = <Term*>self._take(n_terms, sizeof(Term))
         scratch.runs = <Run*>self._take(scratch.n_slots * n_terms, sizeof(Run))
-        scratch.unresolved = <Run**>self._take(scratch.n_slots * n_terms, sizeof(Run*))
+        scratch.unresolved = <Unresolved*>self._take(
+            scratch.n_slots * n_terms, sizeof(Unresolved)
+        )
+        scratch.masks = <uint64_t*>self._take(n_blocks, sizeof(uint64_t))
+        scratch.touched = <int64_t*>self._take(scratch.n_slots, sizeof(int64_t))
         scratch.n_runs = <int32_t*>self._take(scratch.n_slots, sizeof(int32_t))
         scratch.found = <double*>self._take(n_found, sizeof(double))
         scratch.margins = <double*>self._take(
@@ -190,6 +215,8 @@ cdef class _Memory:
         free(self.scratch.runs)
         free(self.scratch.n_runs)
         free(self.scratch.unresolved)
+        free(self.scratch.masks)
+        free(self.scratch.touched)
         free(self.scratch.found)
         free(self.scratch.margins)
 
@@ -197,8 +224,8 @@ cdef class _Memory:
 cdef class Searcher:
     """Searches one layout; any number of threads can use it at once.
 
-    Holds the arrays of a `SearchLayout`, which documents them, and memory that calls
-    take and give back, so that a call allocates nothing.
+    Holds the arrays of a `SearchLayout` and its `FeatureWeights`, which document them,
+    and memory that calls take and give back, so that a call allocates nothing.
     """
 
     cdef Tree tree
@@ -218,8 +245,9 @@ cdef class Searcher:
         const uint64_t[:, ::1] words,
         const uint32_t[::1] row_starts,
         parents,
-        run_lengths,
         const uint32_t[::1] run_marks,
+        const uint64_t[:, :, ::1] blocks,
+        run_lengths,
         children,
         weights,
         const float[::1] intercepts,
@@ -232,7 +260,7 @@ cdef class Searcher:
         # Pointers live as long as what they point to.
         self.arrays = (
             kept_features, child_offsets, level_starts, labels, words, row_starts,
-            parents, run_lengths, run_marks, children, weights, intercepts,
+            parents, run_marks, blocks, run_lengths, children, weights, intercepts,
         )
         self.n_parents = child_offsets.shape[0] - 1
         self.widest_level = widest_level
@@ -240,12 +268,16 @@ cdef class Searcher:
         tree.n_features = n_features
         tree.n_words = words.shape[0]
         tree.n_kept = kept_features.shape[0]
+        tree.n_rows = len(run_lengths)
+        tree.n_listed_rows = len(parents)
+        tree.n_blocks = blocks.shape[1]
         tree.n_levels = level_starts.shape[0] - 1
         tree.n_nodes = intercepts.shape[0] + 1
         tree.kept_features = &kept_features[0] if tree.n_kept else NULL
         tree.child_offsets = &child_offsets[0]
         tree.level_starts = &level_starts[0]
         tree.words = &words[0, 0] if tree.n_words else NULL
+        tree.blocks = &blocks[0, 0, 0] if blocks.shape[0] else NULL
         tree.row_starts = &row_starts[0]
         tree.run_marks = &run_marks[0] if run_marks.shape[0] else NULL
         tree.intercepts = &intercepts[0]
@@ -270,7 +302,12 @@ cdef class Searcher:
             tree.weights = _address_of_shorts(weights.view("u2"))
         else:
             tree.weights = _address_of_floats(weights)
-        if len(parents) != len(run_lengths) or len(children) != len(weights):
+        if (
+            len(parents) > len(run_lengths)
+            or len(children) != len(weights)
+            or 64 * blocks.shape[1] < self.n_parents
+            or words.shape[1] != 4
+        ):
             raise ValueError("The arrays of the layout do not fit together.")
 
     def search(
@@ -410,7 +447,7 @@ cdef class Searcher:
         ):
             memory = _Memory(
                 beam_width, max(2 * n_terms, <int64_t>LEAST_TERMS), n_found,
-                self.n_parents, self.most_children,
+                self.n_parents, self.tree.n_blocks, self.most_children,
             )
         memory.scratch.beams[0].capacity = beam_width
         memory.scratch.beams[1].capacity = beam_width
@@ -482,11 +519,12 @@ cdef int64_t _look_up_features(
     cdef int64_t i, n_terms = 0
     cdef uint32_t row, n_asked
     for i in range(query.n_features):
-        if _look_up(tree, query.features[i], &terms[n_terms].row):
-            prefetch(tree.row_starts + terms[n_terms].row)
+        if _look_up(tree, query.features[i], &terms[n_terms]):
             terms[n_terms].value = query.values[i]
             n_terms += 1
     for i in range(n_terms):
+        if terms[i].blocks != NULL:
+            continue
         row = terms[i].row
         terms[i].stop = tree.row_starts[row + 1]
         row = tree.row_starts[row]
@@ -496,6 +534,8 @@ cdef int64_t _look_up_features(
         _ask(tree.parents, row, n_asked, tree.log_parent)
         _ask(tree.run_lengths, row, n_asked, tree.log_child)
     for i in range(n_terms):
+        if terms[i].blocks != NULL:
+            continue
         if tree.has_wide_children:
             terms[i].next_weight = _run_start(
                 tree, terms[i].row, <const int32_t*>tree.run_lengths
@@ -520,26 +560,30 @@ cdef inline void _ask(
         address += BYTES_OF_LINE
 
 
-cdef inline bint _look_up(
-    const Tree* tree, int32_t feature, uint32_t* used
-) noexcept nogil:
-    """Number of a feature among those that the tree uses, if it is one."""
-    cdef int64_t number = feature
-    cdef uint64_t bits
-    cdef int bit
+cdef inline bint _look_up(const Tree* tree, int32_t feature, Term* term) noexcept nogil:
+    """Find the number of a feature among the listed ones, or its blocks, if any."""
+    cdef int64_t number = feature, used
+    cdef const uint64_t* word
+    cdef uint64_t bit
     if number < 0 or number >= tree.n_features:
         return False
     if tree.n_kept:
         number = _find(tree.kept_features, 0, tree.n_kept, feature)
         if number == tree.n_kept or tree.kept_features[number] != feature:
             return False
-    bits = tree.words[2 * (number >> 6)]
-    bit = number & 63
-    if not (bits >> bit) & 1:
-        return False
-    bits &= (<uint64_t>1 << bit) - 1
-    used[0] = <uint32_t>(tree.words[2 * (number >> 6) + 1] + count_bits(bits))
-    return True
+    word = tree.words + 4 * (number >> 6)
+    bit = <uint64_t>1 << (number & 63)
+    if word[0] & bit:
+        term.blocks = NULL
+        term.row = <uint32_t>(word[1] + count_bits(word[0] & (bit - 1)))
+        prefetch(tree.row_starts + term.row)
+        return True
+    if word[2] & bit:
+        used = word[3] + count_bits(word[2] & (bit - 1))
+        term.blocks = tree.blocks + 2 * tree.n_blocks * used
+        _ask(term.blocks, 0, <uint32_t>min(tree.n_blocks, <int64_t>BLOCKS_ASKED), 4)
+        return True
+    return False
 
 
 cdef inline int64_t _find(
@@ -561,11 +605,24 @@ cdef inline int64_t _find(
 cdef inline uint32_t _run_start(
     const Tree* tree, int64_t row, const child_t* lengths
 ) noexcept nogil:
-    cdef int64_t before, mark = row >> LOG_ROWS_OF_MARK
-    cdef uint32_t start = tree.run_marks[mark]
-    for before in range(mark << LOG_ROWS_OF_MARK, row):
-        start += lengths[before] + 1
-    return start
+    """Find the first weight of a listed row."""
+    cdef int64_t mark = row >> LOG_ROWS_OF_MARK
+    return tree.run_marks[mark] + _n_weights(
+        tree, lengths, mark << LOG_ROWS_OF_MARK, row
+    )
+
+
+cdef inline uint32_t _n_weights(
+    const Tree* tree, const child_t* lengths, int64_t first, int64_t stop
+) noexcept nogil:
+    """Count the weights of consecutive rows."""
+    cdef int64_t row, n_weights = stop - first
+    if child_t is uint8_t:
+        n_weights += sum_bytes(lengths + first, stop - first, tree.n_rows - first)
+    else:
+        for row in range(first, stop):
+            n_weights += lengths[row]
+    return <uint32_t>n_weights
 
 
 # One level
@@ -586,6 +643,8 @@ cdef void _search_level(
             _list_runs(tree, level, beam, first, last, scratch, n_terms)
         for i in range(first, last):
             scratch.slots[beam.nodes[i]] = 0
+        for i in range(scratch.n_touched):
+            scratch.masks[scratch.touched[i]] = 0
         for i in range(first, last):
             if _is_hopeless(beam.scores[i], reached):
                 break
@@ -608,14 +667,20 @@ cdef inline bint _start_group(
     Scratch* scratch,
 ) noexcept nogil:
     """Give nodes of the beam a slot each; say if weights are asked for at all."""
-    cdef int64_t i
-    cdef bint any_slot = False
+    cdef int64_t i, node, block
+    scratch.n_touched = 0
     for i in range(first, last):
         scratch.n_runs[i - first] = 0
-        if _needs_weights(query, tree, beam.nodes[i]):
-            scratch.slots[beam.nodes[i]] = <uint16_t>(i - first + 1)
-            any_slot = True
-    return any_slot
+        node = beam.nodes[i]
+        if not _needs_weights(query, tree, node):
+            continue
+        scratch.slots[node] = <uint16_t>(i - first + 1)
+        block = node >> 6
+        if scratch.masks[block] == 0:
+            scratch.touched[scratch.n_touched] = block
+            scratch.n_touched += 1
+        scratch.masks[block] |= <uint64_t>1 << (node & 63)
+    return scratch.n_touched > 0
 
 
 cdef inline bint _needs_weights(
@@ -666,18 +731,78 @@ cdef void _list_runs(
 cdef inline void _list(
     Group* group, const parent_t* parents, const child_t* lengths
 ) noexcept nogil:
-    cdef Run* run
-    cdef uint32_t row
+    cdef Scratch* scratch = group.scratch
     cdef int64_t i
+    if group.tree.n_blocks > BLOCKS_ASKED:
+        _ask_for_blocks(group)
     for i in range(group.n_terms):
-        _list_term(group, &group.scratch.terms[i], parents, lengths)
+        if scratch.terms[i].blocks != NULL:
+            _find_in_blocks(group, &scratch.terms[i], lengths)
+        else:
+            _list_term(group, &scratch.terms[i], parents, lengths)
     for i in range(group.n_unresolved):
-        run = group.scratch.unresolved[i]
-        row = run.start
-        run.start = _run_start(group.tree, row, lengths)
-        run.length = lengths[row] + 1
-        _ask(group.tree.children, run.start, 1, group.tree.log_child)
-        _ask(group.tree.weights, run.start, run.length, group.tree.log_weight)
+        _resolve(group.tree, &scratch.unresolved[i], lengths)
+
+
+cdef inline void _ask_for_blocks(const Group* group) noexcept nogil:
+    cdef const Scratch* scratch = group.scratch
+    cdef int64_t i, j
+    for i in range(group.n_terms):
+        if scratch.terms[i].blocks != NULL:
+            for j in range(scratch.n_touched):
+                prefetch(scratch.terms[i].blocks + 2 * scratch.touched[j])
+
+
+cdef inline void _find_in_blocks(
+    Group* group, const Term* term, const child_t* lengths
+) noexcept nogil:
+    """Find the rows of all slots by their bits."""
+    cdef Scratch* scratch = group.scratch
+    cdef int64_t i, block
+    cdef uint64_t bits, found, lowest
+    cdef uint32_t first, weight
+    cdef Run* run
+    for i in range(scratch.n_touched):
+        block = scratch.touched[i]
+        bits = term.blocks[2 * block]
+        found = bits & scratch.masks[block]
+        if found == 0:
+            continue
+        first = <uint32_t>term.blocks[2 * block + 1]
+        weight = <uint32_t>(term.blocks[2 * block + 1] >> 32)
+        while found:
+            lowest = found & (~found + 1)
+            run = _next_run(
+                group, scratch.slots[64 * block + lowest_bit(found)] - 1, term.value
+            )
+            run.start = first + count_bits(bits & (lowest - 1))
+            prefetch(lengths + run.start)
+            _note_unresolved(group, run, first, weight)
+            found ^= lowest
+
+
+cdef inline void _note_unresolved(
+    Group* group, Run* run, uint32_t first, uint32_t weight
+) noexcept nogil:
+    cdef Unresolved* unresolved = group.scratch.unresolved + group.n_unresolved
+    unresolved.run = run
+    unresolved.first = first
+    unresolved.weight = weight
+    group.n_unresolved += 1
+
+
+cdef inline void _resolve(
+    const Tree* tree, const Unresolved* unresolved, const child_t* lengths
+) noexcept nogil:
+    """Find the weights of a row."""
+    cdef Run* run = unresolved.run
+    cdef uint32_t row = run.start, weight = unresolved.weight
+    if row < tree.n_listed_rows:
+        weight = tree.run_marks[row >> LOG_ROWS_OF_MARK]
+    run.start = weight + _n_weights(tree, lengths, unresolved.first, row)
+    run.length = lengths[row] + 1
+    _ask(tree.children, run.start, 1, tree.log_child)
+    _ask(tree.weights, run.start, run.length, tree.log_weight)
 
 
 cdef inline void _list_term(
@@ -695,7 +820,7 @@ cdef inline void _list_term(
     if stop - term.row <= most_read:
         _scan(group, term, parents, lengths)
     else:
-        _find_rows(group, term, stop, parents)
+        _find_rows(group, term, stop, parents, lengths)
         term.next_row = <uint32_t>stop
         if stop < term.stop:
             term.next_weight = _run_start(group.tree, stop, lengths)
@@ -752,7 +877,8 @@ cdef inline void _scan(
 
 
 cdef inline void _find_rows(
-    Group* group, const Term* term, int64_t stop, const parent_t* parents
+    Group* group, const Term* term, int64_t stop, const parent_t* parents,
+    const child_t* lengths,
 ) noexcept nogil:
     """Look up the row of each slot among the many of a feature."""
     cdef int64_t slot, row
@@ -765,9 +891,11 @@ cdef inline void _find_rows(
             continue
         run = _next_run(group, slot, term.value)
         run.start = <uint32_t>row
-        group.scratch.unresolved[group.n_unresolved] = run
-        group.n_unresolved += 1
+        _note_unresolved(
+            group, run, <uint32_t>(row >> LOG_ROWS_OF_MARK << LOG_ROWS_OF_MARK), 0
+        )
         prefetch(group.tree.run_marks + (row >> LOG_ROWS_OF_MARK))
+        prefetch(lengths + row)
 
 
 cdef inline Run* _next_run(Group* group, int64_t slot, float value) noexcept nogil:

@@ -23,6 +23,39 @@ static inline int skxmr_count_bits(uint64_t word) {
 }
 #endif
 
+/* The place of the lowest bit that is set; one must be. */
+static inline int skxmr_lowest_bit(uint64_t word) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(word);
+#else
+    return skxmr_count_bits((word & (~word + 1)) - 1);
+#endif
+}
+
+/* The sum of the first n bytes, of which a few more may be read, but none beyond
+ * n_readable. Eight are added at a time, in whichever order they lie in a word. */
+static inline int64_t skxmr_sum_bytes(const uint8_t *bytes, int64_t n,
+                                      int64_t n_readable) {
+    const uint64_t odd = 0x00ff00ff00ff00ffu;
+    int64_t sum = 0;
+    uint64_t word;
+    for (; n >= 8; n -= 8, n_readable -= 8, bytes += 8) {
+        memcpy(&word, bytes, 8);
+        word = (word & odd) + ((word >> 8) & odd);
+        sum += (int64_t)((word * 0x0001000100010001u) >> 48);
+    }
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (n > 0 && n_readable >= 8) {
+        memcpy(&word, bytes, 8);
+        word <<= 64 - 8 * n; /* the others drop out */
+        word = (word & odd) + ((word >> 8) & odd);
+        return sum + (int64_t)((word * 0x0001000100010001u) >> 48);
+    }
+#endif
+    for (int64_t i = 0; i < n; i++) sum += bytes[i];
+    return sum;
+}
+
 /* A finite half-precision number from its bits. Shifted to the place of a float's, its
  * exponent lacks 112; this holds for subnormal numbers too. */
 static inline double skxmr_from_half(uint16_t half) {

@@ -9,6 +9,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "bits.h"
 #include "levels.h"
 
 /* Bit i is set where |scale * source[i]| is not 0 and at least `floor`, of 16 floats. */
@@ -29,17 +30,6 @@ SKXMR_INLINE unsigned int skxmr_kept_lanes(const float *source, float scale, flo
         bits |= (unsigned int)(fabsf(scale * source[lane]) >= least) << lane;
 #endif
     return bits;
-}
-
-/* The place of the lowest bit that is set; there must be one. */
-SKXMR_INLINE int skxmr_lowest_bit(uint64_t bits) {
-#if defined(__GNUC__)
-    return __builtin_ctzll(bits);
-#else
-    int place = 0;
-    while (!(bits & 1)) { bits >>= 1; place++; }
-    return place;
-#endif
 }
 
 #endif

@@ -1,0 +1,355 @@
+"""The weights of a trained tree feature by feature, as the search for sparse queries reads."""
+
+import numpy as np
+
+from skxmr._compressed import Compressed
+from skxmr._cython._layout import (
+    count_rows,
+    fill_blocks,
+    list_parents,
+    place_rows,
+    place_runs,
+    start_runs,
+)
+from skxmr._cython._search import ROWS_OF_MARK
+from skxmr.weights import LinearWeights, with_precision
+
+__all__ = ["FeatureWeights"]
+
+_MAX_UINT32 = np.iinfo(np.uint32).max
+_BITS = 64
+
+# A feature of many parents has bits for all, if those are not larger than its parents'
+# numbers so many times: bits are looked up, numbers are read through.
+_GROWTH_OF_BITS = 2
+
+
+class FeatureWeights:
+    """The weights of all nodes of a tree, sorted by feature.
+
+    A *row* is one feature of one parent, with a run of (child, weight) pairs. The rows
+    of one feature lie together, by parent; the weights lie in the order of the rows,
+    by child. Features of few parents come first, with the numbers of their parents in
+    a list; then those of many parents, with a bit for each parent. Two bitmaps
+    with ranks lead from a feature to its rows. All arrays can be read-only and
+    memory-mapped.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features of X.
+    kept_features : ndarray of shape (n_kept,), int32
+        Where few of very many features are used: those, ascending; bitmaps then hold
+        places in this array. Empty: bitmaps hold features themselves.
+    words : ndarray of shape (n_words, 4), uint64
+        64 bits for 64 features, 1 for those with listed parents; how many such there
+        are before; and both again for those with bits.
+    row_starts : ndarray of shape (n_listed + 1,), uint32
+        The first row of each feature with listed parents, and the end.
+    parents : ndarray of shape (n_listed_rows,), uint16 or int32
+        The parent of each such row, counted among all nodes; ascending in a feature.
+    run_marks : ndarray of shape (n_listed_rows / 8, rounded up), uint32
+        The first weight of every 8th such row: from there, lengths add up.
+    blocks : ndarray of shape (n_with_bits, n_parents / 64, rounded up, 2), uint64
+        For each feature with bits: 64 bits for 64 parents, 1 for those that use it;
+        beside them, the first row of these, and its first weight in the upper half.
+    run_lengths : ndarray of shape (n_rows,), uint8 or int32
+        How many weights each row has, less one.
+    children : ndarray of shape (n_weights,), uint8 or int32
+        Which child of its parent, from 0.
+    weights : ndarray of shape (n_weights,), float32 or float16
+    """
+
+    def __init__(
+        self,
+        n_features,
+        kept_features,
+        words,
+        row_starts,
+        parents,
+        run_marks,
+        blocks,
+        run_lengths,
+        children,
+        weights,
+    ):
+        self.n_features = n_features
+        self.kept_features = kept_features
+        self.words = words
+        self.row_starts = row_starts
+        self.parents = parents
+        self.run_marks = run_marks
+        self.blocks = blocks
+        self.run_lengths = run_lengths
+        self.children = children
+        self.weights = weights
+
+    @classmethod
+    def from_levels(cls, child_offsets, levels, n_features, weight_precision):
+        """Sort the weights by feature, then parent, then child.
+
+        Parameters
+        ----------
+        child_offsets : ndarray of shape (n_parents + 1,), int64
+        levels : sequence of LinearWeights
+        n_features : int
+        weight_precision : {"float32", "float16"}
+
+        Returns
+        -------
+        FeatureWeights
+
+        Raises
+        ------
+        OverflowError
+            If there are 2**32 weights or more.
+        """
+        n_weights = sum(level.n_weights for level in levels)
+        if n_weights > _MAX_UINT32:
+            raise OverflowError(
+                f"The tree has {n_weights} weights; expected {_MAX_UINT32} at most. "
+                f"Raise threshold to drop more of them."
+            )
+        most_children = int(np.diff(child_offsets).max())
+        n_parents = len(child_offsets) - 1
+        child_type = np.uint8 if most_children <= 2**8 else np.int32
+        parent_type = np.uint16 if n_parents <= 2**16 else np.int32
+        kept_features = _kept_features(levels, n_features)
+        numbers = [_numbered(level.features, kept_features) for level in levels]
+        counts = _count_rows(numbers, len(kept_features) or n_features)
+        listed, with_bits = _divide(counts, n_parents, np.dtype(parent_type).itemsize)
+        row_starts = _row_starts(counts, listed, with_bits)
+        n_rows, n_listed_rows = int(row_starts[-1]), int(row_starts[len(listed)])
+
+        cursors = np.zeros(len(counts), dtype=np.uint32)
+        cursors[np.concatenate([listed, with_bits])] = row_starts[:-1]
+        parents = np.empty(n_rows, dtype=parent_type)
+        run_lengths = np.empty(n_rows, dtype=child_type)
+        places = _place_rows(levels, numbers, cursors, parents, run_lengths)
+        starts = np.empty(n_rows, dtype=np.uint32)
+        start_runs(run_lengths, starts)
+        children = np.empty(n_weights, dtype=child_type)
+        weights = np.empty(n_weights, dtype=np.float32)
+        for level, placed in zip(levels, places, strict=True):
+            place_runs(
+                level.run_offsets,
+                level.children,
+                level.weights,
+                placed,
+                starts,
+                children,
+                weights,
+            )
+        blocks = np.zeros((len(with_bits), -(-n_parents // _BITS), 2), dtype=np.uint64)
+        fill_blocks(row_starts[len(listed) :], parents, starts, blocks)
+        return cls(
+            n_features,
+            kept_features,
+            np.hstack([_bitmap(part, len(counts)) for part in (listed, with_bits)]),
+            row_starts[: len(listed) + 1].copy(),
+            parents[:n_listed_rows].copy(),
+            starts[:n_listed_rows:ROWS_OF_MARK].copy(),
+            blocks,
+            run_lengths,
+            children,
+            with_precision(weights, weight_precision),
+        )
+
+    @property
+    def n_weights(self):
+        """Number of stored weights."""
+        return len(self.weights)
+
+    @property
+    def nbytes(self):
+        """Bytes of all arrays."""
+        return sum(
+            part.nbytes for part in vars(self).values() if isinstance(part, np.ndarray)
+        )
+
+    def to_levels(self, child_offsets, level_starts, intercepts):
+        """Give the weights back, level by level.
+
+        Parameters
+        ----------
+        child_offsets, level_starts, intercepts : ndarray
+            As in `SearchLayout`.
+
+        Returns
+        -------
+        list of LinearWeights
+        """
+        run_offsets = np.zeros(len(self.run_lengths) + 1, dtype=np.int64)
+        np.cumsum(self.run_lengths, out=run_offsets[1:])
+        run_offsets += np.arange(len(run_offsets))
+        runs = Compressed(run_offsets, self.children, self.weights, 0)
+        features, parents = self._features_of_rows(), self._parents_of_rows()
+        # Listed features and those with bits ascend: two runs to be merged.
+        by_feature = np.argsort(features, kind="stable")
+        # Stable: the features of each parent stay ascending.
+        by_parent = by_feature[np.argsort(parents[by_feature], kind="stable")]
+        row_offsets = np.searchsorted(
+            parents[by_parent], np.arange(len(child_offsets))
+        ).astype(np.int64)
+        levels = []
+        for first, stop in zip(level_starts[:-1], level_starts[1:], strict=True):
+            offsets = row_offsets[first : stop + 1]
+            rows = by_parent[offsets[0] : offsets[-1]]
+            taken = runs.take(rows)
+            levels.append(
+                LinearWeights(
+                    offsets - offsets[0],
+                    features[rows],
+                    taken.offsets,
+                    taken.indices.astype(np.int32),
+                    taken.values.astype(np.float32),
+                    intercepts[child_offsets[first] - 1 : child_offsets[stop] - 1],
+                )
+            )
+        return levels
+
+    def _features_of_rows(self):
+        listed, with_bits = (
+            self._features_in(np.ascontiguousarray(self.words[:, i])) for i in (0, 2)
+        )
+        starts = self.blocks[:, 0, 1] & np.uint64(_MAX_UINT32)
+        ends = np.append(starts, len(self.run_lengths)).astype(np.int64)
+        return np.concatenate(
+            [
+                np.repeat(listed, np.diff(self.row_starts)),
+                np.repeat(with_bits, np.diff(ends)),
+            ]
+        )
+
+    def _features_in(self, bits):
+        used = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
+        used = used.astype(np.int32)
+        return self.kept_features[used] if len(self.kept_features) else used
+
+    def _parents_of_rows(self):
+        parents = np.empty(len(self.run_lengths), dtype=self.parents.dtype)
+        parents[: len(self.parents)] = self.parents
+        list_parents(self.blocks, parents[len(self.parents) :])
+        return parents
+
+    def run_of(self, feature, parent):
+        """Find the weights of a feature in the models of a parent's children.
+
+        Parameters
+        ----------
+        feature, parent : int
+
+        Returns
+        -------
+        slice
+            Of `children` and `weights`.
+        """
+        place = feature
+        if len(self.kept_features):
+            place = int(np.searchsorted(self.kept_features, feature))
+            if place == len(self.kept_features) or self.kept_features[place] != feature:
+                return slice(0, 0)
+        word = self.words[place // _BITS].tolist()
+        bit = place % _BITS
+        if word[0] >> bit & 1:
+            return self._listed_run(_rank(word[0], word[1], bit), parent)
+        if word[2] >> bit & 1:
+            return self._run_of_block(_rank(word[2], word[3], bit), parent)
+        return slice(0, 0)
+
+    def _listed_run(self, used, parent):
+        first, stop = self.row_starts[used : used + 2].tolist()
+        row = first + int(np.searchsorted(self.parents[first:stop], parent))
+        if row == stop or self.parents[row] != parent:
+            return slice(0, 0)
+        mark = row // ROWS_OF_MARK
+        return self._run(mark * ROWS_OF_MARK, row, int(self.run_marks[mark]))
+
+    def _run_of_block(self, used, parent):
+        bits, packed = self.blocks[used, parent // _BITS].tolist()
+        if not bits >> parent % _BITS & 1:
+            return slice(0, 0)
+        first = packed & _MAX_UINT32
+        row = _rank(bits, first, parent % _BITS)
+        return self._run(first, row, packed >> 32)
+
+    def _run(self, first, row, start):
+        """Add up the lengths from one row, whose first weight is known, to another."""
+        lengths = self.run_lengths[first : row + 1].astype(np.int64) + 1
+        start += int(lengths[:-1].sum())
+        return slice(start, start + int(lengths[-1]))
+
+
+def _rank(bits, before, bit):
+    """Count the ones before a bit."""
+    return before + (bits & ((1 << bit) - 1)).bit_count()
+
+
+def _numbered(features, kept_features):
+    """Give features their numbers in the bitmaps."""
+    if len(kept_features) == 0:
+        return features
+    return np.searchsorted(kept_features, features).astype(np.int32)
+
+
+def _count_rows(numbers, n_used):
+    """Count the rows of each feature, all levels together."""
+    counts = np.zeros(n_used, dtype=np.uint32)
+    for features in numbers:
+        count_rows(features, counts)
+    return counts
+
+
+def _divide(counts, n_parents, bytes_of_parent):
+    """List the features of few parents, and those of many."""
+    bytes_of_bits = 16 * -(-n_parents // _BITS)
+    bytes_of_list = counts.astype(np.int64) * bytes_of_parent
+    has_bits = bytes_of_bits <= _GROWTH_OF_BITS * bytes_of_list
+    return np.flatnonzero((counts > 0) & ~has_bits), np.flatnonzero(has_bits)
+
+
+def _row_starts(counts, listed, with_bits):
+    """Find the first row of each used feature, and the end."""
+    row_starts = np.zeros(len(listed) + len(with_bits) + 1, dtype=np.uint32)
+    np.cumsum(counts[np.concatenate([listed, with_bits])], out=row_starts[1:])
+    return row_starts
+
+
+def _place_rows(levels, numbers, cursors, parents, run_lengths):
+    """Fill `parents` and `run_lengths`; give the places of each level's rows."""
+    first_parent, places = 0, []
+    for level, features in zip(levels, numbers, strict=True):
+        placed = np.empty(len(features), dtype=np.uint32)
+        place_rows(
+            level.row_offsets,
+            features,
+            level.run_offsets,
+            first_parent,
+            cursors,
+            parents,
+            run_lengths,
+            placed,
+        )
+        first_parent += level.n_parents
+        places.append(placed)
+    return places
+
+
+def _bitmap(used, n_features):
+    """Bits of the features used, 64 a word, beside the number of ones before each."""
+    n_words = -(-n_features // _BITS)
+    padded = np.zeros(n_words * _BITS, dtype=bool)
+    padded[used] = True
+    words = np.empty((n_words, 2), dtype=np.uint64)
+    words[:, 0] = np.packbits(padded, bitorder="little").view(np.uint64)
+    ones = padded.reshape(n_words, _BITS).sum(axis=1)
+    words[:, 1] = np.cumsum(ones) - ones
+    return words
+
+
+def _kept_features(levels, n_features):
+    """List the features that any level uses, if bitmaps of all would be a waste."""
+    n_rows = sum(len(level.features) for level in levels)
+    if n_features <= 32 * n_rows + 1024:
+        return np.empty(0, dtype=np.int32)
+    return np.unique(np.concatenate([level.features for level in levels]))
