@@ -242,6 +242,7 @@ def main():
             )
         finally:
             server.terminate()
+            server.stdout.read()  # it says good-bye
     print(json.dumps(found, indent=1))
     wrong = faults(found)
     if wrong:
