@@ -1,7 +1,7 @@
 """Work against the length of one text: ``python tests/linear.py``.
 
-Vectorises, searches and completes with texts of hostile kinds, each four times as long as
-the one before, and prints the CPU time per character. It must not grow.
+Vectorises and completes texts of hostile kinds, each four times as long as the one
+before, and prints the CPU time per character. It must not grow.
 """
 
 import resource
