@@ -3,6 +3,7 @@
 import numpy as np
 
 from skxmr._cython._search import Searcher
+from skxmr._integrity import as_value_errors, check_layout
 from skxmr._version import refuse_newer
 from skxmr.feature_weights import FeatureWeights
 from skxmr.node_weights import NodeWeights
@@ -137,6 +138,11 @@ class SearchLayout:
         refuse_newer(state, LAYOUT_VERSION, "This model")
         _refuse_older(state)
         self.__dict__.update(state)
+        with as_value_errors("SearchLayout"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        check_layout(self)
 
     def __sizeof__(self):
         # Dask asks, and sends what is large to each worker once.

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_union
 from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._documentation import Documented
+from skxmr._integrity import as_value_errors, check_list, refuse
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
     HasMethods,
@@ -159,6 +160,21 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         # In one step, so that a fit that is interrupted leaves all as it was.
         self.__dict__ = vars(self) | learned
         return self
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        with as_value_errors("TextRetriever"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        if not hasattr(self, "label_texts_"):
+            return
+        n_labels = len(self.classifier_.classes_)
+        if len(self.classes_) != n_labels:
+            refuse("TextRetriever.classes_", f"has other than {n_labels} labels")
+        if self.label_texts_ is not None:
+            check_list(self.label_texts_, str, n_labels, "TextRetriever.label_texts_")
 
     def _make_vectorizer(self):
         if self.vectorizer is not None:

@@ -1,0 +1,317 @@
+"""Damaged models are refused when they are loaded, before a kernel reads them."""
+
+import copy
+import io
+import json
+import pickle
+import zipfile
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from scipy import sparse
+from sklearn.datasets import make_multilabel_classification
+from sklearn.pipeline import make_pipeline
+
+from skxmr import (
+    KMeansTree,
+    NeighborRanker,
+    QueryCompleter,
+    RankFusion,
+    TextRetriever,
+    WordNgramTfidf,
+    XRLinearClassifier,
+)
+from skxmr.persistence import TRUSTED_TYPES, check_arrays
+
+N_LABELS = 12
+X, DENSE_Y = make_multilabel_classification(
+    80, 20, n_classes=N_LABELS, n_labels=2, random_state=0
+)
+X = (X / 10).astype(np.float32)
+Y = sparse.csr_array(DENSE_Y)
+TEXTS = [f"wörd{i % 7} wörd{i % 5} another{i % 3}" for i in range(80)]
+DAMAGED = "The loaded model is damaged: "
+
+
+def classifier(**parameters):
+    defaults = {"indexer": KMeansTree(3, 2), "random_state": 0}
+    return XRLinearClassifier(**defaults | parameters)
+
+
+MODELS = {
+    "sparse": lambda: classifier().fit(sparse.csr_array(X), Y),
+    # One parent: its features have no bits.
+    "listed": lambda: classifier(indexer=KMeansTree()).fit(sparse.csr_array(X), Y),
+    "half": lambda: classifier(weight_precision="float16").fit(sparse.csr_array(X), Y),
+    "dense": lambda: classifier().fit(X, Y),
+    "near": lambda: NeighborRanker().fit(sparse.csr_array(X), Y),
+    "words": lambda: WordNgramTfidf().fit(TEXTS),
+    "completer": lambda: QueryCompleter(random_state=0).fit(TEXTS, TEXTS[::-1]),
+    "kmeans": lambda: KMeansTree(3, 2).fit(X),
+    "retriever": lambda: TextRetriever().fit(
+        TEXTS, Y, label_texts=[f"name {i}" for i in range(N_LABELS)]
+    ),
+    "fusion": lambda: RankFusion([("near", NeighborRanker())]).fit(X, Y),
+}
+
+
+@pytest.fixture(scope="module")
+def saved():
+    """Give the models, pickled, so that each test damages one of its own."""
+    return {name: pickle.dumps(make()) for name, make in MODELS.items()}
+
+
+def at(array, place, value):
+    """Give a copy of an array with another value in one place."""
+    array = np.array(array)
+    array.reshape(-1)[place] = value
+    return array
+
+
+def last_first(array):
+    return np.ascontiguousarray(array[::-1])
+
+
+def layout_of(model):
+    return model.layouts_[0]
+
+
+def weights_of(model):
+    return model.layouts_[0].held_by_feature
+
+
+# Of each: the model, where in it, the array, the change, and what is said of it.
+DAMAGES = [
+    ("sparse", layout_of, "child_offsets", lambda a: a[:-1], "child_offsets"),
+    ("sparse", layout_of, "child_offsets", lambda a: at(a, 1, 10**6), "ascend"),
+    ("sparse", layout_of, "child_offsets", lambda a: at(a, -1, 10**6), "expected 1 to"),
+    ("sparse", layout_of, "child_offsets", lambda a: a.astype(float), "dtype float64"),
+    ("sparse", layout_of, "level_starts", lambda a: at(a, 1, 2), "level_starts"),
+    ("sparse", layout_of, "level_starts", lambda a: at(a, -1, 10**9), "child_offsets"),
+    ("sparse", layout_of, "labels", lambda a: at(a, 0, -1), r"labels holds -1"),
+    ("sparse", layout_of, "labels", lambda a: at(a, 0, a[1]), "labels is not that"),
+    ("sparse", layout_of, "weight_precision", lambda _: "float16", "dtype float32"),
+    ("sparse", layout_of, "held_by_feature", lambda _: None, "not at all"),
+    ("sparse", weights_of, "blocks", lambda a: at(a, 0, 2**63), "blocks"),
+    ("sparse", weights_of, "blocks", lambda a: at(a, 1, 2**40), "blocks"),
+    ("sparse", weights_of, "blocks", lambda a: a[:, :, :1], "blocks has the shape"),
+    ("sparse", layout_of, "labels", lambda a: a[:3], "labels has 3"),
+    ("sparse", layout_of, "intercepts", lambda a: at(a, 0, np.nan), "intercepts"),
+    ("sparse", layout_of, "widest_level", lambda _: 1, "widest_level is 1"),
+    ("sparse", layout_of, "most_children", lambda _: 1, "most_children is 1"),
+    ("sparse", layout_of, "n_features", lambda n: n + 10**6, "n_features is not"),
+    (
+        "sparse",
+        weights_of,
+        "weights",
+        lambda a: at(a, 0, np.inf),
+        "weights has numbers",
+    ),
+    ("half", weights_of, "weights", lambda a: at(a, 0, np.nan), "weights has"),
+    ("sparse", weights_of, "children", lambda a: at(a, 0, 250), "children"),
+    ("sparse", weights_of, "run_lengths", lambda a: at(a, 0, 200), "run_lengths"),
+    ("sparse", weights_of, "run_lengths", lambda a: at(a, 0, a[0] ^ 1), "at row"),
+    ("listed", weights_of, "run_marks", lambda a: at(a, 1, 2**32 - 1), "run_marks"),
+    ("listed", weights_of, "parents", lambda a: at(a, 3, 60_000), "parents"),
+    ("listed", weights_of, "row_starts", lambda a: at(a, 1, 2**31), "row_starts"),
+    ("sparse", weights_of, "words", lambda a: at(a, 1, 5), "words"),
+    ("sparse", weights_of, "words", lambda a: at(a, 0, 2**64 - 1), "words"),
+    ("dense", lambda m: layout_of(m).by_node, "node_offsets", last_first, "node_off"),
+    (
+        "dense",
+        lambda m: layout_of(m).by_node,
+        "features",
+        lambda a: at(a, -1, 60_000),
+        r"NodeWeights\.features",
+    ),
+    ("near", lambda m: m._labels, "indices", lambda a: at(a, 0, 99), "_labels.indices"),
+    ("near", lambda m: m._labels, "indptr", lambda a: at(a, 1, -5), "_labels.indptr"),
+    ("near", lambda m: m._rows_by_feature, "data", lambda a: a[:-1], "data has the"),
+    ("fusion", lambda m: m, "classes_", lambda a: a[:-1], "RankFusion.classes_"),
+    ("words", lambda m: m._terms, "offsets", lambda a: at(a, 1, 10**9), "offsets"),
+    ("words", lambda m: m._terms, "text", lambda a: at(a, 0, 255), "no UTF-8"),
+    ("words", lambda m: m._terms, "slots", lambda a: a | 1, "slots is not"),
+    ("words", lambda m: m._terms, "slots", lambda a: a[:-1], "slots"),
+    ("words", lambda m: m._weighting, "idf", lambda a: a[:-1], "idf_ has the shape"),
+    ("words", lambda m: m._weighting, "idf", lambda a: at(a, 0, np.nan), "idf_ has"),
+    ("words", lambda m: m._cutting, "ngram_range", lambda _: (0, 1), "Cutting"),
+    ("kmeans", lambda m: m.tree_, "labels", lambda a: at(a, 0, 10**6), "labels runs"),
+    (
+        "kmeans",
+        lambda m: m.tree_,
+        "child_offsets",
+        lambda levels: (*levels[:-1], last_first(levels[-1])),
+        r"child_offsets\[\d\]",
+    ),
+    ("completer", lambda m: m.index_, "codes", lambda a: a[:-1], "codes has the shape"),
+    ("completer", lambda m: m.index_, "offsets", lambda a: at(a, 1, 999), "offsets"),
+    ("completer", lambda m: m.index_, "counts", lambda a: -a, "counts that are not"),
+    ("completer", lambda m: m.index_, "block_best", lambda a: a + 1, "block_best"),
+    ("completer", lambda m: m.index_, "keys", lambda keys: keys[::-1], "not sorted"),
+    ("completer", lambda m: m.index_, "keys", lambda keys: [1, *keys[1:]], "holds 1"),
+    ("completer", lambda m: m, "queries_", lambda names: names[1:], "queries_"),
+    (
+        "completer",
+        lambda m: m,
+        "successors_",
+        lambda s: s._replace(
+            counts=s.counts._replace(indices=at(s.counts.indices, 1, -7))
+        ),
+        r"counts\.indices",
+    ),
+    (
+        "completer",
+        lambda m: m,
+        "successors_",
+        lambda s: s._replace(rows={**s.rows, "new": 10**6}),
+        "Successors",
+    ),
+    ("retriever", lambda m: m, "label_texts_", lambda names: names[1:], "label_texts_"),
+    ("retriever", lambda m: m.classifier_, "classes_", lambda a: a[1:], "classes_ has"),
+    ("retriever", lambda m: m.classifier_, "trees_", lambda _: [], "layouts_ has"),
+]
+
+
+def damaged(model, where, name, change):
+    part = where(model)
+    setattr(part, name, change(getattr(part, name)))
+    return model
+
+
+@pytest.mark.parametrize(("kind", "where", "name", "change", "message"), DAMAGES)
+def test_a_damaged_model_is_refused(saved, kind, where, name, change, message):
+    model = damaged(pickle.loads(saved[kind]), where, name, change)
+    with pytest.raises(ValueError, match=message) as caught:
+        pickle.loads(pickle.dumps(model))
+    # The constructor of a tree has words of its own.
+    assert str(caught.value).startswith(DAMAGED) or kind == "kmeans"
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "name"),
+    [
+        ("sparse", layout_of, "labels"),
+        ("words", lambda m: m._terms, "slots"),
+        ("kmeans", lambda m: m.tree_, "labels"),
+        ("completer", lambda m: m.index_, "counts"),
+        ("near", lambda m: m, "_target"),
+        ("retriever", lambda m: m.classifier_, "classes_"),
+    ],
+)
+def test_what_lacks_an_attribute_is_refused(saved, kind, where, name):
+    model = pickle.loads(saved[kind])
+    del vars(where(model))[name]
+    with pytest.raises(ValueError, match=rf"{DAMAGED}an attribute .* lacks.*{name}"):
+        pickle.loads(pickle.dumps(model))
+
+
+def test_arrays_must_be_contiguous(saved):
+    layout = layout_of(pickle.loads(saved["sparse"]))
+    strided = {"intercepts": np.repeat(layout.intercepts, 2)[::2]}
+    with pytest.raises(ValueError, match="intercepts is not contiguous"):
+        layout.__setstate__(vars(layout) | strided)
+
+
+def test_a_layout_of_another_tree_is_refused(saved):
+    model = pickle.loads(saved["sparse"])
+    tree = model.trees_[0]
+    model.trees_ = [type(tree)(tree.child_offsets, tree.labels[::-1])]
+    with pytest.raises(ValueError, match=r"labels is not that of its tree"):
+        pickle.loads(pickle.dumps(model))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_sound_models_are_taken(saved, kind):
+    model = pickle.loads(saved[kind])
+    check_arrays(model)
+    check_arrays([{"a": make_pipeline(model)}])
+    copy.deepcopy(model)
+
+
+# Files whose contents were altered
+
+
+def altered_skops(model, name, change):
+    """Save a model, and alter the one array of that name in its archive."""
+    content = skops.io.dumps(model)
+    target = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(target, "w") as new,
+    ):
+        schema = json.loads(old.read("schema.json"))
+        (file,) = set(files_of(schema, name))
+        for member in old.namelist():
+            data = old.read(member)
+            if member == file:
+                array = io.BytesIO()
+                np.save(array, change(np.load(io.BytesIO(data))))
+                data = array.getvalue()
+            new.writestr(member, data)
+    return target.getvalue()
+
+
+def files_of(state, name):
+    """Yield the files of the attributes of that name."""
+    if isinstance(state, dict):
+        for key, value in state.items():
+            if key == name and isinstance(value, dict) and "file" in value:
+                yield value["file"]
+            yield from files_of(value, name)
+    elif isinstance(state, list):
+        for value in state:
+            yield from files_of(value, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change"),
+    [
+        ("sparse", "children", lambda a: at(a, 0, 250)),
+        ("sparse", "child_offsets", lambda a: at(a, 1, 10**9)),
+        ("dense", "node_offsets", last_first),
+        ("words", "slots", lambda a: a | np.uint64(1)),
+        ("completer", "codes", lambda a: a[:-1]),
+    ],
+)
+def test_an_altered_skops_file_is_refused(saved, kind, name, change):
+    content = altered_skops(pickle.loads(saved[kind]), name, change)
+    with pytest.raises(ValueError, match=DAMAGED + r".*" + name):
+        skops.io.loads(content, trusted=TRUSTED_TYPES)
+
+
+def altered_joblib(model, array, change, path):
+    """Save a model, and overwrite the bytes of an array in its file."""
+    joblib.dump(model, path)
+    content = path.read_bytes()
+    assert content.count(array.tobytes()) == 1
+    path.write_bytes(content.replace(array.tobytes(), change(array).tobytes()))
+
+
+def test_an_altered_joblib_file_is_refused(saved, tmp_path):
+    model = pickle.loads(saved["sparse"])
+    weights = weights_of(model).weights
+    altered_joblib(model, weights, lambda a: at(a, 0, np.nan), tmp_path / "model")
+    with pytest.raises(ValueError, match=DAMAGED + r".*weights"):
+        joblib.load(tmp_path / "model")
+
+
+def test_mapped_arrays_are_read_when_asked_for(saved, tmp_path):
+    model = pickle.loads(saved["sparse"])
+    weights = weights_of(model).weights
+    altered_joblib(model, weights, lambda a: at(a, 0, np.nan), tmp_path / "model")
+    mapped = joblib.load(tmp_path / "model", mmap_mode="r")
+    with pytest.raises(ValueError, match=DAMAGED + r".*weights"):
+        check_arrays(mapped)
+    joblib.dump(pickle.loads(saved["sparse"]), tmp_path / "sound")
+    check_arrays(joblib.load(tmp_path / "sound", mmap_mode="r"))
+
+
+def test_types_of_mapped_arrays_are_always_checked(saved, tmp_path):
+    model = damaged(
+        pickle.loads(saved["sparse"]), layout_of, "labels", lambda a: a.astype("i8")
+    )
+    joblib.dump(model, tmp_path / "model")
+    with pytest.raises(ValueError, match=r"labels has the dtype int64"):
+        joblib.load(tmp_path / "model", mmap_mode="r")
