@@ -412,7 +412,8 @@ class LabelTree:
     ) -> str:
         """Draw the tree with characters, one node a line.
 
-        Nodes with a single child are skipped: the child stands in their place.
+        Nodes with a single child are skipped: the child stands in their place. Where
+        names are given, a group shows what its names begin with, if anything.
 
         Parameters
         ----------
@@ -440,7 +441,11 @@ class LabelTree:
     ) -> "Axes":
         """Draw the tree with matplotlib, the root at the left.
 
-        Nodes with a single child are skipped: the child stands in their place.
+        Nodes with a single child are skipped: the child stands in their place. Where
+        names are given, a group shows what its names begin with, if anything.
+
+        The text of each node can be found by its `gid`, to be given another colour,
+        say: "node-2-5" is node 5 of level 2.
 
         Parameters
         ----------
