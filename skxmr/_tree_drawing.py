@@ -1,6 +1,6 @@
 """Draws a label tree for humans: as text, or with matplotlib."""
 
-import os.path
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -216,7 +216,10 @@ def _describer(tree, label_names):
 
 def _stem(names):
     """Give what a group's names begin with, as its title shows it."""
-    stem = os.path.commonprefix(names)[:MAX_STEM_LENGTH]
+    # What the first and the last share, all share.
+    pairs = zip(min(names), max(names), strict=False)
+    shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    stem = "".join(shared[:MAX_STEM_LENGTH])
     return f" {stem}…" if stem else ""
 
 
