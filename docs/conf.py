@@ -1,0 +1,97 @@
+"""How the site is built; see ``docs/development/documentation.rst``."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+from inventories import compress_inventories  # noqa: E402
+
+import skxmr  # noqa: E402
+
+project = "skxmr"
+author = "The skxmr developers"
+project_copyright = "2026, the skxmr developers"
+release = skxmr.__version__
+version = ".".join(release.split(".")[:2])
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "figures",
+    "mathml",
+    "plain_or_link",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "**/GALLERY_HEADER.rst", "sg_execution_times.rst"]
+nitpicky = True
+# What is built from the sources and not by Sphinx lies here, too.
+build_folder = HERE / "_build"
+
+# A single pair of backticks: a link if it names something of ours, code otherwise.
+default_role = "plain-or-link"
+
+# Docstrings
+# ----------
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc's types say more
+autodoc_member_order = "groupwise"
+numpydoc_show_class_members = False
+numpydoc_attributes_as_param_list = True
+
+# Other projects' pages, without the network
+# ------------------------------------------
+intersphinx_mapping = compress_inventories(
+    HERE / "inventories", build_folder / "inventories"
+)
+intersphinx_disabled_reftypes = []
+
+# Gallery
+# -------
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"\.py$",  # all of them run
+    "abort_on_example_error": True,
+    "doc_module": ("skxmr",),
+    "reference_url": {"skxmr": None},
+    "backreferences_dir": "api/backreferences",
+    "min_reported_time": 0,
+    "show_signature": False,
+    "download_all_examples": False,
+    "image_srcset": ["2x"],
+    "remove_config_comments": True,
+}
+
+# Pages
+# -----
+html_theme = "pydata_sphinx_theme"
+html_title = "skxmr"
+html_static_path = ["_static"]
+html_css_files = ["skxmr.css"]
+html_math_renderer = "mathml"
+html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "skxmr"},
+    "show_nav_level": 1,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 6,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+    "back_to_top_button": False,
+}
+html_sidebars = {"index": [], "changelog": []}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
