@@ -188,4 +188,22 @@ def _show_state(text, level, node, steps, scores) -> None:
     text.set_bbox(box | {"boxstyle": "round,pad=0.15"})
 
 
-PICTURES = ("kmeans_tree", "full_trie", "hybrid_tree", "beam_search")
+# Scores
+# ------
+
+
+def score_transforms() -> Figure:
+    """What becomes of a margin, by each kind of transform."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.8), layout="constrained")
+    margins = np.linspace(-2, 2, 201)
+    violations = np.maximum(0, 1 - margins)
+    for power, color, dashes in [(1, GREEN, ":"), (2, ORANGE, "--"), (3, BLUE, "-")]:
+        scores = np.exp(-(violations**power))
+        ax.plot(margins, scores, color=color, ls=dashes, label=f"l{power}-hinge")
+    ax.plot(margins, 1 / (1 + np.exp(-margins)), color="0.55", ls="-.", label="sigmoid")
+    ax.set(xlabel="margin", ylabel="score", xlim=(-2, 2), ylim=(0, 1.03))
+    ax.legend(frameon=False)
+    return figure
+
+
+PICTURES = ("kmeans_tree", "full_trie", "hybrid_tree", "beam_search", "score_transforms")
