@@ -40,18 +40,32 @@ default_role = "plain-or-link"
 
 # Docstrings
 # ----------
+toc_object_entries_show_parents = "hide"
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's types say more
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
+# The words in the types of parameters that are links; all others are only words.
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+numpydoc_xref_aliases = {
+    "Axes": "matplotlib.axes.Axes",
+    "Bunch": "sklearn.utils.Bunch",
+    "LabelTree": "skxmr.LabelTree",
+    "RandomState": "numpy.random.RandomState",
+    "array-like": ":term:`array-like <sklearn:array-like>`",
+    "csr_array": "scipy.sparse.csr_array",
+    "csr_matrix": "scipy.sparse.csr_matrix",
+    "joblib.Memory": "joblib.Memory",
+    "ndarray": "numpy.ndarray",
+}
 
 # Other projects' pages, without the network
 # ------------------------------------------
 intersphinx_mapping = compress_inventories(
     HERE / "inventories", build_folder / "inventories"
 )
-intersphinx_disabled_reftypes = []
 
 # Gallery
 # -------

@@ -94,6 +94,11 @@ def completion_success(truths: Texts, suggestions: Suggestions, k: int = 10) -> 
     TypeError
         If a truth or a suggestion is no string.
 
+    See Also
+    --------
+    completion_reciprocal_rank : Counts the rank, too.
+    completion_ranks : The ranks themselves.
+
     Examples
     --------
     >>> from skxmr.metrics import completion_success
@@ -191,6 +196,11 @@ def bleu_reciprocal_ranks(
     TypeError
         If a truth or a suggestion is no string.
 
+    See Also
+    --------
+    bleu_reciprocal_rank : Their mean.
+    mean_by : Their means by groups.
+
     Examples
     --------
     >>> from skxmr.metrics import bleu_reciprocal_ranks
@@ -264,6 +274,11 @@ def mean_by(values: ArrayLike, groups: ArrayLike) -> dict:
     ValueError
         If an argument is not 1-D, or the two differ in length.
 
+    See Also
+    --------
+    frequency_bins : Groups by how often a query was asked.
+    completion_ranks : Ranks, a value for each row.
+
     Examples
     --------
     >>> import numpy as np
@@ -305,6 +320,10 @@ def frequency_bins(counts: ArrayLike) -> NDArray[np.int64]:
     ------
     ValueError
         If `counts` is not 1-D, or holds anything but integers from 0.
+
+    See Also
+    --------
+    mean_by : Means of values by such bins.
 
     Examples
     --------

@@ -51,6 +51,12 @@ def precision_at_k(y_true, scores, k=5):
     ValueError
         If an argument is malformed or they do not fit together; see `skxmr.metrics`.
 
+    See Also
+    --------
+    recall_at_k : The same hits as a share of the true labels.
+    ndcg_at_k : Counts hits by their rank.
+    precision_at_k_scorer : For model selection.
+
     References
     ----------
     .. [1] K. Bhatia et al., "The extreme classification repository: multi-label
@@ -97,6 +103,12 @@ def recall_at_k(y_true, scores, k=5):
     ------
     ValueError
         If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+
+    See Also
+    --------
+    precision_at_k : The same hits as a share of k.
+    coverage_at_k : How many of all labels are ever found.
+    recall_at_k_scorer : For model selection.
 
     References
     ----------
@@ -148,6 +160,12 @@ def ndcg_at_k(y_true, scores, k=5):
     ValueError
         If an argument is malformed or they do not fit together; see `skxmr.metrics`.
 
+    See Also
+    --------
+    sklearn.metrics.ndcg_score : The same of dense arrays.
+    reciprocal_rank_at_k : Counts the first hit only.
+    ndcg_at_k_scorer : For model selection.
+
     References
     ----------
     .. [1] K. Järvelin and J. Kekäläinen, "Cumulated gain-based evaluation of IR
@@ -197,6 +215,12 @@ def reciprocal_rank_at_k(y_true, scores, k=5):
     ValueError
         If an argument is malformed or they do not fit together; see `skxmr.metrics`.
 
+    See Also
+    --------
+    ndcg_at_k : Counts all hits by their rank.
+    completion_reciprocal_rank : The same of completions.
+    reciprocal_rank_at_k_scorer : For model selection.
+
     References
     ----------
     .. [1] E. M. Voorhees, "The TREC-8 question answering track report", TREC 1999.
@@ -245,6 +269,12 @@ def coverage_at_k(y_true, scores, k=5):
     ------
     ValueError
         If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+
+    See Also
+    --------
+    recall_at_k : How many of the true labels are found.
+    propensity_scored_precision_at_k : Precision that counts rare labels for more.
+    coverage_at_k_scorer : For model selection.
 
     References
     ----------
@@ -302,6 +332,12 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
     ------
     ValueError
         If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+
+    See Also
+    --------
+    propensities : Estimates them from training data.
+    precision_at_k : The same with all labels alike.
+    propensity_scored_precision_at_k_scorer : For model selection.
 
     References
     ----------
@@ -376,6 +412,10 @@ def propensities(Y, a=0.55, b=1.5):
     ------
     ValueError
         If `Y` is malformed, or `a` or `b` out of range.
+
+    See Also
+    --------
+    propensity_scored_precision_at_k : What they are for.
 
     References
     ----------

@@ -212,6 +212,10 @@ def precision_at_k_scorer(k=5):
         holds a score for every label. `y` is a label indicator, or class labels of any
         type, for which a class that the estimator never saw is a miss.
 
+    See Also
+    --------
+    precision_at_k : The metric.
+
     Examples
     --------
     >>> from skxmr.metrics import precision_at_k_scorer
@@ -233,6 +237,10 @@ def recall_at_k_scorer(k=5):
     -------
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    See Also
+    --------
+    recall_at_k : The metric.
 
     Examples
     --------
@@ -266,6 +274,10 @@ def ndcg_at_k_scorer(k=5):
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
 
+    See Also
+    --------
+    ndcg_at_k : The metric.
+
     Examples
     --------
     >>> from skxmr.metrics import ndcg_at_k_scorer
@@ -288,6 +300,10 @@ def reciprocal_rank_at_k_scorer(k=5):
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
 
+    See Also
+    --------
+    reciprocal_rank_at_k : The metric.
+
     Examples
     --------
     >>> from skxmr.metrics import reciprocal_rank_at_k_scorer
@@ -309,6 +325,10 @@ def coverage_at_k_scorer(k=5):
     -------
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    See Also
+    --------
+    coverage_at_k : The metric.
 
     Examples
     --------
@@ -335,6 +355,10 @@ def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
     -------
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    See Also
+    --------
+    propensity_scored_precision_at_k : The metric.
 
     Examples
     --------

@@ -17,6 +17,7 @@ from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._dense import DenseRows
+from skxmr._documentation import Documented
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,
@@ -60,7 +61,7 @@ _SEARCH_PARAMETERS = (
 )
 
 
-class XRLinearClassifier(ClassifierMixin, BaseEstimator):
+class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
     """Extreme multilabel ranking with linear models along a tree of labels.
 
     Three stages, after XR-Linear (Yu et al., arXiv 2010.05878): *index* groups the
@@ -143,7 +144,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         The class labels of a 1-D target; the column numbers of an indicator.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, where X has string column names.
     n_iter_ : int
         Most sweeps that any node took.
@@ -552,7 +553,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             The row's features, each once. None for a dense row, which has all: the
             faster way for an estimator that was fitted on dense X.
         values : ndarray of shape (nnz,), float32
-            Their values; of a dense row, shape (n_features_in_,).
+            Their values; of a dense row, shape (`n_features_in_`,).
         k : int, default=10
             How many labels to find.
         subset : LabelSubset, default=None

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
+from skxmr._documentation import Documented
 from skxmr._typing import Texts
 from skxmr._validation import check_documents, check_is_fitted, check_k
 from skxmr.folding import fold_prefix
@@ -23,7 +24,7 @@ Sessions: TypeAlias = Iterable[Session] | None
 Completions: TypeAlias = list[tuple[str, float]]
 
 
-class Completer(BaseEstimator, metaclass=ABCMeta):
+class Completer(Documented, BaseEstimator, metaclass=ABCMeta):
     """Completes queries; a subclass fits and says which suggestions are best.
 
     Attributes

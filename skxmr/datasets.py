@@ -138,6 +138,11 @@ def load_subjects(
     ValueError
         If `subset` is none of those.
 
+    See Also
+    --------
+    load_places : Names of places.
+    load_full : The whole set, from a folder.
+
     Examples
     --------
     >>> from skxmr.datasets import load_subjects
@@ -198,6 +203,11 @@ def load_places(*, subset: Subset = "train", return_X_y: bool = False) -> Bunch 
     ------
     ValueError
         If `subset` is none of those.
+
+    See Also
+    --------
+    load_subjects : Titles with their subjects.
+    load_full : The whole set, from a folder.
 
     Examples
     --------
@@ -269,6 +279,16 @@ def load_full(
         variable; if a file does not hold what is expected, with its line.
     FileNotFoundError
         If a file is missing.
+
+    See Also
+    --------
+    load_subjects : The sample that ships with the package.
+    load_xmc : Reads the field's format.
+
+    Examples
+    --------
+    >>> from skxmr.datasets import load_full
+    >>> offers = load_full("products", folder="data")  # doctest: +SKIP
     """
     if name not in _SOURCES:
         raise ValueError(f"name must be one of {sorted(_SOURCES)}, got {name!r}")

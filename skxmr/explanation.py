@@ -23,6 +23,16 @@ class Term:
         Its value in the row.
     weight : float
         Its weight at the node.
+
+    See Also
+    --------
+    NodeScore : The node that it is a part of.
+
+    Examples
+    --------
+    >>> from skxmr.explanation import Term
+    >>> Term(feature=3, name="tea", value=0.5, weight=2.0).product
+    1.0
     """
 
     feature: int
@@ -54,6 +64,17 @@ class NodeScore:
         The transformed margin, between 0 and 1.
     path_score : float
         The product of the scores from the root to here.
+
+    See Also
+    --------
+    Explanation : All nodes on the path to a label.
+
+    Examples
+    --------
+    >>> from skxmr.explanation import NodeScore, Term
+    >>> term = Term(feature=3, name="tea", value=0.5, weight=2.0)
+    >>> NodeScore(1, 12, (term,), intercept=-0.25, score=0.9, path_score=0.9).margin
+    0.75
     """
 
     level: int
@@ -80,8 +101,22 @@ class Explanation:
     label : object
         Column of an indicator, or class.
     name : str or None
+        What the label is called.
     path : tuple of NodeScore
         From the first level to the label.
+
+    See Also
+    --------
+    skxmr.TextRetriever.explain : Makes one.
+
+    Examples
+    --------
+    >>> from skxmr import TextRetriever
+    >>> texts = ["green tea", "black tea", "rye bread"]
+    >>> retriever = TextRetriever().fit(texts, ["green", "black", "rye"])
+    >>> why = retriever.explain("green tea", "green")
+    >>> why.path[-1].terms[0].name
+    'wordngramtfidf__green'
     """
 
     label: object

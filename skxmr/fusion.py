@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import get_tags
 
+from skxmr._documentation import Documented
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     Composition,
@@ -26,7 +27,7 @@ from skxmr.targets import logs_of_scores, make_target
 __all__ = ["RankFusion"]
 
 
-class RankFusion(ClassifierMixin, Composition, BaseEstimator):
+class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
     """Combine what several estimators rank first.
 
     Each estimator is fitted to the same data, and what they find for a row is put

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from skxmr._documentation import Documented
 from skxmr._typing import MatrixLike
 from skxmr._validation import Interval, fit_context, validate_data
 from skxmr.clustering import Plan, Rule, Segment, arrange, vectors_of
@@ -19,7 +20,7 @@ __all__ = ["KMeansTree"]
 _MAX_INT32 = np.iinfo(np.int32).max
 
 
-class KMeansTree(BaseEstimator):
+class KMeansTree(Documented, BaseEstimator):
     """Group labels by balanced, hierarchical k-means.
 
     Every group of a level is cut into `branching_factor` groups whose sizes differ by
@@ -57,6 +58,11 @@ class KMeansTree(BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`. Defined only if the vectors have feature
         names that are all strings.
+
+    See Also
+    --------
+    TrieTreeHybrid : Groups labels by their first characters, then by k-means.
+    XRLinearClassifier : What the tree is for.
 
     References
     ----------

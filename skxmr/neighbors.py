@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import normalize
 
 from skxmr._compressed import Compressed
+from skxmr._documentation import Documented
 from skxmr._sparse import keep_largest
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
@@ -33,7 +34,7 @@ _STRENGTH_OF_FREQUENCY = 0.01
 _CHUNK = 512
 
 
-class NeighborRanker(ClassifierMixin, BaseEstimator):
+class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
     """Rank the labels of the training rows that are nearest by cosine.
 
     With TF-IDF features, this is the lexical search that has no training: what a text
@@ -55,7 +56,7 @@ class NeighborRanker(ClassifierMixin, BaseEstimator):
         The class labels of a 1-D target; the column numbers of an indicator.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, where X has string column names.
 
     See Also

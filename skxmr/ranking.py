@@ -51,6 +51,11 @@ def rank(estimator, X, k=10):
     NotFittedError
         If the estimator is not fitted.
 
+    See Also
+    --------
+    XRLinearClassifier.rank : Of features, without a Pipeline.
+    skxmr.metrics : How good a ranking is.
+
     Examples
     --------
     >>> from sklearn.neighbors import KNeighborsClassifier

@@ -87,6 +87,20 @@ class LabelSubset:
     ----------
     bits : tuple of ndarray of uint64
         For each tree, which nodes lead to an allowed label.
+
+    See Also
+    --------
+    skxmr.XRLinearClassifier.subset : Makes one.
+    skxmr.TextRetriever.subset : Makes one.
+
+    Examples
+    --------
+    >>> from skxmr import TextRetriever
+    >>> texts = ["green tea", "black tea", "rye bread"]
+    >>> retriever = TextRetriever().fit(texts, ["green", "black", "rye"])
+    >>> drinks = retriever.subset(allowed=["black", "green"])
+    >>> [label for label, _, _ in retriever.search("green bread", allowed=drinks)]
+    ['green', 'black']
     """
 
     def __init__(self, layouts, allowed, excluded):
@@ -95,6 +109,16 @@ class LabelSubset:
 
     def bits_for(self, layouts):
         """Give the bits, if these are the trees that they were made for.
+
+        Parameters
+        ----------
+        layouts : sequence of SearchLayout
+            Of a fitted classifier.
+
+        Returns
+        -------
+        tuple of ndarray of uint64
+            For each tree, which nodes lead to an allowed label.
 
         Raises
         ------

@@ -6,6 +6,7 @@ from typing import Self
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import make_union
 
+from skxmr._documentation import Documented
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
     HasMethods,
@@ -26,7 +27,7 @@ from skxmr.text import CharNgramTfidf, WordNgramTfidf
 __all__ = ["TextRetriever"]
 
 
-class TextRetriever(ClassifierMixin, BaseEstimator):
+class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
     """Find labels for texts: products for queries, subjects for titles.
 
     Texts become word and character n-grams with TF-IDF weights, labels are ranked by

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.metadata_routing import UNUSED
 
+from skxmr._documentation import Documented
 from skxmr._validation import (
     HasMethods,
     Interval,
@@ -128,7 +129,9 @@ def to_csr(parts, n_features):
     return public_csr(sparse.csr_array((values, indices, offsets), shape=shape))
 
 
-class _NgramTfidf(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class _NgramTfidf(  # type: ignore[call-arg]
+    Documented, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """What both kinds of n-gram share: counting, vocabulary, weights.
 
     A subclass sets the parameters and provides `_make_cutting`.

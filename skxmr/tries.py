@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 
 from skxmr._cython._tries import common_prefixes
+from skxmr._documentation import Documented
 from skxmr._typing import MatrixLike
 from skxmr._validation import (
     HasMethods,
@@ -35,7 +36,7 @@ def fold_name(name):
     return " ".join(name.lower().split())
 
 
-class TrieTreeHybrid(BaseEstimator):
+class TrieTreeHybrid(Documented, BaseEstimator):
     """Group labels by their first characters, and those alike by k-means.
 
     A completion has to begin as the prefix does, so the top levels are a trie: the

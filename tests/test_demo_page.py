@@ -1,48 +1,18 @@
-"""The demo's page, driven in a real browser without a window.
+"""The demo's page, driven in a real browser without a window."""
 
-Skipped where there is no Chromium, unless SKXMR_BROWSER=1 says that there must be one.
-"""
-
-import os
-import shutil
 import threading
 
 import pytest
+from browsers import chromium, needs_browser
 from demo_stand_ins import QUERIES, StandIn, serving
 
-BROWSER = shutil.which("chromium")
-DRIVER = shutil.which("chromedriver")
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-MISSING = not (BROWSER and DRIVER) and os.environ.get("SKXMR_BROWSER") != "1"
-
-pytestmark = pytest.mark.skipif(MISSING, reason="no Chromium and its driver here")
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER or "/usr/bin/chromium"
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(DRIVER or "/usr/bin/chromedriver")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SE_OFFLINE", "true")
-        driver = webdriver.Chrome(options, service)
-    yield driver
-    driver.quit()
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 class Moody(StandIn):

@@ -1,2 +1,116 @@
+"""The pictures and the measured figures of the landing page.
+
+``.. measured::`` makes a table of ``figures.json``, with the command that gave it, and
+``.. search-picture::`` shows `search_picture`. Figures are taken from a benchmark's
+output by ``python docs/take_figures.py``.
+"""
+
+import json
+from pathlib import Path
+
+import search_picture
+from sphinx.util.docutils import SphinxDirective
+
+HERE = Path(__file__).parents[1]
+FIGURES = HERE / "figures.json"
+SYSTEMS = {
+    "skxmr": "skxmr",
+    "pecos": "PECOS",
+    "omikuji": "Omikuji",
+    "napkinxc": "napkinXC",
+    "onevsrest": "One-vs-rest",
+}
+# Of each measure: what it is, the unit, how many of the unit make the stored one.
+MEASURES = {
+    "fit_s": ("fit, 2 threads", "s", 1),
+    "batch_s_1": ("query, in a batch, 1 thread", "µs", 1e6),
+    "single_p50_s": ("query, one call each", "µs", 1e6),
+    "P@1": ("precision@1", "%", 1),
+}
+
+
+def significant(number):
+    """Write a number with two or three digits that count, never as a power of ten."""
+    if number >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if number >= 10 else f"{number:.2g}"
+
+
+def cell(measure, value, own):
+    """Write a measure of one system, and how it stands to ours."""
+    if value is None:
+        return "-"
+    _, unit, scale = MEASURES[measure]
+    text = f"{significant(value * scale)} {unit}"
+    if own is None or unit == "%":
+        return text
+    return f"{text} (**{significant(value / own)}\N{MULTIPLICATION SIGN}**)"
+
+
+def table(figures):
+    """Write the lines of a table: a row a problem and measure, a column a system."""
+    lines = [".. list-table::", "   :header-rows: 1", "   :class: measured", ""]
+    lines += row(["", *SYSTEMS.values()])
+    for problem, by_system in figures["problems"].items():
+        for measure, (title, _, _) in MEASURES.items():
+            own = by_system["skxmr"].get(measure)
+            cells = [f"``{problem}``: {title}"]
+            for system in SYSTEMS:
+                value = by_system.get(system, {}).get(measure)
+                cells.append(cell(measure, value, None if system == "skxmr" else own))
+            lines += row(cells)
+    return lines
+
+
+def row(cells):
+    """Write the cells of one row of a list-table."""
+    return [
+        f"   {'*' if number == 0 else ' '} - {text}"
+        for number, text in enumerate(cells)
+    ]
+
+
+class Measured(SphinxDirective):
+    """The table of ``figures.json``, and where it comes from."""
+
+    def run(self):
+        """Parse the table's lines where the directive stands."""
+        self.env.note_dependency(str(FIGURES))
+        figures = json.loads(FIGURES.read_text("utf-8"))
+        source = (
+            f"Measured {figures['date']} by ``{figures['command']}`` on "
+            f"{figures['machine']}; in brackets, how many times as long it takes as "
+            "skxmr."
+        )
+        return self.parse_text_to_nodes("\n".join([*table(figures), "", source]))
+
+
+class SearchPicture(SphinxDirective):
+    """The picture of a search, for light and for dark pages."""
+
+    has_content = True
+
+    def run(self):
+        """Show both; the theme hides the one that does not fit."""
+        text = " ".join(self.content)
+        lines = []
+        for theme in search_picture.THEMES:
+            lines += [
+                f".. image:: /_build/pictures/search-{theme}.svg",
+                f"   :class: only-{theme}",
+                f"   :alt: {text}",
+                "",
+            ]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def _draw(_app):
+    search_picture.write(HERE / "_build" / "pictures")
+
+
 def setup(app):
+    """Register the directives; draw before any page is read."""
+    app.add_directive("measured", Measured)
+    app.add_directive("search-picture", SearchPicture)
+    app.connect("builder-inited", _draw)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,7 +19,8 @@ def _visit_display(translator, node):
 def setup(app):
     """Register the renderer."""
     app.add_html_math_renderer(
-        "mathml", inline_renderers=(_visit_inline, None),
+        "mathml",
+        inline_renderers=(_visit_inline, None),
         block_renderers=(_visit_display, None),
     )
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -23,7 +23,7 @@ class PlainOrLink(PyXRefRole):
         return found, messages
 
 
-def _keep_plain(app, env, node, contnode):
+def _keep_plain(_app, _env, node, contnode):
     return contnode if node.get("may_be_plain") else None
 
 

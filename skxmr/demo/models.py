@@ -26,6 +26,22 @@ class Catalogue:
         Such as a fitted `TextRetriever`.
     k : int, default=10
         The most completions and answers to give.
+
+    See Also
+    --------
+    DemoServer : Serves it.
+
+    Examples
+    --------
+    >>> from skxmr import QueryCompleter, TextRetriever
+    >>> from skxmr.demo import Catalogue
+    >>> completer = QueryCompleter(random_state=0).fit(None, ["tea", "toast"])
+    >>> retriever = TextRetriever().fit(["green tea", "rye bread"], ["tea", "bread"])
+    >>> catalogue = Catalogue(completer, retriever, k=1)
+    >>> [query for query, _ in catalogue.complete("to", previous=[])]
+    ['toast']
+    >>> [label for label, _, _ in catalogue.search("green tea")]
+    ['tea']
     """
 
     completer: Any
@@ -43,6 +59,11 @@ class Catalogue:
         ----------
         records : Bunch with `data`, `target` and `target_names`
             As `load_subjects` returns it.
+
+        Returns
+        -------
+        Catalogue
+            Of the trained models.
         """
         names = list(records.target_names)
         completer = QueryCompleter(random_state=0)
@@ -56,6 +77,16 @@ class Catalogue:
         """Load models from a file.
 
         That can run code which the file brings along: name only a file you trust.
+
+        Parameters
+        ----------
+        path : Path
+            What `save` wrote.
+
+        Returns
+        -------
+        Catalogue
+            Of the models.
 
         Raises
         ------
@@ -71,18 +102,48 @@ class Catalogue:
         return cls(saved["completer"], saved["retriever"])
 
     def save(self, path: Path) -> None:
-        """Save the models to a file, whole or not at all."""
+        """Save the models to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path : Path
+            Where to; a file that is there is replaced.
+        """
         unfinished = path.with_name(path.name + ".unfinished")
         models = {"completer": self.completer, "retriever": self.retriever}
         joblib.dump({"version": __version__, **models}, unfinished)
         unfinished.replace(path)
 
     def complete(self, prefix: str, previous: list[str]) -> list[tuple[str, float]]:
-        """Return queries that go on from a prefix, and their scores, best first."""
+        """Complete a query.
+
+        Parameters
+        ----------
+        prefix : str
+            What was typed.
+        previous : list of str
+            What was searched before, the last one last.
+
+        Returns
+        -------
+        list of (str, float)
+            Queries that go on from the prefix, and their scores, best first.
+        """
         return self.completer.complete(prefix, previous, k=self.k)
 
     def search(self, text: str) -> list[tuple[Any, str | None, float]]:
-        """Return what a text finds: label, name and score, best first."""
+        """Answer a query.
+
+        Parameters
+        ----------
+        text : str
+            The query.
+
+        Returns
+        -------
+        list of (object, str or None, float)
+            What it finds: label, name and score, best first.
+        """
         return self.retriever.search(text, k=self.k)
 
 

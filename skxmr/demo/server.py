@@ -38,6 +38,20 @@ class DemoServer(ThreadingHTTPServer):
         The most requests that are answered at once; the next are told to come back.
     max_connections : int, default=256
         The most connections that are held; the next are closed.
+
+    See Also
+    --------
+    Catalogue : The models that answer.
+
+    Examples
+    --------
+    >>> from skxmr import QueryCompleter, TextRetriever
+    >>> from skxmr.demo import Catalogue, DemoServer
+    >>> completer = QueryCompleter(random_state=0).fit(None, ["tea", "toast"])
+    >>> retriever = TextRetriever().fit(["green tea", "rye bread"], ["tea", "bread"])
+    >>> with DemoServer(("127.0.0.1", 0), Catalogue(completer, retriever)) as server:
+    ...     server.url  # and `server.serve_forever()` answers
+    'http://127.0.0.1:.../'
     """
 
     daemon_threads = False  # a request that has begun is answered, at the end too
@@ -73,6 +87,16 @@ class DemoServer(ThreadingHTTPServer):
         """Hold one of the places of requests under way, or refuse at once.
 
         Waiting in line would only add late answers to those that nobody waits for.
+
+        Yields
+        ------
+        None
+            While the place is held.
+
+        Raises
+        ------
+        RequestError
+            If all places are taken.
         """
         if not self._requests.acquire(blocking=False):
             raise RequestError(

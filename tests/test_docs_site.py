@@ -1,0 +1,220 @@
+"""The built site: links, what is loaded from elsewhere, and how it looks in a browser.
+
+The environment variable SKXMR_DOCS names the folder of the built site; without it these
+tests are skipped. ``.ci/run`` builds the site and sets it.
+"""
+
+import os
+import re
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from browsers import chromium, needs_browser
+
+SITE = Path(os.environ.get("SKXMR_DOCS", "no-such-folder")).resolve()
+pytestmark = pytest.mark.skipif(
+    "SKXMR_DOCS" not in os.environ, reason="SKXMR_DOCS does not name a built site"
+)
+# Their content comes from templates of the theme, or is made by scripts.
+SPECIAL = {"genindex.html", "search.html", "py-modindex.html"}
+PAGES = sorted(
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if "_static" not in path.relative_to(SITE).parts
+)
+
+
+class Page(HTMLParser):
+    """What one page links to, shows and loads, and the anchors that it has."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.anchors, self.links, self.shown, self.loaded = set(), [], [], []
+        self.words = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.anchors |= {attributes.get("id"), attributes.get("name")}
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"])
+        if tag in ("img", "source", "video", "object"):
+            srcset = attributes.get("srcset") or ""
+            self.shown += [part.split()[0] for part in srcset.split(",") if part]
+            self.shown += [attributes.get(key) for key in ("src", "data")]
+        if tag in ("script", "iframe"):
+            self.loaded.append(attributes.get("src"))
+        if tag == "link" and attributes.get("rel") not in ("canonical", "next", "prev"):
+            self.loaded.append(attributes.get("href"))
+
+
+@cache
+def parsed(path):
+    return Page(path)
+
+
+def anchors_of(path):
+    # A picture or a download has none; its viewer may know more.
+    return parsed(path.resolve()).anchors if path.suffix == ".html" else ()
+
+
+def is_elsewhere(address):
+    return re.match(r"(https?:)?//|mailto:|data:", address) is not None
+
+
+def missing(page, addresses):
+    """Addresses inside the site that lead to no file, or to no anchor of it."""
+    lost = []
+    for address in addresses:
+        if address is None or is_elsewhere(address):
+            continue
+        place, anchor = urldefrag(address.split("?")[0] if "?" in address else address)
+        target = (SITE / page).parent / unquote(place) if place else SITE / page
+        if target.is_dir():
+            target /= "index.html"
+        has_anchor = target.is_file() and unquote(anchor) in {"", *anchors_of(target)}
+        if not has_anchor:
+            lost.append(address)
+    return lost
+
+
+def test_the_site_is_there():
+    assert {"index.html", "guide/index.html", "api/index.html"} <= set(PAGES)
+    assert "auto_examples/index.html" in PAGES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_pictures_lead_somewhere(page):
+    found = parsed(SITE / page)
+    assert missing(page, found.links) == []
+    assert missing(page, found.shown) == []
+    assert missing(page, found.loaded) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_loaded_from_elsewhere(page):
+    found = parsed(SITE / page)
+    addresses = [a for a in found.loaded + found.shown if a]
+    assert [a for a in addresses if is_elsewhere(a) and a[:5] != "data:"] == []
+
+
+def test_styles_load_nothing_from_elsewhere():
+    for style in SITE.glob("_static/**/*.css"):
+        text = re.sub(r"/\*.*?\*/", "", style.read_text("utf-8"), flags=re.DOTALL)
+        assert re.findall(r"(?:url\(|@import )\s*[\"']?https?:", text) == [], style
+
+
+def test_names_of_other_projects_are_links():
+    # Set as code only, such a name is not in docs/inventories.
+    plain = re.compile(
+        r'(?<!</a>)<code class="xref py py-obj docutils literal notranslate">'
+        r'<span class="pre">((?:sklearn|numpy|scipy|joblib|skops)\.[\w.]+)</span>'
+    )
+    linked = re.compile(r"<a [^>]*>\s*<code.*?</code>\s*</a>", re.DOTALL)
+    for page in PAGES:
+        text = linked.sub("", (SITE / page).read_text("utf-8"))
+        assert plain.findall(text) == [], page
+
+
+# In a browser
+# ------------
+# The theme's own samples of code colours are trusted; what is looked at is text as it
+# stands on its ground, by the formula of the Web Content Accessibility Guidelines 2.
+CONTRAST = """
+const weak = [];
+const parse = text => {
+  const parts = text.match(/[\\d.]+/g).map(Number);
+  return parts.length < 4 ? [...parts, 1] : parts;
+};
+const over = (above, below) =>
+  [0, 1, 2].map(i => above[i] * above[3] + below[i] * (1 - above[3])).concat(1);
+const luminance = color => {
+  const [r, g, b] = color.slice(0, 3).map(value => {
+    const part = value / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ground = element => {
+  const layers = [];
+  for (let at = element; at; at = at.parentElement) {
+    const style = getComputedStyle(at);
+    const color = parse(style.backgroundColor);
+    layers.push(color);
+    if (color[3] === 1) break;
+  }
+  return layers.reverse().reduce((below, above) => over(above, below),
+    [255, 255, 255, 1]);
+};
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const text = walker.currentNode.textContent.trim();
+  const element = walker.currentNode.parentElement;
+  const visible = {opacityProperty: true, visibilityProperty: true};
+  if (!text || !element.checkVisibility(visible)) continue;
+  if (element.closest('script, style, .sr-only, .visually-hidden')) continue;
+  const box = element.getBoundingClientRect();
+  if (box.width < 2 || box.height < 2) continue;
+  const below = ground(element);
+  const above = over(parse(getComputedStyle(element).color), below);
+  const [light, dark] = [luminance(above), luminance(below)].sort((a, b) => b - a);
+  const ratio = (light + 0.05) / (dark + 0.05);
+  const size = parseFloat(getComputedStyle(element).fontSize);
+  if (ratio < (size >= 24 ? 3 : 4.5))
+    weak.push([text.slice(0, 40), element.className, ratio.toFixed(2)]);
+}
+return weak;
+"""
+WIDTH = "return [document.documentElement.scrollWidth, window.innerWidth];"
+# One of each kind, and all that are written by hand.
+LOOKED_AT = [
+    page
+    for page in PAGES
+    if not page.startswith(("api/generated/", "auto_examples/"))
+    or re.search(
+        r"XRLinearClassifier|ndcg_at_k\.|LabelTree|completion\.html|examples/index",
+        page,
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+def view(browser, page, theme, width):
+    """Open a page as a reader with such a window and such a taste sees it."""
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+    )
+    browser.get((SITE / page).as_uri())
+    assert browser.execute_script("return document.documentElement.dataset.theme") == (
+        theme
+    )
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("page", LOOKED_AT)
+def test_no_page_scrolls_sideways(browser, page, width):
+    view(browser, page, "light", width)
+    needed, there = browser.execute_script(WIDTH)
+    assert needed <= there
+
+
+@needs_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("page", [page for page in LOOKED_AT if page not in SPECIAL])
+def test_text_can_be_read(browser, page, theme):
+    view(browser, page, theme, 1280)
+    assert browser.execute_script(CONTRAST) == []
