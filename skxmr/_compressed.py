@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skxmr._large import empty_beside
+
 __all__ = ["Compressed"]
 
 
@@ -33,8 +35,8 @@ class Compressed(NamedTuple):
         """Take a CSR (rows) or CSC (columns) array; copies only to change types."""
         return cls(
             offsets=np.ascontiguousarray(matrix.indptr, dtype=np.int64),
-            indices=np.ascontiguousarray(matrix.indices, dtype=np.int32),
-            values=np.ascontiguousarray(matrix.data, dtype=np.float32),
+            indices=_as_type(matrix.indices, np.int32),
+            values=_as_type(matrix.data, np.float32),
             length=matrix.shape[1] if matrix.format == "csr" else matrix.shape[0],
         )
 
@@ -91,3 +93,12 @@ class Compressed(NamedTuple):
             self.values,
             len(kept),
         )
+
+
+def _as_type(array, dtype):
+    """Give a vector a type; a copy of one in a file lies in a file, too."""
+    if array.dtype == dtype:
+        return np.ascontiguousarray(array)
+    copy = empty_beside(array, len(array), dtype)
+    copy[:] = array
+    return copy

@@ -1,11 +1,13 @@
 """Large arrays straight from the system, so that they go back to it at once."""
 
 import mmap
+import os
+import tempfile
 from math import prod
 
 import numpy as np
 
-__all__ = ["empty"]
+__all__ = ["empty", "empty_beside", "is_mapped"]
 
 # Below, the pages that the system clears anew cost more than they are worth.
 _LARGE = 2**20
@@ -43,4 +45,58 @@ def empty(shape, dtype):
     if n_bytes >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     # joblib would take an array whose base is a map for one that a file backs.
+    return np.frombuffer(memoryview(memory), dtype=dtype).reshape(shape)
+
+
+def is_mapped(array):
+    """Tell whether an array lies in a file that NumPy has mapped.
+
+    Parameters
+    ----------
+    array : ndarray
+
+    Returns
+    -------
+    bool
+    """
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return False
+
+
+def empty_beside(source, shape, dtype):
+    """Make an array like `empty`, in a file if another lies in one.
+
+    Whoever maps data from a file has no memory for a copy of it. The file has no name
+    and goes with the array; it lies where Python's `tempfile` puts files, in
+    ``TMPDIR`` if that is set.
+
+    Parameters
+    ----------
+    source : ndarray
+    shape : int or tuple of int
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for it.
+    """
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    n_bytes = prod(map(int, shape)) * np.dtype(dtype).itemsize
+    if n_bytes < _LARGE or not is_mapped(source):
+        return empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        # A page that finds no room when it is written would kill the process.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+        else:
+            file.truncate(n_bytes)
+        memory = mmap.mmap(file.fileno(), n_bytes)
     return np.frombuffer(memoryview(memory), dtype=dtype).reshape(shape)

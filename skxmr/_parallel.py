@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 __all__ = ["current_stop", "iterate_tasks", "run_tasks", "split_rows"]
 
 
-def run_tasks(function, tasks, *, n_jobs):
+def run_tasks(function, tasks, *, n_jobs, shared=()):
     """Do what `iterate_tasks` does and return all results.
 
     Parameters
@@ -20,16 +20,18 @@ def run_tasks(function, tasks, *, n_jobs):
     function : callable
     tasks : iterable
     n_jobs : int or None
+    shared : tuple
 
     Returns
     -------
     list
     """
-    with closing(iterate_tasks(function, tasks, n_jobs=n_jobs)) as results:
+    results = iterate_tasks(function, tasks, n_jobs=n_jobs, shared=shared)
+    with closing(results):
         return list(results)
 
 
-def iterate_tasks(function, tasks, *, n_jobs):
+def iterate_tasks(function, tasks, *, n_jobs, shared=()):
     """Call a function on each task, in parallel, and give the results in order.
 
     Kernels release the GIL, so threads are preferred; whoever wants processes or
@@ -39,12 +41,15 @@ def iterate_tasks(function, tasks, *, n_jobs):
     Parameters
     ----------
     function : callable
-        Of one task; a picklable, module-level function.
+        Of one task and of what is shared; a picklable, module-level function.
     tasks : iterable
         Picklable; taken one by one as workers come free, so that a generator of
         tasks holds few of them at a time.
     n_jobs : int or None
         As everywhere in scikit-learn.
+    shared : tuple of objects, default=()
+        What every task needs, such as a model. A cluster of Dask sends each of them
+        to a worker once, if its ``__sizeof__`` says that it is large.
 
     Returns
     -------
@@ -59,7 +64,8 @@ def iterate_tasks(function, tasks, *, n_jobs):
     stop = np.zeros(1, dtype=np.uint8)
     tasks = iter(tasks)
     results = parallel(
-        run(function, task, stop) for task in takewhile(lambda _: not stop[0], tasks)
+        run(function, task, stop, *shared)
+        for task in takewhile(lambda _: not stop[0], tasks)
     )
     try:
         for result in results:
@@ -89,14 +95,14 @@ _running = threading.local()
 _NEVER = np.zeros(1, dtype=np.uint8)
 
 
-def _run(function, task, stop):
+def _run(function, task, stop, *shared):
     """Call the function, unless nobody waits for it."""
     if stop[0]:
         return None
     before = current_stop()
     _running.stop = stop
     try:
-        return function(task)
+        return function(task, *shared)
     finally:
         _running.stop = before
 

@@ -7,8 +7,6 @@ import lzma
 import operator
 import os
 import re
-import secrets
-import shutil
 import zlib
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -28,6 +26,7 @@ from skxmr._cython._xmc import (
     format_rows,
     parse_rows,
 )
+from skxmr._files import replacing
 from skxmr._typing import Matrix, MatrixLike
 from skxmr._validation import public_csr
 
@@ -180,7 +179,8 @@ def dump_xmc(
             f"X and Y must have as many rows, got {X.shape[0]} and {Y.shape[0]}"
         )
     header = f"{X.shape[0]} {X.shape[1]} {Y.shape[1]}\n"
-    with _replacing(os.fsdecode(path)) as file:
+    name = os.fsdecode(path)
+    with replacing(name) as raw, _compressing(raw, name) as file:
         file.write(header.encode())
         for text in _formatted(X, Y, base=0 if zero_based else 1):
             file.write(text)
@@ -499,23 +499,6 @@ def _formatted(X, Y, *, base):
             text,
         )
         yield text[:n_bytes].data
-
-
-@contextmanager
-def _replacing(name):
-    """Open a file for writing that takes the place of `name` when it is complete."""
-    path = Path(os.path.realpath(name))
-    if path.exists() and not path.is_file():
-        raise OSError(f"{name} is not a regular file")
-    unfinished = path.with_name(f".{secrets.token_hex(8)}.unfinished")
-    try:
-        with unfinished.open("xb") as raw, _compressing(raw, name) as file:
-            yield file
-        if path.exists():
-            shutil.copymode(path, unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _compressing(raw, name):

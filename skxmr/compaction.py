@@ -12,7 +12,7 @@ from skxmr._cython._compaction import (
     number_columns,
     write_rows,
 )
-from skxmr._large import empty
+from skxmr._large import empty_beside
 
 __all__ = ["CompactRows", "compact"]
 
@@ -76,8 +76,9 @@ def compact(X, rows, fit_intercept, numbers):
     n_entries = int((X.offsets[rows + 1] - X.offsets[rows]).sum())
     matrix = (X.offsets, X.indices, X.values)
     offsets = np.empty(n_rows + 1, dtype=np.int64)
-    entries = empty(n_entries, np.int32)
-    values = empty(n_entries, np.float32)
+    # As large as X where all rows are asked for.
+    entries = empty_beside(X.values, n_entries, np.int32)
+    values = empty_beside(X.values, n_entries, np.float32)
     most = min(n_entries, X.length)
     found, first_rows = np.empty((2, most), dtype=np.int32)
     firsts = np.empty(most, dtype=np.float32)

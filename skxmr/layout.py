@@ -168,6 +168,10 @@ class SearchLayout:
         _refuse_older(state)
         self.__dict__.update(state)
 
+    def __sizeof__(self):
+        # Dask asks, and sends what is large to each worker once.
+        return object.__sizeof__(self) + self.nbytes
+
     @property
     def searcher(self):
         """What searches this layout; made at the first search, never saved."""

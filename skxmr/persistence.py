@@ -1,18 +1,28 @@
-"""Which types fitted models are made of, for loaders that ask whom to trust.
+"""Saving models so that nothing is lost, and whom to trust when loading them.
 
 `pickle`, `joblib` and `skops` all save and load fitted estimators, with the same
 predictions afterwards. A model that a newer skxmr has laid out in another way is
 refused.
 
-- ``joblib.dump(model, path)`` and ``joblib.load(path, mmap_mode="r")`` open a model of
-  many gigabytes at once: weights are read from the file when a search needs them, and
-  several processes share them in memory.
+- `save` is `joblib.dump` to a file that takes the place of an earlier one only when all
+  of it is on the disk: an error, a full disk or a kill in the middle leaves the earlier
+  model as it was.
+- ``load(path, mmap_mode="r")`` opens a model of many gigabytes at once: weights are
+  read from the file when a search needs them, and several processes share them in
+  memory.
 - ``skops.io.dump(model, path)`` and
   ``skops.io.load(path, trusted=skxmr.persistence.TRUSTED_TYPES)`` run no code that the
-  file brings along. The two others do: use them for files that you trust.
+  file brings along. All others do: use them for files that you trust.
 """
 
-__all__ = ["TRUSTED_TYPES"]
+import os
+from typing import Any, Literal
+
+import joblib
+
+from skxmr._files import replacing
+
+__all__ = ["TRUSTED_TYPES", "load", "save"]
 
 TRUSTED_TYPES: list[str] = [
     "numpy.dtype",
@@ -53,3 +63,84 @@ Examples
 >>> skops.io.dump(retriever, "retriever.skops")  # doctest: +SKIP
 >>> skops.io.load("retriever.skops", trusted=TRUSTED_TYPES)  # doctest: +SKIP
 """
+
+
+def save(model: Any, path: str | os.PathLike) -> None:
+    """Save a model to a file, wholly or not at all.
+
+    The file is written beside `path`, put on the disk (``fsync``) and then renamed.
+    Processes that have the earlier file open or mapped keep what they have.
+
+    Parameters
+    ----------
+    model : object
+        A fitted estimator, a `Pipeline` of some, or whatever else `joblib.dump`
+        takes. Memory for a copy is not needed.
+    path : str or path-like
+        Where to. An earlier file is replaced, and its permissions are kept; a
+        symbolic link is followed.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or the file cannot be written; `path` is then as it was.
+
+    See Also
+    --------
+    load : Loads it again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from skxmr import XRLinearClassifier
+    >>> from skxmr.persistence import load, save
+    >>> X, Y = make_multilabel_classification(random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "model.joblib")
+    ...     save(XRLinearClassifier(random_state=0, C=0.01).fit(X, Y), path)
+    ...     load(path).rank(X[:2], k=1)[0].shape
+    (2, 1)
+    """
+    try:
+        with replacing(path) as file:
+            joblib.dump(model, file)
+    except OSError as error:
+        error.add_note(f"The model was not saved; {os.fspath(path)} is as it was.")
+        raise
+
+
+def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None) -> Any:
+    """Load a model that `save` or `joblib.dump` has saved.
+
+    Loading runs what the file says: load only files that you trust.
+
+    Parameters
+    ----------
+    path : str or path-like
+    mmap_mode : {"r", "c"}, default=None
+        "r" maps the arrays of the file instead of reading them: the model is there at
+        once, only what searches need is read, and all processes that map the file
+        share it in memory. "c" does the same where arrays may be written to, without
+        changing the file. None reads all into memory.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it cannot be read.
+    ValueError
+        If the model was saved by a newer skxmr, in a layout that this one cannot
+        read, or `mmap_mode` is none of these.
+
+    See Also
+    --------
+    save : Saves a model.
+    """
+    if mmap_mode not in (None, "r", "c"):
+        raise ValueError(f"mmap_mode={mmap_mode!r} must be 'r', 'c' or None.")
+    return joblib.load(path, mmap_mode=mmap_mode)

@@ -8,7 +8,6 @@ from skxmr._cython._dense_search import LEVELS, N_LANES, search_dense
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks, split_rows
-from skxmr.layout import SearchLayout
 
 __all__ = ["beam_search", "rank_one", "search_one"]
 
@@ -26,14 +25,14 @@ class _Task:
     """Some rows to search for."""
 
     X: object
-    layout: SearchLayout
     k: int
     beam_width: int
     score_transform: str
-    names: np.ndarray
+    wants_labels: bool = True
     allowed: np.ndarray | None = None
 
     def detached(self):
+        """Carry the rows, as they are; the layout goes to each worker once."""
         return self
 
 
@@ -84,36 +83,36 @@ def beam_search(
     """
     task = _Task(
         X,
-        layout,
         k,
         layout.widest_level if beam_width is None else beam_width,
         score_transform,
-        layout.labels if wanted == "labels" else np.empty(0, dtype=np.int32),
+        wanted == "labels",
         allowed,
     )
     slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=_MIN_ROWS_OF_A_TASK)
     if len(slices) <= 1:
-        return _search_task(task)
+        return _search_task(task, layout)
     tasks = (replace(task, X=X.between(rows.start, rows.stop)) for rows in slices)
-    columns, scores = zip(*run_tasks(_search_task, tasks, n_jobs=n_jobs), strict=True)
+    found = run_tasks(_search_task, tasks, n_jobs=n_jobs, shared=(layout,))
+    columns, scores = zip(*found, strict=True)
     return np.concatenate(columns), np.concatenate(scores)
 
 
-def _search_task(task):
+def _search_task(task, layout):
     X = task.X
     if isinstance(X, DenseRows):
-        if task.layout.by_node is not None and task.allowed is None:
-            return _run_dense(task)
+        if layout.by_node is not None and task.allowed is None:
+            return _run_dense(task, layout)
         X = X.to_compressed()
     columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
     scores = np.empty((X.n_vectors, task.k), dtype=np.float64)
-    task.layout.searcher.search(
+    layout.searcher.search(
         X.offsets,
         X.indices,
         X.values,
         task.beam_width,
         TRANSFORMS[task.score_transform],
-        len(task.names) > 0,
+        task.wants_labels,
         task.allowed,
         columns,
         scores,
@@ -154,9 +153,7 @@ def search_one(
         beam_width = layout.widest_level
     if indices is None and layout.by_node is not None and allowed is None:
         rows = DenseRows(values[np.newaxis])
-        return _run_dense(
-            _Task(rows, layout, k, beam_width, score_transform, layout.labels)
-        )
+        return _run_dense(_Task(rows, k, beam_width, score_transform), layout)
     if indices is None:
         _, indices, values, _ = DenseRows(values[np.newaxis]).to_compressed()
     columns = np.empty((1, k), dtype=np.int64)
@@ -200,9 +197,9 @@ def rank_one(layout, indices, values, *, k, beam_width, score_transform):
     return columns, scores
 
 
-def _run_dense(task):
+def _run_dense(task, layout):
     """Allocate and call the kernel for dense rows."""
-    layout, by_node = task.layout, task.layout.by_node
+    by_node = layout.by_node
     if task.X.length != layout.n_features:
         raise ValueError(
             f"A row has {task.X.length} features; expected {layout.n_features}."
@@ -218,7 +215,7 @@ def _run_dense(task):
         layout.child_offsets,
         layout.level_starts,
         layout.intercepts,
-        task.names,
+        layout.labels if task.wants_labels else np.empty(0, dtype=np.int32),
         by_node.node_offsets,
         by_node.features,
         by_node.weights,

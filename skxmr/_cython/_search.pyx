@@ -319,6 +319,81 @@ cdef class Searcher:
                 _search_one(&query, &self.tree, scratch, &found)
         self._give_back(memory)
 
+    def expand(
+        self,
+        const int64_t[::1] X_offsets,      # IN (n_samples + 1,)
+        const int32_t[::1] X_indices,      # IN
+        const float[::1] X_values,         # IN
+        int64_t level,
+        const int64_t[:, ::1] nodes,       # IN (n_samples, any), counted in the level:
+                                           # different ones, the best first; then -1
+        const double[:, ::1] node_scores,  # IN of the same shape: logarithms
+        int transform,
+        int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
+        double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
+    ):
+        """Find the best k children of given nodes of a level, best first.
+
+        Children are counted in their level; labels are given by their columns.
+        """
+        cdef Query query
+        cdef Scratch* scratch
+        cdef _Memory memory
+        cdef Heap found
+        cdef const int32_t* features = NULL
+        cdef const float* values = NULL
+        cdef int64_t i, longest = 0, n_samples = columns.shape[0]
+        if columns.shape[1] == 0 or n_samples == 0 or nodes.shape[1] == 0:
+            raise ValueError("There is nothing to expand, or no place for children.")
+        if X_offsets[n_samples] > min(X_indices.shape[0], X_values.shape[0]):
+            raise ValueError("X has fewer indices or values than its offsets say.")
+        self._check_nodes(level, nodes)
+        if X_indices.shape[0]:
+            features = &X_indices[0]
+            values = &X_values[0]
+        query.allowed = NULL
+        query.transform = transform
+        query.wants_labels = True
+        for i in range(n_samples):
+            longest = max(longest, X_offsets[i + 1] - X_offsets[i])
+        memory = self._lend(nodes.shape[1], longest, 0)
+        scratch = &memory.scratch
+        with nogil:
+            for i in range(n_samples):
+                query.n_features = X_offsets[i + 1] - X_offsets[i]
+                query.features = features + X_offsets[i]
+                query.values = values + X_offsets[i]
+                found.capacity = columns.shape[1]
+                found.nodes = found.keys = &columns[i, 0]
+                found.scores = &scores[i, 0]
+                _start_beam(
+                    &scratch.beams[0], self.tree.level_starts[level],
+                    &nodes[i, 0], &node_scores[i, 0], nodes.shape[1],
+                )
+                _expand_one(&query, &self.tree, level, scratch, &found)
+        self._give_back(memory)
+
+    cdef int _check_nodes(self, int64_t level, const int64_t[:, ::1] nodes) except -1:
+        """Refuse nodes that are not in the level, and more of them than it has."""
+        cdef int64_t i, j, size
+        if not 0 <= level < self.tree.n_levels:
+            raise ValueError(
+                f"There is no level {level} to expand; expected one below "
+                f"{self.tree.n_levels}."
+            )
+        size = self.n_parents
+        if level + 1 < self.tree.n_levels:
+            size = self.tree.level_starts[level + 1]
+        size -= self.tree.level_starts[level]
+        for i in range(nodes.shape[0]):
+            for j in range(nodes.shape[1]):
+                if nodes[i, j] >= size or (j >= size and nodes[i, j] >= 0):
+                    raise ValueError(
+                        f"Level {level} has {size} nodes; got {nodes[i, j]} as number "
+                        f"{j} of row {i}."
+                    )
+        return 0
+
     def search_one(
         self,
         const int32_t[::1] indices,        # IN (nnz,)
@@ -450,7 +525,7 @@ cdef void _search_one(
 ) noexcept nogil:
     cdef Heap* beam = &scratch.beams[0]
     cdef Heap* reached
-    cdef int64_t level, i
+    cdef int64_t level
     cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
     beam.size = _is_allowed(query, 0)
     beam.nodes[0] = 0
@@ -463,9 +538,41 @@ cdef void _search_one(
         _search_level(query, tree, level, beam, scratch, n_terms, reached)
         sort(reached)
         beam = reached
+    _fill(found)
+
+
+cdef inline void _fill(Heap* found) noexcept nogil:
+    """Say that nothing was found, after the last that was."""
+    cdef int64_t i
     for i in range(found.size, found.capacity):
         found.keys[i] = -1
         found.scores[i] = -INFINITY
+
+
+cdef inline void _start_beam(
+    Heap* beam, int64_t level_start, const int64_t* nodes, const double* scores,
+    int64_t width,
+) noexcept nogil:
+    """Put given nodes into a beam, up to the first that is none."""
+    cdef int64_t i
+    beam.size = 0
+    for i in range(width):
+        if nodes[i] < 0:
+            break
+        beam.nodes[i] = level_start + nodes[i]
+        beam.scores[i] = scores[i]
+        beam.size += 1
+
+
+cdef inline void _expand_one(
+    const Query* query, const Tree* tree, int64_t level, Scratch* scratch, Heap* found
+) noexcept nogil:
+    """Find the best children of the beam's nodes."""
+    cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
+    found.size = 0
+    _search_level(query, tree, level, &scratch.beams[0], scratch, n_terms, found)
+    sort(found)
+    _fill(found)
 
 
 cdef inline bint _is_allowed(const Query* query, int64_t node) noexcept nogil:

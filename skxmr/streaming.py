@@ -1,0 +1,298 @@
+"""Data that does not fit in memory: read from disk as it is needed, written as it comes.
+
+`save_csr` writes the rows of a matrix, a batch at a time, to a folder; `load_csr` gives
+them back as a `scipy.sparse.csr_array` whose arrays are mapped from the files. An
+estimator is fitted on such X and y like on any other; X is not copied into memory.
+`rank_batches` ranks the labels of one batch of rows after another, and `save_rankings`
+writes them down.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._npy import growing_npys
+from skxmr._typing import Ranking
+from skxmr._validation import check_k
+from skxmr.ranking import rank
+
+__all__ = [
+    "load_csr",
+    "rank_batches",
+    "row_batches",
+    "save_csr",
+    "save_rankings",
+]
+
+_MAX_INT32 = np.iinfo(np.int32).max
+
+
+def row_batches(X: Any, n_rows: int = 10_000) -> Iterator:
+    """Cut X into batches of consecutive rows.
+
+    Parameters
+    ----------
+    X : array, sparse matrix in CSR, or sequence
+        Mapped from disk, it is read batch by batch.
+    n_rows : int, default=10_000
+        Rows of a batch; the last may have fewer.
+
+    Yields
+    ------
+    slices of X, one after the other
+
+    Raises
+    ------
+    ValueError
+        If `n_rows` is no positive integer.
+
+    Examples
+    --------
+    >>> from skxmr.streaming import row_batches
+    >>> list(row_batches(["one", "two", "three"], n_rows=2))
+    [['one', 'two'], ['three']]
+    """
+    if isinstance(n_rows, bool) or not isinstance(n_rows, Integral) or n_rows < 1:
+        raise ValueError(f"n_rows={n_rows!r} must be a positive integer.")
+    total = X.shape[0] if hasattr(X, "shape") else len(X)
+    return (X[start : start + n_rows] for start in range(0, total, n_rows))
+
+
+def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ranking]:
+    """Rank the labels of batches of rows, one batch after the other.
+
+    No more than a batch and its ranking is in memory at a time.
+
+    Parameters
+    ----------
+    estimator : object
+        As for `skxmr.rank`: fitted, a `Pipeline` too.
+    batches : iterable
+        What the estimator predicts from, some rows at a time: see `row_batches`. Some
+        thousand rows make a good batch; with `n_jobs`, each is cut among the workers.
+    k : int, default=10
+        How many labels to find for each row.
+
+    Yields
+    ------
+    columns : ndarray of shape (n_rows, k), int64
+    scores : ndarray of shape (n_rows, k)
+        Of each batch, as `skxmr.rank` returns them.
+
+    Raises
+    ------
+    TypeError
+        If the estimator cannot rank.
+    ValueError
+        If `k` is no positive integer.
+
+    See Also
+    --------
+    save_rankings : Writes them to files as they come.
+
+    Notes
+    -----
+    On a cluster of Dask, a model is sent to the workers with every batch, unless it
+    is sent before: ``with joblib.parallel_config(backend="dask",
+    scatter=classifier.layouts_)``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from skxmr import XRLinearClassifier
+    >>> from skxmr.streaming import rank_batches, row_batches
+    >>> X, Y = make_multilabel_classification(random_state=0)
+    >>> classifier = XRLinearClassifier(random_state=0, C=0.01).fit(X, Y)
+    >>> for columns, scores in rank_batches(classifier, row_batches(X, 60), k=2):
+    ...     print(columns.shape)
+    (60, 2)
+    (40, 2)
+    """
+    check_k(k, "rank_batches")
+    return (rank(estimator, batch, k) for batch in batches)
+
+
+def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int:
+    """Write rankings to files as they come.
+
+    Parameters
+    ----------
+    rankings : iterable of (columns, scores)
+        As `rank_batches` yields them: arrays of shape (n_rows, k), of the same k.
+    folder : str or path-like
+        Made if it is not there. ``columns.npy`` and ``scores.npy`` in it are replaced
+        when all has been written; ``numpy.load(path, mmap_mode="r")`` reads them.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in their number of columns or in their dtype, or there
+        are none.
+    OSError
+        If the files cannot be written; they are then as they were.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skxmr.streaming import save_rankings
+    >>> rankings = [(np.array([[3, 1]]), np.array([[0.9, 0.5]]))] * 3
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     n_rows = save_rankings(rankings, folder)
+    ...     np.load(folder + "/columns.npy").shape
+    (3, 2)
+    """
+    with growing_npys(folder, ("columns", "scores")) as (columns, scores):
+        for some_columns, some_scores in rankings:
+            columns.append(np.asarray(some_columns))
+            scores.append(np.asarray(some_scores))
+    return len(columns)
+
+
+def save_csr(batches: Iterable, folder: str | os.PathLike) -> tuple[int, int]:
+    """Write the rows of a sparse matrix to a folder, a batch at a time.
+
+    Parameters
+    ----------
+    batches : iterable of sparse matrix of shape (any, n_columns)
+        Consecutive rows, all of one dtype: float32 for the features of an estimator,
+        which takes it without a copy; what is small, such as int8, for an indicator.
+        The whole matrix is a list of one.
+    folder : str or path-like
+        Made if it is not there. ``data.npy``, ``indices.npy``, ``indptr.npy`` and
+        ``shape.npy`` in it, the arrays of a CSR matrix, are replaced when all has
+        been written.
+
+    Returns
+    -------
+    tuple of int
+        The shape of the matrix.
+
+    Raises
+    ------
+    ValueError
+        If batches differ in their columns or their dtype, or there is none.
+    OSError
+        If the files cannot be written; they are then as they were.
+
+    Notes
+    -----
+    Column numbers are int32, 8 bytes an entry together with float32 values. From
+    2**31 entries on they are int64, because SciPy has one type for them and for the
+    offsets.
+
+    See Also
+    --------
+    load_csr : Maps them.
+    skxmr.datasets.load_xmc : Reads the text format of the field, as a whole.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scipy.sparse import random_array
+    >>> from skxmr.streaming import load_csr, row_batches, save_csr
+    >>> X = random_array((1000, 50), format="csr", dtype="float32")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_csr(row_batches(X, 300), folder)
+    ...     (load_csr(folder) != X).nnz
+    (1000, 50)
+    0
+    """
+    names = ("data", "indices", "indptr", "shape")
+    with growing_npys(folder, names) as (data, indices, indptr, shape):
+        indptr.append(np.zeros(1, dtype=np.int64))
+        n_columns = None
+        for batch in batches:
+            rows = _canonical(batch, n_columns)
+            n_columns = rows.shape[1]
+            indptr.append(rows.indptr[1:].astype(np.int64) + len(data))
+            data.append(rows.data)
+            indices.append(rows.indices.astype(np.int32, copy=False))
+        if len(data) > _MAX_INT32:
+            indices.widen(np.int64)
+        n_rows = len(indptr) - 1
+        shape.append(np.array([n_rows, n_columns or 0], dtype=np.int64))
+    return n_rows, n_columns
+
+
+def _canonical(batch, n_columns):
+    """Give a batch as CSR with ascending columns, each once."""
+    if not sparse.issparse(batch):
+        raise TypeError(
+            f"batches must yield sparse matrices; got a {type(batch).__name__}."
+        )
+    rows = sparse.csr_array(batch)
+    if n_columns not in (None, rows.shape[1]):
+        raise ValueError(
+            f"A batch has {rows.shape[1]} columns; expected {n_columns}, as before."
+        )
+    if rows.shape[1] > _MAX_INT32:
+        raise ValueError(
+            f"A batch has {rows.shape[1]} columns; expected {_MAX_INT32} at most."
+        )
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return rows
+
+
+def load_csr(
+    folder: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = "r"
+) -> sparse.csr_array:
+    """Open a matrix that `save_csr` has written.
+
+    Parameters
+    ----------
+    folder : str or path-like
+    mmap_mode : {"r", "c"}, default="r"
+        "r" maps the entries from the files: they are read when they are needed, and
+        dropped from memory when others need it. "c" lets them be changed in memory
+        only. None reads them all.
+
+    Returns
+    -------
+    csr_array of shape (n_rows, n_columns)
+
+    Raises
+    ------
+    OSError
+        If a file is missing or cannot be read.
+    ValueError
+        If the files do not belong together.
+
+    See Also
+    --------
+    save_csr : Writes them.
+    """
+    if mmap_mode not in (None, "r", "c"):
+        raise ValueError(f"mmap_mode={mmap_mode!r} must be 'r', 'c' or None.")
+    folder = Path(folder)
+    data, indices = (
+        np.load(folder / f"{name}.npy", mmap_mode=mmap_mode)
+        for name in ("data", "indices")
+    )
+    indptr, shape = (np.load(folder / f"{name}.npy") for name in ("indptr", "shape"))
+    whole = (
+        shape.shape == (2,)
+        and len(indptr) == shape[0] + 1
+        and indptr[-1] == len(data) == len(indices)
+    )
+    if not whole:
+        raise ValueError(
+            f"The files in {folder} do not belong together: {len(indptr) - 1} rows of "
+            f"{indptr[-1]} entries, of which there are {len(data)} with "
+            f"{len(indices)} columns; the shape is {shape.tolist()}."
+        )
+    return sparse.csr_array(
+        (data, indices, indptr.astype(indices.dtype)), shape=tuple(shape.tolist())
+    )
