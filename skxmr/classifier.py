@@ -18,6 +18,7 @@ from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
+from skxmr._integrity import as_value_errors, check_tree_of_layout, refuse
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,
@@ -402,6 +403,25 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        with as_value_errors(type(self).__name__):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        if not hasattr(self, "layouts_"):
+            return
+        name, n_labels = type(self).__name__, len(self.classes_)
+        if not 0 < self._target.n_labels == n_labels:
+            refuse(f"{name}.classes_", f"has {n_labels} for {self._target.n_labels}")
+        if len(self.trees_) != len(self.layouts_) or not self.layouts_:
+            refuse(f"{name}.layouts_", f"has {len(self.layouts_)} trees")
+        for tree, layout in zip(self.trees_, self.layouts_, strict=True):
+            if layout.n_features != self.n_features_in_ or layout.n_labels != n_labels:
+                refuse(f"{name}.layouts_", "has other features or labels than it says")
+            check_tree_of_layout(tree, layout)
 
     def _set_fitted(self, target, learned, trained, layouts):
         """Set all that fit learned, at once and at its end."""

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
+from skxmr._integrity import as_value_errors, check_list, refuse
 from skxmr._typing import Texts
 from skxmr._validation import check_documents, check_is_fitted, check_k
 from skxmr.folding import fold_prefix
@@ -40,6 +41,26 @@ class Completer(Documented, BaseEstimator, metaclass=ABCMeta):
 
     # Texts are data, not metadata to route.
     __metadata_request__fit: ClassVar[dict] = {"previous": UNUSED, "queries": UNUSED}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        with as_value_errors(type(self).__name__):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        if not hasattr(self, "index_"):
+            return
+        name, n_queries = type(self).__name__, len(self.index_)
+        if not isinstance(self.index_, PrefixIndex):
+            refuse(f"{name}.index_", f"is a {type(self.index_).__name__}")
+        check_list(self.queries_, str, n_queries, f"{name}.queries_")
+        if hasattr(self, "successors_"):
+            self.successors_.check(n_queries)
+        ranker = getattr(self, "ranker_", None)
+        n_ranked = n_queries if ranker is None else len(ranker.classifier.classes_)
+        if n_ranked != n_queries:
+            refuse(f"{name}.classifier_", f"ranks {n_ranked}; expected {n_queries}")
 
     @abstractmethod
     def _suggest(self, prefix, session, k):

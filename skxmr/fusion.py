@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import get_tags
 
 from skxmr._documentation import Documented
+from skxmr._integrity import as_value_errors, refuse
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     Composition,
@@ -178,6 +179,22 @@ class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
         self.classes_ = target.classes
         self._target = target
         return self
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        with as_value_errors("RankFusion"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        if not hasattr(self, "estimators_"):
+            return
+        n_labels = len(self.classes_)
+        members = [one.classes_ for one in self.estimators_ if hasattr(one, "classes_")]
+        if self._target.n_labels != n_labels or any(
+            len(classes) != n_labels for classes in members
+        ):
+            refuse("RankFusion.classes_", "has other labels than its estimators")
 
     def rank(self, X: Any, k: int = 10) -> Ranking:
         """Find the best k labels of each row.

@@ -5,6 +5,7 @@ import numpy as np
 from skxmr._compressed import Compressed
 from skxmr._cython._layout import count_rows, place_rows, place_runs, start_runs
 from skxmr._cython._search import ROWS_OF_MARK, Searcher
+from skxmr._integrity import as_value_errors, check_layout
 from skxmr._version import refuse_newer
 from skxmr.node_weights import NodeWeights
 from skxmr.restriction import LabelPlaces
@@ -167,6 +168,11 @@ class SearchLayout:
         refuse_newer(state, LAYOUT_VERSION, "This model")
         _refuse_older(state)
         self.__dict__.update(state)
+        with as_value_errors("SearchLayout"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        check_layout(self)
 
     def __sizeof__(self):
         # Dask asks, and sends what is large to each worker once.

@@ -10,6 +10,7 @@ from sklearn.preprocessing import normalize
 
 from skxmr._compressed import Compressed
 from skxmr._documentation import Documented
+from skxmr._integrity import as_value_errors, check_csr, refuse
 from skxmr._sparse import keep_largest
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
@@ -112,6 +113,25 @@ class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
         self._frequent = _most_frequent(Y)
         self._target = target
         return self
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        with as_value_errors("NeighborRanker"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        if not hasattr(self, "_labels"):
+            return
+        n_rows, n_labels = self._labels.shape
+        if not n_labels == len(self.classes_) == self._target.n_labels:
+            refuse("NeighborRanker.classes_", f"has other than {n_labels} labels")
+        for name, shape in {
+            "_rows_by_feature": (self.n_features_in_, n_rows),
+            "_labels": (n_rows, n_labels),
+            "_frequent": (1, n_labels),
+        }.items():
+            check_csr(getattr(self, name), shape, f"NeighborRanker.{name}")
 
     def rank(self, X: MatrixLike, k: int = 10) -> Ranking:
         """Find the best k labels of each row.

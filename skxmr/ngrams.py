@@ -7,6 +7,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from skxmr._cython import _ngrams as kernel
+from skxmr._integrity import refuse
 from skxmr._parallel import run_tasks
 from skxmr.terms import GrowingTerms, Terms, grown, run_kernel
 
@@ -23,6 +24,7 @@ __all__ = [
 # Characters that a task goes through: enough to make tasks cheap, few enough that a
 # fit can be interrupted and that scratch stays small.
 MOST_CHARACTERS = 1 << 18
+_MAX_INT32 = np.iinfo(np.int32).max
 
 
 class Rows:
@@ -127,6 +129,20 @@ class Cutting:
         self.lowercase = lowercase
         self.normaliser = normaliser
         self.stop_words = stop_words
+
+    def check(self):
+        """Raise ValueError where an attribute cannot be, as from a damaged file."""
+        low, high = self.ngram_range
+        fits = (
+            self.units in kernel.UNITS
+            and self.position in kernel.POSITIONS
+            and 1 <= low <= high
+            and 1 <= self.shortest <= _MAX_INT32
+            and isinstance(self.lowercase, bool)
+            and isinstance(self.stop_words, Terms | None)
+        )
+        if not fits:
+            refuse("Cutting", f"has the attributes {vars(self)!r:.200}")
 
     def normalise(self, texts):
         """Make texts ready for the kernel: a list of str."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skxmr._cython._dense_search import count_by_node, order_by_node
+from skxmr._integrity import as_value_errors, check_node_weights
 from skxmr._version import refuse_newer
 
 __all__ = ["NODE_WEIGHTS_VERSION", "NodeWeights"]
@@ -85,6 +86,11 @@ class NodeWeights:
     def __setstate__(self, state):
         refuse_newer(state, NODE_WEIGHTS_VERSION, "The weights by node of this model")
         self.__dict__.update(state)
+        with as_value_errors("NodeWeights"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        check_node_weights(self)
 
     @property
     def nbytes(self):

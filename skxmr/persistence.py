@@ -21,8 +21,9 @@ from typing import Any, Literal
 import joblib
 
 from skxmr._files import replacing
+from skxmr._integrity import check_arrays
 
-__all__ = ["TRUSTED_TYPES", "load", "save"]
+__all__ = ["TRUSTED_TYPES", "check_arrays", "load", "save"]
 
 TRUSTED_TYPES: list[str] = [
     "numpy.dtype",

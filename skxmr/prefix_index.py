@@ -1,11 +1,19 @@
 """Known queries in the order of their characters: those with a prefix lie together."""
 
-import copy
 from bisect import bisect_left
+from itertools import pairwise
 
 import numpy as np
 
 from skxmr._cython._completion import BLOCK, best_in_ranges, find_near
+from skxmr._integrity import (
+    as_value_errors,
+    check_finite,
+    check_list,
+    check_vector,
+    refuse,
+    to_be_read,
+)
 from skxmr._version import refuse_newer
 
 __all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex"]
@@ -36,6 +44,28 @@ class PrefixIndex:
     def __setstate__(self, state):
         refuse_newer(state, PREFIX_INDEX_VERSION, "This completer")
         self.__dict__.update(state)
+        with as_value_errors("PrefixIndex"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        keys, n_queries = self.keys, len(self.keys)
+        check_list(keys, str, n_queries, "PrefixIndex.keys")
+        if not all(one < other for one, other in pairwise(keys)):
+            refuse("PrefixIndex.keys", "is not sorted, or repeats a query")
+        made = PrefixIndex.__new__(PrefixIndex)
+        made.codes, made.offsets = _code_points(keys)
+        check_vector(self.counts, (np.float64,), n_queries, "PrefixIndex.counts")
+        if to_be_read(self.counts):
+            check_finite(self.counts, "PrefixIndex.counts")
+            if self.counts.min(initial=1) <= 0:
+                refuse("PrefixIndex.counts", "has counts that are not positive")
+        made._set_counts(self.counts)
+        for name, expected in vars(made).items():
+            array = getattr(self, name)
+            check_vector(array, (expected.dtype,), len(expected), f"PrefixIndex.{name}")
+            if to_be_read(array) and not np.array_equal(array, expected):
+                refuse(f"PrefixIndex.{name}", "is not what its keys and counts make")
 
     def __len__(self):
         return len(self.keys)
@@ -47,7 +77,8 @@ class PrefixIndex:
 
     def with_counts(self, counts):
         """Make an index of the same queries with other counts."""
-        index = copy.copy(self)
+        index = PrefixIndex.__new__(PrefixIndex)
+        index.__dict__.update(vars(self))
         index._set_counts(counts)
         return index
 

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import make_union
 
 from skxmr._documentation import Documented
+from skxmr._integrity import as_value_errors, check_list, refuse
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
     HasMethods,
@@ -145,6 +146,21 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         self.label_texts_ = names
         self._lean = LeanTransformer(vectorizer)
         return self
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        with as_value_errors("TextRetriever"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        if not hasattr(self, "label_texts_"):
+            return
+        n_labels = len(self.classifier_.classes_)
+        if len(self.classes_) != n_labels:
+            refuse("TextRetriever.classes_", f"has other than {n_labels} labels")
+        if self.label_texts_ is not None:
+            check_list(self.label_texts_, str, n_labels, "TextRetriever.label_texts_")
 
     def _make_vectorizer(self):
         if self.vectorizer is not None:

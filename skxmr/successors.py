@@ -6,6 +6,13 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
+from skxmr._integrity import (
+    check_compressed,
+    check_finite,
+    check_vector,
+    refuse,
+    to_be_read,
+)
 from skxmr._sparse import keep_largest
 
 __all__ = ["Successors", "count_successors", "reversed_links", "smooth"]
@@ -44,6 +51,17 @@ class Successors(NamedTuple):
         counts = sparse.csr_array(counts)
         counts.sum_duplicates()
         return cls(rows, Compressed.from_sparse(counts), counts.sum(axis=1))
+
+    def check(self, n_queries):
+        """Raise ValueError where a damaged file brought what cannot be."""
+        name, n_rows = "Successors", len(self.rows)
+        check_compressed(self.counts, n_rows, n_queries, f"{name}.counts")
+        check_vector(self.totals, (np.float64,), n_rows, f"{name}.totals")
+        if to_be_read(self.totals):
+            check_finite(self.totals, f"{name}.totals")
+        numbers = self.rows.values()
+        if not all(type(row) is int and 0 <= row < n_rows for row in numbers):
+            refuse(f"{name}.rows", f"holds other than the rows 0 to {n_rows - 1}")
 
     def after(self, session, ranges):
         """Give what followed the queries of a session, of those in some ranges.

@@ -5,6 +5,13 @@ from itertools import pairwise
 import numpy as np
 
 from skxmr._cython import _terms as kernel
+from skxmr._integrity import (
+    as_value_errors,
+    check_ascending,
+    check_vector,
+    refuse,
+    to_be_read,
+)
 from skxmr._version import refuse_newer
 
 __all__ = ["GrowingTerms", "Terms", "grown", "run_kernel"]
@@ -52,6 +59,17 @@ def _make_slots(text, offsets):
     return slots
 
 
+def _check_text(text, offsets):
+    """Refuse what is no UTF-8, or terms that begin within a character."""
+    try:
+        text.tobytes().decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        refuse("Terms.text", f"is no UTF-8 ({error.reason} at {error.start})")
+    firsts = text[offsets[offsets < len(text)]]
+    if ((firsts & 0xC0) == 0x80).any():
+        refuse("Terms.offsets", "cuts a character in two")
+
+
 class Terms:
     """Different strings, numbered, that can be looked up by their UTF-8.
 
@@ -96,6 +114,22 @@ class Terms:
     def __setstate__(self, state):
         refuse_newer(state, TERMS_VERSION, "This vocabulary")
         self.__dict__.update(state)
+        with as_value_errors("Terms"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        check_vector(self.text, (np.uint8,), None, "Terms.text")
+        check_vector(self.offsets, (np.int64,), None, "Terms.offsets")
+        check_vector(self.slots, (np.uint64,), None, "Terms.slots")
+        if to_be_read(*self.arrays()):
+            check_ascending(
+                self.offsets, 0, len(self.text), "Terms.offsets", strictly=False
+            )
+            _check_text(self.text, self.offsets)
+            # A table that is too full, or not the terms', would be slow or mute.
+            if not np.array_equal(self.slots, _make_slots(self.text, self.offsets)):
+                refuse("Terms.slots", "is not the hash table of its terms")
 
     def arrays(self):
         """List the arrays that the kernels take."""

@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
+from skxmr._integrity import as_value_errors, check_finite, check_vector, to_be_read
 from skxmr._validation import (
     HasMethods,
     Interval,
@@ -163,6 +164,24 @@ class _NgramTfidf(  # type: ignore[call-arg]
     sublinear_tf = False
     binary = False
     position: str | None = None
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        with as_value_errors(type(self).__name__):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        if not hasattr(self, "_terms"):
+            return
+        name = type(self).__name__
+        if isinstance(self._cutting, Cutting):
+            self._cutting.check()
+        idf, dtype = self._weighting.idf, check_dtype(self._weighting.dtype)
+        if idf is not None:
+            check_vector(idf, (dtype,), len(self._terms), f"{name}.idf_")
+            if to_be_read(idf):
+                check_finite(idf, f"{name}.idf_")
 
     def _make_cutting(self):
         """Give what cuts texts: a `Cutting` or a `Tokenising`."""

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from skxmr import _tree_drawing
+from skxmr._integrity import as_value_errors, check_vector, to_be_read
 from skxmr._validation import public_csr
 
 if TYPE_CHECKING:
@@ -108,6 +109,20 @@ class LabelTree:
             )
         self.child_offsets = tuple(checked)
         self.labels = leaves
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        with as_value_errors("LabelTree"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        for level, offsets in enumerate(self.child_offsets):
+            name = f"LabelTree.child_offsets[{level}]"
+            check_vector(offsets, (np.int64,), None, name)
+        check_vector(self.labels, (np.int32, np.int64), None, "LabelTree.labels")
+        if to_be_read(*self.child_offsets, self.labels):
+            LabelTree(self.child_offsets, self.labels)
 
     @classmethod
     def from_parents(cls, parents: ArrayLike) -> Self:

@@ -1,0 +1,441 @@
+"""Checks of the arrays of loaded models: a damaged file must not become wild reads.
+
+Kernels believe the arrays of a fitted model. They come from a file when a model is
+loaded, and a file may have been altered: what is read is checked once, there. Types,
+shapes and how the arrays fit together always are; their contents only where they are
+in memory, since reading a memory-mapped model of gigabytes is what mapping it avoids.
+`check_arrays` reads those too.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._cython import _integrity as kernel
+
+__all__ = [
+    "as_value_errors",
+    "check_arrays",
+    "check_ascending",
+    "check_compressed",
+    "check_csr",
+    "check_finite",
+    "check_layout",
+    "check_list",
+    "check_node_weights",
+    "check_permutation",
+    "check_tree_of_layout",
+    "check_vector",
+    "refuse",
+    "to_be_read",
+]
+
+_BITS = 64
+_LARGEST_HALF = 0x7C00  # from these bits on, the sign apart, halves are not finite
+_reads_mapped = ContextVar("reads_mapped", default=False)
+
+
+def check_arrays(model: object) -> None:
+    """Check all arrays of a fitted model, those that are memory-mapped too.
+
+    Loading a model checks its arrays, but leaves the contents of memory-mapped ones
+    unread. This reads them: once through the file.
+
+    Parameters
+    ----------
+    model : object
+        Whatever holds fitted estimators of skxmr: one of them, a `Pipeline`, a list.
+
+    Raises
+    ------
+    ValueError
+        If an array is damaged; the message names it.
+
+    Examples
+    --------
+    >>> import joblib  # doctest: +SKIP
+    >>> model = joblib.load("model", mmap_mode="r")  # doctest: +SKIP
+    >>> check_arrays(model)  # doctest: +SKIP
+    """
+    token = _reads_mapped.set(True)
+    try:
+        for part in _parts(model):
+            if type(part).__module__.partition(".")[0] == "skxmr":
+                with as_value_errors(type(part).__name__):
+                    part._check_arrays()
+    finally:
+        _reads_mapped.reset(token)
+
+
+def _parts(model):
+    """Yield every object below a model that can check its arrays."""
+    seen, waiting = {}, [model]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part  # kept, so that no other gets its number
+        if hasattr(part, "_check_arrays"):
+            yield part
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, (list, tuple)):
+            waiting += part
+        elif hasattr(part, "__dict__") and not isinstance(part, type):
+            waiting += vars(part).values()
+
+
+def refuse(name, problem):
+    """Raise the ValueError of a damaged model.
+
+    Parameters
+    ----------
+    name : str
+        The array, with its class.
+    problem : str
+        What it has, and what was expected.
+    """
+    raise ValueError(f"The loaded model is damaged: {name} {problem}.")
+
+
+@contextmanager
+def as_value_errors(name):
+    """Turn the errors of attributes that lack, or are of another kind, into ours."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
+        raise ValueError(
+            f"The loaded model is damaged: an attribute of {name} lacks, or is of "
+            f"another kind than expected ({error})."
+        ) from error
+
+
+def to_be_read(*arrays):
+    """Tell whether the contents of arrays are to be checked: not of mapped ones."""
+    return _reads_mapped.get() or not any(isinstance(a, np.memmap) for a in arrays)
+
+
+def check_list(values, kind, size, name):
+    """Refuse what is not a list of so many values of a kind."""
+    if not isinstance(values, list) or len(values) != size:
+        refuse(name, f"is {_described(values)}; expected a list of length {size}")
+    for value in values:
+        if not isinstance(value, kind):
+            refuse(name, f"holds {value!r:.40}; expected values of {kind.__name__}")
+
+
+def _described(value):
+    size = f" of length {len(value)}" if hasattr(value, "__len__") else ""
+    return f"a {type(value).__name__}{size}"
+
+
+def check_vector(array, dtypes, size, name):
+    """Refuse what is not a contiguous vector of a type and a size.
+
+    Parameters
+    ----------
+    array : object
+    dtypes : tuple of type
+    size : int or None
+        None allows any.
+    name : str
+    """
+    _check_shape(array, dtypes, (size,), name)
+
+
+def _check_shape(array, dtypes, shape, name):
+    if not isinstance(array, np.ndarray):
+        refuse(name, f"is a {type(array).__name__}; expected an array")
+    if array.dtype not in [np.dtype(one) for one in dtypes]:
+        expected = " or ".join(np.dtype(one).name for one in dtypes)
+        refuse(name, f"has the dtype {array.dtype}; expected {expected}")
+    fits = array.ndim == len(shape) and all(
+        wanted is None or wanted == size
+        for wanted, size in zip(shape, array.shape, strict=False)
+    )
+    if not fits:
+        wanted = tuple("any" if size is None else size for size in shape)
+        refuse(name, f"has the shape {array.shape}; expected {wanted}")
+    if not array.flags.c_contiguous:
+        refuse(name, "is not contiguous; expected C order")
+
+
+def check_ascending(array, first, last, name, *, strictly=True):
+    """Refuse a vector that does not ascend from one number to another."""
+    if len(array) == 0 or array[0] != first or array[-1] != last:
+        got = "is empty" if len(array) == 0 else f"goes from {array[0]} to {array[-1]}"
+        refuse(name, f"{got}; expected {first} to {last}")
+    falls = array[1:] <= array[:-1] if strictly else array[1:] < array[:-1]
+    if falls.any():
+        i = int(np.argmax(falls))
+        refuse(
+            name,
+            f"goes from {array[i]} to {array[i + 1]} at {i}; expected it to ascend",
+        )
+
+
+def _check_range(array, lowest, stop, name):
+    if len(array) and not (array.min() >= lowest and array.max() < stop):
+        refuse(
+            name,
+            f"holds {array.min()} to {array.max()}; expected {lowest} to {stop - 1}",
+        )
+
+
+def check_finite(array, name):
+    """Refuse NaN and infinite numbers, without a copy of the array for halves."""
+    if array.dtype == np.float16:
+        finite = ((array.view(np.uint16) & 0x7FFF) < _LARGEST_HALF).all()
+    else:
+        finite = np.isfinite(array).all()
+    if not finite:
+        refuse(name, "has numbers that are NaN or infinite; expected finite ones")
+
+
+def check_permutation(array, name):
+    """Refuse a vector that does not hold each of 0 to its length less one, once."""
+    _check_range(array, 0, len(array), name)
+    if len(array) and (np.bincount(array, minlength=len(array)) != 1).any():
+        refuse(name, f"repeats a number; expected each of 0 to {len(array) - 1} once")
+
+
+# Sparse rows
+# -----------
+
+
+def check_compressed(rows, n_vectors, length, name):
+    """Check `Compressed` rows: ascending indices below `length`, finite values.
+
+    Parameters
+    ----------
+    rows : Compressed
+    n_vectors : int
+    length : int
+    name : str
+    """
+    check_vector(rows.offsets, (np.int64,), n_vectors + 1, f"{name}.offsets")
+    check_vector(rows.indices, (np.int32,), None, f"{name}.indices")
+    size = len(rows.indices)
+    check_vector(rows.values, (np.float32,), size, f"{name}.values")
+    if rows.length != length:
+        refuse(f"{name}.length", f"is {rows.length!r:.40}; expected {length}")
+    if to_be_read(rows.offsets, rows.indices, rows.values):
+        check_ascending(rows.offsets, 0, size, f"{name}.offsets", strictly=False)
+        _check_range(rows.indices, 0, length, f"{name}.indices")
+        _check_rows_ascend(rows.offsets, rows.indices, f"{name}.indices")
+        check_finite(rows.values, f"{name}.values")
+
+
+def check_csr(matrix, shape, name):
+    """Check a CSR array of SciPy's: its products read by its indices.
+
+    Parameters
+    ----------
+    matrix : csr_array
+    shape : tuple (n_rows or None, n_columns or None)
+    name : str
+    """
+    if not sparse.issparse(matrix) or matrix.format != "csr":
+        refuse(name, f"is a {type(matrix).__name__}; expected a CSR array")
+    got = tuple(matrix.shape)
+    if len(got) != 2 or any(
+        one is not None and one != other for one, other in zip(shape, got, strict=True)
+    ):
+        refuse(name, f"has the shape {got}; expected {shape}")
+    types = (np.int32, np.int64)
+    check_vector(matrix.indptr, types, got[0] + 1, f"{name}.indptr")
+    check_vector(matrix.indices, (matrix.indptr.dtype,), None, f"{name}.indices")
+    size = len(matrix.indices)
+    check_vector(matrix.data, (np.float32, np.float64), size, f"{name}.data")
+    if to_be_read(matrix.indptr, matrix.indices, matrix.data):
+        check_ascending(matrix.indptr, 0, size, f"{name}.indptr", strictly=False)
+        _check_range(matrix.indices, 0, got[1], f"{name}.indices")
+        check_finite(matrix.data, f"{name}.data")
+
+
+def _check_rows_ascend(offsets, indices, name):
+    """Refuse rows whose indices do not ascend."""
+    falls = indices[1:] <= indices[:-1]
+    # Where a new row starts, they may.
+    starts = offsets[1:-1]
+    falls[starts[(starts > 0) & (starts < len(indices))] - 1] = False
+    if falls.any():
+        refuse(name, f"falls at {int(np.argmax(falls)) + 1}, in the middle of a row")
+
+
+# The layout of a tree
+# --------------------
+
+
+def check_layout(layout):
+    """Check the arrays of a `SearchLayout`, and how they fit together.
+
+    Parameters
+    ----------
+    layout : SearchLayout
+    """
+    _check_layout_types(layout)
+    if to_be_read(*(a for a in vars(layout).values() if isinstance(a, np.ndarray))):
+        _check_nodes(layout)
+        _check_features(layout)
+        _check_runs(layout)
+    if layout.by_node is not None:
+        _check_by_node(layout)
+
+
+def _check_layout_types(layout):
+    """Check what costs nothing: types, shapes, sizes."""
+
+    def check(name, *dtypes, shape=(None,)):
+        array = getattr(layout, name)
+        _check_shape(array, dtypes, shape, f"SearchLayout.{name}")
+        return len(array)
+
+    if not 0 < layout.n_features < 2**31:
+        refuse("SearchLayout.n_features", f"is {layout.n_features!r:.40}")
+    n_nodes = check("intercepts", np.float32) + 1
+    n_levels = check("level_starts", np.int64) - 1
+    if n_nodes < 2 or n_levels < 1:
+        refuse("SearchLayout", f"has {n_nodes} nodes in {n_levels} levels below a root")
+    n_parents = check("child_offsets", np.int64) - 1
+    n_used = check("kept_features", np.int32) or layout.n_features
+    last = int(layout.level_starts[-1])
+    if n_parents != last or not 1 <= last < n_nodes:
+        refuse(
+            "SearchLayout.child_offsets",
+            f"has {n_parents + 1} entries for {last} nodes above the last level, of "
+            f"{n_nodes} in all; expected one more than those",
+        )
+    n_labels = check("labels", np.int32)
+    if n_labels < n_nodes - last:
+        refuse("SearchLayout.labels", f"has {n_labels} for {n_nodes - last} nodes")
+    check("words", np.uint64, shape=(-(-n_used // _BITS), 2))
+    check("row_starts", np.uint32)
+    n_rows = check("parents", np.uint16, np.int32)
+    n_weights = check("children", np.uint8, np.int32)
+    child_type = layout.children.dtype.type
+    check("run_lengths", child_type, shape=(n_rows,))
+    check("run_marks", np.uint32, shape=(-(-n_rows // kernel.ROWS_OF_MARK),))
+    check("weights", np.float32, np.float16, shape=(n_weights,))
+
+
+def _check_nodes(layout):
+    """Check that the nodes are a tree, level by level."""
+    starts, offsets = layout.level_starts, layout.child_offsets
+    n_nodes = len(layout.intercepts) + 1
+    check_ascending(offsets, 1, n_nodes, "SearchLayout.child_offsets")
+    check_ascending(starts, 0, len(offsets) - 1, "SearchLayout.level_starts")
+    if (offsets[starts[:-1]] != starts[1:]).any():
+        refuse(
+            "SearchLayout.level_starts",
+            f"is {starts.tolist()!r:.80}; expected each level to start where the "
+            f"children of the one above do",
+        )
+    check_permutation(layout.labels, "SearchLayout.labels")
+    if np.isnan(layout.intercepts).any():
+        refuse("SearchLayout.intercepts", "has NaN; expected numbers")
+    sizes = np.diff(starts, append=n_nodes)
+    derived = {
+        "widest_level": sizes.max(),
+        "widest_parents": sizes[:-1].max(),
+        "most_children": np.diff(offsets).max(),
+    }
+    for name, size in derived.items():
+        if getattr(layout, name) != size:
+            refuse(
+                f"SearchLayout.{name}",
+                f"is {getattr(layout, name)!r:.40}; expected {size}",
+            )
+
+
+def _check_features(layout):
+    """Check the bitmap: it must number the features that have rows."""
+    kept = layout.kept_features
+    if len(kept):
+        _check_range(kept, 0, layout.n_features, "SearchLayout.kept_features")
+        check_ascending(kept, kept[0], kept[-1], "SearchLayout.kept_features")
+    ones = np.bitwise_count(layout.words[:, 0]).astype(np.uint64)
+    before = np.concatenate([[np.uint64(0)], np.cumsum(ones, dtype=np.uint64)])
+    if not np.array_equal(layout.words[:, 1], before[:-1]):
+        refuse("SearchLayout.words", "has ranks that its bits do not have")
+    n_bits = len(kept) or layout.n_features
+    beyond = int(layout.words[-1, 0]) >> (n_bits - 1) % _BITS >> 1
+    if beyond or int(before[-1]) != len(layout.row_starts) - 1:
+        refuse(
+            "SearchLayout.words",
+            f"has bits of {int(before[-1])} features; expected "
+            f"{len(layout.row_starts) - 1} below {n_bits}",
+        )
+    check_ascending(
+        layout.row_starts, 0, len(layout.parents), "SearchLayout.row_starts"
+    )
+
+
+def _check_runs(layout):
+    """Check that all rows and weights are those of nodes that there are."""
+    wrong, row = kernel.check_runs(
+        layout.row_starts,
+        layout.parents,
+        layout.run_lengths,
+        layout.run_marks,
+        layout.children,
+        layout.child_offsets,
+    )
+    if wrong:
+        refuse(f"SearchLayout.{wrong}", f"does not fit the tree at row {row}")
+    check_finite(layout.weights, "SearchLayout.weights")
+
+
+def check_tree_of_layout(tree, layout):
+    """Check that a layout is that of a tree.
+
+    Parameters
+    ----------
+    tree : LabelTree
+    layout : SearchLayout
+    """
+    if list(tree.level_sizes) != layout.level_sizes:
+        refuse(
+            "SearchLayout",
+            f"has levels of {layout.level_sizes!r:.80}; expected "
+            f"{list(tree.level_sizes)!r:.80}, those of its tree",
+        )
+    if not to_be_read(layout.child_offsets, tree.labels):
+        return
+    starts = layout.level_starts
+    for level, offsets in enumerate(tree.child_offsets):
+        stop = starts[level] + len(offsets) - 1
+        own = layout.child_offsets[starts[level] : stop] - starts[level + 1]
+        if not np.array_equal(own, offsets[:-1]):
+            refuse("SearchLayout.child_offsets", "is not that of its tree")
+    if not np.array_equal(layout.labels, tree.labels):
+        refuse("SearchLayout.labels", "is not that of its tree")
+
+
+def check_node_weights(weights):
+    """Check what can be known of a `NodeWeights` by itself.
+
+    Parameters
+    ----------
+    weights : NodeWeights
+    """
+    offsets, features = weights.node_offsets, weights.features
+    check_vector(offsets, (np.int64,), None, "NodeWeights.node_offsets")
+    check_vector(features, (np.uint16, np.int32), None, "NodeWeights.features")
+    size = len(features)
+    check_vector(weights.weights, (np.float32,), size, "NodeWeights.weights")
+    if to_be_read(offsets, features, weights.weights):
+        check_ascending(offsets, 0, size, "NodeWeights.node_offsets", strictly=False)
+        _check_rows_ascend(offsets, features, "NodeWeights.features")
+        check_finite(weights.weights, "NodeWeights.weights")
+
+
+def _check_by_node(layout):
+    """Check that weights by node fit the nodes and features of their layout."""
+    by_node = layout.by_node
+    n_nodes = len(layout.intercepts) + 1
+    check_vector(by_node.node_offsets, (np.int64,), n_nodes, "NodeWeights.node_offsets")
+    if to_be_read(by_node.features):
+        _check_range(by_node.features, 0, layout.n_features, "NodeWeights.features")
