@@ -27,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "figures",
     "mathml",
+    "picture",
     "plain_or_link",
 ]
 templates_path = ["_templates"]
