@@ -31,7 +31,7 @@ extensions = [
     "plain_or_link",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "**/GALLERY_HEADER.rst", "sg_execution_times.rst"]
+exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 nitpicky = True
 # What is built from the sources and not by Sphinx lies here, too.
 build_folder = HERE / "_build"
@@ -78,7 +78,7 @@ sphinx_gallery_conf = {
     "doc_module": ("skxmr",),
     "reference_url": {"skxmr": None},
     "backreferences_dir": "api/backreferences",
-    "min_reported_time": 0,
+    "write_computation_times": False,
     "show_signature": False,
     "download_all_examples": False,
     "image_srcset": ["2x"],

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from skxmr import KMeansTree, TextRetriever, XRLinearClassifier
 from skxmr.datasets import load_subjects
 
-TEXT = "stars and planets seen through a telescope"
+TEXT = "stars and planets"
 BEAM_WIDTH = 3
 N_FOUND = 5
 
@@ -140,13 +140,13 @@ def _draw_labels(axes, found, heights, colors):
         )
         axes.barh(
             place - 0.035,
-            3.5 * score,
+            score,
             height=0.035,
             left=level + 1.01,
             color=colors["beam"],
         )
         axes.text(
-            level + 1.05 + 3.5 * score,
+            level + 1.05 + score,
             place - 0.035,
             f"{score:.2f}",
             va="center",
