@@ -76,20 +76,20 @@ def _draw_tree(tree, names, height) -> Figure:
 
 
 def kmeans_tree() -> Figure:
-    """Eight strings, grouped by k-means on their first characters."""
+    """Draw eight strings, grouped by k-means on their first characters."""
     Z = PrefixWeightedCharTfidf().fit_transform(STRINGS)
     indexer = KMeansTree(branching_factor=2, max_leaf_size=2, random_state=0)
     return _draw_tree(indexer.fit(Z).tree_, STRINGS, 2.4)
 
 
 def full_trie() -> Figure:
-    """The same strings in a trie."""
+    """Draw the same strings in a trie."""
     indexer = TrieTreeHybrid(trie_depth=None)
     return _draw_tree(indexer.fit(label_names=STRINGS).tree_, STRINGS, 2.4)
 
 
 def hybrid_tree() -> Figure:
-    """One level of a trie, and k-means below it."""
+    """Draw one level of a trie, and k-means below it."""
     indexer = TrieTreeHybrid(
         trie_depth=1, branching_factor=2, max_leaf_size=2, random_state=0
     )
@@ -143,7 +143,7 @@ def walk(retriever: TextRetriever, text: str, width: int) -> list:
 
 
 def beam_search() -> Figure:
-    """One panel for each level that a search of beam width 2 goes down."""
+    """Draw one panel for each level that a search of beam width 2 goes down."""
     retriever = beam_model()
     tree = retriever.classifier_.trees_[0]
     scores = node_scores(retriever, QUERY)
@@ -193,7 +193,7 @@ def _show_state(text, level, node, steps, scores) -> None:
 
 
 def score_transforms() -> Figure:
-    """What becomes of a margin, by each kind of transform."""
+    """Draw what becomes of a margin, by each kind of transform."""
     figure, ax = plt.subplots(figsize=(WIDTH, 2.8), layout="constrained")
     margins = np.linspace(-2, 2, 201)
     violations = np.maximum(0, 1 - margins)
@@ -206,4 +206,10 @@ def score_transforms() -> Figure:
     return figure
 
 
-PICTURES = ("kmeans_tree", "full_trie", "hybrid_tree", "beam_search", "score_transforms")
+PICTURES = (
+    "kmeans_tree",
+    "full_trie",
+    "hybrid_tree",
+    "beam_search",
+    "score_transforms",
+)
