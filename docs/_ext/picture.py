@@ -34,13 +34,15 @@ class Picture(SphinxDirective):
         self.env.note_dependency(guide_pictures.__file__)
         folder = Path(self.env.srcdir) / "_build" / "pictures"
         folder.mkdir(parents=True, exist_ok=True)
-        figure = nodes.figure(align="center")
+        # The theme hides the caption that stands beside a picture that it hides.
+        both = nodes.container()
         for theme in guide_pictures.THEMES:
             path = folder / f"{name}-{theme}.svg"
             guide_pictures.save(name, theme, path)
             image = nodes.image(uri=f"/_build/pictures/{path.name}", **self.options)
             image["classes"].append(f"only-{theme}")
-            figure += image
+            both += image
+        figure = nodes.figure("", both, align="center")
         if self.content:
             (caption,) = self.parse_content_to_nodes()
             figure += nodes.caption("", "", *caption.children)
