@@ -1,6 +1,14 @@
 """Extreme multilabel ranking for scikit-learn."""
 
-from skxmr import baselines, datasets, interop, metrics, persistence
+from skxmr import (
+    baselines,
+    datasets,
+    interop,
+    metrics,
+    persistence,
+    sharding,
+    streaming,
+)
 from skxmr._version import __version__
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completion import QueryCompleter
@@ -32,4 +40,6 @@ __all__ = [
     "metrics",
     "persistence",
     "rank",
+    "sharding",
+    "streaming",
 ]

@@ -39,6 +39,7 @@ from skxmr._version import __version__
 from skxmr.caching import cached_call
 from skxmr.ensembles import average_trees
 from skxmr.fitting import TrainingSettings, train_tree
+from skxmr.foresight import foresee_training
 from skxmr.indexers import KMeansTree
 from skxmr.label_vectors import canonical_label_vectors
 from skxmr.layout import SearchLayout
@@ -306,6 +307,8 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
         ValueError
             If arguments are malformed or do not fit together, or if `memory` is set
             and `threshold` is below `weight_floor`.
+        MemoryError
+            If training needs more memory than there is, as far as can be foreseen.
         """
         memory = self._check_memory()
         X, y, learned = validate_features_and_target(self, X, y)
@@ -314,6 +317,7 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
             label_names = target.names
         label_names = check_label_names(label_names, target.n_labels, X.n_vectors)
         check_precision(X, Y, *self._costs())
+        foresee_training(X, Y)
         trained = [
             cached_call(
                 memory,

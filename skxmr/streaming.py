@@ -1,4 +1,4 @@
-"""Data that does not fit in memory: read from disk as it is needed, written as it comes.
+"""Data that does not fit in memory, read from disk and written as it comes.
 
 `save_csr` writes the rows of a matrix, a batch at a time, to a folder; `load_csr` gives
 them back as a `scipy.sparse.csr_array` whose arrays are mapped from the files. An

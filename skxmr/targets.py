@@ -9,6 +9,7 @@ from skxmr._validation import (
     public_csr,
     target_kind,
 )
+from skxmr.foresight import foresee
 
 __all__ = [
     "ClassTarget",
@@ -139,6 +140,8 @@ class IndicatorTarget:
     decision_function = predict_proba
 
     def _matrix(self, columns, values):
+        if not self.is_sparse:
+            _foresee_dense(len(columns), self.n_labels, values.itemsize)
         found = columns >= 0
         offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
         matrix = sparse.csr_array(
@@ -190,6 +193,7 @@ class ClassTarget:
     def predict_proba(self, shortlist):
         """Return the candidates' scores, scaled to sum to 1 in each row."""
         columns, log_scores = _one_always(*shortlist())
+        _foresee_dense(len(columns), self.n_labels + 1, 8)
         # Relative to the best, so that no row sums to 0.
         scores = np.exp(log_scores - log_scores[:, :1])
         scores /= scores.sum(axis=1, keepdims=True)
@@ -202,6 +206,14 @@ class ClassTarget:
         """Return scores by class; for two classes, second minus first."""
         scores = self.predict_proba(shortlist)
         return scores[:, 1] - scores[:, 0] if self.n_labels == 2 else scores
+
+
+def _foresee_dense(n_rows, n_labels, n_bytes):
+    foresee(
+        n_rows * n_labels * n_bytes,
+        f"A dense array of {n_rows} rows and {n_labels} labels",
+        "Predict fewer rows at a time, or use rank, which makes none.",
+    )
 
 
 def _one_always(columns, log_scores):

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -33,7 +34,7 @@ from skxmr import (
 )
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
-from skxmr.persistence import TRUSTED_TYPES
+from skxmr.persistence import TRUSTED_TYPES, save
 from skxmr.targets import IndicatorTarget
 from skxmr.weights import LinearWeights
 
@@ -306,6 +307,64 @@ def test_a_mapped_model_needs_the_memory_of_what_is_read(tmp_path):
     )
     assert asked.returncode == 0, asked.stderr
     assert int(asked.stdout) < 0.15 * model.nbytes_
+
+
+SERVE_A_MAPPED_MODEL = """
+import sys
+import numpy as np
+import skxmr, skxmr.classifier
+from scipy import sparse
+from skxmr.persistence import load
+
+model = load(sys.argv[1], mmap_mode="r")
+rows = sparse.random_array(
+    (300, model.n_features_in_), density=0.05, format="csr", dtype=np.float32,
+    rng=np.random.default_rng(0),
+)
+skxmr.rank(model.set_params(beam_width=None), rows, 3)
+print("served", flush=True)
+sys.stdin.readline()
+"""
+
+
+def memory_of_file(pid, path):
+    """Resident bytes of a mapped file: all, and this process's share of them."""
+    resident = share = 0
+    inside = False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, *rest = line.split()
+        if "-" in name:
+            inside = line.endswith(str(path))
+        elif inside and name in ("Rss:", "Pss:"):
+            resident += 1024 * int(rest[0]) * (name == "Rss:")
+            share += 1024 * int(rest[0]) * (name == "Pss:")
+    return resident, share
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_processes_share_the_memory_of_a_mapped_model(tmp_path):
+    path = tmp_path / "model"
+    model = make_big_model()
+    save(model, path)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SERVE_A_MAPPED_MODEL, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    try:
+        for process in processes:
+            assert process.stdout.readline() == b"served\n"
+        memory = [memory_of_file(process.pid, path) for process in processes]
+    finally:
+        for process in processes:
+            process.communicate(b"\n")
+    resident, shares = zip(*memory, strict=True)
+    assert min(resident) > 0.5 * model.nbytes_
+    # Together they have one copy of it, not three.
+    assert sum(shares) < 1.1 * max(resident)
 
 
 # Whom to trust

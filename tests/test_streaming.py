@@ -1,8 +1,8 @@
 """Data larger than memory: mapped from files, read and written a batch at a time."""
 
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,7 +93,7 @@ def test_what_does_not_go_together_is_refused_and_nothing_written(tmp_path):
     with pytest.raises(ValueError, match="There is no batch of data"):
         save_csr([], tmp_path)
     assert_same_csr(load_csr(tmp_path), X)
-    assert len(os.listdir(tmp_path)) == 4
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
@@ -165,18 +165,17 @@ def test_an_error_in_the_middle_leaves_earlier_rankings(fitted, tmp_path):
 def test_what_lies_beside_a_mapped_array_is_mapped_too(tmp_path):
     np.save(tmp_path / "array.npy", np.arange(10))
     mapped = np.load(tmp_path / "array.npy", mmap_mode="r")
-    for source, folder in ((mapped[2:5], "deleted"), (np.arange(3), "anon")):
+    for source, is_file in ((mapped[2:5], True), (np.arange(3), False)):
         array = empty_beside(source, (1000, 1000), np.float32)
         array[:] = 1
         assert array.sum() == 1e6
         if sys.platform == "linux":
-            with open("/proc/self/maps") as file:
-                (line,) = [
-                    line
-                    for line in file
-                    if _start(line) <= _address(array) < _end(line)
-                ]
-            assert (folder == "deleted") == line.strip().endswith("(deleted)")
+            (line,) = [
+                line
+                for line in Path("/proc/self/maps").read_text().splitlines()
+                if _start(line) <= _address(array) < _end(line)
+            ]
+            assert is_file == line.endswith("(deleted)")
 
 
 def _address(array):
@@ -256,7 +255,7 @@ def big_problem(rng, n_rows, n_labels=64, n_features=3000, n_entries=600):
 def test_fit_and_rank_copy_nothing_that_is_mapped(tmp_path):
     """Memory that no file backs, at its peak: far less than X; without maps, more."""
     rng = np.random.default_rng(0)
-    X, Y = big_problem(rng, 20_000)
+    X, Y = big_problem(rng, 10_000)
     save_csr(row_batches(X, 5_000), tmp_path / "X")
     save_csr([Y], tmp_path / "Y")
     save_csr([X[:200]], tmp_path / "small X")
@@ -272,7 +271,6 @@ def test_fit_and_rank_copy_nothing_that_is_mapped(tmp_path):
         )
         assert said.returncode == 0, said.stderr
         peaks[mmap_mode], models[mmap_mode] = map(int, said.stdout.split())
-    print("PEAKS", size, peaks)
     assert models["r"] == models["None"]
     assert peaks["None"] > 1.5 * size
     assert peaks["r"] < 0.5 * size

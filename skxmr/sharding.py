@@ -1,0 +1,550 @@
+"""A model cut at the first level of its tree into shards, each served apart.
+
+`split` cuts a fitted classifier into shards: the subtrees of some neighbouring nodes of
+the first level, with their weights. Each is saved and loaded for itself, on a machine
+of its own where one has no memory for all. `ShardedRanker` asks them all and gives the
+same labels and scores as the whole classifier, to the last bit.
+
+A beam search of the whole keeps the best nodes of each level *of all shards*. So
+shards that search by themselves, each with a beam of its own, follow other nodes than
+the whole does. `ShardedRanker` goes level by level instead: it hands each shard the
+nodes of the beam that lie in it; the shard scores their children and gives back the
+best, at most as many as the beam is wide; and the best of all shards are the next beam.
+That costs one exchange a level, so three to five a ranking.
+
+One exchange is enough with `TreeShard.search` and `merge`: every shard searches with a
+beam as wide as the whole's, and the best labels of all are kept. With
+``beam_width=None`` that is the same as the whole. With a beam it looks at more nodes
+than the whole does, mostly finds the same and sometimes better labels, but promises
+neither.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skxmr._compressed import Compressed
+from skxmr._cython._search import TRANSFORMS
+from skxmr._dense import DenseRows
+from skxmr._typing import MatrixLike, Ranking
+from skxmr._validation import check_is_fitted, check_k, validate_features
+from skxmr.classifier import XRLinearClassifier
+from skxmr.ensembles import average_trees
+from skxmr.layout import SearchLayout
+from skxmr.search import beam_search
+from skxmr.targets import scores_from_logs
+from skxmr.weights import LinearWeights
+
+__all__ = ["ShardedRanker", "TreeShard", "merge", "split"]
+
+# Rows that are searched for at a time: what is exchanged stays small.
+_ROWS_AT_ONCE = 4096
+
+
+def split(classifier: XRLinearClassifier, n_shards: int) -> list["TreeShard"]:
+    """Cut a classifier at the first level of its trees.
+
+    Parameters
+    ----------
+    classifier : XRLinearClassifier
+        Fitted. Its `beam_width`, `max_candidates` and `score_transform` are taken
+        over.
+    n_shards : int
+        At most the number of nodes of the first level. Shards have about equal
+        numbers of weights, as far as nodes allow.
+
+    Returns
+    -------
+    list of TreeShard
+        To be saved one by one, `skxmr.persistence.save`. Of an ensemble each shard
+        has a part of every tree.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer nodes than shards.
+    NotFittedError
+        If the classifier is not fitted.
+
+    See Also
+    --------
+    ShardedRanker : Asks them all.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from skxmr import KMeansTree, XRLinearClassifier
+    >>> from skxmr.sharding import ShardedRanker, split
+    >>> X, Y = make_multilabel_classification(n_classes=20, random_state=0)
+    >>> classifier = XRLinearClassifier(KMeansTree(4, 2), C=0.01, random_state=0)
+    >>> shards = split(classifier.fit(X, Y), n_shards=2)
+    >>> columns, scores = ShardedRanker(shards).rank(X, k=5)
+    >>> (columns == classifier.rank(X, k=5)[0]).all()
+    True
+    """
+    check_is_fitted(classifier)
+    if isinstance(n_shards, bool) or not isinstance(n_shards, Integral) or n_shards < 1:
+        raise ValueError(f"n_shards={n_shards!r} must be a positive integer.")
+    parts = [
+        _split_tree(tree, layout, n_shards)
+        for tree, layout in zip(classifier.trees_, classifier.layouts_, strict=True)
+    ]
+    description = _Description(
+        n_features=classifier.n_features_in_,
+        feature_names=getattr(classifier, "feature_names_in_", None),
+        n_labels=len(classifier.classes_),
+        level_sizes=[tree.level_sizes for tree in classifier.trees_],
+        beam_width=classifier.beam_width,
+        n_candidates=classifier._n_candidates(),
+        score_transform=classifier.score_transform,
+    )
+    return [
+        TreeShard(
+            description._asdict(),
+            [layout for layout, _ in of_trees],
+            [first_nodes for _, first_nodes in of_trees],
+        )
+        for of_trees in zip(*parts, strict=True)
+    ]
+
+
+class _Description(NamedTuple):
+    """What a ranker has to know of the whole."""
+
+    n_features: int
+    feature_names: np.ndarray | None
+    n_labels: int
+    level_sizes: list
+    beam_width: int | None
+    n_candidates: int
+    score_transform: str
+
+
+# Cutting
+# -------
+
+
+def _split_tree(tree, layout, n_shards):
+    """Cut one tree; give the layout of each shard and its first node in each level."""
+    levels = layout.to_levels()
+    cuts = _cuts(tree, levels, n_shards)
+    return [
+        _shard_of(tree, layout, levels, start, stop) for start, stop in pairwise(cuts)
+    ]
+
+
+def _cuts(tree, levels, n_shards):
+    """Cut the nodes of the first level so that all shards have about equal weights."""
+    n_nodes = tree.level_sizes[1]
+    if n_shards > n_nodes:
+        raise ValueError(
+            f"n_shards={n_shards} is more than the {n_nodes} nodes of the first level "
+            f"of the tree; expected {n_nodes} at most."
+        )
+    work = np.ones(n_nodes)
+    bounds = np.arange(n_nodes + 1)
+    for offsets, level in zip(tree.child_offsets[1:], levels[1:], strict=True):
+        first_weights = level.run_offsets[level.row_offsets[bounds]]
+        work += np.diff(first_weights)
+        bounds = offsets[bounds]
+    before = np.concatenate([[0], np.cumsum(work)])
+    wanted = before[-1] * np.arange(1, n_shards) / n_shards
+    cuts = [0]
+    for i, place in enumerate(np.searchsorted(before, wanted).tolist(), start=1):
+        # One node at least for each, those to come included.
+        cuts.append(min(max(place, cuts[-1] + 1), n_nodes - (n_shards - i)))
+    return [*cuts, n_nodes]
+
+
+def _shard_of(tree, layout, levels, start, stop):
+    """Lay out the subtrees of some nodes of the first level."""
+    bounds = [(0, 1), (start, stop)]
+    for offsets in tree.child_offsets[1:]:
+        bounds.append(tuple(offsets[list(bounds[-1])].tolist()))
+    part = _Part(
+        level_sizes=tuple(last - first for first, last in bounds),
+        child_offsets=[np.array([0, stop - start])]
+        + [
+            offsets[first : last + 1] - offsets[first]
+            for offsets, (first, last) in zip(
+                tree.child_offsets[1:], bounds[1:-1], strict=True
+            )
+        ],
+        labels=layout.labels[slice(*bounds[-1])],
+    )
+    weights = [_children_of_root(levels[0], start, stop)]
+    weights += [
+        _parents_of(level, *of_parents, *of_children)
+        for level, of_parents, of_children in zip(
+            levels[1:], bounds[1:-1], bounds[2:], strict=True
+        )
+    ]
+    shard = SearchLayout.from_levels(
+        part, weights, layout.n_features, weight_precision=layout.weight_precision
+    )
+    return shard, [first for first, _ in bounds]
+
+
+class _Part(NamedTuple):
+    """What a layout asks of a tree."""
+
+    level_sizes: tuple
+    child_offsets: list
+    labels: np.ndarray
+
+
+def _children_of_root(level, start, stop):
+    """Keep the weights of some of the root's children."""
+    kept = (level.children >= start) & (level.children < stop)
+    before = np.concatenate([[0], np.cumsum(kept)])
+    lengths = np.diff(before[level.run_offsets])
+    used = lengths > 0
+    return LinearWeights(
+        row_offsets=np.array([0, used.sum()]),
+        features=level.features[used],
+        run_offsets=np.concatenate([[0], np.cumsum(lengths[used])]),
+        children=(level.children[kept] - start).astype(np.int32),
+        weights=level.weights[kept],
+        intercepts=level.intercepts[start:stop],
+    )
+
+
+def _parents_of(level, first_parent, last_parent, first_child, last_child):
+    """Keep the weights of the children of some parents."""
+    row_offsets = level.row_offsets[first_parent : last_parent + 1]
+    rows = slice(row_offsets[0], row_offsets[-1])
+    run_offsets = level.run_offsets[row_offsets[0] : row_offsets[-1] + 1]
+    entries = slice(run_offsets[0], run_offsets[-1])
+    return LinearWeights(
+        row_offsets=row_offsets - row_offsets[0],
+        features=level.features[rows],
+        run_offsets=run_offsets - run_offsets[0],
+        children=level.children[entries],
+        weights=level.weights[entries],
+        intercepts=level.intercepts[first_child:last_child],
+    )
+
+
+# Searching
+# ---------
+
+
+class TreeShard:
+    """Some subtrees of a classifier's trees, with their weights: what one server holds.
+
+    `split` makes them. They pickle, and `skxmr.persistence.load` maps them.
+
+    Parameters
+    ----------
+    description : dict
+        What a ranker has to know of the whole.
+    layouts : list of SearchLayout
+        A root and the subtrees, for each tree; the labels are columns of the whole.
+    first_nodes : list of list of int
+        For each tree and level, the number in the whole of the shard's first node.
+    """
+
+    def __init__(self, description, layouts, first_nodes):
+        self.description = description
+        self.layouts = layouts
+        self.first_nodes = first_nodes
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.n_labels} labels, {self.nbytes} bytes)"
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels of the shard, in each tree."""
+        return self.layouts[0].n_labels
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes of the arrays that searches read."""
+        return sum(layout.nbytes for layout in self.layouts)
+
+    def describe(self) -> dict:
+        """Tell a ranker what it has to know: of the whole, and where this part is.
+
+        Returns
+        -------
+        dict
+        """
+        ranges = [
+            list(zip(firsts, np.add(firsts, layout.level_sizes).tolist(), strict=True))
+            for firsts, layout in zip(self.first_nodes, self.layouts, strict=True)
+        ]
+        return {**self.description, "ranges": ranges}
+
+    def expand(self, tree, level, X, nodes, node_scores, k):
+        """Find the best children of some nodes: one exchange of a search.
+
+        Parameters
+        ----------
+        tree, level : int
+            Which tree, and which of its levels the nodes are of, from 0, the root.
+        X : tuple of ndarray
+            The rows, as the offsets (int64), indices (int32) and values (float32) of
+            a CSR matrix.
+        nodes : ndarray of shape (n_rows, any), int64
+            For each row the nodes of the beam that lie in this shard, as the whole
+            numbers them, the best first; then -1.
+        node_scores : ndarray of the same shape, float64
+            Their log scores.
+        k : int
+            How many children to give back at most.
+
+        Returns
+        -------
+        children : ndarray of shape (n_rows, k), int64
+            The best, as the whole numbers them; at the last level columns of labels.
+            Then -1.
+        scores : ndarray of shape (n_rows, k), float64
+            Their log scores; then -inf.
+
+        Raises
+        ------
+        ValueError
+            If nodes are not this shard's.
+        """
+        layout, firsts = self.layouts[tree], self.first_nodes[tree]
+        k = max(1, min(k, layout.level_sizes[level + 1]))
+        children = np.empty((len(nodes), k), dtype=np.int64)
+        scores = np.empty((len(nodes), k), dtype=np.float64)
+        layout.searcher.expand(
+            *X,
+            level,
+            np.where(nodes < 0, -1, nodes - firsts[level]),
+            node_scores,
+            TRANSFORMS[self.description["score_transform"]],
+            children,
+            scores,
+        )
+        if level + 1 < layout.n_levels:
+            children[children >= 0] += firsts[level + 1]
+        return children, scores
+
+    def search(self, X, k: int = 10):
+        """Search this shard alone, with a beam as wide as the whole's.
+
+        Parameters
+        ----------
+        X : tuple of ndarray
+            As in `expand`.
+        k : int, default=10
+
+        Returns
+        -------
+        columns : ndarray of shape (n_rows, k), int64
+        log_scores : ndarray of shape (n_rows, k), float64
+            To be put together by `merge`.
+        """
+        check_k(k, "TreeShard.search")
+        described = _described(self.description)
+        wanted = k if len(self.layouts) == 1 else max(k, described.n_candidates)
+        found = [
+            beam_search(
+                Compressed(*X, described.n_features),
+                layout,
+                k=wanted,
+                beam_width=described.beam_width,
+                score_transform=described.score_transform,
+            )
+            for layout in self.layouts
+        ]
+        columns, log_scores = zip(*found, strict=True)
+        return average_trees(columns, log_scores, k)
+
+
+def _described(description):
+    return _Description(*(description[name] for name in _Description._fields))
+
+
+def merge(found: Iterable[tuple], k: int = 10) -> Ranking:
+    """Put together what shards have found, each searched alone.
+
+    Parameters
+    ----------
+    found : iterable of (columns, log_scores)
+        As `TreeShard.search` returns them, of all shards, for the same rows. No label
+        is in two of them.
+    k : int, default=10
+
+    Returns
+    -------
+    columns : ndarray of shape (n_rows, k), int64
+        The best labels, of equal ones the smaller column; -1 where there are fewer.
+    scores : ndarray of shape (n_rows, k), float32
+        As `XRLinearClassifier.rank` returns them.
+
+    Notes
+    -----
+    The same as the whole's if ``beam_width=None``, or if the beam is so wide that no
+    node is left out. Otherwise see `ShardedRanker`. Of an ensemble, a label is in
+    another shard for every tree: there only `ShardedRanker` is right.
+    """
+    check_k(k, "merge")
+    columns, log_scores = _best(*map(np.hstack, zip(*found, strict=True)), k)
+    return columns, scores_from_logs(columns, log_scores)
+
+
+def _best(nodes, scores, k):
+    """Keep the best k of each row, of equal ones the smaller number; -1 after them."""
+    order = np.lexsort((nodes, -scores), axis=1)[:, :k]
+    best = np.take_along_axis(nodes, order, axis=1)
+    best_scores = np.take_along_axis(scores, order, axis=1)
+    missing = k - best.shape[1]
+    if missing > 0:
+        best = np.pad(best, ((0, 0), (0, missing)), constant_values=-1)
+        best_scores = np.pad(
+            best_scores, ((0, 0), (0, missing)), constant_values=-np.inf
+        )
+    return best, best_scores
+
+
+class ShardedRanker(BaseEstimator):
+    """Ranks the labels of all shards of a classifier as the classifier itself does.
+
+    Parameters
+    ----------
+    shards : sequence
+        All shards of one classifier, in order: `TreeShard`, or whatever has its
+        methods ``describe`` and ``expand``, such as the proxies of a
+        `multiprocessing.managers.BaseManager` in another process or on another
+        machine. All are asked at the same time, from threads.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features.
+    n_labels_ : int
+        Number of labels.
+
+    See Also
+    --------
+    split : Makes the shards.
+
+    Notes
+    -----
+    For each level and tree, a shard is sent the rows and at most ``beam_width`` nodes
+    of each row with their scores, and sends at most as many back, 16 bytes each.
+
+    Examples
+    --------
+    A server of one shard, in a process of its own::
+
+        from multiprocessing.managers import BaseManager
+        from skxmr.persistence import load
+
+        shard = load("shard-0", mmap_mode="r")
+        BaseManager.register("shard", lambda: shard)
+        manager = BaseManager(("0.0.0.0", 5000), authkey=secret)
+        manager.get_server().serve_forever()
+
+    And who asks it::
+
+        BaseManager.register("shard")
+        manager = BaseManager(("first.server", 5000), authkey=secret)
+        manager.connect()
+        ranker = ShardedRanker([manager.shard(), ...])
+    """
+
+    def __init__(self, shards: Sequence[Any]):
+        self.shards = shards
+        described = [shard.describe() for shard in shards]
+        if not described:
+            raise ValueError("shards is empty; expected all shards of a classifier.")
+        self._ranges = [one["ranges"] for one in described]
+        self._whole = _described(described[0])
+        _check_complete(self._whole, self._ranges)
+        self.n_features_in_ = self._whole.n_features
+        self.n_labels_ = self._whole.n_labels
+        if self._whole.feature_names is not None:
+            self.feature_names_in_ = self._whole.feature_names
+
+    def rank(self, X: MatrixLike, k: int = 10) -> Ranking:
+        """Find the best k labels of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        k : int, default=10
+            How many labels to find for each row.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, k), int64
+        scores : ndarray of shape (n_samples, k), float32
+            As `XRLinearClassifier.rank` of the whole returns them.
+        """
+        check_k(k, "ShardedRanker.rank")
+        X = validate_features(self, X)
+        if isinstance(X, DenseRows):
+            X = X.to_compressed()
+        n_trees = len(self._whole.level_sizes)
+        wanted = k if n_trees == 1 else max(k, self._whole.n_candidates)
+        parts = [(np.empty((0, k), np.int64), np.empty((0, k), np.float64))]
+        with ThreadPoolExecutor(len(self.shards)) as pool:
+            for start in range(0, X.n_vectors, _ROWS_AT_ONCE):
+                rows = X.between(start, min(start + _ROWS_AT_ONCE, X.n_vectors))
+                found = [
+                    self._search(pool, tree, rows[:3], wanted)
+                    for tree in range(n_trees)
+                ]
+                parts.append(average_trees(*zip(*found, strict=True), k))
+        columns, log_scores = map(np.concatenate, zip(*parts, strict=True))
+        return columns, scores_from_logs(columns, log_scores)
+
+    def _search(self, pool, tree, X, k):
+        """Walk one tree, level by level, with a beam over all shards."""
+        n_rows = len(X[0]) - 1
+        sizes = self._whole.level_sizes[tree]
+        nodes = np.zeros((n_rows, 1), dtype=np.int64)
+        scores = np.zeros((n_rows, 1), dtype=np.float64)
+        width = self._whole.beam_width or max(sizes)
+        for level in range(len(sizes) - 1):
+            k_of_level = k if level == len(sizes) - 2 else min(width, sizes[level + 1])
+            asked = [
+                pool.submit(
+                    shard.expand,
+                    tree,
+                    level,
+                    X,
+                    *_within(nodes, scores, *ranges[tree][level]),
+                    k_of_level,
+                )
+                for shard, ranges in zip(self.shards, self._ranges, strict=True)
+            ]
+            found = [one.result() for one in asked]
+            nodes, scores = _best(*map(np.hstack, zip(*found, strict=True)), k_of_level)
+        return nodes, scores
+
+
+def _within(nodes, scores, start, stop):
+    """Keep the nodes of a range, in their order, then -1."""
+    inside = (nodes >= start) & (nodes < stop)
+    width = max(1, int(inside.sum(axis=1).max(initial=0)))
+    order = np.argsort(~inside, axis=1, kind="stable")[:, :width]
+    kept = np.take_along_axis(inside, order, axis=1)
+    return (
+        np.where(kept, np.take_along_axis(nodes, order, axis=1), -1),
+        np.where(kept, np.take_along_axis(scores, order, axis=1), -np.inf),
+    )
+
+
+def _check_complete(whole, ranges):
+    """Refuse shards that are not all of one classifier, in order."""
+    for tree, sizes in enumerate(whole.level_sizes):
+        last_level = [of_shard[tree][-1] for of_shard in ranges]
+        starts = [start for start, _ in last_level]
+        stops = [stop for _, stop in last_level]
+        if starts != [0, *stops[:-1]] or stops[-1] != sizes[-1]:
+            raise ValueError(
+                f"shards must be all shards of one classifier, in order; got the "
+                f"labels {last_level} of {sizes[-1]} of tree {tree}."
+            )

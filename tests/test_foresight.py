@@ -1,0 +1,160 @@
+"""What cannot fit in memory is told before the work, not after."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from skxmr import XRLinearClassifier, foresight
+from skxmr._compressed import Compressed
+from skxmr._dense import DenseRows
+from skxmr.foresight import foresee, memory_limits, training_memory
+
+
+@pytest.fixture
+def limits(monkeypatch):
+    said = {"most": 1e6, "free": 1e5}
+    monkeypatch.setattr(
+        foresight, "memory_limits", lambda: (said["most"], said["free"])
+    )
+    return said
+
+
+def test_what_fits_is_fine(limits):
+    foresee(100_000, "This", "Do less.")
+
+
+def test_what_may_not_fit_is_warned_of(limits):
+    text = r"^This needs 200\.0 kB of memory at least; 100\.0 kB are free\. Do less\.$"
+    with pytest.warns(UserWarning, match=text):
+        foresee(200_000, "This", "Do less.")
+
+
+def test_what_cannot_fit_is_refused(limits):
+    text = r"^This needs 3\.0 TB of memory at least; there are 1\.0 MB\. Do less\.$"
+    with pytest.raises(MemoryError, match=text):
+        foresee(3 * 10**12, "This", "Do less.")
+
+
+def make_data(n_rows=500):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array(
+        (n_rows, 50), density=0.2, format="csr", dtype=np.float32, rng=rng
+    )
+    return X, sparse.csr_array(
+        (np.ones(n_rows), (np.arange(n_rows), np.arange(n_rows) % 7))
+    )
+
+
+def test_training_is_foreseen_and_changes_nothing(limits):
+    X, Y = make_data()
+    classifier = XRLinearClassifier(random_state=0)
+    with pytest.warns(UserWarning, match="Training on 500 rows with 500 labels needs"):
+        classifier.fit(X, Y)
+    trees = classifier.trees_
+    limits["most"] = 1e4
+    with pytest.raises(MemoryError, match=r"load_csr"):
+        classifier.fit(X, Y)
+    assert classifier.trees_ is trees
+
+
+def test_dense_results_are_foreseen(limits):
+    X, Y = make_data()
+    names = [f"class {i}" for i in np.arange(500) % 7]
+    limits["free"] = 1e6
+    of_classes = XRLinearClassifier(random_state=0).fit(X, names)
+    dense = XRLinearClassifier(random_state=0).fit(X, Y.toarray())
+    limits["most"] = 7 * 500 * 4 - 1
+    for classifier in (of_classes, dense):
+        with pytest.raises(MemoryError, match=r"500 rows and .* use rank, which makes"):
+            classifier.predict_proba(X)
+        classifier.rank(X, 3)
+        assert classifier.predict_proba(X[:50]).shape == (50, 7)
+
+
+def test_limits_of_this_machine():
+    most, free = memory_limits()
+    assert 1e8 < free <= most
+
+
+def test_the_limit_of_a_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(foresight, "_CGROUP", tmp_path)
+    without = memory_limits()
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory_limits()[0] == without[0]
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("600000\n")
+    assert memory_limits() == (1_000_000, 400_000)
+    (tmp_path / "memory.swap.max").write_text("500\n")
+    (tmp_path / "memory.stat").write_text("inactive_file 200\nactive_file 30\n")
+    assert memory_limits() == (1_000_500, 400_230)
+
+
+MEASURE = """
+import sys, threading, time
+import numpy as np
+from scipy import sparse
+import skxmr
+from skxmr import XRLinearClassifier
+from skxmr._compressed import Compressed
+from skxmr.foresight import training_memory
+
+def anonymous():
+    with open("/proc/self/status") as file:
+        return 1024 * next(int(l.split()[1]) for l in file if l.startswith("RssAnon"))
+
+def watch():
+    while not done:
+        peak[0] = max(peak[0], anonymous())
+        time.sleep(0.001)
+
+rng = np.random.default_rng(0)
+n_rows, n_entries, n_labels = 60_000, int(sys.argv[1]), 2_000
+columns = np.sort(rng.integers(0, 5_000, (n_rows, n_entries), dtype=np.int32))
+X = sparse.csr_array(
+    (
+        rng.random(columns.size, dtype=np.float32), columns.ravel(),
+        np.arange(n_rows + 1, dtype=np.int32) * n_entries,
+    ), shape=(n_rows, 5_000),
+)
+X.sum_duplicates()
+labels = rng.integers(0, n_labels, n_rows)
+Y = sparse.csr_array((np.ones(n_rows), (np.arange(n_rows), labels)))
+classifier = XRLinearClassifier(random_state=0, C=0.001, threshold=0.3)
+classifier.fit(X[:100], Y[:100])
+before = anonymous()
+done, peak = [], [before]
+watcher = threading.Thread(target=watch)
+watcher.start()
+classifier.fit(X, Y)
+done.append(1)
+watcher.join()
+print(training_memory(Compressed.from_sparse(X), Y), peak[0] - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("n_entries", [4, 60])
+def test_no_more_is_foreseen_than_is_needed(n_entries):
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(n_entries)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    foreseen, needed = map(int, done.stdout.split())
+    assert 0.3 * needed < foreseen < needed
+
+
+def test_dense_and_mapped_rows_are_not_copied(tmp_path):
+    X, Y = make_data()
+    rows = Compressed.from_sparse(X)
+    np.save(tmp_path / "values.npy", rows.values)
+    mapped = rows._replace(values=np.load(tmp_path / "values.npy", mmap_mode="r"))
+    dense = DenseRows(X.toarray())
+    alone = training_memory(mapped, Y)
+    assert training_memory(dense, Y) == alone
+    assert training_memory(rows, Y) == alone + 8 * X.nnz
