@@ -86,7 +86,8 @@ class Measured(SphinxDirective):
             f"{figures['machine']}; in brackets, how many times as long it takes as "
             "skxmr."
         )
-        return self.parse_text_to_nodes("\n".join([*table(figures["problems"]), "", source]))
+        lines = [*table(figures["problems"]), "", source]
+        return self.parse_text_to_nodes("\n".join(lines))
 
 
 class SearchPicture(SphinxDirective):
