@@ -92,7 +92,8 @@ def test_displays_link_to_the_page(name):
     estimator = resolve(name)
     parameters = inspect.signature(estimator).parameters.values()
     needed = [one.name for one in parameters if one.default is one.empty]
-    estimator = estimator(*([] for _ in needed))
+    # What it is made of does not matter to the link.
+    estimator = object.__new__(estimator) if needed else estimator()
     link = f"https://skxmr.readthedocs.io/en/stable/api/generated/{name}.html"
     assert estimator._get_doc_link() == link
     if not needed:
