@@ -27,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "figures",
     "mathml",
+    "picture",
     "plain_or_link",
 ]
 templates_path = ["_templates"]
@@ -77,6 +78,7 @@ sphinx_gallery_conf = {
     "doc_module": ("skxmr",),
     "reference_url": {"skxmr": None},
     "backreferences_dir": "api/backreferences",
+    "default_thumb_file": str(build_folder / "pictures" / "search.png"),
     "write_computation_times": False,
     "show_signature": False,
     "download_all_examples": False,

@@ -1,5 +1,6 @@
 """Draws a label tree for humans: as text, or with matplotlib."""
 
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,12 @@ import numpy as np
 N_SAMPLE_LABELS = 3
 # Longest name in a picture, in characters.
 MAX_NAME_LENGTH = 40
+# Longest common beginning of the names of a group, in characters.
+MAX_STEM_LENGTH = 20
+
+# Between the two ends of a grey scale: seen on light and on dark paper.
+LINE_COLOR = "0.55"
+GROUP_BOX = {"facecolor": "#e8eef7", "edgecolor": "#8aa4cc", "boxstyle": "round"}
 
 
 class Line(NamedTuple):
@@ -18,6 +25,7 @@ class Line(NamedTuple):
     parent: int  # the line of the parent, -1 for the root
     is_last: bool  # of its siblings
     is_leaf: bool  # of the drawing
+    node: "_Node | None"  # None for a count of those left out
 
 
 class _Node(NamedTuple):
@@ -64,7 +72,9 @@ def plot(tree, ax, label_names, max_depth, max_children):
         if line.parent >= 0
         for above in [lines[line.parent]]
     ]
-    ax.add_collection(LineCollection(elbows, colors="0.7", linewidths=1.0, zorder=1))
+    ax.add_collection(
+        LineCollection(elbows, colors=LINE_COLOR, linewidths=1.0, zorder=1)
+    )
     for line, height in zip(lines, y, strict=True):
         _write(ax, line, height)
     ax.set_xlim(-0.1, depth + 0.9)
@@ -79,20 +89,22 @@ def _write(ax, line, height):
     text = line.text
     if len(text) > MAX_NAME_LENGTH:
         text = text[: MAX_NAME_LENGTH - 1] + "…"
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-    if not line.is_leaf:
-        box = {"facecolor": "#e8eef7", "edgecolor": "#8aa4cc", "boxstyle": "round"}
-    ax.text(
-        line.depth,
-        height,
+    written = ax.annotate(
         text,
+        (line.depth, height),
+        xytext=(3 if line.is_leaf else 0, 0),
+        textcoords="offset points",
         ha="left" if line.is_leaf else "center",
         va="center",
         fontsize=8,
-        bbox=box,
-        clip_on=False,
+        annotation_clip=False,
         parse_math=False,  # a name may hold dollar signs
     )
+    if not line.is_leaf:
+        # Its own paper, whatever the style's is.
+        written.set(bbox=GROUP_BOX, color="black")
+    if line.node is not None:
+        written.set_gid(f"node-{line.node.level}-{line.node.number}")
 
 
 def _heights(lines):
@@ -126,14 +138,16 @@ def _lines(tree, label_names, max_depth, max_children):
     while stack:
         node, depth, parent, is_last, n_left_out = stack.pop()
         if node is None:
-            lines.append(Line(f"… {n_left_out:,} more", depth, parent, True, True))
+            lines.append(
+                Line(f"… {n_left_out:,} more", depth, parent, True, True, None)
+            )
             continue
         is_cut = depth == max_depth
         is_leaf = is_cut or node.level == tree.depth
         text = describe(node, is_root=parent < 0, is_cut=is_cut)
         if not is_leaf:
             stack.extend(_children(tree, node, max_children, depth + 1, len(lines)))
-        lines.append(Line(text, depth, parent, is_last, is_leaf))
+        lines.append(Line(text, depth, parent, is_last, is_leaf, node))
     return lines
 
 
@@ -188,6 +202,8 @@ def _describer(tree, label_names):
         first, stop = ranges[node.level][node.number : node.number + 2].tolist()
         n_labels = stop - first
         title = "root" if is_root else str(node.number)
+        if label_names is not None and not is_root:
+            title += _stem([name(leaf) for leaf in range(first, stop)])
         text = f"{title} ({n_labels:,} label{'s' if n_labels > 1 else ''})"
         if is_cut or node.level == tree.depth:
             samples = [name(leaf) for leaf in range(first, stop)[:N_SAMPLE_LABELS]]
@@ -196,6 +212,15 @@ def _describer(tree, label_names):
         return text
 
     return describe
+
+
+def _stem(names):
+    """Give what a group's names begin with, as its title shows it."""
+    # What the first and the last share, all share.
+    pairs = zip(min(names), max(names), strict=False)
+    shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    stem = "".join(shared[:MAX_STEM_LENGTH])
+    return f" {stem}…" if stem else ""
 
 
 def _check_limit(limit, lowest, name):

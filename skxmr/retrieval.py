@@ -334,6 +334,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
             found.
         scores : ndarray of shape (n_samples, k), float32
             Between 0 and 1; 0 where fewer are found.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `texts` is a single string, or `k` is not positive.
+        TypeError
+            If one of the texts is no string.
         """
         check_k(k, "TextRetriever.search_batch")
         X = self._transform(texts)
@@ -404,6 +413,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is no string.
         """
         X = self._transform(texts)
         return self.classifier_.predict(X)
@@ -420,6 +438,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict_proba` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is no string.
         """
         X = self._transform(texts)
         return self.classifier_.predict_proba(X)
@@ -436,6 +463,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.decision_function` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is no string.
         """
         X = self._transform(texts)
         return self.classifier_.decision_function(X)

@@ -106,13 +106,13 @@ class TrieTreeHybrid(Documented, BaseEstimator):
     >>> indexer = TrieTreeHybrid(trie_depth=2).fit(label_names=names)
     >>> print(indexer.tree_.to_text(names))
     root (6 labels)
-    ├── 0 (4 labels)
+    ├── 0 a… (4 labels)
     │   ├── a
-    │   └── 1 (3 labels)
+    │   └── 1 ab… (3 labels)
     │       ├── ab
     │       ├── abc
     │       └── abd
-    └── 2 (2 labels)
+    └── 2 bcd… (2 labels)
         ├── bcde
         └── bcdf
     """

@@ -55,7 +55,7 @@ def run_blocks(path):
             printed = output.getvalue()
         elif language == "pycon":
             test = doctest.DocTestParser().get_doctest(code, names, path.stem, None, 0)
-            result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test)
-            assert result.failed == 0, path
+            runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+            assert runner.run(test, clear_globs=False).failed == 0, path
             names.update(test.globs)
     return names

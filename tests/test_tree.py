@@ -438,7 +438,7 @@ def test_plot(tree):
     import matplotlib.pyplot as plt
 
     ax = tree.plot(label_names=["$ant", "bee", "cat" * 20, "dog"])
-    texts = {text.get_text(): text.get_position() for text in ax.texts}
+    texts = {text.get_text(): text.xy for text in ax.texts}
     cut = ("cat" * 20)[:39] + "…"
     # The chain above "cat" and "bee" is one group; "ant" and "dog" are another.
     assert set(texts) == {
@@ -447,9 +447,23 @@ def test_plot(tree):
     assert [texts[name][1] for name in ("dog", "$ant", cut, "bee")] == [0, 1, 2, 3]
     assert texts["0 (2 labels)"][1] == 0.5
     assert texts["root (4 labels)"] == (0, 1.5)
+    gids = {text.get_text(): text.get_gid() for text in ax.texts}
+    assert gids["root (4 labels)"] == "node-0-0"
+    leaves = tree.labels.tolist()
+    assert gids["$ant"] == f"node-{tree.depth}-{leaves.index(0)}"
     ax.figure.canvas.draw()
     assert tree.plot(ax=ax) is ax
     plt.close(ax.figure)
+
+
+def test_a_group_shows_what_its_names_begin_with():
+    tree = LabelTree.from_parents([-1, 0, 0, 1, 1, 2, 2])
+    names = ["steam engines", "steam ships", "cats", "dogs"]
+    lines = tree.to_text(names).splitlines()
+    assert [lines[1], lines[4]] == ["├── 0 steam … (2 labels)", "└── 1 (2 labels)"]
+    long = ["x" * 30 + "a", "x" * 30 + "b", "cats", "dogs"]
+    assert tree.to_text(long).splitlines()[1] == f"├── 0 {'x' * 20}… (2 labels)"
+    assert "…" not in tree.to_text()
 
 
 def test_plot_says_how_to_get_matplotlib(tree, monkeypatch):

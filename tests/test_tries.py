@@ -111,16 +111,16 @@ def test_the_strings_by_hand():
     tree = fit(STRINGS, trie_depth=None)
     assert tree.to_text(STRINGS).splitlines() == [
         "root (8 labels)",
-        "├── 0 (6 labels)",
+        "├── 0 a… (6 labels)",
         "│   ├── a",
-        "│   └── 1 (5 labels)",
+        "│   └── 1 ab… (5 labels)",
         "│       ├── ab",
         "│       ├── abc",
         "│       ├── abd",
-        "│       └── 4 (2 labels)",
+        "│       └── 4 abfg… (2 labels)",
         "│           ├── abfgh",
         "│           └── abfgi",
-        "└── 1 (2 labels)",
+        "└── 1 bcd… (2 labels)",
         "    ├── bcde",
         "    └── bcdf",
     ]

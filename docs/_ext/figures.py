@@ -30,32 +30,36 @@ MEASURES = {
 
 
 def significant(number):
-    """Write a number with two or three digits that count, never as a power of ten."""
-    if number >= 100:
+    """Write a positive number with two or three digits that count."""
+    if number >= 10:
         return f"{number:,.0f}"
-    return f"{number:.1f}" if number >= 10 else f"{number:.2g}"
+    return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
 def cell(measure, value, own):
     """Write a measure of one system, and how it stands to ours."""
     if value is None:
-        return "-"
+        return "\N{EM DASH}"
     _, unit, scale = MEASURES[measure]
+    if unit == "%":
+        return f"{value:.1f} %"
     text = f"{significant(value * scale)} {unit}"
-    if own is None or unit == "%":
+    if own is None:
         return text
     return f"{text} (**{significant(value / own)}\N{MULTIPLICATION SIGN}**)"
 
 
-def table(figures):
+def table(problems):
     """Write the lines of a table: a row a problem and measure, a column a system."""
+    measured = {system for by_system in problems.values() for system in by_system}
+    systems = [system for system in SYSTEMS if system in measured]
     lines = [".. list-table::", "   :header-rows: 1", "   :class: measured", ""]
-    lines += row(["", *SYSTEMS.values()])
-    for problem, by_system in figures["problems"].items():
+    lines += row(["", *(SYSTEMS[system] for system in systems)])
+    for problem, by_system in problems.items():
         for measure, (title, _, _) in MEASURES.items():
             own = by_system["skxmr"].get(measure)
             cells = [f"``{problem}``: {title}"]
-            for system in SYSTEMS:
+            for system in systems:
                 value = by_system.get(system, {}).get(measure)
                 cells.append(cell(measure, value, None if system == "skxmr" else own))
             lines += row(cells)
@@ -82,7 +86,8 @@ class Measured(SphinxDirective):
             f"{figures['machine']}; in brackets, how many times as long it takes as "
             "skxmr."
         )
-        return self.parse_text_to_nodes("\n".join([*table(figures), "", source]))
+        lines = [*table(figures["problems"]), "", source]
+        return self.parse_text_to_nodes("\n".join(lines))
 
 
 class SearchPicture(SphinxDirective):
@@ -112,5 +117,6 @@ def setup(app):
     """Register the directives; draw before any page is read."""
     app.add_directive("measured", Measured)
     app.add_directive("search-picture", SearchPicture)
-    app.connect("builder-inited", _draw)
+    # Before the gallery, which takes it where an example has no picture of its own.
+    app.connect("builder-inited", _draw, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,8 @@ def _visit_inline(translator, node):
 
 def _visit_display(translator, node):
     translator.body.append(translator.starttag(node, "div", CLASS="math"))
+    if node["number"]:
+        translator.body.append(f'<span class="eqno">({node["number"]})</span>')
     translator.body.append(convert(node.astext(), display="block"))
     translator.body.append("</div>\n")
     raise nodes.SkipNode

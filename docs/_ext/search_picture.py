@@ -176,7 +176,7 @@ def _write_headings(axes, found, colors):
 
 
 def write(folder: Path) -> None:
-    """Write the picture for light and for dark pages."""
+    """Write the picture for light and for dark pages, and as a thumbnail."""
     found = search()
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"svg.fonttype": "path", "svg.hashsalt": "skxmr"}
@@ -186,6 +186,7 @@ def write(folder: Path) -> None:
             metadata = {"Date": None}
             target = folder / f"search-{theme}.svg"
             figure.savefig(target, transparent=True, metadata=metadata)
+    draw(found, "light").savefig(folder / "search.png", dpi=100)
 
 
 if __name__ == "__main__":
