@@ -149,6 +149,12 @@ const ground = element => {
   return layers.reverse().reduce((below, above) => over(above, below),
     [255, 255, 255, 1]);
 };
+const opacity = element => {
+  let product = 1;
+  for (let at = element; at; at = at.parentElement)
+    product *= Number(getComputedStyle(at).opacity);
+  return product;
+};
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walker.nextNode()) {
   const text = walker.currentNode.textContent.trim();
@@ -159,7 +165,8 @@ while (walker.nextNode()) {
   const box = element.getBoundingClientRect();
   if (box.width < 2 || box.height < 2) continue;
   const below = ground(element);
-  const above = over(parse(getComputedStyle(element).color), below);
+  const [r, g, b, alpha] = parse(getComputedStyle(element).color);
+  const above = over([r, g, b, alpha * opacity(element)], below);
   const [light, dark] = [luminance(above), luminance(below)].sort((a, b) => b - a);
   const ratio = (light + 0.05) / (dark + 0.05);
   const size = parseFloat(getComputedStyle(element).fontSize);
