@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import estimator_html_repr
 
 import skxmr
+from skxmr._documentation import SITE
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -98,6 +99,11 @@ def test_displays_link_to_the_page(name):
     assert estimator._get_doc_link() == link
     if not needed:
         assert f'href="{link}"' in estimator_html_repr(clone(estimator))
+
+
+def test_the_package_names_the_same_site():
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert re.findall(r'^Documentation = "(.*)"$', text, re.MULTILINE) == [SITE]
 
 
 def test_other_peoples_estimators_do_not_link_here():

@@ -138,16 +138,21 @@ const luminance = color => {
   });
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
+const grounds = new Map([[null, [255, 255, 255, 1]]]);
 const ground = element => {
-  const layers = [];
-  for (let at = element; at; at = at.parentElement) {
-    const style = getComputedStyle(at);
-    const color = parse(style.backgroundColor);
-    layers.push(color);
-    if (color[3] === 1) break;
+  if (!grounds.has(element)) {
+    const color = parse(getComputedStyle(element).backgroundColor);
+    grounds.set(element, over(color, ground(element.parentElement)));
   }
-  return layers.reverse().reduce((below, above) => over(above, below),
-    [255, 255, 255, 1]);
+  return grounds.get(element);
+};
+const opacities = new Map([[null, 1]]);
+const opacity = element => {
+  if (!opacities.has(element)) {
+    const own = Number(getComputedStyle(element).opacity);
+    opacities.set(element, own * opacity(element.parentElement));
+  }
+  return opacities.get(element);
 };
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walker.nextNode()) {
@@ -159,7 +164,8 @@ while (walker.nextNode()) {
   const box = element.getBoundingClientRect();
   if (box.width < 2 || box.height < 2) continue;
   const below = ground(element);
-  const above = over(parse(getComputedStyle(element).color), below);
+  const [r, g, b, alpha] = parse(getComputedStyle(element).color);
+  const above = over([r, g, b, alpha * opacity(element)], below);
   const [light, dark] = [luminance(above), luminance(below)].sort((a, b) => b - a);
   const ratio = (light + 0.05) / (dark + 0.05);
   const size = parseFloat(getComputedStyle(element).fontSize);
@@ -218,3 +224,31 @@ def test_a_page_can_be_read_at_a_desk_and_on_a_phone(browser, page, theme):
         assert needed <= there == width
         if page not in SPECIAL:
             assert browser.execute_script(CONTRAST) == []
+
+
+@needs_browser
+def test_faint_text_is_found(browser, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(
+        '<!DOCTYPE html><body style="background: white"><p style="color: #767676">plain'
+        '<p style="color: #999">faint<p style="color: black; opacity: 0.4">thin'
+        '<div style="background: #222"><p style="color: #444">dark</div>'
+        '<p style="display: none; color: white">hidden',
+        "utf-8",
+    )
+    browser.get(page.as_uri())
+    assert [text for text, *_ in browser.execute_script(CONTRAST)] == [
+        "faint",
+        "thin",
+        "dark",
+    ]
+
+
+def test_lost_links_are_found(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "SITE", tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "other.html").write_text('<p id="here">', "utf-8")
+    kept = ["folder/other.html", "folder/other.html#here", "https://example.org/", ""]
+    lost = ["no.html", "folder/other.html#there", "picture.png"]
+    (tmp_path / "page.html").write_text("<p>", "utf-8")
+    assert missing("page.html", kept + lost) == lost
