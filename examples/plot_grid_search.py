@@ -23,7 +23,7 @@ from skxmr.metrics import recall_at_k_scorer
 # Titles of books, and their subjects. `GridSearchCV` takes a sparse target, with
 # `KFold`.
 titles, subjects = load_subjects(return_X_y=True)
-titles, subjects = titles[:12_000], subjects[:12_000]
+titles, subjects = titles[:10_000], subjects[:10_000]
 
 # %%
 # To count trainings, a tree that counts how often it is grown: each training grows one.
@@ -71,8 +71,8 @@ print(f"{n_fits} fits, {CountedTree.grown} trainings, {seconds:.1f} s")
 print(search.best_params_)
 
 # %%
-# The heat map of the grid: a beam of ten or more is as good as any, and half of the
-# weights may go.
+# The heat map of the grid: a beam of twenty is as good as one of fifty, and a threshold
+# of 0.2 loses nothing.
 scores = search.cv_results_["mean_test_score"].reshape(len(widths), len(thresholds))
 figure, axes = plt.subplots(figsize=(6.5, 4.4), layout="constrained")
 image = axes.imshow(scores, cmap="cividis", aspect="auto", origin="lower")

@@ -36,23 +36,26 @@ for text in ("Sankt Peterburg", "Barselona", "Нью-Йорк", "Florenz", "Λο
     print(f"{text:16} {name}, {train.country[column]}  (score {score:.2f})")
 
 # %%
-# All places together draw a map of the world. On it, what is found for some misspelt
-# names: the larger a dot, the higher its score beside the best one's. A name that means
-# several places finds several.
+# All places together draw a map of the world. On it, the best three for some misspelt
+# names. The larger a dot, the higher its score: names that mean several places find
+# them all.
 queries = ["Córdova", "Hyderabaad", "Valensia", "Birmingam"]
-orange, blue = "#d55e00", "#0072b2"
-figure, grid = plt.subplots(2, 2, figsize=(9, 5), layout="constrained")
+colors = ["#d55e00", "#0072b2", "#009e73"]
+figure, grid = plt.subplots(2, 2, figsize=(9, 4.7), layout="constrained")
 for axes, query in zip(grid.flat, queries, strict=True):
     axes.scatter(train.longitude, train.latitude, s=0.3, color="#aaaaaa")
-    found = retriever.search(query, k=4)
+    found = retriever.search(query, k=3)
     best_score = found[0][2]
-    for place, (column, name, score) in enumerate(found):
-        spot = train.longitude[column], train.latitude[column]
-        color = blue if place else orange
-        axes.scatter(*spot, s=10 + 150 * score / best_score, color=color, alpha=0.7)
-        if score > best_score / 10:
-            label = f"{name}, {train.country[column]}"
-            axes.annotate(label, spot, (6, 6), textcoords="offset points", fontsize=9)
+    for rank, (column, name, score) in enumerate(found):
+        axes.scatter(
+            train.longitude[column],
+            train.latitude[column],
+            s=15 + 150 * score / best_score,
+            color=colors[rank],
+            alpha=0.7,
+        )
+        text = f"{rank + 1}. {name}, {train.country[column]}"
+        axes.text(-175, -18 - 15 * rank, text, color=colors[rank], fontsize=9)
     axes.set_title(f"“{query}”", fontsize=11)
     axes.set_xlim(-180, 180)
     axes.set_ylim(-60, 80)

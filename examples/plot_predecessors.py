@@ -42,17 +42,12 @@ lexical = make_pipeline(WordNgramTfidf(), NeighborRanker(n_neighbors=10))
 class TwoTowers:
     """Vectors of titles, learnt to be near those of their subjects."""
 
-    def __init__(self, size=200, random_state=0):
+    def __init__(self, size=128, n_epochs=5, random_state=0):
+        self.n_epochs = n_epochs
         self.words = WordNgramTfidf(min_df=2)
         self.svd = TruncatedSVD(size, random_state=random_state)
         self.tower = MLPRegressor(
-            (400,),
-            max_iter=12,
-            batch_size=512,
-            early_stopping=False,
-            tol=0.0,
-            n_iter_no_change=100,
-            random_state=random_state,
+            hidden_layer_sizes=(256,), batch_size=512, random_state=random_state
         )
 
     def fit(self, texts, Y, label_texts):
@@ -60,7 +55,9 @@ class TwoTowers:
         own = normalize(self.svd.transform(self.words.transform(label_texts)))
         self.labels = normalize(Y.T @ vectors + own).astype(np.float32)
         rows, columns = Y.nonzero()
-        self.tower.fit(vectors[rows].astype(np.float32), self.labels[columns])
+        shown, wanted = vectors[rows].astype(np.float32), self.labels[columns]
+        for _ in range(self.n_epochs):
+            self.tower.partial_fit(shown, wanted)
         return self
 
     def rank(self, texts, k):

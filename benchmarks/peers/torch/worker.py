@@ -22,7 +22,7 @@ DEFAULTS = {
     "batch": 1024,
     "negatives": 1024,
     "scale": 20.0,
-    "identity": True,
+    "identity": False,
     "dropout": 0.0,
 }
 
