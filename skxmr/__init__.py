@@ -1,19 +1,22 @@
 """Extreme multilabel ranking for scikit-learn."""
 
-from skxmr import baselines, datasets, interop, metrics, persistence
+from skxmr import baselines, datasets, interop, metrics, persistence, stages
 from skxmr._version import __version__
+from skxmr.candidates import CandidateFeatures
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completion import QueryCompleter
 from skxmr.fusion import RankFusion
 from skxmr.indexers import KMeansTree
 from skxmr.neighbors import NeighborRanker
 from skxmr.ranking import rank
+from skxmr.reranking import Reranker
 from skxmr.retrieval import TextRetriever
 from skxmr.text import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
 from skxmr.tree import LabelTree
 from skxmr.tries import TrieTreeHybrid
 
 __all__ = [
+    "CandidateFeatures",
     "CharNgramTfidf",
     "KMeansTree",
     "LabelTree",
@@ -21,6 +24,7 @@ __all__ = [
     "PrefixWeightedCharTfidf",
     "QueryCompleter",
     "RankFusion",
+    "Reranker",
     "TextRetriever",
     "TrieTreeHybrid",
     "WordNgramTfidf",
@@ -32,4 +36,5 @@ __all__ = [
     "metrics",
     "persistence",
     "rank",
+    "stages",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils import check_consistent_length as check_lengths
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import (
@@ -49,6 +50,7 @@ __all__ = [
     "fit_context",
     "indicator_pattern",
     "public_csr",
+    "take_rows",
     "target_kind",
     "validate_data",
     "validate_features",

@@ -3,15 +3,17 @@
 import copy
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from os import PathLike
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
@@ -43,6 +45,7 @@ from skxmr.layout import SearchLayout
 from skxmr.pruning import prune
 from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
+from skxmr.stages import OwnStages, search_stages, with_seeds
 from skxmr.targets import make_target, scores_from_logs
 from skxmr.training import Problem
 
@@ -75,6 +78,18 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         Groups the labels: an estimator whose ``fit(Z, y=None, *, label_names=None)``
         sets ``tree_``, a `LabelTree`. None stands for ``KMeansTree()``. A clone is
         fitted.
+    matcher : estimator, default=None
+        Finds the nodes of one level, in the place of linear models: any multilabel
+        classifier with ``predict_proba`` or ``decision_function``. None stands for
+        linear models. `skxmr.stages` says what it gets and gives. A clone is fitted.
+    matcher_level : int, default=None
+        The level of the nodes that `matcher` finds, 1 for the children of the root.
+        None is the lowest above the labels.
+    ranker : estimator, default=None
+        Scores the labels below the nodes that were found, in the place of linear
+        models: any binary classifier with ``predict_proba`` or ``decision_function``,
+        linear or not; a clone is fitted for each label, on the rows of its parent.
+        None stands for linear models. See `skxmr.stages`.
     label_vectors : "pifa", array-like of shape (n_labels, any) or pair, \
             default="pifa"
         What the indexer groups labels by: "pifa", the normalised sum of the
@@ -155,6 +170,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         The trees over the labels.
     layouts_ : list of SearchLayout
         The same trees with their weights, as the search reads them.
+    stages_ : list of FittedStages
+        The fitted `matcher` and `ranker` of each tree.
 
     See Also
     --------
@@ -192,6 +209,9 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
         "indexer": [HasMethods("fit"), None],
+        "matcher": [HasMethods("fit"), None],
+        "matcher_level": [Interval(Integral, 1, None, closed="left"), None],
+        "ranker": [HasMethods("fit"), None],
         "label_vectors": [StrOptions({"pifa"}), "array-like", "sparse matrix", tuple],
         "loss": [StrOptions(set(LOSSES))],
         "C": [Interval(Real, 0, None, closed="neither")],
@@ -220,6 +240,9 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         self,
         indexer=None,
         *,
+        matcher=None,
+        matcher_level=None,
+        ranker=None,
         label_vectors="pifa",
         loss="squared_hinge",
         C=1.0,
@@ -244,6 +267,9 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         verbose=0,
     ):
         self.indexer = indexer
+        self.matcher = matcher
+        self.matcher_level = matcher_level
+        self.ranker = ranker
         self.label_vectors = label_vectors
         self.loss = loss
         self.C = C
@@ -267,7 +293,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    # The indexer is validated by its own fit.
+    # The stages are validated by their own fits.
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
@@ -306,6 +332,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             and `threshold` is below `weight_floor`.
         """
         memory = self._check_memory()
+        own = self._own_stages(X, relevance)
         X, y, learned = validate_features_and_target(self, X, y)
         target, Y = make_target(y, relevance)
         if label_names is None:
@@ -326,7 +353,7 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
                 },
                 {"n_jobs": self.n_jobs, "verbose": self.verbose},
             )
-            for indexer, settings in self._seeded_trees(memory)
+            for indexer, settings in self._seeded_trees(memory, own)
         ]
         self._warn_of_unconverged(trained)
         layouts = [
@@ -352,11 +379,23 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
             )
         return memory
 
+    def _own_stages(self, X, relevance):
+        own = OwnStages(
+            self.matcher,
+            self.ranker,
+            self.matcher_level,
+            is_dense=not sparse.issparse(X),
+            is_weighted=relevance is not None,
+        )
+        own.check()
+        # Linear models are the same whatever X came in.
+        return own or OwnStages()
+
     def _costs(self):
         """C for the rows that have a label or node, and for those that lack it."""
         return self.C * self.positive_weight, self.C * self.negative_weight
 
-    def _seeded_trees(self, memory):
+    def _seeded_trees(self, memory, own):
         """Yield, for each tree, its indexer and settings with seeds of their own."""
         # Without a cache nobody asks for weights that pruning drops.
         cached = memory.location is not None
@@ -387,6 +426,11 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
                     canonical_label_vectors(self.label_vectors),
                     self.negative_sampling,
                     self.negative_beam_width,
+                    replace(
+                        own,
+                        matcher=with_seeds(own.matcher, seeds[1]),
+                        ranker=with_seeds(own.ranker, seeds[1]),
+                    ),
                 ),
             )
 
@@ -406,9 +450,10 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         """Set all that fit learned, at once and at its end."""
         state = vars(self) | learned
         state["classes_"] = target.classes
-        state["n_iter_"] = max(one.n_iter for one in trained)
+        state["n_iter_"] = max(1, *(one.n_iter for one in trained))
         state["trees_"] = [one.tree for one in trained]
         state["layouts_"] = layouts
+        state["stages_"] = [one.stages for one in trained]
         state["_target"] = target
         state["_pruned_at"] = self.threshold
         if "feature_names_in_" not in learned:
@@ -566,7 +611,8 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         """
         if not hasattr(self, "layouts_"):
             check_is_fitted(self)
-        if len(self.layouts_) == 1 and indices is not None and subset is None:
+        simple = len(self.layouts_) == 1 and indices is not None and subset is None
+        if simple and not self.stages_[0]:
             return rank_one(
                 self.layouts_[0],
                 indices,
@@ -586,7 +632,11 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
                 score_transform=self.score_transform,
                 allowed=allowed,
             )
-            for layout, allowed in self._allowed(subset)
+            if not stages
+            else self._search(
+                self._one_row(indices, values), layout, stages, allowed, wanted
+            )
+            for layout, stages, allowed in self._trees(subset)
         ]
         columns, log_scores = zip(*found, strict=True)
         columns, log_scores = average_trees(columns, log_scores, k)
@@ -676,37 +726,51 @@ class XRLinearClassifier(ClassifierMixin, BaseEstimator):
         """Count the labels that each tree is to find, for k of all trees."""
         return k if len(self.layouts_) == 1 else max(k, self._n_candidates())
 
-    def _allowed(self, subset):
-        """Pair each tree with the bits of the nodes that a search may enter."""
+    def _one_row(self, indices, values):
+        if indices is None:
+            return DenseRows(values[np.newaxis])
+        ends = np.array([0, len(indices)])
+        return Compressed(ends, indices, values, self.n_features_in_)
+
+    def _trees(self, subset):
+        """List each tree's layout, own stages and the nodes that may be entered."""
         if subset is None:
-            return [(layout, None) for layout in self.layouts_]
-        if not isinstance(subset, LabelSubset):
+            allowed = [None] * len(self.layouts_)
+        elif isinstance(subset, LabelSubset):
+            allowed = subset.bits_for(self.layouts_)
+        else:
             raise TypeError(
                 f"subset must be made by the method subset; got {subset!r:.50} of type "
                 f"{type(subset).__name__}."
             )
-        return zip(self.layouts_, subset.bits_for(self.layouts_), strict=True)
+        return zip(self.layouts_, self.stages_, allowed, strict=True)
+
+    def _search(self, X, layout, stages, allowed, k):
+        """Search one tree."""
+        how = {
+            "k": k,
+            "beam_width": self.beam_width,
+            "score_transform": self.score_transform,
+            "allowed": allowed,
+            "n_jobs": self.n_jobs,
+        }
+        if stages:
+            return search_stages(X, layout, stages, **how)
+        return beam_search(X, layout, **how)
 
     def _find(self, X, k, subset=None):
         """Search all trees and combine what they find."""
         wanted = self._n_wanted(k)
         found = [
-            beam_search(
-                X,
-                layout,
-                k=wanted,
-                beam_width=self.beam_width,
-                score_transform=self.score_transform,
-                allowed=allowed,
-                n_jobs=self.n_jobs,
-            )
-            for layout, allowed in self._allowed(subset)
+            self._search(X, layout, stages, allowed, wanted)
+            for layout, stages, allowed in self._trees(subset)
         ]
         columns, log_scores = zip(*found, strict=True)
         return average_trees(columns, log_scores, k)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        own = [stage for stage in (self.matcher, self.ranker) if stage is not None]
+        tags.input_tags.sparse = all(get_tags(one).input_tags.sparse for one in own)
         tags.classifier_tags.multi_label = True
         return tags

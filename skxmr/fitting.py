@@ -1,7 +1,7 @@
 """Index the labels, then train level by level: all of `fit` that is worth caching."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
@@ -12,7 +12,8 @@ from skxmr._dense import DenseRows
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune
-from skxmr.training import LevelResult, Problem, train_levels
+from skxmr.stages import FittedStages, OwnStages
+from skxmr.training import LevelResult, Problem, train_levels, untrained_level
 from skxmr.tree import LabelTree
 
 __all__ = ["TrainedTree", "TrainingSettings", "train_tree"]
@@ -29,12 +30,15 @@ class TrainingSettings:
         As in `XRLinearClassifier`.
     negative_sampling : {"parents", "matcher", "both"}
     negative_beam_width : int
+    own : OwnStages
+        The stages that are not linear.
     """
 
     problem: Problem
     label_vectors: object
     negative_sampling: str
     negative_beam_width: int
+    own: OwnStages = field(default_factory=OwnStages)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class TrainedTree:
         Most sweeps that any node took.
     n_trained, n_unconverged : int
         How many nodes were trained, and how many of them stopped at ``max_iter``.
+    stages : FittedStages
+        The stages that are not linear.
     """
 
     tree: LabelTree
@@ -56,6 +62,7 @@ class TrainedTree:
     n_iter: int
     n_trained: int
     n_unconverged: int
+    stages: FittedStages = field(default_factory=FittedStages)
 
 
 def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
@@ -82,7 +89,9 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     """
     del version
     report = _Report(verbose)
-    X, features = _only_used_features(X)
+    features = None
+    if not settings.own:  # which take rows as they are, now and when they predict
+        X, features = _only_used_features(X)
     targets = Y.to_csr()
     tree = _index(X, targets, label_names, indexer, settings, n_jobs)
     report.indexed(tree)
@@ -134,7 +143,9 @@ def _train_levels(X, Y, tree, settings, n_jobs, report):
     train = (
         _train_at_once if settings.negative_sampling == "parents" else _train_one_by_one
     )
-    results = train(X, Y, tree, settings, n_jobs, report)
+    matcher = settings.own.fit_matcher(X, Y, tree)
+    results, last = train(X, Y, tree, matcher, settings, n_jobs, report)
+    ranker = settings.own.fit_ranker(X, last, n_jobs)
     floor = settings.problem.weight_floor
     return TrainedTree(
         tree,
@@ -142,11 +153,19 @@ def _train_levels(X, Y, tree, settings, n_jobs, report):
         n_iter=max(result.n_iter for result in results),
         n_trained=sum(result.n_trained for result in results),
         n_unconverged=sum(result.n_unconverged for result in results),
+        stages=FittedStages(matcher, ranker),
     )
 
 
-def _train_at_once(X, Y, tree, settings, n_jobs, report):
-    """Train all levels together: none needs another where parents bring the rows."""
+def _train_at_once(X, Y, tree, matcher, settings, n_jobs, report):  # noqa: ARG001
+    """Train all levels together: none needs another where parents bring the rows.
+
+    Returns
+    -------
+    results : list of LevelResult
+    last : LevelTargets
+        Of the last level.
+    """
     levels, problems = [], []
     parents = _root(Y)
     for level, children in enumerate(tree.roll_up(Y), start=1):
@@ -157,24 +176,36 @@ def _train_at_once(X, Y, tree, settings, n_jobs, report):
         )
         problems.append(_level_problem(settings.problem, level))
         parents = children
-    results = train_levels(X, levels, problems, n_jobs=n_jobs)
-    for level, (targets, result) in enumerate(
-        zip(levels, results, strict=True), start=1
-    ):
-        report.trained(level, tree, targets, result)
-    return results
+    first, beyond = _linear_levels(tree, settings)
+    linear = slice(first - 1, beyond - 1)
+    results = [untrained_level(targets) for targets in levels]
+    results[linear] = train_levels(X, levels[linear], problems[linear], n_jobs=n_jobs)
+    for level in range(first, beyond):
+        report.trained(level, tree, levels[level - 1], results[level - 1])
+    return results, levels[-1]
 
 
-def _train_one_by_one(X, Y, tree, settings, n_jobs, report):
-    """Train a level when those above it can be searched: they bring its negatives."""
+def _linear_levels(tree, settings):
+    """Give the first of the levels with linear models, and the one beyond them."""
+    return settings.own.first_linear(tree), settings.own.beyond_linear(tree)
+
+
+def _train_one_by_one(X, Y, tree, matcher, settings, n_jobs, report):
+    """Train a level when those above it can be searched: they bring its negatives.
+
+    Returns what `_train_at_once` does.
+    """
     # The matcher that brings negatives is not pruned at all; the last level is not
     # part of it.
     unpruned = replace(settings.problem, weight_floor=0.0)
     results: list[LevelResult] = []
     parents = _root(Y)
+    first, beyond = _linear_levels(tree, settings)
     for level, children in enumerate(tree.roll_up(Y), start=1):
-        weights = [result.weights for result in results]
-        matched = _match(X, tree, weights, settings, n_jobs)
+        matched = None
+        if level >= max(first, 2):
+            weights = [result.weights for result in results]
+            matched = _match(X, tree, weights, matcher, settings, n_jobs)
         targets = level_targets(
             tree,
             level,
@@ -183,12 +214,15 @@ def _train_one_by_one(X, Y, tree, settings, n_jobs, report):
             matched,
             negative_sampling=settings.negative_sampling,
         )
+        parents = children
+        if not first <= level < beyond:
+            results.append(untrained_level(targets))
+            continue
         problem = unpruned if level < tree.depth else settings.problem
         problems = [_level_problem(problem, level)]
         results += train_levels(X, [targets], problems, n_jobs=n_jobs)
         report.trained(level, tree, targets, results[-1])
-        parents = children
-    return results
+    return results, targets
 
 
 def _root(Y):
@@ -202,15 +236,14 @@ def _level_problem(problem, level):
     return replace(problem, seed=seed)
 
 
-def _match(X, tree, weights, settings, n_jobs):
-    """Rows that the matcher brings to each parent; None where nothing is above."""
-    if not weights:
-        return None
+def _match(X, tree, weights, matcher, settings, n_jobs):
+    """Find the rows that the matcher brings to each parent."""
     is_logistic = settings.problem.loss == "log_loss"
     return matched_rows(
         X,
         tree,
         weights,
+        matcher,
         beam_width=settings.negative_beam_width,
         score_transform="sigmoid" if is_logistic else "l3-hinge",
         n_jobs=n_jobs,

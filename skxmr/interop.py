@@ -24,6 +24,7 @@ from skxmr._validation import check_is_fitted
 from skxmr.classifier import XRLinearClassifier
 from skxmr.fitting import TrainedTree
 from skxmr.layout import SearchLayout
+from skxmr.stages import refuse_own_stages
 from skxmr.targets import IndicatorTarget
 from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights
@@ -177,6 +178,7 @@ def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> Non
             f"{type(classifier).__name__}. Of a Pipeline, save the last step."
         )
     check_is_fitted(classifier)
+    refuse_own_stages(classifier, "save_pecos")
     if len(classifier.layouts_) > 1:
         raise ValueError(
             f"classifier has {len(classifier.layouts_)} trees; a PECOS model has one. "

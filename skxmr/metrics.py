@@ -31,12 +31,17 @@ The metrics of completion (`completion_reciprocal_rank`, `completion_success`,
 values row by row; `mean_by` takes their means by prefix length, or by how often a query
 was seen (`frequency_bins`).
 
+`expected_calibration_error` is apart as well: it compares scores with probabilities, so
+lower is better; `reliability_curve` gives what it sums up. They want scores themselves,
+as a matrix or with their columns, from 0 to 1.
+
 All others raise ValueError where `y_true` or `scores` is malformed (NaN, negative
 values, a column that repeats or does not exist, integers in the place of floats), where
 the two differ in rows or columns, where `k` is no positive integer, and where `scores`
 holds fewer than the first k columns although more were found.
 """
 
+from skxmr._calibration_metrics import expected_calibration_error, reliability_curve
 from skxmr._completion_metrics import (
     bleu_reciprocal_rank,
     bleu_reciprocal_ranks,
@@ -72,6 +77,7 @@ __all__ = [
     "completion_success",
     "coverage_at_k",
     "coverage_at_k_scorer",
+    "expected_calibration_error",
     "frequency_bins",
     "mean_by",
     "ndcg_at_k",
@@ -85,4 +91,5 @@ __all__ = [
     "recall_at_k_scorer",
     "reciprocal_rank_at_k",
     "reciprocal_rank_at_k_scorer",
+    "reliability_curve",
 ]

@@ -6,7 +6,7 @@ from scipy import sparse
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
 from skxmr.layout import SearchLayout
-from skxmr.search import beam_search
+from skxmr.search import beam_search, search_below
 from skxmr.training import LevelTargets
 
 __all__ = ["level_targets", "matched_rows"]
@@ -70,7 +70,7 @@ def _shift(matrix, amount):
     )
 
 
-def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
+def matched_rows(X, tree, levels, matcher=None, *, beam_width, score_transform, n_jobs):
     """Find the nodes that the matcher, trained so far, brings each row to.
 
     Parameters
@@ -79,6 +79,8 @@ def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
     tree : LabelTree
     levels : sequence of LinearWeights
         Of the first levels of the tree, unpruned.
+    matcher : FittedMatcher or None
+        Of one of these levels, in the place of it and of those above.
     beam_width : int
     score_transform : str
     n_jobs : int or None
@@ -91,16 +93,20 @@ def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
     layout = SearchLayout.from_levels(
         tree, levels, X.length, by_node=isinstance(X, DenseRows)
     )
+    how = {
+        "k": min(beam_width, n_nodes),
+        "beam_width": beam_width,
+        "score_transform": score_transform,
+        "wanted": "nodes",
+        "n_jobs": n_jobs,
+    }
     # Some rows at a time: Ctrl-C waits for a search to end.
     found_by_part = [
-        beam_search(
+        _find_nodes(
             X.between(start, min(start + _ROWS_AT_ONCE, X.n_vectors)),
             layout,
-            k=min(beam_width, n_nodes),
-            beam_width=beam_width,
-            score_transform=score_transform,
-            wanted="nodes",
-            n_jobs=n_jobs,
+            matcher,
+            how,
         )
         for start in range(0, X.n_vectors, _ROWS_AT_ONCE)
     ]
@@ -113,3 +119,12 @@ def matched_rows(X, tree, levels, *, beam_width, score_transform, n_jobs):
     )
     matched.sort_indices()
     return matched
+
+
+def _find_nodes(X, layout, matcher, how):
+    if matcher is None:
+        return beam_search(X, layout, **how)
+    found = matcher.match(X, how["beam_width"], how["score_transform"])
+    if matcher.level == layout.n_levels:
+        return found
+    return search_below(X, layout, (matcher.level, *found), **how)

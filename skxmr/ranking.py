@@ -8,7 +8,7 @@ from sklearn.utils import assert_all_finite
 
 from skxmr._validation import check_is_fitted, check_k
 
-__all__ = ["final_estimator", "rank", "top_k"]
+__all__ = ["final_estimator", "rank", "top_k", "top_k_signed"]
 
 
 def rank(estimator, X, k=10):
@@ -149,7 +149,7 @@ def _ranker_of_scores(final, estimator):
         if hasattr(final, "predict_proba"):
             return lambda X, k: top_k(_probabilities(final, X), k)
         if hasattr(final, "decision_function"):
-            return lambda X, k: _top_k_signed(_decisions(final, X), k)
+            return lambda X, k: top_k_signed(_decisions(final, X), k)
     elif isinstance(final, BaseEstimator):
         check_is_fitted(final)
     came = _name(estimator)
@@ -213,8 +213,12 @@ def _check_scores(scores, classifier, method):
     return scores
 
 
-def _top_k_signed(scores, k):
-    """Find the `k` largest scores of each row, whatever their sign."""
+def top_k_signed(scores, k):
+    """Find the `k` largest scores of each row, whatever their sign.
+
+    Parameters and results are those of `top_k`, but that a score of 0 in an ndarray is
+    found like any other.
+    """
     if sparse.issparse(scores):  # not stored is not found
         return top_k(scores, k)
     return _top_k_of_mask(scores, _leading(scores, k), k)

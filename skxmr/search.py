@@ -10,7 +10,7 @@ from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks, split_rows
 from skxmr.layout import SearchLayout
 
-__all__ = ["beam_search", "rank_one", "search_one"]
+__all__ = ["beam_search", "rank_one", "search_below", "search_one"]
 
 # Some ten milliseconds of work: joblib takes some to start threads.
 _MIN_ROWS_OF_A_TASK = 1024
@@ -111,6 +111,90 @@ def _search_task(task):
         X.offsets,
         X.indices,
         X.values,
+        task.beam_width,
+        TRANSFORMS[task.score_transform],
+        len(task.names) > 0,
+        task.allowed,
+        columns,
+        scores,
+    )
+    return columns, scores
+
+
+def search_below(
+    X,
+    layout,
+    start,
+    *,
+    k,
+    beam_width,
+    score_transform,
+    wanted="labels",
+    allowed=None,
+    n_jobs=None,
+):
+    """Find the best labels for each row, from given nodes on, instead of the root.
+
+    Parameters
+    ----------
+    X : Compressed or DenseRows, a vector for each row
+        Dense rows are compressed.
+    layout : SearchLayout
+        What it holds of the levels down to that of the nodes is not read.
+    start : (level, nodes, log_scores)
+        The level, 0 for the root; its nodes to start from, counted from 0, as int64
+        of shape (n_samples, n_nodes), best first, -1 where there are fewer; and their
+        log scores, as float64.
+    k, beam_width, score_transform, wanted, allowed, n_jobs
+        As in `beam_search`.
+
+    Returns
+    -------
+    columns, log_scores : ndarray of shape (n_samples, k)
+        As `beam_search` returns them.
+    """
+    names = layout.labels if wanted == "labels" else np.empty(0, dtype=np.int32)
+    width = layout.widest_level if beam_width is None else beam_width
+    task = _Task(X, layout, k, width, score_transform, names, allowed)
+    slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=_MIN_ROWS_OF_A_TASK)
+    level, nodes, log_scores = start
+    tasks = (
+        _TaskBelow(
+            replace(task, X=X.between(rows.start, rows.stop)),
+            (level, nodes[rows], log_scores[rows]),
+        )
+        for rows in slices
+    )
+    if len(slices) <= 1:
+        return _search_task_below(_TaskBelow(task, start))
+    found = run_tasks(_search_task_below, tasks, n_jobs=n_jobs)
+    columns, scores = zip(*found, strict=True)
+    return np.concatenate(columns), np.concatenate(scores)
+
+
+@dataclass(frozen=True)
+class _TaskBelow:
+    """Some rows to search for, and where each starts."""
+
+    task: _Task
+    start: tuple
+
+    def detached(self):
+        return self
+
+
+def _search_task_below(task_below):
+    task, (level, nodes, node_scores) = task_below.task, task_below.start
+    X = task.X.to_compressed() if isinstance(task.X, DenseRows) else task.X
+    columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
+    scores = np.empty((X.n_vectors, task.k), dtype=np.float64)
+    task.layout.searcher.search_below(
+        X.offsets,
+        X.indices,
+        X.values,
+        level,
+        nodes,
+        node_scores,
         task.beam_width,
         TRANSFORMS[task.score_transform],
         len(task.names) > 0,

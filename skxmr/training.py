@@ -31,7 +31,13 @@ from skxmr._parallel import current_stop, iterate_tasks
 from skxmr.compaction import CompactRows, compact
 from skxmr.weights import LinearWeights, WeightsBuilder
 
-__all__ = ["LevelResult", "LevelTargets", "Problem", "train_levels"]
+__all__ = [
+    "LevelResult",
+    "LevelTargets",
+    "Problem",
+    "train_levels",
+    "untrained_level",
+]
 
 # A task of this many (non-zero, block of children) pairs takes about ten milliseconds:
 # long beside its overhead, short beside a level.
@@ -192,6 +198,21 @@ def train_levels(X, levels, problems, *, n_jobs=None):
             _assemble(zip(listed, results, strict=False), targets)
             for listed, targets in zip(items, levels, strict=True)
         ]
+
+
+def untrained_level(targets):
+    """Make a level without weights, whose nodes others score.
+
+    Parameters
+    ----------
+    targets : LevelTargets
+
+    Returns
+    -------
+    LevelResult
+        Every node holds, but those that no row has.
+    """
+    return _assemble((), targets)
 
 
 def _list_items(X, targets):

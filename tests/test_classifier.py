@@ -541,7 +541,8 @@ def test_trees_are_averaged():
 
 def single_tree(ensemble, i):
     single = clone(ensemble)
-    single.trees_, single.layouts_ = [ensemble.trees_[i]], [ensemble.layouts_[i]]
+    for name in ("trees_", "layouts_", "stages_"):
+        setattr(single, name, [getattr(ensemble, name)[i]])
     return single
 
 

@@ -14,6 +14,7 @@ import skops.io
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import MaxAbsScaler, normalize
 
@@ -26,6 +27,7 @@ from skxmr import (
     PrefixWeightedCharTfidf,
     QueryCompleter,
     RankFusion,
+    Reranker,
     TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
@@ -34,6 +36,7 @@ from skxmr import (
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.persistence import TRUSTED_TYPES
+from skxmr.stages import FittedStages
 from skxmr.targets import IndicatorTarget
 from skxmr.weights import LinearWeights
 
@@ -83,6 +86,14 @@ MODELS = {
     ),
     "fusion": (
         RankFusion([("linear", make_classifier()), ("near", NeighborRanker())]),
+        X,
+    ),
+    "own stages": (
+        make_classifier(matcher=RidgeClassifier(), ranker=LogisticRegression()),
+        X,
+    ),
+    "reranker": (
+        Reranker(make_classifier(), LogisticRegression(), random_state=0),
         X,
     ),
     "retriever": (TextRetriever(classifier=make_classifier()), TEXTS),
@@ -269,6 +280,7 @@ def make_big_model():
     )
     model = XRLinearClassifier()
     model.layouts_ = [SearchLayout.from_levels(tree, [top, bottom], N_FEATURES)]
+    model.stages_ = [FittedStages()]
     model.trees_ = [tree]
     model.classes_ = np.arange(n_labels)
     model.n_features_in_ = N_FEATURES

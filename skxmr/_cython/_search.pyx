@@ -319,6 +319,66 @@ cdef class Searcher:
                 _search_one(&query, &self.tree, scratch, &found)
         self._give_back(memory)
 
+    def search_below(
+        self,
+        const int64_t[::1] X_offsets,      # IN (n_samples + 1,)
+        const int32_t[::1] X_indices,      # IN
+        const float[::1] X_values,         # IN
+        int64_t level,
+        const int64_t[:, ::1] nodes,       # IN (n_samples, n_nodes): of that level,
+                                           # counted from 0, best first; -1 where none
+        const double[:, ::1] node_scores,  # IN (n_samples, n_nodes): logarithms
+        int64_t beam_width,
+        int transform,
+        bint wants_labels,                 # or nodes, counted in the last level
+        const uint64_t[::1] allowed,       # IN, a bit for each node; or None
+        int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
+        double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
+    ):
+        """Find the best k as `search` does, from given nodes instead of the root."""
+        cdef Query query
+        cdef _Memory memory
+        cdef Heap found
+        cdef const int32_t* features = NULL
+        cdef const float* values = NULL
+        cdef int64_t i, longest = 0, n_samples = columns.shape[0]
+        cdef int64_t most = min(nodes.shape[1], beam_width)
+        if columns.shape[1] == 0 or n_samples == 0:
+            return
+        if X_offsets[n_samples] > min(X_indices.shape[0], X_values.shape[0]):
+            raise ValueError("X has fewer indices or values than its offsets say.")
+        if not 0 <= level < self.tree.n_levels:
+            raise ValueError(f"Nothing is below level {level}.")
+        if not min(nodes.shape[0], node_scores.shape[0]) >= n_samples:
+            raise ValueError("There are fewer lists of nodes than rows.")
+        if node_scores.shape[1] < nodes.shape[1]:
+            raise ValueError("There are fewer scores than nodes.")
+        if nodes.shape[1] == 0:
+            raise ValueError("There is no node to start from; expected room for one.")
+        if X_indices.shape[0]:
+            features = &X_indices[0]
+            values = &X_values[0]
+        query.allowed = self._check_allowed(allowed)
+        query.transform = transform
+        query.wants_labels = wants_labels
+        for i in range(n_samples):
+            longest = max(longest, X_offsets[i + 1] - X_offsets[i])
+        memory = self._lend(beam_width, longest, 0)
+        with nogil:
+            for i in range(n_samples):
+                query.n_features = X_offsets[i + 1] - X_offsets[i]
+                query.features = features + X_offsets[i]
+                query.values = values + X_offsets[i]
+                found.capacity = columns.shape[1]
+                found.nodes = found.keys = &columns[i, 0]
+                found.scores = &scores[i, 0]
+                _start_at(
+                    &query, &self.tree, level, most, &nodes[i, 0], &node_scores[i, 0],
+                    &memory.scratch.beams[level % 2],
+                )
+                _search_on(&query, &self.tree, level, &memory.scratch, &found)
+        self._give_back(memory)
+
     def search_one(
         self,
         const int32_t[::1] indices,        # IN (nnz,)
@@ -449,13 +509,42 @@ cdef void _search_one(
     const Query* query, const Tree* tree, Scratch* scratch, Heap* found
 ) noexcept nogil:
     cdef Heap* beam = &scratch.beams[0]
-    cdef Heap* reached
-    cdef int64_t level, i
-    cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
     beam.size = _is_allowed(query, 0)
     beam.nodes[0] = 0
     beam.scores[0] = 0.0
-    for level in range(tree.n_levels):
+    _search_on(query, tree, 0, scratch, found)
+
+
+cdef void _start_at(
+    const Query* query, const Tree* tree, int64_t level, int64_t most,
+    const int64_t* nodes, const double* scores, Heap* beam,
+) noexcept nogil:
+    """Let the beam start with the first allowed of some nodes, at most so many."""
+    cdef int64_t i, node
+    cdef int64_t n_nodes = tree.level_starts[level + 1] - tree.level_starts[level]
+    beam.size = 0
+    for i in range(most):
+        if beam.size == beam.capacity:
+            break
+        if nodes[i] < 0 or nodes[i] >= n_nodes:
+            continue
+        node = tree.level_starts[level] + nodes[i]
+        if _is_allowed(query, node):
+            beam.nodes[beam.size] = node
+            beam.scores[beam.size] = scores[i]
+            beam.size += 1
+
+
+cdef void _search_on(
+    const Query* query, const Tree* tree, int64_t first_level, Scratch* scratch,
+    Heap* found,
+) noexcept nogil:
+    """Search below the nodes of a level that are in its beam, the best first."""
+    cdef Heap* beam = &scratch.beams[first_level % 2]
+    cdef Heap* reached
+    cdef int64_t level, i
+    cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
+    for level in range(first_level, tree.n_levels):
         reached = &scratch.beams[(level + 1) % 2]
         if level == tree.n_levels - 1:
             reached = found

@@ -1,0 +1,211 @@
+"""How far scores are the probabilities that they claim to be."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+from skxmr._hits import find_hits
+from skxmr._validation import Interval, validate_parameter_constraints
+from skxmr.ranking import top_k
+
+__all__ = ["expected_calibration_error", "reliability_curve"]
+
+
+def reliability_curve(y_true, scores, k=5, *, bins=10):
+    r"""Share of true labels beside the mean score, bin by bin of scores.
+
+    What is counted are pairs of a row and a label: of each row, the first k retrieved.
+    A reliability diagram draws the share over the mean: scores that are probabilities
+    follow the diagonal.
+
+    Parameters
+    ----------
+    y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
+        True labels: an indicator, or one column index a row.
+    scores : array-like or sparse matrix, or a pair of arrays
+        Probabilities: ``(columns, scores)`` as of `skxmr.rank`, or a matrix of shape
+        (n_samples, n_labels). From 0 to 1.
+    k : int or None, default=5
+        How many labels of each row count; where fewer are retrieved, those. None counts
+        all pairs of a row and a label, with score 0 where nothing is stored.
+    bins : int or array-like of float of shape (n_bins + 1,), default=10
+        How many bins of equal width, or their ascending edges, from 0 to 1. A bin holds
+        its upper edge; the first holds 0 too.
+
+    Returns
+    -------
+    true_shares : ndarray of shape (n_filled_bins,), float64
+        Share of pairs whose label is true, of each bin that is not empty.
+    mean_scores : ndarray of shape (n_filled_bins,), float64
+        Mean score of its pairs.
+    n_pairs : ndarray of shape (n_filled_bins,), int64
+        How many they are.
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed or they do not fit together, or if `k` is None and
+        it cannot be known how many labels there are.
+
+    See Also
+    --------
+    expected_calibration_error : The same as one number.
+    sklearn.calibration.calibration_curve : For a single label.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import reliability_curve
+    >>> y_true = [[1, 0, 0, 1], [0, 1, 0, 0]]
+    >>> scores = [[0.9, 0.2, 0.0, 0.8], [0.3, 0.7, 0.0, 0.0]]
+    >>> true_shares, mean_scores, n_pairs = reliability_curve(y_true, scores, bins=2)
+    >>> true_shares.tolist(), mean_scores.round(2).tolist(), n_pairs.tolist()
+    ([0.0, 1.0], [0.25, 0.8], [2, 3])
+    """
+    n_true, totals, n_pairs = _sums(y_true, scores, k, bins, "reliability_curve")
+    filled = n_pairs > 0
+    n_pairs = n_pairs[filled]
+    return n_true[filled] / n_pairs, totals[filled] / n_pairs, n_pairs
+
+
+def expected_calibration_error(y_true, scores, k=5, *, bins=10):
+    r"""Mean distance of scores from the shares of true labels: ECE@k.
+
+    .. math:: ECE@k = \sum_b \frac{|B_b|}{N} \left| \frac{1}{|B_b|} \sum_{(i, j) \in
+        B_b} [j \in y_i] - \frac{1}{|B_b|} \sum_{(i, j) \in B_b} s_{ij} \right|
+
+    over bins of the N pairs of a row and one of its first k labels, by their score
+    [1]_. Over all pairs of rows and labels (``k=None``) the error is close to 0 for
+    whatever gives most labels a score of 0 [2]_.
+
+    Parameters
+    ----------
+    y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
+        True labels: an indicator, or one column index a row.
+    scores : array-like or sparse matrix, or a pair of arrays
+        Probabilities, as for `reliability_curve`.
+    k : int or None, default=5
+        How many labels of each row count; where fewer are retrieved, those. None counts
+        all pairs of a row and a label, with score 0 where nothing is stored.
+    bins : int or array-like of float of shape (n_bins + 1,), default=10
+        How many bins of equal width, or their ascending edges, from 0 to 1.
+
+    Returns
+    -------
+    float
+        In [0, 1], the lower the better; 0 where nothing is retrieved.
+
+    Raises
+    ------
+    ValueError
+        As `reliability_curve` does.
+
+    References
+    ----------
+    .. [1] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern
+       neural networks", ICML 2017, arXiv 1706.04599.
+    .. [2] N. Ullah, E. Schultheis, J. Zhang and R. Babbar, "How well calibrated are
+       extreme multi-label classifiers? An empirical analysis", KDD 2025,
+       arXiv 2411.04276.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import expected_calibration_error
+    >>> y_true = [[1, 0, 0, 1], [0, 1, 0, 0]]
+    >>> scores = [[0.9, 0.2, 0.0, 0.8], [0.3, 0.7, 0.0, 0.0]]
+    >>> round(expected_calibration_error(y_true, scores, k=1, bins=2), 3)
+    0.2
+    """
+    caller = "expected_calibration_error"
+    n_true, totals, n_pairs = _sums(y_true, scores, k, bins, caller)
+    return float(np.abs(n_true - totals).sum() / max(1, n_pairs.sum()))
+
+
+def _sums(y_true, scores, k, bins, caller):
+    """Sum up true labels, scores and pairs of each bin."""
+    positive = Interval(Integral, 1, None, closed="left")
+    validate_parameter_constraints({"k": [positive, None]}, {"k": k}, caller)
+    inner = _inner_edges(bins)
+    columns, values, n_labels = _retrieved(scores, k)
+    n_labels = _count_labels(y_true, n_labels, k)
+    hits = find_hits(y_true, (columns, values), columns.shape[1], caller, n_labels or 0)
+    found = columns >= 0
+    values = values[found].astype(np.float64)
+    bin_of_pair = np.searchsorted(inner, values)
+    n_bins = len(inner) + 1
+    n_true = np.bincount(bin_of_pair, weights=hits.is_hit[found], minlength=n_bins)
+    totals = np.bincount(bin_of_pair, weights=values, minlength=n_bins)
+    n_pairs = np.bincount(bin_of_pair, minlength=n_bins)
+    if k is None:  # all others have the score 0
+        n_true[0] += hits.n_true.sum() - hits.is_hit.sum()
+        n_pairs[0] += hits.n_samples * n_labels - len(values)
+    return n_true, totals, n_pairs
+
+
+def _inner_edges(bins):
+    """Give the edges between bins."""
+    if np.ndim(bins) == 0:
+        positive = Interval(Integral, 1, None, closed="left")
+        validate_parameter_constraints({"bins": [positive]}, {"bins": bins}, "bins")
+        return np.linspace(0, 1, bins + 1)[1:-1]
+    edges = check_array(bins, dtype=np.float64, ensure_2d=False, input_name="bins")
+    rises = edges.ndim == 1 and (np.diff(edges) > 0).all()
+    if not (rises and len(edges) > 1 and edges[0] == 0 and edges[-1] == 1):
+        raise ValueError(
+            f"bins must be a number of bins, or edges that rise from 0 to 1; got "
+            f"{bins!r:.80}."
+        )
+    return edges[1:-1]
+
+
+def _retrieved(scores, k):
+    """Give the first columns and scores of each row, and the number of labels if known.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples, at most k), int64
+    values : ndarray of that shape
+    n_labels : int or None
+    """
+    n_labels = None
+    if not isinstance(scores, tuple):
+        scores = check_array(
+            scores,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            input_name="scores",
+        )
+        n_labels = scores.shape[1]
+        stored = np.diff(scores.indptr) if sparse.issparse(scores) else [n_labels]
+        most = max(1, int(np.max(stored)))
+        scores = top_k(scores, most if k is None else min(k, most))
+    shapes = [np.shape(one) for one in scores]
+    if len(shapes) != 2 or shapes[0] != shapes[1] or len(shapes[0]) != 2:
+        raise ValueError(
+            "scores must be a matrix, or the pair (columns, scores) that skxmr.rank "
+            f"returns, of two arrays of one shape; got arrays of shapes {shapes}."
+        )
+    columns, values = map(np.asarray, scores)
+    if k is not None:
+        columns, values = columns[:, :k], values[:, :k]
+    found = values[columns >= 0]
+    if not ((found >= 0) & (found <= 1)).all():
+        raise ValueError(
+            f"scores must be probabilities from 0 to 1; got values from "
+            f"{found.min():.6g} to {found.max():.6g}."
+        )
+    return columns, values, n_labels
+
+
+def _count_labels(y_true, n_labels, k):
+    """Say how many labels a row has, right or wrong; None if that does not matter."""
+    shape = np.shape(y_true)
+    if k is not None or n_labels is not None:
+        return n_labels
+    if len(shape) != 2:
+        raise ValueError(
+            "With k=None, all pairs of a row and a label count; give y_true as an "
+            "indicator, or scores as a matrix, to say how many labels there are."
+        )
+    return shape[1]

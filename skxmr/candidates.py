@@ -1,0 +1,169 @@
+"""Candidates that a ranker found, and what is known of a row and a candidate."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_array
+
+from skxmr._typing import MatrixLike
+from skxmr._validation import check_is_fitted, indicator_pattern
+
+__all__ = ["CandidateFeatures", "Candidates"]
+
+# Pairs whose similarity is computed at a time.
+_PAIRS_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs of a row and a label that a ranker found for it.
+
+    Row by row, and in each row the best first.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_pairs,), int64
+        Which row of X.
+    columns : ndarray of shape (n_pairs,), int64
+        Which label: a column of y, or an index into the sorted classes.
+    scores : ndarray of shape (n_pairs,), float64
+        The score that the ranker gave, between 0 and 1.
+    ranks : ndarray of shape (n_pairs,), int64
+        The place in the row's ranking, from 1.
+    """
+
+    rows: NDArray
+    columns: NDArray
+    scores: NDArray
+    ranks: NDArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def of_ranking(cls, columns: NDArray, scores: NDArray) -> Self:
+        """List what a ranking found.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (n_samples, k), int64
+            As `skxmr.rank` returns them; -1 where nothing is found.
+        scores : ndarray of shape (n_samples, k)
+
+        Returns
+        -------
+        Candidates
+        """
+        rows, places = np.nonzero(columns >= 0)
+        found = scores[rows, places].astype(np.float64)
+        return cls(rows, columns[rows, places], found, places + 1)
+
+
+class CandidateFeatures(BaseEstimator):
+    """Describe pairs of a row and a candidate by numbers.
+
+    The columns are
+
+    0. the logarithm of the ranker's score;
+    1. the same, less that of the row's best candidate;
+    2. 1 / rank;
+    3. log(1 + number of training rows that have the label);
+    4. where X is a matrix of numbers: the cosine of the row and of the sum of the
+       label's normalised training rows.
+
+    For other features, write a class like this one, or a subclass.
+
+    Attributes
+    ----------
+    counts_ : ndarray of shape (n_labels,), int64
+        How many training rows have each label.
+    centroids_ : csr_array of shape (n_labels, n_features) or None
+        The direction of the sum of each label's rows; None where X is no matrix.
+
+    See Also
+    --------
+    Reranker : Ranks candidates again by such features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxmr.candidates import CandidateFeatures, Candidates
+    >>> X, Y = np.eye(3), np.array([[1, 0], [0, 1], [0, 1]])
+    >>> found = Candidates.of_ranking(np.array([[1, 0]]), np.array([[0.5, 0.1]]))
+    >>> CandidateFeatures().fit(X, Y).transform(X[:1], found).round(2)
+    array([[-0.69,  0.  ,  1.  ,  1.1 ,  0.  ],
+           [-2.3 , -1.61,  0.5 ,  0.69,  1.  ]])
+    """
+
+    def fit(self, X: Any, Y: MatrixLike) -> Self:
+        """Count the labels, and sum up their rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or texts
+            Training rows.
+        Y : {array-like, sparse matrix} of shape (n_samples, n_labels)
+            Indicator of their labels.
+
+        Returns
+        -------
+        self
+        """
+        Y = indicator_pattern(Y)
+        rows = _unit_rows(X)
+        self.counts_ = np.bincount(Y.indices, minlength=Y.shape[1])
+        self.centroids_ = None
+        if rows is not None:
+            self.centroids_ = sparse.csr_array(normalize(sparse.csr_array(Y.T) @ rows))
+        return self
+
+    def transform(self, X: Any, candidates: Candidates) -> NDArray:
+        """Describe candidates.
+
+        Parameters
+        ----------
+        X : as for `fit`
+            The rows that candidates were found for.
+        candidates : Candidates
+
+        Returns
+        -------
+        ndarray of shape (n_pairs, 5), or (n_pairs, 4) where X is no matrix, float64
+        """
+        check_is_fitted(self)
+        logs = np.log(np.maximum(candidates.scores, np.finfo(np.float32).tiny))
+        best = np.full(1 + candidates.rows.max(initial=0), -np.inf)
+        np.maximum.at(best, candidates.rows, logs)
+        described = [
+            logs,
+            logs - best[candidates.rows],
+            1 / candidates.ranks,
+            np.log1p(self.counts_[candidates.columns]),
+        ]
+        if self.centroids_ is not None:
+            described.append(self._similarity(_unit_rows(X), candidates))
+        return np.column_stack(described)
+
+    def _similarity(self, rows, candidates):
+        similarity = np.empty(len(candidates))
+        for start in range(0, len(candidates), _PAIRS_AT_ONCE):
+            part = slice(start, start + _PAIRS_AT_ONCE)
+            of_labels = self.centroids_[candidates.columns[part]]
+            products = rows[candidates.rows[part]].multiply(of_labels)
+            similarity[part] = products.sum(axis=1)
+        return similarity
+
+
+def _unit_rows(X):
+    """CSR array of the rows, each of length 1; None if X has no numbers."""
+    if not sparse.issparse(X):
+        X = np.asarray(X)
+        if X.ndim != 2 or X.dtype.kind not in "fiub":
+            return None
+    checked = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+    return sparse.csr_array(normalize(checked))

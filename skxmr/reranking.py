@@ -1,0 +1,444 @@
+"""Ranks the first candidates again, by what is known of a row and a candidate."""
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import KFold, check_cv
+from sklearn.utils import check_array, check_random_state, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.parallel import Parallel, delayed
+
+from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
+from skxmr._validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_is_fitted,
+    check_k,
+    check_lengths,
+    fit_context,
+    take_rows,
+    validate_target,
+)
+from skxmr.candidates import CandidateFeatures, Candidates
+from skxmr.foreign_scores import log_scores_of_yes
+from skxmr.ranking import final_estimator as ranking_estimator
+from skxmr.ranking import rank
+from skxmr.restriction import LabelSubset
+from skxmr.stages import with_seeds
+from skxmr.targets import make_target, scores_from_logs
+
+__all__ = ["Reranker"]
+
+_MAX_INT32 = np.iinfo(np.int32).max
+_LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))
+_N_SPLITS = 5
+
+
+def _ranker_restricts(self):
+    return hasattr(getattr(self, "ranker_", self.ranker), "subset")
+
+
+class Reranker(ClassifierMixin, BaseEstimator):
+    """Rank the first candidates of a ranker again.
+
+    A ranker looks at millions of labels and finds some dozens of candidates; a slower
+    model that sees the row and a candidate together, gradient boosting say, orders
+    these. It is trained on candidates for the training rows, found by rankers that
+    have not seen those rows: scores of labels that a model has learnt by heart would
+    teach it to trust them. So, as in stacking [1]_, the ranker is fitted to all folds
+    but one and finds candidates for that one, and so on; and in the end to all rows.
+
+    Parameters
+    ----------
+    ranker : estimator
+        Anything that `skxmr.rank` can rank with.
+    final_estimator : estimator, default=None
+        Learns from features of (row, candidate) whether the candidate is right: any
+        classifier with ``predict_proba`` or ``decision_function``, or regressor. None
+        stands for ``HistGradientBoostingClassifier()``.
+    features : callable or transformer, default=None
+        Gives an array of shape (n_pairs, n_pair_features), dense or sparse, for
+        ``(X, candidates)``, the second a `Candidates`. A transformer is fitted to the
+        rows that its fold's ranker is fitted to and their labels, by ``fit(X, Y)``, Y
+        a sparse indicator whose columns are those of candidates; and is then called by
+        ``transform(X, candidates)``. None stands for `CandidateFeatures`.
+    n_candidates : int, default=50
+        How many labels the ranker is asked for; no others are found.
+    cv : int, cross-validation generator, iterable or "prefit", default=5
+        The folds; of an int, shuffled ones. With "prefit" the ranker is fitted
+        already, and `fit` wants rows that it has not seen.
+    decision_threshold : float, default=0.5
+        For indicator targets, `predict` returns the labels whose score is above it.
+    n_jobs : int, default=None
+        How many folds are worked on at a time. Results do not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the folds, and stands in for parameters `random_state` of the
+        estimators that are None. Let it be an integer where the ranker has `memory`.
+
+    Attributes
+    ----------
+    ranker_ : estimator
+        Fitted to all rows.
+    features_ : callable or transformer
+        Fitted to all rows.
+    final_estimator_ : estimator or None
+        None if all candidates were right, so that there was nothing to learn: then
+        the ranker's scores stay.
+    classes_ : ndarray of shape (n_labels,)
+        The class labels of a 1-D target; the column numbers of an indicator.
+
+    See Also
+    --------
+    RankFusion : Combines rankings without learning.
+    sklearn.ensemble.StackingClassifier : For few classes.
+
+    Notes
+    -----
+    The score of a candidate is the final estimator's probability; of a decision
+    function d, 1 / (1 + exp(-d)); of a regressor, what it predicts, cut to [0, 1].
+    Equal scores keep the ranker's order.
+
+    References
+    ----------
+    .. [1] D. H. Wolpert, "Stacked generalization", Neural Networks 5, 1992.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.preprocessing import normalize
+    >>> from skxmr import Reranker, XRLinearClassifier
+    >>> X, Y = make_multilabel_classification(n_classes=20, random_state=0)
+    >>> X = normalize(X)
+    >>> model = Reranker(
+    ...     XRLinearClassifier(), LogisticRegression(), n_candidates=10, random_state=0
+    ... ).fit(X, Y)
+    >>> columns, scores = model.rank(X[:2], k=3)
+    >>> columns.shape
+    (2, 3)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "ranker": [HasMethods("fit")],
+        "final_estimator": [HasMethods("fit"), None],
+        "features": [callable, HasMethods("transform"), None],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "cv": ["cv_object", StrOptions({"prefit"})],
+        "decision_threshold": [Interval(Real, 0, 1, closed="both")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        ranker: Any,
+        final_estimator: Any = None,
+        *,
+        features: Callable | Any = None,
+        n_candidates: int = 50,
+        cv: Any = _N_SPLITS,
+        decision_threshold: float = 0.5,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ):
+        self.ranker = ranker
+        self.final_estimator = final_estimator
+        self.features = features
+        self.n_candidates = n_candidates
+        self.cv = cv
+        self.decision_threshold = decision_threshold
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    # The estimators are validated by their own fits.
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: MatrixLike) -> Self:
+        """Fit the ranker, and the final estimator on its candidates.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            What the ranker takes.
+        y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
+                of shape (n_samples,)
+            An indicator of 0 and 1, or class labels of any type.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If arguments are malformed or do not fit together, if features are, or if
+            no candidate is right.
+        """
+        y = validate_target(self, y)
+        check_lengths(X, y)
+        target, Y = make_target(y, None)
+        random = check_random_state(self.random_state)
+        ranker, final = self._seeded(random)
+        parts = Parallel(n_jobs=self.n_jobs)(
+            delayed(_candidates_of_fold)(
+                ranker, self.cv == "prefit", self._features(), X, y, Y, fold, how
+            )
+            for fold in self._folds(y, random)
+            for how in [(target.classes, self.n_candidates)]
+        )
+        described, is_right = zip(*parts, strict=True)
+        fitted_final = _fit_final(final, _stack(described), np.concatenate(is_right))
+        fitted_ranker = ranker if self.cv == "prefit" else ranker.fit(X, y)
+        self.features_ = _fit_features(self._features(), X, Y)
+        self.ranker_ = fitted_ranker
+        self.final_estimator_ = fitted_final
+        self.classes_ = target.classes
+        self._target = target
+        return self
+
+    def _seeded(self, random):
+        """Clone the estimators, with seeds where there are none."""
+        final = self.final_estimator
+        if final is None:
+            final = HistGradientBoostingClassifier()
+        ranker = self.ranker if self.cv == "prefit" else clone(self.ranker)
+        if self.random_state is not None:
+            seeds = random.randint(_MAX_INT32, size=2).tolist()
+            final = with_seeds(final, seeds[0])
+            if self.cv != "prefit":
+                ranker = with_seeds(ranker, seeds[1])
+        return ranker, clone(final)
+
+    def _features(self):
+        return CandidateFeatures() if self.features is None else self.features
+
+    def _folds(self, y, random):
+        cv = _N_SPLITS if self.cv == "prefit" else self.cv
+        if isinstance(cv, Integral):
+            cv = KFold(cv, shuffle=True, random_state=random.randint(_MAX_INT32))
+        of_classes = None if sparse.issparse(y) or y.ndim == 2 else y
+        return list(check_cv(cv).split(np.zeros(y.shape[0]), of_classes))
+
+    def rank(
+        self, X: Any, k: int = 10, *, subset: LabelSubset | None = None
+    ) -> Ranking:
+        """Find the best k labels of each row.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            What the ranker takes.
+        k : int, default=10
+            How many labels to find for each row.
+        subset : LabelSubset, default=None
+            The labels to search among, as `subset` makes it. None searches all.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, k), int64
+            Columns of y, or indices into `classes_`, best first; -1 after the first
+            `n_candidates`, or where fewer are found.
+        scores : ndarray of shape (n_samples, k), float32
+            Between 0 and 1; 0 where fewer are found.
+        """
+        check_is_fitted(self)
+        check_k(k, "Reranker.rank")
+        columns, log_scores = self._shortlist(X, k, subset)
+        return columns, scores_from_logs(columns, log_scores)
+
+    @available_if(_ranker_restricts)
+    def subset(
+        self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
+    ) -> LabelSubset:
+        """Choose labels to search among, where the ranker can.
+
+        Parameters
+        ----------
+        allowed, excluded : array-like, default=None
+            As for `XRLinearClassifier.subset`.
+
+        Returns
+        -------
+        LabelSubset
+            To be passed to `rank`.
+        """
+        check_is_fitted(self)
+        return self.ranker_.subset(allowed, excluded)
+
+    def _shortlist(self, X, k, subset=None):
+        found = _find(self.ranker_, X, (self.classes_, self.n_candidates), subset)
+        candidates = Candidates.of_ranking(*found)
+        if self.final_estimator_ is None or not len(candidates):
+            log_scores = np.log(np.maximum(candidates.scores, np.exp(_LEAST_LOG)))
+        else:
+            described = _describe(self.features_, X, candidates)
+            log_scores = _log_scores(self.final_estimator_, described)
+        order = np.lexsort((candidates.ranks, -log_scores, candidates.rows))
+        rows = candidates.rows
+        places = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        kept = places < k
+        cells = rows[kept], places[kept]
+        columns = np.full((len(found[0]), k), -1, dtype=np.int64)
+        columns[cells] = candidates.columns[order][kept]
+        scores = np.full(columns.shape, -np.inf)
+        scores[cells] = log_scores[order][kept]
+        return columns, scores
+
+    def _shortlister(self, X):
+        def shortlist(k=None):
+            wanted = min(self.n_candidates, len(self.classes_)) if k is None else k
+            return self._shortlist(X, wanted)
+
+        return shortlist
+
+    def predict(self, X: Any) -> Matrix:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            What the ranker takes.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.predict` returns them.
+        """
+        check_is_fitted(self)
+        return self._target.predict(self._shortlister(X), self.decision_threshold)
+
+    def predict_proba(self, X: Any) -> Matrix:
+        """Return the scores of the candidates.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            What the ranker takes.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.predict_proba` returns them.
+        """
+        check_is_fitted(self)
+        return self._target.predict_proba(self._shortlister(X))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during fit, where the ranker counts them."""
+        check_is_fitted(self)
+        return self.ranker_.n_features_in_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.ranker).input_tags
+        for name in ("sparse", "string", "two_d_array"):
+            setattr(tags.input_tags, name, getattr(inner, name))
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _candidates_of_fold(ranker, is_prefit, features, X, y, Y, fold, how):
+    """Find candidates for the rows of a fold by a ranker that has not seen them.
+
+    Returns
+    -------
+    described : ndarray or csr_array of shape (n_pairs, n_pair_features)
+    is_right : ndarray of shape (n_pairs,), int8
+    """
+    train, test = fold
+    seen = take_rows(X, train)
+    if not is_prefit:
+        ranker = clone(ranker).fit(seen, take_rows(y, train))
+    features = _fit_features(features, seen, Y[train])
+    unseen = take_rows(X, test)
+    candidates = Candidates.of_ranking(*_find(ranker, unseen, how))
+    described = _describe(features, unseen, candidates)
+    return described, _is_right(Y[test], candidates)
+
+
+def _fit_features(features, X, Y):
+    """Fit a clone of a transformer; functions have nothing to learn."""
+    return clone(features).fit(X, Y) if hasattr(features, "fit") else features
+
+
+def _find(ranker, X, how, subset=None):
+    """Rank, with columns that count all classes, those of other folds too."""
+    classes, n_candidates = how
+    if subset is None:
+        columns, scores = rank(ranker, X, n_candidates)
+    else:
+        columns, scores = ranker.rank(X, n_candidates, subset=subset)
+    known = ranking_estimator(ranker).classes_
+    # A list has an item for each column of an indicator.
+    if isinstance(known, list) or np.array_equal(known, classes):
+        return columns, scores
+    places = np.searchsorted(classes, known)
+    strange = places >= len(classes)
+    strange[~strange] = classes[places[~strange]] != known[~strange]
+    places[strange] = -1
+    return np.where(columns >= 0, places[columns], -1), scores
+
+
+def _describe(features, X, candidates):
+    """Compute features of pairs and check them."""
+    if hasattr(features, "transform"):
+        described = features.transform(X, candidates)
+    else:
+        described = features(X, candidates)
+    shape = np.shape(described)
+    if len(shape) != 2 or shape[0] != len(candidates):
+        raise ValueError(
+            f"features must give an array of shape ({len(candidates)}, any), a row for "
+            f"each candidate; got the shape {shape}."
+        )
+    return check_array(
+        described,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=0,
+        input_name="features",
+    )
+
+
+def _is_right(Y, candidates):
+    """Say which candidates their rows have."""
+    n_labels = Y.shape[1]
+    rows = np.repeat(np.arange(Y.shape[0]), np.diff(Y.indptr))
+    pairs = candidates.rows * n_labels + candidates.columns
+    return np.isin(pairs, rows * n_labels + Y.indices).astype(np.int8)
+
+
+def _stack(parts):
+    if any(map(sparse.issparse, parts)):
+        return sparse.vstack(parts, format="csr")
+    return np.vstack(parts)
+
+
+def _fit_final(final, described, is_right):
+    if not is_right.any():
+        raise ValueError(
+            f"None of the {len(is_right)} candidates that ranker finds for the rows of "
+            f"X is right; there is nothing to learn from."
+        )
+    return None if is_right.all() else final.fit(described, is_right)
+
+
+def _log_scores(final, described):
+    """Score candidates; none is lost, so that -inf does not occur."""
+    if hasattr(final, "predict_proba") or hasattr(final, "decision_function"):
+        logs = log_scores_of_yes(final, described, "sigmoid", "final_estimator")
+        return np.maximum(logs, _LEAST_LOG)
+    predicted = np.asarray(final.predict(described), dtype=np.float64)
+    if predicted.shape != (described.shape[0],) or np.isnan(predicted).any():
+        raise ValueError(
+            f"final_estimator.predict must give {described.shape[0]} numbers; got an "
+            f"array of shape {predicted.shape}, NaN among them or not."
+        )
+    return np.log(np.clip(predicted, np.exp(_LEAST_LOG), 1.0))

@@ -1,0 +1,342 @@
+"""What a user's own matcher or ranker must offer, and how they stand in for ours.
+
+`XRLinearClassifier` has three stages, and each can be a user's own: its parameters
+``indexer``, ``matcher`` and ``ranker`` take estimators, of which clones are fitted.
+
+**A matcher** finds the nodes of one level of the tree, in the place of the linear
+models of that level and of all above it. It is any multilabel classifier:
+
+- ``fit(X, M)``: X, the training rows as they came (sparse or dense, float32); M, a
+  sparse indicator of int8 of shape (n_samples, n_nodes): which nodes of the level lead
+  to a label of the row. Nodes that all rows have, or none, are left out of M. A matcher
+  that refuses a sparse target gets M dense.
+- ``predict_proba(X)``, or else ``decision_function(X)``: a score of each column of M
+  for each row, of shape (n_samples, n_nodes), dense or sparse; for probabilities also a
+  list of arrays of shape (n_samples, 2), as forests give.
+
+``matcher_level`` says which level: 1 for the children of the root. By default it is the
+lowest level above the labels. A tree that has no level there (few labels) needs no
+matcher.
+
+**A ranker** scores the labels of the nodes that were matched, in the place of the
+linear models of the last level. It is any binary classifier; one clone is fitted for
+each label:
+
+- ``fit(X, y)``: X, the rows of the label's parent (those that have one of the labels
+  beside it, or as `negative_sampling` says); of sparse rows, only the columns that some
+  of them have. y, an array of int8: 1 where the row has the label, and else 0. Labels
+  that all these rows have get the score of their parent. Where `relevance` is given, it
+  comes as ``sample_weight``.
+- ``predict_proba(X)`` of shape (n_samples, 2), or else ``decision_function(X)`` of
+  shape (n_samples,).
+
+Probabilities are scores as they are; decision values become scores by
+``score_transform``. As everywhere, the score of a label is the product of the scores
+along its path. A score of 0 means not found.
+
+Levels between a matcher's and a ranker's are linear, with the weights, the beam and the
+parameters of `XRLinearClassifier`. Seeds: where a stage has parameters ``random_state``
+that are None, they are set from the classifier's. `prune` drops weights of the linear
+levels only; explanations, `QueryCompleter` and model folders of other systems want
+linear models throughout, and say so.
+
+A third kind of own stage comes after these: `Reranker` ranks the first candidates
+again, by features of a row and a candidate together.
+
+Examples
+--------
+A small neural network finds the groups of labels, and trees rank in the groups:
+
+>>> from sklearn.datasets import make_multilabel_classification
+>>> from sklearn.neural_network import MLPClassifier
+>>> from sklearn.tree import DecisionTreeClassifier
+>>> from skxmr import KMeansTree, XRLinearClassifier
+>>> X, Y = make_multilabel_classification(n_classes=20, random_state=0)
+>>> classifier = XRLinearClassifier(
+...     KMeansTree(max_leaf_size=5),
+...     matcher=MLPClassifier(max_iter=1000),
+...     ranker=DecisionTreeClassifier(max_depth=3),
+...     random_state=0,
+... ).fit(X, Y)
+>>> columns, scores = classifier.rank(X[:2], k=3)
+>>> columns.shape
+(2, 3)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from skxmr.foreign_scores import check_scoring
+from skxmr.leaf_rankers import LeafRankers, fit_leaf_rankers
+from skxmr.matchers import FittedMatcher, fit_matcher
+from skxmr.search import beam_search, search_below
+
+__all__ = [
+    "FittedStages",
+    "OwnStages",
+    "refuse_own_stages",
+    "search_stages",
+    "with_seeds",
+]
+
+# Rows whose candidates are held at a time: some hundred each.
+_ROWS_AT_ONCE = 2048
+
+_MAX_INT32 = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class OwnStages:
+    """The stages of a classifier that are a user's own, before they are fitted.
+
+    Parameters
+    ----------
+    matcher, ranker : estimator or None
+        None for the linear models.
+    matcher_level : int or None
+        Level of the matcher's nodes; None for the lowest above the labels.
+    is_dense : bool
+        Whether the rows were given dense, so that stages get them so.
+    is_weighted : bool
+        Whether rows have a relevance.
+    """
+
+    matcher: object = None
+    ranker: object = None
+    matcher_level: int | None = None
+    is_dense: bool = False
+    is_weighted: bool = False
+
+    def __bool__(self):
+        return self.matcher is not None or self.ranker is not None
+
+    def check(self):
+        """Refuse stages that lack what the search will ask for.
+
+        Raises
+        ------
+        TypeError
+            If a stage gives no scores.
+        ValueError
+            If rows have a relevance that a stage cannot take.
+        """
+        for name, stage in (("matcher", self.matcher), ("ranker", self.ranker)):
+            if stage is not None:
+                check_scoring(stage, name)
+        if self.is_weighted and self.matcher is not None:
+            raise ValueError(
+                "relevance weighs the labels of a row, which a matcher of one's own "
+                "cannot take; leave relevance out, or matcher."
+            )
+        ranker = self.ranker
+        weighs = ranker is None or has_fit_parameter(ranker, "sample_weight")
+        if self.is_weighted and not weighs:
+            raise ValueError(
+                f"relevance is given, but ranker={ranker!r:.80} takes no sample_weight."
+            )
+
+    def first_linear(self, tree):
+        """Give the first level of a tree with linear models, from 1.
+
+        Raises
+        ------
+        ValueError
+            If `matcher_level` is no level above the labels.
+        """
+        if self.matcher is None:
+            return 1
+        if self.matcher_level is None:
+            return tree.depth
+        if self.matcher_level >= tree.depth:
+            raise ValueError(
+                f"matcher_level={self.matcher_level}; the tree has {tree.depth - 1} "
+                f"levels between the root and its labels."
+            )
+        return self.matcher_level + 1
+
+    def beyond_linear(self, tree):
+        """Give the level after the last one with linear models."""
+        return tree.depth if self.ranker is not None else tree.depth + 1
+
+    def fit_matcher(self, X, Y, tree):
+        """Fit the matcher, if there is one and something above the labels.
+
+        Parameters
+        ----------
+        X : Compressed or DenseRows, a vector for each row
+        Y : csr_array of shape (n_samples, n_labels)
+        tree : LabelTree
+
+        Returns
+        -------
+        FittedMatcher or None
+        """
+        level = self.first_linear(tree) - 1
+        if level == 0:
+            return None
+        *_, M = (nodes for nodes, _ in zip(tree.roll_up(Y), range(level), strict=False))
+        return fit_matcher(self.matcher, X, M, level, self.is_dense)
+
+    def fit_ranker(self, X, targets, n_jobs):
+        """Fit the ranker, if there is one.
+
+        Parameters
+        ----------
+        X : Compressed or DenseRows, a vector for each row
+        targets : LevelTargets
+            Of the last level.
+        n_jobs : int or None
+
+        Returns
+        -------
+        LeafRankers or None
+        """
+        if self.ranker is None:
+            return None
+        return fit_leaf_rankers(
+            self.ranker, X, targets, self.is_dense, self.is_weighted, n_jobs
+        )
+
+
+class FittedStages:
+    """The fitted own stages of one tree.
+
+    Parameters
+    ----------
+    matcher : FittedMatcher or None
+        None where the tree is searched from its root.
+    ranker : LeafRankers or None
+        None where the last level is linear.
+    """
+
+    def __init__(
+        self, matcher: FittedMatcher | None = None, ranker: LeafRankers | None = None
+    ):
+        self.matcher = matcher
+        self.ranker = ranker
+
+    def __bool__(self):
+        return self.matcher is not None or self.ranker is not None
+
+
+def with_seeds(stage, seed):
+    """Clone a stage and set its parameters `random_state` that are None.
+
+    Parameters
+    ----------
+    stage : estimator or None
+    seed : int
+
+    Returns
+    -------
+    estimator or None
+    """
+    if stage is None:
+        return None
+    stage = clone(stage)
+    parameters = stage.get_params()
+    names = [
+        name
+        for name in sorted(parameters)
+        if name.split("__")[-1] == "random_state" and parameters[name] is None
+    ]
+    seeds = np.random.SeedSequence(seed).generate_state(max(1, len(names)))
+    seeds = (seeds % _MAX_INT32).tolist()
+    return stage.set_params(**dict(zip(names, seeds, strict=False)))
+
+
+def refuse_own_stages(classifier, asker):
+    """Refuse a classifier that is not linear throughout.
+
+    Parameters
+    ----------
+    classifier : XRLinearClassifier
+    asker : str
+        Who wants linear models, for the message.
+
+    Raises
+    ------
+    ValueError
+        If it has a matcher or ranker of its own.
+    """
+    for name in ("matcher", "ranker"):
+        stage = getattr(classifier, name, None)
+        if stage is not None:
+            raise ValueError(
+                f"{asker} wants linear models on all levels; got a classifier with "
+                f"{name}={stage!r:.80}."
+            )
+
+
+def search_stages(
+    X, layout, stages, *, k, beam_width, score_transform, allowed=None, n_jobs=None
+):
+    """Find the best labels of each row in a tree with own stages.
+
+    Parameters
+    ----------
+    X : Compressed or DenseRows, a vector for each row
+    layout : SearchLayout
+        Of the whole tree. Nodes of levels that are not linear have no weights but the
+        infinite intercepts of `LinearWeights`: their scores come from the stages.
+    stages : FittedStages
+    k, beam_width, score_transform, allowed, n_jobs
+        As in `skxmr.search.beam_search`.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples, k), int64
+        Best first; -1 where fewer than k are found.
+    log_scores : ndarray of shape (n_samples, k), float64
+        Logarithms of the scores; -inf where fewer than k are found.
+    """
+    parts = []
+    for start in range(0, X.n_vectors, _ROWS_AT_ONCE):
+        rows = X.between(start, min(start + _ROWS_AT_ONCE, X.n_vectors))
+        how = {
+            "beam_width": beam_width,
+            "score_transform": score_transform,
+            "allowed": allowed,
+            "n_jobs": n_jobs,
+        }
+        # What is reached is ranked, all of it.
+        wanted = layout.most_reached(beam_width) if stages.ranker else k
+        columns, log_scores = _reach(rows, layout, stages, wanted, how)
+        if stages.ranker:
+            places = layout.places.nodes[columns] - layout.level_starts[-1]
+            nodes = np.where(columns >= 0, places, -1)
+            log_scores = log_scores + stages.ranker.log_scores(
+                rows, nodes, score_transform, n_jobs
+            )
+            columns, log_scores = _best(columns, log_scores, k)
+        parts.append((columns, log_scores))
+    columns, log_scores = zip(*parts, strict=True)
+    return np.concatenate(columns), np.concatenate(log_scores)
+
+
+def _reach(X, layout, stages, k, how):
+    """Find the best labels by all but the ranker."""
+    matcher = stages.matcher
+    if matcher is None:
+        return beam_search(X, layout, k=k, **how)
+    allowed = how["allowed"]
+    if allowed is not None:
+        bits = np.unpackbits(allowed.view(np.uint8), bitorder="little").view(bool)
+        first = layout.level_starts[matcher.level]
+        allowed = bits[first : first + matcher.n_nodes]
+    nodes, scores = matcher.match(X, how["beam_width"], how["score_transform"], allowed)
+    return search_below(X, layout, (matcher.level, nodes, scores), k=k, **how)
+
+
+def _best(columns, log_scores, k):
+    """Keep the k best; of equal scores the smaller column comes first."""
+    columns = np.where(np.isneginf(log_scores), -1, columns)
+    order = np.lexsort((columns, -log_scores))[:, :k]
+    best = np.full((len(columns), k), -1, dtype=np.int64)
+    best_scores = np.full((len(columns), k), -np.inf)
+    best[:, : order.shape[1]] = np.take_along_axis(columns, order, axis=1)
+    best_scores[:, : order.shape[1]] = np.take_along_axis(log_scores, order, axis=1)
+    return best, best_scores
