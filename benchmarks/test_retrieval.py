@@ -87,7 +87,9 @@ def test_texts_are_written_as_a_worker_reads_them(tmp_path, monkeypatch):
     matrices = pytest.importorskip("benchworker.matrices")
     write(TASK, "texts", tmp_path)
     assert matrices.read(tmp_path, "X_train").tolist() == TASK.texts
-    np.testing.assert_array_equal(matrices.read(tmp_path, "Y_train").toarray(), Y.toarray())
+    np.testing.assert_array_equal(
+        matrices.read(tmp_path, "Y_train").toarray(), Y.toarray()
+    )
 
 
 def test_contenders_have_workers_and_known_problems():
@@ -145,7 +147,18 @@ def test_results_of_other_sizes_are_not_mixed(tmp_path):
 def write_data(folder):
     """Ten colours of tea, a product each, in the layout of the data's folder."""
     folder.mkdir()
-    colours = "red green blue black white yellow brown grey pink violet".split()
+    colours = [
+        "red",
+        "green",
+        "blue",
+        "black",
+        "white",
+        "yellow",
+        "brown",
+        "grey",
+        "pink",
+        "violet",
+    ]
     files = {
         "labels": [f"p{i}\t{c} tea\tdrinks" for i, c in enumerate(colours * 11)],
         "train": [

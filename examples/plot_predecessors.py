@@ -83,9 +83,7 @@ def timed(fit, *arguments, **options):
 seconds = {
     "lexical: TF-IDF neighbours": timed(lexical.fit, train.data, train.target),
     "neural: two small towers": timed(neural.fit, train.data, train.target, names),
-    "tree: TextRetriever": timed(
-        tree.fit, train.data, train.target, label_texts=names
-    ),
+    "tree: TextRetriever": timed(tree.fit, train.data, train.target, label_texts=names),
 }
 rankings = {
     "lexical: TF-IDF neighbours": lexical[-1].rank(

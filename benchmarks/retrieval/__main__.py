@@ -95,18 +95,14 @@ def measure(contender, folder, options):
             columns_k=N_ASKED,
             settings=settings,
         )
-        predicted, columns = run_worker(
-            contender.system, python, job, options.timeout
-        )
+        predicted, columns = run_worker(contender.system, python, job, options.timeout)
     finally:
         shutil.rmtree(model, ignore_errors=True)
     return {
         "version": fitted["version"],
         "facts": fitted["facts"] | predicted["facts"],
         "settings": settings,
-        "numbers": numbers_of(
-            fitted, predicted, evaluate(columns, folder.task.Y_test)
-        ),
+        "numbers": numbers_of(fitted, predicted, evaluate(columns, folder.task.Y_test)),
     }
 
 

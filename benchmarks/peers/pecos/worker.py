@@ -18,6 +18,7 @@ CANDIDATES = 100
 # So that the trees of one repetition are not those of another.
 SEEDS_APART = 1_000
 
+
 def as_pecos(X):
     """Float32 csr_matrix (csr_array is refused), or dense in C order.
 
@@ -90,7 +91,9 @@ class Pecos:
         # Without is_predict_only prediction runs level by level through Python and is
         # ten times slower.
         self.models = [
-            XLinearModel.load(str(part), is_predict_only=True, weight_matrix_type=layout)
+            XLinearModel.load(
+                str(part), is_predict_only=True, weight_matrix_type=layout
+            )
             for part in sorted(Path(folder).iterdir())
         ]
 

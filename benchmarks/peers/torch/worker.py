@@ -170,7 +170,9 @@ class TwoTowers:
         """Exact: the cosine of every label."""
         torch.set_num_threads(threads)
         parts = [
-            self.best(queries, np.arange(first, min(first + ASKED_AT_ONCE, len(queries))), k)
+            self.best(
+                queries, np.arange(first, min(first + ASKED_AT_ONCE, len(queries))), k
+            )
             for first in range(0, len(queries), ASKED_AT_ONCE)
         ]
         return torch.cat(parts)
