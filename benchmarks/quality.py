@@ -38,7 +38,7 @@ def recall(found, positives, k):
 
 
 def ndcg(found, positives, k):
-    """Gain of the first k, each hit 1 / log2(1 + rank), over the largest there can be."""
+    """Gain of the first k, a hit 1 / log2(1 + rank), over the largest possible."""
     discounts = 1 / np.log2(np.arange(2, k + 2))
     best = np.cumsum(discounts)[np.minimum(positives, k) - 1]
     return found[:, :k] @ discounts / best

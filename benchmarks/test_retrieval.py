@@ -145,7 +145,7 @@ def test_results_of_other_sizes_are_not_mixed(tmp_path):
 
 
 def write_data(folder):
-    """Ten colours of tea, a product each, in the layout of the data's folder."""
+    """Teas in ten colours, each in eleven products, as the data's folder has them."""
     folder.mkdir()
     colours = [
         "red",

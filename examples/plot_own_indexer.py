@@ -114,10 +114,10 @@ for name, indexer in indexers.items():
     recalls[name] = found
 
 # %%
-# A good tree puts together what is found by the same pieces of names, so that few groups
-# must be looked into. The places of a country share languages; those of a first letter
-# share spellings. Even a wide beam does not make up for a bad tree, for the models of
-# the groups are a part of each score.
+# A good tree puts together what is found by the same pieces of names, so that few
+# groups must be looked into. The places of a country share languages; those of a first
+# letter share spellings. Even a wide beam does not make up for a bad tree, for the
+# models of the groups are a part of each score.
 colors = ["#009e73", "#0072b2", "#e69f00", "#cc79a7", "#000000"]
 markers = ["o", "s", "^", "D", "v"]
 figure, axes = plt.subplots(figsize=(7, 4.4), layout="constrained")

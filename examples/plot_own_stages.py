@@ -59,10 +59,10 @@ neural = make_pipeline(words, classifier(matcher=network))
 
 
 # %%
-# **Re-ranking.** `Reranker` asks the linear model for thirty candidates and lets gradient
-# boosting order them. It learns from candidates of folds that the model has not seen.
-# To the features that it has by itself comes one of our own: whether all words of the
-# subject's name stand in the title.
+# **Re-ranking.** `Reranker` asks the linear model for thirty candidates and lets
+# gradient boosting order them. It learns from candidates of folds that the model has
+# not seen. To the features that it has by itself comes one of our own: how many of the
+# words of the subject's name stand in the title.
 class WithNames(CandidateFeatures):
     """The usual features of a pair, and the share of the name's words in the title."""
 

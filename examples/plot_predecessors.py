@@ -35,8 +35,8 @@ lexical = make_pipeline(WordNgramTfidf(), NeighborRanker(n_neighbors=10))
 
 # %%
 # **Neural.** Two towers: a title goes through latent semantic analysis and a layer of
-# neurons to a vector; a subject has a vector too, the mean of its titles' and of its own
-# name. The subjects whose vectors have the largest cosine are found.
+# neurons to a vector; a subject has a vector too, the mean of its titles' and of its
+# own name. The subjects whose vectors have the largest cosine are found.
 
 
 class TwoTowers:
@@ -105,7 +105,8 @@ print(test.data[row])
 print("its subjects:", "; ".join(names[column] for column in sorted(truth)))
 
 # %%
-# The first ten of each: right ones in green with a tick, wrong ones in red with a cross.
+# The first ten of each: right ones in green with a tick, wrong ones in red with a
+# cross.
 green, red = "#00785a", "#c0392b"
 figure, axes = plt.subplots(figsize=(9.5, 4.6), layout="constrained")
 axes.set_axis_off()

@@ -4,6 +4,7 @@ After the DSSM that Chang et al. (arXiv 2106.12657) compare with: both towers sh
 embedding of each n-gram, and a label is near a text where their cosine is large.
 """
 
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
@@ -18,6 +19,8 @@ ASKED_AT_ONCE = 256
 DEFAULTS = {
     "size": 128,
     "epochs": 10,
+    # So that a large problem does not take half an hour: it gets fewer epochs.
+    "most_steps": 800,
     "rate": 3e-3,
     "batch": 1024,
     "negatives": 1024,
@@ -54,11 +57,11 @@ class Towers(nn.Module):
     def __init__(self, n_grams, n_labels, settings):
         super().__init__()
         size = settings["size"]
-        self.grams = nn.EmbeddingBag(n_grams, size, mode="sum", sparse=True)
+        self.grams = nn.EmbeddingBag(n_grams, size, mode="sum")
         nn.init.normal_(self.grams.weight, std=size**-0.5)
         self.identity = None
         if settings["identity"]:
-            self.identity = nn.Embedding(n_labels, size, sparse=True)
+            self.identity = nn.Embedding(n_labels, size)
             nn.init.normal_(self.identity.weight, std=0.1 * size**-0.5)
         self.dropout = nn.Dropout(settings["dropout"])
 
@@ -80,7 +83,7 @@ class Towers(nn.Module):
 class TwoTowers:
     """Trained by a sampled softmax, with the labels of its batch among the sample.
 
-    Sparse Adam with a rate that falls to zero. The matrices are those that all systems
+    Adam with a rate that rises and then falls to zero. The matrices are those that all systems
     read: n-grams with their TF-IDF weights, which weigh the embeddings. The last rows
     may be the labels' own texts, which go into the labels' tower.
     """
@@ -112,20 +115,24 @@ class TwoTowers:
         batch, n_sampled = self.settings["batch"], self.settings["negatives"]
         self.chances = counts / len(rows) * batch + n_sampled / self.n_labels
         self.towers = Towers(self.n_grams, self.n_labels, self.settings)
-        n_steps = self.settings["epochs"] * -(-len(rows) // batch)
-        adam = torch.optim.SparseAdam(self.towers.parameters(), self.settings["rate"])
+        n_steps = min(
+            self.settings["epochs"] * -(-len(rows) // batch),
+            self.settings["most_steps"],
+        )
+        # On all weights, for most of them change in every step anyway.
+        adam = torch.optim.Adam(
+            self.towers.parameters(), self.settings["rate"], fused=True
+        )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             adam, self.settings["rate"], n_steps, cycle_momentum=False
         )
-        for _ in range(self.settings["epochs"]):
-            order = self.rng.permutation(len(rows))
-            for first in range(0, len(order), batch):
-                chosen = order[first : first + batch]
-                loss = self.loss(rows[chosen], columns[chosen])
-                adam.zero_grad()
-                loss.backward()
-                adam.step()
-                schedule.step()
+        for chosen in islice(self.batches(len(rows)), n_steps):
+            loss = self.loss(rows[chosen], columns[chosen])
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            schedule.step()
+        self.facts = {"epochs": n_steps * batch / len(rows)}
         self.towers.eval()
         with torch.inference_mode():
             self.vectors = torch.cat(
@@ -135,6 +142,14 @@ class TwoTowers:
                 ]
             )
         return None, perf_counter() - start
+
+    def batches(self, n_pairs):
+        """Numbers of pairs, epoch after epoch in another order."""
+        batch = self.settings["batch"]
+        while True:
+            order = self.rng.permutation(n_pairs)
+            for first in range(0, n_pairs, batch):
+                yield order[first : first + batch]
 
     def loss(self, rows, columns):
         """Softmax over the labels of the batch and some others, drawn alike."""
@@ -169,11 +184,10 @@ class TwoTowers:
     def predict(self, queries, k, threads):
         """Exact: the cosine of every label."""
         torch.set_num_threads(threads)
+        rows = np.arange(len(queries))
         parts = [
-            self.best(
-                queries, np.arange(first, min(first + ASKED_AT_ONCE, len(queries))), k
-            )
-            for first in range(0, len(queries), ASKED_AT_ONCE)
+            self.best(queries, rows[first : first + ASKED_AT_ONCE], k)
+            for first in range(0, len(rows), ASKED_AT_ONCE)
         ]
         return torch.cat(parts)
 
