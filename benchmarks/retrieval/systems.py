@@ -54,24 +54,29 @@ def retriever(label_texts=True, **settings):
     return Contender(OWN_SYSTEM, "texts", settings, label_texts)
 
 
-def tree_peer(name, problems=ALL):
+def tree_peer(name, without=SMALL):
     """A peer with trees of labels: with and without label texts, and three trees."""
     system = SYSTEMS[name]
     return {
-        name: Contender(system, "matrices", problems=problems),
+        name: Contender(system, "matrices"),
         f"{name}, no label texts": Contender(
-            system, "matrices", label_texts=False, problems=problems
+            system, "matrices", label_texts=False, problems=without
         ),
         f"{name}, 3 trees": Contender(system, "matrices", THREE, problems=SMALL),
     }
 
 
-def neural(problems=ALL, label_texts=True, **settings):
-    return Contender(TORCH, "matrices", {"neural": settings}, label_texts, problems)
+def bm25(form, label_texts=True, problems=ALL):
+    return Contender(BM25, form, {}, label_texts, problems)
 
 
-NEIGHBORS = {"kind": "neighbors", "n_neighbors": 10}
-# The settings that validation rows of `products` chose; see the README.
+def neighbors(label_texts=True):
+    """The nearest rows; among the 440,000 of `places` it would take an hour."""
+    settings = {"kind": "neighbors", "n_neighbors": 10}
+    return Contender(OWN_SYSTEM, "texts", settings, label_texts, SMALL)
+
+
+# What was chosen on validation rows, for the classifier and the retriever.
 TUNED = {"classifier": {}, "retriever": {}}
 
 CONTENDERS = {
@@ -81,16 +86,18 @@ CONTENDERS = {
     "skxmr, no label texts": retriever(label_texts=False),
     "skxmr, words": retriever(family="words"),
     "skxmr, words and pairs": retriever(family="pairs"),
-    "bm25": Contender(BM25, "words"),
-    "bm25, trigrams": Contender(BM25, "words and trigrams"),
-    "bm25, no label texts": Contender(BM25, "words", label_texts=False),
-    "neighbors": Contender(OWN_SYSTEM, "texts", NEIGHBORS),
-    "neighbors, no label texts": Contender(OWN_SYSTEM, "texts", NEIGHBORS, False),
-    **tree_peer("pecos"),
+    "bm25": bm25("words"),
+    "bm25, trigrams": bm25("words and trigrams"),
+    "bm25, no label texts": bm25("words", False, SMALL),
+    "neighbors": neighbors(),
+    "neighbors, no label texts": neighbors(label_texts=False),
+    **tree_peer("pecos", without=ALL),
     **tree_peer("omikuji"),
     **tree_peer("napkinxc"),
-    "neural": neural(),
-    "neural, no label texts": neural(SMALL, label_texts=False),
+    "neural": Contender(TORCH, "matrices"),
+    "neural, no label texts": Contender(
+        TORCH, "matrices", label_texts=False, problems=("products",)
+    ),
 }
 # What the ratios of the report are of.
 LEXICAL = ("bm25", "bm25, trigrams", "neighbors")

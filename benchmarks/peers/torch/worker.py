@@ -83,9 +83,9 @@ class Towers(nn.Module):
 class TwoTowers:
     """Trained by a sampled softmax, with the labels of its batch among the sample.
 
-    Adam with a rate that rises and then falls to zero. The matrices are those that all systems
-    read: n-grams with their TF-IDF weights, which weigh the embeddings. The last rows
-    may be the labels' own texts, which go into the labels' tower.
+    Adam with a rate that rises and then falls to zero. The matrices are those that all
+    systems read: n-grams with their TF-IDF weights, which weigh the embeddings. The
+    last rows may be the labels' own texts, which go into the labels' tower.
     """
 
     version = torch.__version__

@@ -21,6 +21,8 @@ from benchworker.matrices import read
 WARM_UP_ROWS = 64
 FIRST_CALLS = 10
 SINGLE_SECONDS = 20.0
+# No further pass over all queries after so many.
+PASSES_SECONDS = 30.0
 
 
 def folder_bytes(folder):
@@ -60,6 +62,8 @@ def time_batch(system, queries, n_rows, job, threads):
         start = perf_counter()
         predicted = system.predict(queries, job["k"], threads)
         seconds.append(perf_counter() - start)
+        if sum(seconds) > PASSES_SECONDS:
+            break
     return statistics.median(seconds) / n_rows, predicted
 
 
