@@ -66,32 +66,25 @@ neural = make_pipeline(words, classifier(matcher=network))
 class WithNames(CandidateFeatures):
     """The usual features of a pair, and the share of the name's words in the title."""
 
-    def __init__(self, words=None, names=None):
-        self.words = words
+    def __init__(self, names=None):
         self.names = names
-
-    def fit(self, X, Y):
-        super().fit(X, Y)
-        counted = self.words.transform(self.names)
-        self.names_ = (counted > 0).astype(np.float64).tocsr()
-        return self
 
     def transform(self, X, candidates):
         usual = super().transform(X, candidates)
-        of_titles = (X > 0).astype(np.float64).tocsr()[candidates.rows]
-        of_names = self.names_[candidates.columns]
+        of_titles = (X > 0).astype(np.float64)[candidates.rows]
+        of_names = (self.names > 0).astype(np.float64)[candidates.columns]
         shared = np.asarray(of_titles.multiply(of_names).sum(axis=1)).ravel()
         length = np.asarray(of_names.sum(axis=1)).ravel()
         return np.column_stack([usual, shared / np.maximum(length, 1)])
 
 
-fitted_words = WordNgramTfidf(min_df=2).fit(titles)
+names = WordNgramTfidf(min_df=2).fit(titles).transform(train.target_names[often])
 boosted = make_pipeline(
     words,
     Reranker(
         classifier(),
         HistGradientBoostingClassifier(max_iter=60, random_state=0),
-        features=WithNames(fitted_words, train.target_names[often].tolist()),
+        features=WithNames(names),
         n_candidates=30,
         cv=3,
         random_state=0,
