@@ -7,19 +7,17 @@ share, or by vectors of a neural network. Here the three answer the same query, 
 all queries of the test: after a figure of Chang et al., `Extreme Multi-label Learning
 for Semantic Matching in Product Search <https://arxiv.org/abs/2106.12657>`_.
 
-The neural model is a small one, made of scikit-learn's parts: what it shows is how such
-models work, not how good the largest ones are. ``python -m benchmarks.retrieval`` has
-one in PyTorch.
+The neural model is a small one, a page of NumPy: what it shows is how such models work,
+not how good the largest ones are. ``python -m benchmarks.retrieval`` has one in PyTorch.
 """
 
 import time
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.decomposition import TruncatedSVD
-from sklearn.neural_network import MLPRegressor
+from scipy import sparse
+from scipy.special import softmax
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import normalize
 
 from skxmr import NeighborRanker, TextRetriever, WordNgramTfidf, XRLinearClassifier
 from skxmr.datasets import load_subjects
@@ -34,35 +32,49 @@ train, test = load_subjects(subset="train"), load_subjects(subset="test")
 lexical = make_pipeline(WordNgramTfidf(), NeighborRanker(n_neighbors=10))
 
 # %%
-# **Neural.** Two towers: a title goes through latent semantic analysis and a layer of
-# neurons to a vector; a subject has a vector too, the mean of its titles' and of its
-# own name. The subjects whose vectors have the largest cosine are found.
+# **Neural.** Every word has a vector, and so has every subject. A title's vector is the
+# weighted sum of its words'; the subjects whose vectors have the largest product with it
+# are found. Both sorts of vectors are learnt, so that a softmax over all subjects gives
+# those of the title. The steps are those of Adagrad.
 
 
 class TwoTowers:
-    """Vectors of titles, learnt to be near those of their subjects."""
+    """Vectors of titles and of subjects, in NumPy."""
 
-    def __init__(self, size=128, n_epochs=5, random_state=0):
-        self.n_epochs = n_epochs
-        self.words = WordNgramTfidf(min_df=2)
-        self.svd = TruncatedSVD(size, random_state=random_state)
-        self.tower = MLPRegressor(
-            hidden_layer_sizes=(256,), batch_size=512, random_state=random_state
-        )
+    def __init__(self, size=64, n_epochs=5, rate=0.2, batch=512):
+        self.size, self.n_epochs = size, n_epochs
+        self.rate, self.batch = rate, batch
+        self.words = WordNgramTfidf()
 
     def fit(self, texts, Y, label_texts):
-        vectors = normalize(self.svd.fit_transform(self.words.fit_transform(texts)))
-        own = normalize(self.svd.transform(self.words.transform(label_texts)))
-        self.labels = normalize(Y.T @ vectors + own).astype(np.float32)
-        rows, columns = Y.nonzero()
-        shown, wanted = vectors[rows].astype(np.float32), self.labels[columns]
+        X = self.words.fit_transform([*texts, *label_texts])
+        rows, columns = sparse.vstack([Y, sparse.eye(Y.shape[1])]).nonzero()
+        rng = np.random.default_rng(0)
+        shape = X.shape[1], self.size
+        self.of_words = rng.normal(0, 0.3, shape).astype(np.float32)
+        self.of_subjects = np.zeros((Y.shape[1], self.size), dtype=np.float32)
+        squares = [np.full_like(v, 1e-3) for v in (self.of_words, self.of_subjects)]
         for _ in range(self.n_epochs):
-            self.tower.partial_fit(shown, wanted)
+            order = rng.permutation(len(rows))
+            for start in range(0, len(order), self.batch):
+                pairs = order[start : start + self.batch]
+                slopes = self.slopes(X[rows[pairs]], columns[pairs])
+                for vectors, slope, square in zip(
+                    (self.of_words, self.of_subjects), slopes, squares, strict=True
+                ):
+                    square += slope**2
+                    vectors -= self.rate * slope / np.sqrt(square)
         return self
 
+    def slopes(self, X, columns):
+        """Gradients of the cross entropy of a batch, by words and by subjects."""
+        titles = X @ self.of_words
+        errors = softmax(titles @ self.of_subjects.T, axis=1)
+        errors[np.arange(len(columns)), columns] -= 1
+        return X.T @ (errors @ self.of_subjects), errors.T @ titles
+
     def rank(self, texts, k):
-        vectors = normalize(self.svd.transform(self.words.transform(texts)))
-        scores = self.tower.predict(vectors.astype(np.float32)) @ self.labels.T
+        scores = self.words.transform(texts) @ self.of_words @ self.of_subjects.T
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return best, np.take_along_axis(scores, best, axis=1)
 
