@@ -25,18 +25,24 @@ from skxmr.datasets import load_subjects
 from skxmr.metrics import ndcg_at_k, precision_at_k, recall_at_k
 
 # %%
-# Titles of books and their subjects: those subjects that 30 of the titles have, so that
-# there is something to learn of each.
+# Titles of books and their subjects: the 600 subjects that most of the titles have, so
+# that there is something to learn of each.
 train, test = load_subjects(subset="train"), load_subjects(subset="test")
-titles, Y = train.data[:15_000], train.target.tocsc()[:15_000]
-often = np.flatnonzero(np.diff(Y.tocsc().indptr) >= 30)
-Y, Y_test = Y[:, often].tocsr(), test.target.tocsc()[:, often].tocsr()
-words = WordNgramTfidf(min_df=2)
-judged = np.flatnonzero(np.diff(Y_test.indptr))
-titles_test, Y_test = [test.data[row] for row in judged], Y_test[judged]
-labelled = np.flatnonzero(np.diff(Y.indptr))
-titles, Y = [titles[row] for row in labelled], Y[labelled]
+frequency = np.bincount(train.target.indices, minlength=train.target.shape[1])
+often = np.sort(np.argsort(-frequency, kind="stable")[:600])
+
+
+def those_with(data):
+    """Titles that have one of the subjects, and which they have."""
+    target = data.target.tocsc()[:, often].tocsr()
+    rows = np.flatnonzero(np.diff(target.indptr))
+    return [data.data[row] for row in rows], target[rows]
+
+
+titles, Y = those_with(train)
+titles_test, Y_test = those_with(test)
 print(f"{Y.shape[0]:,} titles, {Y.shape[1]} subjects")
+words = WordNgramTfidf(min_df=2)
 
 
 # %%

@@ -7,8 +7,9 @@ share, or by vectors of a neural network. Here the three answer the same query, 
 all queries of the test: after a figure of Chang et al., `Extreme Multi-label Learning
 for Semantic Matching in Product Search <https://arxiv.org/abs/2106.12657>`_.
 
-The neural model is a small one, a page of NumPy: what it shows is how such models work,
-not how good the largest ones are. ``python -m benchmarks.retrieval`` has one in PyTorch.
+The neural model is a small one, a page of NumPy: what it shows is how such models
+work, not how good the largest ones are. ``python -m benchmarks.retrieval`` has one in
+PyTorch.
 """
 
 import time
@@ -33,15 +34,15 @@ lexical = make_pipeline(WordNgramTfidf(), NeighborRanker(n_neighbors=10))
 
 # %%
 # **Neural.** Every word has a vector, and so has every subject. A title's vector is the
-# weighted sum of its words'; the subjects whose vectors have the largest product with it
-# are found. Both sorts of vectors are learnt, so that a softmax over all subjects gives
-# those of the title. The steps are those of Adagrad.
+# weighted sum of its words'; the subjects whose vectors have the largest product with
+# it are found. Both sorts of vectors are learnt, so that a softmax over all subjects
+# gives those of the title. The steps are those of Adagrad.
 
 
 class TwoTowers:
     """Vectors of titles and of subjects, in NumPy."""
 
-    def __init__(self, size=64, n_epochs=5, rate=0.2, batch=512):
+    def __init__(self, size=64, n_epochs=4, rate=0.2, batch=1024):
         self.size, self.n_epochs = size, n_epochs
         self.rate, self.batch = rate, batch
         self.words = WordNgramTfidf()
@@ -59,11 +60,10 @@ class TwoTowers:
             for start in range(0, len(order), self.batch):
                 pairs = order[start : start + self.batch]
                 slopes = self.slopes(X[rows[pairs]], columns[pairs])
-                for vectors, slope, square in zip(
-                    (self.of_words, self.of_subjects), slopes, squares, strict=True
-                ):
-                    square += slope**2
-                    vectors -= self.rate * slope / np.sqrt(square)
+                for place, vectors in enumerate((self.of_words, self.of_subjects)):
+                    squares[place] += slopes[place] ** 2
+                    step = slopes[place] / np.sqrt(squares[place])
+                    np.subtract(vectors, self.rate * step, out=vectors)
         return self
 
     def slopes(self, X, columns):
