@@ -126,8 +126,8 @@ for name, model in models.items():
     print(f"{name:18} fitted in {seconds[name]:4.1f} s: {shown}")
 
 # %%
-# Here the linear model's groups are hard to beat, while a second look at its candidates
-# pays, most of all for the first place.
+# Here the groups that the linear models find are hard to beat, while a second look at
+# the candidates pays.
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
 places = np.arange(len(measures))
 colors = ["#bbbbbb", "#56b4e9", "#009e73"]
