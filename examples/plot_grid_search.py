@@ -72,7 +72,7 @@ print(search.best_params_)
 
 # %%
 # The heat map of the grid: a beam of twenty is as good as one of fifty, and a threshold
-# of 0.2 loses nothing.
+# of 0.2 loses next to nothing.
 scores = search.cv_results_["mean_test_score"].reshape(len(widths), len(thresholds))
 figure, axes = plt.subplots(figsize=(6.5, 4.4), layout="constrained")
 image = axes.imshow(scores, cmap="cividis", aspect="auto", origin="lower")
