@@ -18,6 +18,8 @@ from benchmarks.synthetic import make_problem
 VARIABLE = "SKXMR_DATA"
 # Raise it when a problem's features change, so that no stale matrices are read.
 CACHE_VERSION = 1
+# Columns of the text and of the labels' ids in the rows; of the name in the labels.
+TEXT_PROBLEMS = {"products": (1, 2, 1), "places": (0, 1, 1), "subjects": (0, 1, 1)}
 
 
 class ProblemUnavailableError(RuntimeError):

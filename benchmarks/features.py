@@ -1,5 +1,7 @@
 """Text to features by scikit-learn alone, so that no system's own code is favoured."""
 
+import re
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import TruncatedSVD
@@ -7,6 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 WORDS = r"\b\w+\b"
+WORD = re.compile(WORDS)
 
 
 def word_trigrams(text):

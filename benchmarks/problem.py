@@ -1,5 +1,6 @@
 """One ranking problem as matrices, and the folder in which processes share it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +63,15 @@ def canonical(matrix):
 
 
 def save_problem(problem, folder):
-    """Write the four matrices; the folder is made."""
+    """Write the four matrices, or texts in place of X; the folder is made."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         matrix = getattr(problem, part)
-        if isinstance(matrix, np.ndarray):
+        if isinstance(matrix, list):
+            text = json.dumps(matrix, ensure_ascii=False)
+            (folder / f"{part}.json").write_text(text, encoding="utf-8")
+        elif isinstance(matrix, np.ndarray):
             np.save(folder / f"{part}.npy", matrix)
         else:
             sp.save_npz(folder / f"{part}.npz", matrix, compressed=False)

@@ -22,6 +22,28 @@ def hits(columns, Y_test):
     return found & (columns >= 0)
 
 
+def n_positives(Y_test):
+    """How many labels each row has; 1 for a row without any, which finds none."""
+    return np.maximum(np.diff(Y_test.indptr), 1)
+
+
+def precision(found, k):
+    """Hits among the first k, over k."""
+    return found[:, :k].sum(axis=1) / k
+
+
+def recall(found, positives, k):
+    """Hits among the first k, over the number of the row's labels."""
+    return found[:, :k].sum(axis=1) / positives
+
+
+def ndcg(found, positives, k):
+    """Gain of the first k, a hit 1 / log2(1 + rank), over the largest possible."""
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    best = np.cumsum(discounts)[np.minimum(positives, k) - 1]
+    return found[:, :k] @ discounts / best
+
+
 def per_row(columns, Y_test):
     """Precision and recall of each row.
 
@@ -38,9 +60,8 @@ def per_row(columns, Y_test):
         the row's labels (0 for a row without any).
     """
     found = hits(columns, Y_test)
-    rows = {f"P@{k}": found[:, :k].sum(axis=1) / k for k in PRECISIONS}
-    n_positives = np.maximum(np.diff(Y_test.indptr), 1)
-    rows[f"R@{RECALL}"] = found[:, :RECALL].sum(axis=1) / n_positives
+    rows = {f"P@{k}": precision(found, k) for k in PRECISIONS}
+    rows[f"R@{RECALL}"] = recall(found, n_positives(Y_test), RECALL)
     return rows
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.datasets import (
+    TEXT_PROBLEMS,
     ProblemUnavailableError,
     columns_of,
     read_table,
@@ -19,8 +20,6 @@ from benchmarks.report import medians
 HERE = Path(__file__).resolve().parent
 WORKERS = HERE / "endtoend"
 SYSTEMS = ("skxmr", "pecos")
-# Columns of the text and of the labels' ids; column of a label's name.
-PROBLEMS = {"products": (1, 2, 1), "places": (0, 1, 1), "subjects": (0, 1, 1)}
 COLUMNS = {
     "p50_s": ("call µs p50", 1e6),
     "p99_s": ("p99", 1e6),
@@ -31,7 +30,7 @@ COLUMNS = {
 
 def arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--problems", nargs="+", default=list(PROBLEMS))
+    parser.add_argument("--problems", nargs="+", default=list(TEXT_PROBLEMS))
     parser.add_argument("--systems", nargs="+", default=SYSTEMS, choices=SYSTEMS)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--rows", type=int, help="at most so many training texts")
@@ -41,7 +40,7 @@ def arguments(argv):
 
 def write_data(problem, rows, cache):
     """Put texts, columns of labels and names into a file for all workers."""
-    text, labels, name = PROBLEMS[problem]
+    text, labels, name = TEXT_PROBLEMS[problem]
     column_of = columns_of(problem)
     data = {"names": [row[name] for row in read_table(problem, "labels")]}
     for part, limit in (("train", rows), ("test", None)):

@@ -46,6 +46,7 @@ class Skxmr:
             threshold=settings["threshold"],
             beam_width=settings["beam_width"],
             score_transform="l3-hinge",
+            n_trees=settings.get("n_trees", 1),
             n_jobs=threads,
             random_state=seed,
         )

@@ -29,6 +29,7 @@ class NapkinXC:
 
     def __init__(self, settings, threads, seed):
         self.settings, self.threads, self.seed = settings, threads, seed
+        self.n_trees = settings.get("n_trees", 1)
 
     def prepare(self, X, Y):
         self.X = as_napkinxc(X)
@@ -45,14 +46,19 @@ class NapkinXC:
             liblinear_max_iter=settings["max_iter"],
             weights_threshold=settings["threshold"],
             bias=1.0,
+            ensemble=self.n_trees,
             seed=self.seed,
             threads=self.threads,
         )
 
     def fit(self):
         # Both calls copy the matrices into its own structures; `fit` goes on with the
-        # tree that it finds. Weights go to the folder while it trains.
+        # tree that it finds. Weights go to the folder while it trains. Several trees
+        # are made as they are trained.
         start = perf_counter()
+        if self.n_trees > 1:
+            self.model.fit(self.X, self.Y)
+            return None, perf_counter() - start
         self.model.build_tree(self.X, self.Y)
         indexed = perf_counter()
         self.model.fit(self.X, self.Y)
@@ -62,7 +68,9 @@ class NapkinXC:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for path in Path(self.folder.name).iterdir():
             # tree.txt repeats tree.bin for human eyes and is not read.
-            if path.name != "tree.txt":
+            if path.is_dir():
+                shutil.copytree(path, Path(folder, path.name))
+            elif path.name != "tree.txt":
                 shutil.copy2(path, folder)
         self.folder.cleanup()
 
@@ -72,6 +80,7 @@ class NapkinXC:
             tree_search_type=layout,
             beam_search_width=self.settings["beam_width"],
             load_as="map",
+            ensemble=self.n_trees,
             threads=1,
         )
         self.model.load()

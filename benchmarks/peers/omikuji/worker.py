@@ -66,7 +66,7 @@ class Omikuji:
 
     def fit(self):
         options = omikuji.Model.default_hyper_param()
-        options.n_trees = 1
+        options.n_trees = self.settings.get("n_trees", 1)
         options.cluster_k = self.settings["branching_factor"]
         options.cluster_balanced = True
         options.min_branch_size = self.settings["max_leaf_size"]

@@ -1,5 +1,6 @@
-"""Matrices in and out of the folders that processes share."""
+"""Matrices and texts in and out of the folders that processes share."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,10 @@ import scipy.sparse as sp
 
 
 def read(folder, part):
-    """A dense array or a csr_matrix: all that older systems know."""
+    """A dense array or a csr_matrix: all that older systems know; or strings."""
+    texts = Path(folder, f"{part}.json")
+    if texts.exists():
+        return np.array(json.loads(texts.read_text(encoding="utf-8")), dtype=object)
     dense = Path(folder, f"{part}.npy")
     if dense.exists():
         return np.load(dense)

@@ -1,0 +1,159 @@
+"""``python -m benchmarks.retrieval``: texts to labels, one table for each problem.
+
+Results are written after each system, into one file that keeps what earlier runs have
+measured: so a table can be made in parts, by --problems and --systems.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.comparison import say
+from benchmarks.datasets import ProblemUnavailableError
+from benchmarks.environments import NotInstalledError
+from benchmarks.jobs import WorkerFailedError, fit_job, predict_job, run_worker
+from benchmarks.retrieval.evaluation import N_ASKED, evaluate
+from benchmarks.retrieval.report import Results, numbers_of, show
+from benchmarks.retrieval.systems import ALL, CONTENDERS
+from benchmarks.retrieval.tasks import read_task, write
+from benchmarks.run import CACHE
+
+
+def arguments(argv=None):
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.retrieval", description=__doc__
+    )
+    add = parser.add_argument
+    add("--problems", nargs="+", default=list(ALL), choices=ALL)
+    add(
+        "--systems",
+        nargs="+",
+        choices=CONTENDERS,
+        help="(default: those that are not too slow for the problem)",
+    )
+    add("--missing", action="store_true", help="only what the file does not have yet")
+    add("--tuning", action="store_true", help="judge by a part of training, not test")
+    add("--settings", type=json.loads, default={}, help="JSON, added to the systems'")
+    add("--rows", type=int, help="a random sample of so many training texts")
+    add("--queries", type=int, help="a random sample of so many test texts")
+    add("--threads", type=int, default=2, help="of training (default: %(default)s)")
+    add("--passes", type=int, default=3, help="over all queries")
+    add("--single-rows", type=int, default=1_000, help="texts asked one by one")
+    add("--seed", type=int, default=0)
+    add("--timeout", type=float, default=1_800.0, help="seconds for each process")
+    add("--cache", type=Path, default=CACHE, help="folder of environments and results")
+    add("--name", default="retrieval", help="of the JSON file")
+    return parser.parse_args(argv)
+
+
+class Folder:
+    """One problem in the forms that the systems read, each written once."""
+
+    def __init__(self, task, path, section):
+        self.task, self.path, self.section = task, Path(path), section
+        self.made = {}
+
+    def problem(self, contender):
+        """The folder that a contender reads."""
+        key = contender.form, contender.label_texts
+        if key not in self.made:
+            task = self.task.with_label_rows() if contender.label_texts else self.task
+            folder = self.path / f"problem-{len(self.made)}"
+            self.section["form_s"][contender.form] = write(task, key[0], folder)
+            self.made[key] = folder
+        return self.made[key]
+
+
+def measure(contender, folder, options):
+    """Train one contender and let it answer.
+
+    Returns
+    -------
+    dict
+        version, facts and numbers.
+    """
+    problem, model = folder.problem(contender), folder.path / "model"
+    python = contender.system.python(options.cache)
+    n_labels = len(folder.task.label_texts)
+    settings = contender.job_settings(n_labels, options.settings)
+    job = fit_job(problem, model, options.threads, options.seed)
+    try:
+        fitted, _ = run_worker(
+            contender.system, python, job | {"settings": settings}, options.timeout
+        )
+        job = predict_job(
+            problem,
+            model,
+            contender.layout,
+            1,
+            repeats=options.passes,
+            single_rows=options.single_rows,
+            columns_k=N_ASKED,
+            settings=settings,
+        )
+        predicted, columns = run_worker(contender.system, python, job, options.timeout)
+    finally:
+        shutil.rmtree(model, ignore_errors=True)
+    return {
+        "version": fitted["version"],
+        "facts": fitted["facts"] | predicted["facts"],
+        "settings": settings,
+        "numbers": numbers_of(fitted, predicted, evaluate(columns, folder.task.Y_test)),
+    }
+
+
+def wanted(name, section, options):
+    """Names of the contenders to measure on a problem."""
+    chosen = options.systems or [
+        key for key, contender in CONTENDERS.items() if name in contender.problems
+    ]
+    if options.missing:
+        done = section["systems"]
+        chosen = [key for key in chosen if "numbers" not in done.get(key, {})]
+    return chosen
+
+
+def measure_problem(name, results, options):
+    """Measure one problem; its section of the results is filled."""
+    task = read_task(name)
+    if options.tuning:
+        task = task.split_for_tuning()
+    task = task.cut(options.rows, options.queries)
+    section = results.section(name, task.describe())
+    with tempfile.TemporaryDirectory() as path:
+        folder = Folder(task, path, section)
+        for key in wanted(name, section, options):
+            say(f"{name}: {key}")
+            try:
+                section["systems"][key] = measure(CONTENDERS[key], folder, options)
+            except (NotInstalledError, WorkerFailedError) as error:
+                section["systems"][key] = {"error": str(error)}
+                say(f"{name}: {key} not measured: {error}")
+            results.write()
+    in_order = [key for key in CONTENDERS if key in section["systems"]]
+    section["systems"] = {key: section["systems"][key] for key in in_order}
+    return section
+
+
+def main(argv=None):
+    """Measure, print the tables, write the JSON file."""
+    options = arguments(argv)
+    path = options.cache / f"{options.name}.json"
+    results = Results(path, machine.facts())
+    for name in options.problems:
+        try:
+            section = measure_problem(name, results, options)
+        except ProblemUnavailableError as error:
+            print(f"## {name} not measured: {error}\n")
+            continue
+        print(show(name, section), end="\n\n", flush=True)
+    results.write()
+    say(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""skxmr's TextRetriever, and its search of the nearest rows, on texts."""
+
+from pathlib import Path
+from time import perf_counter
+
+import joblib
+import numpy as np
+from benchworker import run
+from sklearn.pipeline import make_pipeline, make_union
+
+from skxmr import (
+    CharNgramTfidf,
+    KMeansTree,
+    NeighborRanker,
+    TextRetriever,
+    WordNgramTfidf,
+    XRLinearClassifier,
+    __version__,
+)
+
+WORDS = r"(?u)\b\w+\b"
+STAMPS = {}
+
+
+class StampedClassifier(XRLinearClassifier):
+    """Notes when the texts are features, so that both can be told apart."""
+
+    def fit(self, X, y, **options):
+        STAMPS["features"] = perf_counter()
+        return super().fit(X, y, **options)
+
+
+class StampedRanker(NeighborRanker):
+    """The same for the nearest rows."""
+
+    def fit(self, X, y):
+        STAMPS["features"] = perf_counter()
+        return super().fit(X, y)
+
+
+def make_vectorizer(family):
+    """Words; words and pairs; or both with trigrams of characters."""
+    longest = 1 if family == "words" else 2
+    words = WordNgramTfidf(ngram_range=(1, longest), token_pattern=WORDS)
+    if family == "characters":
+        return make_union(words, CharNgramTfidf(ngram_range=(3, 3)))
+    return words
+
+
+class Retriever:
+    """`TextRetriever`; the last rows may be the labels' own texts."""
+
+    version = __version__
+
+    def __init__(self, settings, threads, seed):
+        self.n_label_rows = settings["label_rows"]
+        classifier = StampedClassifier(
+            indexer=KMeansTree(
+                branching_factor=settings["branching_factor"],
+                max_leaf_size=settings["max_leaf_size"],
+            ),
+            C=settings["C"],
+            tol=settings["tol"],
+            max_iter=settings["max_iter"],
+            threshold=settings["threshold"],
+            beam_width=settings["beam_width"],
+            n_trees=settings.get("n_trees", 1),
+            n_jobs=threads,
+            random_state=seed,
+        )
+        classifier.set_params(**settings.get("classifier", {}))
+        self.model = TextRetriever(
+            make_vectorizer(settings.get("family", "characters")),
+            classifier,
+            **settings.get("retriever", {}),
+        )
+
+    def prepare(self, X, Y):
+        n_rows = len(X) - self.n_label_rows
+        self.texts, self.Y = X[:n_rows].tolist(), Y[:n_rows]
+        self.label_texts = X[n_rows:].tolist() or None
+
+    def fit(self):
+        start = perf_counter()
+        self.model.fit(self.texts, self.Y, label_texts=self.label_texts)
+        end = perf_counter()
+        self.facts = {"text_s": STAMPS["features"] - start}
+        return None, end - start
+
+    def save(self, folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        joblib.dump(self.model, Path(folder, "model.joblib"))
+
+    def load(self, folder, layout):
+        del layout
+        self.model = joblib.load(Path(folder, "model.joblib"))
+
+    def queries(self, X):
+        return X.tolist()
+
+    def predict(self, queries, k, threads):
+        self.model.classifier_.set_params(n_jobs=threads)
+        return self.model.search_batch(queries, k)
+
+    def columns(self, predicted, k):
+        del k
+        return np.asarray(predicted[0], dtype=np.int64)
+
+    def one_by_one(self, X, k):
+        texts = X.tolist()
+        self.model.classifier_.set_params(n_jobs=1)
+        search = self.model.search
+
+        def call(row):
+            return search(texts[row], k)
+
+        return call
+
+
+class Neighbors(Retriever):
+    """The labels of the rows that are nearest by the cosine of the same features."""
+
+    def __init__(self, settings, threads, seed):
+        del threads, seed  # exact, on one thread
+        self.n_label_rows = 0  # label rows are rows like any other
+        ranker = StampedRanker(n_neighbors=settings["n_neighbors"])
+        self.model = make_pipeline(make_vectorizer("characters"), ranker)
+
+    def fit(self):
+        start = perf_counter()
+        self.model.fit(self.texts, self.Y)
+        end = perf_counter()
+        self.facts = {"text_s": STAMPS["features"] - start}
+        return None, end - start
+
+    def predict(self, queries, k, threads):
+        del threads
+        vectorizer, ranker = self.model[0], self.model[-1]
+        return ranker.rank(vectorizer.transform(queries), k)
+
+    def one_by_one(self, X, k):
+        texts = X.tolist()
+
+        def call(row):
+            return self.predict([texts[row]], k, 1)
+
+        return call
+
+
+KINDS = {"retriever": Retriever, "neighbors": Neighbors}
+
+
+def make(settings, threads, seed):
+    """The system that the settings ask for."""
+    return KINDS[settings.get("kind", "retriever")](settings, threads, seed)
+
+
+if __name__ == "__main__":
+    run(make)

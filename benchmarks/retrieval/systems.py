@@ -1,0 +1,104 @@
+"""What is compared: each system with its settings and the form of its texts."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.jobs import SETTINGS
+from benchmarks.systems import OWN, SYSTEMS, System, peer
+
+OWN_SYSTEM = System(OWN, Path(__file__).resolve().parent / "own")
+BM25 = peer("bm25s", "default")
+TORCH = peer("torch", "default")
+SMALL = ("products", "subjects")
+ALL = ("products", "places", "subjects")
+THREE = {"n_trees": 3}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One line of the table.
+
+    Attributes
+    ----------
+    system : System
+        The code that drives it.
+    form : str
+        Of `benchmarks.retrieval.tasks.FORMS`: what it reads. The times of all but
+        "texts" leave out how long the texts take to be brought into that form.
+    settings : dict
+        Added to `benchmarks.jobs.SETTINGS`.
+    label_texts : bool
+        Whether the labels' own texts are rows of training too.
+    problems : tuple of str
+        Where it is measured unless it is named on the command line.
+    """
+
+    system: System
+    form: str
+    settings: dict = field(default_factory=dict)
+    label_texts: bool = True
+    problems: tuple[str, ...] = ALL
+
+    @property
+    def layout(self):
+        return self.system.layouts[0]
+
+    def job_settings(self, n_labels, more):
+        """What its worker is told."""
+        label_rows = n_labels if self.label_texts else 0
+        return SETTINGS | {"label_rows": label_rows} | self.settings | more
+
+
+def retriever(label_texts=True, **settings):
+    """skxmr's TextRetriever, as it comes but for the settings."""
+    return Contender(OWN_SYSTEM, "texts", settings, label_texts)
+
+
+def tree_peer(name, without=SMALL):
+    """A peer with trees of labels: with and without label texts, and three trees."""
+    system = SYSTEMS[name]
+    return {
+        name: Contender(system, "matrices"),
+        f"{name}, no label texts": Contender(
+            system, "matrices", label_texts=False, problems=without
+        ),
+        f"{name}, 3 trees": Contender(system, "matrices", THREE, problems=SMALL),
+    }
+
+
+def bm25(form, label_texts=True, problems=ALL):
+    return Contender(BM25, form, {}, label_texts, problems)
+
+
+def neighbors(label_texts=True):
+    """The nearest rows; among the 440,000 of `places` it would take an hour."""
+    settings = {"kind": "neighbors", "n_neighbors": 10}
+    return Contender(OWN_SYSTEM, "texts", settings, label_texts, SMALL)
+
+
+# What was chosen on validation rows, for the classifier and the retriever.
+TUNED = {"classifier": {}, "retriever": {}}
+
+CONTENDERS = {
+    "skxmr": retriever(),
+    "skxmr, 3 trees": retriever(**THREE),
+    "skxmr, tuned": retriever(**TUNED),
+    "skxmr, no label texts": retriever(label_texts=False),
+    "skxmr, words": retriever(family="words"),
+    "skxmr, words and pairs": retriever(family="pairs"),
+    "bm25": bm25("words"),
+    "bm25, trigrams": bm25("words and trigrams"),
+    "bm25, no label texts": bm25("words", False, SMALL),
+    "neighbors": neighbors(),
+    "neighbors, no label texts": neighbors(label_texts=False),
+    **tree_peer("pecos", without=ALL),
+    **tree_peer("omikuji"),
+    **tree_peer("napkinxc"),
+    "neural": Contender(TORCH, "matrices"),
+    "neural, no label texts": Contender(
+        TORCH, "matrices", label_texts=False, problems=("products",)
+    ),
+}
+# What the ratios of the report are of.
+LEXICAL = ("bm25", "bm25, trigrams", "neighbors")
+NEURAL = ("neural", "neural, no label texts")

@@ -1,0 +1,156 @@
+"""What is retrieved: labels of texts, where the labels have texts of their own."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import scipy.sparse as sp
+
+from benchmarks.datasets import (
+    TEXT_PROBLEMS,
+    columns_of,
+    indicator,
+    read_table,
+    texts_and_labels,
+)
+from benchmarks.features import WORD, word_trigrams, words_and_trigrams
+from benchmarks.problem import Problem, canonical, save_problem
+
+# A tenth of the training rows, drawn at random, which all tuning is judged by.
+VALIDATION_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Task:
+    """Texts with their labels, to learn from and to judge by.
+
+    Attributes
+    ----------
+    name : str
+    texts, test_texts : list of str
+    Y, Y_test : csr_array of shape (n_texts, n_labels), ones
+    label_texts : list of str, one for each label
+    """
+
+    name: str
+    texts: list[str]
+    Y: sp.csr_array
+    test_texts: list[str]
+    Y_test: sp.csr_array
+    label_texts: list[str]
+
+    def cut(self, rows=None, queries=None):
+        """Keep some of the rows and queries, drawn at random, and every label."""
+        kept, judged = draw(len(self.texts), rows), draw(len(self.test_texts), queries)
+        return replace(
+            self,
+            texts=[self.texts[row] for row in kept],
+            Y=self.Y[kept],
+            test_texts=[self.test_texts[row] for row in judged],
+            Y_test=self.Y_test[judged],
+        )
+
+    def split_for_tuning(self):
+        """The same task within the training rows: a part of them is the test."""
+        order = np.random.default_rng(1).permutation(len(self.texts))
+        cut = round(len(order) * VALIDATION_SHARE)
+        test, train = np.sort(order[:cut]), np.sort(order[cut:])
+        return replace(
+            self,
+            texts=[self.texts[row] for row in train],
+            Y=self.Y[train],
+            test_texts=[self.texts[row] for row in test],
+            Y_test=self.Y[test],
+        )
+
+    def with_label_rows(self):
+        """One more row for each label, at the end: its own text."""
+        own = sp.eye_array(len(self.label_texts), dtype=self.Y.dtype, format="csr")
+        return replace(
+            self,
+            texts=[*self.texts, *self.label_texts],
+            Y=sp.vstack([self.Y, own], format="csr"),
+        )
+
+    def describe(self):
+        """Sizes, as they go into the report."""
+        return {
+            "train_rows": len(self.texts),
+            "test_rows": len(self.test_texts),
+            "labels": len(self.label_texts),
+            "labels_per_row": self.Y.nnz / max(1, len(self.texts)),
+        }
+
+
+def draw(size, limit):
+    """Some numbers below `size`, ascending: `limit` of them, or all."""
+    if limit is None or limit >= size:
+        return np.arange(size)
+    return np.sort(np.random.default_rng(0).permutation(size)[:limit])
+
+
+def read_task(name):
+    """One of `benchmarks.datasets.TEXT_PROBLEMS`, whole."""
+    text, labels, label_text = TEXT_PROBLEMS[name]
+    column_of = columns_of(name)
+    parts = []
+    for part in ("train", "test"):
+        texts, ids = texts_and_labels(name, part, text, labels)
+        parts += [texts, indicator(ids, column_of)]
+    label_texts = [row[label_text] for row in read_table(name, "labels")]
+    return Task(name, *parts, label_texts)
+
+
+def as_texts(task):
+    """The texts as they are."""
+    return task.texts, task.test_texts
+
+
+def as_words(task):
+    """Words in lower case, with spaces between them."""
+    return tuple([" ".join(words_of(text)) for text in part] for part in as_texts(task))
+
+
+def as_words_and_trigrams(task):
+    """Words, and trigrams of characters with a mark before them, as more words."""
+    return tuple(
+        [
+            " ".join(words_of(text) + ["~" + gram for gram in word_trigrams(text)])
+            for text in part
+        ]
+        for part in as_texts(task)
+    )
+
+
+def words_of(text):
+    return WORD.findall(text.lower())
+
+
+def as_matrices(task):
+    """Words, pairs and trigrams of characters, weighed by scikit-learn."""
+    return tuple(map(canonical, words_and_trigrams(*as_texts(task))))
+
+
+FORMS = {
+    "texts": as_texts,
+    "words": as_words,
+    "words and trigrams": as_words_and_trigrams,
+    "matrices": as_matrices,
+}
+
+
+def write(task, form, folder):
+    """Put a task into a folder, in the form that a system reads.
+
+    Returns
+    -------
+    float
+        Seconds that the texts took to be brought into that form.
+    """
+    start = perf_counter()
+    train, test = FORMS[form](task)
+    seconds = perf_counter() - start
+    problem = Problem(task.name, train, canonical(task.Y), test, canonical(task.Y_test))
+    save_problem(problem, Path(folder))
+    return seconds
