@@ -212,6 +212,11 @@ def precision_at_k_scorer(k=5):
         holds a score for every label. `y` is a label indicator, or class labels of any
         type, for which a class that the estimator never saw is a miss.
 
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer.
+
     See Also
     --------
     precision_at_k : The metric.
@@ -237,6 +242,11 @@ def recall_at_k_scorer(k=5):
     -------
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer.
 
     See Also
     --------
@@ -274,6 +284,11 @@ def ndcg_at_k_scorer(k=5):
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
 
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer.
+
     See Also
     --------
     ndcg_at_k : The metric.
@@ -300,6 +315,11 @@ def reciprocal_rank_at_k_scorer(k=5):
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
 
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer.
+
     See Also
     --------
     reciprocal_rank_at_k : The metric.
@@ -325,6 +345,11 @@ def coverage_at_k_scorer(k=5):
     -------
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer.
 
     See Also
     --------
@@ -355,6 +380,11 @@ def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
     -------
     callable
         ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer.
 
     See Also
     --------

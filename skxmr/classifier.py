@@ -458,6 +458,13 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
                 of shape (n_samples,)
             As y was. An indicator has the labels whose score is above
             `decision_threshold`; of class labels, the best.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`.
         """
         shortlist = self._shortlister(X)
         return self._target.predict(shortlist, self.decision_threshold)
@@ -476,6 +483,13 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
             For an indicator: sparse where y was, float32, at most `max_candidates`
             scores a row, each between 0 and 1, and 0 for all other labels. For
             class labels: dense float64, rows sum to 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`.
         """
         shortlist = self._shortlister(X)
         return self._target.predict_proba(shortlist)
@@ -494,6 +508,13 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
                 of shape (n_samples,)
             What `predict_proba` returns; for two classes the second's score minus
             the first's.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`.
         """
         shortlist = self._shortlister(X)
         return self._target.decision_function(shortlist)
@@ -519,6 +540,14 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
             smaller column. -1 where the search reaches fewer.
         scores : ndarray of shape (n_samples, k), float32
             Between 0 and 1; 0 where the search reaches fewer.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
+            not positive.
         """
         check_k(k, "XRLinearClassifier.rank")
         X = self._check_features(X)
@@ -588,6 +617,13 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
         columns : ndarray of shape (k,), int64
             As a row of `rank` returns them.
         scores : ndarray of shape (k,), float32
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If an array has another dtype than those above.
         """
         if not hasattr(self, "layouts_"):
             check_is_fitted(self)

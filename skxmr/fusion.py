@@ -138,6 +138,11 @@ class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter or estimator.
         """
         self._set_params("estimators", **parameters)
         return self
@@ -213,6 +218,14 @@ class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
             smaller column. -1 where fewer are found.
         scores : ndarray of shape (n_samples, k), float64
             Between 0 and 1; 0 where fewer are found.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
+            not positive.
         """
         check_is_fitted(self)
         check_k(k, "RankFusion.rank")
@@ -261,6 +274,13 @@ class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`.
         """
         check_is_fitted(self)
         return self._target.predict(self._shortlister(X), self.decision_threshold)
@@ -277,6 +297,13 @@ class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict_proba` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`.
         """
         check_is_fitted(self)
         return self._target.predict_proba(self._shortlister(X))

@@ -138,6 +138,11 @@ class KMeansTree(Documented, BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If Z is not two-dimensional, or holds NaN or infinity.
         """
         checked = validate_data(
             copy.copy(self),

@@ -101,6 +101,11 @@ class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If X or y holds NaN or infinity, or their numbers of rows differ.
         """
         rows, y, learned = validate_features_and_target(self, X, y)
         target, Y = make_target(y, None)
@@ -150,6 +155,14 @@ class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
             found.
         scores : ndarray of shape (n_samples, k), float32
             Between 0 and 1; 0 where fewer are found.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
+            not positive.
         """
         check_is_fitted(self)
         check_k(k, "NeighborRanker.rank")
@@ -194,6 +207,13 @@ class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`.
         """
         check_is_fitted(self)
         return self._target.predict(self._shortlister(X), self.decision_threshold)
@@ -210,6 +230,13 @@ class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict_proba` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If X holds NaN or infinity, or has not the features of `fit`.
         """
         check_is_fitted(self)
         return self._target.predict_proba(self._shortlister(X))

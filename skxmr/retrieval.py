@@ -306,6 +306,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
             found.
         scores : ndarray of shape (n_samples, k), float32
             Between 0 and 1; 0 where fewer are found.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `texts` is a single string, or `k` is not positive.
+        TypeError
+            If one of the texts is no string.
         """
         check_k(k, "TextRetriever.search_batch")
         X = self._transform(texts)
@@ -374,6 +383,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is no string.
         """
         X = self._transform(texts)
         return self.classifier_.predict(X)
@@ -390,6 +408,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict_proba` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is no string.
         """
         X = self._transform(texts)
         return self.classifier_.predict_proba(X)
@@ -406,6 +433,15 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         -------
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.decision_function` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is no string.
         """
         X = self._transform(texts)
         return self.classifier_.decision_function(X)

@@ -261,6 +261,13 @@ class _NgramTfidf(  # type: ignore[call-arg]
         -------
         X : sparse matrix or array of shape (n_documents, n_features), `dtype`
             TF-IDF values in CSR form with sorted indices.
+
+        Raises
+        ------
+        ValueError
+            If `raw_documents` is a single string, or no n-gram is left.
+        TypeError
+            If one of the documents is no string.
         """
         return self._weigh(self._fit(raw_documents, keep_rows=True))
 
@@ -307,6 +314,11 @@ class _NgramTfidf(  # type: ignore[call-arg]
             Columns of the text's n-grams, in ascending order.
         values : ndarray of shape (n_ngrams,), `dtype`
             Their TF-IDF values: the same as in the row that `transform` makes.
+
+        Raises
+        ------
+        TypeError
+            If the text is no string.
         """
         rows = self._cutting.count([text], self._terms)
         return rows.indices, self._weighting.values(rows)
@@ -416,6 +428,11 @@ class _NgramTfidf(  # type: ignore[call-arg]
         -------
         names : ndarray of shape (n_features,), object
             The n-gram of each column, a `str`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
         """
         check_is_fitted(self)
         names = np.empty(len(self._terms), dtype=object)

@@ -323,6 +323,13 @@ class LabelTree:
         Returns
         -------
         ndarray of int64 of shape (level_sizes[level],)
+
+        Raises
+        ------
+        ValueError
+            If there is no such level.
+        TypeError
+            If `level` is no integer.
         """
         return np.diff(self.child_offsets[self._check_level(level, 0, self.depth - 1)])
 
@@ -338,6 +345,13 @@ class LabelTree:
         -------
         ndarray of int64 of shape (level_sizes[level],)
             Nodes of the level above; -1 for the root.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level.
+        TypeError
+            If `level` is no integer.
         """
         if self._check_level(level, 0, self.depth) == 0:
             return np.array([-1], dtype=np.int64)
@@ -358,6 +372,13 @@ class LabelTree:
             Offsets: below node `p` are the nodes ``ranges[p]`` to
             ``ranges[p + 1] - 1`` of the last level, so the labels
             ``labels[ranges[p]:ranges[p + 1]]``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level.
+        TypeError
+            If `level` is no integer.
         """
         level = self._check_level(level, 0, self.depth)
         ranges = np.arange(self.level_sizes[level] + 1, dtype=np.int64)
@@ -443,6 +464,11 @@ class LabelTree:
         -------
         str
             Without a newline at the end.
+
+        Raises
+        ------
+        ValueError
+            If `label_names` are not as many as the labels, or a limit is too small.
         """
         return _tree_drawing.to_text(self, label_names, max_depth, max_children)
 

@@ -176,7 +176,7 @@ def _show_state(text, level, node, steps, scores) -> None:
     scored, kept = steps[level] if level < len(steps) else ([], [])
     name = f"{text.get_text()} " if is_leaf else ""
     if node not in scored:
-        text.set(text=name or "?", alpha=0.5)
+        text.set(text=name or "?", alpha=0.65)
         return
     text.set_text(f"{name}{scores[level][node]:.3f}")
     if node in kept:
