@@ -31,6 +31,7 @@ from sklearn.base import BaseEstimator
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
+from skxmr._documentation import Documented
 from skxmr._typing import MatrixLike, Ranking
 from skxmr._validation import check_is_fitted, check_k, validate_features
 from skxmr.classifier import XRLinearClassifier
@@ -406,7 +407,7 @@ def _best(nodes, scores, k):
     return best, best_scores
 
 
-class ShardedRanker(BaseEstimator):
+class ShardedRanker(Documented, BaseEstimator):
     """Ranks the labels of all shards of a classifier as the classifier itself does.
 
     Parameters
