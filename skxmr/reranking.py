@@ -181,7 +181,7 @@ class Reranker(ClassifierMixin, BaseEstimator):
         """
         y = validate_target(self, y)
         check_lengths(X, y)
-        X = X.tocsr() if sparse.issparse(X) else X  # rows can be taken
+        X = _with_rows(X)
         target, Y = make_target(y, None)
         random = check_random_state(self.random_state)
         ranker, final = self._seeded(random)
@@ -342,6 +342,13 @@ class Reranker(ClassifierMixin, BaseEstimator):
             setattr(tags.input_tags, name, getattr(inner, name))
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _with_rows(X):
+    """Make X something that rows can be taken of."""
+    if sparse.issparse(X):
+        return X.tocsr()
+    return X if hasattr(X, "__getitem__") else np.asarray(X)
 
 
 def _candidates_of_fold(ranker, is_prefit, features, X, y, Y, fold, how):
