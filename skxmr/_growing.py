@@ -38,7 +38,7 @@ class GrowingArray:
     def finish(self):
         """Give the array, cut to its length; nothing can be appended any more."""
         array = self._buffer[: self._size]
-        if self._map is None or not self._fit(self._size):
+        if not self._fit(self._size):
             # Copied, lest its memory be kept that nobody sees.
             array = empty(self._size, self._buffer.dtype)
             array[:] = self._buffer[: self._size]
@@ -52,7 +52,7 @@ class GrowingArray:
         dtype = self._buffer.dtype
         if length * dtype.itemsize < LARGE:
             buffer = np.empty(length, dtype)
-        elif self._map is not None and self._fit(length):
+        elif self._fit(length):
             return
         else:
             self._map = map_memory(length * dtype.itemsize)
@@ -62,6 +62,8 @@ class GrowingArray:
 
     def _fit(self, length):
         """Let the system lengthen or shorten the memory; tells whether it can."""
+        if self._map is None:
+            return False
         dtype, before = self._buffer.dtype, len(self._buffer)
         # Nobody may look at memory that moves.
         del self._buffer

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from skxmr._compressed import Compressed
 from skxmr._cython._dense_search import LEVELS, N_LANES, search_dense
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
@@ -25,7 +26,7 @@ _PLACES_OF_A_BLOCK = 2**17
 class _Task:
     """Some rows to search for."""
 
-    X: object
+    X: Compressed | DenseRows
     k: int
     beam_width: int
     score_transform: str

@@ -586,7 +586,7 @@ cdef inline void _start_beam(
     const Query* query, const Tree* tree, const Stretch* stretch, int64_t row,
     Heap* beam,
 ) noexcept nogil:
-    """Put the root into the beam, or as many allowed ones of given nodes as it takes."""
+    """Put the root into the beam, or the allowed ones of given nodes, if they fit."""
     cdef int64_t i, node
     beam.size = 0
     if stretch.nodes == NULL:
