@@ -335,12 +335,12 @@ def _check_weight_types(layout, weights):
     check("words", np.uint64, shape=(-(-n_used // _BITS), 4))
     check("row_starts", np.uint32)
     n_listed = check("parents", np.uint16, np.int32)
-    check("run_marks", np.uint32, shape=(-(-n_listed // kernel.ROWS_OF_MARK),))
     check("blocks", np.uint64, shape=(None, -(-n_parents // _BITS), 2))
     n_weights = check("children", np.uint8, np.int32)
     n_rows = check("run_lengths", weights.children.dtype.type)
     if n_rows < n_listed:
         refuse("FeatureWeights.run_lengths", f"has {n_rows} for {n_listed} rows")
+    check("run_marks", np.uint32, shape=(-(-n_rows // kernel.ROWS_OF_MARK),))
     check("weights", layout.weight_precision, shape=(n_weights,))
 
 

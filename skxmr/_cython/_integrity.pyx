@@ -39,7 +39,7 @@ cdef struct Rows:
 def check_runs(
     const uint32_t[::1] row_starts,     # IN (n_listed + 1,): ascending from 0
     const parent_t[::1] parents,        # IN (n_listed_rows,)
-    const uint32_t[::1] run_marks,      # IN (n_listed_rows / 8, rounded up)
+    const uint32_t[::1] run_marks,      # IN (n_rows / 8, rounded up)
     const uint64_t[:, :, ::1] blocks,   # IN (n_with_bits, n_parents / 64, 2)
     const child_t[::1] run_lengths,     # IN (n_rows,)
     const child_t[::1] children,        # IN (n_weights,)
@@ -58,7 +58,7 @@ def check_runs(
     cdef Wrong wrong
     if row_starts[row_starts.shape[0] - 1] != n_listed:
         return "row_starts", 0
-    if run_marks.shape[0] << LOG_ROWS_OF_MARK < n_listed:
+    if run_marks.shape[0] << LOG_ROWS_OF_MARK < run_lengths.shape[0]:
         return "run_marks", 0
     if run_lengths.shape[0] < n_listed:
         return "run_lengths", 0
@@ -72,7 +72,7 @@ def check_runs(
             &rows, row_starts, parents, run_marks, run_lengths, children
         )
         if wrong == NOTHING:
-            wrong = check_blocks(&rows, blocks, run_lengths, children)
+            wrong = check_blocks(&rows, blocks, run_marks, run_lengths, children)
     if wrong == NOTHING and rows.row != rows.n_rows:
         wrong = RUN_LENGTHS
     if wrong == NOTHING and rows.start != rows.n_weights:
@@ -95,44 +95,41 @@ cdef Wrong check_listed(
             if not before < parent < rows.n_parents:
                 return PARENTS
             before = parent
-            if not rows.row & ((1 << LOG_ROWS_OF_MARK) - 1):
-                if run_marks[rows.row >> LOG_ROWS_OF_MARK] != rows.start:
-                    return RUN_MARKS
-            wrong = check_run(rows, parent, run_lengths, children)
+            wrong = check_run(rows, parent, run_marks, run_lengths, children)
             if wrong != NOTHING:
                 return wrong
     return NOTHING
 
 
 cdef Wrong check_blocks(
-    Rows* rows, const uint64_t[:, :, ::1] blocks, const child_t[::1] run_lengths,
-    const child_t[::1] children,
+    Rows* rows, const uint64_t[:, :, ::1] blocks, const uint32_t[::1] run_marks,
+    const child_t[::1] run_lengths, const child_t[::1] children,
 ) noexcept nogil:
     """Check the rows of features that have a bit for each parent."""
     cdef int64_t feature, block, bit
-    cdef uint64_t bits, packed
+    cdef uint64_t bits
     cdef Wrong wrong
     for feature in range(blocks.shape[0]):
         for block in range(blocks.shape[1]):
-            bits, packed = blocks[feature, block, 0], blocks[feature, block, 1]
-            if <uint32_t>packed != <uint64_t>rows.row:
-                return BLOCKS
-            if bits and packed >> 32 != <uint64_t>rows.start:
+            bits = blocks[feature, block, 0]
+            if blocks[feature, block, 1] != <uint64_t>rows.row:
                 return BLOCKS
             for bit in range(64):
                 if not (bits >> bit) & 1:
                     continue
                 if 64 * block + bit >= rows.n_parents or rows.row >= rows.n_rows:
                     return BLOCKS
-                wrong = check_run(rows, 64 * block + bit, run_lengths, children)
+                wrong = check_run(
+                    rows, 64 * block + bit, run_marks, run_lengths, children
+                )
                 if wrong != NOTHING:
                     return wrong
     return NOTHING
 
 
 cdef inline Wrong check_run(
-    Rows* rows, int64_t parent, const child_t[::1] run_lengths,
-    const child_t[::1] children,
+    Rows* rows, int64_t parent, const uint32_t[::1] run_marks,
+    const child_t[::1] run_lengths, const child_t[::1] children,
 ) noexcept nogil:
     """Check one row, and go to the next; its length is one less than it has weights."""
     cdef int64_t entry, before = -1, child, length = run_lengths[rows.row]
@@ -140,6 +137,9 @@ cdef inline Wrong check_run(
         rows.child_offsets[parent + 1] - rows.child_offsets[parent]
     )
     cdef bint fits = True
+    if not rows.row & ((1 << LOG_ROWS_OF_MARK) - 1):
+        if run_marks[rows.row >> LOG_ROWS_OF_MARK] != rows.start:
+            return RUN_MARKS
     if length < 0 or length >= n_children or length >= rows.n_weights - rows.start:
         return RUN_LENGTHS
     # Without a branch: mostly all is well.
