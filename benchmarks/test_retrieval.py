@@ -97,7 +97,7 @@ def test_contenders_have_workers_and_known_problems():
         assert contender.system.worker.exists(), name
         assert contender.form in FORMS
         assert set(contender.problems) <= set(ALL)
-        told = contender.job_settings(7, {"C": 2.0})
+        told = contender.job_settings("products", 7, {"C": 2.0})
         assert told["C"] == 2.0
         assert told["beam_width"] == SETTINGS["beam_width"]
         assert told["label_rows"] == (7 if contender.label_texts else 0)

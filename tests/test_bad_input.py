@@ -772,10 +772,11 @@ def test_bad_numbers_of_labels_to_find(k, fitted):
 
 def test_the_unchecked_call_never_reads_or_writes_what_is_not_its_own(fitted):
     indices, values = X.indices[:3].astype(np.int32), X.data[:3].astype(np.float32)
-    for bad in ((indices, values[:1]), (indices.astype(np.int64), values)):
-        with pytest.raises(ValueError, match=r"fewer indices or values|Buffer dtype"):
-            fitted.rank_one(*bad)
-    with pytest.raises(ValueError, match="Buffer dtype mismatch"):
+    with pytest.raises(ValueError, match="fewer indices or values"):
+        fitted.rank_one(indices, values[:1])
+    with pytest.raises(TypeError, match="indices is an array of int64"):
+        fitted.rank_one(indices.astype(np.int64), values)
+    with pytest.raises(TypeError, match="values is an array of float64"):
         fitted.rank_one(indices, values.astype(np.float64))
     with pytest.raises(ValueError, match="The beam has no place for a node"):
         copy.copy(fitted).set_params(beam_width=0).rank_one(indices, values)

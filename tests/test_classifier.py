@@ -136,7 +136,7 @@ def test_learns():
     columns, scores = fit(X[:800], Y[:800]).rank(X[800:], 1)
     truth = Y[800:].toarray()
     precision = truth[np.arange(len(truth)), columns[:, 0]].mean()
-    assert precision > 1.5 * truth.mean(axis=0).max()
+    assert precision > 1.4 * truth.mean(axis=0).max()
     assert ((scores > 0) & (scores < 1)).all()
 
 

@@ -39,7 +39,7 @@ def test_what_is_saved_is_loaded(tmp_path, mmap_mode):
     save(model, tmp_path / "model")
     loaded = load(tmp_path / "model", mmap_mode=mmap_mode)
     assert_same(loaded, model)
-    weights = loaded.layouts_[0].weights
+    weights = loaded.layouts_[0].by_node.weights  # of dense rows
     assert isinstance(weights, np.memmap) == (mmap_mode is not None)
     assert names_in(tmp_path) == ["model"]
 

@@ -591,7 +591,7 @@ def test_a_search_below_refuses_what_would_lead_astray():
     columns, scores = search_from(1, [1, 0, -1, -1], [-1.0] * 4)
     assert set(columns[0].tolist()) == {0, 1, 2}
     np.testing.assert_array_equal(scores, [[-1.0] * 3])
-    columns, _ = search_from(1, [-1, 1, 0], [-1.0] * 3, beam_width=1)
+    columns, _ = search_from(1, [-1, 1], [-1.0] * 2, beam_width=1)
     assert sorted(columns[0].tolist()) == [-1, 0, 1]
     for level in (-1, 2):
         with pytest.raises(ValueError, match="nothing between levels"):

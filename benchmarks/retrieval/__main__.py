@@ -79,7 +79,7 @@ def measure(contender, folder, options):
     problem, model = folder.problem(contender), folder.path / "model"
     python = contender.system.python(options.cache)
     n_labels = len(folder.task.label_texts)
-    settings = contender.job_settings(n_labels, options.settings)
+    settings = contender.job_settings(folder.task.name, n_labels, options.settings)
     job = fit_job(problem, model, options.threads, options.seed)
     try:
         fitted, _ = run_worker(

@@ -31,6 +31,8 @@ class Contender:
         Whether the labels' own texts are rows of training too.
     problems : tuple of str
         Where it is measured unless it is named on the command line.
+    tuned : dict
+        Settings of single problems, by their names.
     """
 
     system: System
@@ -38,20 +40,27 @@ class Contender:
     settings: dict = field(default_factory=dict)
     label_texts: bool = True
     problems: tuple[str, ...] = ALL
+    tuned: dict = field(default_factory=dict)
 
     @property
     def layout(self):
         return self.system.layouts[0]
 
-    def job_settings(self, n_labels, more):
+    def job_settings(self, problem, n_labels, more):
         """What its worker is told."""
         label_rows = n_labels if self.label_texts else 0
-        return SETTINGS | {"label_rows": label_rows} | self.settings | more
+        own = self.settings | self.tuned.get(problem, {})
+        return SETTINGS | {"label_rows": label_rows} | own | more
 
 
 def retriever(label_texts=True, **settings):
     """skxmr's TextRetriever, as it comes but for the settings."""
     return Contender(OWN_SYSTEM, "texts", settings, label_texts)
+
+
+def tuned(**settings):
+    """skxmr's TextRetriever with the settings of each problem."""
+    return Contender(OWN_SYSTEM, "texts", settings, problems=tuple(TUNED), tuned=TUNED)
 
 
 def tree_peer(name, without=SMALL):
@@ -76,13 +85,18 @@ def neighbors(label_texts=True):
     return Contender(OWN_SYSTEM, "texts", settings, label_texts, SMALL)
 
 
-# What was chosen on validation rows, for the classifier and the retriever.
-TUNED = {"classifier": {}, "retriever": {}}
+# What was chosen on rows held out of training: other settings of the classifier and of
+# the retriever. `places` is searched with the defaults.
+TUNED = {
+    "products": {"retriever": {"label_text_weight": 8.0}},
+    "subjects": {"classifier": {"C": 0.5}},
+}
 
 CONTENDERS = {
     "skxmr": retriever(),
     "skxmr, 3 trees": retriever(**THREE),
-    "skxmr, tuned": retriever(**TUNED),
+    "skxmr, tuned": tuned(),
+    "skxmr, tuned, 3 trees": tuned(**THREE),
     "skxmr, no label texts": retriever(label_texts=False),
     "skxmr, words": retriever(family="words"),
     "skxmr, words and pairs": retriever(family="pairs"),
