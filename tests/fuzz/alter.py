@@ -98,7 +98,7 @@ def altered(array, provider):
         return array[: provider.ConsumeIntInRange(0, len(array))] if array.ndim else 0
     if kind == 1:
         return np.concatenate([array, array[-1:]]) if array.ndim else None
-    if kind == 2:
+    if kind == 2 and array.dtype.kind in "biuf":
         with np.errstate(all="ignore"):
             return array.astype(provider.PickValueInList(OTHER_TYPES))
     if kind == 3:

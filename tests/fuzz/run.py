@@ -88,7 +88,7 @@ def fuzz(target, folder, options):
     )
     n_cases = re.findall(r"^Done (\d+) runs", ended.stderr, re.MULTILINE)
     if ended.returncode:
-        print(ended.stderr[-20_000:])
+        print(ended.stdout[-10_000:], ended.stderr[-10_000:])
     return int(n_cases[-1]) if n_cases else 0, ended.returncode == 0
 
 

@@ -25,9 +25,9 @@ STAMPS = {}
 class StampedClassifier(XRLinearClassifier):
     """Notes when the texts are features, so that both can be told apart."""
 
-    def fit(self, X, y, **options):
+    def fit(self, X, y, *, relevance=None):
         STAMPS["features"] = perf_counter()
-        return super().fit(X, y, **options)
+        return super().fit(X, y, relevance=relevance)
 
 
 class StampedRanker(NeighborRanker):
