@@ -25,8 +25,10 @@ from skxmr.metrics import (
 )
 
 train, test = load_subjects(subset="train"), load_subjects(subset="test")
-texts, target = train.data[:12_000], train.target[:12_000]
-more_texts, more_target = train.data[12_000:15_000], train.target[12_000:15_000]
+data, labels = train.data[:15_000], train.target[:15_000]
+n_learnt = 4 * len(data) // 5  # the rest is for estimates of new titles
+texts, target = data[:n_learnt], labels[:n_learnt]
+more_texts, more_target = data[n_learnt:], labels[n_learnt:]
 judged, truth = test.data[:3000], test.target[:3000]
 
 # %%
