@@ -7,7 +7,6 @@ from skxmr import (
     metrics,
     persistence,
     sharding,
-    stages,
     streaming,
 )
 from skxmr._version import __version__
@@ -46,6 +45,5 @@ __all__ = [
     "persistence",
     "rank",
     "sharding",
-    "stages",
     "streaming",
 ]

@@ -101,6 +101,10 @@ def expected_calibration_error(y_true, scores, k=5, *, bins=10):
     ValueError
         As `reliability_curve` does.
 
+    See Also
+    --------
+    reliability_curve : What this sums up.
+
     References
     ----------
     .. [1] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern

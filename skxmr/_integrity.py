@@ -53,6 +53,10 @@ def check_arrays(model: object) -> None:
     ValueError
         If an array is damaged; the message names it.
 
+    See Also
+    --------
+    load : Loads a model, and can leave its arrays in the file.
+
     Examples
     --------
     >>> import joblib  # doctest: +SKIP

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
+from skxmr._documentation import Documented
 from skxmr._typing import MatrixLike
 from skxmr._validation import check_is_fitted, indicator_pattern
 
@@ -35,6 +36,19 @@ class Candidates:
         The score that the ranker gave, between 0 and 1.
     ranks : ndarray of shape (n_pairs,), int64
         The place in the row's ranking, from 1.
+
+    See Also
+    --------
+    Reranker : Passes them to its `features`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skxmr.candidates import Candidates
+    >>> columns, scores = np.array([[4, 2], [3, -1]]), np.array([[0.9, 0.2], [0.5, 0]])
+    >>> found = Candidates.of_ranking(columns, scores)
+    >>> found.rows.tolist(), found.columns.tolist(), found.ranks.tolist()
+    ([0, 0, 1], [4, 2, 3], [1, 2, 1])
     """
 
     rows: NDArray
@@ -54,6 +68,7 @@ class Candidates:
         columns : ndarray of shape (n_samples, k), int64
             As `skxmr.rank` returns them; -1 where nothing is found.
         scores : ndarray of shape (n_samples, k)
+            Their scores.
 
         Returns
         -------
@@ -64,7 +79,7 @@ class Candidates:
         return cls(rows, columns[rows, places], found, places + 1)
 
 
-class CandidateFeatures(BaseEstimator):
+class CandidateFeatures(Documented, BaseEstimator):
     """Describe pairs of a row and a candidate by numbers.
 
     The columns are
@@ -116,10 +131,12 @@ class CandidateFeatures(BaseEstimator):
         """
         Y = indicator_pattern(Y)
         rows = _unit_rows(X)
-        self.counts_ = np.bincount(Y.indices, minlength=Y.shape[1])
-        self.centroids_ = None
+        counts = np.bincount(Y.indices, minlength=Y.shape[1])
+        centroids = None
         if rows is not None:
-            self.centroids_ = sparse.csr_array(normalize(sparse.csr_array(Y.T) @ rows))
+            centroids = sparse.csr_array(normalize(sparse.csr_array(Y.T) @ rows))
+        self.counts_ = counts
+        self.centroids_ = centroids
         return self
 
     def transform(self, X: Any, candidates: Candidates) -> NDArray:

@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
+from skxmr._documentation import Documented
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,
@@ -44,7 +45,7 @@ def _ranker_restricts(self):
     return hasattr(getattr(self, "ranker_", self.ranker), "subset")
 
 
-class Reranker(ClassifierMixin, BaseEstimator):
+class Reranker(Documented, ClassifierMixin, BaseEstimator):
     """Rank the first candidates of a ranker again.
 
     A ranker looks at millions of labels and finds some dozens of candidates; a slower

@@ -8,6 +8,7 @@ from numpydoc.validate import validate
 
 import skxmr
 from skxmr import demo
+from skxmr.candidates import Candidates
 from skxmr.explanation import Explanation, NodeScore, Term
 from skxmr.restriction import LabelSubset
 
@@ -25,7 +26,7 @@ def documented():
     for home in homes:
         for name in home.__all__:
             yield f"{home.__name__}.{name}", getattr(home, name)
-    for thing in (Explanation, LabelSubset, NodeScore, Term):
+    for thing in (Candidates, Explanation, LabelSubset, NodeScore, Term):
         yield f"{thing.__module__}.{thing.__name__}", thing
 
 

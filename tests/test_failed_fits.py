@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 
 import skxmr
 from skxmr import (
+    CandidateFeatures,
     CharNgramTfidf,
     KMeansTree,
     NeighborRanker,
     PrefixWeightedCharTfidf,
     QueryCompleter,
     RankFusion,
+    Reranker,
     TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
@@ -62,6 +65,14 @@ CASES = {
         (X, Y),
         (X[1:], Y[1:]),
     ),
+    "reranker": (
+        Reranker(
+            CLASSIFIER, LogisticRegression(), n_candidates=3, cv=2, random_state=0
+        ),
+        (X, Y),
+        (X[1:], Y[1:]),
+    ),
+    "candidates": (CandidateFeatures(), (X, Y), (X[1:], Y[1:])),
     "popular": (
         baselines.PopularCompleter(),
         (TEXTS, TEXTS[::-1]),

@@ -27,7 +27,13 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skxmr import _completion_metrics, _ranking_metrics, _scorers, metrics
+from skxmr import (
+    _calibration_metrics,
+    _completion_metrics,
+    _ranking_metrics,
+    _scorers,
+    metrics,
+)
 from skxmr.ranking import rank, top_k
 
 METRICS = {
@@ -780,5 +786,6 @@ def test_everything_public_is_in_all():
         "propensities",
         "propensity_scored_precision_at_k",
         "propensity_scored_precision_at_k_scorer",
+        *_calibration_metrics.__all__,
         *_completion_metrics.__all__,
     }
