@@ -16,6 +16,7 @@ from scipy import sparse
 from skxmr._cython import _integrity as kernel
 
 __all__ = [
+    "CheckedWhenLoaded",
     "as_value_errors",
     "check_arrays",
     "check_ascending",
@@ -114,6 +115,19 @@ def as_value_errors(name):
             f"The loaded model is damaged: an attribute of {name} lacks, or is of "
             f"another kind than expected ({error})."
         ) from error
+
+
+class CheckedWhenLoaded:
+    """An estimator whose arrays are checked when its state comes from a file."""
+
+    def __setstate__(self, state):
+        super().__setstate__(state)  # type: ignore[misc]  # of BaseEstimator
+        with as_value_errors(type(self).__name__):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Refuse what a damaged file may have brought."""
+        raise NotImplementedError
 
 
 def to_be_read(*arrays):

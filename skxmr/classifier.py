@@ -20,7 +20,7 @@ from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
-from skxmr._integrity import as_value_errors, check_tree_of_layout, refuse
+from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,
@@ -66,7 +66,7 @@ _SEARCH_PARAMETERS = (
 )
 
 
-class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
+class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimator):
     """Extreme multilabel ranking with linear models along a tree of labels.
 
     Three stages, after XR-Linear (Yu et al., arXiv 2010.05878): *index* groups the
@@ -451,11 +451,6 @@ class XRLinearClassifier(Documented, ClassifierMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        with as_value_errors(type(self).__name__):
-            self._check_arrays()
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""

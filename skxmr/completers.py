@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
-from skxmr._integrity import as_value_errors, check_list, refuse
+from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
 from skxmr._typing import Texts
 from skxmr._validation import check_documents, check_is_fitted, check_k
 from skxmr.folding import fold_prefix
@@ -25,7 +25,7 @@ Sessions: TypeAlias = Iterable[Session] | None
 Completions: TypeAlias = list[tuple[str, float]]
 
 
-class Completer(Documented, BaseEstimator, metaclass=ABCMeta):
+class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta):
     """Completes queries; a subclass fits and says which suggestions are best.
 
     Attributes
@@ -41,11 +41,6 @@ class Completer(Documented, BaseEstimator, metaclass=ABCMeta):
 
     # Texts are data, not metadata to route.
     __metadata_request__fit: ClassVar[dict] = {"previous": UNUSED, "queries": UNUSED}
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        with as_value_errors(type(self).__name__):
-            self._check_arrays()
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""

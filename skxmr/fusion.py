@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import get_tags
 
 from skxmr._documentation import Documented
-from skxmr._integrity import as_value_errors, refuse
+from skxmr._integrity import CheckedWhenLoaded, refuse
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     Composition,
@@ -28,7 +28,9 @@ from skxmr.targets import logs_of_scores, make_target
 __all__ = ["RankFusion"]
 
 
-class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
+class RankFusion(
+    Documented, CheckedWhenLoaded, ClassifierMixin, Composition, BaseEstimator
+):
     """Combine what several estimators rank first.
 
     Each estimator is fitted to the same data, and what they find for a row is put
@@ -188,11 +190,6 @@ class RankFusion(Documented, ClassifierMixin, Composition, BaseEstimator):
         # In one step, so that a fit that is interrupted leaves all as it was.
         self.__dict__ = vars(self) | learned
         return self
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        with as_value_errors("RankFusion"):
-            self._check_arrays()
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""

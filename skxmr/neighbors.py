@@ -10,7 +10,7 @@ from sklearn.preprocessing import normalize
 
 from skxmr._compressed import Compressed
 from skxmr._documentation import Documented
-from skxmr._integrity import as_value_errors, check_csr, refuse
+from skxmr._integrity import CheckedWhenLoaded, check_csr, refuse
 from skxmr._sparse import keep_largest
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
@@ -35,7 +35,7 @@ _STRENGTH_OF_FREQUENCY = 0.01
 _CHUNK = 512
 
 
-class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
+class NeighborRanker(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimator):
     """Rank the labels of the training rows that are nearest by cosine.
 
     With TF-IDF features, this is the lexical search that has no training: what a text
@@ -120,11 +120,6 @@ class NeighborRanker(Documented, ClassifierMixin, BaseEstimator):
         # In one step, so that a fit that is interrupted leaves all as it was.
         self.__dict__ = vars(self) | learned
         return self
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        with as_value_errors("NeighborRanker"):
-            self._check_arrays()
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""

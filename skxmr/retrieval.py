@@ -9,7 +9,7 @@ from sklearn.pipeline import make_union
 from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._documentation import Documented
-from skxmr._integrity import as_value_errors, check_list, refuse
+from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
     HasMethods,
@@ -32,7 +32,7 @@ from skxmr.text import CharNgramTfidf, WordNgramTfidf
 __all__ = ["TextRetriever"]
 
 
-class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
+class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimator):
     """Find labels for texts: products for queries, subjects for titles.
 
     Texts become word and character n-grams with TF-IDF weights, labels are ranked by
@@ -160,11 +160,6 @@ class TextRetriever(Documented, ClassifierMixin, BaseEstimator):
         # In one step, so that a fit that is interrupted leaves all as it was.
         self.__dict__ = vars(self) | learned
         return self
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        with as_value_errors("TextRetriever"):
-            self._check_arrays()
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""

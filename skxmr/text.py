@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
-from skxmr._integrity import as_value_errors, check_finite, check_vector, to_be_read
+from skxmr._integrity import CheckedWhenLoaded, check_finite, check_vector, to_be_read
 from skxmr._validation import (
     HasMethods,
     Interval,
@@ -130,8 +130,12 @@ def to_csr(parts, n_features):
     return public_csr(sparse.csr_array((values, indices, offsets), shape=shape))
 
 
-class _NgramTfidf(  # type: ignore[call-arg]
-    Documented, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+class _NgramTfidf(
+    CheckedWhenLoaded,  # type: ignore[call-arg]
+    Documented,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     """What both kinds of n-gram share: counting, vocabulary, weights.
 
@@ -164,11 +168,6 @@ class _NgramTfidf(  # type: ignore[call-arg]
     sublinear_tf = False
     binary = False
     position: str | None = None
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        with as_value_errors(type(self).__name__):
-            self._check_arrays()
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""
