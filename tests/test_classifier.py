@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.feature_extraction.text import HashingVectorizer
-from twins import objective, weights_to_dense
+from twins import assert_same_layout, objective, weights_to_dense
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier
 from skxmr.ensembles import average_trees
@@ -302,13 +302,7 @@ def test_predicting_many_classes_builds_no_dense_array():
 
 def assert_same_model(one, other):
     for a, b in zip(one.layouts_, other.layouts_, strict=True):
-        for name, value in vars(a).items():
-            if name not in {"by_node", "held_by_feature"}:
-                np.testing.assert_array_equal(value, getattr(b, name), strict=True)
-        # Models of dense X hold the same weights by node.
-        for name, value in vars(a.by_feature).items():
-            other = getattr(b.by_feature, name)
-            np.testing.assert_array_equal(value, other, strict=True)
+        assert_same_layout(a, b)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])

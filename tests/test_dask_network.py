@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from network_namespaces import Network, may_make_namespaces
 from scipy import sparse
+from twins import assert_same_layout
 
 import skxmr
 from skxmr import (
@@ -83,8 +84,7 @@ def test_machines_train_the_same_model_from_their_rows(network, client, sent):
         received = np.subtract(network.received(), network.at_start)
     n_sent = dict(sent)
     here = classifier.fit(X, Y).layouts_[0]
-    for name, array in vars(here).items():
-        np.testing.assert_array_equal(getattr(there, name), array)
+    assert_same_layout(there, here)
 
     # Every machine had some of the work, and nothing went beside the tasks.
     assert len(received) == len(network.machines)

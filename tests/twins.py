@@ -131,6 +131,17 @@ def assert_found(columns, scores, expected):
     assert np.isneginf(scores[len(found) :]).all()
 
 
+def assert_same_layout(one, other):
+    """All arrays are equal, bit by bit; of what else differs, both hold the same."""
+    for name, value in vars(one).items():
+        if name not in {"by_node", "held_by_feature"}:
+            np.testing.assert_array_equal(value, getattr(other, name), strict=True)
+    # Models of dense X hold the same weights by node.
+    for name, value in vars(one.by_feature).items():
+        found = getattr(other.by_feature, name)
+        np.testing.assert_array_equal(value, found, strict=True)
+
+
 def objective(w, b, X, y, costs, loss):
     margins = y * (X @ w + b)
     losses = {
