@@ -42,7 +42,7 @@ lexical = make_pipeline(WordNgramTfidf(), NeighborRanker(n_neighbors=10))
 class TwoTowers:
     """Vectors of titles and of subjects, in NumPy."""
 
-    def __init__(self, size=64, n_epochs=4, rate=0.2, batch=1024):
+    def __init__(self, size=64, n_epochs=2, rate=0.2, batch=1024):
         self.size, self.n_epochs = size, n_epochs
         self.rate, self.batch = rate, batch
         self.words = WordNgramTfidf()

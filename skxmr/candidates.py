@@ -39,7 +39,7 @@ class Candidates:
 
     See Also
     --------
-    Reranker : Passes them to its `features`.
+    skxmr.Reranker : Passes them to its `features`.
 
     Examples
     --------
