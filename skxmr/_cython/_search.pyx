@@ -838,8 +838,15 @@ cdef inline void _list(
         row = run.start
         run.start = _run_start(group.tree, row, lengths)
         run.length = lengths[row] + 1
-        _ask(group.tree.children, run.start, 1, group.tree.log_child)
-        _ask(group.tree.weights, run.start, run.length, group.tree.log_weight)
+        _ask_for_run(group.tree, run)
+
+
+cdef inline void _ask_for_run(const Tree* tree, const Run* run) noexcept nogil:
+    """Ask for both ends of a run: what lies between those of a long one follows."""
+    cdef size_t last = <size_t>run.start + run.length - 1
+    prefetch(<const uint8_t*>tree.children + (<size_t>run.start << tree.log_child))
+    prefetch(<const uint8_t*>tree.weights + (<size_t>run.start << tree.log_weight))
+    prefetch(<const uint8_t*>tree.weights + (last << tree.log_weight))
 
 
 cdef inline void _ask_for_blocks(const Group* group) noexcept nogil:

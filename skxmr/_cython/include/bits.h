@@ -14,13 +14,28 @@ static inline void skxmr_prefetch(const void *address) { (void)address; }
 #if defined(__GNUC__) && (defined(__POPCNT__) || !defined(__x86_64__))
 static inline int skxmr_count_bits(uint64_t word) { return __builtin_popcountll(word); }
 #else
-/* Without the instruction, compilers call a function. */
-static inline int skxmr_count_bits(uint64_t word) {
+static inline int skxmr_count_bits_by_sums(uint64_t word) {
     word -= (word >> 1) & 0x5555555555555555u;
     word = (word & 0x3333333333333333u) + ((word >> 2) & 0x3333333333333333u);
     word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
     return (int)((word * 0x0101010101010101u) >> 56);
 }
+#if defined(__GNUC__)
+/* The oldest processors of the family lack the instruction, so that compilers call a
+ * function in its place. Nearly all have it: the branch is always guessed. */
+static int skxmr_has_popcnt;
+__attribute__((constructor)) static void skxmr_find_popcnt(void) {
+    __builtin_cpu_init();
+    skxmr_has_popcnt = __builtin_cpu_supports("popcnt");
+}
+static inline int skxmr_count_bits(uint64_t word) {
+    if (__builtin_expect(!skxmr_has_popcnt, 0)) return skxmr_count_bits_by_sums(word);
+    __asm__("popcnt %0, %0" : "+r"(word) : : "cc");
+    return (int)word;
+}
+#else
+static inline int skxmr_count_bits(uint64_t word) { return skxmr_count_bits_by_sums(word); }
+#endif
 #endif
 
 /* The place of the lowest bit that is set; one must be. */
