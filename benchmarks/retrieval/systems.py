@@ -63,6 +63,12 @@ def tuned(**settings):
     return Contender(OWN_SYSTEM, "texts", settings, problems=tuple(TUNED), tuned=TUNED)
 
 
+def tuned_pecos(**settings):
+    """PECOS with the settings that were chosen for skxmr."""
+    system, problems = SYSTEMS["pecos"], tuple(PECOS_TUNED)
+    return Contender(system, "matrices", settings, problems=problems, tuned=PECOS_TUNED)
+
+
 def tree_peer(name, without=SMALL):
     """A peer with trees of labels: with and without label texts, and three trees."""
     system = SYSTEMS[name]
@@ -88,8 +94,41 @@ def neighbors(label_texts=True):
 # What was chosen on rows held out of training: other settings of the classifier and of
 # the retriever. `places` is searched with the defaults.
 TUNED = {
-    "products": {"retriever": {"label_text_weight": 8.0}},
-    "subjects": {"classifier": {"C": 0.5}},
+    "products": {
+        "retriever": {"label_text_weight": 8.0},
+        "classifier": {
+            "C": 0.35,
+            "threshold": 0.05,
+            "score_transform": "l4-hinge",
+            "indexer__max_leaf_size": 400,
+        },
+    },
+    "subjects": {
+        "classifier": {
+            "C": 0.25,
+            "positive_weight": 2.0,
+            "threshold": 0.02,
+            "score_transform": "l4-hinge",
+            "indexer__max_leaf_size": 800,
+        },
+    },
+}
+# As much of it as PECOS can be told. Its rows have unit length, ours a square length of
+# two, so that the same C stands for half as much of it.
+PECOS_TUNED = {
+    "products": {
+        "C": 0.7,
+        "threshold": 0.05,
+        "score_transform": "l4-hinge",
+        "max_leaf_size": 400,
+    },
+    "subjects": {
+        "C": 0.5,
+        "positive_weight": 2.0,
+        "threshold": 0.02,
+        "score_transform": "l4-hinge",
+        "max_leaf_size": 800,
+    },
 }
 
 CONTENDERS = {
@@ -106,6 +145,8 @@ CONTENDERS = {
     "neighbors": neighbors(),
     "neighbors, no label texts": neighbors(label_texts=False),
     **tree_peer("pecos", without=ALL),
+    "pecos, tuned": tuned_pecos(),
+    "pecos, tuned, 3 trees": tuned_pecos(**THREE),
     **tree_peer("omikuji"),
     **tree_peer("napkinxc"),
     "neural": Contender(TORCH, "matrices"),

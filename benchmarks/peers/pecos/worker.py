@@ -70,7 +70,7 @@ class Pecos:
             self.Y_columns,
             C=clusters,
             solver_type="L2R_L2LOSS_SVC_DUAL",
-            Cp=self.settings["C"],
+            Cp=self.settings["C"] * self.settings.get("positive_weight", 1.0),
             Cn=self.settings["C"],
             eps=self.settings["tol"],
             max_iter=self.settings["max_iter"],
@@ -80,7 +80,7 @@ class Pecos:
             # Given here, else the saved model keeps a beam of 20 at every level.
             beam_size=self.settings["beam_width"],
             only_topk=10,
-            post_processor="l3-hinge",
+            post_processor=self.settings.get("score_transform", "l3-hinge"),
         )
 
     def save(self, folder):
