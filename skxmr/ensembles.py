@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skxmr._cython._ensembles import average
+
 __all__ = ["average_trees"]
 
 
@@ -26,32 +28,20 @@ def average_trees(columns, log_scores, k):
     """
     if len(columns) == 1:
         return columns[0][:, :k], log_scores[0][:, :k]
-    n_samples, n_trees = len(columns[0]), len(columns)
-    rows, columns, log_scores = _entries(np.hstack(columns), np.hstack(log_scores))
-    first = _starts(rows) | _starts(columns)
-    if first.any():
-        log_scores = np.logaddexp.reduceat(log_scores, np.flatnonzero(first))
-    rows, columns = rows[first], columns[first]
-
-    order = np.lexsort((columns, -log_scores, rows))
-    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    kept = order[place < k]
-    cells = rows[kept], place[place < k]
-    best = np.full((n_samples, k), -1, dtype=np.int64)
-    best[cells] = columns[kept]
-    best_scores = np.full((n_samples, k), -np.inf)
-    best_scores[cells] = log_scores[kept] - np.log(n_trees)
+    together = np.hstack(columns)
+    n_samples, n_entries = together.shape
+    log_slots = n_entries.bit_length() + 1  # less than half of them are taken
+    best = np.empty((n_samples, k), dtype=np.int64)
+    best_scores = np.empty((n_samples, k))
+    average(
+        together,
+        np.hstack(log_scores),
+        len(columns),
+        log_slots,
+        np.empty(2**log_slots, dtype=np.int32),
+        np.empty(n_entries, dtype=np.int64),
+        np.empty(n_entries),
+        best,
+        best_scores,
+    )
     return best, best_scores
-
-
-def _entries(columns, log_scores):
-    """List what was found as (row, column, score), by row and then by column."""
-    rows, places = np.nonzero(columns >= 0)
-    columns, log_scores = columns[rows, places], log_scores[rows, places]
-    order = np.lexsort((columns, rows))
-    return rows[order], columns[order], log_scores[order]
-
-
-def _starts(values):
-    """Mark the entries that differ from the one before."""
-    return np.concatenate([np.ones(min(1, len(values)), bool), np.diff(values) != 0])
