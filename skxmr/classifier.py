@@ -667,10 +667,11 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         """
         if not hasattr(self, "layouts_"):
             check_is_fitted(self)
-        simple = len(self.layouts_) == 1 and indices is not None and subset is None
-        if simple and not self.stages_[0]:
+        layout = self.layouts_[0]
+        simple = len(self.layouts_) == 1 and subset is None and not self.stages_[0]
+        if simple and (indices is not None or layout.by_node is not None):
             return rank_one(
-                self.layouts_[0],
+                layout,
                 indices,
                 values,
                 k=k,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skxmr._cython._dense_search import DenseSearcher
 from skxmr._cython._search import Searcher
 from skxmr._integrity import as_value_errors, check_layout
 from skxmr._version import refuse_newer
@@ -42,9 +43,17 @@ class SearchLayout:
     """
 
     # These stay out of __dict__, which is what is saved and compared.
-    __slots__ = ("__dict__", "__weakref__", "_by_feature", "_places", "_searcher")
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_by_feature",
+        "_dense_searcher",
+        "_places",
+        "_searcher",
+    )
 
     _by_feature: FeatureWeights
+    _dense_searcher: DenseSearcher
     _places: LabelPlaces
     _searcher: Searcher
 
@@ -174,6 +183,15 @@ class SearchLayout:
             return self._searcher
 
     @property
+    def dense_searcher(self):
+        """What searches by node, where weights are held so; never saved."""
+        try:
+            return self._dense_searcher
+        except AttributeError:
+            self._dense_searcher = self._make_dense_searcher()
+            return self._dense_searcher
+
+    @property
     def places(self):
         """Where the labels stand; found at the first restricted search, never saved."""
         try:
@@ -200,6 +218,22 @@ class SearchLayout:
             weights.weights,
             self.intercepts,
             widest_level=self.widest_level,
+            most_children=self.most_children,
+        )
+
+    def _make_dense_searcher(self):
+        weights = self.by_node
+        return DenseSearcher(
+            self.n_features,
+            self.child_offsets,
+            self.level_starts,
+            self.labels,
+            self.intercepts,
+            weights.node_offsets,
+            weights.features,
+            weights.weights,
+            widest_level=self.widest_level,
+            widest_parents=self.widest_parents,
             most_children=self.most_children,
         )
 

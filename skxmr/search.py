@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from skxmr._compressed import Compressed
-from skxmr._cython._dense_search import LEVELS, N_LANES, search_dense
+from skxmr._cython._dense_search import LEVELS
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
 from skxmr._parallel import run_tasks, split_rows
@@ -209,12 +209,12 @@ def _search_row(layout, indices, values, k, beam_width, score_transform, allowed
 
 
 def rank_one(layout, indices, values, *, k, beam_width, score_transform):
-    """Find the best labels of one sparse row and their scores, for serving.
+    """Find the best labels of one row and their scores, for serving.
 
     Parameters
     ----------
     layout, indices, values, k, beam_width, score_transform
-        As in `search_one`.
+        As in `search_one`; a dense row needs a layout with weights by node.
 
     Returns
     -------
@@ -229,15 +229,14 @@ def rank_one(layout, indices, values, *, k, beam_width, score_transform):
     """
     columns = np.empty(k, dtype=np.int64)
     scores = np.empty(k, dtype=np.float32)
+    if beam_width is None:
+        beam_width = layout.widest_level
+    rest = beam_width, TRANSFORMS[score_transform], columns, scores
     try:
-        layout.searcher.rank_one(
-            indices,
-            values,
-            layout.widest_level if beam_width is None else beam_width,
-            TRANSFORMS[score_transform],
-            columns,
-            scores,
-        )
+        if indices is None:
+            layout.dense_searcher.rank_one(values, *rest)
+        else:
+            layout.searcher.rank_one(indices, values, *rest)
     except (TypeError, ValueError):
         _check_row(indices, values)
         raise
@@ -264,38 +263,18 @@ def _check_row(indices, values):
 
 
 def _run_dense(task, layout):
-    """Allocate and call the kernel for dense rows."""
-    by_node = layout.by_node
-    if task.X.length != layout.n_features:
-        raise ValueError(
-            f"A row has {task.X.length} features; expected {layout.n_features}."
-        )
+    """Search for dense rows by node."""
     n_rows, k = task.X.n_vectors, task.k
     beam_width = min(task.beam_width, layout.widest_level)
-    block = min(_BLOCK, n_rows, max(1, _PLACES_OF_A_BLOCK // beam_width))
     columns = np.empty((n_rows, k), dtype=np.int64)
     scores = np.empty((n_rows, k), dtype=np.float64)
-    beams = np.empty((2, 2, block, beam_width), dtype=np.int64)
-    search_dense(
+    layout.dense_searcher.search(
         task.X.values,
-        layout.child_offsets,
-        layout.level_starts,
-        layout.intercepts,
-        layout.labels if task.wants_labels else np.empty(0, dtype=np.int32),
-        by_node.node_offsets,
-        by_node.features,
-        by_node.weights,
+        beam_width,
+        max(1, min(_BLOCK, n_rows, _PLACES_OF_A_BLOCK // beam_width)),
         TRANSFORMS[task.score_transform],
         len(LEVELS) - 1,
-        beams[0],
-        beams[1],
-        np.empty((2, block, beam_width), dtype=np.float64),
-        np.empty((3, block), dtype=np.int64),
-        np.full(layout.widest_parents, -1, dtype=np.int64),
-        np.empty((2, block * beam_width), dtype=np.int64),
-        np.empty((task.X.length, N_LANES), dtype=np.float64),
-        np.empty((layout.most_children, N_LANES), dtype=np.float64),
-        np.empty(layout.most_children, dtype=np.float64),
+        task.wants_labels,
         columns,
         scores,
     )

@@ -3,6 +3,7 @@
 import itertools
 import pickle
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -485,3 +486,31 @@ def test_weights_by_node_are_given_back(problem):
     ):
         for name, array in vars(one).items():
             np.testing.assert_array_equal(array, getattr(other, name), strict=True)
+
+
+def test_wrong_dense_rows_are_refused():
+    X, Y = make_data()
+    model = fit(X, Y)
+    with pytest.raises(ValueError, match=f"has 3 features; expected {X.shape[1]}"):
+        model.rank_one(None, np.ones(3, dtype=np.float32), 5)
+    with pytest.raises(TypeError, match=r"values is an array of float64"):
+        model.rank_one(None, X[0].astype(np.float64), 5)
+    with pytest.raises(TypeError, match=r"values is of type list"):
+        model.rank_one(None, X[0].tolist(), 5)
+    with pytest.raises(ValueError, match="beam has no place"):
+        model.set_params(beam_width=0).rank_one(None, X[0], 5)
+
+
+def test_threads_share_a_model_of_dense_rows():
+    X, Y = make_data()
+    model = fit(X, Y)
+    columns, scores = model.rank(X, 5)
+
+    def ask(row):
+        found = model.rank_one(None, X[row % len(X)], 5)
+        return row % len(X), found, model.rank(X, 5)
+
+    with ThreadPoolExecutor(8) as threads:
+        for row, found, all_found in threads.map(ask, range(200)):
+            assert_same_arrays(found, (columns[row], scores[row]))
+            assert_same_arrays(all_found, (columns, scores))

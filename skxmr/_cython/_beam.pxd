@@ -1,5 +1,6 @@
 """What all beam searches share: the scores of nodes, and a heap of the best."""
 
+from libc.float cimport FLT_EPSILON, FLT_MIN
 from libc.math cimport INFINITY, exp, log1p
 from libc.stdint cimport int64_t
 
@@ -191,3 +192,14 @@ cdef inline void _empty(Heap* heap) noexcept nogil:
         _move(heap, heap.size, 0)
         _sift_down(heap, last_node, last_key, last_score)
     heap.size = size
+
+
+# Scores themselves
+# -----------------
+
+cdef inline float as_score(int64_t column, double log_score) noexcept nogil:
+    """Above 0 and below 1 for whatever was found; 0 for a column of -1."""
+    cdef float score = <float>exp(log_score)
+    if column < 0:
+        return 0
+    return min(max(score, FLT_MIN), <float>(1 - FLT_EPSILON / 2))

@@ -10,8 +10,9 @@ Sums, scores and ties are those of the search for sparse queries, to the bit.
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.stdlib cimport calloc, free
 
-from skxmr._cython._beam cimport Heap, push, sort, turn_into_scores
+from skxmr._cython._beam cimport Heap, as_score, push, sort, turn_into_scores
 
 cdef extern from "include/products.h" nogil:
     enum:
@@ -41,7 +42,8 @@ ctypedef fused feature_t:
     uint16_t
     int32_t
 
-N_LANES = QUERIES
+cdef enum:
+    KEPT_SCRATCH = 1 << 22   # bytes: larger scratch is not kept from call to call
 
 # Levels of vector instructions that this machine has; the last is the best.
 LEVELS = [
@@ -52,21 +54,23 @@ LEVELS = [
 
 
 cdef struct Tree:
+    int64_t n_levels
     const int64_t* child_offsets   # of nodes that have children
+    const int64_t* level_starts    # first node of each level
     const int64_t* node_offsets    # of every node but the root: its first weight
     const void* features
     int is_wide
     const float* weights
     const float* intercepts        # of every node but the root
-    int transform
-    int instructions
+    const int32_t* labels          # column of each node of the last level
 
 
 cdef struct Queries:
-    # A block of queries, and the best nodes of a level of each.
     const float* values            # (n_queries, n_features)
     int64_t n_queries
     int64_t n_features
+    int transform
+    int instructions               # a place in LEVELS
 
 
 cdef struct Beams:
@@ -81,98 +85,245 @@ cdef struct Beams:
 
 
 cdef struct Scratch:
+    Beams[2] beams                 # each of (block, beam_width)
+    int64_t* found_sizes           # (block,)
     int64_t* heads                 # (widest level of parents,): first pair, or -1
     int64_t* touched               # (beam_width * block,): parents that have pairs
     int64_t* next_pairs            # (beam_width * block,)
     double* packed                 # (n_features, QUERIES)
     double* margins                # (most children, QUERIES)
     double* row                    # (most children,)
+    double* found                  # (n_found,)
+    int64_t block                  # queries
+    int64_t n_places               # of all their beams
+    int64_t n_found
+    int64_t n_bytes
 
 
-def search_dense(
-    const float[:, ::1] X,             # IN (n_samples, n_features)
-    const int64_t[::1] child_offsets,  # IN (n_parents + 1,)
-    const int64_t[::1] level_starts,   # IN (n_levels + 1,)
-    const float[::1] intercepts,       # IN (n_nodes - 1,)
-    const int32_t[::1] labels,         # IN (n_labels,), or empty: nodes are wanted
-    const int64_t[::1] node_offsets,   # IN (n_nodes,): of every node but the root
-    const feature_t[::1] features,     # IN (n_weights,), ascending in a node
-    const float[::1] weights,          # IN (n_weights,)
-    int transform,
-    int instructions,                  # a place in LEVELS
-    int64_t[:, :, ::1] beam_nodes,     # SCRATCH (2, block, beam_width)
-    int64_t[:, :, ::1] beam_keys,      # SCRATCH (2, block, beam_width)
-    double[:, :, ::1] beam_scores,     # SCRATCH (2, block, beam_width)
-    int64_t[:, ::1] beam_sizes,        # SCRATCH (3, block)
-    int64_t[::1] heads,                # SCRATCH (widest level of parents,), all -1
-    int64_t[:, ::1] pairs,             # SCRATCH (2, block * beam_width)
-    double[:, ::1] packed,             # SCRATCH (n_features, N_LANES)
-    double[:, ::1] margins,            # SCRATCH (most children, N_LANES)
-    double[::1] row,                   # SCRATCH (most children,)
-    int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
-    double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
-):
-    """Find the best k of the nodes or labels that a beam reaches, best first."""
-    cdef Tree tree
-    cdef Queries queries
+cdef class _Memory:
+    """What a search needs beside the tree and its result."""
+
     cdef Scratch scratch
-    cdef Beams[2] beams
-    cdef Beams found
-    cdef int64_t i, j, first, k = columns.shape[1], block = beam_nodes.shape[1]
-    if k == 0 or X.shape[0] == 0 or X.shape[1] == 0:
-        return
-    if block == 0 or beam_nodes.shape[2] == 0:
-        raise ValueError("The beam has no place for a node; expected one at least.")
-    tree.child_offsets = &child_offsets[0]
-    tree.node_offsets = &node_offsets[0]
-    tree.features = &features[0] if features.shape[0] else NULL
-    tree.is_wide = feature_t is int32_t
-    tree.weights = &weights[0] if weights.shape[0] else NULL
-    tree.intercepts = &intercepts[0]
-    tree.transform = transform
-    tree.instructions = instructions
-    queries.n_features = X.shape[1]
-    scratch.heads = &heads[0]
-    scratch.touched = &pairs[0, 0]
-    scratch.next_pairs = &pairs[1, 0]
-    scratch.packed = &packed[0, 0]
-    scratch.margins = &margins[0, 0]
-    scratch.row = &row[0]
-    for i in range(2):
-        beams[i].nodes = &beam_nodes[i, 0, 0]
-        beams[i].keys = &beam_keys[i, 0, 0]
-        beams[i].scores = &beam_scores[i, 0, 0]
-        beams[i].sizes = &beam_sizes[i, 0]
-        beams[i].capacity = beam_nodes.shape[2]
-        beams[i].labels = NULL
-    # What is found is kept by key only: nodes and keys may share their memory.
-    found.sizes = &beam_sizes[2, 0]
-    found.capacity = k
-    found.labels = &labels[0] if labels.shape[0] else NULL
-    with nogil:
-        first = 0
-        while first < X.shape[0]:
-            queries.values = &X[first, 0]
-            queries.n_queries = min(block, X.shape[0] - first)
-            found.nodes = &columns[first, 0]
-            found.keys = &columns[first, 0]
-            found.scores = &scores[first, 0]
-            _search_block(
-                &queries, &tree, &level_starts[0], level_starts.shape[0] - 1, beams,
-                &found, &scratch,
+
+    def __cinit__(
+        self, int64_t block, int64_t beam_width, int64_t n_found, int64_t n_features,
+        int64_t widest_parents, int64_t most_children,
+    ):
+        cdef Scratch* scratch = &self.scratch
+        cdef int64_t i, n_places = block * beam_width
+        scratch.block, scratch.n_places, scratch.n_found = block, n_places, n_found
+        for i in range(2):
+            scratch.beams[i].nodes = <int64_t*>self._take(n_places, sizeof(int64_t))
+            scratch.beams[i].keys = <int64_t*>self._take(n_places, sizeof(int64_t))
+            scratch.beams[i].scores = <double*>self._take(n_places, sizeof(double))
+            scratch.beams[i].sizes = <int64_t*>self._take(block, sizeof(int64_t))
+        scratch.found_sizes = <int64_t*>self._take(block, sizeof(int64_t))
+        scratch.heads = <int64_t*>self._take(widest_parents, sizeof(int64_t))
+        for i in range(widest_parents):
+            scratch.heads[i] = -1
+        scratch.touched = <int64_t*>self._take(n_places, sizeof(int64_t))
+        scratch.next_pairs = <int64_t*>self._take(n_places, sizeof(int64_t))
+        scratch.packed = <double*>self._take(n_features * QUERIES, sizeof(double))
+        scratch.margins = <double*>self._take(most_children * QUERIES, sizeof(double))
+        scratch.row = <double*>self._take(most_children, sizeof(double))
+        scratch.found = <double*>self._take(n_found, sizeof(double))
+
+    cdef void* _take(self, int64_t n_items, size_t size) except NULL:
+        cdef void* memory = calloc(max(n_items, 1), size)
+        if memory == NULL:
+            raise MemoryError(f"No memory for a search: {n_items * size} bytes.")
+        self.scratch.n_bytes += n_items * size
+        return memory
+
+    def __dealloc__(self):
+        for i in range(2):
+            free(self.scratch.beams[i].nodes)
+            free(self.scratch.beams[i].keys)
+            free(self.scratch.beams[i].scores)
+            free(self.scratch.beams[i].sizes)
+        free(self.scratch.found_sizes)
+        free(self.scratch.heads)
+        free(self.scratch.touched)
+        free(self.scratch.next_pairs)
+        free(self.scratch.packed)
+        free(self.scratch.margins)
+        free(self.scratch.row)
+        free(self.scratch.found)
+
+
+cdef class DenseSearcher:
+    """Searches one layout by node; any number of threads can use it at once.
+
+    Holds the arrays of a `SearchLayout` and its `NodeWeights`, which document them, and
+    memory that calls take and give back.
+    """
+
+    cdef Tree tree
+    cdef tuple arrays
+    cdef list pool
+    cdef int64_t n_features
+    cdef int64_t widest_level
+    cdef int64_t widest_parents
+    cdef int64_t most_children
+
+    def __init__(
+        self,
+        int64_t n_features,
+        const int64_t[::1] child_offsets,
+        const int64_t[::1] level_starts,
+        const int32_t[::1] labels,
+        const float[::1] intercepts,
+        const int64_t[::1] node_offsets,
+        features,
+        const float[::1] weights,
+        *,
+        int64_t widest_level,
+        int64_t widest_parents,
+        int64_t most_children,
+    ):
+        cdef Tree* tree = &self.tree
+        self.pool = []
+        # Pointers live as long as what they point to.
+        self.arrays = (
+            child_offsets, level_starts, labels, intercepts, node_offsets, features,
+            weights,
+        )
+        self.n_features = n_features
+        self.widest_level = widest_level
+        self.widest_parents = widest_parents
+        self.most_children = most_children
+        tree.n_levels = level_starts.shape[0] - 1
+        tree.child_offsets = &child_offsets[0]
+        tree.level_starts = &level_starts[0]
+        tree.labels = &labels[0] if labels.shape[0] else NULL
+        tree.intercepts = &intercepts[0]
+        tree.node_offsets = &node_offsets[0]
+        tree.is_wide = features.dtype.itemsize > 2
+        if tree.is_wide:
+            tree.features = _address_of_ints(features)
+        else:
+            tree.features = _address_of_shorts(features)
+        tree.weights = &weights[0] if weights.shape[0] else NULL
+        if (
+            len(features) != len(weights)
+            or node_offsets.shape[0] != intercepts.shape[0] + 1
+        ):
+            raise ValueError("The arrays of the layout do not fit together.")
+
+    def search(
+        self,
+        const float[:, ::1] X,             # IN (n_samples, n_features)
+        int64_t beam_width,
+        int64_t block,                     # so many queries at a time
+        int transform,
+        int instructions,                  # a place in LEVELS
+        bint wants_labels,                 # or nodes, counted in the last level
+        int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
+        double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
+    ):
+        """Find the best k of the nodes or labels that a beam reaches, best first."""
+        cdef Queries queries
+        cdef Beams found
+        cdef _Memory memory
+        cdef int64_t first = 0
+        queries.transform, queries.instructions = transform, instructions
+        queries.n_features = self._check_length(X.shape[1])
+        if columns.shape[1] == 0 or X.shape[0] == 0 or X.shape[1] == 0:
+            return
+        memory = self._lend(block, beam_width, 0)
+        # What is found is kept by key only: nodes and keys may share their memory.
+        found.sizes = memory.scratch.found_sizes
+        found.capacity = columns.shape[1]
+        found.labels = self.tree.labels if wants_labels else NULL
+        with nogil:
+            while first < X.shape[0]:
+                queries.values = &X[first, 0]
+                queries.n_queries = min(block, X.shape[0] - first)
+                found.nodes = found.keys = &columns[first, 0]
+                found.scores = &scores[first, 0]
+                _search_block(&queries, &self.tree, &memory.scratch, &found)
+                first += block
+        self._give_back(memory)
+
+    def rank_one(
+        self,
+        const float[::1] values,           # IN (n_features,)
+        int64_t beam_width,
+        int transform,
+        int64_t[::1] columns,              # OUT (k,); -1 where none is found
+        float[::1] scores,                 # OUT (k,): not logarithms; 0 there
+    ):
+        """Find the best k labels of one row, and their scores themselves."""
+        cdef Queries queries
+        cdef Beams found
+        cdef _Memory memory
+        cdef int64_t i, k = columns.shape[0]
+        queries.transform, queries.instructions = transform, BASELINE
+        queries.n_features = self._check_length(values.shape[0])
+        queries.n_queries = 1
+        if k == 0 or values.shape[0] == 0:
+            return
+        queries.values = &values[0]
+        memory = self._lend(1, beam_width, k)
+        found.sizes = memory.scratch.found_sizes
+        found.capacity = k
+        found.labels = self.tree.labels
+        found.nodes = found.keys = &columns[0]
+        found.scores = memory.scratch.found
+        with nogil:
+            _search_block(&queries, &self.tree, &memory.scratch, &found)
+            for i in range(k):
+                scores[i] = as_score(found.keys[i], found.scores[i])
+        self._give_back(memory)
+
+    cdef int64_t _check_length(self, int64_t length) except -1:
+        if length != self.n_features:
+            raise ValueError(
+                f"A row has {length} features; expected {self.n_features}."
             )
-            for i in range(queries.n_queries):
-                for j in range(found.sizes[i], k):
-                    columns[first + i, j] = -1
-                    scores[first + i, j] = -INFINITY
-            first += block
+        return length
+
+    cdef _Memory _lend(self, int64_t block, int64_t beam_width, int64_t n_found):
+        """Take memory that no other call uses, large enough for this one."""
+        cdef _Memory memory = None
+        if beam_width < 1 or block < 1:
+            raise ValueError("The beam has no place for a node; expected one at least.")
+        beam_width = min(beam_width, self.widest_level)
+        try:
+            memory = self.pool.pop()
+        except IndexError:
+            pass
+        if (
+            memory is None
+            or memory.scratch.block < block
+            or memory.scratch.n_places < block * beam_width
+            or memory.scratch.n_found < n_found
+        ):
+            memory = _Memory(
+                block, beam_width, n_found, self.n_features, self.widest_parents,
+                self.most_children,
+            )
+        memory.scratch.beams[0].capacity = beam_width
+        memory.scratch.beams[1].capacity = beam_width
+        return memory
+
+    cdef _give_back(self, _Memory memory):
+        if memory.scratch.n_bytes <= KEPT_SCRATCH:
+            self.pool.append(memory)
+
+
+cdef const void* _address_of_shorts(const uint16_t[::1] array):
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef const void* _address_of_ints(const int32_t[::1] array):
+    return &array[0] if array.shape[0] else NULL
 
 
 cdef void _search_block(
-    const Queries* queries, const Tree* tree, const int64_t* level_starts,
-    int64_t n_levels, Beams* beams, Beams* found, Scratch* scratch,
+    const Queries* queries, const Tree* tree, Scratch* scratch, Beams* found
 ) noexcept nogil:
-    cdef Beams* beam = &beams[0]
+    cdef Beams* beam = &scratch.beams[0]
     cdef Beams* reached
     cdef Heap heap
     cdef int64_t level, first, last, i
@@ -180,9 +331,12 @@ cdef void _search_block(
         beam.sizes[i] = 1
         beam.nodes[i * beam.capacity] = 0
         beam.scores[i * beam.capacity] = 0.0
-    for level in range(n_levels):
-        reached = found if level == n_levels - 1 else &beams[(level + 1) % 2]
-        reached.level_start = level_starts[level + 1]
+    for level in range(tree.n_levels):
+        reached = &scratch.beams[(level + 1) % 2]
+        reached.labels = NULL
+        if level == tree.n_levels - 1:
+            reached = found
+        reached.level_start = tree.level_starts[level + 1]
         for i in range(queries.n_queries):
             reached.sizes[i] = 0
         # The best nodes first: what their children score often rules out the others.
@@ -190,13 +344,23 @@ cdef void _search_block(
         while first < beam.capacity:
             last = min(last, beam.capacity)
             _group_by_parent(
-                queries, tree, level_starts[level], beam, first, last, reached, scratch
+                queries, tree, tree.level_starts[level], beam, first, last, reached,
+                scratch,
             )
             first, last = last, 2 * last + 1
         for i in range(queries.n_queries):
             heap = _heap(reached, i)
             sort(&heap)
         beam = reached
+    _mark_missing(found, queries.n_queries)
+
+
+cdef void _mark_missing(const Beams* found, int64_t n_queries) noexcept nogil:
+    cdef int64_t query, place
+    for query in range(n_queries):
+        for place in range(found.sizes[query], found.capacity):
+            found.keys[query * found.capacity + place] = -1
+            found.scores[query * found.capacity + place] = -INFINITY
 
 
 cdef inline Heap _heap(const Beams* beams, int64_t query) noexcept nogil:
@@ -270,15 +434,19 @@ cdef void _score_children(
     if n_pairs == 1:
         _widen(queries, pairs[0] // beam.capacity, scratch.packed)
         margins_of_one(&nodes, scratch.packed, scratch.row)
-        _push_children(tree, first, nodes.n_nodes, pairs[0], beam, reached, scratch.row)
+        _push_children(
+            queries, first, nodes.n_nodes, pairs[0], beam, reached, scratch.row
+        )
         return
     _pack(queries, pairs, n_pairs, beam.capacity, scratch.packed)
-    margins_of_many(&nodes, scratch.packed, scratch.margins, tree.instructions)
+    margins_of_many(
+        &nodes, scratch.packed, scratch.margins, queries.instructions
+    )
     for lane in range(n_pairs):
         for child in range(nodes.n_nodes):
             scratch.row[child] = scratch.margins[child * QUERIES + lane]
         _push_children(
-            tree, first, nodes.n_nodes, pairs[lane], beam, reached, scratch.row
+            queries, first, nodes.n_nodes, pairs[lane], beam, reached, scratch.row
         )
 
 
@@ -309,13 +477,13 @@ cdef void _pack(
 
 
 cdef void _push_children(
-    const Tree* tree, int64_t first, int64_t n_children, int64_t pair,
+    const Queries* queries, int64_t first, int64_t n_children, int64_t pair,
     const Beams* beam, Beams* reached, double* scores,
 ) noexcept nogil:
     """Keep the best of a query's new candidates."""
     cdef int64_t child, key, query = pair // beam.capacity
     cdef Heap heap = _heap(reached, query)
-    turn_into_scores(scores, n_children, beam.scores[pair], tree.transform)
+    turn_into_scores(scores, n_children, beam.scores[pair], queries.transform)
     for child in range(n_children):
         if scores[child] == -INFINITY:
             continue

@@ -11,12 +11,14 @@ worst, until none that is left can have a child among the best.
 Log scores add up along a path; products would underflow.
 """
 
-from libc.float cimport DBL_MAX, FLT_EPSILON, FLT_MIN
-from libc.math cimport INFINITY, exp
+from libc.float cimport DBL_MAX
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from skxmr._cython._beam cimport SIGMOID, Heap, push, sort, turn_into_scores
+from skxmr._cython._beam cimport (
+    SIGMOID, Heap, as_score, push, sort, turn_into_scores
+)
 
 cdef extern from "include/bits.h" nogil:
     int count_bits "skxmr_count_bits"(uint64_t word)
@@ -493,7 +495,7 @@ cdef class Searcher:
             _search_one(&query, &self.tree, &stretch, 0, &memory.scratch, &found)
             if log_scores == NULL:
                 for i in range(k):
-                    scores[i] = _score(found.keys[i], found.scores[i])
+                    scores[i] = as_score(found.keys[i], found.scores[i])
         self._give_back(memory)
         return 0
 
@@ -534,14 +536,6 @@ cdef class Searcher:
     cdef _give_back(self, _Memory memory):
         if memory.scratch.n_bytes <= KEPT_SCRATCH:
             self.pool.append(memory)
-
-
-cdef inline float _score(int64_t column, double log_score) noexcept nogil:
-    """Above 0 and below 1 for whatever was found."""
-    cdef float score = <float>exp(log_score)
-    if column < 0:
-        return 0
-    return min(max(score, FLT_MIN), <float>(1 - FLT_EPSILON / 2))
 
 
 cdef const void* _address_of_bytes(const uint8_t[::1] array):
