@@ -18,6 +18,7 @@ from skxmr._cython._training import (
     LOSSES,
     N_LANES,
     count_runs,
+    lanes_for,
     place_kept,
     solve_children,
     solve_dense_children,
@@ -361,9 +362,9 @@ def _train_item(task, item, rows, gathered, scratch, stop):
     n_children = item.stop - item.start
     right = task.targets.positives.between(first, first + n_children)
     n_blocks = -(-n_children // N_LANES)
-    n_used = len(gathered.features)
+    n_used, lanes = len(gathered.features), lanes_for(n_children)
     take = scratch.take
-    kept_bits = take("bits", (n_used, n_blocks), np.uint16)
+    kept_bits = take("bits", (n_used, n_blocks), np.uint32)
     # What is never written takes no memory.
     kept = take("kept", n_used * n_blocks * N_LANES, np.float32)
     kept_offsets = np.zeros(n_blocks + 1, dtype=np.int64)
@@ -386,10 +387,10 @@ def _train_item(task, item, rows, gathered, scratch, stop):
         problem.weight_floor,
         *gathered.models,
         take("order", n_rows, np.int32),
-        take("narrow", N_LANES // 2 * (2 * n_rows + n_columns), np.float32),
-        take("costs", (n_rows, N_LANES), np.float32),
-        take("duals", (n_rows, N_LANES), np.float32),
-        take("weights", (n_columns, N_LANES), np.float32),
+        take("narrow", lanes // 2 * (2 * n_rows + n_columns), np.float32),
+        take("costs", (n_rows, lanes), np.float32),
+        take("duals", (n_rows, lanes), np.float32),
+        take("weights", (n_columns, lanes), np.float32),
         kept_bits,
         kept,
         kept_offsets,

@@ -1,5 +1,5 @@
-/* One sweep of dual coordinate descent over the rows of one parent, for 16, 8 or 4
- * children side by side, compiled for each level of vector instructions and chosen
+/* One sweep of dual coordinate descent over the rows of one parent, for 32, 16, 8
+ * or 4 children side by side, compiled for each level of vector instructions and chosen
  * at run time.
  *
  * The lanes are a few values of the compilers' vector types, each at most as wide as a
@@ -16,7 +16,7 @@
 
 #include "levels.h"
 
-#define SKXMR_LANES 16
+#define SKXMR_LANES 32
 
 enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
 

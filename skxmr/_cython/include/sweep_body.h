@@ -83,7 +83,9 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_any)(const FLOATS *parts) {
     const FLOATS zero = {0};
     MASKS any = parts[0] != zero;
     for (int p = 1; p < PARTS; p++) any |= parts[p] != zero;
-#if defined(__x86_64__) && SKXMR_WIDTH == 8
+#if defined(__x86_64__) && SKXMR_WIDTH == 16
+    return _mm512_test_epi32_mask((__m512i)any, (__m512i)any);
+#elif defined(__x86_64__) && SKXMR_WIDTH == 8
     return _mm256_movemask_ps((__m256)any);
 #elif defined(__x86_64__) && SKXMR_WIDTH == 4
     return _mm_movemask_ps((__m128)any);
@@ -99,8 +101,10 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_row)(
     const skxmr_problem *problem, const skxmr_state *state, int64_t next, int is_dense) {
     const skxmr_row row = skxmr_row_of(problem, next, is_dense);
     SKXMR_PREFETCH(problem->norms + next);
-    SKXMR_PREFETCH(state->costs + next * SKXMR_STRIDE);
-    SKXMR_PREFETCH(state->duals + next * SKXMR_STRIDE);
+    for (int lane = 0; lane < SKXMR_STRIDE; lane += 16) {
+        SKXMR_PREFETCH(state->costs + next * SKXMR_STRIDE + lane);
+        SKXMR_PREFETCH(state->duals + next * SKXMR_STRIDE + lane);
+    }
     for (int64_t entry = 0; entry < row.size; entry += 16) {
         SKXMR_PREFETCH(row.values + entry);
         if (!is_dense) SKXMR_PREFETCH(row.features + entry);
@@ -117,7 +121,9 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_weights)(
     const skxmr_problem *problem, const skxmr_state *state, int64_t next) {
     const skxmr_row row = skxmr_row_of(problem, next, 0);
     for (int64_t entry = 0; entry < row.size; entry++)
-        SKXMR_PREFETCH(state->weights + (int64_t)row.features[entry] * SKXMR_STRIDE);
+        for (int lane = 0; lane < SKXMR_STRIDE; lane += 16)
+            SKXMR_PREFETCH(state->weights
+                           + (int64_t)row.features[entry] * SKXMR_STRIDE + lane);
 }
 
 /* Rows come in random order: ask for the next ones early enough. */

@@ -8,6 +8,10 @@
 #define SKXMR_JOIN(name, level, lanes) SKXMR_JOIN_(name, level, lanes)
 #define SKXMR_NAME(name) SKXMR_JOIN(name, SKXMR_LEVEL, SKXMR_STRIDE)
 
+#define SKXMR_STRIDE 32
+#define SKXMR_WIDTH SKXMR_REGISTER
+#include "sweep_body.h"
+
 #define SKXMR_STRIDE 16
 #define SKXMR_WIDTH SKXMR_REGISTER
 #include "sweep_body.h"
@@ -30,7 +34,8 @@
 
 SKXMR_TARGET static void SKXMR_SWEEP(SKXMR_LEVEL)(const skxmr_problem *problem,
                                                  skxmr_state *state, int lanes) {
-    if (lanes == 16) SKXMR_OF(16)(problem, state);
+    if (lanes == 32) SKXMR_OF(32)(problem, state);
+    else if (lanes == 16) SKXMR_OF(16)(problem, state);
     else if (lanes == 8) SKXMR_OF(8)(problem, state);
     else SKXMR_OF(4)(problem, state);
 }
