@@ -18,6 +18,7 @@ from skxmr._cython._training import (
     LOSSES,
     N_LANES,
     count_runs,
+    fill_gram,
     lanes_for,
     place_kept,
     solve_children,
@@ -41,6 +42,9 @@ __all__ = [
 # A task of this many (non-zero, block of children) pairs takes about ten milliseconds:
 # long beside its overhead, short beside a level.
 _TASK_WORK = 500_000
+
+# The products of so many dense rows take four megabytes.
+_MOST_MULTIPLIED = 1024
 
 _64_BITS = 2**64 - 1
 
@@ -314,7 +318,7 @@ class _SparseRows:
     def models(self):
         return self.compact.sources, self.compact.scales
 
-    def solve(self, *arguments):
+    def solve(self, take, lanes, *arguments):  # noqa: ARG002 - called as below
         rows = self.compact
         solve_children(
             rows.offsets, rows.columns, rows.values, rows.own, rows.norms, *arguments
@@ -327,6 +331,7 @@ class _PointedRows:
 
     values: np.ndarray
     norms: np.ndarray
+    gram: np.ndarray
 
     @property
     def n_columns(self):
@@ -340,14 +345,19 @@ class _PointedRows:
     def models(self):
         return self.features, np.ones(self.n_columns, dtype=np.float32)
 
-    def solve(self, *arguments):
-        solve_dense_children(self.values, self.norms, *arguments)
+    def solve(self, take, lanes, *arguments):
+        margins = take("margins", (len(self.gram), lanes), np.float32)
+        solve_dense_children(self.values, self.gram, margins, self.norms, *arguments)
 
 
 def _point_at(X, rows, fit_intercept, numbers):  # noqa: ARG001 - called as _gather is
     norms = np.empty(len(rows), dtype=np.float32)
     square_norms(X.values, rows, fit_intercept, norms)
-    return _PointedRows(X.values, norms)
+    # Rows fewer than features have fewer products than entries.
+    n_products = len(rows) if len(rows) <= min(X.length, _MOST_MULTIPLIED) else 0
+    gram = np.empty((n_products, n_products), dtype=np.float32)
+    fill_gram(X.values, rows, len(LEVELS) - 1, gram)
+    return _PointedRows(X.values, norms, gram)
 
 
 def _gather(X, rows, fit_intercept, numbers):
@@ -372,6 +382,8 @@ def _train_item(task, item, rows, gathered, scratch, stop):
     n_sweeps = np.zeros(n_blocks * N_LANES, dtype=np.int32)
     converged = np.zeros(n_blocks * N_LANES, dtype=np.uint8)
     gathered.solve(
+        take,
+        lanes,
         rows.indices,
         rows.values * np.float32(problem.negative_cost),
         right.offsets,

@@ -37,6 +37,8 @@ cdef extern from "include/sweep.h" nogil:
         const float* dense
         const int32_t* rows
         int64_t width
+        const float* gram
+        int64_t n_gram
         const float* norms
         int loss
         int fit_intercept
@@ -55,6 +57,11 @@ cdef extern from "include/sweep.h" nogil:
     int best_level "skxmr_best_level"()
     void sweep "skxmr_sweep"(
         const Problem* problem, State* state, int lanes, int level
+    )
+    void fill "skxmr_fill_gram"(const Problem* problem, float* gram, int level)
+    void add_up "skxmr_add_up"(
+        const Problem* problem, const float* duals, int lanes, int level,
+        float* weights
     )
     double sigmoid "skxmr_sigmoid"(double x)
 
@@ -116,6 +123,24 @@ def square_norms(
             for j in range(X.shape[1]):
                 norm += <double>X[rows[i], j] * X[rows[i], j]
             norms[i] = <float>norm
+
+
+def fill_gram(
+    const float[:, ::1] X,         # IN (n_samples, n_features)
+    const int32_t[::1] rows,       # IN (n_rows,)
+    int level,                     # of instructions: a place in LEVELS
+    float[:, ::1] gram,            # OUT (n_rows, n_rows)
+):
+    """Multiply some dense rows with each other."""
+    cdef Problem problem
+    if gram.shape[0] == 0 or X.shape[1] == 0:
+        return
+    problem.dense = &X[0, 0]
+    problem.rows = &rows[0]
+    problem.width = X.shape[1]
+    problem.n_rows = rows.shape[0]
+    with nogil:
+        fill(&problem, &gram[0, 0], level)
 
 
 cdef struct Targets:
@@ -258,6 +283,7 @@ def solve_children(
     if norms.shape[0] == 0:
         return
     problem.dense = NULL
+    problem.gram = NULL
     problem.offsets = &offsets[0]
     problem.features = &columns[0] if columns.shape[0] else NULL
     problem.values = &values[0] if values.shape[0] else NULL
@@ -269,12 +295,14 @@ def solve_children(
     _solve_blocks(
         &problem, columns.shape[0], &targets, loss, fit_intercept, tol, max_iter,
         seed, level, stop, floor, sources, scales, order, narrow, costs, duals, weights,
-        kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
+        weights, kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
     )
 
 
 def solve_dense_children(
     const float[:, ::1] X,             # IN (n_samples, n_features)
+    const float[:, ::1] gram,          # IN (n_rows, n_rows), or without entries
+    float[:, ::1] margins,             # SCRATCH (n_rows, n_lanes), or without entries
     const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 too
     const int32_t[::1] rows,           # IN (n_rows,), ascending
     const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
@@ -303,7 +331,11 @@ def solve_dense_children(
     int32_t[::1] n_sweeps,             # OUT (n_blocks * N_LANES,)
     unsigned char[::1] converged,      # OUT (n_blocks * N_LANES,)
 ):
-    """Do what `solve_children` does on some rows of a dense matrix."""
+    """Do what `solve_children` does on some rows of a dense matrix.
+
+    Where the rows are few, the products of all pairs of them, `gram`, save work: steps
+    move margins, and weights are added up at the end.
+    """
     cdef Problem problem
     cdef Targets targets
     if norms.shape[0] == 0:
@@ -312,6 +344,8 @@ def solve_dense_children(
     problem.dense = &X[0, 0] if X.shape[1] else &norms[0]
     problem.rows = &rows[0]
     problem.width = X.shape[1]
+    problem.gram = &gram[0, 0] if gram.shape[0] else NULL
+    problem.n_gram = gram.shape[0]
     problem.norms = &norms[0]
     targets = _targets_of(
         rows, negative_costs, child_offsets, child_rows, child_costs
@@ -319,7 +353,7 @@ def solve_dense_children(
     _solve_blocks(
         &problem, norms.shape[0] * X.shape[1], &targets, loss, fit_intercept, tol,
         max_iter, seed, level, stop, floor, sources, scales, order, narrow, costs,
-        duals, weights, kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
+        duals, weights, margins if gram.shape[0] else weights, kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
     )
 
 
@@ -328,11 +362,14 @@ cdef int _solve_blocks(
     double tol, int max_iter, uint64_t seed, int level, const unsigned char[::1] stop,
     float floor, const int32_t[::1] sources, const float[::1] scales,
     int32_t[::1] order, float[::1] narrow, float[:, ::1] costs, float[:, ::1] duals,
-    float[:, ::1] weights, uint32_t[:, ::1] kept_bits, float[::1] kept,
-    int64_t[::1] kept_offsets, float[::1] intercepts, int32_t[::1] n_sweeps,
-    unsigned char[::1] converged,
+    float[:, ::1] weights, float[:, ::1] moving, uint32_t[:, ::1] kept_bits,
+    float[::1] kept, int64_t[::1] kept_offsets, float[::1] intercepts,
+    int32_t[::1] n_sweeps, unsigned char[::1] converged,
 ) except -1:
-    """Solve one block after another and keep its weights, in the order of features."""
+    """Solve one block after another and keep its weights, in the order of features.
+
+    What sweeps move is the weights themselves or the margins of all rows.
+    """
     cdef int64_t block, first, n_lanes, n_blocks = kept_bits.shape[1]
     problem.loss = loss
     problem.fit_intercept = fit_intercept
@@ -351,9 +388,11 @@ cdef int _solve_blocks(
             )
             _solve(
                 problem, n_entries, _width(n_lanes), &costs[0, 0], tol, max_iter, seed, level,
-                stop, order, narrow, &duals[0, 0], weights, intercepts[first:],
+                stop, order, narrow, &duals[0, 0], moving, intercepts[first:],
                 n_sweeps[first:], converged[first:],
             )
+            if problem.gram != NULL:
+                add_up(problem, &duals[0, 0], _width(n_lanes), level, &weights[0, 0])
             kept_offsets[block + 1] = kept_offsets[block] + _keep(
                 &weights[0, 0] if weights.shape[0] else NULL, &duals[0, 0],
                 _width(n_lanes), sources, scales, floor, block, kept_bits,

@@ -28,12 +28,12 @@
 #define SKXMR_WIDTH 4
 #include "sweep_body.h"
 
-#define SKXMR_SWEEP_(level) skxmr_sweep_##level
-#define SKXMR_SWEEP(level) SKXMR_SWEEP_(level)
+#define SKXMR_FULL_(name, level) name##_##level
+#define SKXMR_FULL(name, level) SKXMR_FULL_(name, level)
 #define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_sweep, SKXMR_LEVEL, lanes)
 
-SKXMR_TARGET static void SKXMR_SWEEP(SKXMR_LEVEL)(const skxmr_problem *problem,
-                                                 skxmr_state *state, int lanes) {
+SKXMR_TARGET static void SKXMR_FULL(skxmr_sweep, SKXMR_LEVEL)(
+    const skxmr_problem *problem, skxmr_state *state, int lanes) {
     if (lanes == 32) SKXMR_OF(32)(problem, state);
     else if (lanes == 16) SKXMR_OF(16)(problem, state);
     else if (lanes == 8) SKXMR_OF(8)(problem, state);
@@ -41,8 +41,19 @@ SKXMR_TARGET static void SKXMR_SWEEP(SKXMR_LEVEL)(const skxmr_problem *problem,
 }
 
 #undef SKXMR_OF
-#undef SKXMR_SWEEP
-#undef SKXMR_SWEEP_
+#define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_add_up, SKXMR_LEVEL, lanes)
+
+SKXMR_TARGET static void SKXMR_FULL(skxmr_add_up, SKXMR_LEVEL)(
+    const skxmr_problem *problem, const float *duals, int lanes, float *weights) {
+    if (lanes == 32) SKXMR_OF(32)(problem, duals, weights);
+    else if (lanes == 16) SKXMR_OF(16)(problem, duals, weights);
+    else if (lanes == 8) SKXMR_OF(8)(problem, duals, weights);
+    else SKXMR_OF(4)(problem, duals, weights);
+}
+
+#undef SKXMR_OF
+#undef SKXMR_FULL
+#undef SKXMR_FULL_
 #undef SKXMR_NAME
 #undef SKXMR_JOIN
 #undef SKXMR_JOIN_
