@@ -353,7 +353,8 @@ def solve_dense_children(
     _solve_blocks(
         &problem, norms.shape[0] * X.shape[1], &targets, loss, fit_intercept, tol,
         max_iter, seed, level, stop, floor, sources, scales, order, narrow, costs,
-        duals, weights, margins if gram.shape[0] else weights, kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
+        duals, weights, margins if gram.shape[0] else weights, kept_bits, kept,
+        kept_offsets, intercepts, n_sweeps, converged,
     )
 
 
@@ -387,8 +388,8 @@ cdef int _solve_blocks(
                 targets[0], first, n_lanes, _width(n_lanes), loss, &costs[0, 0]
             )
             _solve(
-                problem, n_entries, _width(n_lanes), &costs[0, 0], tol, max_iter, seed, level,
-                stop, order, narrow, &duals[0, 0], moving, intercepts[first:],
+                problem, n_entries, _width(n_lanes), &costs[0, 0], tol, max_iter, seed,
+                level, stop, order, narrow, &duals[0, 0], moving, intercepts[first:],
                 n_sweeps[first:], converged[first:],
             )
             if problem.gram != NULL:
