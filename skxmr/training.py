@@ -28,7 +28,7 @@ from skxmr._cython._training import (
 from skxmr._dense import DenseRows
 from skxmr._large import empty
 from skxmr._parallel import current_stop, iterate_tasks
-from skxmr.compaction import CompactRows, compact
+from skxmr.compaction import CompactRows, FeatureScratch, compact
 from skxmr.weights import LinearWeights, WeightsBuilder
 
 __all__ = [
@@ -257,7 +257,7 @@ def _group_items(items):
 
 def _train_task(task):
     """Train the items of a task; the unit that joblib sends to a worker."""
-    numbers = np.full(task.X.length, -1, dtype=np.int32)
+    of_features = FeatureScratch.of(task.X.length)
     gather = _point_at if isinstance(task.X, DenseRows) else _gather
     results, gathered, last_parent = [], None, -1
     stop, scratch = current_stop(), _Scratch()
@@ -266,7 +266,9 @@ def _train_task(task):
             break
         if item.parent != last_parent:
             rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
-            gathered = gather(task.X, rows.indices, task.problem.fit_intercept, numbers)
+            gathered = gather(
+                task.X, rows.indices, task.problem.fit_intercept, of_features
+            )
             last_parent = item.parent
         results.append(_train_item(task, item, rows, gathered, scratch, stop))
     return results
@@ -350,7 +352,7 @@ class _PointedRows:
         solve_dense_children(self.values, self.gram, margins, self.norms, *arguments)
 
 
-def _point_at(X, rows, fit_intercept, numbers):  # noqa: ARG001 - called as _gather is
+def _point_at(X, rows, fit_intercept, of_features):  # noqa: ARG001 - called as _gather is
     norms = np.empty(len(rows), dtype=np.float32)
     square_norms(X.values, rows, fit_intercept, norms)
     # Rows fewer than features have fewer products than entries.
@@ -360,8 +362,8 @@ def _point_at(X, rows, fit_intercept, numbers):  # noqa: ARG001 - called as _gat
     return _PointedRows(X.values, norms, gram)
 
 
-def _gather(X, rows, fit_intercept, numbers):
-    return _SparseRows(compact(X, rows, fit_intercept, numbers))
+def _gather(X, rows, fit_intercept, of_features):
+    return _SparseRows(compact(X, rows, fit_intercept, of_features))
 
 
 def _train_item(task, item, rows, gathered, scratch, stop):
