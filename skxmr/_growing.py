@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr._large import LARGE, empty, map_memory, view_memory
+from skxmr._large import LARGE, empty, map_memory, use_huge_pages, view_memory
 
 __all__ = ["GrowingArray"]
 
@@ -37,13 +37,12 @@ class GrowingArray:
 
     def finish(self):
         """Give the array, cut to its length; nothing can be appended any more."""
-        array = self._buffer[: self._size]
-        if not self._fit(self._size):
+        if self._fit(self._size):
+            array = self._buffer
+        else:
             # Copied, lest its memory be kept that nobody sees.
             array = empty(self._size, self._buffer.dtype)
             array[:] = self._buffer[: self._size]
-        else:
-            array = self._buffer
         del self._buffer, self._map
         return array
 
@@ -69,6 +68,7 @@ class GrowingArray:
         del self._buffer
         try:
             self._map.resize(max(1, length * dtype.itemsize))
+            use_huge_pages(self._map, self._size * dtype.itemsize)
         except (OSError, SystemError, ValueError, BufferError):
             # Not every system can, and none if there is no memory left.
             self._buffer = view_memory(self._map, before, dtype)

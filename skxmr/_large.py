@@ -13,6 +13,7 @@ __all__ = [
     "empty_beside",
     "is_mapped",
     "map_memory",
+    "use_huge_pages",
     "view_memory",
 ]
 
@@ -54,9 +55,14 @@ def empty(shape, dtype):
 def map_memory(n_bytes):
     """Take memory from the system, which gives it page by page as it is written."""
     memory = mmap.mmap(-1, n_bytes, **_PRIVATE)
-    if n_bytes >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
+    use_huge_pages(memory, n_bytes)
     return memory
+
+
+def use_huge_pages(memory, n_used):
+    """Ask for large pages if so many bytes are worth them."""
+    if n_used >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
 
 
 def view_memory(memory, shape, dtype):

@@ -7,7 +7,10 @@ from itertools import takewhile
 
 import numpy as np
 from joblib import effective_n_jobs
+from joblib.parallel import ThreadingBackend
 from sklearn.utils.parallel import Parallel, delayed
+
+from skxmr._threads import call_in_threads
 
 __all__ = ["current_stop", "iterate_tasks", "run_tasks", "split_rows"]
 
@@ -58,17 +61,8 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
         Ctrl-C: tasks that wait are then dropped, and those that run may stop early.
     """
     parallel = _make_parallel(n_jobs)
-    if not getattr(parallel._backend, "supports_sharedmem", False):
-        tasks = (task.detached() for task in tasks)
-    run = delayed(_run)
     stop = np.zeros(1, dtype=np.uint8)
-    tasks = iter(tasks)
-    results = parallel(
-        run(function, task, stop, *shared)
-        for task in takewhile(lambda _: not stop[0], tasks)
-    )
-    if isinstance(results, list):
-        results = (result for result in results)
+    results = _start(parallel, function, iter(tasks), stop, shared)
     try:
         for result in results:
             yield result
@@ -80,6 +74,28 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
             warnings.simplefilter("ignore", UserWarning)
             results.close()
         raise
+
+
+def _start(parallel, function, tasks, stop, shared):
+    """Let joblib do the tasks, or do them in its place where it would use threads."""
+    tasks = takewhile(lambda _: not stop[0], tasks)
+    backend = parallel._backend
+    if type(backend) is ThreadingBackend:
+        n_threads = backend.effective_n_jobs(parallel.n_jobs)
+        if n_threads == 1:
+            return (_run(function, task, stop, *shared) for task in tasks)
+        return call_in_threads(
+            lambda task: _run(function, task, stop, *shared),
+            tasks,
+            stop,
+            n_threads=n_threads,
+            nested=backend.get_nested_backend(),
+        )
+    if not getattr(backend, "supports_sharedmem", False):
+        tasks = (task.detached() for task in tasks)
+    run = delayed(_run)
+    results = parallel(run(function, task, stop, *shared) for task in tasks)
+    return (result for result in results) if isinstance(results, list) else results
 
 
 def _make_parallel(n_jobs):

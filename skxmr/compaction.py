@@ -14,7 +14,36 @@ from skxmr._cython._compaction import (
 )
 from skxmr._large import empty_beside
 
-__all__ = ["CompactRows", "compact"]
+__all__ = ["CompactRows", "FeatureScratch", "compact"]
+
+
+@dataclass(frozen=True)
+class FeatureScratch:
+    """What compacting needs of each feature, used again for parent after parent.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n_features,), int32
+        All -1, and -1 again when rows are compact.
+    words : ndarray of shape (n_features / 64,), uint64
+        Zeros, and zeros again.
+    summary : ndarray of shape (n_words / 64,), uint64
+        Zeros, and zeros again.
+    """
+
+    numbers: np.ndarray
+    words: np.ndarray
+    summary: np.ndarray
+
+    @classmethod
+    def of(cls, n_features):
+        """Make scratch for so many features."""
+        n_words = -(-n_features // 64)
+        return cls(
+            np.full(n_features, -1, dtype=np.int32),
+            np.zeros(n_words, dtype=np.uint64),
+            np.zeros(-(-n_words // 64), dtype=np.uint64),
+        )
 
 
 @dataclass(frozen=True)
@@ -53,7 +82,7 @@ class CompactRows:
     scales: np.ndarray
 
 
-def compact(X, rows, fit_intercept, numbers):
+def compact(X, rows, fit_intercept, scratch):
     """Gather rows and compact them.
 
     Parameters
@@ -61,8 +90,8 @@ def compact(X, rows, fit_intercept, numbers):
     X : Compressed, a vector for each sample
     rows : ndarray of shape (n_rows,), int32
     fit_intercept : bool
-    numbers : ndarray of shape (X.length,), int32
-        Scratch: all -1, and -1 again at the end.
+    scratch : FeatureScratch
+        Of the features of X.
 
     Returns
     -------
@@ -84,7 +113,7 @@ def compact(X, rows, fit_intercept, numbers):
         *matrix,
         rows,
         fit_intercept,
-        numbers,
+        scratch.numbers,
         offsets,
         entries,
         norms,
@@ -113,10 +142,19 @@ def compact(X, rows, fit_intercept, numbers):
         values,
         own,
     )
-    features = np.sort(found[:n_found])
-    ordered_sources = np.empty(n_found, dtype=np.int32)
+    features, ordered_sources = np.empty((2, n_found), dtype=np.int32)
     ordered_scales = np.empty(n_found, dtype=np.float32)
-    order_features(features, numbers, sources, scales, ordered_sources, ordered_scales)
+    order_features(
+        found[:n_found],
+        scratch.numbers,
+        scratch.words,
+        scratch.summary,
+        sources,
+        scales,
+        features,
+        ordered_sources,
+        ordered_scales,
+    )
     return CompactRows(
         offsets,
         entries[:n_left],

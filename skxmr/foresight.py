@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from skxmr._cython._training import N_LANES
 from skxmr._dense import DenseRows
 from skxmr._large import is_mapped
 
 __all__ = ["foresee", "foresee_training", "memory_limits", "training_memory"]
+
+# Of a node, by default.
+_CHILDREN = 16
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -152,8 +154,8 @@ def foresee_training(X, Y):
 def training_memory(X, Y):
     """Count the bytes that training takes at least, beside X and Y.
 
-    The root of the tree has all rows: for each of them and each of a block of
-    siblings a cost, a dual variable and a share of scratch; and the rows themselves,
+    The root of the tree has all rows: for each of them and each of its children, as
+    many as a tree has by default, a cost and a dual variable; and the rows themselves,
     compact, which lie in a file if X does. Beside them, the targets of two levels or
     more.
 
@@ -166,7 +168,7 @@ def training_memory(X, Y):
     -------
     int
     """
-    n_bytes = X.n_vectors * N_LANES * 8 + 2 * 8 * Y.nnz
+    n_bytes = X.n_vectors * _CHILDREN * 8 + 2 * 8 * Y.nnz
     if not isinstance(X, DenseRows) and not is_mapped(X.values):
         n_bytes += 8 * len(X.indices)
     return n_bytes

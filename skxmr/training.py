@@ -18,6 +18,8 @@ from skxmr._cython._training import (
     LOSSES,
     N_LANES,
     count_runs,
+    fill_gram,
+    lanes_for,
     place_kept,
     solve_children,
     solve_dense_children,
@@ -26,7 +28,7 @@ from skxmr._cython._training import (
 from skxmr._dense import DenseRows
 from skxmr._large import empty
 from skxmr._parallel import current_stop, iterate_tasks
-from skxmr.compaction import CompactRows, compact
+from skxmr.compaction import CompactRows, FeatureScratch, compact
 from skxmr.weights import LinearWeights, WeightsBuilder
 
 __all__ = [
@@ -40,6 +42,9 @@ __all__ = [
 # A task of this many (non-zero, block of children) pairs takes about ten milliseconds:
 # long beside its overhead, short beside a level.
 _TASK_WORK = 500_000
+
+# The products of so many dense rows take four megabytes.
+_MOST_MULTIPLIED = 1024
 
 _64_BITS = 2**64 - 1
 
@@ -252,7 +257,7 @@ def _group_items(items):
 
 def _train_task(task):
     """Train the items of a task; the unit that joblib sends to a worker."""
-    numbers = np.full(task.X.length, -1, dtype=np.int32)
+    of_features = FeatureScratch.of(task.X.length)
     gather = _point_at if isinstance(task.X, DenseRows) else _gather
     results, gathered, last_parent = [], None, -1
     stop, scratch = current_stop(), _Scratch()
@@ -261,7 +266,9 @@ def _train_task(task):
             break
         if item.parent != last_parent:
             rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
-            gathered = gather(task.X, rows.indices, task.problem.fit_intercept, numbers)
+            gathered = gather(
+                task.X, rows.indices, task.problem.fit_intercept, of_features
+            )
             last_parent = item.parent
         results.append(_train_item(task, item, rows, gathered, scratch, stop))
     return results
@@ -313,7 +320,7 @@ class _SparseRows:
     def models(self):
         return self.compact.sources, self.compact.scales
 
-    def solve(self, *arguments):
+    def solve(self, take, lanes, *arguments):  # noqa: ARG002 - called as below
         rows = self.compact
         solve_children(
             rows.offsets, rows.columns, rows.values, rows.own, rows.norms, *arguments
@@ -326,6 +333,7 @@ class _PointedRows:
 
     values: np.ndarray
     norms: np.ndarray
+    gram: np.ndarray
 
     @property
     def n_columns(self):
@@ -339,18 +347,23 @@ class _PointedRows:
     def models(self):
         return self.features, np.ones(self.n_columns, dtype=np.float32)
 
-    def solve(self, *arguments):
-        solve_dense_children(self.values, self.norms, *arguments)
+    def solve(self, take, lanes, *arguments):
+        margins = take("margins", (len(self.gram), lanes), np.float32)
+        solve_dense_children(self.values, self.gram, margins, self.norms, *arguments)
 
 
-def _point_at(X, rows, fit_intercept, numbers):  # noqa: ARG001 - called as _gather is
+def _point_at(X, rows, fit_intercept, of_features):  # noqa: ARG001 - called as _gather is
     norms = np.empty(len(rows), dtype=np.float32)
     square_norms(X.values, rows, fit_intercept, norms)
-    return _PointedRows(X.values, norms)
+    # Rows fewer than features have fewer products than entries.
+    n_products = len(rows) if len(rows) <= min(X.length, _MOST_MULTIPLIED) else 0
+    gram = np.empty((n_products, n_products), dtype=np.float32)
+    fill_gram(X.values, rows, len(LEVELS) - 1, gram)
+    return _PointedRows(X.values, norms, gram)
 
 
-def _gather(X, rows, fit_intercept, numbers):
-    return _SparseRows(compact(X, rows, fit_intercept, numbers))
+def _gather(X, rows, fit_intercept, of_features):
+    return _SparseRows(compact(X, rows, fit_intercept, of_features))
 
 
 def _train_item(task, item, rows, gathered, scratch, stop):
@@ -361,9 +374,9 @@ def _train_item(task, item, rows, gathered, scratch, stop):
     n_children = item.stop - item.start
     right = task.targets.positives.between(first, first + n_children)
     n_blocks = -(-n_children // N_LANES)
-    n_used = len(gathered.features)
+    n_used, lanes = len(gathered.features), lanes_for(n_children)
     take = scratch.take
-    kept_bits = take("bits", (n_used, n_blocks), np.uint16)
+    kept_bits = take("bits", (n_used, n_blocks), np.uint32)
     # What is never written takes no memory.
     kept = take("kept", n_used * n_blocks * N_LANES, np.float32)
     kept_offsets = np.zeros(n_blocks + 1, dtype=np.int64)
@@ -371,6 +384,8 @@ def _train_item(task, item, rows, gathered, scratch, stop):
     n_sweeps = np.zeros(n_blocks * N_LANES, dtype=np.int32)
     converged = np.zeros(n_blocks * N_LANES, dtype=np.uint8)
     gathered.solve(
+        take,
+        lanes,
         rows.indices,
         rows.values * np.float32(problem.negative_cost),
         right.offsets,
@@ -386,10 +401,10 @@ def _train_item(task, item, rows, gathered, scratch, stop):
         problem.weight_floor,
         *gathered.models,
         take("order", n_rows, np.int32),
-        take("narrow", N_LANES // 2 * (2 * n_rows + n_columns), np.float32),
-        take("costs", (n_rows, N_LANES), np.float32),
-        take("duals", (n_rows, N_LANES), np.float32),
-        take("weights", (n_columns, N_LANES), np.float32),
+        take("narrow", lanes // 2 * (2 * n_rows + n_columns), np.float32),
+        take("costs", (n_rows, lanes), np.float32),
+        take("duals", (n_rows, lanes), np.float32),
+        take("weights", (n_columns, lanes), np.float32),
         kept_bits,
         kept,
         kept_offsets,

@@ -5,15 +5,17 @@ from hypothesis import strategies as st
 from twins import compress, objective, random_sparse, train_level, weights_to_dense
 
 from skxmr._compressed import Compressed
-from skxmr.compaction import compact
+from skxmr.compaction import FeatureScratch, compact
 from skxmr.training import LevelTargets, Problem
 
 
 def compact_dense(X, rows, *, fit_intercept=False):
-    numbers = np.full(X.shape[1], -1, dtype=np.int32)
+    scratch = FeatureScratch.of(X.shape[1])
     rows = np.asarray(rows, dtype=np.int32)
-    compacted = compact(compress(X), rows, fit_intercept, numbers)
-    assert (numbers == -1).all()
+    compacted = compact(compress(X), rows, fit_intercept, scratch)
+    assert (scratch.numbers == -1).all()
+    assert not scratch.words.any()
+    assert not scratch.summary.any()
     return compacted
 
 
@@ -90,7 +92,7 @@ def test_features_of_one_row_take_no_column():
 def test_stored_zeros_have_no_ratio():
     X = compress(np.ones((3, 3)))
     X.values[:] = [0, 0, 0, 1, 2, 5, 1, 3, 7]
-    compacted = compact(X, np.arange(3, dtype=np.int32), False, np.full(3, -1, "i4"))
+    compacted = compact(X, np.arange(3, dtype=np.int32), False, FeatureScratch.of(3))
     assert compacted.n_columns == 3
     expected = np.array([[0, 0, 0], [1, 2, 5], [1, 3, 7.0]])
     np.testing.assert_array_equal(columns_to_dense(compacted), expected)
@@ -131,3 +133,22 @@ def test_models_of_compacted_rows_are_those_of_the_rows(loss, fit_intercept):
         for _ in range(20):
             change = 1e-3 * rng.normal(size=X.shape[1])
             assert value(change) > value(0)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 63, 64, 65, 5000, 20_000]))
+def test_features_stand_in_order_wherever_they_are(seed, n_features):
+    rng = np.random.default_rng(seed)
+    X = nasty_matrix(rng)
+    places = rng.integers(n_features, size=X.shape[1])
+    wide = np.zeros((len(X), n_features), dtype=np.float32)
+    wide[:, places] = X
+    compacted = compact_dense(wide, np.arange(len(X)))
+    np.testing.assert_array_equal(compacted.features, np.flatnonzero(wide.any(axis=0)))
+    duals = rng.normal(size=len(X))
+    np.testing.assert_allclose(
+        features_of_duals(compacted, duals, n_features),
+        wide.T.astype(float) @ duals,
+        rtol=1e-4,
+        atol=1e-5,
+    )

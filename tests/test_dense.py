@@ -291,6 +291,52 @@ def test_training_does_not_depend_on_the_instructions(monkeypatch, loss):
         assert_same_results(found, expected)
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(0, 40))
+def test_products_of_rows(seed, n_rows, n_features):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(50, n_features)).astype(np.float32)
+    rows = rng.integers(50, size=n_rows, dtype=np.int32)
+    found = np.full((len(training.LEVELS), n_rows, n_rows), 0, dtype=np.float32)
+    for level, gram in enumerate(found):
+        training.fill_gram(X, rows, level, gram)
+    np.testing.assert_allclose(found[0], X[rows] @ X[rows].T, atol=1e-4)
+    assert (found == found[0]).all()
+    assert (found[0] == found[0].T).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n_features", [33, 64])
+def test_products_of_rows_save_work_but_change_nothing(monkeypatch, loss, n_features):
+    X, targets = random_level(6, n_rows=30, n_features=n_features)
+    problem = make_problem(loss, max_iter=50, tol=1e-9)
+    sizes = []
+
+    def fill_gram(values, rows, level, gram):
+        sizes.append(gram.shape)
+        return kernel(values, rows, level, gram)
+
+    kernel = training.fill_gram
+    monkeypatch.setattr(training, "fill_gram", fill_gram)
+    multiplied = train_level(rows_of(X), targets, problem)
+    assert sizes == [(n, n) for n in targets.rows.sizes.tolist()]
+    for n_levels in range(1, len(training.LEVELS)):
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "LEVELS", training.LEVELS[:n_levels])
+            assert_same_results(train_level(rows_of(X), targets, problem), multiplied)
+    sizes.clear()
+    monkeypatch.setattr(training, "_MOST_MULTIPLIED", 0)
+    plain = train_level(rows_of(X), targets, problem)
+    assert set(sizes) == {(0, 0)}
+    one, other = multiplied.weights, plain.weights
+    np.testing.assert_allclose(one.intercepts, other.intercepts, atol=1e-4)
+    np.testing.assert_allclose(
+        weights_to_dense(one, targets.child_offsets, n_features),
+        weights_to_dense(other, targets.child_offsets, n_features),
+        atol=1e-4,
+    )
+
+
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_training_does_not_depend_on_the_backend(monkeypatch, backend):
     monkeypatch.setattr(training, "_TASK_WORK", 3000)

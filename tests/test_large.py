@@ -2,6 +2,7 @@
 
 import mmap
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -62,3 +63,12 @@ def test_long_arrays_grow(monkeypatch, can_resize):
     array = growing.finish()
     np.testing.assert_array_equal(array, np.concatenate(parts), strict=True)
     assert pickle.loads(pickle.dumps(array))[-1] == parts[-1][-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs mremap")
+def test_long_arrays_are_not_copied_at_their_end(monkeypatch):
+    growing = GrowingArray(np.float32)
+    growing.append(np.ones(10**6, dtype=np.float32))
+    growing.append(np.ones(10**6, dtype=np.float32))
+    monkeypatch.setattr("skxmr._growing.empty", None)
+    assert growing.finish().tolist() == [1] * (2 * 10**6)

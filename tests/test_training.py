@@ -385,7 +385,7 @@ def test_kept_weights_stand_by_feature(seed):
     W = rng.normal(size=(n_features, n_blocks * N_LANES)).astype(np.float32)
     W *= rng.random(W.shape) < rng.choice([0.01, 0.3, 1])
     blocks = W.reshape(n_features, n_blocks, N_LANES)
-    bits = ((blocks != 0) << np.arange(N_LANES)).sum(axis=2).astype(np.uint16)
+    bits = ((blocks != 0) << np.arange(N_LANES)).sum(axis=2).astype(np.uint32)
     kept = [blocks[:, b][blocks[:, b] != 0] for b in range(n_blocks)]
     offsets = np.cumsum([0, *map(len, kept)])
     distinct = 3 * np.arange(n_features, dtype=np.int32)

@@ -18,9 +18,16 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef extern from "include/bits.h" nogil:
     void prefetch "skxmr_prefetch"(const void* address)
+    int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
 
 cdef enum:
     ROWS_AHEAD = 6
+
+# In the place of a column: of a feature that shares its leader's, of one that a single
+# row has.
+cdef enum:
+    FOLLOWS = -1
+    ALONE = -2
 
 # Ratios that differ by less are those of rounded values.
 cdef float ROUNDING = 1e-6
@@ -165,7 +172,7 @@ def number_columns(
     const float[::1] firsts,       # IN (n_found,)
     const int32_t[::1] leaders,    # IN (n_found,)
     double[::1] norms,             # SCRATCH (n_found,)
-    int32_t[::1] columns,          # OUT (n_found,): of leaders; -1 for the others
+    int32_t[::1] columns,          # OUT (n_found,): of leaders; FOLLOWS or ALONE
     float[::1] scales,             # OUT (n_found,): of all but those of single rows
 ):
     """Give each leader a column and each feature its share of it; return how many."""
@@ -180,7 +187,7 @@ def number_columns(
                 norms[leader] += _ratio(firsts, number, leader) ** 2
         for number in range(<int32_t>leaders.shape[0]):
             leader = leaders[number]
-            columns[number] = -1
+            columns[number] = FOLLOWS if leader >= 0 else ALONE
             if leader >= 0:
                 ratio = _ratio(firsts, number, leader)
                 scales[number] = <float>(ratio / sqrt(norms[leader]))
@@ -201,7 +208,7 @@ def write_rows(
     const float[::1] X_values,     # IN
     const int32_t[::1] rows,       # IN (n_rows,)
     const int32_t[::1] leaders,    # IN (n_found,)
-    const int32_t[::1] columns,    # IN (n_found,)
+    const int32_t[::1] columns,    # IN (n_found,): of leaders; FOLLOWS or ALONE
     float[::1] scales,             # IN and OUT (n_found,)
     int32_t[::1] sources,          # OUT (n_found,): column c, or row r as -1 - r
     int64_t[::1] offsets,          # IN and OUT (n_rows + 1,)
@@ -211,7 +218,7 @@ def write_rows(
 ):
     """Write the rows by columns, in place; return how many entries are left."""
     cdef int64_t i, j, n, start, first, position = 0
-    cdef int32_t number
+    cdef int32_t number, column
     cdef float value
     cdef double alone
     with nogil:
@@ -226,12 +233,13 @@ def write_rows(
             for j in range(n):
                 number = entries[first + j]
                 value = X_values[start + j]
-                if leaders[number] < 0:
+                column = columns[number]
+                if column == ALONE:
                     alone += <double>value * value
                     sources[number] = -1 - <int32_t>i
                     scales[number] = value
-                elif leaders[number] == number:
-                    entries[position] = columns[number]
+                elif column != FOLLOWS:
+                    entries[position] = column
                     values[position] = value / scales[number]
                     position += 1
             own[i] = <float>alone
@@ -240,19 +248,38 @@ def write_rows(
 
 
 def order_features(
-    const int32_t[::1] features,   # IN (n_found,), ascending
+    const int32_t[::1] found,      # IN (n_found,): features by number
     int32_t[::1] numbers,          # IN of the features, OUT all -1 again
+    uint64_t[::1] words,           # SCRATCH (n_all_features / 64,), zeros
+    uint64_t[::1] summary,         # SCRATCH (n_words / 64,), zeros
     const int32_t[::1] sources,    # IN (n_found,): by number
     const float[::1] scales,       # IN (n_found,): by number
+    int32_t[::1] features,         # OUT (n_found,), ascending
     int32_t[::1] ordered_sources,  # OUT (n_found,): as the features stand
     float[::1] ordered_scales,     # OUT (n_found,)
 ):
-    """Put what was numbered as it came in the order of the features."""
-    cdef int64_t i
-    cdef int32_t number
+    """Put what was numbered as it came in the order of the features.
+
+    They are marked in a bitmap and read from it; above it is a bitmap of the words
+    that are not 0.
+    """
+    cdef int64_t i, word, place = 0
+    cdef int32_t feature, number
     with nogil:
-        for i in range(features.shape[0]):
-            number = numbers[features[i]]
-            numbers[features[i]] = -1
-            ordered_sources[i] = sources[number]
-            ordered_scales[i] = scales[number]
+        for i in range(found.shape[0]):
+            feature = found[i]
+            words[feature >> 6] |= <uint64_t>1 << (feature & 63)
+            summary[feature >> 12] |= <uint64_t>1 << ((feature >> 6) & 63)
+        for i in range(summary.shape[0]):
+            while summary[i]:
+                word = i * 64 + lowest_bit(summary[i])
+                summary[i] &= summary[i] - 1
+                while words[word]:
+                    feature = <int32_t>(word * 64 + lowest_bit(words[word]))
+                    words[word] &= words[word] - 1
+                    number = numbers[feature]
+                    numbers[feature] = -1
+                    features[place] = feature
+                    ordered_sources[place] = sources[number]
+                    ordered_scales[place] = scales[number]
+                    place += 1

@@ -1,10 +1,10 @@
 """Trains the linear models of one parent's children by dual coordinate descent.
 
-All children of a parent share their training rows (`_compaction.pyx`). Blocks of LANES
-of them are solved side by side (include/sweep.h): weights and dual variables are stored
-row-major with the child last, so that one pass over a row computes all margins and one
-more updates all weights. Children stop at different times: when half of a block has,
-the rest move closer together.
+All children of a parent share their training rows (`_compaction.pyx`). Blocks of
+N_LANES of them are solved side by side (include/sweep.h): weights and dual variables
+are stored row-major with the child last, so that one pass over a row computes all
+margins and one more updates all weights. Children stop at different times: when half of
+a block has, the rest move closer together.
 
 Hinge losses: Hsieh et al., "A dual coordinate descent method for large-scale
 linear SVM", ICML 2008. Logistic loss: the dual of Yu, Huang and Lin, "Dual
@@ -15,7 +15,7 @@ of the dual variable, where Newton's method is well conditioned.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, fabsf
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 cdef extern from "include/sweep.h" nogil:
@@ -37,6 +37,8 @@ cdef extern from "include/sweep.h" nogil:
         const float* dense
         const int32_t* rows
         int64_t width
+        const float* gram
+        int64_t n_gram
         const float* norms
         int loss
         int fit_intercept
@@ -56,18 +58,24 @@ cdef extern from "include/sweep.h" nogil:
     void sweep "skxmr_sweep"(
         const Problem* problem, State* state, int lanes, int level
     )
+    void fill "skxmr_fill_gram"(const Problem* problem, float* gram, int level)
+    void add_up "skxmr_add_up"(
+        const Problem* problem, const float* duals, int lanes, int level,
+        float* weights
+    )
     double sigmoid "skxmr_sigmoid"(double x)
 
 cdef extern from "include/keep.h" nogil:
-    unsigned int kept_lanes "skxmr_kept_lanes"(
-        const float* source, float scale, float floor
+    uint32_t kept_lanes "skxmr_kept_lanes"(
+        const float* source, int lanes, float scale, float floor
     )
     int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
 
 cdef extern from "include/bits.h" nogil:
     void prefetch "skxmr_prefetch"(const void* address)
 
-# A block that has this many lanes left, or half of those it has, takes fewer.
+# A block starts with as few lanes as its children need, of this many times a power of
+# two, and takes fewer when half of them have stopped.
 cdef enum:
     FEWEST_LANES = 4
 
@@ -82,7 +90,11 @@ cdef int64_t STOP_WORK = 2_000_000
 # core's own cache. Reading ahead what is there already costs a tenth.
 cdef int64_t CACHE_BYTES = 1_500_000
 
-N_LANES = LANES
+# Two registers of the widest hide better how long each step takes; more of narrower
+# ones than that do not fit.
+cdef int MOST_LANES = LANES if best_level() == AVX512 else LANES // 2
+
+N_LANES = MOST_LANES
 LOSSES = {"squared_hinge": SQUARED_HINGE, "hinge": HINGE, "log_loss": LOG_LOSS}
 
 # Levels of vector instructions that this machine has; the last is the best.
@@ -113,6 +125,24 @@ def square_norms(
             norms[i] = <float>norm
 
 
+def fill_gram(
+    const float[:, ::1] X,         # IN (n_samples, n_features)
+    const int32_t[::1] rows,       # IN (n_rows,)
+    int level,                     # of instructions: a place in LEVELS
+    float[:, ::1] gram,            # OUT (n_rows, n_rows)
+):
+    """Multiply some dense rows with each other."""
+    cdef Problem problem
+    if gram.shape[0] == 0 or X.shape[1] == 0:
+        return
+    problem.dense = &X[0, 0]
+    problem.rows = &rows[0]
+    problem.width = X.shape[1]
+    problem.n_rows = rows.shape[0]
+    with nogil:
+        fill(&problem, &gram[0, 0], level)
+
+
 cdef struct Targets:
     # What tells the children of a parent apart: `solve_children` says more.
     int64_t n_rows
@@ -125,7 +155,7 @@ cdef struct Targets:
 
 
 cdef void _fill_costs(
-    Targets targets, int64_t first, int64_t n_lanes, int loss, float[:, ::1] costs
+    Targets targets, int64_t first, int64_t n_lanes, int width, int loss, float* costs
 ) noexcept nogil:
     """Fill signed costs: > 0 where a child is right, < 0 where wrong, 0 to ignore.
 
@@ -135,8 +165,8 @@ cdef void _fill_costs(
     cdef float wrong
     for i in range(n_rows):
         wrong = -_stored_cost(targets.negative_costs[i], loss)
-        for lane in range(LANES):
-            costs[i, lane] = wrong if lane < n_lanes else 0.0
+        for lane in range(width):
+            costs[i * width + lane] = wrong if lane < n_lanes else 0.0
     for lane in range(n_lanes):
         i = 0
         for entry in range(
@@ -144,7 +174,7 @@ cdef void _fill_costs(
         ):
             i = _find(targets.rows, i, n_rows, targets.child_rows[entry])
             if i < n_rows and targets.rows[i] == targets.child_rows[entry]:
-                costs[i, lane] = _stored_cost(targets.child_costs[entry], loss)
+                costs[i * width + lane] = _stored_cost(targets.child_costs[entry], loss)
 
 
 cdef inline float _stored_cost(float cost, int loss) noexcept nogil:
@@ -172,6 +202,18 @@ cdef inline int64_t _find(
 
 # Solving
 # -------
+
+def lanes_for(int64_t n_children):
+    """How many lanes the blocks of some siblings have at most."""
+    return _width(min(n_children, <int64_t>MOST_LANES))
+
+
+cdef inline int _width(int64_t n_children) noexcept nogil:
+    cdef int width = FEWEST_LANES
+    while width < n_children:
+        width *= 2
+    return width
+
 
 cdef Targets _targets_of(
     const int32_t[::1] rows, const float[::1] negative_costs,
@@ -211,16 +253,16 @@ def solve_children(
     const int32_t[::1] sources,        # IN (n_used,): column c, or row r as -1 - r
     const float[::1] scales,           # IN (n_used,)
     int32_t[::1] order,                # SCRATCH (n_rows,)
-    float[::1] narrow,                 # SCRATCH LANES / 2 * (2 * n_rows + n_columns)
-    float[:, ::1] costs,               # SCRATCH (n_rows, LANES)
-    float[:, ::1] duals,               # SCRATCH (n_rows, LANES)
-    float[:, ::1] weights,             # SCRATCH (n_columns, LANES)
-    uint16_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): a bit for each lane
+    float[::1] narrow,                 # SCRATCH n_lanes / 2 * (2 * n_rows + n_columns)
+    float[:, ::1] costs,               # SCRATCH (n_rows, n_lanes)
+    float[:, ::1] duals,               # SCRATCH (n_rows, n_lanes)
+    float[:, ::1] weights,             # SCRATCH (n_columns, n_lanes)
+    uint32_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): a bit for each lane
     float[::1] kept,                   # OUT (enough,): block by block
     int64_t[::1] kept_offsets,         # OUT (n_blocks + 1,)
-    float[::1] intercepts,             # OUT (n_blocks * LANES,)
-    int32_t[::1] n_sweeps,             # OUT (n_blocks * LANES,)
-    unsigned char[::1] converged,      # OUT (n_blocks * LANES,)
+    float[::1] intercepts,             # OUT (n_blocks * N_LANES,)
+    int32_t[::1] n_sweeps,             # OUT (n_blocks * N_LANES,)
+    unsigned char[::1] converged,      # OUT (n_blocks * N_LANES,)
 ):
     """Minimise |w|^2 / 2 + sum of cost * loss for each child; keep the larger weights.
 
@@ -231,6 +273,8 @@ def solve_children(
     a parent; a lane stops by itself. So a child's weights do not depend on which
     children share its block.
 
+    Scratch is for `lanes_for(n_children)` lanes.
+
     A feature's weights are those of its column times its scale; of one that a single
     row has, the row's signed dual variables times its scale (`_compaction.pyx`).
     """
@@ -239,6 +283,7 @@ def solve_children(
     if norms.shape[0] == 0:
         return
     problem.dense = NULL
+    problem.gram = NULL
     problem.offsets = &offsets[0]
     problem.features = &columns[0] if columns.shape[0] else NULL
     problem.values = &values[0] if values.shape[0] else NULL
@@ -250,12 +295,14 @@ def solve_children(
     _solve_blocks(
         &problem, columns.shape[0], &targets, loss, fit_intercept, tol, max_iter,
         seed, level, stop, floor, sources, scales, order, narrow, costs, duals, weights,
-        kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
+        weights, kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
     )
 
 
 def solve_dense_children(
     const float[:, ::1] X,             # IN (n_samples, n_features)
+    const float[:, ::1] gram,          # IN (n_rows, n_rows), or without entries
+    float[:, ::1] margins,             # SCRATCH (n_rows, n_lanes), or without entries
     const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 too
     const int32_t[::1] rows,           # IN (n_rows,), ascending
     const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
@@ -273,18 +320,22 @@ def solve_dense_children(
     const int32_t[::1] sources,        # IN (n_used,): column c, or row r as -1 - r
     const float[::1] scales,           # IN (n_used,)
     int32_t[::1] order,                # SCRATCH (n_rows,)
-    float[::1] narrow,                 # SCRATCH LANES / 2 * (2 * n_rows + n_columns)
-    float[:, ::1] costs,               # SCRATCH (n_rows, LANES)
-    float[:, ::1] duals,               # SCRATCH (n_rows, LANES)
-    float[:, ::1] weights,             # SCRATCH (n_columns, LANES)
-    uint16_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): a bit for each lane
+    float[::1] narrow,                 # SCRATCH n_lanes / 2 * (2 * n_rows + n_columns)
+    float[:, ::1] costs,               # SCRATCH (n_rows, n_lanes)
+    float[:, ::1] duals,               # SCRATCH (n_rows, n_lanes)
+    float[:, ::1] weights,             # SCRATCH (n_columns, n_lanes)
+    uint32_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): a bit for each lane
     float[::1] kept,                   # OUT (enough,): block by block
     int64_t[::1] kept_offsets,         # OUT (n_blocks + 1,)
-    float[::1] intercepts,             # OUT (n_blocks * LANES,)
-    int32_t[::1] n_sweeps,             # OUT (n_blocks * LANES,)
-    unsigned char[::1] converged,      # OUT (n_blocks * LANES,)
+    float[::1] intercepts,             # OUT (n_blocks * N_LANES,)
+    int32_t[::1] n_sweeps,             # OUT (n_blocks * N_LANES,)
+    unsigned char[::1] converged,      # OUT (n_blocks * N_LANES,)
 ):
-    """Do what `solve_children` does on some rows of a dense matrix."""
+    """Do what `solve_children` does on some rows of a dense matrix.
+
+    Where the rows are few, the products of all pairs of them, `gram`, save work: steps
+    move margins, and weights are added up at the end.
+    """
     cdef Problem problem
     cdef Targets targets
     if norms.shape[0] == 0:
@@ -293,6 +344,8 @@ def solve_dense_children(
     problem.dense = &X[0, 0] if X.shape[1] else &norms[0]
     problem.rows = &rows[0]
     problem.width = X.shape[1]
+    problem.gram = &gram[0, 0] if gram.shape[0] else NULL
+    problem.n_gram = gram.shape[0]
     problem.norms = &norms[0]
     targets = _targets_of(
         rows, negative_costs, child_offsets, child_rows, child_costs
@@ -300,7 +353,8 @@ def solve_dense_children(
     _solve_blocks(
         &problem, norms.shape[0] * X.shape[1], &targets, loss, fit_intercept, tol,
         max_iter, seed, level, stop, floor, sources, scales, order, narrow, costs,
-        duals, weights, kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
+        duals, weights, margins if gram.shape[0] else weights, kept_bits, kept,
+        kept_offsets, intercepts, n_sweeps, converged,
     )
 
 
@@ -309,33 +363,40 @@ cdef int _solve_blocks(
     double tol, int max_iter, uint64_t seed, int level, const unsigned char[::1] stop,
     float floor, const int32_t[::1] sources, const float[::1] scales,
     int32_t[::1] order, float[::1] narrow, float[:, ::1] costs, float[:, ::1] duals,
-    float[:, ::1] weights, uint16_t[:, ::1] kept_bits, float[::1] kept,
-    int64_t[::1] kept_offsets, float[::1] intercepts, int32_t[::1] n_sweeps,
-    unsigned char[::1] converged,
+    float[:, ::1] weights, float[:, ::1] moving, uint32_t[:, ::1] kept_bits,
+    float[::1] kept, int64_t[::1] kept_offsets, float[::1] intercepts,
+    int32_t[::1] n_sweeps, unsigned char[::1] converged,
 ) except -1:
-    """Solve one block after another and keep its weights, in the order of features."""
-    cdef int64_t block, first, n_blocks = kept_bits.shape[1]
+    """Solve one block after another and keep its weights, in the order of features.
+
+    What sweeps move is the weights themselves or the margins of all rows.
+    """
+    cdef int64_t block, first, n_lanes, n_blocks = kept_bits.shape[1]
     problem.loss = loss
     problem.fit_intercept = fit_intercept
     problem.is_large = (
-        weights.shape[0] * LANES * 4 + targets.n_rows * LANES * 8 + n_entries * 8
+        weights.shape[0] * MOST_LANES * 4 + targets.n_rows * MOST_LANES * 8
+        + n_entries * 8
         > CACHE_BYTES
     )
     with nogil:
         kept_offsets[0] = 0
         for block in range(n_blocks):
-            first = block * LANES
+            first = block * MOST_LANES
+            n_lanes = min(<int64_t>MOST_LANES, targets.n_children - first)
             _fill_costs(
-                targets[0], first, min(<int64_t>LANES, targets.n_children - first),
-                loss, costs,
+                targets[0], first, n_lanes, _width(n_lanes), loss, &costs[0, 0]
             )
             _solve(
-                problem, n_entries, costs, tol, max_iter, seed, level, stop, order,
-                narrow, duals, weights, intercepts[first:], n_sweeps[first:],
-                converged[first:],
+                problem, n_entries, _width(n_lanes), &costs[0, 0], tol, max_iter, seed,
+                level, stop, order, narrow, &duals[0, 0], moving, intercepts[first:],
+                n_sweeps[first:], converged[first:],
             )
+            if problem.gram != NULL:
+                add_up(problem, &duals[0, 0], _width(n_lanes), level, &weights[0, 0])
             kept_offsets[block + 1] = kept_offsets[block] + _keep(
-                weights, duals, sources, scales, floor, block, kept_bits,
+                &weights[0, 0] if weights.shape[0] else NULL, &duals[0, 0],
+                _width(n_lanes), sources, scales, floor, block, kept_bits,
                 kept[kept_offsets[block]:],
             )
             if stop[0]:
@@ -345,6 +406,7 @@ cdef int _solve_blocks(
 
 cdef struct Block:
     # All lanes of a block, where they end; and the few that still move, side by side.
+    int all_lanes
     int64_t n_rows
     int64_t n_weights
     const float* costs
@@ -354,14 +416,14 @@ cdef struct Block:
     float* narrow_duals
     float* narrow_weights
     float intercepts[LANES]
-    int width
+    int width                 # how many are side by side
     int lanes[LANES]          # which lane is at each of `width` places
 
 
 cdef int _solve(
-    Problem* problem, int64_t n_entries, const float[:, ::1] costs, double tol,
+    Problem* problem, int64_t n_entries, int width, const float* costs, double tol,
     int max_iter, uint64_t seed, int level, const unsigned char[::1] stop,
-    int32_t[::1] order, float[::1] narrow, float[:, ::1] duals, float[:, ::1] weights,
+    int32_t[::1] order, float[::1] narrow, float* duals, float[:, ::1] weights,
     float[::1] intercepts, int32_t[::1] n_sweeps, unsigned char[::1] converged,
 ) except -1 nogil:
     """Sweep until each lane stops; the rows of the problem are set already."""
@@ -369,17 +431,22 @@ cdef int _solve(
     cdef Block block
     cdef int lane, place, _sweep
     cdef int n_active = 0
-    cdef int64_t first, n_rows = costs.shape[0], work = 0
+    cdef int64_t first, n_rows = order.shape[0], work = 0
     cdef int64_t row_work = 1 + n_entries // n_rows
     cdef int64_t piece = 1 + STOP_WORK // row_work
-    _start(&block, problem.loss, costs, duals, weights, narrow, order)
+    _start(&block, problem.loss, width, costs, duals, weights, narrow, order)
     _use_all_lanes(&block, &state)
-    for lane in range(LANES):
+    for lane in range(MOST_LANES):
         n_sweeps[lane] = 0
-        intercepts[lane] = _constant(costs, lane)
-        state.active[lane] = -1 if intercepts[lane] == 0.0 else 0
-        converged[lane] = state.active[lane] == 0
-        n_active += state.active[lane] != 0
+        # What is beyond the last child is never read.
+        intercepts[lane] = (
+            _constant(costs, n_rows, width, lane) if lane < width
+            else <float>(-INFINITY)
+        )
+        converged[lane] = intercepts[lane] != 0.0
+        if lane < width:
+            state.active[lane] = 0 if converged[lane] else -1
+            n_active += state.active[lane] != 0
     for _sweep in range(max_iter):
         if n_active == 0:
             break
@@ -411,44 +478,45 @@ cdef int _solve(
                     converged[lane] = True
                     n_active -= 1
     _spread(&block, &state)
-    for lane in range(LANES):
+    for lane in range(width):
         if n_sweeps[lane]:
             intercepts[lane] = block.intercepts[lane]
-    _sign_duals(problem.loss, costs, duals)
+    _sign_duals(problem.loss, costs, duals, n_rows * width)
     return 0
 
 
 cdef void _start(
-    Block* block, int loss, const float[:, ::1] costs, float[:, ::1] duals,
+    Block* block, int loss, int width, const float* costs, float* duals,
     float[:, ::1] weights, float[::1] narrow, int32_t[::1] order,
 ) noexcept nogil:
     """Point at the arrays of a block; all dual variables and weights are 0."""
-    cdef int64_t i, lane
+    cdef int64_t i
     # A logit of -inf is a dual variable of 0.
     cdef float dual = <float>(-INFINITY) if loss == LOG_LOSS else 0.0
-    block.n_rows = costs.shape[0]
+    block.all_lanes = width
+    block.n_rows = order.shape[0]
     block.n_weights = weights.shape[0]
-    block.costs = &costs[0, 0]
-    block.duals = &duals[0, 0]
+    block.costs = costs
+    block.duals = duals
     block.weights = &weights[0, 0] if weights.shape[0] else NULL
     block.narrow_weights = &narrow[0]
-    block.narrow_costs = block.narrow_weights + block.n_weights * (LANES // 2)
-    block.narrow_duals = block.narrow_costs + block.n_rows * (LANES // 2)
+    block.narrow_costs = block.narrow_weights + block.n_weights * (width // 2)
+    block.narrow_duals = block.narrow_costs + block.n_rows * (width // 2)
     for i in range(block.n_rows):
         order[i] = <int32_t>i
-        for lane in range(LANES):
-            duals[i, lane] = dual
+    for i in range(block.n_rows * width):
+        duals[i] = dual
     if block.n_weights:
-        memset(block.weights, 0, block.n_weights * LANES * sizeof(float))
+        memset(block.weights, 0, block.n_weights * width * sizeof(float))
     memset(block.intercepts, 0, LANES * sizeof(float))
 
 
 cdef void _use_all_lanes(Block* block, State* state) noexcept nogil:
     cdef int lane
-    block.width = LANES
+    block.width = block.all_lanes
     state.costs, state.duals = block.costs, block.duals
     state.weights = block.weights
-    for lane in range(LANES):
+    for lane in range(block.all_lanes):
         block.lanes[lane] = lane
         state.intercepts[lane] = 0
 
@@ -477,60 +545,63 @@ cdef void _narrow(Block* block, State* state, int n_active) noexcept nogil:
         state.intercepts[place] = block.intercepts[block.lanes[place]]
     state.costs, state.duals = block.narrow_costs, block.narrow_duals
     state.weights = block.narrow_weights
-    _pack(block.costs, block.n_rows, block.lanes, block.width, block.narrow_costs)
-    _pack(block.duals, block.n_rows, block.lanes, block.width, block.narrow_duals)
-    _pack(block.weights, block.n_weights, block.lanes, block.width, state.weights)
+    _pack(block, block.costs, block.n_rows, block.narrow_costs)
+    _pack(block, block.duals, block.n_rows, block.narrow_duals)
+    _pack(block, block.weights, block.n_weights, state.weights)
 
 
 cdef void _spread(Block* block, State* state) noexcept nogil:
     """Put the lanes in use back to where they end."""
     cdef int64_t i
-    cdef int place, width = block.width
+    cdef int place, width = block.width, all_lanes = block.all_lanes
     for place in range(width):
         block.intercepts[block.lanes[place]] = state.intercepts[place]
-    if width == LANES:
+    if width == all_lanes:
         return
     for i in range(block.n_rows):
         for place in range(width):
-            block.duals[i * LANES + block.lanes[place]] = state.duals[i * width + place]
+            block.duals[i * all_lanes + block.lanes[place]] = (
+                state.duals[i * width + place]
+            )
     for i in range(block.n_weights):
         for place in range(width):
-            block.weights[i * LANES + block.lanes[place]] = (
+            block.weights[i * all_lanes + block.lanes[place]] = (
                 state.weights[i * width + place]
             )
 
 
 cdef void _pack(
-    const float* wide, int64_t n, const int* lanes, int width, float* narrow
+    const Block* block, const float* wide, int64_t n, float* narrow
 ) noexcept nogil:
     cdef int64_t i
-    cdef int place
+    cdef int place, width = block.width, all_lanes = block.all_lanes
     for i in range(n):
         for place in range(width):
-            narrow[i * width + place] = wide[i * LANES + lanes[place]]
+            narrow[i * width + place] = wide[i * all_lanes + block.lanes[place]]
 
 
 cdef void _sign_duals(
-    int loss, const float[:, ::1] costs, float[:, ::1] duals
+    int loss, const float* costs, float* duals, int64_t n
 ) noexcept nogil:
     """Turn dual variables into the factors of their rows in the weights."""
-    cdef int64_t i, lane
+    cdef int64_t i
     cdef float dual
-    for i in range(costs.shape[0]):
-        for lane in range(LANES):
-            dual = duals[i, lane]
-            if loss == LOG_LOSS:
-                dual = <float>(fabsf(costs[i, lane]) * sigmoid(dual))
-            duals[i, lane] = -dual if costs[i, lane] < 0 else dual
+    for i in range(n):
+        dual = duals[i]
+        if loss == LOG_LOSS:
+            dual = <float>(fabsf(costs[i]) * sigmoid(dual))
+        duals[i] = -dual if costs[i] < 0 else dual
 
 
-cdef float _constant(const float[:, ::1] costs, int64_t lane) noexcept nogil:
+cdef float _constant(
+    const float* costs, int64_t n_rows, int width, int lane
+) noexcept nogil:
     """Infinite intercept of a lane that nothing can be learned for, else 0."""
     cdef int64_t i
     cdef bint any_right = False, any_wrong = False
-    for i in range(costs.shape[0]):
-        any_right |= costs[i, lane] > 0
-        any_wrong |= costs[i, lane] < 0
+    for i in range(n_rows):
+        any_right |= costs[i * width + lane] > 0
+        any_wrong |= costs[i * width + lane] < 0
         if any_right and any_wrong:
             return 0.0
     return <float>INFINITY if any_right else <float>(-INFINITY)
@@ -561,20 +632,20 @@ cdef inline void _shuffle(int32_t[::1] order, uint64_t* state) noexcept nogil:
 # ----------
 
 cdef int64_t _keep(
-    const float[:, ::1] weights, const float[:, ::1] duals,
+    const float* weights, const float* duals, int width,
     const int32_t[::1] sources, const float[::1] scales, float floor,
-    int64_t block, uint16_t[:, ::1] kept_bits, float[::1] kept,
+    int64_t block, uint32_t[:, ::1] kept_bits, float[::1] kept,
 ) noexcept nogil:
     """Write the weights of magnitude `floor` or more; return how many there are."""
     cdef int64_t i, n_kept = 0, n_features = sources.shape[0]
-    cdef unsigned int bits
+    cdef uint32_t bits
     cdef const float* source
     for i in range(n_features):
         if i + SOURCES_AHEAD < n_features:
-            prefetch(_source(weights, duals, sources[i + SOURCES_AHEAD]))
-        source = _source(weights, duals, sources[i])
-        bits = kept_lanes(source, scales[i], floor)
-        kept_bits[i, block] = <uint16_t>bits
+            prefetch(_source(weights, duals, width, sources[i + SOURCES_AHEAD]))
+        source = _source(weights, duals, width, sources[i])
+        bits = kept_lanes(source, width, scales[i], floor)
+        kept_bits[i, block] = bits
         while bits:
             kept[n_kept] = scales[i] * source[lowest_bit(bits)]
             bits &= bits - 1
@@ -583,15 +654,15 @@ cdef int64_t _keep(
 
 
 cdef inline const float* _source(
-    const float[:, ::1] weights, const float[:, ::1] duals, int32_t source
+    const float* weights, const float* duals, int width, int64_t source
 ) noexcept nogil:
-    return &weights[source, 0] if source >= 0 else &duals[-1 - source, 0]
+    return weights + source * width if source >= 0 else duals + (-1 - source) * width
 
 
-def count_runs(const uint16_t[:, ::1] kept_bits):
+def count_runs(const uint32_t[:, ::1] kept_bits):
     """Count the features of which any weight is kept."""
     cdef int64_t i, block, n_runs = 0
-    cdef unsigned int bits
+    cdef uint32_t bits
     with nogil:
         for i in range(kept_bits.shape[0]):
             bits = 0
@@ -603,7 +674,7 @@ def count_runs(const uint16_t[:, ::1] kept_bits):
 
 def place_kept(
     const int32_t[::1] distinct,        # IN (n_used,), ascending
-    const uint16_t[:, ::1] kept_bits,   # IN (n_used, n_blocks)
+    const uint32_t[:, ::1] kept_bits,   # IN (n_used, n_blocks)
     const float[::1] kept,              # IN (n_kept,): block by block
     int64_t[::1] next_kept,             # IN and OUT (n_blocks,): place of each block's
     int32_t first_child,
@@ -614,7 +685,7 @@ def place_kept(
 ):
     """Put the weights of all blocks of a parent together, feature by feature."""
     cdef int64_t i, block, run = 0, position = 0, before
-    cdef unsigned int bits
+    cdef uint32_t bits
     cdef int32_t child
     with nogil:
         run_offsets[0] = 0
@@ -622,7 +693,7 @@ def place_kept(
             before = position
             for block in range(kept_bits.shape[1]):
                 bits = kept_bits[i, block]
-                child = first_child + <int32_t>(block * LANES)
+                child = first_child + <int32_t>(block * MOST_LANES)
                 while bits:
                     children[position] = child + lowest_bit(bits)
                     weights[position] = kept[next_kept[block]]

@@ -12,22 +12,24 @@
 #include "bits.h"
 #include "levels.h"
 
-/* Bit i is set where |scale * source[i]| is not 0 and at least `floor`, of 16 floats. */
-SKXMR_INLINE unsigned int skxmr_kept_lanes(const float *source, float scale, float floor) {
+/* Bit i is set where |scale * source[i]| is not 0 and at least `floor`, of `lanes`
+ * floats, a multiple of 4. */
+SKXMR_INLINE uint32_t skxmr_kept_lanes(const float *source, int lanes, float scale,
+                                       float floor) {
     /* The smallest number that is not 0. */
     const float least = floor > 0 ? floor : 1.4e-45f;
-    unsigned int bits = 0;
+    uint32_t bits = 0;
 #if defined(__SSE2__)
     const __m128 magnitude = _mm_set1_ps(fabsf(scale)), low = _mm_set1_ps(least);
     const __m128 no_sign = _mm_castsi128_ps(_mm_set1_epi32(0x7fffffff));
-    for (int part = 0; part < 4; part++) {
-        const __m128 value = _mm_and_ps(_mm_loadu_ps(source + 4 * part), no_sign);
+    for (int first = 0; first < lanes; first += 4) {
+        const __m128 value = _mm_and_ps(_mm_loadu_ps(source + first), no_sign);
         const __m128 kept = _mm_cmpge_ps(_mm_mul_ps(value, magnitude), low);
-        bits |= (unsigned int)_mm_movemask_ps(kept) << (4 * part);
+        bits |= (uint32_t)_mm_movemask_ps(kept) << first;
     }
 #else
-    for (int lane = 0; lane < 16; lane++)
-        bits |= (unsigned int)(fabsf(scale * source[lane]) >= least) << lane;
+    for (int lane = 0; lane < lanes; lane++)
+        bits |= (uint32_t)(fabsf(scale * source[lane]) >= least) << lane;
 #endif
     return bits;
 }

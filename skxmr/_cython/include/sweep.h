@@ -1,5 +1,5 @@
-/* One sweep of dual coordinate descent over the rows of one parent, for 16, 8 or 4
- * children side by side, compiled for each level of vector instructions and chosen
+/* One sweep of dual coordinate descent over the rows of one parent, for 32, 16, 8
+ * or 4 children side by side, compiled for each level of vector instructions and chosen
  * at run time.
  *
  * The lanes are a few values of the compilers' vector types, each at most as wide as a
@@ -16,7 +16,7 @@
 
 #include "levels.h"
 
-#define SKXMR_LANES 16
+#define SKXMR_LANES 32
 
 enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
 
@@ -30,6 +30,8 @@ typedef struct {
     const float *dense;       /* (n_samples, width), or NULL: rows are in CSR */
     const int32_t *rows;      /* (n_rows): where among the samples */
     int64_t width;
+    const float *gram;        /* (all rows, all rows): products of dense rows, or NULL */
+    int64_t n_gram;
     const float *norms;       /* (n_rows): squared, the intercept's 1 included */
     int loss;
     int fit_intercept;
@@ -66,7 +68,7 @@ typedef struct {
      * term 1 / (2 cost). */
     const float *costs;
     float *duals;             /* (n_rows, lanes) */
-    float *weights;           /* (n_features, lanes) */
+    float *weights;           /* (n_features, lanes), or margins (all rows, lanes) */
     float intercepts[SKXMR_LANES];
     int32_t active[SKXMR_LANES];  /* -1 for a lane that still moves, 0 for one at rest */
     float highest[SKXMR_LANES];   /* IN and OUT: largest violation of a lane so far */
@@ -144,6 +146,37 @@ static void skxmr_sweep(const skxmr_problem *problem, skxmr_state *state, int la
 #endif
     (void)level;
     skxmr_sweep_baseline(problem, state, lanes);
+}
+
+/* Add up the weights (width, lanes) of dense rows from their signed dual variables. */
+static void skxmr_add_up(const skxmr_problem *problem, const float *duals, int lanes,
+                         int level, float *weights) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    if (level == SKXMR_AVX512) {
+        skxmr_add_up_avx512(problem, duals, lanes, weights);
+        return;
+    }
+    if (level == SKXMR_AVX2) {
+        skxmr_add_up_avx2(problem, duals, lanes, weights);
+        return;
+    }
+#endif
+    (void)level;
+    skxmr_add_up_baseline(problem, duals, lanes, weights);
+}
+
+/* Products of all pairs of the rows of a dense problem. */
+static void skxmr_fill_gram(const skxmr_problem *problem, float *gram, int level) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    if (level == SKXMR_AVX512) { skxmr_fill_gram_avx512_16(problem, gram); return; }
+    if (level == SKXMR_AVX2) { skxmr_fill_gram_avx2_16(problem, gram); return; }
+#endif
+    (void)level;
+#if defined(__GNUC__)
+    skxmr_fill_gram_baseline_16(problem, gram);
+#else
+    skxmr_fill_gram_baseline(problem, gram);
+#endif
 }
 
 #endif

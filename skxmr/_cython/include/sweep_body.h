@@ -83,7 +83,9 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_any)(const FLOATS *parts) {
     const FLOATS zero = {0};
     MASKS any = parts[0] != zero;
     for (int p = 1; p < PARTS; p++) any |= parts[p] != zero;
-#if defined(__x86_64__) && SKXMR_WIDTH == 8
+#if defined(__x86_64__) && SKXMR_WIDTH == 16
+    return _mm512_test_epi32_mask((__m512i)any, (__m512i)any);
+#elif defined(__x86_64__) && SKXMR_WIDTH == 8
     return _mm256_movemask_ps((__m256)any);
 #elif defined(__x86_64__) && SKXMR_WIDTH == 4
     return _mm_movemask_ps((__m128)any);
@@ -99,8 +101,10 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_row)(
     const skxmr_problem *problem, const skxmr_state *state, int64_t next, int is_dense) {
     const skxmr_row row = skxmr_row_of(problem, next, is_dense);
     SKXMR_PREFETCH(problem->norms + next);
-    SKXMR_PREFETCH(state->costs + next * SKXMR_STRIDE);
-    SKXMR_PREFETCH(state->duals + next * SKXMR_STRIDE);
+    for (int lane = 0; lane < SKXMR_STRIDE; lane += 16) {
+        SKXMR_PREFETCH(state->costs + next * SKXMR_STRIDE + lane);
+        SKXMR_PREFETCH(state->duals + next * SKXMR_STRIDE + lane);
+    }
     for (int64_t entry = 0; entry < row.size; entry += 16) {
         SKXMR_PREFETCH(row.values + entry);
         if (!is_dense) SKXMR_PREFETCH(row.features + entry);
@@ -117,7 +121,9 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_weights)(
     const skxmr_problem *problem, const skxmr_state *state, int64_t next) {
     const skxmr_row row = skxmr_row_of(problem, next, 0);
     for (int64_t entry = 0; entry < row.size; entry++)
-        SKXMR_PREFETCH(state->weights + (int64_t)row.features[entry] * SKXMR_STRIDE);
+        for (int lane = 0; lane < SKXMR_STRIDE; lane += 16)
+            SKXMR_PREFETCH(state->weights
+                           + (int64_t)row.features[entry] * SKXMR_STRIDE + lane);
 }
 
 /* Rows come in random order: ask for the next ones early enough. */
@@ -317,12 +323,76 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
     SKXMR_NAME(skxmr_store)(state, &moving);
 }
 
+/* The same where the products of all pairs of rows are known: margins stand in the place
+ * of weights, and a step moves those of all rows. A row that does not move costs next to
+ * nothing. */
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_gram)(
+    const skxmr_problem *problem, skxmr_state *state, int is_log_loss) {
+    const int64_t size = problem->n_gram;
+    SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
+    for (int64_t i = 0; i < problem->n_rows; i++) {
+        const int64_t row = state->order[i];
+        const float *products = problem->gram + row * size;
+        FLOATS margin[PARTS], step[PARTS];
+        EACH_PART margin[p] = LOAD(state->weights + row * SKXMR_STRIDE, p);
+        if (!SKXMR_NAME(skxmr_step)(problem, state, row, 1, is_log_loss, margin, &moving,
+                                    step))
+            continue;
+        for (int64_t other = 0; other < size; other++) {
+            float *margins = state->weights + other * SKXMR_STRIDE;
+            EACH_PART STORE(margins, p, LOAD(margins, p) + products[other] * step[p]);
+        }
+    }
+    SKXMR_NAME(skxmr_store)(state, &moving);
+}
+
+/* Add up the weights of `n` features from `first` on, of signed dual variables. */
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_add_up_some)(
+    const skxmr_problem *problem, const float *duals, int64_t first, int n,
+    float *weights) {
+    FLOATS sums[4][PARTS];
+    for (int f = 0; f < n; f++) EACH_PART sums[f][p] = (FLOATS){0};
+    for (int64_t row = 0; row < problem->n_gram; row++) {
+        const float *values = skxmr_row_of(problem, row, 1).values + first;
+        for (int f = 0; f < n; f++)
+            EACH_PART sums[f][p] += values[f] * LOAD(duals + row * SKXMR_STRIDE, p);
+    }
+    for (int f = 0; f < n; f++)
+        EACH_PART STORE(weights + (first + f) * SKXMR_STRIDE, p, sums[f][p]);
+}
+
+SKXMR_TARGET static void SKXMR_NAME(skxmr_add_up)(
+    const skxmr_problem *problem, const float *duals, float *weights) {
+    int64_t first = 0;
+    for (; first + 4 <= problem->width; first += 4)
+        SKXMR_NAME(skxmr_add_up_some)(problem, duals, first, 4, weights);
+    for (; first < problem->width; first++)
+        SKXMR_NAME(skxmr_add_up_some)(problem, duals, first, 1, weights);
+}
+
+#if SKXMR_STRIDE == 16
+SKXMR_TARGET static void SKXMR_NAME(skxmr_fill_gram)(const skxmr_problem *problem,
+                                                    float *gram) {
+    const int64_t size = problem->n_rows;
+    for (int64_t i = 0; i < size; i++) {
+        const float *one = problem->dense + problem->rows[i] * problem->width;
+        for (int64_t j = 0; j <= i; j++) {
+            const float *other = problem->dense + problem->rows[j] * problem->width;
+            gram[i * size + j] = gram[j * size + i] =
+                SKXMR_NAME(skxmr_product)(one, other, problem->width);
+        }
+    }
+}
+#endif
+
 /* The logistic loss calls functions, for which all registers have to be cleared: it has
  * loops of its own. */
 SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
                                                 skxmr_state *state) {
     const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
-    if (problem->dense && is_log_loss) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 1);
+    if (problem->gram && is_log_loss) SKXMR_NAME(skxmr_sweep_gram)(problem, state, 1);
+    else if (problem->gram) SKXMR_NAME(skxmr_sweep_gram)(problem, state, 0);
+    else if (problem->dense && is_log_loss) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 1);
     else if (problem->dense) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 0);
     else if (is_log_loss) SKXMR_NAME(skxmr_sweep_sparse)(problem, state, 1);
     else SKXMR_NAME(skxmr_sweep_sparse)(problem, state, 0);

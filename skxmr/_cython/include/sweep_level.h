@@ -8,6 +8,10 @@
 #define SKXMR_JOIN(name, level, lanes) SKXMR_JOIN_(name, level, lanes)
 #define SKXMR_NAME(name) SKXMR_JOIN(name, SKXMR_LEVEL, SKXMR_STRIDE)
 
+#define SKXMR_STRIDE 32
+#define SKXMR_WIDTH SKXMR_REGISTER
+#include "sweep_body.h"
+
 #define SKXMR_STRIDE 16
 #define SKXMR_WIDTH SKXMR_REGISTER
 #include "sweep_body.h"
@@ -24,20 +28,32 @@
 #define SKXMR_WIDTH 4
 #include "sweep_body.h"
 
-#define SKXMR_SWEEP_(level) skxmr_sweep_##level
-#define SKXMR_SWEEP(level) SKXMR_SWEEP_(level)
+#define SKXMR_FULL_(name, level) name##_##level
+#define SKXMR_FULL(name, level) SKXMR_FULL_(name, level)
 #define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_sweep, SKXMR_LEVEL, lanes)
 
-SKXMR_TARGET static void SKXMR_SWEEP(SKXMR_LEVEL)(const skxmr_problem *problem,
-                                                 skxmr_state *state, int lanes) {
-    if (lanes == 16) SKXMR_OF(16)(problem, state);
+SKXMR_TARGET static void SKXMR_FULL(skxmr_sweep, SKXMR_LEVEL)(
+    const skxmr_problem *problem, skxmr_state *state, int lanes) {
+    if (lanes == 32) SKXMR_OF(32)(problem, state);
+    else if (lanes == 16) SKXMR_OF(16)(problem, state);
     else if (lanes == 8) SKXMR_OF(8)(problem, state);
     else SKXMR_OF(4)(problem, state);
 }
 
 #undef SKXMR_OF
-#undef SKXMR_SWEEP
-#undef SKXMR_SWEEP_
+#define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_add_up, SKXMR_LEVEL, lanes)
+
+SKXMR_TARGET static void SKXMR_FULL(skxmr_add_up, SKXMR_LEVEL)(
+    const skxmr_problem *problem, const float *duals, int lanes, float *weights) {
+    if (lanes == 32) SKXMR_OF(32)(problem, duals, weights);
+    else if (lanes == 16) SKXMR_OF(16)(problem, duals, weights);
+    else if (lanes == 8) SKXMR_OF(8)(problem, duals, weights);
+    else SKXMR_OF(4)(problem, duals, weights);
+}
+
+#undef SKXMR_OF
+#undef SKXMR_FULL
+#undef SKXMR_FULL_
 #undef SKXMR_NAME
 #undef SKXMR_JOIN
 #undef SKXMR_JOIN_

@@ -74,9 +74,45 @@ static void skxmr_add_row(skxmr_state *state, skxmr_row row, int is_dense, int l
     }
 }
 
+/* Rows of which the products of all pairs are known. */
+static void skxmr_sweep_gram(const skxmr_problem *problem, skxmr_state *state, int lanes) {
+    for (int64_t i = 0; i < problem->n_rows; i++) {
+        const int64_t row = state->order[i];
+        skxmr_row products;
+        float step[SKXMR_LANES];
+        products.features = NULL;
+        products.values = problem->gram + row * problem->n_gram;
+        products.size = problem->n_gram;
+        skxmr_step_scalar(problem, state, row, lanes, state->weights + row * lanes, step);
+        skxmr_add_row(state, products, 1, lanes, step);
+    }
+}
+
+static void skxmr_add_up_baseline(const skxmr_problem *problem, const float *duals,
+                                  int lanes, float *weights) {
+    for (int64_t i = 0; i < problem->width * lanes; i++) weights[i] = 0;
+    for (int64_t row = 0; row < problem->n_gram; row++) {
+        const float *values = skxmr_row_of(problem, row, 1).values;
+        for (int64_t i = 0; i < problem->width; i++)
+            for (int lane = 0; lane < lanes; lane++)
+                weights[i * lanes + lane] += values[i] * duals[row * lanes + lane];
+    }
+}
+
+static void skxmr_fill_gram_baseline(const skxmr_problem *problem, float *gram) {
+    const int64_t size = problem->n_rows;
+    for (int64_t i = 0; i < size; i++)
+        for (int64_t j = 0; j < size; j++)
+            gram[i * size + j] =
+                skxmr_product(problem->dense + problem->rows[i] * problem->width,
+                              problem->dense + problem->rows[j] * problem->width,
+                              problem->width);
+}
+
 /* Dense rows two by two, as the other levels do. */
 static void skxmr_sweep_baseline(const skxmr_problem *problem, skxmr_state *state,
                                  int lanes) {
+    if (problem->gram) { skxmr_sweep_gram(problem, state, lanes); return; }
     const int is_dense = problem->dense != NULL;
     for (int64_t i = 0; i < problem->n_rows; i += 1 + is_dense) {
         const int is_pair = is_dense && i + 1 < problem->n_rows;

@@ -1,0 +1,95 @@
+"""Threads that take one task after another.
+
+joblib's own come from a pool that takes milliseconds to start and to end, and it looks
+for results every ten milliseconds: longer than many a stage of a fit.
+"""
+
+import queue
+import threading
+from concurrent.futures import Future
+
+import sklearn
+from joblib import parallel_config
+
+__all__ = ["call_in_threads"]
+
+_NONE_LEFT = object()
+
+
+def call_in_threads(function, tasks, stop, *, n_threads, nested):
+    """Call a function on each task and give the results in order.
+
+    Parameters
+    ----------
+    function : callable
+    tasks : iterator
+        Whoever is free takes the next, one thread at a time; it has none left once
+        `stop` is set.
+    stop : ndarray of shape (1,), uint8
+        Set before the threads are waited for.
+    n_threads : int
+    nested : (backend, n_jobs)
+        Of joblib, for what the function itself may run in parallel.
+
+    Yields
+    ------
+    result
+        Nobody else's once it is given. An error of a task comes in its place.
+    """
+    crew = _Crew(function, tasks, nested)
+    threads = [
+        threading.Thread(target=crew.work, daemon=True) for _ in range(n_threads)
+    ]
+    started = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+        while (result := crew.futures.get().result()) is not _NONE_LEFT:
+            yield result
+            del result  # it may be large
+    except BaseException:
+        stop[0] = 1
+        raise
+    finally:
+        for thread in started:
+            thread.join()
+
+
+class _Crew:
+    """What the threads share; futures stand in the order of their tasks."""
+
+    def __init__(self, function, tasks, nested):
+        self.futures: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._function = function
+        self._tasks = tasks
+        self._taking = threading.Lock()
+        self._settings = sklearn.get_config()
+        self._backend, self._n_jobs = nested
+
+    def work(self):
+        """Take tasks until none is left: what a thread does."""
+        with (
+            sklearn.config_context(**self._settings),
+            parallel_config(backend=self._backend, n_jobs=self._n_jobs),
+        ):
+            while self._do_next():
+                pass
+
+    def _do_next(self):
+        with self._taking:
+            future: Future = Future()
+            self.futures.put(future)
+            try:
+                task = next(self._tasks, _NONE_LEFT)
+            except BaseException as error:  # noqa: BLE001 - raised by who waits
+                future.set_exception(error)
+                return False
+        if task is _NONE_LEFT:
+            future.set_result(_NONE_LEFT)
+            return False
+        try:
+            future.set_result(self._function(task))
+        except BaseException as error:  # noqa: BLE001 - raised by who waits
+            future.set_exception(error)
+        return True
