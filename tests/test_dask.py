@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import joblib
 import numpy as np
@@ -27,13 +28,19 @@ N_ROWS = 600
 
 
 @pytest.fixture(scope="module")
-def client():
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+def cluster_of_two():
+    return partial(
+        distributed.LocalCluster,
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=":0",  # any free port
+    )
+
+
+@pytest.fixture(scope="module")
+def client(cluster_of_two):
+    with cluster_of_two() as cluster, distributed.Client(cluster) as client:
         yield client
 
 
@@ -111,20 +118,14 @@ LACKING = {
 
 
 @pytest.mark.parametrize("what", LACKING)
-def test_workers_without_this_package_are_named(data, tmp_path, what):
+def test_workers_without_this_package_are_named(cluster_of_two, data, tmp_path, what):
     code, named = LACKING[what]
     preload = tmp_path / "preload.py"
     preload.write_text(f"import sys\n{code}\n")
     _, X, Y = data
     classifier = make_classifier()
     with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            preload=[str(preload)],
-        ) as cluster,
+        cluster_of_two(preload=[str(preload)]) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask"),
         pytest.raises(RuntimeError, match=f"worker tcp://.* said: {named}.* Install"),
@@ -259,9 +260,13 @@ class Deadly:
         return 1
 
 
-def test_a_task_that_kills_its_workers_ends_with_an_error(on_dask, monkeypatch):
-    monkeypatch.setattr(on_dask.cluster.scheduler, "allowed_failures", 0)
-    with pytest.raises(distributed.scheduler.KilledWorker):
-        _parallel.run_tasks(os._exit, [Deadly()] * 4, n_jobs=None)
-    on_dask.wait_for_workers(2, timeout=60)
-    assert on_dask.submit(sum, [1, 2]).result(timeout=60) == 3
+def test_a_task_that_kills_its_workers_ends_with_an_error(cluster_of_two):
+    # With one worker left, joblib would run the tasks here.
+    with cluster_of_two() as cluster, distributed.Client(cluster) as client:
+        client.wait_for_workers(2, timeout=60)
+        cluster.scheduler.allowed_failures = 0
+        with (
+            joblib.parallel_config(backend="dask"),
+            pytest.raises(distributed.scheduler.KilledWorker),
+        ):
+            _parallel.run_tasks(os._exit, [Deadly()] * 4, n_jobs=None)
