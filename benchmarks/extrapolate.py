@@ -7,17 +7,28 @@ cluster and money. Every rung of the ladder is one process.
 
 The model is arithmetic, a line for each stage; `predict` has it. Constants are CPU
 seconds of one thread, so that a busy machine measures the same as an idle one, nearly.
+
+Training has no single constant. A parent with more rows needs more sweeps over them,
+and its weights and duals lie further from the processor: from a thousand rows to a
+million, the time for each of its entries grows five- to sixfold. So it is measured
+level by level and interpolated between; beyond the largest it grows by the measured
+slope over the logarithm. Rows a label matter as well: measure at the ratio that you
+have (`--rows-per-label`).
 """
 
 import argparse
 import json
 import math
+import pickle
 import resource
 import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks import machine
 from benchmarks.run import CACHE
@@ -29,6 +40,16 @@ FEATURES = 100_000
 # Labels that one task of the index cuts down to its leaves.
 LABELS_OF_A_TASK = 2048
 MAX_INT32, MAX_UINT32 = 2**31 - 1, 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Level:
+    """The training of one level: parents, their rows, entries swept over, seconds."""
+
+    n_parents: int
+    n_rows: int  # of all parents: a row counts for each parent that it trains
+    work: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -48,6 +69,8 @@ class Measured:
     predict_us: float  # a row, ten labels, beam 10
     peak_bytes: int  # of fit, beside X and Y
     model_bytes: int
+    sent_bytes: int  # what a cluster would be sent and would send back
+    levels: tuple  # of Level
 
 
 @dataclass(frozen=True)
@@ -56,7 +79,9 @@ class Constants:
 
     vectors: float
     index: float
-    train: float
+    train: list  # pairs: rows of a parent, seconds for an entry; ascending
+    train_slope: float  # of those seconds, over the natural logarithm of the rows
+    spread: list  # pairs: parents of a level, how many of them a row trains; ascending
     layout: float
     memory: float
     entries_per_row: float
@@ -73,19 +98,28 @@ class Constants:
 # ------------------
 
 
-def depth(n_labels):
-    """Levels below the root of a tree of that many labels."""
-    return 1 + max(0, math.ceil(math.log(max(1, n_labels / LEAF), BRANCHING) - 1e-9))
+def sizes_of_levels(n_labels):
+    """Nodes of each level of k-means' tree, from the root to the labels."""
+    from skxmr.clustering import Plan  # noqa: PLC0415 - only where it is needed
+
+    return [1, *Plan.of(n_labels, BRANCHING, LEAF).n_groups, n_labels]
 
 
-def work_of_training(n_rows, n_entries, n_positives, n_labels):
-    """Entries of X that are swept over: each level's rows, once a block of siblings."""
-    per_row = n_positives / n_rows
-    blocks = math.ceil(min(LEAF, n_labels) / LANES)
-    levels = depth(n_labels)
-    if levels == 1:
-        return (n_entries + n_rows) * blocks
-    return (n_entries + n_rows) * (1 + per_row * (levels - 2) + per_row * blocks)
+def levels_of_training(n_rows, n_labels, constants):
+    """For each level: its parents, their rows, and blocks of siblings of each."""
+    sizes = sizes_of_levels(n_labels)
+    groups, parents_of_row = zip(*constants.spread, strict=True)
+    for n_parents, n_nodes in pairwise(sizes):
+        spread = np.interp(math.log(n_parents), np.log(groups), parents_of_row)
+        yield n_parents, n_rows * spread, math.ceil(n_nodes / n_parents / LANES)
+
+
+def seconds_of_entry(n_rows, constants):
+    """Time for an entry of a parent with that many rows, and a block of siblings."""
+    rows, seconds = zip(*constants.train, strict=True)
+    beyond = max(0.0, math.log(n_rows / rows[-1]))
+    found = np.interp(math.log(n_rows), np.log(rows), seconds)
+    return float(found + constants.train_slope * beyond)
 
 
 def work_of_index(n_vector_entries, n_labels):
@@ -99,8 +133,7 @@ def work_of_index(n_vector_entries, n_labels):
 
 def measure(n_rows, n_labels):
     """Train one synthetic problem in this process."""
-    import numpy as np  # noqa: PLC0415 - only where it is needed
-    from scipy import sparse  # noqa: PLC0415
+    from scipy import sparse  # noqa: PLC0415 - only where it is needed
 
     import skxmr  # noqa: PLC0415
     from benchmarks.synthetic import make_problem  # noqa: PLC0415
@@ -128,11 +161,13 @@ def measure(n_rows, n_labels):
     timed(fitting, "_index", "index")
     timed(fitting, "_train_levels", "train")
     timed(rooms.SearchLayout, "from_levels", "layout")
+    levels = watch_levels()
     model = skxmr.XRLinearClassifier(
         skxmr.KMeansTree(BRANCHING, LEAF), random_state=0, beam_width=10
     )
     model.fit(X[:1000], Y[:1000])  # what the first fit loads and compiles
     took.clear()
+    levels.clear()
     # Making the problem took more: only what fit adds counts.
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
@@ -141,6 +176,8 @@ def measure(n_rows, n_labels):
     start = time.process_time()
     model.rank(problem.X_test, 10)
     predict = (time.process_time() - start) / problem.X_test.shape[0]
+    levels = tuple(Level(**level) for level in levels.values())
+    results = 8 * (sizes["vectors"] + model.n_weights_)
     return Measured(
         n_rows=n_rows,
         n_labels=n_labels,
@@ -155,7 +192,83 @@ def measure(n_rows, n_labels):
         predict_us=1e6 * predict,
         peak_bytes=peak,
         model_bytes=int(np.sum([layout.nbytes for layout in model.layouts_])),
+        sent_bytes=bytes_of_tasks(model, X, Y) + results,
+        levels=levels,
     )
+
+
+def watch_levels():
+    """Note what each level's training takes, by the seed that the level has."""
+    from skxmr import fitting, training  # noqa: PLC0415
+
+    levels = {}
+    train_levels, train_task = fitting.train_levels, training._train_task
+
+    def watched_levels(X, targets, problems, *, n_jobs):
+        for one, problem in zip(targets, problems, strict=True):
+            levels[problem.seed] = {
+                "n_parents": one.rows.n_vectors,
+                "n_rows": len(one.rows.indices),
+                "work": 0,
+                "seconds": 0.0,
+            }
+        return train_levels(X, targets, problems, n_jobs=n_jobs)
+
+    def watched_task(task):
+        start = time.process_time()
+        result = train_task(task)
+        level = levels[task.problem.seed]
+        level["seconds"] += time.process_time() - start
+        level["work"] += sum(item.work for item in task.items)
+        return result
+
+    fitting.train_levels, training._train_task = watched_levels, watched_task
+    return levels
+
+
+class _CountedError(Exception):
+    """All tasks have been counted; training them again would tell nothing."""
+
+
+def bytes_of_tasks(model, X, Y):
+    """Bytes of all tasks of a fit, as a cluster gets them."""
+    from skxmr import clustering, label_vectors, training  # noqa: PLC0415
+
+    n_bytes = 0
+
+    def counting(owner, name):
+        function = getattr(owner, name)
+
+        def call(work, tasks, **options):
+            return function(work, map(counted, tasks), **options)
+
+        setattr(owner, name, call)
+
+    def counted(task):
+        nonlocal n_bytes
+        n_bytes += bytes_of(task.detached())
+        return task
+
+    def only_count(work, tasks, **options):  # noqa: ARG001
+        for task in tasks:
+            counted(task)
+        raise _CountedError
+
+    counting(label_vectors, "iterate_tasks")
+    counting(clustering, "run_tasks")
+    training.iterate_tasks = only_count
+    try:
+        model.fit(X, Y)
+    except _CountedError:
+        return n_bytes
+    raise AssertionError("nothing was trained")
+
+
+def bytes_of(task):
+    """Bytes of a pickled task, without copying its arrays."""
+    arrays = []
+    rest = pickle.dumps(task, protocol=5, buffer_callback=arrays.append)
+    return len(rest) + sum(array.raw().nbytes for array in arrays)
 
 
 def _status(name):
@@ -172,7 +285,9 @@ def measure_apart(n_rows, n_labels):
     done = subprocess.run(
         [*command, str(n_rows), str(n_labels)], stdout=subprocess.PIPE, check=True
     )
-    return Measured(**json.loads(done.stdout))
+    said = json.loads(done.stdout)
+    levels = tuple(Level(**level) for level in said.pop("levels"))
+    return Measured(**said, levels=levels)
 
 
 # Predicting
@@ -180,15 +295,24 @@ def measure_apart(n_rows, n_labels):
 
 
 def calibrate(small, large):
-    """Constants from the larger of two runs; the growth of prediction from both."""
-    work = work_of_training(
-        large.n_rows, large.n_entries, large.n_positives, large.n_labels
+    """Constants from the larger of two runs; what grows in curves, from both."""
+    train = _by_size(
+        (level.n_rows / level.n_parents, level.seconds / level.work)
+        for run in (small, large)
+        for level in run.levels
+    )
+    spread = _by_size(
+        (level.n_parents, level.n_rows / run.n_rows)
+        for run in (small, large)
+        for level in run.levels
     )
     growth = math.log(large.predict_us / small.predict_us)
     return Constants(
         vectors=large.vectors_s / (large.n_entries * _per_row(large)),
         index=large.index_s / work_of_index(large.n_vector_entries, large.n_labels),
-        train=large.train_s / work,
+        train=train,
+        train_slope=_slope(train),
+        spread=spread,
         layout=large.layout_s / large.n_weights,
         memory=large.peak_bytes / _units_of_memory(large),
         entries_per_row=large.n_entries / large.n_rows,
@@ -200,6 +324,20 @@ def calibrate(small, large):
         predict_power=growth / math.log(large.model_bytes / small.model_bytes),
         predict_at=large.model_bytes,
     )
+
+
+def _by_size(pairs):
+    """Sort pairs; of equal sizes, take the mean."""
+    found = {}
+    for size, value in pairs:
+        found.setdefault(size, []).append(value)
+    return [(size, sum(found[size]) / len(found[size])) for size in sorted(found)]
+
+
+def _slope(pairs):
+    """Fit the growth over the logarithm of the size."""
+    sizes, values = np.transpose(pairs)
+    return float(np.polyfit(np.log(sizes), values, 1)[0])
 
 
 def _per_row(run):
@@ -221,7 +359,7 @@ def _units_of_memory(run):
 def memory_pieces(rows, labels, entries, positives, vector_entries, weights):
     """Targets of all levels, a copy of X, 16 lanes of the root, vectors, weights."""
     return (
-        16 * positives * depth(labels)
+        16 * positives * (len(sizes_of_levels(labels)) - 1)
         + 8 * entries
         + 8 * LANES * rows
         + 8 * vector_entries
@@ -236,26 +374,29 @@ def predict(n_rows, n_labels, constants, options):
     vector_entries = c.vector_entries_per_label * n_labels
     weights = c.weights_per_label * n_labels
     model_bytes = c.model_bytes_per_weight * weights
-    levels = depth(n_labels)
+    levels = list(levels_of_training(n_rows, n_labels, c))
     vectors_s = c.vectors * entries * c.positives_per_row
     index_s = c.index * work_of_index(vector_entries, n_labels)
-    train_s = c.train * work_of_training(n_rows, entries, positives, n_labels)
+    per_row = c.entries_per_row + 1
+    trained = [
+        rows * per_row * blocks * seconds_of_entry(rows / n_parents, c)
+        for n_parents, rows, blocks in levels
+    ]
+    train_s = sum(trained)
     layout_s = c.layout * weights
     total_s = vectors_s + index_s + train_s + layout_s
     # The root, its first cut and the layout are one task each, whatever the cluster.
-    alone_s = c.train * (entries + n_rows) + c.index * vector_entries + layout_s
+    alone_s = trained[0] + c.index * vector_entries + layout_s
+    # Each row to the labels that it has; the vectors to each halving down to tasks.
     rounds = 1 + max(0, math.ceil(math.log2(n_labels / LABELS_OF_A_TASK)))
-    sent = (
-        8 * entries * c.positives_per_row
-        + 8 * vector_entries * (rounds + 1)
-        + 8 * entries * (1 + c.positives_per_row * (levels - 1))
-        + 12 * weights
-    )
+    sent = 8 * (entries * c.positives_per_row + vector_entries * (rounds + 1))
+    # The rows and targets of all parents; what was trained comes back.
+    sent += sum(8 * (rows * per_row + positives) for _, rows, _ in levels) + 8 * weights
     cores = options.cores
     return {
         "rows": n_rows,
         "labels": n_labels,
-        "depth": levels,
+        "depth": len(levels),
         "X_bytes": 8 * entries,
         "vectors_s": vectors_s,
         "index_s": index_s,
@@ -300,7 +441,7 @@ def check(run, constants, options):
     real["cpu_s"] = run.vectors_s + run.index_s + run.train_s + run.layout_s
     names = (
         *("vectors_s", "index_s", "train_s", "layout_s", "cpu_s"),
-        *("peak_bytes", "model_bytes", "predict_us"),
+        *("peak_bytes", "model_bytes", "sent_bytes", "predict_us"),
     )
     return {name: (predicted[name], real[name]) for name in names}
 
@@ -361,8 +502,8 @@ def arguments(argv=None):
         prog="python -m benchmarks.extrapolate", description=__doc__
     )
     add = parser.add_argument
-    add("--calibrate", type=int, nargs=2, default=(10_000, 30_000), metavar="LABELS")
-    add("--check", type=int, nargs="*", default=(100_000,), metavar="LABELS")
+    add("--calibrate", type=int, nargs=2, default=(10_000, 100_000), metavar="LABELS")
+    add("--check", type=int, nargs="*", default=(300_000,), metavar="LABELS")
     add("--predict", type=int, nargs="+", default=[10**i for i in range(5, 9)])
     add("--rows-per-label", type=int, default=10)
     add("--cores", type=int, default=64, help="of the cluster; default: %(default)s")

@@ -11,6 +11,7 @@ from joblib.parallel import ThreadingBackend
 from sklearn.utils.parallel import Parallel, delayed
 
 from skxmr._threads import call_in_threads
+from skxmr._workers import check_workers, tell_failures
 
 __all__ = ["current_stop", "iterate_tasks", "run_tasks", "split_rows"]
 
@@ -59,8 +60,16 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
     generator
         A result is nobody else's once it is given. Close it, also after an error or
         Ctrl-C: tasks that wait are then dropped, and those that run may stop early.
+
+    Raises
+    ------
+    RuntimeError
+        If a worker of a Dask cluster has not got this version of this package.
     """
     parallel = _make_parallel(n_jobs)
+    if hasattr(parallel._backend, "client"):  # Dask's
+        check_workers(parallel._backend.client)
+        tell_failures(parallel._backend)
     stop = np.zeros(1, dtype=np.uint8)
     results = _start(parallel, function, iter(tasks), stop, shared)
     try:

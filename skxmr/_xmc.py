@@ -21,6 +21,7 @@ from skxmr._cython._xmc import (
     BAD_FEATURE,
     BAD_LABEL,
     BAD_VALUE,
+    WITHIN_ROW,
     bound_bytes,
     first_repeat,
     format_rows,
@@ -33,10 +34,13 @@ from skxmr._validation import public_csr
 __all__ = ["dump_xmc", "load_xmc"]
 
 CHUNK_BYTES = 1 << 18
+# A label, or a feature with its value; and the line of the header.
+LONGEST_WORD = 1 << 20
 LARGEST_COLUMN_COUNT = 2**31 - 1
 LARGEST_ROW_COUNT = 2**63 - 1
 LONGEST_EXCERPT = 40
-HEADER = re.compile(rb"[ \t]*(\d{1,19})[ \t]+(\d{1,19})[ \t]+(\d{1,19})[ \t]*\r?\n")
+HEADER = re.compile(rb"[ \t]*(\d{1,19})[ \t]+(\d{1,19})[ \t]+(\d{1,19})[ \t]*\r?\n?")
+WORD_ENDS = (b"\n", b" ", b"\t", b",")
 GZIP_START = b"\x1f\x8b"
 BZIP2_START = b"BZh"
 XZ_START = b"\xfd7zXZ\x00"
@@ -57,8 +61,10 @@ def load_xmc(
         3
 
     Here the second row has no label, so that its line starts with a space, and the
-    third has no feature. The file is read in one pass; at its peak, memory is what is
-    returned and about an eighth more, whatever the header promises.
+    third has no feature. The file is read in one pass, in pieces; at its peak, memory
+    is what is returned, about an eighth more and some megabytes, whatever the header
+    promises and however long the lines are. A number of more than a million characters
+    is refused.
 
     Parameters
     ----------
@@ -116,11 +122,9 @@ def load_xmc(
     with ExitStack() as stack:
         file, name = _open_to_read(path, stack)
         stack.enter_context(_damage_named(name))
-        blocks = _whole_lines(file)
-        header, text = _split_header(next(blocks, b""), name)
+        header = _parse_header(file.readline(LONGEST_WORD), name)
         rows = _Rows(name, *header, base=0 if zero_based else 1)
-        rows.append(text)
-        for text in blocks:
+        for text in _blocks(file):
             rows.append(text)
         return rows.matrices()
 
@@ -212,16 +216,23 @@ class _Rows:
         self.features = np.empty(0, dtype=np.int32)
         self.values = np.empty(0, dtype=np.float32)
         self.ordered = True
+        self.unfinished = np.zeros(2, dtype=np.int64)
 
     def append(self, text):
-        """Parse whole lines."""
+        """Parse a block of text, as `_blocks` gives them."""
         if not text:
             return
+        if text[-1:] not in WORD_ENDS:
+            raise ValueError(
+                f"{self.name}, line {self._line_of(self.n_rows)}: got "
+                f"{_excerpt(text)}, expected a number of at most {LONGEST_WORD} bytes"
+            )
         most_rows = min(len(text), self.promised - self.n_rows)
         self._make_room(text, most_rows)
         window = slice(self.n_rows + 1, self.n_rows + 1 + most_rows)
         progress = parse_rows(
             text,
+            self.unfinished,
             self.n_labels,
             self.n_features,
             self.base,
@@ -237,7 +248,7 @@ class _Rows:
         self.label_count, self.feature_count = progress[5:]
         self.n_rows += n_rows
         self.ordered &= ordered
-        if status:
+        if status not in (0, WITHIN_ROW):
             raise ValueError(self._what_is_wrong(status, text, token))
         if text[n_bytes:].strip(b" \t\r\n"):
             raise ValueError(
@@ -400,33 +411,39 @@ def _damage_named(name):
         raise ValueError(f"{name}: the compressed data are damaged: {error}") from error
 
 
-def _whole_lines(file):
-    """Yield the file's bytes in blocks of whole lines, the last one ended too."""
-    pieces = []
+def _blocks(file):
+    """Yield the file's bytes in blocks that end with a line or, in a long one, a word.
+
+    The last line is ended too. What has more than `LONGEST_WORD` bytes and no end is
+    no word that anybody wrote: it comes as it is.
+    """
+    pieces, n_waiting, ended = [], 0, b"\n"
     while chunk := file.read(CHUNK_BYTES):
-        end = chunk.rfind(b"\n") + 1
-        if end:
-            pieces.append(chunk[:end])
-            yield b"".join(pieces)
-            pieces = []
+        end = chunk.rfind(b"\n") + 1 or max(map(chunk.rfind, WORD_ENDS)) + 1
+        if end or n_waiting > LONGEST_WORD:
+            block = b"".join([*pieces, chunk[:end]])
+            yield block
+            pieces, n_waiting, ended = [], 0, block[-1:]
         pieces.append(chunk[end:])
-    if rest := b"".join(pieces):
+        n_waiting += len(chunk) - end
+    rest = b"".join(pieces)
+    if rest or ended != b"\n":
         yield rest + b"\n"
 
 
-def _split_header(text, name):
-    """Split the first block into the header's three numbers and the rows."""
-    header = HEADER.match(text)
+def _parse_header(line, name):
+    """Read the three numbers of the first line."""
+    header = HEADER.fullmatch(line) if len(line) < LONGEST_WORD else None
     sizes = tuple(map(int, header.groups())) if header else ()
     largest = (LARGEST_ROW_COUNT, LARGEST_COLUMN_COUNT, LARGEST_COLUMN_COUNT)
     if not header or any(map(operator.gt, sizes, largest)):
-        found = text.partition(b"\n")[0] if text else b"an empty file"
+        found = line.removesuffix(b"\n") if line else b"an empty file"
         raise ValueError(
             f"{name}, line 1: got {_excerpt(found)}, expected the numbers of rows, "
             f"features and labels such as '3 5 4', the latter two at most "
             f"{LARGEST_COLUMN_COUNT}"
         )
-    return sizes, text[header.end() :]
+    return sizes
 
 
 def _excerpt(found):

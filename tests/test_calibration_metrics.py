@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.calibration import calibration_curve
+from twins import random_sparse
 
 from skxmr.metrics import expected_calibration_error, reliability_curve
 from skxmr.ranking import top_k
@@ -77,7 +78,7 @@ def test_all_pairs_are_those_of_scikit_learn(problem, n_bins):
 
 def test_the_curve_adds_up_to_the_error():
     rng = np.random.default_rng(0)
-    scores = sparse.random_array((50, 400), density=0.05, rng=rng, format="csr")
+    scores = random_sparse(rng, (50, 400), density=0.05)
     truth = sparse.csr_array(rng.random((50, 400)) < scores.toarray() ** 2)
     for k in (1, 5, None):
         shares, means, n_pairs = reliability_curve(truth, scores, k)

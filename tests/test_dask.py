@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import joblib
 import numpy as np
@@ -27,13 +28,19 @@ N_ROWS = 600
 
 
 @pytest.fixture(scope="module")
-def client():
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+def cluster_of_two():
+    return partial(
+        distributed.LocalCluster,
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=":0",  # any free port
+    )
+
+
+@pytest.fixture(scope="module")
+def client(cluster_of_two):
+    with cluster_of_two() as cluster, distributed.Client(cluster) as client:
         yield client
 
 
@@ -100,6 +107,31 @@ def test_texts_are_searched_alike(client, data):
     assert_same_model(there.classifier_, here.classifier_)
     for one, other in zip(found, here.rank(titles[:50], 5), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+# Workers that lack something
+
+LACKING = {
+    "the package": ("sys.modules['skxmr'] = None", "ModuleNotFoundError: .*skxmr"),
+    "the version": ("import skxmr._version as v; v.__version__ = '0.0.1'", "0.0.1"),
+}
+
+
+@pytest.mark.parametrize("what", LACKING)
+def test_workers_without_this_package_are_named(cluster_of_two, data, tmp_path, what):
+    code, named = LACKING[what]
+    preload = tmp_path / "preload.py"
+    preload.write_text(f"import sys\n{code}\n")
+    _, X, Y = data
+    classifier = make_classifier()
+    with (
+        cluster_of_two(preload=[str(preload)]) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+        pytest.raises(RuntimeError, match=f"worker tcp://.* said: {named}.* Install"),
+    ):
+        classifier.fit(X, Y)
+    assert not hasattr(classifier, "classes_")
 
 
 # What travels
@@ -193,12 +225,14 @@ class Killer:
         for result in _parallel.iterate_tasks(*arguments, **options):
             self.n_results += 1
             if self.n_results == self.after:
-                self.killed = next(iter(self.pids()))
+                self.killed = self.pids()[0]
                 os.kill(self.killed, signal.SIGKILL)
             yield result
 
     def pids(self):
-        return self.client.run(os.getpid).values()
+        # A worker that has just died answers with an error.
+        said = self.client.run(os.getpid, on_error="return").values()
+        return [answer for answer in said if isinstance(answer, int)]
 
 
 @pytest.mark.parametrize(
@@ -217,3 +251,22 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
     on_dask.wait_for_workers(2, timeout=60)
     assert killer.killed not in killer.pids()
     assert_same_model(there, here)
+
+
+class Deadly:
+    """A task that travels as the status to exit with."""
+
+    def detached(self):
+        return 1
+
+
+def test_a_task_that_kills_its_workers_ends_with_an_error(cluster_of_two):
+    # With one worker left, joblib would run the tasks here.
+    with cluster_of_two() as cluster, distributed.Client(cluster) as client:
+        client.wait_for_workers(2, timeout=60)
+        cluster.scheduler.allowed_failures = 0
+        with (
+            joblib.parallel_config(backend="dask"),
+            pytest.raises(distributed.scheduler.KilledWorker),
+        ):
+            _parallel.run_tasks(os._exit, [Deadly()] * 4, n_jobs=None)

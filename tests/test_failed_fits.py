@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from twins import random_sparse
 
 import skxmr
 from skxmr import (
@@ -28,9 +29,7 @@ from skxmr import (
 )
 
 TEXTS = [f"word{i % 5} and word{i % 7} of {i}" for i in range(40)]
-X = sparse.random_array(
-    (40, 12), density=0.4, format="csr", dtype=np.float32, rng=np.random.default_rng(0)
-)
+X = random_sparse(np.random.default_rng(0), (40, 12), density=0.4)
 Y = sparse.csr_array((np.ones(40), (np.arange(40), np.arange(40) % 9)))
 NAMES = [f"label {i}" for i in range(9)]
 CLASSIFIER = XRLinearClassifier(KMeansTree(2, 2), C=0.1, random_state=0)

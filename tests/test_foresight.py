@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from memory_watch import printed_by
 from scipy import sparse
+from twins import random_sparse
 
 from skxmr import XRLinearClassifier, foresight
 from skxmr._compressed import Compressed
@@ -40,9 +41,7 @@ def test_what_cannot_fit_is_refused(limits):
 
 def make_data(n_rows=500):
     rng = np.random.default_rng(0)
-    X = sparse.random_array(
-        (n_rows, 50), density=0.2, format="csr", dtype=np.float32, rng=rng
-    )
+    X = random_sparse(rng, (n_rows, 50), density=0.2)
     return X, sparse.csr_array(
         (np.ones(n_rows), (np.arange(n_rows), np.arange(n_rows) % 7))
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from memory_watch import printed_by
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
+from twins import random_sparse
 
 import skxmr
 from skxmr import WordNgramTfidf, XRLinearClassifier, streaming
@@ -19,9 +20,7 @@ from skxmr.streaming import load_csr, rank_batches, row_batches, save_csr, save_
 
 def random_csr(n_rows, n_columns, density=0.1, seed=0, dtype=np.float32):
     rng = np.random.default_rng(seed)
-    return sparse.random_array(
-        (n_rows, n_columns), density=density, format="csr", dtype=dtype, rng=rng
-    )
+    return random_sparse(rng, (n_rows, n_columns), density).astype(dtype)
 
 
 def assert_same_csr(one, other):

@@ -1,6 +1,6 @@
 """A fitted model answers many threads as it answers one."""
 
-from hammer import N_ASKING, N_SAVING, Hammer
+from hammer import N_ASKING, N_SAVING, Hammer, grows
 
 
 def test_many_threads_get_the_answers_of_one():
@@ -17,3 +17,8 @@ def test_other_answers_are_noticed():
     hammer.run(lambda number: number >= 21, lambda number: number >= 0)
     assert len(hammer.faults) == N_ASKING
     assert "another answer" in hammer.faults[0]
+
+
+def test_growth_is_noticed():
+    assert not grows([100, 98, 104, 99])
+    assert grows([100, 98, 106, 99])

@@ -10,6 +10,7 @@ import stat
 import tracemalloc
 from decimal import Decimal, localcontext
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -329,6 +330,66 @@ def test_memory_is_that_of_the_result():
     assert peak < 1.15 * held + 8e6
 
 
+def peak_of(function, *arguments):
+    tracemalloc.start()
+    try:
+        result = function(*arguments)
+        return result, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_line_takes_no_more_than_its_result():
+    n = 1_000_000
+    row = b",".join(b"%d" % i for i in range(n)) + b" "
+    row += b" ".join(b"%d:1" % i for i in range(n)) + b"\n"
+    text = io.BytesIO(b"2 %d %d\n" % (n, n) + row + b"7 7:0.5\n")
+    (X, Y), peak = peak_of(load_xmc, text)
+    assert X.nnz == Y.nnz == n + 1
+    assert (X.indices[:n] == np.arange(n)).all()
+    assert (Y.indices[:n] == np.arange(n)).all()
+    held = sum(a.nbytes for m in (X, Y) for a in (m.data, m.indices, m.indptr))
+    assert len(row) > 15e6
+    assert peak < 1.15 * held + 8e6
+
+
+HUGE = 1 << 24
+
+
+@pytest.mark.parametrize("before", [b"", b"1", b"0,1 ", b"1 1:0."], ids=repr)
+@pytest.mark.parametrize("compress", [bytes, *COMPRESSORS.values()])
+def test_an_endless_number_is_refused_early(before, compress):
+    text = io.BytesIO(compress(b"2 2 2\n0 0:1\n" + before + HUGE * b"0"))
+
+    def load():
+        with pytest.raises(ValueError, match=r"line 3: got .* number of at most"):
+            load_xmc(text)
+
+    _, peak = peak_of(load)
+    assert peak < 13e6  # most of it is the dictionary of xz
+
+
+@pytest.mark.parametrize("start", [b"", b"1 2 3"])
+def test_an_endless_header_is_refused_early(start):
+    text = io.BytesIO(start + HUGE * b" ")
+
+    def load():
+        with pytest.raises(ValueError, match="expected the numbers of rows"):
+            load_xmc(text)
+
+    _, peak = peak_of(load)
+    assert peak < HUGE / 4
+
+
+def test_endless_blanks_take_no_memory():
+    blanks = HUGE * b" "
+    text = io.BytesIO(b"2 2 2\n0" + blanks + b"1:2" + blanks + b"\n1 0:1\n" + blanks)
+    (X, Y), peak = peak_of(load_xmc, text)
+    assert_array_equal(X.toarray(), [[0, 2], [1, 0]])
+    assert_array_equal(Y.toarray(), [[1, 0], [0, 1]])
+    assert peak < HUGE / 4
+
+
 @pytest.mark.parametrize("rows", [b"", b"0 0:1\n"])
 def test_header_does_not_allocate(rows):
     text = f"{2**63 - 1} {LARGEST} {LARGEST}\n".encode() + rows
@@ -597,7 +658,12 @@ def test_agrees_with_the_twin_on_mutated_text(rows, end, mutations):
     """Whatever comes: the same rows, or ValueError from both."""
     text = end.join([f"{len(rows)} 10 10", *rows, ""]).encode()
     text = mutate(text, mutations)
-    assert outcome(load_bytes, text) == outcome(load_slowly, text), text
+    expected = outcome(load_slowly, text)
+    assert outcome(load_bytes, text) == expected, text
+    # Cut within rows, after any word.
+    for chunk in (1, 2, 5):
+        with mock.patch("skxmr._xmc.CHUNK_BYTES", chunk):
+            assert outcome(load_bytes, text) == expected, (chunk, text)
 
 
 @settings(max_examples=100, deadline=None)
@@ -763,10 +829,11 @@ def test_only_files_are_replaced(tmp_path):
 
 
 def test_parser_refuses_arrays_without_room():
-    def parse(text, n_labels=2, n_features=2):
+    def parse(text, n_labels=2, n_features=2, unfinished=(0, 0)):
         ends = np.zeros(1, dtype=np.int64)
         return kernel.parse_rows(
             text,
+            np.array(unfinished, dtype=np.int64),
             9,
             9,
             0,
@@ -786,6 +853,9 @@ def test_parser_refuses_arrays_without_room():
         parse(b"")
     with pytest.raises(ValueError, match="too small"):
         parse(b"1 1:1\n")
+    for unfinished in ((0,), (3, 0), (-1, 0)):
+        with pytest.raises(ValueError, match="too small"):
+            parse(b"1\n", unfinished=unfinished)
 
 
 def test_writer_stops_where_a_row_might_not_fit():

@@ -1,6 +1,7 @@
 """Reads and writes rows of the Extreme Classification Repository's text format.
 
-Text comes in whole lines, so that the last newline stops every scan.
+Text comes in whole lines, or in whole words of a line too long for that: its last byte,
+a newline, a blank or the comma of a label, stops every scan.
 """
 
 from cpython.conversion cimport PyOS_string_to_double
@@ -13,10 +14,17 @@ cdef enum Status:
     NOT_A_LABEL
     NOT_A_FEATURE
     NOT_A_VALUE
+    CUT                    # the text ended within a row
+
+cdef enum Place:
+    ROW_START
+    LABELS
+    FEATURES
 
 BAD_LABEL = NOT_A_LABEL
 BAD_FEATURE = NOT_A_FEATURE
 BAD_VALUE = NOT_A_VALUE
+WITHIN_ROW = CUT
 
 cdef enum:
     # What a uint64 holds for certain.
@@ -51,7 +59,10 @@ ctypedef const unsigned char* Text
 
 cdef struct Rows:
     Text at                # the next byte to read
+    Text end
     Text token             # what is being read, for the message if it is wrong
+    Place place            # what comes next, and the column before it, or -1
+    int64_t previous
     int64_t n_labels       # columns that the header promises
     int64_t n_features
     int64_t base           # the first column's number in the file
@@ -64,7 +75,8 @@ cdef struct Rows:
 
 
 def parse_rows(
-    const unsigned char[::1] text,  # IN, ends with a newline
+    const unsigned char[::1] text,  # IN, ends with a newline, a blank or a comma
+    int64_t[::1] unfinished,        # IN, OUT (2,): of a row that the text ends within
     int64_t n_labels,
     int64_t n_features,
     int64_t base,
@@ -78,12 +90,13 @@ def parse_rows(
 ):
     """Append the rows of a text to arrays that have room for them.
 
-    Every label takes two bytes of text or more, every feature four.
+    Every label takes two bytes of text or more, every feature four. A row may go on
+    from one text to the next: `unfinished` holds zeros before the first.
 
     Returns
     -------
     status : int
-        0, or what the token is not.
+        What the token is not; else 0, or `WITHIN_ROW`.
     n_rows, n_bytes : int
         What was read of this text.
     token : int
@@ -97,10 +110,12 @@ def parse_rows(
     cdef int64_t row = 0
     cdef int64_t size = text.shape[0]
     cdef Rows rows
-    if size == 0 or text[size - 1] != c"\n":
-        raise ValueError("text must end with a newline")
+    if size == 0 or not ends_block(text[size - 1]):
+        raise ValueError("text must end with a newline, a blank or a comma")
     if (
-        labels.shape[0] <= label_count + size // 2
+        unfinished.shape[0] != 2
+        or not 0 <= unfinished[0] <= <int64_t> FEATURES
+        or labels.shape[0] <= label_count + size // 2
         or features.shape[0] <= feature_count + size // 4
         or values.shape[0] != features.shape[0]
         or label_ends.shape[0] != feature_ends.shape[0]
@@ -108,14 +123,16 @@ def parse_rows(
     ):
         raise ValueError("the arrays are too small for the text")
     rows.at = rows.token = &text[0]
+    rows.end = rows.at + size
+    rows.place, rows.previous = <Place> unfinished[0], unfinished[1]
     rows.n_labels, rows.n_features, rows.base = n_labels, n_features, base
     rows.label_count, rows.feature_count = label_count, feature_count
     rows.labels, rows.features = &labels[0], &features[0]
     rows.values = &values[0]
     rows.ordered = True
     with nogil:
-        while row < label_ends.shape[0] and rows.at < &text[0] + size:
-            status = read_labels(&rows)
+        while row < label_ends.shape[0] and rows.at < rows.end:
+            status = READ if rows.place == FEATURES else read_labels(&rows)
             if status == READ:
                 status = read_features(&rows)
             if status != READ:
@@ -123,6 +140,7 @@ def parse_rows(
             label_ends[row] = rows.label_count
             feature_ends[row] = rows.feature_count
             row += 1
+    unfinished[0], unfinished[1] = rows.place, rows.previous
     return (
         <int> status,
         row,
@@ -142,6 +160,10 @@ cdef inline bint is_blank(unsigned char byte) noexcept nogil:
     return byte == c" " or byte == c"\t"
 
 
+cdef inline bint ends_block(unsigned char byte) noexcept nogil:
+    return is_blank(byte) or byte == c"\n" or byte == c","
+
+
 cdef inline bint ends_token(unsigned char byte) noexcept nogil:
     return is_blank(byte) or byte == c"\n" or byte == c"\r"
 
@@ -149,36 +171,46 @@ cdef inline bint ends_token(unsigned char byte) noexcept nogil:
 cdef inline Status read_labels(Rows* rows) noexcept nogil:
     """Read the labels that start a row; a row that starts with a blank has none."""
     cdef Text at = rows.at
-    cdef int64_t label, previous = -1
-    if ends_token(at[0]):
-        return READ
-    while True:
+    cdef int64_t label
+    if rows.place == ROW_START:
+        if ends_token(at[0]):
+            return start_features(rows, at)
+        rows.place, rows.previous = LABELS, -1
+    while at < rows.end:
         rows.token = at
         at = read_index(at, rows.base, rows.n_labels, &label)
         if at == NULL:
             return NOT_A_LABEL
         rows.labels[rows.label_count] = <int32_t> label
         rows.label_count += 1
-        rows.ordered &= label > previous
-        previous = label
+        rows.ordered &= label > rows.previous
+        rows.previous = label
         if at[0] != c",":
-            break
+            return start_features(rows, at) if ends_token(at[0]) else NOT_A_LABEL
         at += 1
     rows.at = at
-    return READ if ends_token(at[0]) else NOT_A_LABEL
+    return CUT
+
+
+cdef inline Status start_features(Rows* rows, Text at) noexcept nogil:
+    rows.at, rows.place, rows.previous = at, FEATURES, -1
+    return READ
 
 
 cdef inline Status read_features(Rows* rows) noexcept nogil:
     """Read features and values to the end of the line."""
     cdef Text at = rows.at
-    cdef int64_t feature, previous = -1
+    cdef int64_t feature, previous = rows.previous
     while True:
-        while is_blank(at[0]):
+        while at < rows.end and is_blank(at[0]):
             at += 1
+        if at == rows.end:
+            rows.at, rows.previous = at, previous
+            return CUT
         if at[0] == c"\r" and at[1] == c"\n":
             at += 1
         if at[0] == c"\n":
-            rows.at = at + 1
+            rows.at, rows.place = at + 1, ROW_START
             return READ
         rows.token = at
         at = read_index(at, rows.base, rows.n_features, &feature)

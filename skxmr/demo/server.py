@@ -1,6 +1,7 @@
 """The server: who may connect, how many at once, and how it ends."""
 
 import logging
+import os
 import socket
 import sys
 import threading
@@ -35,7 +36,8 @@ class DemoServer(ThreadingHTTPServer):
         The names by which requests may call this server. Others are refused: else any
         web site could point a name of its own at this machine and read the answers.
     max_requests : int, default=16
-        The most requests that are answered at once; the next are told to come back.
+        The most requests under way; the next are told to come back. Of these, as many
+        are worked on at once as there are processors, and the others wait.
     max_connections : int, default=256
         The most connections that are held; the next are closed.
 
@@ -70,6 +72,7 @@ class DemoServer(ThreadingHTTPServer):
         self.names = names
         self.page = load_page()
         self._requests = threading.BoundedSemaphore(max_requests)
+        self._processors = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._connections: set[socket.socket] = set()
         self._max_connections = max_connections
         if ":" in address[0]:
@@ -86,12 +89,14 @@ class DemoServer(ThreadingHTTPServer):
     def turn(self):
         """Hold one of the places of requests under way, or refuse at once.
 
-        Waiting in line would only add late answers to those that nobody waits for.
+        A longer line would only add late answers to those that nobody waits for. More
+        threads at work than processors would take turns with Python's lock, and who is
+        refused would wait for it, too: seconds, under four times the load.
 
         Yields
         ------
         None
-            While the place is held.
+            While the place is held, and a processor is free.
 
         Raises
         ------
@@ -105,7 +110,8 @@ class DemoServer(ThreadingHTTPServer):
                 {"Retry-After": "1"},
             )
         try:
-            yield
+            with self._processors:
+                yield
         finally:
             self._requests.release()
 

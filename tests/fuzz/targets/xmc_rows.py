@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr._xmc import _Rows
+from skxmr._xmc import WORD_ENDS, _Rows
 
 SEEDS = [
     b"\x000,2 1:0.5 4:2\n 0:1.25\n3\n",
@@ -15,13 +15,14 @@ SIZES = [(9, 9), (1, 1), (2**31 - 1, 2**31 - 1), (0, 5), (1000, 70)]
 
 
 def run(data):
-    """Parse lines, in two parts, among more or fewer labels and features."""
+    """Parse rows, in two parts, among more or fewer labels and features."""
     if not data:
         return
     kind, text = data[0], data[1:]
     n_labels, n_features = SIZES[kind % len(SIZES)]
     rows = _Rows("fuzz", kind, n_features, n_labels, base=kind % 2)
-    cut = text.find(b"\n", len(text) // 2) + 1
+    ends = [text.find(end, len(text) // 2) for end in WORD_ENDS[: 1 + kind % 4]]
+    cut = max(ends) + 1
     try:
         rows.append(text[:cut])
         rows.append(text[cut:] + b"\n")
