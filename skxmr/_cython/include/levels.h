@@ -11,7 +11,7 @@
 enum { SKXMR_BASELINE = 0, SKXMR_AVX2 = 1, SKXMR_AVX512 = 2 };
 
 /* The best level of instructions of this machine. */
-static int skxmr_best_level(void) {
+SKXMR_INLINE int skxmr_best_level(void) {
 #if defined(__GNUC__) && defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f")) return SKXMR_AVX512;
