@@ -266,9 +266,7 @@ def _train_task(task):
             break
         if item.parent != last_parent:
             rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
-            gathered = gather(
-                task.X, rows.indices, task.problem.fit_intercept, of_features
-            )
+            gathered = gather(task.X, rows.indices, task.problem, of_features)
             last_parent = item.parent
         results.append(_train_item(task, item, rows, gathered, scratch, stop))
     return results
@@ -352,18 +350,19 @@ class _PointedRows:
         solve_dense_children(self.values, self.gram, margins, self.norms, *arguments)
 
 
-def _point_at(X, rows, fit_intercept, of_features):  # noqa: ARG001 - called as _gather is
+def _point_at(X, rows, problem, of_features):  # noqa: ARG001 - called as _gather is
     norms = np.empty(len(rows), dtype=np.float32)
-    square_norms(X.values, rows, fit_intercept, norms)
+    square_norms(X.values, rows, problem.fit_intercept, norms)
     # Rows fewer than features have fewer products than entries.
-    n_products = len(rows) if len(rows) <= min(X.length, _MOST_MULTIPLIED) else 0
-    gram = np.empty((n_products, n_products), dtype=np.float32)
+    are_few = len(rows) <= min(X.length, _MOST_MULTIPLIED)
+    n_multiplied = len(rows) if are_few and problem.loss != "log_loss" else 0
+    gram = np.empty((n_multiplied, n_multiplied), dtype=np.float32)
     fill_gram(X.values, rows, len(LEVELS) - 1, gram)
     return _PointedRows(X.values, norms, gram)
 
 
-def _gather(X, rows, fit_intercept, of_features):
-    return _SparseRows(compact(X, rows, fit_intercept, of_features))
+def _gather(X, rows, problem, of_features):
+    return _SparseRows(compact(X, rows, problem.fit_intercept, of_features))
 
 
 def _train_item(task, item, rows, gathered, scratch, stop):

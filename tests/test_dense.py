@@ -305,7 +305,7 @@ def test_products_of_rows(seed, n_rows, n_features):
     assert (found[0] == found[0].T).all()
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])
 @pytest.mark.parametrize("n_features", [33, 64])
 def test_products_of_rows_save_work_but_change_nothing(monkeypatch, loss, n_features):
     X, targets = random_level(6, n_rows=30, n_features=n_features)

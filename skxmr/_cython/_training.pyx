@@ -301,7 +301,7 @@ def solve_children(
 
 def solve_dense_children(
     const float[:, ::1] X,             # IN (n_samples, n_features)
-    const float[:, ::1] gram,          # IN (n_rows, n_rows), or without entries
+    const float[:, ::1] gram,          # IN (n_rows, n_rows); none for the logistic loss
     float[:, ::1] margins,             # SCRATCH (n_rows, n_lanes), or without entries
     const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 too
     const int32_t[::1] rows,           # IN (n_rows,), ascending
@@ -334,7 +334,7 @@ def solve_dense_children(
     """Do what `solve_children` does on some rows of a dense matrix.
 
     Where the rows are few, the products of all pairs of them, `gram`, save work: steps
-    move margins, and weights are added up at the end.
+    move margins, and weights are added up at the end. It may be without entries.
     """
     cdef Problem problem
     cdef Targets targets

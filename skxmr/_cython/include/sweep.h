@@ -30,7 +30,8 @@ typedef struct {
     const float *dense;       /* (n_samples, width), or NULL: rows are in CSR */
     const int32_t *rows;      /* (n_rows): where among the samples */
     int64_t width;
-    const float *gram;        /* (all rows, all rows): products of dense rows, or NULL */
+    const float *gram;        /* (all rows, all rows): products of dense rows, or NULL;
+                                 NULL for the logistic loss */
     int64_t n_gram;
     const float *norms;       /* (n_rows): squared, the intercept's 1 included */
     int loss;

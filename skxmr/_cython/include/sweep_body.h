@@ -325,9 +325,9 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
 
 /* The same where the products of all pairs of rows are known: margins stand in the place
  * of weights, and a step moves those of all rows. A row that does not move costs next to
- * nothing. */
+ * nothing. Not for the logistic loss, whose weights rounding would move too far. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_gram)(
-    const skxmr_problem *problem, skxmr_state *state, int is_log_loss) {
+    const skxmr_problem *problem, skxmr_state *state) {
     const int64_t size = problem->n_gram;
     SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
     for (int64_t i = 0; i < problem->n_rows; i++) {
@@ -335,8 +335,7 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_gram)(
         const float *products = problem->gram + row * size;
         FLOATS margin[PARTS], step[PARTS];
         EACH_PART margin[p] = LOAD(state->weights + row * SKXMR_STRIDE, p);
-        if (!SKXMR_NAME(skxmr_step)(problem, state, row, 1, is_log_loss, margin, &moving,
-                                    step))
+        if (!SKXMR_NAME(skxmr_step)(problem, state, row, 1, 0, margin, &moving, step))
             continue;
         for (int64_t other = 0; other < size; other++) {
             float *margins = state->weights + other * SKXMR_STRIDE;
@@ -390,8 +389,7 @@ SKXMR_TARGET static void SKXMR_NAME(skxmr_fill_gram)(const skxmr_problem *proble
 SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
                                                 skxmr_state *state) {
     const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
-    if (problem->gram && is_log_loss) SKXMR_NAME(skxmr_sweep_gram)(problem, state, 1);
-    else if (problem->gram) SKXMR_NAME(skxmr_sweep_gram)(problem, state, 0);
+    if (problem->gram) SKXMR_NAME(skxmr_sweep_gram)(problem, state);
     else if (problem->dense && is_log_loss) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 1);
     else if (problem->dense) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 0);
     else if (is_log_loss) SKXMR_NAME(skxmr_sweep_sparse)(problem, state, 1);
