@@ -41,8 +41,8 @@ def compare(name, classifier, titles, Y):
 
 def main():
     """Start Ray, compare, stop it."""
-    import ray  # noqa: PLC0415 - the tests are collected without it
-    from ray.util.joblib import register_ray  # noqa: PLC0415
+    import ray  # here, as the tests are collected without it
+    from ray.util.joblib import register_ray
 
     titles, Y = load_subjects(return_X_y=True)
     ray.init(num_cpus=2, include_dashboard=False)
