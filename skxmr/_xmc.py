@@ -417,7 +417,8 @@ def _blocks(file):
     The last line is ended too. What has more than `LONGEST_WORD` bytes and no end is
     no word that anybody wrote: it comes as it is.
     """
-    pieces, n_waiting, ended = [], 0, b"\n"
+    pieces: list[bytes] = []
+    n_waiting, ended = 0, b"\n"
     while chunk := file.read(CHUNK_BYTES):
         end = chunk.rfind(b"\n") + 1 or max(map(chunk.rfind, WORD_ENDS)) + 1
         if end or n_waiting > LONGEST_WORD:
