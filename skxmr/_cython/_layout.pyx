@@ -2,6 +2,13 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+cdef extern from "include/bits.h" nogil:
+    void prefetch "skxmr_prefetch"(const void* address)
+
+# Rows whose place in memory is asked for before it is needed: they lie anywhere.
+cdef enum:
+    AHEAD = 12
+
 ctypedef fused child_t:
     uint8_t
     int32_t
@@ -73,9 +80,14 @@ def place_runs(
     float[::1] placed_weights,       # OUT
 ):
     """Copy each run of (child, weight) pairs to its place."""
-    cdef int64_t row, entry, shift
+    cdef int64_t row, entry, shift, ahead, n_rows = places.shape[0]
     with nogil:
-        for row in range(places.shape[0]):
+        for row in range(n_rows):
+            if row + 2 * AHEAD < n_rows:
+                prefetch(&starts[places[row + 2 * AHEAD]])
+                ahead = starts[places[row + AHEAD]]
+                prefetch(&placed_children[ahead])
+                prefetch(&placed_weights[ahead])
             shift = <int64_t>starts[places[row]] - run_offsets[row]
             for entry in range(run_offsets[row], run_offsets[row + 1]):
                 placed_children[entry + shift] = <child_t>children[entry]
