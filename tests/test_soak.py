@@ -14,6 +14,10 @@ class Patient(StandIn):
         time.sleep(0.005)
         return super().complete(prefix, previous, k)
 
+    def search(self, text):
+        time.sleep(0.02)
+        return super().search(text)
+
 
 def soaked(**limits):
     with serving(Patient(), **limits) as server:
