@@ -16,9 +16,10 @@ variables of its row.
 from libc.math cimport fabsf, sqrt
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+from skxmr._cython._bitmap cimport list_and_clear, mark
+
 cdef extern from "include/bits.h" nogil:
     void prefetch "skxmr_prefetch"(const void* address)
-    int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
 
 cdef enum:
     ROWS_AHEAD = 6
@@ -258,28 +259,17 @@ def order_features(
     int32_t[::1] ordered_sources,  # OUT (n_found,): as the features stand
     float[::1] ordered_scales,     # OUT (n_found,)
 ):
-    """Put what was numbered as it came in the order of the features.
-
-    They are marked in a bitmap and read from it; above it is a bitmap of the words
-    that are not 0.
-    """
-    cdef int64_t i, word, place = 0
-    cdef int32_t feature, number
+    """Put what was numbered as it came in the order of the features."""
+    cdef int64_t place
+    cdef int32_t number
+    if found.shape[0] == 0:
+        return
     with nogil:
-        for i in range(found.shape[0]):
-            feature = found[i]
-            words[feature >> 6] |= <uint64_t>1 << (feature & 63)
-            summary[feature >> 12] |= <uint64_t>1 << ((feature >> 6) & 63)
-        for i in range(summary.shape[0]):
-            while summary[i]:
-                word = i * 64 + lowest_bit(summary[i])
-                summary[i] &= summary[i] - 1
-                while words[word]:
-                    feature = <int32_t>(word * 64 + lowest_bit(words[word]))
-                    words[word] &= words[word] - 1
-                    number = numbers[feature]
-                    numbers[feature] = -1
-                    features[place] = feature
-                    ordered_sources[place] = sources[number]
-                    ordered_scales[place] = scales[number]
-                    place += 1
+        for place in range(found.shape[0]):
+            mark(words, summary, found[place])
+        list_and_clear(words, summary, &features[0])
+        for place in range(features.shape[0]):
+            number = numbers[features[place]]
+            numbers[features[place]] = -1
+            ordered_sources[place] = sources[number]
+            ordered_scales[place] = scales[number]

@@ -10,9 +10,12 @@ Sums, scores and ties are those of the search for sparse queries, to the bit.
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint16_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 
 from skxmr._cython._beam cimport Heap, as_score, push, sort, turn_into_scores
+from skxmr._cython._scratch cimport (
+    KEPT_SCRATCH, address_of_ints, address_of_shorts, take
+)
 
 cdef extern from "include/products.h" nogil:
     enum:
@@ -41,9 +44,6 @@ cdef extern from "include/products.h" nogil:
 ctypedef fused feature_t:
     uint16_t
     int32_t
-
-cdef enum:
-    KEPT_SCRATCH = 1 << 22   # bytes: larger scratch is not kept from call to call
 
 # Levels of vector instructions that this machine has; the last is the best.
 LEVELS = [
@@ -129,11 +129,7 @@ cdef class _Memory:
         scratch.found = <double*>self._take(n_found, sizeof(double))
 
     cdef void* _take(self, int64_t n_items, size_t size) except NULL:
-        cdef void* memory = calloc(max(n_items, 1), size)
-        if memory == NULL:
-            raise MemoryError(f"No memory for a search: {n_items * size} bytes.")
-        self.scratch.n_bytes += n_items * size
-        return memory
+        return take(n_items, size, &self.scratch.n_bytes)
 
     def __dealloc__(self):
         for i in range(2):
@@ -200,9 +196,9 @@ cdef class DenseSearcher:
         tree.node_offsets = &node_offsets[0]
         tree.is_wide = features.dtype.itemsize > 2
         if tree.is_wide:
-            tree.features = _address_of_ints(features)
+            tree.features = address_of_ints(features)
         else:
-            tree.features = _address_of_shorts(features)
+            tree.features = address_of_shorts(features)
         tree.weights = &weights[0] if weights.shape[0] else NULL
         if (
             len(features) != len(weights)
@@ -310,14 +306,6 @@ cdef class DenseSearcher:
     cdef _give_back(self, _Memory memory):
         if memory.scratch.n_bytes <= KEPT_SCRATCH:
             self.pool.append(memory)
-
-
-cdef const void* _address_of_shorts(const uint16_t[::1] array):
-    return &array[0] if array.shape[0] else NULL
-
-
-cdef const void* _address_of_ints(const int32_t[::1] array):
-    return &array[0] if array.shape[0] else NULL
 
 
 cdef void _search_block(

@@ -1,18 +1,17 @@
 """Adds up the training rows of each label: PIFA vectors, features ascending.
 
 A first pass counts the features of each label, a second one adds. Which features a
-label has is kept in a bitmap, above it a bitmap of the words that are not 0: so they
-come out in order without being sorted, and only what was set is visited.
+label has is kept in a bitmap (`_bitmap.pxd`): so they come out in order without being
+sorted, and only what was set is visited.
 """
 
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+from skxmr._cython._bitmap cimport list_and_clear, lowest_bit, mark
+
 cdef extern from "include/bits.h" nogil:
     int count_bits "skxmr_count_bits"(uint64_t word)
-
-cdef extern from "include/keep.h" nogil:
-    int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
 
 
 def count_features(
@@ -55,7 +54,11 @@ def add_rows(
                 row = rows[source]
                 for entry in range(X_offsets[row], X_offsets[row + 1]):
                     sums[X_indices[entry]] += relevance[source] * X_values[entry]
-            _list_and_clear(words, summary, sums, offsets[label], indices, values)
+            if offsets[label] < offsets[label + 1]:
+                list_and_clear(words, summary, &indices[offsets[label]])
+            for entry in range(offsets[label], offsets[label + 1]):
+                values[entry] = sums[indices[entry]]
+                sums[indices[entry]] = 0
             _normalize(values, offsets[label], offsets[label + 1])
 
 
@@ -65,12 +68,9 @@ cdef inline void _mark(
     uint64_t[::1] words, uint64_t[::1] summary,
 ) noexcept nogil:
     cdef int64_t entry, source
-    cdef int32_t feature
     for source in range(row_starts[label], row_starts[label + 1]):
         for entry in range(X_offsets[rows[source]], X_offsets[rows[source] + 1]):
-            feature = X_indices[entry]
-            words[feature >> 6] |= <uint64_t>1 << (feature & 63)
-            summary[feature >> 12] |= <uint64_t>1 << ((feature >> 6) & 63)
+            mark(words, summary, X_indices[entry])
 
 
 cdef inline int64_t _count_and_clear(
@@ -84,25 +84,6 @@ cdef inline int64_t _count_and_clear(
             count += count_bits(words[word])
             words[word] = 0
     return count
-
-
-cdef inline void _list_and_clear(
-    uint64_t[::1] words, uint64_t[::1] summary, float[::1] sums, int64_t place,
-    int32_t[::1] indices, float[::1] values,
-) noexcept nogil:
-    cdef int64_t i, word
-    cdef int32_t feature
-    for i in range(summary.shape[0]):
-        while summary[i]:
-            word = i * 64 + lowest_bit(summary[i])
-            summary[i] &= summary[i] - 1
-            while words[word]:
-                feature = <int32_t>(word * 64 + lowest_bit(words[word]))
-                words[word] &= words[word] - 1
-                indices[place] = feature
-                values[place] = sums[feature]
-                sums[feature] = 0
-                place += 1
 
 
 cdef inline void _normalize(

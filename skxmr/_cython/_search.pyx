@@ -14,10 +14,13 @@ Log scores add up along a path; products would underflow.
 from libc.float cimport DBL_MAX
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 
 from skxmr._cython._beam cimport (
     SIGMOID, Heap, as_score, push, sort, turn_into_scores
+)
+from skxmr._cython._scratch cimport (
+    KEPT_SCRATCH, address_of_bytes, address_of_ints, address_of_shorts, take
 )
 
 cdef extern from "include/bits.h" nogil:
@@ -64,7 +67,6 @@ cdef enum:
     RUNS_OF_A_GROUP = 65536  # about as many are listed before they are added
     ROWS_OF_SLOT = 32        # are read in the time that one is looked up
     LEAST_MARGINS = 256      # no child in a byte points beyond them
-    KEPT_SCRATCH = 1 << 22   # bytes: larger scratch is not kept from call to call
 
 # Where a run starts is noted for one row in so many; from there, lengths add up.
 ROWS_OF_MARK = 1 << LOG_ROWS_OF_MARK
@@ -201,11 +203,7 @@ cdef class _Memory:
         )
 
     cdef void* _take(self, int64_t n_items, size_t size) except NULL:
-        cdef void* memory = calloc(max(n_items, 1), size)
-        if memory == NULL:
-            raise MemoryError(f"No memory for a search: {n_items * size} bytes.")
-        self.scratch.n_bytes += n_items * size
-        return memory
+        return take(n_items, size, &self.scratch.n_bytes)
 
     def __dealloc__(self):
         for i in range(2):
@@ -290,17 +288,17 @@ cdef class Searcher:
         tree.log_child = 2 if tree.has_wide_children else 0
         tree.log_weight = 1 if tree.has_half_weights else 2
         if tree.has_wide_parents:
-            tree.parents = _address_of_ints(parents)
+            tree.parents = address_of_ints(parents)
         else:
-            tree.parents = _address_of_shorts(parents)
+            tree.parents = address_of_shorts(parents)
         if tree.has_wide_children:
-            tree.children = _address_of_ints(children)
-            tree.run_lengths = _address_of_ints(run_lengths)
+            tree.children = address_of_ints(children)
+            tree.run_lengths = address_of_ints(run_lengths)
         else:
-            tree.children = _address_of_bytes(children)
-            tree.run_lengths = _address_of_bytes(run_lengths)
+            tree.children = address_of_bytes(children)
+            tree.run_lengths = address_of_bytes(run_lengths)
         if tree.has_half_weights:
-            tree.weights = _address_of_shorts(weights.view("u2"))
+            tree.weights = address_of_shorts(weights.view("u2"))
         else:
             tree.weights = _address_of_floats(weights)
         if (
@@ -536,18 +534,6 @@ cdef class Searcher:
     cdef _give_back(self, _Memory memory):
         if memory.scratch.n_bytes <= KEPT_SCRATCH:
             self.pool.append(memory)
-
-
-cdef const void* _address_of_bytes(const uint8_t[::1] array):
-    return &array[0] if array.shape[0] else NULL
-
-
-cdef const void* _address_of_shorts(const uint16_t[::1] array):
-    return &array[0] if array.shape[0] else NULL
-
-
-cdef const void* _address_of_ints(const int32_t[::1] array):
-    return &array[0] if array.shape[0] else NULL
 
 
 cdef const void* _address_of_floats(const float[::1] array):
