@@ -1,5 +1,7 @@
 """What SciPy lacks: the largest entries of sparse rows."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 
@@ -8,15 +10,30 @@ __all__ = ["keep_largest"]
 
 def keep_largest(matrix, n_kept):
     """Keep the largest entries of each row; of equal ones, those that come first."""
-    sizes = np.diff(matrix.indptr)
-    if sizes.max(initial=0) <= n_kept:
+    if np.diff(matrix.indptr).max(initial=0) <= n_kept:
         return matrix
+    matrix = _drop_smaller(matrix, n_kept)
     matrix.sort_indices()
+    sizes = np.diff(matrix.indptr)
     rows = np.repeat(np.arange(len(sizes)), sizes)
     order = np.lexsort((-matrix.data, rows))
     place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], sizes)
-    kept = np.sort(order[place < n_kept])
-    offsets = np.concatenate([[0], np.cumsum(np.minimum(sizes, n_kept))])
+    return _select(matrix, np.sort(order[place < n_kept]))
+
+
+def _drop_smaller(matrix, n_kept):
+    """Drop what is smaller than the last that a row keeps: sorting all takes long."""
+    kept = np.ones(len(matrix.data), dtype=bool)
+    for start, stop in pairwise(matrix.indptr.tolist()):
+        if stop - start > n_kept:
+            row = matrix.data[start:stop]
+            kept[start:stop] = row >= np.partition(row, -n_kept)[-n_kept]
+    return _select(matrix, np.flatnonzero(kept))
+
+
+def _select(matrix, entries):
+    """Make a matrix of some entries, ascending, of another."""
+    offsets = np.searchsorted(entries, matrix.indptr)
     return sparse.csr_array(
-        (matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape
+        (matrix.data[entries], matrix.indices[entries], offsets), shape=matrix.shape
     )
