@@ -214,12 +214,12 @@ def watch_levels():
             }
         return train_levels(X, targets, problems, n_jobs=n_jobs)
 
-    def watched_task(task):
+    def watched_task(task, pool):
         start = time.process_time()
-        result = train_task(task)
+        result = train_task(task, pool)
         level = levels[task.problem.seed]
         level["seconds"] += time.process_time() - start
-        level["work"] += sum(item.work for item in task.items)
+        level["work"] += int(task.items.work.sum())
         return result
 
     fitting.train_levels, training._train_task = watched_levels, watched_task

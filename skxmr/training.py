@@ -8,27 +8,27 @@ model does not depend on where or how parallel it was trained.
 
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from itertools import pairwise
 
 import numpy as np
 
 from skxmr._compressed import Compressed
+from skxmr._cython._placing import Placer
 from skxmr._cython._training import (
     LEVELS,
     LOSSES,
     N_LANES,
-    count_runs,
-    fill_gram,
+    DenseParents,
+    SparseParents,
+    Workspace,
     lanes_for,
-    place_kept,
-    solve_children,
-    solve_dense_children,
-    square_norms,
+    train_items,
 )
 from skxmr._dense import DenseRows
 from skxmr._large import empty
 from skxmr._parallel import current_stop, iterate_tasks
-from skxmr.compaction import CompactRows, FeatureScratch, compact
+from skxmr._scratch import ScratchPool
+from skxmr.compaction import make_compactor
 from skxmr.weights import LinearWeights, WeightsBuilder
 
 __all__ = [
@@ -46,7 +46,7 @@ _TASK_WORK = 500_000
 # The products of so many dense rows take four megabytes.
 _MOST_MULTIPLIED = 1024
 
-_64_BITS = 2**64 - 1
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,28 @@ class LevelResult:
 
 
 @dataclass(frozen=True)
-class _Item:
-    """One parent, and the range of its children to train (from 0)."""
+class _Items:
+    """Parents, and for each of them a range of its children to train.
 
-    parent: int
-    start: int
-    stop: int
-    work: int
+    A parent that is much work comes several times, with one range after another.
+
+    Parameters
+    ----------
+    parents, starts, stops : ndarray of shape (n_items,), int64
+        The children are counted from the parent's first.
+    n_entries : ndarray of shape (n_items,), int64
+        Of the parent's rows.
+    work : ndarray of shape (n_items,), int64
+    """
+
+    parents: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+    n_entries: np.ndarray
+    work: np.ndarray
+
+    def between(self, start, stop):
+        return _Items(*(array[start:stop] for array in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -150,7 +165,7 @@ class _Task:
     X: Compressed | DenseRows
     targets: LevelTargets
     first_parent: int
-    items: tuple
+    items: _Items
     problem: Problem
 
     def detached(self):
@@ -165,8 +180,8 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class _ItemResult:
-    """The models of an item's children: one parent's weights, sweeps, convergence."""
+class _Trained:
+    """The models of a task's items, each as if it were a parent of its own."""
 
     weights: LinearWeights
     n_sweeps: np.ndarray
@@ -190,19 +205,25 @@ def train_levels(X, levels, problems, *, n_jobs=None):
     -------
     list of LevelResult
     """
-    items = [_list_items(X, targets) for targets in levels]
+    groups = [_group_items(_list_items(X, targets)) for targets in levels]
     tasks = (
-        _Task(X, targets.between(first, last + 1), first, group, problem)
-        for targets, problem, listed in zip(levels, problems, items, strict=True)
-        for first, last, group in _group_items(listed)
+        _make_task(X, targets, items, problem)
+        for targets, problem, grouped in zip(levels, problems, groups, strict=True)
+        for items in grouped
     )
-    with closing(iterate_tasks(_train_task, tasks, n_jobs=n_jobs)) as done:
+    done = iterate_tasks(_train_task, tasks, n_jobs=n_jobs, shared=(ScratchPool(),))
+    with closing(done):
         # Put in place as they come: nothing is held twice.
-        results = chain.from_iterable(done)
         return [
-            _assemble(zip(listed, results, strict=False), targets)
-            for listed, targets in zip(items, levels, strict=True)
+            _assemble(zip(grouped, done, strict=False), targets)
+            for grouped, targets in zip(groups, levels, strict=True)
         ]
+
+
+def _make_task(X, targets, items, problem):
+    first = int(items.parents[0])
+    some = targets.between(first, int(items.parents[-1]) + 1)
+    return _Task(X, some, first, items, problem)
 
 
 def untrained_level(targets):
@@ -224,270 +245,222 @@ def _list_items(X, targets):
     """List the parents with something to learn, split where they are much work."""
     n_rows = targets.rows.sizes
     n_right = targets.positives.sizes
-    parents = np.repeat(np.arange(len(n_rows)), np.diff(targets.child_offsets))
-    taught = (n_right > 0) & (n_right < n_rows[parents])
+    n_children = np.diff(targets.child_offsets)
+    owners = np.repeat(np.arange(len(n_rows)), n_children)
+    taught = np.unique(owners[(n_right > 0) & (n_right < n_rows[owners])])
     sums = np.concatenate([[0], np.cumsum(X.sizes[targets.rows.indices])])
-    nonzeros = sums[targets.rows.offsets[1:]] - sums[targets.rows.offsets[:-1]]
+    n_entries = np.diff(sums[targets.rows.offsets])[taught]
+    n_children = n_children[taught]
 
-    items = []
-    for parent in np.unique(parents[taught]).tolist():
-        n_children = int(np.diff(targets.child_offsets[parent : parent + 2])[0])
-        block_work = int(nonzeros[parent] + n_rows[parent])
-        step = N_LANES * max(1, _TASK_WORK // max(1, block_work))
-        for start in range(0, n_children, step):
-            stop = min(start + step, n_children)
-            work = block_work * -(-(stop - start) // N_LANES)
-            items.append(_Item(parent, start, stop, work))
-    return items
+    block_work = n_entries + n_rows[taught]
+    most = N_LANES * np.maximum(1, _TASK_WORK // np.maximum(1, block_work))
+    n_items = -(-n_children // most)
+    place = np.repeat(np.arange(len(taught)), n_items)
+    number = np.arange(len(place)) - (np.cumsum(n_items) - n_items)[place]
+    starts = number * most[place]
+    stops = np.minimum(starts + most[place], n_children[place])
+    work = block_work[place] * -(-(stops - starts) // N_LANES)
+    return _Items(taught[place], starts, stops, n_entries[place], work)
 
 
 def _group_items(items):
-    """Consecutive items, as many as make a task of the right amount of work."""
-    group: list[_Item] = []
-    work = 0
-    for item in items:
-        if group and work + item.work > _TASK_WORK:
-            yield group[0].parent, group[-1].parent, tuple(group)
-            group, work = [], 0
-        group.append(item)
-        work += item.work
-    if group:
-        yield group[0].parent, group[-1].parent, tuple(group)
+    """Cut into consecutive items, as many as make a task of the right work."""
+    cuts, total = [0], 0
+    for place, work in enumerate(items.work.tolist()):
+        if total and total + work > _TASK_WORK:
+            cuts.append(place)
+            total = 0
+        total += work
+    cuts.append(len(items.work))
+    return [items.between(*cut) for cut in pairwise(cuts) if cut[0] < cut[1]]
 
 
-def _train_task(task):
+def _train_task(task, pool):
     """Train the items of a task; the unit that joblib sends to a worker."""
-    of_features = FeatureScratch.of(task.X.length)
-    gather = _point_at if isinstance(task.X, DenseRows) else _gather
-    results, gathered, last_parent = [], None, -1
-    stop, scratch = current_stop(), _Scratch()
-    for item in task.items:
-        if stop[0]:
-            break
-        if item.parent != last_parent:
-            rows = task.targets.rows.between(*_one(item.parent - task.first_parent))
-            gathered = gather(task.X, rows.indices, task.problem, of_features)
-            last_parent = item.parent
-        results.append(_train_item(task, item, rows, gathered, scratch, stop))
-    return results
+    stop = current_stop()
+    with pool.lend() as scratch:
+        trained = _train(task, scratch, stop)
+    return None if stop[0] else trained
 
 
-def _one(place):
-    return place, place + 1
-
-
-class _Scratch:
-    """Memory that the items of a task use one after another, each cleared by its user.
-
-    Memory straight from the system has to be cleared by it, page by page.
-    """
-
-    def __init__(self):
-        self._memory = {}
-
-    def take(self, name, shape, dtype):
-        """Give uninitialised memory, from the start of a cache line on."""
-        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        memory = self._memory.get(name)
-        if memory is None or len(memory) < n_bytes:
-            self._memory[name] = memory = _aligned(n_bytes)
-        return memory[:n_bytes].view(dtype).reshape(shape)
-
-
-def _aligned(n_bytes):
-    memory = empty(n_bytes + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + n_bytes]
-
-
-@dataclass(frozen=True)
-class _SparseRows:
-    """A parent's rows, compacted."""
-
-    compact: CompactRows
-
-    @property
-    def n_columns(self):
-        return self.compact.n_columns
-
-    @property
-    def features(self):
-        return self.compact.features
-
-    @property
-    def models(self):
-        return self.compact.sources, self.compact.scales
-
-    def solve(self, take, lanes, *arguments):  # noqa: ARG002 - called as below
-        rows = self.compact
-        solve_children(
-            rows.offsets, rows.columns, rows.values, rows.own, rows.norms, *arguments
-        )
-
-
-@dataclass(frozen=True)
-class _PointedRows:
-    """A parent's rows among the dense rows of all: they need no gathering."""
-
-    values: np.ndarray
-    norms: np.ndarray
-    gram: np.ndarray
-
-    @property
-    def n_columns(self):
-        return self.values.shape[1]
-
-    @property
-    def features(self):
-        return np.arange(self.n_columns, dtype=np.int32)
-
-    @property
-    def models(self):
-        return self.features, np.ones(self.n_columns, dtype=np.float32)
-
-    def solve(self, take, lanes, *arguments):
-        margins = take("margins", (len(self.gram), lanes), np.float32)
-        solve_dense_children(self.values, self.gram, margins, self.norms, *arguments)
-
-
-def _point_at(X, rows, problem, of_features):  # noqa: ARG001 - called as _gather is
-    norms = np.empty(len(rows), dtype=np.float32)
-    square_norms(X.values, rows, problem.fit_intercept, norms)
-    # Rows fewer than features have fewer products than entries.
-    are_few = len(rows) <= min(X.length, _MOST_MULTIPLIED)
-    n_multiplied = len(rows) if are_few and problem.loss != "log_loss" else 0
-    gram = np.empty((n_multiplied, n_multiplied), dtype=np.float32)
-    fill_gram(X.values, rows, len(LEVELS) - 1, gram)
-    return _PointedRows(X.values, norms, gram)
-
-
-def _gather(X, rows, problem, of_features):
-    return _SparseRows(compact(X, rows, problem.fit_intercept, of_features))
-
-
-def _train_item(task, item, rows, gathered, scratch, stop):
-    """Solve an item's children, block by block, and keep their weights sparse."""
-    problem = task.problem
-    n_rows, n_columns = len(rows.indices), gathered.n_columns
-    first = task.targets.child_offsets[item.parent - task.first_parent] + item.start
-    n_children = item.stop - item.start
-    right = task.targets.positives.between(first, first + n_children)
-    n_blocks = -(-n_children // N_LANES)
-    n_used, lanes = len(gathered.features), lanes_for(n_children)
+def _train(task, scratch, stop):
+    """Let a kernel train all items, in memory that may be reused."""
+    items, targets, problem = task.items, task.targets, task.problem
     take = scratch.take
-    kept_bits = take("bits", (n_used, n_blocks), np.uint32)
-    # What is never written takes no memory.
-    kept = take("kept", n_used * n_blocks * N_LANES, np.float32)
-    kept_offsets = np.zeros(n_blocks + 1, dtype=np.int64)
-    intercepts = np.empty(n_blocks * N_LANES, dtype=np.float32)
-    n_sweeps = np.zeros(n_blocks * N_LANES, dtype=np.int32)
-    converged = np.zeros(n_blocks * N_LANES, dtype=np.uint8)
-    gathered.solve(
-        take,
-        lanes,
-        rows.indices,
-        rows.values * np.float32(problem.negative_cost),
-        right.offsets,
-        right.indices,
-        right.values * np.float32(problem.positive_cost),
+    n_children = items.stops - items.starts
+    lanes = lanes_for(int(n_children.max()))
+    n_rows = int(targets.rows.sizes.max())
+    # Of each item, at most.
+    n_features = np.minimum(items.n_entries, task.X.length)
+    gather = _point_at if isinstance(task.X, DenseRows) else _compact
+    found = _take_found(n_features, n_children, take)
+    placer = Placer(*_take_kept(n_features, n_children, take), *found)
+    run_counts = np.zeros(len(n_children), dtype=np.int64)
+    n_all = int(n_children.sum())
+    intercepts = np.empty(n_all, dtype=np.float32)
+    n_sweeps = np.empty(n_all, dtype=np.int32)
+    converged = np.empty(n_all, dtype=np.uint8)
+    train_items(
+        gather(task, n_rows, lanes, scratch),
+        items.parents - task.first_parent,
+        items.starts,
+        items.stops,
+        _seeds(problem.seed, items.parents),
+        targets.child_offsets,
+        *targets.rows[:3],
+        *targets.positives[:3],
         LOSSES[problem.loss],
+        problem.positive_cost,
+        problem.negative_cost,
         problem.fit_intercept,
         problem.tol,
         problem.max_iter,
-        _seed(problem.seed, item.parent),
+        problem.weight_floor,
         len(LEVELS) - 1,
         stop,
-        problem.weight_floor,
-        *gathered.models,
-        take("order", n_rows, np.int32),
-        take("narrow", lanes // 2 * (2 * n_rows + n_columns), np.float32),
-        take("costs", (n_rows, lanes), np.float32),
-        take("duals", (n_rows, lanes), np.float32),
-        take("weights", (n_columns, lanes), np.float32),
-        kept_bits,
-        kept,
-        kept_offsets,
+        _take_workspace(n_rows, int(n_features.max()), lanes, take),
+        placer,
+        run_counts,
         intercepts,
         n_sweeps,
         converged,
     )
-    if stop[0]:
-        return None
-    return _ItemResult(
-        _place(
-            gathered.features,
-            kept_bits,
-            kept,
-            kept_offsets,
-            item.start,
-            intercepts[:n_children],
-        ),
-        n_sweeps[:n_children],
-        converged[:n_children],
+    weights = _cut(found, placer, run_counts, intercepts)
+    return _Trained(weights, n_sweeps, converged)
+
+
+def _compact(task, n_rows, lanes, scratch):  # noqa: ARG001 - called as _point_at is
+    n_entries = int(task.items.n_entries.max())
+    return SparseParents(make_compactor(task.X, n_rows, n_entries, scratch))
+
+
+def _point_at(task, n_rows, lanes, scratch):
+    X, take = task.X, scratch.take
+    # Rows fewer than features have fewer products than entries. Not for the logistic
+    # loss: rounding would move its weights too far.
+    is_logistic = task.problem.loss == "log_loss"
+    n_multiplied = 0 if is_logistic else min(n_rows, X.length, _MOST_MULTIPLIED)
+    return DenseParents(
+        X.values,
+        np.arange(X.length, dtype=np.int32),
+        np.ones(X.length, dtype=np.float32),
+        n_multiplied,
+        take("norms", n_rows, np.float32),
+        take("gram", n_multiplied**2, np.float32),
+        take("margins", n_multiplied * lanes, np.float32),
     )
 
 
-def _seed(seed, parent):
-    """Seed of one parent's random orders: SplitMix64 (Steele, Lea and Flood, 2014)."""
-    z = (seed + (parent + 1) * 0x9E3779B97F4A7C15) & _64_BITS
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _64_BITS
-    return z ^ (z >> 31)
-
-
-def _place(distinct, kept_bits, kept, kept_offsets, first_child, intercepts):
-    """Put the kept weights of an item's blocks together, feature by feature."""
-    n_runs, n_kept = count_runs(kept_bits), kept_offsets[-1]
-    features = np.empty(n_runs, dtype=np.int32)
-    run_offsets = np.empty(n_runs + 1, dtype=np.int64)
-    children = empty(n_kept, np.int32)
-    weights = empty(n_kept, np.float32)
-    place_kept(
-        distinct,
-        kept_bits,
-        kept,
-        kept_offsets[:-1],
-        first_child,
-        features,
-        run_offsets,
-        children,
-        weights,
-    )
-    return LinearWeights(
-        row_offsets=np.array([0, n_runs], dtype=np.int64),
-        features=features,
-        run_offsets=run_offsets,
-        children=children,
-        weights=weights,
-        intercepts=intercepts,
+def _take_workspace(n_rows, n_columns, lanes, take):
+    return Workspace(
+        take("order", n_rows, np.int32),
+        take("narrow", lanes // 2 * (2 * n_rows + n_columns), np.float32),
+        take("costs", n_rows * lanes, np.float32),
+        take("duals", n_rows * lanes, np.float32),
+        take("weights", n_columns * lanes, np.float32),
     )
 
 
-def _assemble(trained, targets):
+def _take_kept(n_features, n_children, take):
+    """Give the memory of one parent's kept weights."""
+    n_blocks = -(-n_children // N_LANES)
+    most = int((n_features * n_blocks).max())
+    return (
+        take("bits", most, np.uint32),
+        take("kept", most * N_LANES, np.float32),
+        take("kept offsets", n_blocks.max() + 1, np.int64),
+    )
+
+
+def _take_found(n_features, n_children, take):
+    """Give the memory of a task's weights: features, run offsets, children, weights."""
+    n_runs, n_weights = n_features.sum(), (n_features * n_children).sum()
+    return (
+        take("found features", n_runs, np.int32),
+        take("found offsets", n_runs + 1, np.int64),
+        take("found children", n_weights, np.int32),
+        take("found weights", n_weights, np.float32),
+    )
+
+
+def _cut(found, placer, run_counts, intercepts):
+    """Copy the weights of a task, each item as a parent of its own."""
+    n_runs, n_weights = placer.n_runs, placer.n_weights
+    sizes = (n_runs, n_runs + 1, n_weights, n_weights)
+    copies = []
+    for array, size in zip(found, sizes, strict=True):
+        copies.append(empty(size, array.dtype))
+        copies[-1][:] = array[:size]
+    row_offsets = np.concatenate([[0], np.cumsum(run_counts)])
+    return LinearWeights(row_offsets, *copies, intercepts)
+
+
+def _seeds(seed, parents):
+    """Derive the parents' seeds: SplitMix64 (Steele, Lea and Flood, 2014)."""
+    z = np.uint64(seed) + (parents + 1).astype(np.uint64) * _GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _assemble(done, targets):
     """Put the trained parents, in order, beside those that had nothing to learn.
 
     Parameters
     ----------
-    trained : iterable of (_Item, _ItemResult)
+    done : iterable of (_Items, _Trained)
     targets : LevelTargets
     """
     intercepts = np.where(targets.positives.sizes > 0, np.inf, -np.inf)
     intercepts = intercepts.astype(np.float32)
-    n_rows = np.zeros(targets.rows.n_vectors, dtype=np.int64)
-    builder = WeightsBuilder()
+    assembly = _Assembly(targets.child_offsets)
     n_iter = n_trained = n_unconverged = 0
-    for parent, pairs in groupby(trained, key=lambda pair: pair[0].parent):
-        parts = []
-        for item, result in pairs:
-            first = targets.child_offsets[parent]
-            children = slice(first + item.start, first + item.stop)
-            intercepts[children] = result.weights.intercepts
-            n_iter = max(n_iter, int(result.n_sweeps.max()))
-            n_trained += int((result.n_sweeps > 0).sum())
-            n_unconverged += int((result.converged == 0).sum())
-            parts.append(result.weights)
-        chunk = LinearWeights.merge_siblings(parts)
-        n_rows[parent] = len(chunk.features)
-        builder.append(chunk)
-    weights = builder.finish(n_rows, intercepts)
-    return LevelResult(weights, n_iter, n_trained, n_unconverged)
+    for items, trained in done:
+        children = _spread(targets.child_offsets[items.parents] + items.starts, items)
+        intercepts[children] = trained.weights.intercepts
+        n_iter = max(n_iter, int(trained.n_sweeps.max()))
+        n_trained += int((trained.n_sweeps > 0).sum())
+        n_unconverged += int((trained.converged == 0).sum())
+        assembly.append(items, trained.weights)
+    return LevelResult(assembly.finish(intercepts), n_iter, n_trained, n_unconverged)
+
+
+def _spread(firsts, items):
+    """List the children of all items, given the number of each item's first."""
+    sizes = items.stops - items.starts
+    return np.arange(sizes.sum()) + np.repeat(firsts - np.cumsum(sizes) + sizes, sizes)
+
+
+class _Assembly:
+    """Puts the weights of a level together, and those of parents that came in parts."""
+
+    def __init__(self, child_offsets):
+        self._n_children = np.diff(child_offsets)
+        self._n_rows = np.zeros(len(self._n_children), dtype=np.int64)
+        self._builder = WeightsBuilder()
+        self._parts = []
+
+    def append(self, items, weights):
+        """Take the next items, each as a parent of its own."""
+        wanted = self._n_children[items.parents]
+        start = 0
+        for part in np.flatnonzero(items.stops - items.starts < wanted).tolist():
+            self._append_whole(items, weights, start, part)
+            start = part + 1
+            self._parts.append(weights.between(part, start))
+            if items.stops[part] == wanted[part]:
+                merged = LinearWeights.merge_siblings(self._parts)
+                self._n_rows[items.parents[part]] = len(merged.features)
+                self._builder.append(merged)
+                self._parts = []
+        self._append_whole(items, weights, start, len(wanted))
+
+    def _append_whole(self, items, weights, start, stop):
+        if start < stop:
+            some = weights.between(start, stop)
+            self._n_rows[items.parents[start:stop]] = np.diff(some.row_offsets)
+            self._builder.append(some)
+
+    def finish(self, intercepts):
+        """Give the weights of the level."""
+        return self._builder.finish(self._n_rows, intercepts)

@@ -66,6 +66,30 @@ class LinearWeights:
         """Bytes of all arrays."""
         return sum(array.nbytes for array in vars(self).values())
 
+    def between(self, start, stop):
+        """Give parents `start` to `stop`, without copying; but not their intercepts.
+
+        Parameters
+        ----------
+        start, stop : int
+
+        Returns
+        -------
+        LinearWeights
+            Without intercepts: which are theirs, the parents do not tell.
+        """
+        first, last = self.row_offsets[start], self.row_offsets[stop]
+        run_offsets = self.run_offsets[first : last + 1]
+        some = slice(run_offsets[0], run_offsets[-1])
+        return LinearWeights(
+            self.row_offsets[start : stop + 1] - first,
+            self.features[first:last],
+            run_offsets - run_offsets[0],
+            self.children[some],
+            self.weights[some],
+            self.intercepts[:0],
+        )
+
     @classmethod
     def merge_siblings(cls, parts):
         """Put the children of one parent, trained in several parts, together.
@@ -108,11 +132,11 @@ class WeightsBuilder:
         self._weights = GrowingArray(np.float32)
 
     def append(self, part):
-        """Copy the weights of the next parent.
+        """Copy the weights of the next parents.
 
         Parameters
         ----------
-        part : LinearWeights of one parent
+        part : LinearWeights
         """
         self._run_offsets.append(part.run_offsets[:-1] + len(self._weights))
         self._features.append(part.features)

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,18 +7,41 @@ from hypothesis import strategies as st
 from twins import compress, objective, random_sparse, train_level, weights_to_dense
 
 from skxmr._compressed import Compressed
-from skxmr.compaction import FeatureScratch, compact
+from skxmr._scratch import Scratch
+from skxmr.compaction import make_compactor
 from skxmr.training import LevelTargets, Problem
 
 
-def compact_dense(X, rows, *, fit_intercept=False):
-    scratch = FeatureScratch.of(X.shape[1])
-    rows = np.asarray(rows, dtype=np.int32)
-    compacted = compact(compress(X), rows, fit_intercept, scratch)
-    assert (scratch.numbers == -1).all()
-    assert not scratch.words.any()
-    assert not scratch.summary.any()
-    return compacted
+class Compacted(NamedTuple):
+    """What a compactor tells of some rows."""
+
+    offsets: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    own: np.ndarray
+    norms: np.ndarray
+    n_columns: int
+    features: np.ndarray
+    sources: np.ndarray
+    scales: np.ndarray
+
+
+def compact(X, rows, *, fit_intercept=False, compactor=None):
+    compactor = compactor or make_compactor(X, len(rows), X.offsets[-1], Scratch())
+    compactor.compact(np.asarray(rows, dtype=np.int32), fit_intercept)
+    n_rows, n_features = compactor.n_rows, compactor.n_features
+    n_entries = compactor.offsets[n_rows]
+    return Compacted(
+        np.array(compactor.offsets[: n_rows + 1]),
+        np.array(compactor.columns[:n_entries]),
+        np.array(compactor.values[:n_entries]),
+        np.array(compactor.own[:n_rows]),
+        np.array(compactor.norms[:n_rows]),
+        compactor.n_columns,
+        np.array(compactor.features[:n_features]),
+        np.array(compactor.sources[:n_features]),
+        np.array(compactor.scales[:n_features]),
+    )
 
 
 def columns_to_dense(compacted):
@@ -53,7 +78,7 @@ def test_compact_rows_say_the_same(seed, fit_intercept):
     rng = np.random.default_rng(seed)
     X = nasty_matrix(rng)
     rows = np.flatnonzero(rng.random(len(X)) < 0.8)
-    compacted = compact_dense(X, rows, fit_intercept=fit_intercept)
+    compacted = compact(compress(X), rows, fit_intercept=fit_intercept)
     some = X[rows].astype(float)
 
     # What a sweep reads of the rows is their products, and nothing else.
@@ -70,10 +95,23 @@ def test_compact_rows_say_the_same(seed, fit_intercept):
     )
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32 - 1))
+def test_one_parent_after_another_in_the_same_memory(seed):
+    rng = np.random.default_rng(seed)
+    X = compress(nasty_matrix(rng))
+    compactor = make_compactor(X, 12, X.offsets[-1], Scratch())
+    for _ in range(4):
+        rows = np.flatnonzero(rng.random(12) < rng.random())
+        again = compact(X, rows, compactor=compactor)
+        for found, expected in zip(again, compact(X, rows), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_features_in_a_fixed_ratio_share_a_column():
     x = np.array([[1], [2], [0], [4]])
     X = np.hstack([x, 3 * x, -x, x**2, x + 1, 2 * (x + 1)])
-    compacted = compact_dense(X, np.arange(4))
+    compacted = compact(compress(X), np.arange(4))
     assert compacted.n_columns == 3
     assert compacted.sources.tolist() == [0, 0, 0, 1, 2, 2]
     np.testing.assert_allclose(
@@ -83,7 +121,7 @@ def test_features_in_a_fixed_ratio_share_a_column():
 
 def test_features_of_one_row_take_no_column():
     X = np.array([[1, 2, 3, 0], [1, 0, 0, 4], [1, 0, 0, 0]])
-    compacted = compact_dense(X, np.arange(3))
+    compacted = compact(compress(X), np.arange(3))
     assert compacted.n_columns == 1
     assert compacted.own.tolist() == [13, 16, 0]
     assert compacted.columns.tolist() == [0, 0, 0]
@@ -92,7 +130,7 @@ def test_features_of_one_row_take_no_column():
 def test_stored_zeros_have_no_ratio():
     X = compress(np.ones((3, 3)))
     X.values[:] = [0, 0, 0, 1, 2, 5, 1, 3, 7]
-    compacted = compact(X, np.arange(3, dtype=np.int32), False, FeatureScratch.of(3))
+    compacted = compact(X, np.arange(3))
     assert compacted.n_columns == 3
     expected = np.array([[0, 0, 0], [1, 2, 5], [1, 3, 7.0]])
     np.testing.assert_array_equal(columns_to_dense(compacted), expected)
@@ -101,7 +139,7 @@ def test_stored_zeros_have_no_ratio():
 @pytest.mark.parametrize("rows", [[], [2]])
 def test_few_rows(rows):
     X = np.array([[1, 2], [1, 0], [0, 0]])
-    compacted = compact_dense(X, rows)
+    compacted = compact(compress(X), rows)
     assert compacted.n_columns == len(compacted.features) == 0
     assert len(compacted.own) == len(rows)
 
@@ -143,7 +181,7 @@ def test_features_stand_in_order_wherever_they_are(seed, n_features):
     places = rng.integers(n_features, size=X.shape[1])
     wide = np.zeros((len(X), n_features), dtype=np.float32)
     wide[:, places] = X
-    compacted = compact_dense(wide, np.arange(len(X)))
+    compacted = compact(compress(wide), np.arange(len(X)))
     np.testing.assert_array_equal(compacted.features, np.flatnonzero(wide.any(axis=0)))
     duals = rng.normal(size=len(X))
     np.testing.assert_allclose(

@@ -297,9 +297,18 @@ def test_products_of_rows(seed, n_rows, n_features):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(50, n_features)).astype(np.float32)
     rows = rng.integers(50, size=n_rows, dtype=np.int32)
-    found = np.full((len(training.LEVELS), n_rows, n_rows), 0, dtype=np.float32)
+    found = np.zeros((len(training.LEVELS), n_rows, n_rows), dtype=np.float32)
     for level, gram in enumerate(found):
-        training.fill_gram(X, rows, level, gram)
+        parents = training.DenseParents(
+            X,
+            np.arange(n_features, dtype=np.int32),
+            np.ones(n_features, dtype=np.float32),
+            n_rows,
+            np.empty(50, dtype=np.float32),
+            gram.reshape(-1),
+            np.empty(0, dtype=np.float32),
+        )
+        parents.multiply(rows, level)
     np.testing.assert_allclose(found[0], X[rows] @ X[rows].T, atol=1e-4)
     assert (found == found[0]).all()
     assert (found[0] == found[0].T).all()
@@ -310,24 +319,24 @@ def test_products_of_rows(seed, n_rows, n_features):
 def test_products_of_rows_save_work_but_change_nothing(monkeypatch, loss, n_features):
     X, targets = random_level(6, n_rows=30, n_features=n_features)
     problem = make_problem(loss, max_iter=50, tol=1e-9)
-    sizes = []
+    made = []
 
-    def fill_gram(values, rows, level, gram):
-        sizes.append(gram.shape)
-        return kernel(values, rows, level, gram)
+    def make(*arguments):
+        made.append(kernel(*arguments))
+        return made[-1]
 
-    kernel = training.fill_gram
-    monkeypatch.setattr(training, "fill_gram", fill_gram)
+    kernel = training.DenseParents
+    monkeypatch.setattr(training, "DenseParents", make)
     multiplied = train_level(rows_of(X), targets, problem)
-    assert sizes == [(n, n) for n in targets.rows.sizes.tolist()]
+    assert sum(parents.n_multiplied for parents in made) == targets.rows.n_vectors
     for n_levels in range(1, len(training.LEVELS)):
         with monkeypatch.context() as patch:
             patch.setattr(training, "LEVELS", training.LEVELS[:n_levels])
             assert_same_results(train_level(rows_of(X), targets, problem), multiplied)
-    sizes.clear()
+    made.clear()
     monkeypatch.setattr(training, "_MOST_MULTIPLIED", 0)
     plain = train_level(rows_of(X), targets, problem)
-    assert set(sizes) == {(0, 0)}
+    assert [parents.n_multiplied for parents in made] == [0]
     one, other = multiplied.weights, plain.weights
     np.testing.assert_allclose(one.intercepts, other.intercepts, atol=1e-4)
     np.testing.assert_allclose(

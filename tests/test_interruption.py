@@ -71,11 +71,11 @@ interrupted("tasks of label vectors", label_vectors, "add_rows", 0.3)
 classifier.set_params(n_jobs=n_jobs)
 interrupted("a call of k-means", clustering, "bisect_sparse", change=restless)
 classifier.set_params(n_jobs=n_jobs)
-interrupted("tasks of training", training, "place_kept", 0.3)
+interrupted("tasks of training", training, "train_items", 0.3)
 # Sweeps without end.
 classifier.set_params(n_jobs=n_jobs, tol=1e-300, max_iter=2**31 - 1, C=1e9)
 state = dict(vars(classifier))
-interrupted("a call of the solver", training, "solve_children")
+interrupted("a call of the solver", training, "train_items")
 """
 
 STAGES = [

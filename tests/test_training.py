@@ -22,6 +22,8 @@ from twins import (
 
 from skxmr import training
 from skxmr._compressed import Compressed
+from skxmr._cython._placing import Placer
+from skxmr._scratch import ScratchPool
 from skxmr.training import LevelTargets, Problem
 from skxmr.weights import LinearWeights
 
@@ -189,7 +191,7 @@ def train_one_twin(X, y, problem):
     costs = np.where(y > 0, problem.positive_cost, problem.negative_cost)
     diagonal = np.zeros(len(X)) if problem.loss == "hinge" else 0.5 / costs
     bounds = costs if problem.loss == "hinge" else np.full(len(X), np.inf)
-    order, random = list(range(len(X))), SplitMix(training._seed(problem.seed, 0))
+    order, random = list(range(len(X))), SplitMix(SplitMix(problem.seed).next())
     sweep = 0
     while sweep < problem.max_iter:
         sweep += 1
@@ -328,12 +330,15 @@ def test_weights_do_not_depend_on_the_backend(monkeypatch, backend):
 
 def test_a_detached_task_carries_only_its_rows():
     X, targets = random_level(seed=9)
-    one = targets.between(1, 2)
-    task = training._Task(X, one, 1, (training._Item(1, 0, 1, 1),), make_problem())
-    detached = pickle.loads(pickle.dumps(task.detached()))
+    items = training._list_items(X, targets).between(1, 2)
+    one = targets.between(*(items.parents[0] + [0, 1]))
+    assert 0 < len(one.rows.indices) < X.n_vectors
+    task = training._make_task(X, targets, items, make_problem())
+    detached, pool = pickle.loads(pickle.dumps((task.detached(), ScratchPool())))
     assert detached.X.n_vectors == len(one.rows.indices)
     assert_same_weights(
-        training._train_task(detached)[0].weights, training._train_task(task)[0].weights
+        training._train_task(detached, pool).weights,
+        training._train_task(task, pool).weights,
     )
 
 
@@ -377,27 +382,54 @@ def test_weights_below_the_floor_are_dropped():
     assert weights.weights.dtype == weights.intercepts.dtype == np.float32
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.integers(0, 2**32 - 1))
-def test_kept_weights_stand_by_feature(seed):
+@settings(deadline=None, max_examples=100)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([4, 8, 16, 32]),
+    st.sampled_from([0, 0.3]),
+    st.integers(0, len(training.LEVELS) - 1),
+)
+def test_kept_weights_stand_by_feature(seed, lanes, floor, level):
     rng = np.random.default_rng(seed)
-    n_features, n_blocks, first_child = rng.integers(0, 9), rng.integers(1, 4), 5
-    W = rng.normal(size=(n_features, n_blocks * N_LANES)).astype(np.float32)
-    W *= rng.random(W.shape) < rng.choice([0.01, 0.3, 1])
-    blocks = W.reshape(n_features, n_blocks, N_LANES)
-    bits = ((blocks != 0) << np.arange(N_LANES)).sum(axis=2).astype(np.uint32)
-    kept = [blocks[:, b][blocks[:, b] != 0] for b in range(n_blocks)]
-    offsets = np.cumsum([0, *map(len, kept)])
-    distinct = 3 * np.arange(n_features, dtype=np.int32)
-    placed = training._place(
-        distinct, bits, np.concatenate(kept), offsets, first_child, None
+    placer = Placer(
+        np.empty(3 * 30, np.uint32),
+        np.empty(3 * 30 * lanes, np.float32),
+        np.empty(4, np.int64),
+        np.empty(60, np.int32),
+        np.empty(61, np.int64),
+        *(np.empty(60 * 3 * lanes, dtype) for dtype in (np.int32, np.float32)),
     )
-    expected = sparse.csr_array(W)
-    used = np.diff(expected.indptr) > 0
-    np.testing.assert_array_equal(placed.features, distinct[used])
-    np.testing.assert_array_equal(placed.run_offsets, np.unique(expected.indptr))
-    np.testing.assert_array_equal(placed.children, expected.indices + first_child)
-    np.testing.assert_array_equal(placed.weights, expected.data)
+    rows = []
+    # Two parents, whose weights follow each other.
+    for _ in range(2):
+        n_features, n_columns, n_rows = rng.integers(0, 30), 5, 4
+        n_blocks, first_child = rng.integers(1, 4), rng.integers(9)
+        weights = rng.normal(size=(n_blocks, n_columns, lanes)).astype(np.float32)
+        duals = rng.normal(size=(n_blocks, n_rows, lanes)).astype(np.float32)
+        for array in (weights, duals):
+            array *= rng.random(array.shape) < rng.choice([0.01, 0.3, 1])
+        sources = rng.integers(-n_rows, n_columns, size=n_features, dtype=np.int32)
+        scales = rng.normal(size=n_features).astype(np.float32)
+        features = np.sort(rng.choice(99, n_features, replace=False)).astype(np.int32)
+        placer.add(
+            weights, duals, sources, scales, features, floor, level, first_child
+        )
+        # Row -1 - r of both together is row r of the duals.
+        both = np.concatenate([weights, duals[:, ::-1]], axis=1)
+        W = both[:, sources].transpose(1, 0, 2).reshape(n_features, n_blocks * lanes)
+        W *= scales[:, None]
+        for feature, kept in zip(features, W, strict=True):
+            (children,) = np.nonzero((np.abs(kept) >= floor) & (kept != 0))
+            if len(children):
+                rows.append((feature, children + first_child, kept[children]))
+    assert placer.n_runs == len(rows)
+    assert placer.n_weights == sum(len(children) for _, children, _ in rows)
+    offsets = placer.run_offsets
+    for run, (feature, children, kept) in enumerate(rows):
+        mine = slice(offsets[run], offsets[run + 1])
+        assert placer.features[run] == feature
+        np.testing.assert_array_equal(placer.children[mine], children)
+        np.testing.assert_array_equal(placer.weights[mine], kept)
 
 
 def test_parts_of_one_parent_merge():

@@ -14,7 +14,8 @@ variables of its row.
 """
 
 from libc.math cimport fabsf, sqrt
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memset
 
 from skxmr._cython._bitmap cimport list_and_clear, mark
 
@@ -34,62 +35,119 @@ cdef enum:
 cdef float ROUNDING = 1e-6
 
 
-def list_features(
-    const int64_t[::1] X_indptr,   # IN (n_samples + 1,)
-    const int32_t[::1] X_indices,  # IN
-    const float[::1] X_values,     # IN
-    const int32_t[::1] rows,       # IN (n_rows,)
-    bint fit_intercept,
-    int32_t[::1] numbers,          # IN (n_all_features,), all -1; OUT of those found
-    int64_t[::1] offsets,          # OUT (n_rows + 1,)
-    int32_t[::1] entries,          # OUT (nnz of the rows,): number of each feature
-    float[::1] norms,              # OUT (n_rows,): squared, the intercept's 1 too
-    int32_t[::1] features,         # OUT (enough,): those found, by number
-    int32_t[::1] first_rows,       # OUT (enough,): first row of each
-    float[::1] firsts,             # OUT (enough,): its value there
-    uint64_t[::1] hashes,          # OUT (enough,): of the set of its rows
-):
-    """Number the features of some rows as they come; return how many there are."""
+cdef class Compactor:
+    """Compacts the rows of one parent after another, in the same memory.
+
+    Every array has room for the most rows, entries and features of any of them.
+    """
+
+    def __init__(
+        self,
+        const int64_t[::1] X_indptr,   # IN (n_samples + 1,)
+        const int32_t[::1] X_indices,  # IN
+        const float[::1] X_values,     # IN
+        int32_t[::1] numbers,          # SCRATCH (n_all_features,), all -1
+        uint64_t[::1] words,           # SCRATCH (n_all_features / 64,), zeros
+        uint64_t[::1] summary,         # SCRATCH (n_words / 64,), zeros
+        int64_t[::1] offsets,          # OUT (n_rows + 1,)
+        float[::1] norms,              # OUT (n_rows,): squared, the intercept's 1 too
+        float[::1] own,                # OUT (n_rows,): squared norm of a row's alone
+        int32_t[::1] columns,          # OUT (n_entries,)
+        float[::1] values,             # OUT (n_entries,)
+        int32_t[:, ::1] integers,      # SCRATCH (5, n_features)
+        float[:, ::1] reals,           # SCRATCH (2, n_features)
+        uint64_t[::1] hashes,          # SCRATCH (n_features,)
+        double[::1] sums,              # SCRATCH (n_features,)
+        uint8_t[::1] has_partners,     # SCRATCH (n_features,)
+        int32_t[::1] table,            # SCRATCH (`table_size(n_features)`,)
+        int32_t[::1] features,         # OUT (n_features,), ascending
+        int32_t[::1] sources,          # OUT (n_features,): column c, or row r as -1 - r
+        float[::1] scales,             # OUT (n_features,)
+    ):
+        self.X_indptr, self.X_indices, self.X_values = X_indptr, X_indices, X_values
+        self.numbers, self.words, self.summary = numbers, words, summary
+        self.offsets, self.norms, self.own = offsets, norms, own
+        self.columns, self.values = columns, values
+        self.found, self.first_rows = integers[0], integers[1]
+        self.leaders, self.columns_of, self.sources_of = (
+            integers[2], integers[3], integers[4],
+        )
+        self.firsts, self.scales_of = reals[0], reals[1]
+        self.hashes, self.sums, self.has_partners = hashes, sums, has_partners
+        self.table = table
+        self.features, self.sources, self.scales = features, sources, scales
+
+    def compact(self, const int32_t[::1] rows, bint fit_intercept):
+        """Do what `run` does, from Python."""
+        with nogil:
+            self.run(rows, fit_intercept)
+
+    cdef void run(self, const int32_t[::1] rows, bint fit_intercept) noexcept nogil:
+        """Gather rows and compact them; what is beyond their sizes is not theirs."""
+        self.n_rows = rows.shape[0]
+        self.n_features = _list_features(self, rows, fit_intercept)
+        _find_leaders(self)
+        _check_ratios(self, rows)
+        self.n_columns = _number_columns(self)
+        _write_rows(self, rows)
+        _order_features(self)
+
+
+def table_size(int64_t n_features):
+    """How long the table of so many features is."""
+    return _table_size(n_features)
+
+
+cdef inline int64_t _table_size(int64_t n_features) noexcept nogil:
+    cdef int64_t size = 2
+    while size < 2 * n_features:
+        size *= 2
+    return size
+
+
+cdef int64_t _list_features(
+    Compactor self, const int32_t[::1] rows, bint fit_intercept
+) noexcept nogil:
+    """Number the features of some rows as they come; return how many there are.
+
+    With the first row of each, its value there, and a hash of the set of its rows.
+    """
     cdef int64_t i, entry, position = 0
     cdef int32_t feature, number, n_found = 0
     cdef uint64_t row_hash
     cdef double norm
-    with nogil:
-        offsets[0] = 0
-        for i in range(rows.shape[0]):
-            if i + ROWS_AHEAD < rows.shape[0]:
-                _prefetch_row(X_indptr, X_indices, X_values, rows[i + ROWS_AHEAD])
-            norm = fit_intercept
-            row_hash = _mix(<uint64_t>i)
-            for entry in range(X_indptr[rows[i]], X_indptr[rows[i] + 1]):
-                feature = X_indices[entry]
-                number = numbers[feature]
-                if number < 0:
-                    number = n_found
-                    n_found += 1
-                    numbers[feature] = number
-                    features[number] = feature
-                    first_rows[number] = <int32_t>i
-                    firsts[number] = X_values[entry]
-                    hashes[number] = 0
-                hashes[number] += row_hash
-                entries[position] = number
-                norm += <double>X_values[entry] * X_values[entry]
-                position += 1
-            offsets[i + 1] = position
-            norms[i] = <float>norm
+    self.offsets[0] = 0
+    for i in range(rows.shape[0]):
+        if i + ROWS_AHEAD < rows.shape[0]:
+            _prefetch_row(self, rows[i + ROWS_AHEAD])
+        norm = fit_intercept
+        row_hash = _mix(<uint64_t>i)
+        for entry in range(self.X_indptr[rows[i]], self.X_indptr[rows[i] + 1]):
+            feature = self.X_indices[entry]
+            number = self.numbers[feature]
+            if number < 0:
+                number = n_found
+                n_found += 1
+                self.numbers[feature] = number
+                self.found[number] = feature
+                self.first_rows[number] = <int32_t>i
+                self.firsts[number] = self.X_values[entry]
+                self.hashes[number] = 0
+            self.hashes[number] += row_hash
+            self.columns[position] = number
+            norm += <double>self.X_values[entry] * self.X_values[entry]
+            position += 1
+        self.offsets[i + 1] = position
+        self.norms[i] = <float>norm
     return n_found
 
 
-cdef inline void _prefetch_row(
-    const int64_t[::1] X_indptr, const int32_t[::1] X_indices,
-    const float[::1] X_values, int32_t row,
-) noexcept nogil:
+cdef inline void _prefetch_row(Compactor self, int32_t row) noexcept nogil:
     cdef int64_t entry
     # 16 indices or values lie in a cache line.
-    for entry in range(X_indptr[row], X_indptr[row + 1], 16):
-        prefetch(&X_indices[entry])
-        prefetch(&X_values[entry])
+    for entry in range(self.X_indptr[row], self.X_indptr[row + 1], 16):
+        prefetch(&self.X_indices[entry])
+        prefetch(&self.X_values[entry])
 
 
 cdef inline uint64_t _mix(uint64_t z) noexcept nogil:
@@ -100,176 +158,136 @@ cdef inline uint64_t _mix(uint64_t z) noexcept nogil:
     return z ^ (z >> 31)
 
 
-def find_leaders(
-    const int32_t[::1] first_rows,  # IN (n_found,)
-    const float[::1] firsts,       # IN (n_found,)
-    const uint64_t[::1] hashes,    # IN (n_found,)
-    int32_t[::1] table,            # SCRATCH (power of two above n_found,), all -1
-    int32_t[::1] leaders,          # OUT (n_found,)
-):
+cdef void _find_leaders(Compactor self) noexcept nogil:
     """Find for each feature the first one that the same rows have.
 
     A feature that one row alone has, gets -1; one whose first value is 0, which
     has no ratio to others, gets itself.
     """
     cdef int32_t number, other
-    cdef uint64_t place, mask = <uint64_t>(table.shape[0] - 1)
-    with nogil:
-        for number in range(<int32_t>hashes.shape[0]):
-            if hashes[number] == _mix(<uint64_t>first_rows[number]):
-                leaders[number] = -1
-                continue
-            leaders[number] = number
-            if firsts[number] == 0:
-                continue
-            place = hashes[number] & mask
-            while True:
-                other = table[place]
-                if other < 0:
-                    table[place] = number
-                    break
-                if hashes[other] == hashes[number]:
-                    leaders[number] = other
-                    break
-                place = (place + 1) & mask
+    cdef int64_t size = _table_size(self.n_features)
+    cdef uint64_t place, mask = <uint64_t>(size - 1)
+    memset(&self.table[0], 0xFF, size * sizeof(int32_t))
+    for number in range(<int32_t>self.n_features):
+        self.has_partners[number] = 0
+        if self.hashes[number] == _mix(<uint64_t>self.first_rows[number]):
+            self.leaders[number] = -1
+            continue
+        self.leaders[number] = number
+        if self.firsts[number] == 0:
+            continue
+        place = self.hashes[number] & mask
+        while True:
+            other = self.table[place]
+            if other < 0:
+                self.table[place] = number
+                break
+            if self.hashes[other] == self.hashes[number]:
+                self.leaders[number] = other
+                self.has_partners[number] = self.has_partners[other] = 1
+                break
+            place = (place + 1) & mask
 
 
-def check_ratios(
-    const int64_t[::1] X_indptr,   # IN (n_samples + 1,)
-    const float[::1] X_values,     # IN
-    const int32_t[::1] rows,       # IN (n_rows,)
-    const int64_t[::1] offsets,    # IN (n_rows + 1,)
-    const int32_t[::1] entries,    # IN (nnz of the rows,)
-    const float[::1] firsts,       # IN (n_found,)
-    float[::1] values,             # SCRATCH (n_found,)
-    int32_t[::1] leaders,          # IN and OUT (n_found,)
-):
+cdef void _check_ratios(Compactor self, const int32_t[::1] rows) noexcept nogil:
     """Let features stand alone whose values are in no fixed ratio to their leader's.
 
     A feature that is in the table but not in all the rows of its leader (two sets
     of rows with one hash) is found here too, unless chance gives it the ratio.
     """
-    cdef int64_t i, j, n, start
+    cdef int64_t i, entry, to_X
     cdef int32_t number, leader
     cdef float one, other
-    with nogil:
-        for i in range(rows.shape[0]):
-            start = X_indptr[rows[i]]
-            n = offsets[i + 1] - offsets[i]
-            for j in range(n):
-                values[entries[offsets[i] + j]] = X_values[start + j]
-            for j in range(n):
-                number = entries[offsets[i] + j]
-                leader = leaders[number]
-                if leader < 0 or leader == number:
-                    continue
-                one = values[number] * firsts[leader]
-                other = values[leader] * firsts[number]
-                if not fabsf(one - other) <= ROUNDING * fabsf(other):
-                    leaders[number] = number
+    # The value of each feature in the row at hand.
+    cdef float[::1] here = self.scales_of
+    for i in range(rows.shape[0]):
+        to_X = self.X_indptr[rows[i]] - self.offsets[i]
+        for entry in range(self.offsets[i], self.offsets[i + 1]):
+            number = self.columns[entry]
+            if self.has_partners[number]:
+                here[number] = self.X_values[entry + to_X]
+        for entry in range(self.offsets[i], self.offsets[i + 1]):
+            number = self.columns[entry]
+            if not self.has_partners[number]:
+                continue
+            leader = self.leaders[number]
+            one = here[number] * self.firsts[leader]
+            other = here[leader] * self.firsts[number]
+            if not fabsf(one - other) <= ROUNDING * fabsf(other):
+                self.leaders[number] = number
 
 
-def number_columns(
-    const float[::1] firsts,       # IN (n_found,)
-    const int32_t[::1] leaders,    # IN (n_found,)
-    double[::1] norms,             # SCRATCH (n_found,)
-    int32_t[::1] columns,          # OUT (n_found,): of leaders; FOLLOWS or ALONE
-    float[::1] scales,             # OUT (n_found,): of all but those of single rows
-):
+cdef int64_t _number_columns(Compactor self) noexcept nogil:
     """Give each leader a column and each feature its share of it; return how many."""
     cdef int32_t number, leader, n_columns = 0
     cdef double ratio
-    with nogil:
-        for number in range(<int32_t>leaders.shape[0]):
-            norms[number] = 0
-        for number in range(<int32_t>leaders.shape[0]):
-            leader = leaders[number]
-            if leader >= 0:
-                norms[leader] += _ratio(firsts, number, leader) ** 2
-        for number in range(<int32_t>leaders.shape[0]):
-            leader = leaders[number]
-            columns[number] = FOLLOWS if leader >= 0 else ALONE
-            if leader >= 0:
-                ratio = _ratio(firsts, number, leader)
-                scales[number] = <float>(ratio / sqrt(norms[leader]))
-            if leader == number:
-                columns[number] = n_columns
-                n_columns += 1
+    for number in range(<int32_t>self.n_features):
+        self.sums[number] = 0
+    for number in range(<int32_t>self.n_features):
+        leader = self.leaders[number]
+        if leader >= 0:
+            self.sums[leader] += _ratio(self, number, leader) ** 2
+    for number in range(<int32_t>self.n_features):
+        leader = self.leaders[number]
+        self.columns_of[number] = FOLLOWS if leader >= 0 else ALONE
+        if leader >= 0:
+            ratio = _ratio(self, number, leader)
+            self.scales_of[number] = <float>(ratio / sqrt(self.sums[leader]))
+        if leader == number:
+            self.columns_of[number] = n_columns
+            n_columns += 1
     return n_columns
 
 
 cdef inline double _ratio(
-    const float[::1] firsts, int32_t number, int32_t leader
+    Compactor self, int32_t number, int32_t leader
 ) noexcept nogil:
-    return 1 if number == leader else <double>firsts[number] / firsts[leader]
+    if number == leader:
+        return 1
+    return <double>self.firsts[number] / self.firsts[leader]
 
 
-def write_rows(
-    const int64_t[::1] X_indptr,   # IN (n_samples + 1,)
-    const float[::1] X_values,     # IN
-    const int32_t[::1] rows,       # IN (n_rows,)
-    const int32_t[::1] leaders,    # IN (n_found,)
-    const int32_t[::1] columns,    # IN (n_found,): of leaders; FOLLOWS or ALONE
-    float[::1] scales,             # IN and OUT (n_found,)
-    int32_t[::1] sources,          # OUT (n_found,): column c, or row r as -1 - r
-    int64_t[::1] offsets,          # IN and OUT (n_rows + 1,)
-    int32_t[::1] entries,          # IN numbers, OUT columns, as many as are left
-    float[::1] values,             # OUT (nnz of the rows,)
-    float[::1] own,                # OUT (n_rows,)
-):
-    """Write the rows by columns, in place; return how many entries are left."""
-    cdef int64_t i, j, n, start, first, position = 0
+cdef void _write_rows(Compactor self, const int32_t[::1] rows) noexcept nogil:
+    """Write the rows by columns, in place of the numbers of their features."""
+    cdef int64_t i, entry, start, to_X, stop, position = 0
     cdef int32_t number, column
     cdef float value
     cdef double alone
-    with nogil:
-        for number in range(<int32_t>leaders.shape[0]):
-            if leaders[number] >= 0:
-                sources[number] = columns[leaders[number]]
-        for i in range(rows.shape[0]):
-            start, first = X_indptr[rows[i]], offsets[i]
-            n = X_indptr[rows[i] + 1] - start
-            offsets[i] = position
-            alone = 0
-            for j in range(n):
-                number = entries[first + j]
-                value = X_values[start + j]
-                column = columns[number]
-                if column == ALONE:
-                    alone += <double>value * value
-                    sources[number] = -1 - <int32_t>i
-                    scales[number] = value
-                elif column != FOLLOWS:
-                    entries[position] = column
-                    values[position] = value / scales[number]
-                    position += 1
-            own[i] = <float>alone
-        offsets[rows.shape[0]] = position
-    return position
+    for number in range(<int32_t>self.n_features):
+        if self.leaders[number] >= 0:
+            self.sources_of[number] = self.columns_of[self.leaders[number]]
+    for i in range(rows.shape[0]):
+        start, stop = self.offsets[i], self.offsets[i + 1]
+        to_X = self.X_indptr[rows[i]] - start
+        self.offsets[i] = position
+        alone = 0
+        for entry in range(start, stop):
+            number = self.columns[entry]
+            value = self.X_values[entry + to_X]
+            column = self.columns_of[number]
+            if column == ALONE:
+                alone += <double>value * value
+                self.sources_of[number] = -1 - <int32_t>i
+                self.scales_of[number] = value
+            elif column != FOLLOWS:
+                self.columns[position] = column
+                self.values[position] = value / self.scales_of[number]
+                position += 1
+        self.own[i] = <float>alone
+    self.offsets[rows.shape[0]] = position
 
 
-def order_features(
-    const int32_t[::1] found,      # IN (n_found,): features by number
-    int32_t[::1] numbers,          # IN of the features, OUT all -1 again
-    uint64_t[::1] words,           # SCRATCH (n_all_features / 64,), zeros
-    uint64_t[::1] summary,         # SCRATCH (n_words / 64,), zeros
-    const int32_t[::1] sources,    # IN (n_found,): by number
-    const float[::1] scales,       # IN (n_found,): by number
-    int32_t[::1] features,         # OUT (n_found,), ascending
-    int32_t[::1] ordered_sources,  # OUT (n_found,): as the features stand
-    float[::1] ordered_scales,     # OUT (n_found,)
-):
+cdef void _order_features(Compactor self) noexcept nogil:
     """Put what was numbered as it came in the order of the features."""
     cdef int64_t place
     cdef int32_t number
-    if found.shape[0] == 0:
+    if self.n_features == 0:
         return
-    with nogil:
-        for place in range(found.shape[0]):
-            mark(words, summary, found[place])
-        list_and_clear(words, summary, &features[0])
-        for place in range(features.shape[0]):
-            number = numbers[features[place]]
-            numbers[features[place]] = -1
-            ordered_sources[place] = sources[number]
-            ordered_scales[place] = scales[number]
+    for place in range(self.n_features):
+        mark(self.words, self.summary, self.found[place])
+    list_and_clear(self.words, self.summary, &self.features[0])
+    for place in range(self.n_features):
+        number = self.numbers[self.features[place]]
+        self.numbers[self.features[place]] = -1
+        self.sources[place] = self.sources_of[number]
+        self.scales[place] = self.scales_of[number]

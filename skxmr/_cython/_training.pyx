@@ -15,8 +15,11 @@ of the dual variable, where Newton's method is well conditioned.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, fabsf
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
+
+from skxmr._cython._compaction cimport Compactor
+from skxmr._cython._placing cimport Placer
 
 cdef extern from "include/sweep.h" nogil:
     enum:
@@ -65,23 +68,10 @@ cdef extern from "include/sweep.h" nogil:
     )
     double sigmoid "skxmr_sigmoid"(double x)
 
-cdef extern from "include/keep.h" nogil:
-    uint32_t kept_lanes "skxmr_kept_lanes"(
-        const float* source, int lanes, float scale, float floor
-    )
-    int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
-
-cdef extern from "include/bits.h" nogil:
-    void prefetch "skxmr_prefetch"(const void* address)
-
 # A block starts with as few lanes as its children need, of this many times a power of
 # two, and takes fewer when half of them have stopped.
 cdef enum:
     FEWEST_LANES = 4
-
-# Features between asking for a feature's weights and reading them.
-cdef enum:
-    SOURCES_AHEAD = 8
 
 # Entries between two looks at whether to stop: some milliseconds.
 cdef int64_t STOP_WORK = 2_000_000
@@ -105,76 +95,370 @@ LEVELS = [
 ]
 
 
-# Preparing
-# ---------
+cdef struct Settings:
+    # What is minimised for each child, and how far.
+    int loss
+    float positive_cost
+    float negative_cost
+    bint fit_intercept
+    double tol
+    int max_iter
+    float floor
+    int level                 # of instructions: a place in LEVELS
 
-def square_norms(
-    const float[:, ::1] X,         # IN (n_samples, n_features)
-    const int32_t[::1] rows,       # IN (n_rows,)
-    bint fit_intercept,
-    float[::1] norms,              # OUT (n_rows,): squared, the intercept's 1 too
-):
-    """Square the norms of some dense rows, feature by feature as `gather_rows` does."""
+
+cdef struct Block:
+    # All lanes of a block, where they end; and the few that still move, side by side.
+    int all_lanes
+    int64_t n_rows
+    int64_t n_weights         # or of other things that sweeps move
+    float* costs
+    float* duals
+    float* weights
+    float* narrow_costs
+    float* narrow_duals
+    float* narrow_weights
+    float intercepts[LANES]
+    float constants[LANES]    # infinite where there is nothing to learn, else 0
+    int32_t n_sweeps[LANES]
+    bint converged[LANES]
+    int width                 # how many are side by side
+    int lanes[LANES]          # which lane is at each of `width` places
+
+
+# The rows of a parent
+# --------------------
+
+cdef class Parents:
+    """Rows that the children of a parent share, and where their features' weights are.
+
+    A feature's weights are those of its column times its scale; of one that a single
+    row has, the row's signed dual variables times its scale (`_compaction.pyx`).
+    """
+
+    cdef Problem problem
+    cdef int64_t n_columns, n_features, n_entries
+    cdef int64_t n_moving              # how many rows of lanes sweeps move
+    cdef const int32_t[::1] features   # ascending
+    cdef const int32_t[::1] sources    # column c, or row r as -1 - r
+    cdef const float[::1] scales
+
+    cdef void gather(
+        self, const int32_t[::1] rows, bint fit_intercept, int level
+    ) noexcept nogil:
+        """Make some rows, at least one, ready for sweeps."""
+
+    cdef float* moving(self, float* weights) noexcept nogil:
+        """What sweeps move: the weights of columns, or something that they follow."""
+        return weights
+
+    cdef void finish(
+        self, const float* duals, int width, int level, float* weights
+    ) noexcept nogil:
+        """Find the weights where sweeps have moved something else."""
+
+
+cdef class SparseParents(Parents):
+    """Rows of a sparse matrix, made self.compactor."""
+
+    cdef Compactor compactor
+
+    def __init__(self, Compactor compactor):
+        self.compactor = compactor
+        self.features, self.sources = compactor.features, compactor.sources
+        self.scales = compactor.scales
+        self.problem.dense = NULL
+        self.problem.gram = NULL
+
+    cdef void gather(
+        self, const int32_t[::1] rows, bint fit_intercept, int level
+    ) noexcept nogil:
+        cdef Problem* problem = &self.problem
+        self.compactor.run(rows, fit_intercept)
+        self.n_columns = self.n_moving = self.compactor.n_columns
+        self.n_features = self.compactor.n_features
+        self.n_entries = self.compactor.offsets[rows.shape[0]]
+        problem.offsets = &self.compactor.offsets[0]
+        problem.features = &self.compactor.columns[0]
+        problem.values = &self.compactor.values[0]
+        problem.own = &self.compactor.own[0]
+        problem.norms = &self.compactor.norms[0]
+
+
+cdef class DenseParents(Parents):
+    """Rows of a dense matrix, where they are.
+
+    Of few rows, the products of all pairs save work: steps move margins, and weights
+    are added up at the end.
+    """
+
+    cdef const float[:, ::1] X
+    cdef int64_t most_multiplied
+    cdef readonly int64_t n_multiplied   # parents so far
+    cdef float[::1] norms, gram, margins
+
+    def __init__(
+        self,
+        const float[:, ::1] X,           # IN (n_samples, n_features)
+        const int32_t[::1] features,     # IN (n_features,): 0, 1, ...
+        const float[::1] scales,         # IN (n_features,): ones
+        int64_t most_multiplied,         # rows, so as to have their products
+        float[::1] norms,                # SCRATCH (n_rows,) of any parent
+        float[::1] gram,                 # SCRATCH (most_multiplied ** 2,)
+        float[::1] margins,              # SCRATCH (most_multiplied * lanes,)
+    ):
+        self.X, self.most_multiplied = X, most_multiplied
+        self.norms, self.gram, self.margins = norms, gram, margins
+        self.features, self.sources, self.scales = features, features, scales
+        self.n_columns = self.n_features = X.shape[1]
+        self.n_multiplied = 0
+        # Of no features none is read, but NULL would stand for rows in CSR.
+        self.problem.dense = &X[0, 0] if X.shape[1] else &norms[0]
+        self.problem.width = X.shape[1]
+
+    cdef void gather(
+        self, const int32_t[::1] rows, bint fit_intercept, int level
+    ) noexcept nogil:
+        cdef Problem* problem = &self.problem
+        cdef int64_t n_rows = rows.shape[0]
+        self.n_entries = n_rows * self.X.shape[1]
+        _square_norms(self.X, rows, fit_intercept, self.norms)
+        problem.norms = &self.norms[0]
+        problem.rows = &rows[0]
+        problem.n_rows = problem.n_gram = n_rows
+        problem.gram = NULL
+        self.n_moving = self.n_columns
+        if n_rows <= self.most_multiplied:
+            fill(problem, &self.gram[0], level)
+            problem.gram = &self.gram[0]
+            self.n_moving = n_rows
+            self.n_multiplied += 1
+
+    def multiply(self, const int32_t[::1] rows, int level):
+        """Leave the products of some rows in `gram`, if they are few enough."""
+        if rows.shape[0]:
+            self.gather(rows, False, level)
+
+    cdef float* moving(self, float* weights) noexcept nogil:
+        return &self.margins[0] if self.problem.gram != NULL else weights
+
+    cdef void finish(
+        self, const float* duals, int width, int level, float* weights
+    ) noexcept nogil:
+        if self.problem.gram != NULL:
+            add_up(&self.problem, duals, width, level, weights)
+
+
+cdef void _square_norms(
+    const float[:, ::1] X, const int32_t[::1] rows, bint fit_intercept, float[::1] norms
+) noexcept nogil:
     cdef int64_t i, j
     cdef double norm
-    with nogil:
-        for i in range(rows.shape[0]):
-            norm = fit_intercept
-            for j in range(X.shape[1]):
-                norm += <double>X[rows[i], j] * X[rows[i], j]
-            norms[i] = <float>norm
+    for i in range(rows.shape[0]):
+        norm = fit_intercept
+        for j in range(X.shape[1]):
+            norm += <double>X[rows[i], j] * X[rows[i], j]
+        norms[i] = <float>norm
 
 
-def fill_gram(
-    const float[:, ::1] X,         # IN (n_samples, n_features)
-    const int32_t[::1] rows,       # IN (n_rows,)
-    int level,                     # of instructions: a place in LEVELS
-    float[:, ::1] gram,            # OUT (n_rows, n_rows)
+# Training
+# --------
+
+cdef class Workspace:
+    """Memory that the blocks of children use one after another."""
+
+    cdef int32_t[::1] order
+    cdef float[::1] narrow, costs, duals, weights
+
+    def __init__(
+        self,
+        int32_t[::1] order,    # SCRATCH (n_rows,) of any parent
+        float[::1] narrow,     # SCRATCH (lanes / 2 * (2 * n_rows + n_columns),)
+        float[::1] costs,      # SCRATCH (n_rows * lanes,)
+        float[::1] duals,      # SCRATCH (n_rows * lanes,)
+        float[::1] weights,    # SCRATCH (n_columns * lanes,)
+    ):
+        self.order, self.narrow, self.costs = order, narrow, costs
+        self.duals, self.weights = duals, weights
+
+
+def lanes_for(int64_t n_children):
+    """How many lanes the blocks of some siblings have at most."""
+    return _width(min(n_children, <int64_t>MOST_LANES))
+
+
+cdef inline int _width(int64_t n_children) noexcept nogil:
+    cdef int width = FEWEST_LANES
+    while width < n_children:
+        width *= 2
+    return width
+
+
+def train_items(
+    Parents gathered,
+    const int64_t[::1] parents,        # IN (n_items,)
+    const int64_t[::1] starts,         # IN (n_items,): first of the parent's children
+    const int64_t[::1] stops,          # IN (n_items,)
+    const uint64_t[::1] seeds,         # IN (n_items,): of the random orders of rows
+    const int64_t[::1] child_offsets,  # IN (n_parents + 1,): children of each parent
+    const int64_t[::1] row_offsets,    # IN (n_parents + 1,)
+    const int32_t[::1] rows,           # IN: the rows of each parent, ascending
+    const float[::1] row_values,       # IN: of the negative cost, for who lacks the row
+    const int64_t[::1] right_offsets,  # IN (n_children + 1,)
+    const int32_t[::1] right_rows,     # IN: the rows of each child, ascending
+    const float[::1] right_values,     # IN: of the positive cost
+    int loss,
+    float positive_cost,
+    float negative_cost,
+    bint fit_intercept,
+    double tol,
+    int max_iter,
+    float floor,                       # magnitude of the smallest weight kept
+    int level,                         # of instructions: a place in LEVELS
+    const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
+    Workspace workspace,
+    Placer placer,                     # OUT: gets the weights
+    int64_t[::1] run_counts,           # OUT (n_items,): features with weights
+    float[::1] intercepts,             # OUT: of the children of all items
+    int32_t[::1] n_sweeps,             # OUT: of the same
+    unsigned char[::1] converged,      # OUT: of the same
 ):
-    """Multiply some dense rows with each other."""
-    cdef Problem problem
-    if gram.shape[0] == 0 or X.shape[1] == 0:
-        return
-    problem.dense = &X[0, 0]
-    problem.rows = &rows[0]
-    problem.width = X.shape[1]
-    problem.n_rows = rows.shape[0]
-    with nogil:
-        fill(&problem, &gram[0, 0], level)
+    """Train some children of each of some parents and keep their larger weights.
 
+    Minimises |w|^2 / 2 + sum of cost * loss for each child. A child without any wrong
+    row gets the intercept +inf (it is always there), one without any right row -inf
+    (it never is); neither is trained.
+
+    Every sweep visits the rows in a new random order, the same for all blocks of
+    a parent; a lane stops by itself. So a child's weights do not depend on which
+    children share its block.
+    """
+    cdef Settings settings
+    cdef Targets targets
+    cdef int64_t item, first, parent, before = -1, done = 0
+    settings.loss, settings.fit_intercept, settings.tol = loss, fit_intercept, tol
+    settings.positive_cost, settings.negative_cost = positive_cost, negative_cost
+    settings.max_iter, settings.floor, settings.level = max_iter, floor, level
+    targets.right_rows = &right_rows[0] if right_rows.shape[0] else NULL
+    targets.right_values = &right_values[0] if right_values.shape[0] else NULL
+    with nogil:
+        for item in range(parents.shape[0]):
+            parent = parents[item]
+            first = row_offsets[parent]
+            targets.n_rows = row_offsets[parent + 1] - first
+            targets.rows, targets.row_values = &rows[first], &row_values[first]
+            targets.right_offsets = &right_offsets[child_offsets[parent] + starts[item]]
+            targets.n_children = stops[item] - starts[item]
+            if parent != before:
+                gathered.gather(
+                    rows[first:first + targets.n_rows], fit_intercept, level
+                )
+                before = parent
+            run_counts[item] = -placer.n_runs
+            _train_item(
+                gathered, &targets, <int32_t>starts[item], &settings, seeds[item], stop,
+                workspace, placer, &intercepts[done], &n_sweeps[done], &converged[done],
+            )
+            if stop[0]:
+                break
+            run_counts[item] += placer.n_runs
+            done += targets.n_children
+
+
+cdef int _train_item(
+    Parents gathered, Targets* targets, int32_t first_child,
+    const Settings* settings, uint64_t seed, const unsigned char[::1] stop,
+    Workspace workspace, Placer placer, float* intercepts, int32_t* n_sweeps,
+    unsigned char* converged,
+) except -1 nogil:
+    """Solve one block after another and keep its weights, in the order of features."""
+    cdef Block block
+    cdef Problem* problem = &gathered.problem
+    cdef float* weights = &workspace.weights[0]
+    cdef int64_t index, first, lane, n_lanes
+    cdef int64_t n_blocks = (targets.n_children + MOST_LANES - 1) // MOST_LANES
+    problem.loss, problem.fit_intercept = settings.loss, settings.fit_intercept
+    problem.is_large = (
+        gathered.n_columns * MOST_LANES * 4 + targets.n_rows * MOST_LANES * 8
+        + gathered.n_entries * 8
+        > CACHE_BYTES
+    )
+    block.n_rows, block.n_weights = targets.n_rows, gathered.n_moving
+    block.costs, block.duals = &workspace.costs[0], &workspace.duals[0]
+    block.weights = gathered.moving(weights)
+    placer.start(gathered.n_features, n_blocks)
+    for index in range(n_blocks):
+        first = index * MOST_LANES
+        n_lanes = min(<int64_t>MOST_LANES, targets.n_children - first)
+        block.all_lanes = _width(n_lanes)
+        block.narrow_weights = &workspace.narrow[0]
+        block.narrow_costs = (
+            block.narrow_weights + block.n_weights * (block.all_lanes // 2)
+        )
+        block.narrow_duals = (
+            block.narrow_costs + block.n_rows * (block.all_lanes // 2)
+        )
+        _fill_costs(
+            targets[0], first, n_lanes, block.all_lanes, settings, block.costs
+        )
+        _solve(
+            &block, problem, gathered.n_entries, settings, seed, stop,
+            &workspace.order[0],
+        )
+        if stop[0]:
+            return 0
+        for lane in range(n_lanes):
+            intercepts[first + lane] = block.intercepts[lane]
+            n_sweeps[first + lane] = block.n_sweeps[lane]
+            converged[first + lane] = block.converged[lane]
+        gathered.finish(block.duals, block.all_lanes, settings.level, weights)
+        placer.keep(
+            index, weights, block.duals, block.all_lanes, gathered.sources,
+            gathered.scales, settings.floor, settings.level,
+        )
+    placer.place(gathered.features, MOST_LANES, first_child)
+    return 0
+
+
+# Costs
+# -----
 
 cdef struct Targets:
-    # What tells the children of a parent apart: `solve_children` says more.
+    # What tells some children of a parent apart: `train_items` says more.
     int64_t n_rows
     int64_t n_children
     const int32_t* rows
-    const float* negative_costs
-    const int64_t* child_offsets
-    const int32_t* child_rows
-    const float* child_costs
+    const float* row_values
+    const int64_t* right_offsets
+    const int32_t* right_rows
+    const float* right_values
 
 
 cdef void _fill_costs(
-    Targets targets, int64_t first, int64_t n_lanes, int width, int loss, float* costs
+    Targets targets, int64_t first, int64_t n_lanes, int width,
+    const Settings* settings, float* costs,
 ) noexcept nogil:
     """Fill signed costs: > 0 where a child is right, < 0 where wrong, 0 to ignore.
 
     For the squared hinge loss, 1 / (2 cost) stands for a cost: the sweeps use that.
     """
     cdef int64_t i, entry, lane, n_rows = targets.n_rows
+    cdef int loss = settings.loss
     cdef float wrong
     for i in range(n_rows):
-        wrong = -_stored_cost(targets.negative_costs[i], loss)
+        wrong = -_stored_cost(targets.row_values[i] * settings.negative_cost, loss)
         for lane in range(width):
             costs[i * width + lane] = wrong if lane < n_lanes else 0.0
     for lane in range(n_lanes):
         i = 0
         for entry in range(
-            targets.child_offsets[first + lane], targets.child_offsets[first + lane + 1]
+            targets.right_offsets[first + lane], targets.right_offsets[first + lane + 1]
         ):
-            i = _find(targets.rows, i, n_rows, targets.child_rows[entry])
-            if i < n_rows and targets.rows[i] == targets.child_rows[entry]:
-                costs[i * width + lane] = _stored_cost(targets.child_costs[entry], loss)
+            i = _find(targets.rows, i, n_rows, targets.right_rows[entry])
+            if i < n_rows and targets.rows[i] == targets.right_rows[entry]:
+                costs[i * width + lane] = _stored_cost(
+                    targets.right_values[entry] * settings.positive_cost, loss
+                )
 
 
 cdef inline float _stored_cost(float cost, int loss) noexcept nogil:
@@ -203,263 +487,42 @@ cdef inline int64_t _find(
 # Solving
 # -------
 
-def lanes_for(int64_t n_children):
-    """How many lanes the blocks of some siblings have at most."""
-    return _width(min(n_children, <int64_t>MOST_LANES))
 
-
-cdef inline int _width(int64_t n_children) noexcept nogil:
-    cdef int width = FEWEST_LANES
-    while width < n_children:
-        width *= 2
-    return width
-
-
-cdef Targets _targets_of(
-    const int32_t[::1] rows, const float[::1] negative_costs,
-    const int64_t[::1] child_offsets, const int32_t[::1] child_rows,
-    const float[::1] child_costs,
-) noexcept:
-    cdef Targets targets
-    targets.n_rows = rows.shape[0]
-    targets.n_children = child_offsets.shape[0] - 1
-    targets.rows = &rows[0]
-    targets.negative_costs = &negative_costs[0]
-    targets.child_offsets = &child_offsets[0]
-    targets.child_rows = &child_rows[0] if child_rows.shape[0] else NULL
-    targets.child_costs = &child_costs[0] if child_costs.shape[0] else NULL
-    return targets
-
-
-def solve_children(
-    const int64_t[::1] offsets,        # IN (n_rows + 1,)
-    const int32_t[::1] columns,        # IN (nnz,)
-    const float[::1] values,           # IN (nnz,)
-    const float[::1] own,              # IN (n_rows,): squared norm of what it has alone
-    const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 too
-    const int32_t[::1] rows,           # IN (n_rows,), ascending
-    const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
-    const int64_t[::1] child_offsets,  # IN (n_children + 1,)
-    const int32_t[::1] child_rows,     # IN: the rows of each child, ascending
-    const float[::1] child_costs,      # IN: the cost of each
-    int loss,
-    bint fit_intercept,
-    double tol,
-    int max_iter,
-    uint64_t seed,
-    int level,                         # of instructions: a place in LEVELS
-    const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
-    float floor,                       # magnitude of the smallest weight kept
-    const int32_t[::1] sources,        # IN (n_used,): column c, or row r as -1 - r
-    const float[::1] scales,           # IN (n_used,)
-    int32_t[::1] order,                # SCRATCH (n_rows,)
-    float[::1] narrow,                 # SCRATCH n_lanes / 2 * (2 * n_rows + n_columns)
-    float[:, ::1] costs,               # SCRATCH (n_rows, n_lanes)
-    float[:, ::1] duals,               # SCRATCH (n_rows, n_lanes)
-    float[:, ::1] weights,             # SCRATCH (n_columns, n_lanes)
-    uint32_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): a bit for each lane
-    float[::1] kept,                   # OUT (enough,): block by block
-    int64_t[::1] kept_offsets,         # OUT (n_blocks + 1,)
-    float[::1] intercepts,             # OUT (n_blocks * N_LANES,)
-    int32_t[::1] n_sweeps,             # OUT (n_blocks * N_LANES,)
-    unsigned char[::1] converged,      # OUT (n_blocks * N_LANES,)
-):
-    """Minimise |w|^2 / 2 + sum of cost * loss for each child; keep the larger weights.
-
-    A child without any wrong row gets the intercept +inf (it is always there), one
-    without any right row -inf (it never is); neither is trained.
-
-    Every sweep visits the rows in a new random order, the same for all blocks of
-    a parent; a lane stops by itself. So a child's weights do not depend on which
-    children share its block.
-
-    Scratch is for `lanes_for(n_children)` lanes.
-
-    A feature's weights are those of its column times its scale; of one that a single
-    row has, the row's signed dual variables times its scale (`_compaction.pyx`).
-    """
-    cdef Problem problem
-    cdef Targets targets
-    if norms.shape[0] == 0:
-        return
-    problem.dense = NULL
-    problem.gram = NULL
-    problem.offsets = &offsets[0]
-    problem.features = &columns[0] if columns.shape[0] else NULL
-    problem.values = &values[0] if values.shape[0] else NULL
-    problem.own = &own[0]
-    problem.norms = &norms[0]
-    targets = _targets_of(
-        rows, negative_costs, child_offsets, child_rows, child_costs
-    )
-    _solve_blocks(
-        &problem, columns.shape[0], &targets, loss, fit_intercept, tol, max_iter,
-        seed, level, stop, floor, sources, scales, order, narrow, costs, duals, weights,
-        weights, kept_bits, kept, kept_offsets, intercepts, n_sweeps, converged,
-    )
-
-
-def solve_dense_children(
-    const float[:, ::1] X,             # IN (n_samples, n_features)
-    const float[:, ::1] gram,          # IN (n_rows, n_rows); none for the logistic loss
-    float[:, ::1] margins,             # SCRATCH (n_rows, n_lanes), or without entries
-    const float[::1] norms,            # IN (n_rows,): squared, the intercept's 1 too
-    const int32_t[::1] rows,           # IN (n_rows,), ascending
-    const float[::1] negative_costs,   # IN (n_rows,): of a row that lacks the label
-    const int64_t[::1] child_offsets,  # IN (n_children + 1,)
-    const int32_t[::1] child_rows,     # IN: the rows of each child, ascending
-    const float[::1] child_costs,      # IN: the cost of each
-    int loss,
-    bint fit_intercept,
-    double tol,
-    int max_iter,
-    uint64_t seed,
-    int level,                         # of instructions: a place in LEVELS
-    const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
-    float floor,                       # magnitude of the smallest weight kept
-    const int32_t[::1] sources,        # IN (n_used,): column c, or row r as -1 - r
-    const float[::1] scales,           # IN (n_used,)
-    int32_t[::1] order,                # SCRATCH (n_rows,)
-    float[::1] narrow,                 # SCRATCH n_lanes / 2 * (2 * n_rows + n_columns)
-    float[:, ::1] costs,               # SCRATCH (n_rows, n_lanes)
-    float[:, ::1] duals,               # SCRATCH (n_rows, n_lanes)
-    float[:, ::1] weights,             # SCRATCH (n_columns, n_lanes)
-    uint32_t[:, ::1] kept_bits,        # OUT (n_used, n_blocks): a bit for each lane
-    float[::1] kept,                   # OUT (enough,): block by block
-    int64_t[::1] kept_offsets,         # OUT (n_blocks + 1,)
-    float[::1] intercepts,             # OUT (n_blocks * N_LANES,)
-    int32_t[::1] n_sweeps,             # OUT (n_blocks * N_LANES,)
-    unsigned char[::1] converged,      # OUT (n_blocks * N_LANES,)
-):
-    """Do what `solve_children` does on some rows of a dense matrix.
-
-    Where the rows are few, the products of all pairs of them, `gram`, save work: steps
-    move margins, and weights are added up at the end. It may be without entries.
-    """
-    cdef Problem problem
-    cdef Targets targets
-    if norms.shape[0] == 0:
-        return
-    # Of no features none is read, but NULL would stand for rows in CSR.
-    problem.dense = &X[0, 0] if X.shape[1] else &norms[0]
-    problem.rows = &rows[0]
-    problem.width = X.shape[1]
-    problem.gram = &gram[0, 0] if gram.shape[0] else NULL
-    problem.n_gram = gram.shape[0]
-    problem.norms = &norms[0]
-    targets = _targets_of(
-        rows, negative_costs, child_offsets, child_rows, child_costs
-    )
-    _solve_blocks(
-        &problem, norms.shape[0] * X.shape[1], &targets, loss, fit_intercept, tol,
-        max_iter, seed, level, stop, floor, sources, scales, order, narrow, costs,
-        duals, weights, margins if gram.shape[0] else weights, kept_bits, kept,
-        kept_offsets, intercepts, n_sweeps, converged,
-    )
-
-
-cdef int _solve_blocks(
-    Problem* problem, int64_t n_entries, Targets* targets, int loss, bint fit_intercept,
-    double tol, int max_iter, uint64_t seed, int level, const unsigned char[::1] stop,
-    float floor, const int32_t[::1] sources, const float[::1] scales,
-    int32_t[::1] order, float[::1] narrow, float[:, ::1] costs, float[:, ::1] duals,
-    float[:, ::1] weights, float[:, ::1] moving, uint32_t[:, ::1] kept_bits,
-    float[::1] kept, int64_t[::1] kept_offsets, float[::1] intercepts,
-    int32_t[::1] n_sweeps, unsigned char[::1] converged,
-) except -1:
-    """Solve one block after another and keep its weights, in the order of features.
-
-    What sweeps move is the weights themselves or the margins of all rows.
-    """
-    cdef int64_t block, first, n_lanes, n_blocks = kept_bits.shape[1]
-    problem.loss = loss
-    problem.fit_intercept = fit_intercept
-    problem.is_large = (
-        weights.shape[0] * MOST_LANES * 4 + targets.n_rows * MOST_LANES * 8
-        + n_entries * 8
-        > CACHE_BYTES
-    )
-    with nogil:
-        kept_offsets[0] = 0
-        for block in range(n_blocks):
-            first = block * MOST_LANES
-            n_lanes = min(<int64_t>MOST_LANES, targets.n_children - first)
-            _fill_costs(
-                targets[0], first, n_lanes, _width(n_lanes), loss, &costs[0, 0]
-            )
-            _solve(
-                problem, n_entries, _width(n_lanes), &costs[0, 0], tol, max_iter, seed,
-                level, stop, order, narrow, &duals[0, 0], moving, intercepts[first:],
-                n_sweeps[first:], converged[first:],
-            )
-            if problem.gram != NULL:
-                add_up(problem, &duals[0, 0], _width(n_lanes), level, &weights[0, 0])
-            kept_offsets[block + 1] = kept_offsets[block] + _keep(
-                &weights[0, 0] if weights.shape[0] else NULL, &duals[0, 0],
-                _width(n_lanes), sources, scales, floor, block, kept_bits,
-                kept[kept_offsets[block]:],
-            )
-            if stop[0]:
-                break
-    return 0
-
-
-cdef struct Block:
-    # All lanes of a block, where they end; and the few that still move, side by side.
-    int all_lanes
-    int64_t n_rows
-    int64_t n_weights
-    const float* costs
-    float* duals
-    float* weights
-    float* narrow_costs
-    float* narrow_duals
-    float* narrow_weights
-    float intercepts[LANES]
-    int width                 # how many are side by side
-    int lanes[LANES]          # which lane is at each of `width` places
-
+# Solving
+# -------
 
 cdef int _solve(
-    Problem* problem, int64_t n_entries, int width, const float* costs, double tol,
-    int max_iter, uint64_t seed, int level, const unsigned char[::1] stop,
-    int32_t[::1] order, float[::1] narrow, float* duals, float[:, ::1] weights,
-    float[::1] intercepts, int32_t[::1] n_sweeps, unsigned char[::1] converged,
+    Block* block, Problem* problem, int64_t n_entries, const Settings* settings,
+    uint64_t seed, const unsigned char[::1] stop, int32_t* order,
 ) except -1 nogil:
     """Sweep until each lane stops; the rows of the problem are set already."""
     cdef State state
-    cdef Block block
     cdef int lane, place, _sweep
     cdef int n_active = 0
-    cdef int64_t first, n_rows = order.shape[0], work = 0
+    cdef int64_t first, n_rows = block.n_rows, work = 0
     cdef int64_t row_work = 1 + n_entries // n_rows
     cdef int64_t piece = 1 + STOP_WORK // row_work
-    _start(&block, problem.loss, width, costs, duals, weights, narrow, order)
-    _use_all_lanes(&block, &state)
-    for lane in range(MOST_LANES):
-        n_sweeps[lane] = 0
-        # What is beyond the last child is never read.
-        intercepts[lane] = (
-            _constant(costs, n_rows, width, lane) if lane < width
-            else <float>(-INFINITY)
-        )
-        converged[lane] = intercepts[lane] != 0.0
-        if lane < width:
-            state.active[lane] = 0 if converged[lane] else -1
-            n_active += state.active[lane] != 0
-    for _sweep in range(max_iter):
+    _start(block, settings.loss, order)
+    _use_all_lanes(block, &state)
+    for lane in range(block.all_lanes):
+        block.n_sweeps[lane] = 0
+        block.constants[lane] = _constant(block.costs, n_rows, block.all_lanes, lane)
+        block.converged[lane] = block.constants[lane] != 0.0
+        state.active[lane] = 0 if block.converged[lane] else -1
+        n_active += state.active[lane] != 0
+    for _sweep in range(settings.max_iter):
         if n_active == 0:
             break
         if block.width > FEWEST_LANES and 2 * n_active <= block.width:
-            _narrow(&block, &state, n_active)
-        _shuffle(order, &seed)
+            _narrow(block, &state, n_active)
+        _shuffle(order, n_rows, &seed)
         memset(state.highest, 0, LANES * sizeof(float))
         memset(state.lowest, 0, LANES * sizeof(float))
         first = 0
         while first < n_rows and not stop[0]:
             problem.n_rows = min(piece, n_rows - first)
             state.order = &order[first]
-            sweep(problem, &state, block.width, level)
+            sweep(problem, &state, block.width, settings.level)
             first += piece
             work += problem.n_rows * row_work
             if work >= STOP_WORK:
@@ -472,42 +535,29 @@ cdef int _solve(
         for place in range(block.width):
             lane = block.lanes[place]
             if state.active[place]:
-                n_sweeps[lane] += 1
-                if state.highest[place] - state.lowest[place] <= tol:
+                block.n_sweeps[lane] += 1
+                if state.highest[place] - state.lowest[place] <= settings.tol:
                     state.active[place] = 0
-                    converged[lane] = True
+                    block.converged[lane] = True
                     n_active -= 1
-    _spread(&block, &state)
-    for lane in range(width):
-        if n_sweeps[lane]:
-            intercepts[lane] = block.intercepts[lane]
-    _sign_duals(problem.loss, costs, duals, n_rows * width)
+    _spread(block, &state)
+    for lane in range(block.all_lanes):
+        if block.n_sweeps[lane] == 0:
+            block.intercepts[lane] = block.constants[lane]
+    _sign_duals(settings.loss, block.costs, block.duals, n_rows * block.all_lanes)
     return 0
 
 
-cdef void _start(
-    Block* block, int loss, int width, const float* costs, float* duals,
-    float[:, ::1] weights, float[::1] narrow, int32_t[::1] order,
-) noexcept nogil:
-    """Point at the arrays of a block; all dual variables and weights are 0."""
+cdef void _start(Block* block, int loss, int32_t* order) noexcept nogil:
+    """Make all dual variables and weights 0."""
     cdef int64_t i
     # A logit of -inf is a dual variable of 0.
     cdef float dual = <float>(-INFINITY) if loss == LOG_LOSS else 0.0
-    block.all_lanes = width
-    block.n_rows = order.shape[0]
-    block.n_weights = weights.shape[0]
-    block.costs = costs
-    block.duals = duals
-    block.weights = &weights[0, 0] if weights.shape[0] else NULL
-    block.narrow_weights = &narrow[0]
-    block.narrow_costs = block.narrow_weights + block.n_weights * (width // 2)
-    block.narrow_duals = block.narrow_costs + block.n_rows * (width // 2)
     for i in range(block.n_rows):
         order[i] = <int32_t>i
-    for i in range(block.n_rows * width):
-        duals[i] = dual
-    if block.n_weights:
-        memset(block.weights, 0, block.n_weights * width * sizeof(float))
+    for i in range(block.n_rows * block.all_lanes):
+        block.duals[i] = dual
+    memset(block.weights, 0, block.n_weights * block.all_lanes * sizeof(float))
     memset(block.intercepts, 0, LANES * sizeof(float))
 
 
@@ -617,90 +667,14 @@ cdef inline uint64_t _next_random(uint64_t* state) noexcept nogil:
     return z ^ (z >> 31)
 
 
-cdef inline void _shuffle(int32_t[::1] order, uint64_t* state) noexcept nogil:
+cdef inline void _shuffle(
+    int32_t* order, int64_t n_rows, uint64_t* state
+) noexcept nogil:
     """Fisher and Yates; the product maps 32 random bits to 0..i without division."""
     cdef int64_t i, j
     cdef int32_t kept
-    for i in range(order.shape[0] - 1, 0, -1):
+    for i in range(n_rows - 1, 0, -1):
         j = <int64_t>(((_next_random(state) >> 32) * <uint64_t>(i + 1)) >> 32)
         kept = order[i]
         order[i] = order[j]
         order[j] = kept
-
-
-# Collecting
-# ----------
-
-cdef int64_t _keep(
-    const float* weights, const float* duals, int width,
-    const int32_t[::1] sources, const float[::1] scales, float floor,
-    int64_t block, uint32_t[:, ::1] kept_bits, float[::1] kept,
-) noexcept nogil:
-    """Write the weights of magnitude `floor` or more; return how many there are."""
-    cdef int64_t i, n_kept = 0, n_features = sources.shape[0]
-    cdef uint32_t bits
-    cdef const float* source
-    for i in range(n_features):
-        if i + SOURCES_AHEAD < n_features:
-            prefetch(_source(weights, duals, width, sources[i + SOURCES_AHEAD]))
-        source = _source(weights, duals, width, sources[i])
-        bits = kept_lanes(source, width, scales[i], floor)
-        kept_bits[i, block] = bits
-        while bits:
-            kept[n_kept] = scales[i] * source[lowest_bit(bits)]
-            bits &= bits - 1
-            n_kept += 1
-    return n_kept
-
-
-cdef inline const float* _source(
-    const float* weights, const float* duals, int width, int64_t source
-) noexcept nogil:
-    return weights + source * width if source >= 0 else duals + (-1 - source) * width
-
-
-def count_runs(const uint32_t[:, ::1] kept_bits):
-    """Count the features of which any weight is kept."""
-    cdef int64_t i, block, n_runs = 0
-    cdef uint32_t bits
-    with nogil:
-        for i in range(kept_bits.shape[0]):
-            bits = 0
-            for block in range(kept_bits.shape[1]):
-                bits |= kept_bits[i, block]
-            n_runs += bits != 0
-    return n_runs
-
-
-def place_kept(
-    const int32_t[::1] distinct,        # IN (n_used,), ascending
-    const uint32_t[:, ::1] kept_bits,   # IN (n_used, n_blocks)
-    const float[::1] kept,              # IN (n_kept,): block by block
-    int64_t[::1] next_kept,             # IN and OUT (n_blocks,): place of each block's
-    int32_t first_child,
-    int32_t[::1] features,              # OUT (n_runs,)
-    int64_t[::1] run_offsets,           # OUT (n_runs + 1,)
-    int32_t[::1] children,              # OUT (n_kept,)
-    float[::1] weights,                 # OUT (n_kept,)
-):
-    """Put the weights of all blocks of a parent together, feature by feature."""
-    cdef int64_t i, block, run = 0, position = 0, before
-    cdef uint32_t bits
-    cdef int32_t child
-    with nogil:
-        run_offsets[0] = 0
-        for i in range(distinct.shape[0]):
-            before = position
-            for block in range(kept_bits.shape[1]):
-                bits = kept_bits[i, block]
-                child = first_child + <int32_t>(block * MOST_LANES)
-                while bits:
-                    children[position] = child + lowest_bit(bits)
-                    weights[position] = kept[next_kept[block]]
-                    bits &= bits - 1
-                    next_kept[block] += 1
-                    position += 1
-            if position > before:
-                features[run] = distinct[i]
-                run += 1
-                run_offsets[run] = position

@@ -6,18 +6,27 @@
 #include <stdint.h>
 
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 #include "bits.h"
 #include "levels.h"
 
-/* Bit i is set where |scale * source[i]| is not 0 and at least `floor`, of `lanes`
- * floats, a multiple of 4. */
+/* Features between asking for a feature's weights and reading them. */
+enum { SKXMR_SOURCES_AHEAD = 8 };
+
+/* The smallest number that is not 0. */
+#define SKXMR_LEAST 1.4e-45f
+
+SKXMR_INLINE const float *skxmr_source(const float *weights, const float *duals,
+                                       int width, int64_t source) {
+    return source >= 0 ? weights + source * width : duals + (-1 - source) * width;
+}
+
+/* Bit i is set where |scale * source[i]| is at least `least`, of `lanes` floats, a
+ * multiple of 4. */
 SKXMR_INLINE uint32_t skxmr_kept_lanes(const float *source, int lanes, float scale,
-                                       float floor) {
-    /* The smallest number that is not 0. */
-    const float least = floor > 0 ? floor : 1.4e-45f;
+                                       float least) {
     uint32_t bits = 0;
 #if defined(__SSE2__)
     const __m128 magnitude = _mm_set1_ps(fabsf(scale)), low = _mm_set1_ps(least);
@@ -32,6 +41,76 @@ SKXMR_INLINE uint32_t skxmr_kept_lanes(const float *source, int lanes, float sca
         bits |= (uint32_t)(fabsf(scale * source[lane]) >= least) << lane;
 #endif
     return bits;
+}
+
+SKXMR_INLINE int64_t skxmr_keep_any(const float *weights, const float *duals, int width,
+                                    const int32_t *sources, const float *scales,
+                                    int64_t n_features, float least, uint32_t *bits,
+                                    int64_t stride, float *kept) {
+    int64_t n_kept = 0;
+    for (int64_t i = 0; i < n_features; i++) {
+        const float *source = skxmr_source(weights, duals, width, sources[i]);
+        uint32_t left;
+        if (i + SKXMR_SOURCES_AHEAD < n_features)
+            skxmr_prefetch(skxmr_source(weights, duals, width,
+                                        sources[i + SKXMR_SOURCES_AHEAD]));
+        left = skxmr_kept_lanes(source, width, scales[i], least);
+        bits[i * stride] = left;
+        for (; left; left &= left - 1)
+            kept[n_kept++] = scales[i] * source[skxmr_lowest_bit(left)];
+    }
+    return n_kept;
+}
+
+#if defined(__GNUC__) && defined(__x86_64__)
+/* For 16 or 32 lanes. Whole registers are written: never beyond what all of the
+ * features so far have room for. */
+__attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
+    const float *weights, const float *duals, int width, const int32_t *sources,
+    const float *scales, int64_t n_features, float least, uint32_t *bits,
+    int64_t stride, float *kept) {
+    const __m512 low = _mm512_set1_ps(least);
+    int64_t n_kept = 0;
+    for (int64_t i = 0; i < n_features; i++) {
+        const float *source = skxmr_source(weights, duals, width, sources[i]);
+        const __m512 scale = _mm512_set1_ps(scales[i]);
+        uint32_t all = 0;
+        if (i + SKXMR_SOURCES_AHEAD < n_features) {
+            const float *ahead = skxmr_source(weights, duals, width,
+                                              sources[i + SKXMR_SOURCES_AHEAD]);
+            skxmr_prefetch(ahead);
+            skxmr_prefetch(ahead + width - 1);
+        }
+        for (int first = 0; first < width; first += 16) {
+            const __m512 scaled = _mm512_mul_ps(scale, _mm512_loadu_ps(source + first));
+            const __mmask16 mask =
+                _mm512_cmp_ps_mask(_mm512_abs_ps(scaled), low, _CMP_GE_OQ);
+            all |= (uint32_t)mask << first;
+            if (!mask) continue;
+            _mm512_storeu_ps(kept + n_kept, _mm512_maskz_compress_ps(mask, scaled));
+            n_kept += __builtin_popcount(mask);
+        }
+        bits[i * stride] = all;
+    }
+    return n_kept;
+}
+#endif
+
+/* Write a feature's kept lanes to `bits`, every `stride` words, and their weights, of
+ * magnitude `floor` or more and not 0, to `kept`; return how many there are. */
+static int64_t skxmr_keep(const float *weights, const float *duals, int width,
+                          const int32_t *sources, const float *scales,
+                          int64_t n_features, float floor, int level, uint32_t *bits,
+                          int64_t stride, float *kept) {
+    const float least = floor > 0 ? floor : SKXMR_LEAST;
+#if defined(__GNUC__) && defined(__x86_64__)
+    if (level == SKXMR_AVX512 && width >= 16)
+        return skxmr_keep_avx512(weights, duals, width, sources, scales, n_features,
+                                 least, bits, stride, kept);
+#endif
+    (void)level;
+    return skxmr_keep_any(weights, duals, width, sources, scales, n_features, least,
+                          bits, stride, kept);
 }
 
 #endif
