@@ -27,7 +27,8 @@ def make_compactor(X, n_rows, n_entries, scratch):
         Its ``compact(rows, fit_intercept)`` gathers rows and compacts them.
     """
     take, values = scratch.take, X.values
-    n_features = max(1, min(n_entries, X.length))
+    # One more: what is written before it is known to be new.
+    n_features = min(n_entries, X.length) + 1
     of_all = scratch.keep(("features", X.length), lambda: _of_features(X.length))
     # As large as X where all rows are asked for: these lie beside it.
     columns = take("columns", n_entries, np.int32, beside=values)
@@ -44,7 +45,7 @@ def make_compactor(X, n_rows, n_entries, scratch):
         take("reals", 2 * n_features, np.float32).reshape(2, -1),
         take("hashes", n_features, np.uint64),
         take("sums", n_features, np.float64),
-        take("partners", n_features, np.uint8),
+        take("alone", n_features, np.uint8),
         take("table", table_size(n_features), np.int32),
         take("features", n_features, np.int32),
         take("sources", n_features, np.int32),

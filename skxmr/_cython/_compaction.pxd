@@ -12,7 +12,7 @@ cdef class Compactor:
     cdef float[::1] firsts, scales_of
     cdef uint64_t[::1] hashes
     cdef double[::1] sums
-    cdef uint8_t[::1] has_partners
+    cdef uint8_t[::1] are_alone
     cdef int32_t[::1] table
     # The rows, compact.
     cdef readonly int64_t n_rows, n_columns, n_features

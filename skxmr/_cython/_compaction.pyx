@@ -38,7 +38,8 @@ cdef float ROUNDING = 1e-6
 cdef class Compactor:
     """Compacts the rows of one parent after another, in the same memory.
 
-    Every array has room for the most rows, entries and features of any of them.
+    Every array has room for the most rows and entries of any of them, and for one
+    feature more than the most.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ cdef class Compactor:
         float[:, ::1] reals,           # SCRATCH (2, n_features)
         uint64_t[::1] hashes,          # SCRATCH (n_features,)
         double[::1] sums,              # SCRATCH (n_features,)
-        uint8_t[::1] has_partners,     # SCRATCH (n_features,)
+        uint8_t[::1] are_alone,        # SCRATCH (n_features,)
         int32_t[::1] table,            # SCRATCH (`table_size(n_features)`,)
         int32_t[::1] features,         # OUT (n_features,), ascending
         int32_t[::1] sources,          # OUT (n_features,): column c, or row r as -1 - r
@@ -73,7 +74,7 @@ cdef class Compactor:
             integers[2], integers[3], integers[4],
         )
         self.firsts, self.scales_of = reals[0], reals[1]
-        self.hashes, self.sums, self.has_partners = hashes, sums, has_partners
+        self.hashes, self.sums, self.are_alone = hashes, sums, are_alone
         self.table = table
         self.features, self.sources, self.scales = features, sources, scales
 
@@ -115,6 +116,7 @@ cdef int64_t _list_features(
     cdef int64_t i, entry, position = 0
     cdef int32_t feature, number, n_found = 0
     cdef uint64_t row_hash
+    cdef float value
     cdef double norm
     self.offsets[0] = 0
     for i in range(rows.shape[0]):
@@ -123,19 +125,20 @@ cdef int64_t _list_features(
         norm = fit_intercept
         row_hash = _mix(<uint64_t>i)
         for entry in range(self.X_indptr[rows[i]], self.X_indptr[rows[i] + 1]):
-            feature = self.X_indices[entry]
+            feature, value = self.X_indices[entry], self.X_values[entry]
+            # No processor can guess which features are new: written is what a new one
+            # would get, and counts only if it is.
+            self.found[n_found] = feature
+            self.first_rows[n_found] = <int32_t>i
+            self.firsts[n_found] = value
+            self.hashes[n_found] = 0
             number = self.numbers[feature]
-            if number < 0:
-                number = n_found
-                n_found += 1
-                self.numbers[feature] = number
-                self.found[number] = feature
-                self.first_rows[number] = <int32_t>i
-                self.firsts[number] = self.X_values[entry]
-                self.hashes[number] = 0
+            number = n_found if number < 0 else number
+            n_found += number == n_found
+            self.numbers[feature] = number
             self.hashes[number] += row_hash
             self.columns[position] = number
-            norm += <double>self.X_values[entry] * self.X_values[entry]
+            norm += <double>value * value
             position += 1
         self.offsets[i + 1] = position
         self.norms[i] = <float>norm
@@ -161,20 +164,19 @@ cdef inline uint64_t _mix(uint64_t z) noexcept nogil:
 cdef void _find_leaders(Compactor self) noexcept nogil:
     """Find for each feature the first one that the same rows have.
 
-    A feature that one row alone has, gets -1; one whose first value is 0, which
-    has no ratio to others, gets itself.
+    One that a single row has, gets itself, as does one whose first value is 0, which
+    has no ratio to others.
     """
     cdef int32_t number, other
     cdef int64_t size = _table_size(self.n_features)
     cdef uint64_t place, mask = <uint64_t>(size - 1)
     memset(&self.table[0], 0xFF, size * sizeof(int32_t))
     for number in range(<int32_t>self.n_features):
-        self.has_partners[number] = 0
-        if self.hashes[number] == _mix(<uint64_t>self.first_rows[number]):
-            self.leaders[number] = -1
-            continue
         self.leaders[number] = number
-        if self.firsts[number] == 0:
+        self.are_alone[number] = (
+            self.hashes[number] == _mix(<uint64_t>self.first_rows[number])
+        )
+        if self.are_alone[number] or self.firsts[number] == 0:
             continue
         place = self.hashes[number] & mask
         while True:
@@ -184,7 +186,6 @@ cdef void _find_leaders(Compactor self) noexcept nogil:
                 break
             if self.hashes[other] == self.hashes[number]:
                 self.leaders[number] = other
-                self.has_partners[number] = self.has_partners[other] = 1
                 break
             place = (place + 1) & mask
 
@@ -203,13 +204,9 @@ cdef void _check_ratios(Compactor self, const int32_t[::1] rows) noexcept nogil:
     for i in range(rows.shape[0]):
         to_X = self.X_indptr[rows[i]] - self.offsets[i]
         for entry in range(self.offsets[i], self.offsets[i + 1]):
-            number = self.columns[entry]
-            if self.has_partners[number]:
-                here[number] = self.X_values[entry + to_X]
+            here[self.columns[entry]] = self.X_values[entry + to_X]
         for entry in range(self.offsets[i], self.offsets[i + 1]):
             number = self.columns[entry]
-            if not self.has_partners[number]:
-                continue
             leader = self.leaders[number]
             one = here[number] * self.firsts[leader]
             other = here[leader] * self.firsts[number]
@@ -220,22 +217,28 @@ cdef void _check_ratios(Compactor self, const int32_t[::1] rows) noexcept nogil:
 cdef int64_t _number_columns(Compactor self) noexcept nogil:
     """Give each leader a column and each feature its share of it; return how many."""
     cdef int32_t number, leader, n_columns = 0
-    cdef double ratio
     for number in range(<int32_t>self.n_features):
         self.sums[number] = 0
     for number in range(<int32_t>self.n_features):
         leader = self.leaders[number]
-        if leader >= 0:
-            self.sums[leader] += _ratio(self, number, leader) ** 2
+        self.sums[leader] += _ratio(self, number, leader) ** 2
     for number in range(<int32_t>self.n_features):
         leader = self.leaders[number]
-        self.columns_of[number] = FOLLOWS if leader >= 0 else ALONE
-        if leader >= 0:
-            ratio = _ratio(self, number, leader)
-            self.scales_of[number] = <float>(ratio / sqrt(self.sums[leader]))
+        if self.are_alone[number]:
+            self.columns_of[number] = ALONE
+            self.sources_of[number] = -1 - self.first_rows[number]
+            self.scales_of[number] = self.firsts[number]
+            continue
         if leader == number:
-            self.columns_of[number] = n_columns
+            self.columns_of[number] = self.sources_of[number] = n_columns
             n_columns += 1
+        else:
+            # The leader, which came first, has its column.
+            self.columns_of[number] = FOLLOWS
+            self.sources_of[number] = self.columns_of[leader]
+        self.scales_of[number] = <float>(
+            _ratio(self, number, leader) / sqrt(self.sums[leader])
+        )
     return n_columns
 
 
@@ -253,9 +256,6 @@ cdef void _write_rows(Compactor self, const int32_t[::1] rows) noexcept nogil:
     cdef int32_t number, column
     cdef float value
     cdef double alone
-    for number in range(<int32_t>self.n_features):
-        if self.leaders[number] >= 0:
-            self.sources_of[number] = self.columns_of[self.leaders[number]]
     for i in range(rows.shape[0]):
         start, stop = self.offsets[i], self.offsets[i + 1]
         to_X = self.X_indptr[rows[i]] - start
@@ -265,14 +265,11 @@ cdef void _write_rows(Compactor self, const int32_t[::1] rows) noexcept nogil:
             number = self.columns[entry]
             value = self.X_values[entry + to_X]
             column = self.columns_of[number]
-            if column == ALONE:
-                alone += <double>value * value
-                self.sources_of[number] = -1 - <int32_t>i
-                self.scales_of[number] = value
-            elif column != FOLLOWS:
-                self.columns[position] = column
-                self.values[position] = value / self.scales_of[number]
-                position += 1
+            # Again without a branch: the next one writes over what does not count.
+            self.columns[position] = column
+            self.values[position] = value / self.scales_of[number]
+            position += column >= 0
+            alone += <double>value * value * (column == ALONE)
         self.own[i] = <float>alone
     self.offsets[rows.shape[0]] = position
 
