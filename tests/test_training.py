@@ -11,6 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
+from skxmr._cython._placing import Placer
 from skxmr._cython._training import N_LANES
 from twins import (
     compress,
@@ -22,7 +23,6 @@ from twins import (
 
 from skxmr import training
 from skxmr._compressed import Compressed
-from skxmr._cython._placing import Placer
 from skxmr._scratch import ScratchPool
 from skxmr.training import LevelTargets, Problem
 from skxmr.weights import LinearWeights
@@ -404,18 +404,19 @@ def test_kept_weights_stand_by_feature(seed, lanes, floor, level):
     for _ in range(2):
         n_features, n_columns, n_rows = rng.integers(0, 30), 5, 4
         n_blocks, first_child = rng.integers(1, 4), rng.integers(9)
-        weights = rng.normal(size=(n_blocks, n_columns, lanes)).astype(np.float32)
-        duals = rng.normal(size=(n_blocks, n_rows, lanes)).astype(np.float32)
-        for array in (weights, duals):
-            array *= rng.random(array.shape) < rng.choice([0.01, 0.3, 1])
+        both = rng.normal(size=(n_blocks, n_columns + n_rows, lanes))
+        both = (both * (rng.random(both.shape) < rng.choice([0.01, 0.3, 1]))).astype(
+            "f4"
+        )
+        weights, duals = (
+            both[:, :n_columns].copy(),
+            both[:, : n_columns - 1 : -1].copy(),
+        )
         sources = rng.integers(-n_rows, n_columns, size=n_features, dtype=np.int32)
         scales = rng.normal(size=n_features).astype(np.float32)
         features = np.sort(rng.choice(99, n_features, replace=False)).astype(np.int32)
-        placer.add(
-            weights, duals, sources, scales, features, floor, level, first_child
-        )
+        placer.add(weights, duals, sources, scales, features, floor, level, first_child)
         # Row -1 - r of both together is row r of the duals.
-        both = np.concatenate([weights, duals[:, ::-1]], axis=1)
         W = both[:, sources].transpose(1, 0, 2).reshape(n_features, n_blocks * lanes)
         W *= scales[:, None]
         for feature, kept in zip(features, W, strict=True):
