@@ -13,6 +13,7 @@ __all__ = [
     "empty_beside",
     "is_mapped",
     "map_memory",
+    "reserve",
     "use_huge_pages",
     "view_memory",
 ]
@@ -50,6 +51,26 @@ def empty(shape, dtype):
     if n_bytes < LARGE:
         return np.empty(shape, dtype=dtype)
     return view_memory(map_memory(n_bytes), shape, dtype)
+
+
+def reserve(size, dtype):
+    """Make an array like `empty` that may be far longer than what is written into it.
+
+    What is not written takes no memory: no large pages are asked for.
+
+    Parameters
+    ----------
+    size : int
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray of shape (size,)
+    """
+    n_bytes = int(size) * np.dtype(dtype).itemsize
+    if n_bytes < LARGE:
+        return np.empty(int(size), dtype=dtype)
+    return view_memory(mmap.mmap(-1, n_bytes, **_PRIVATE), int(size), dtype)
 
 
 def map_memory(n_bytes):

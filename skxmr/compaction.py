@@ -3,11 +3,64 @@
 import numpy as np
 
 from skxmr._cython._compaction import Compactor, table_size
+from skxmr._large import empty_beside, is_mapped
 
-__all__ = ["make_compactor"]
+__all__ = ["make_compactor", "needs_of_compact_rows", "needs_of_compaction"]
 
 
-def make_compactor(X, n_rows, n_entries, scratch):
+def needs_of_compact_rows(X, n_rows, n_entries):
+    """List the arrays of the rows of one parent, compact.
+
+    Parameters
+    ----------
+    X : Compressed, a vector for each sample
+    n_rows, n_entries : int
+        The most that any parent has.
+
+    Returns
+    -------
+    dict of str to (int, dtype)
+        Sizes and types by name, as `Compactor` has them.
+    """
+    n_features = _most_features(X, n_entries)
+    needs = {
+        "offsets": (n_rows + 1, np.int64),
+        "norms": (n_rows, np.float32),
+        "own": (n_rows, np.float32),
+        "columns": (max(1, n_entries), np.int32),
+        "values": (max(1, n_entries), np.float32),
+        "features": (n_features, np.int32),
+        "sources": (n_features, np.int32),
+        "scales": (n_features, np.float32),
+    }
+    return needs if not is_mapped(X.values) else _without_entries(needs)
+
+
+def needs_of_compaction(X, n_entries):
+    """List the arrays that are in use only while rows are made compact.
+
+    Parameters
+    ----------
+    X : Compressed, a vector for each sample
+    n_entries : int
+        The most that any parent has.
+
+    Returns
+    -------
+    dict of str to (int, dtype)
+    """
+    n_features = _most_features(X, n_entries)
+    return {
+        "integers": (5 * n_features, np.int32),
+        "reals": (2 * n_features, np.float32),
+        "hashes": (n_features, np.uint64),
+        "sums": (n_features, np.float64),
+        "are_alone": (n_features, np.uint8),
+        "table": (table_size(n_features), np.int32),
+    }
+
+
+def make_compactor(X, n_entries, arrays, scratch):
     """Make what compacts the rows of one parent after another.
 
     Its arrays hold the rows by the fewest columns that say the same: features in a
@@ -17,40 +70,36 @@ def make_compactor(X, n_rows, n_entries, scratch):
     Parameters
     ----------
     X : Compressed, a vector for each sample
-    n_rows, n_entries : int
+    n_entries : int
         The most that any parent has.
+    arrays : dict of str to ndarray
+        All that the functions above list.
     scratch : Scratch
+        Keeps what is of all features from task to task.
 
     Returns
     -------
     Compactor
         Its ``compact(rows, fit_intercept)`` gathers rows and compacts them.
     """
-    take, values = scratch.take, X.values
+    arrays = dict(arrays)
+    arrays["integers"] = arrays["integers"].reshape(5, -1)
+    arrays["reals"] = arrays["reals"].reshape(2, -1)
+    if is_mapped(X.values):
+        # As large as X where all rows are asked for: they lie beside it.
+        arrays["columns"] = empty_beside(X.values, max(1, n_entries), np.int32)
+        arrays["values"] = empty_beside(X.values, max(1, n_entries), np.float32)
+    of_features = scratch.keep(X.length, lambda: _of_features(X.length))
+    return Compactor(*X[:3], *of_features, **arrays)
+
+
+def _most_features(X, n_entries):
     # One more: what is written before it is known to be new.
-    n_features = min(n_entries, X.length) + 1
-    of_all = scratch.keep(("features", X.length), lambda: _of_features(X.length))
-    # As large as X where all rows are asked for: these lie beside it.
-    columns = take("columns", n_entries, np.int32, beside=values)
-    values_left = take("values", n_entries, np.float32, beside=values)
-    return Compactor(
-        *X[:3],
-        *of_all,
-        take("row offsets", n_rows + 1, np.int64),
-        take("norms", n_rows, np.float32),
-        take("own", n_rows, np.float32),
-        columns,
-        values_left,
-        take("integers", 5 * n_features, np.int32).reshape(5, -1),
-        take("reals", 2 * n_features, np.float32).reshape(2, -1),
-        take("hashes", n_features, np.uint64),
-        take("sums", n_features, np.float64),
-        take("alone", n_features, np.uint8),
-        take("table", table_size(n_features), np.int32),
-        take("features", n_features, np.int32),
-        take("sources", n_features, np.int32),
-        take("scales", n_features, np.float32),
-    )
+    return min(n_entries, X.length) + 1
+
+
+def _without_entries(needs):
+    return {name: needs[name] for name in needs if name not in ("columns", "values")}
 
 
 def _of_features(n_features):

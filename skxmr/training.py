@@ -20,15 +20,19 @@ from skxmr._cython._training import (
     N_LANES,
     DenseParents,
     SparseParents,
-    Workspace,
     lanes_for,
     train_items,
+    workspace_size,
 )
 from skxmr._dense import DenseRows
-from skxmr._large import empty
+from skxmr._large import reserve
 from skxmr._parallel import current_stop, iterate_tasks
-from skxmr._scratch import ScratchPool
-from skxmr.compaction import make_compactor
+from skxmr._scratch import ScratchPool, bytes_of, carve
+from skxmr.compaction import (
+    make_compactor,
+    needs_of_compact_rows,
+    needs_of_compaction,
+)
 from skxmr.weights import LinearWeights, WeightsBuilder
 
 __all__ = [
@@ -280,28 +284,38 @@ def _train_task(task, pool):
     stop = current_stop()
     with pool.lend() as scratch:
         trained = _train(task, scratch, stop)
+        if task.items.work.sum() > _TASK_WORK:
+            scratch.give_back()
     return None if stop[0] else trained
 
 
 def _train(task, scratch, stop):
     """Let a kernel train all items, in memory that may be reused."""
     items, targets, problem = task.items, task.targets, task.problem
-    take = scratch.take
     n_children = items.stops - items.starts
-    lanes = lanes_for(int(n_children.max()))
-    n_rows = int(targets.rows.sizes.max())
     # Of each item, at most.
     n_features = np.minimum(items.n_entries, task.X.length)
-    gather = _point_at if isinstance(task.X, DenseRows) else _compact
-    found = _take_found(n_features, n_children, take)
-    placer = Placer(*_take_kept(n_features, n_children, take), *found)
+    rows = (_DenseRows if isinstance(task.X, DenseRows) else _SparseRows)(task)
+    lanes = lanes_for(int(n_children.max()))
+    size = workspace_size(rows.n_rows, int(n_features.max()), rows.n_margins, lanes)
+    # Compacting is over when sweeps begin.
+    passing = max(bytes_of(rows.passing), size * 4)
+    arrays = scratch.take(
+        rows.needs
+        | {"shared": (-(-passing // 4), np.float32)}
+        | _needs_of_kept(n_features, n_children)
+    )
+    workspace = arrays.pop("shared")
+    kept = [arrays.pop(name) for name in ("bits", "kept", "kept_offsets")]
+    found = _reserve(n_features, n_children)
+    placer = Placer(*kept, *found)
     run_counts = np.zeros(len(n_children), dtype=np.int64)
     n_all = int(n_children.sum())
     intercepts = np.empty(n_all, dtype=np.float32)
     n_sweeps = np.empty(n_all, dtype=np.int32)
     converged = np.empty(n_all, dtype=np.uint8)
     train_items(
-        gather(task, n_rows, lanes, scratch),
+        rows.gather(arrays | carve(workspace.view(np.uint8), rows.passing), scratch),
         items.parents - task.first_parent,
         items.starts,
         items.stops,
@@ -318,7 +332,7 @@ def _train(task, scratch, stop):
         problem.weight_floor,
         len(LEVELS) - 1,
         stop,
-        _take_workspace(n_rows, int(n_features.max()), lanes, take),
+        workspace,
         placer,
         run_counts,
         intercepts,
@@ -329,70 +343,88 @@ def _train(task, scratch, stop):
     return _Trained(weights, n_sweeps, converged)
 
 
-def _compact(task, n_rows, lanes, scratch):  # noqa: ARG001 - called as _point_at is
-    n_entries = int(task.items.n_entries.max())
-    return SparseParents(make_compactor(task.X, n_rows, n_entries, scratch))
+class _SparseRows:
+    """The rows of a task's parents, which are made compact: what memory they need."""
+
+    n_margins = 0
+
+    def __init__(self, task):
+        self._X = task.X
+        self._n_entries = int(task.items.n_entries.max())
+        self.n_rows = int(task.targets.rows.sizes.max())
+        self.needs = needs_of_compact_rows(task.X, self.n_rows, self._n_entries)
+        self.passing = needs_of_compaction(task.X, self._n_entries)
+
+    def gather(self, arrays, scratch):
+        return SparseParents(make_compactor(self._X, self._n_entries, arrays, scratch))
 
 
-def _point_at(task, n_rows, lanes, scratch):
-    X, take = task.X, scratch.take
-    # Rows fewer than features have fewer products than entries. Not for the logistic
-    # loss: rounding would move its weights too far.
-    is_logistic = task.problem.loss == "log_loss"
-    n_multiplied = 0 if is_logistic else min(n_rows, X.length, _MOST_MULTIPLIED)
-    return DenseParents(
-        X.values,
-        np.arange(X.length, dtype=np.int32),
-        np.ones(X.length, dtype=np.float32),
-        n_multiplied,
-        take("norms", n_rows, np.float32),
-        take("gram", n_multiplied**2, np.float32),
-        take("margins", n_multiplied * lanes, np.float32),
-    )
+class _DenseRows:
+    """The rows of a task's parents, which stay where they are."""
+
+    def __init__(self, task):
+        self._X = task.X
+        self.passing = {}
+        self.n_rows = int(task.targets.rows.sizes.max())
+        # Rows fewer than features have fewer products than entries. Not for the
+        # logistic loss: rounding would move its weights too far.
+        is_logistic = task.problem.loss == "log_loss"
+        most = 0 if is_logistic else min(task.X.length, _MOST_MULTIPLIED)
+        self.n_margins = min(self.n_rows, most)
+        self.needs = {
+            "norms": (self.n_rows, np.float32),
+            "gram": (self.n_margins**2, np.float32),
+        }
+
+    def gather(self, arrays, scratch):  # noqa: ARG002 - called as that of sparse rows
+        n_features = self._X.length
+        return DenseParents(
+            self._X.values,
+            np.arange(n_features, dtype=np.int32),
+            np.ones(n_features, dtype=np.float32),
+            self.n_margins,
+            **arrays,
+        )
 
 
-def _take_workspace(n_rows, n_columns, lanes, take):
-    return Workspace(
-        take("order", n_rows, np.int32),
-        take("narrow", lanes // 2 * (2 * n_rows + n_columns), np.float32),
-        take("costs", n_rows * lanes, np.float32),
-        take("duals", n_rows * lanes, np.float32),
-        take("weights", n_columns * lanes, np.float32),
-    )
-
-
-def _take_kept(n_features, n_children, take):
-    """Give the memory of one parent's kept weights."""
+def _needs_of_kept(n_features, n_children):
+    """List the arrays of one parent's kept weights; of the last, little is written."""
     n_blocks = -(-n_children // N_LANES)
     most = int((n_features * n_blocks).max())
-    return (
-        take("bits", most, np.uint32),
-        take("kept", most * N_LANES, np.float32),
-        take("kept offsets", n_blocks.max() + 1, np.int64),
-    )
+    return {
+        "bits": (most, np.uint32),
+        "kept_offsets": (n_blocks.max() + 1, np.int64),
+        "kept": (most * N_LANES, np.float32),
+    }
 
 
-def _take_found(n_features, n_children, take):
-    """Give the memory of a task's weights: features, run offsets, children, weights."""
+def _reserve(n_features, n_children):
+    """Make room for all that a task may find, of which most is 0.
+
+    Returns
+    -------
+    features, run_offsets, children, weights : ndarray
+    """
     n_runs, n_weights = n_features.sum(), (n_features * n_children).sum()
     return (
-        take("found features", n_runs, np.int32),
-        take("found offsets", n_runs + 1, np.int64),
-        take("found children", n_weights, np.int32),
-        take("found weights", n_weights, np.float32),
+        reserve(n_runs, np.int32),
+        reserve(n_runs + 1, np.int64),
+        reserve(n_weights, np.int32),
+        reserve(n_weights, np.float32),
     )
 
 
 def _cut(found, placer, run_counts, intercepts):
-    """Copy the weights of a task, each item as a parent of its own."""
-    n_runs, n_weights = placer.n_runs, placer.n_weights
-    sizes = (n_runs, n_runs + 1, n_weights, n_weights)
-    copies = []
-    for array, size in zip(found, sizes, strict=True):
-        copies.append(empty(size, array.dtype))
-        copies[-1][:] = array[:size]
-    row_offsets = np.concatenate([[0], np.cumsum(run_counts)])
-    return LinearWeights(row_offsets, *copies, intercepts)
+    """Give the weights of a task, each item as a parent of its own."""
+    features, run_offsets, children, weights = found
+    return LinearWeights(
+        np.concatenate([[0], np.cumsum(run_counts)]),
+        features[: placer.n_runs],
+        run_offsets[: placer.n_runs + 1],
+        children[: placer.n_weights],
+        weights[: placer.n_weights],
+        intercepts,
+    )
 
 
 def _seeds(seed, parents):

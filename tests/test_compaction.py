@@ -8,7 +8,11 @@ from twins import compress, objective, random_sparse, train_level, weights_to_de
 
 from skxmr._compressed import Compressed
 from skxmr._scratch import Scratch
-from skxmr.compaction import make_compactor
+from skxmr.compaction import (
+    make_compactor,
+    needs_of_compact_rows,
+    needs_of_compaction,
+)
 from skxmr.training import LevelTargets, Problem
 
 
@@ -26,8 +30,15 @@ class Compacted(NamedTuple):
     scales: np.ndarray
 
 
+def compactor_of(X):
+    n_entries, scratch = int(X.offsets[-1]), Scratch()
+    needs = needs_of_compact_rows(X, X.n_vectors, n_entries)
+    arrays = scratch.take(needs | needs_of_compaction(X, n_entries))
+    return make_compactor(X, n_entries, arrays, scratch)
+
+
 def compact(X, rows, *, fit_intercept=False, compactor=None):
-    compactor = compactor or make_compactor(X, len(rows), X.offsets[-1], Scratch())
+    compactor = compactor or compactor_of(X)
     compactor.compact(np.asarray(rows, dtype=np.int32), fit_intercept)
     n_rows, n_features = compactor.n_rows, compactor.n_features
     n_entries = compactor.offsets[n_rows]
@@ -100,7 +111,7 @@ def test_compact_rows_say_the_same(seed, fit_intercept):
 def test_one_parent_after_another_in_the_same_memory(seed):
     rng = np.random.default_rng(seed)
     X = compress(nasty_matrix(rng))
-    compactor = make_compactor(X, 12, X.offsets[-1], Scratch())
+    compactor = compactor_of(X)
     for _ in range(4):
         rows = np.flatnonzero(rng.random(12) < rng.random())
         again = compact(X, rows, compactor=compactor)

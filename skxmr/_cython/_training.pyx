@@ -111,13 +111,15 @@ cdef struct Block:
     # All lanes of a block, where they end; and the few that still move, side by side.
     int all_lanes
     int64_t n_rows
-    int64_t n_weights         # or of other things that sweeps move
+    int64_t n_moving          # columns, or rows where margins move
+    int32_t* order
     float* costs
     float* duals
     float* weights
+    float* moving             # what sweeps move: the weights or the rows' margins
     float* narrow_costs
     float* narrow_duals
-    float* narrow_weights
+    float* narrow_moving
     float intercepts[LANES]
     float constants[LANES]    # infinite where there is nothing to learn, else 0
     int32_t n_sweeps[LANES]
@@ -138,7 +140,6 @@ cdef class Parents:
 
     cdef Problem problem
     cdef int64_t n_columns, n_features, n_entries
-    cdef int64_t n_moving              # how many rows of lanes sweeps move
     cdef const int32_t[::1] features   # ascending
     cdef const int32_t[::1] sources    # column c, or row r as -1 - r
     cdef const float[::1] scales
@@ -148,18 +149,9 @@ cdef class Parents:
     ) noexcept nogil:
         """Make some rows, at least one, ready for sweeps."""
 
-    cdef float* moving(self, float* weights) noexcept nogil:
-        """What sweeps move: the weights of columns, or something that they follow."""
-        return weights
-
-    cdef void finish(
-        self, const float* duals, int width, int level, float* weights
-    ) noexcept nogil:
-        """Find the weights where sweeps have moved something else."""
-
 
 cdef class SparseParents(Parents):
-    """Rows of a sparse matrix, made self.compactor."""
+    """Rows of a sparse matrix, made compact."""
 
     cdef Compactor compactor
 
@@ -175,7 +167,7 @@ cdef class SparseParents(Parents):
     ) noexcept nogil:
         cdef Problem* problem = &self.problem
         self.compactor.run(rows, fit_intercept)
-        self.n_columns = self.n_moving = self.compactor.n_columns
+        self.n_columns = self.compactor.n_columns
         self.n_features = self.compactor.n_features
         self.n_entries = self.compactor.offsets[rows.shape[0]]
         problem.offsets = &self.compactor.offsets[0]
@@ -195,7 +187,7 @@ cdef class DenseParents(Parents):
     cdef const float[:, ::1] X
     cdef int64_t most_multiplied
     cdef readonly int64_t n_multiplied   # parents so far
-    cdef float[::1] norms, gram, margins
+    cdef float[::1] norms, gram
 
     def __init__(
         self,
@@ -205,10 +197,9 @@ cdef class DenseParents(Parents):
         int64_t most_multiplied,         # rows, so as to have their products
         float[::1] norms,                # SCRATCH (n_rows,) of any parent
         float[::1] gram,                 # SCRATCH (most_multiplied ** 2,)
-        float[::1] margins,              # SCRATCH (most_multiplied * lanes,)
     ):
         self.X, self.most_multiplied = X, most_multiplied
-        self.norms, self.gram, self.margins = norms, gram, margins
+        self.norms, self.gram = norms, gram
         self.features, self.sources, self.scales = features, features, scales
         self.n_columns = self.n_features = X.shape[1]
         self.n_multiplied = 0
@@ -227,26 +218,15 @@ cdef class DenseParents(Parents):
         problem.rows = &rows[0]
         problem.n_rows = problem.n_gram = n_rows
         problem.gram = NULL
-        self.n_moving = self.n_columns
         if n_rows <= self.most_multiplied:
             fill(problem, &self.gram[0], level)
             problem.gram = &self.gram[0]
-            self.n_moving = n_rows
             self.n_multiplied += 1
 
     def multiply(self, const int32_t[::1] rows, int level):
         """Leave the products of some rows in `gram`, if they are few enough."""
         if rows.shape[0]:
             self.gather(rows, False, level)
-
-    cdef float* moving(self, float* weights) noexcept nogil:
-        return &self.margins[0] if self.problem.gram != NULL else weights
-
-    cdef void finish(
-        self, const float* duals, int width, int level, float* weights
-    ) noexcept nogil:
-        if self.problem.gram != NULL:
-            add_up(&self.problem, duals, width, level, weights)
 
 
 cdef void _square_norms(
@@ -264,22 +244,41 @@ cdef void _square_norms(
 # Training
 # --------
 
-cdef class Workspace:
-    """Memory that the blocks of children use one after another."""
+def workspace_size(int64_t n_rows, int64_t n_columns, int64_t n_margins, int lanes):
+    """How many floats a block of so many lanes needs at most, beside its rows.
 
-    cdef int32_t[::1] order
-    cdef float[::1] narrow, costs, duals, weights
+    Parents whose rows are multiplied have margins of the rows, others none.
+    """
+    cdef Block block
+    return _lay_out(&block, NULL, n_rows, n_columns, n_margins, lanes)
 
-    def __init__(
-        self,
-        int32_t[::1] order,    # SCRATCH (n_rows,) of any parent
-        float[::1] narrow,     # SCRATCH (lanes / 2 * (2 * n_rows + n_columns),)
-        float[::1] costs,      # SCRATCH (n_rows * lanes,)
-        float[::1] duals,      # SCRATCH (n_rows * lanes,)
-        float[::1] weights,    # SCRATCH (n_columns * lanes,)
-    ):
-        self.order, self.narrow, self.costs = order, narrow, costs
-        self.duals, self.weights = duals, weights
+
+cdef int64_t _lay_out(
+    Block* block, float* memory, int64_t n_rows, int64_t n_columns, int64_t n_margins,
+    int lanes,
+) noexcept nogil:
+    """Give a block its arrays, one after another; return how many floats they take."""
+    cdef int64_t n_moving = n_margins if n_margins else n_columns
+    cdef int64_t place = 0, narrow = lanes // 2
+    block.all_lanes, block.n_rows, block.n_moving = lanes, n_rows, n_moving
+    block.order = <int32_t*>(memory + _next(&place, n_rows))
+    block.costs = memory + _next(&place, n_rows * lanes)
+    block.duals = memory + _next(&place, n_rows * lanes)
+    block.weights = memory + _next(&place, n_columns * lanes)
+    block.moving = block.weights
+    if n_margins:
+        block.moving = memory + _next(&place, n_margins * lanes)
+    block.narrow_costs = memory + _next(&place, n_rows * narrow)
+    block.narrow_duals = memory + _next(&place, n_rows * narrow)
+    block.narrow_moving = memory + _next(&place, n_moving * narrow)
+    return place
+
+
+cdef inline int64_t _next(int64_t* place, int64_t size) noexcept nogil:
+    """Take so many floats; what comes after them starts with a cache line."""
+    cdef int64_t start = place[0]
+    place[0] += (size + 15) // 16 * 16
+    return start
 
 
 def lanes_for(int64_t n_children):
@@ -316,7 +315,7 @@ def train_items(
     float floor,                       # magnitude of the smallest weight kept
     int level,                         # of instructions: a place in LEVELS
     const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
-    Workspace workspace,
+    float[::1] workspace,              # SCRATCH (`workspace_size` of the largest,)
     Placer placer,                     # OUT: gets the weights
     int64_t[::1] run_counts,           # OUT (n_items,): features with weights
     float[::1] intercepts,             # OUT: of the children of all items
@@ -357,7 +356,8 @@ def train_items(
             run_counts[item] = -placer.n_runs
             _train_item(
                 gathered, &targets, <int32_t>starts[item], &settings, seeds[item], stop,
-                workspace, placer, &intercepts[done], &n_sweeps[done], &converged[done],
+                &workspace[0], placer, &intercepts[done], &n_sweeps[done],
+                &converged[done],
             )
             if stop[0]:
                 break
@@ -368,52 +368,45 @@ def train_items(
 cdef int _train_item(
     Parents gathered, Targets* targets, int32_t first_child,
     const Settings* settings, uint64_t seed, const unsigned char[::1] stop,
-    Workspace workspace, Placer placer, float* intercepts, int32_t* n_sweeps,
+    float* workspace, Placer placer, float* intercepts, int32_t* n_sweeps,
     unsigned char* converged,
 ) except -1 nogil:
     """Solve one block after another and keep its weights, in the order of features."""
     cdef Block block
     cdef Problem* problem = &gathered.problem
-    cdef float* weights = &workspace.weights[0]
     cdef int64_t index, first, lane, n_lanes
     cdef int64_t n_blocks = (targets.n_children + MOST_LANES - 1) // MOST_LANES
+    cdef int64_t n_margins = targets.n_rows if problem.gram != NULL else 0
     problem.loss, problem.fit_intercept = settings.loss, settings.fit_intercept
     problem.is_large = (
         gathered.n_columns * MOST_LANES * 4 + targets.n_rows * MOST_LANES * 8
         + gathered.n_entries * 8
         > CACHE_BYTES
     )
-    block.n_rows, block.n_weights = targets.n_rows, gathered.n_moving
-    block.costs, block.duals = &workspace.costs[0], &workspace.duals[0]
-    block.weights = gathered.moving(weights)
     placer.start(gathered.n_features, n_blocks)
     for index in range(n_blocks):
         first = index * MOST_LANES
         n_lanes = min(<int64_t>MOST_LANES, targets.n_children - first)
-        block.all_lanes = _width(n_lanes)
-        block.narrow_weights = &workspace.narrow[0]
-        block.narrow_costs = (
-            block.narrow_weights + block.n_weights * (block.all_lanes // 2)
-        )
-        block.narrow_duals = (
-            block.narrow_costs + block.n_rows * (block.all_lanes // 2)
+        _lay_out(
+            &block, workspace, targets.n_rows, gathered.n_columns, n_margins,
+            _width(n_lanes),
         )
         _fill_costs(
             targets[0], first, n_lanes, block.all_lanes, settings, block.costs
         )
-        _solve(
-            &block, problem, gathered.n_entries, settings, seed, stop,
-            &workspace.order[0],
-        )
+        _solve(&block, problem, gathered.n_entries, settings, seed, stop)
         if stop[0]:
             return 0
         for lane in range(n_lanes):
             intercepts[first + lane] = block.intercepts[lane]
             n_sweeps[first + lane] = block.n_sweeps[lane]
             converged[first + lane] = block.converged[lane]
-        gathered.finish(block.duals, block.all_lanes, settings.level, weights)
+        if n_margins:
+            add_up(
+                problem, block.duals, block.all_lanes, settings.level, block.weights
+            )
         placer.keep(
-            index, weights, block.duals, block.all_lanes, gathered.sources,
+            index, block.weights, block.duals, block.all_lanes, gathered.sources,
             gathered.scales, settings.floor, settings.level,
         )
     placer.place(gathered.features, MOST_LANES, first_child)
@@ -493,7 +486,7 @@ cdef inline int64_t _find(
 
 cdef int _solve(
     Block* block, Problem* problem, int64_t n_entries, const Settings* settings,
-    uint64_t seed, const unsigned char[::1] stop, int32_t* order,
+    uint64_t seed, const unsigned char[::1] stop,
 ) except -1 nogil:
     """Sweep until each lane stops; the rows of the problem are set already."""
     cdef State state
@@ -502,7 +495,7 @@ cdef int _solve(
     cdef int64_t first, n_rows = block.n_rows, work = 0
     cdef int64_t row_work = 1 + n_entries // n_rows
     cdef int64_t piece = 1 + STOP_WORK // row_work
-    _start(block, settings.loss, order)
+    _start(block, settings.loss)
     _use_all_lanes(block, &state)
     for lane in range(block.all_lanes):
         block.n_sweeps[lane] = 0
@@ -515,13 +508,13 @@ cdef int _solve(
             break
         if block.width > FEWEST_LANES and 2 * n_active <= block.width:
             _narrow(block, &state, n_active)
-        _shuffle(order, n_rows, &seed)
+        _shuffle(block.order, n_rows, &seed)
         memset(state.highest, 0, LANES * sizeof(float))
         memset(state.lowest, 0, LANES * sizeof(float))
         first = 0
         while first < n_rows and not stop[0]:
             problem.n_rows = min(piece, n_rows - first)
-            state.order = &order[first]
+            state.order = &block.order[first]
             sweep(problem, &state, block.width, settings.level)
             first += piece
             work += problem.n_rows * row_work
@@ -548,16 +541,16 @@ cdef int _solve(
     return 0
 
 
-cdef void _start(Block* block, int loss, int32_t* order) noexcept nogil:
-    """Make all dual variables and weights 0."""
+cdef void _start(Block* block, int loss) noexcept nogil:
+    """Make all dual variables, and what sweeps move, 0."""
     cdef int64_t i
     # A logit of -inf is a dual variable of 0.
     cdef float dual = <float>(-INFINITY) if loss == LOG_LOSS else 0.0
     for i in range(block.n_rows):
-        order[i] = <int32_t>i
+        block.order[i] = <int32_t>i
     for i in range(block.n_rows * block.all_lanes):
         block.duals[i] = dual
-    memset(block.weights, 0, block.n_weights * block.all_lanes * sizeof(float))
+    memset(block.moving, 0, block.n_moving * block.all_lanes * sizeof(float))
     memset(block.intercepts, 0, LANES * sizeof(float))
 
 
@@ -565,7 +558,7 @@ cdef void _use_all_lanes(Block* block, State* state) noexcept nogil:
     cdef int lane
     block.width = block.all_lanes
     state.costs, state.duals = block.costs, block.duals
-    state.weights = block.weights
+    state.weights = block.moving
     for lane in range(block.all_lanes):
         block.lanes[lane] = lane
         state.intercepts[lane] = 0
@@ -594,10 +587,10 @@ cdef void _narrow(Block* block, State* state, int n_active) noexcept nogil:
         state.active[place] = -1 if place < n_first else 0
         state.intercepts[place] = block.intercepts[block.lanes[place]]
     state.costs, state.duals = block.narrow_costs, block.narrow_duals
-    state.weights = block.narrow_weights
+    state.weights = block.narrow_moving
     _pack(block, block.costs, block.n_rows, block.narrow_costs)
     _pack(block, block.duals, block.n_rows, block.narrow_duals)
-    _pack(block, block.weights, block.n_weights, state.weights)
+    _pack(block, block.moving, block.n_moving, block.narrow_moving)
 
 
 cdef void _spread(Block* block, State* state) noexcept nogil:
@@ -613,9 +606,9 @@ cdef void _spread(Block* block, State* state) noexcept nogil:
             block.duals[i * all_lanes + block.lanes[place]] = (
                 state.duals[i * width + place]
             )
-    for i in range(block.n_weights):
+    for i in range(block.n_moving):
         for place in range(width):
-            block.weights[i * all_lanes + block.lanes[place]] = (
+            block.moving[i * all_lanes + block.lanes[place]] = (
                 state.weights[i * width + place]
             )
 
