@@ -88,9 +88,9 @@ cdef class Compactor:
         self.n_rows = rows.shape[0]
         self.n_features = _list_features(self, rows, fit_intercept)
         _find_leaders(self)
-        _check_ratios(self, rows)
+        _check_ratios(self)
         self.n_columns = _number_columns(self)
-        _write_rows(self, rows)
+        _write_rows(self)
         _order_features(self)
 
 
@@ -114,12 +114,14 @@ cdef int64_t _list_features(
     With the first row of each, its value there, and a hash of the set of its rows.
     """
     cdef int64_t i, entry, position = 0
-    cdef int32_t feature, number, n_found = 0
+    cdef int32_t feature, number, is_new, n_found = 0
     cdef uint64_t row_hash
     cdef float value
     cdef double norm
     self.offsets[0] = 0
     for i in range(rows.shape[0]):
+        if i + 2 * ROWS_AHEAD < rows.shape[0]:
+            prefetch(&self.X_indptr[rows[i + 2 * ROWS_AHEAD]])
         if i + ROWS_AHEAD < rows.shape[0]:
             _prefetch_row(self, rows[i + ROWS_AHEAD])
         norm = fit_intercept
@@ -133,11 +135,12 @@ cdef int64_t _list_features(
             self.firsts[n_found] = value
             self.hashes[n_found] = 0
             number = self.numbers[feature]
-            number = n_found if number < 0 else number
-            n_found += number == n_found
+            is_new = number >> 31  # all bits of it, or none
+            number = (number & ~is_new) | (n_found & is_new)
+            n_found -= is_new
             self.numbers[feature] = number
             self.hashes[number] += row_hash
-            self.columns[position] = number
+            self.columns[position], self.values[position] = number, value
             norm += <double>value * value
             position += 1
         self.offsets[i + 1] = position
@@ -190,21 +193,20 @@ cdef void _find_leaders(Compactor self) noexcept nogil:
             place = (place + 1) & mask
 
 
-cdef void _check_ratios(Compactor self, const int32_t[::1] rows) noexcept nogil:
+cdef void _check_ratios(Compactor self) noexcept nogil:
     """Let features stand alone whose values are in no fixed ratio to their leader's.
 
     A feature that is in the table but not in all the rows of its leader (two sets
     of rows with one hash) is found here too, unless chance gives it the ratio.
     """
-    cdef int64_t i, entry, to_X
+    cdef int64_t i, entry
     cdef int32_t number, leader
     cdef float one, other
     # The value of each feature in the row at hand.
     cdef float[::1] here = self.scales_of
-    for i in range(rows.shape[0]):
-        to_X = self.X_indptr[rows[i]] - self.offsets[i]
+    for i in range(self.n_rows):
         for entry in range(self.offsets[i], self.offsets[i + 1]):
-            here[self.columns[entry]] = self.X_values[entry + to_X]
+            here[self.columns[entry]] = self.values[entry]
         for entry in range(self.offsets[i], self.offsets[i + 1]):
             number = self.columns[entry]
             leader = self.leaders[number]
@@ -250,28 +252,28 @@ cdef inline double _ratio(
     return <double>self.firsts[number] / self.firsts[leader]
 
 
-cdef void _write_rows(Compactor self, const int32_t[::1] rows) noexcept nogil:
+cdef void _write_rows(Compactor self) noexcept nogil:
     """Write the rows by columns, in place of the numbers of their features."""
-    cdef int64_t i, entry, start, to_X, stop, position = 0
+    cdef int64_t i, entry, start, stop, position = 0
     cdef int32_t number, column
     cdef float value
     cdef double alone
-    for i in range(rows.shape[0]):
+    cdef double[2] counted = [0, 1]
+    for i in range(self.n_rows):
         start, stop = self.offsets[i], self.offsets[i + 1]
-        to_X = self.X_indptr[rows[i]] - start
         self.offsets[i] = position
         alone = 0
         for entry in range(start, stop):
             number = self.columns[entry]
-            value = self.X_values[entry + to_X]
+            value = self.values[entry]
             column = self.columns_of[number]
             # Again without a branch: the next one writes over what does not count.
             self.columns[position] = column
             self.values[position] = value / self.scales_of[number]
             position += column >= 0
-            alone += <double>value * value * (column == ALONE)
+            alone += <double>value * value * counted[column == ALONE]
         self.own[i] = <float>alone
-    self.offsets[rows.shape[0]] = position
+    self.offsets[self.n_rows] = position
 
 
 cdef void _order_features(Compactor self) noexcept nogil:
