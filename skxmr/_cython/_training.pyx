@@ -68,6 +68,16 @@ cdef extern from "include/sweep.h" nogil:
     )
     double sigmoid "skxmr_sigmoid"(double x)
 
+cdef extern from "include/lanes.h" nogil:
+    void pack "skxmr_pack"(
+        const float* wide, int all_lanes, const int* lanes, int width, int64_t n,
+        int level, float* narrow
+    )
+    void spread "skxmr_spread"(
+        const float* narrow, int width, const int* lanes, int all_lanes, int64_t n,
+        int level, float* wide
+    )
+
 # A block starts with as few lanes as its children need, of this many times a power of
 # two, and takes fewer when half of them have stopped.
 cdef enum:
@@ -440,8 +450,10 @@ cdef void _fill_costs(
     cdef float wrong
     for i in range(n_rows):
         wrong = -_stored_cost(targets.row_values[i] * settings.negative_cost, loss)
-        for lane in range(width):
-            costs[i * width + lane] = wrong if lane < n_lanes else 0.0
+        for lane in range(n_lanes):
+            costs[i * width + lane] = wrong
+        for lane in range(n_lanes, width):
+            costs[i * width + lane] = 0
     for lane in range(n_lanes):
         i = 0
         for entry in range(
@@ -507,7 +519,7 @@ cdef int _solve(
         if n_active == 0:
             break
         if block.width > FEWEST_LANES and 2 * n_active <= block.width:
-            _narrow(block, &state, n_active)
+            _narrow(block, &state, n_active, settings.level)
         _shuffle(block.order, n_rows, &seed)
         memset(state.highest, 0, LANES * sizeof(float))
         memset(state.lowest, 0, LANES * sizeof(float))
@@ -533,7 +545,7 @@ cdef int _solve(
                     state.active[place] = 0
                     block.converged[lane] = True
                     n_active -= 1
-    _spread(block, &state)
+    _spread(block, &state, settings.level)
     for lane in range(block.all_lanes):
         if block.n_sweeps[lane] == 0:
             block.intercepts[lane] = block.constants[lane]
@@ -564,7 +576,9 @@ cdef void _use_all_lanes(Block* block, State* state) noexcept nogil:
         state.intercepts[lane] = 0
 
 
-cdef void _narrow(Block* block, State* state, int n_active) noexcept nogil:
+cdef void _narrow(
+    Block* block, State* state, int n_active, int level
+) noexcept nogil:
     """Move the lanes that are still active next to each other.
 
     Places that are left over get lanes at rest, which do not move.
@@ -572,7 +586,7 @@ cdef void _narrow(Block* block, State* state, int n_active) noexcept nogil:
     cdef int place, n_first = 0, n_last = 0
     cdef int[LANES] first
     cdef int[LANES] last
-    _spread(block, state)
+    _spread(block, state, level)
     for place in range(block.width):
         if state.active[place]:
             first[n_first] = block.lanes[place]
@@ -588,39 +602,32 @@ cdef void _narrow(Block* block, State* state, int n_active) noexcept nogil:
         state.intercepts[place] = block.intercepts[block.lanes[place]]
     state.costs, state.duals = block.narrow_costs, block.narrow_duals
     state.weights = block.narrow_moving
-    _pack(block, block.costs, block.n_rows, block.narrow_costs)
-    _pack(block, block.duals, block.n_rows, block.narrow_duals)
-    _pack(block, block.moving, block.n_moving, block.narrow_moving)
+    _pack(block, block.costs, block.n_rows, level, block.narrow_costs)
+    _pack(block, block.duals, block.n_rows, level, block.narrow_duals)
+    _pack(block, block.moving, block.n_moving, level, block.narrow_moving)
 
 
-cdef void _spread(Block* block, State* state) noexcept nogil:
+cdef void _spread(Block* block, State* state, int level) noexcept nogil:
     """Put the lanes in use back to where they end."""
-    cdef int64_t i
-    cdef int place, width = block.width, all_lanes = block.all_lanes
-    for place in range(width):
+    cdef int place
+    for place in range(block.width):
         block.intercepts[block.lanes[place]] = state.intercepts[place]
-    if width == all_lanes:
+    if block.width == block.all_lanes:
         return
-    for i in range(block.n_rows):
-        for place in range(width):
-            block.duals[i * all_lanes + block.lanes[place]] = (
-                state.duals[i * width + place]
-            )
-    for i in range(block.n_moving):
-        for place in range(width):
-            block.moving[i * all_lanes + block.lanes[place]] = (
-                state.weights[i * width + place]
-            )
+    spread(
+        state.duals, block.width, block.lanes, block.all_lanes, block.n_rows, level,
+        block.duals,
+    )
+    spread(
+        state.weights, block.width, block.lanes, block.all_lanes, block.n_moving,
+        level, block.moving,
+    )
 
 
 cdef void _pack(
-    const Block* block, const float* wide, int64_t n, float* narrow
+    const Block* block, const float* wide, int64_t n, int level, float* narrow
 ) noexcept nogil:
-    cdef int64_t i
-    cdef int place, width = block.width, all_lanes = block.all_lanes
-    for i in range(n):
-        for place in range(width):
-            narrow[i * width + place] = wide[i * all_lanes + block.lanes[place]]
+    pack(wide, block.all_lanes, block.lanes, block.width, n, level, narrow)
 
 
 cdef void _sign_duals(
