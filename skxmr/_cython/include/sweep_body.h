@@ -229,24 +229,38 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_sparse)(
     SKXMR_NAME(skxmr_store)(state, &moving);
 }
 
-/* Product of two dense rows: 16 sums side by side, whatever the registers, then halves
- * of them together. */
+/* Products of a dense row with some others: 16 sums side by side for each, whatever the
+ * registers, then halves of them together. `n` is known when this is compiled. */
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_products)(const float *one,
+                                                         const float *const *others,
+                                                         int n, int64_t size,
+                                                         float *products) {
+    FLOATS parts[4][16 / SKXMR_WIDTH];
+    int64_t whole = size / 16 * 16;
+    for (int row = 0; row < n; row++)
+        for (int p = 0; p < 16 / SKXMR_WIDTH; p++) parts[row][p] = (FLOATS){0};
+    for (int64_t entry = 0; entry < whole; entry += 16)
+        for (int row = 0; row < n; row++)
+            for (int p = 0; p < 16 / SKXMR_WIDTH; p++)
+                parts[row][p] += LOAD(one + entry, p) * LOAD(others[row] + entry, p);
+    for (int row = 0; row < n; row++) {
+        float sums[16];
+        for (int p = 0; p < 16 / SKXMR_WIDTH; p++) STORE(sums, p, parts[row][p]);
+        for (int64_t entry = whole; entry < size; entry++)
+            sums[entry - whole] += one[entry] * others[row][entry];
+        for (int half = 8; half; half /= 2)
+            for (int place = 0; place < half; place++)
+                sums[place] += sums[place + half];
+        products[row] = sums[0];
+    }
+}
+
 SKXMR_TARGET SKXMR_INLINE float SKXMR_NAME(skxmr_product)(const float *one,
                                                          const float *other,
                                                          int64_t size) {
-    FLOATS parts[16 / SKXMR_WIDTH];
-    float sums[16];
-    int64_t entry = 0;
-    for (int p = 0; p < 16 / SKXMR_WIDTH; p++) parts[p] = (FLOATS){0};
-    for (; entry + 16 <= size; entry += 16)
-        for (int p = 0; p < 16 / SKXMR_WIDTH; p++)
-            parts[p] += LOAD(one + entry, p) * LOAD(other + entry, p);
-    for (int p = 0; p < 16 / SKXMR_WIDTH; p++) STORE(sums, p, parts[p]);
-    for (int place = 0; entry < size; entry++, place++)
-        sums[place] += one[entry] * other[entry];
-    for (int half = 8; half; half /= 2)
-        for (int place = 0; place < half; place++) sums[place] += sums[place + half];
-    return sums[0];
+    float product;
+    SKXMR_NAME(skxmr_products)(one, &other, 1, size, &product);
+    return product;
 }
 
 /* Margins of two dense rows, each weight read once; `other` may be `one`. */
@@ -370,16 +384,24 @@ SKXMR_TARGET static void SKXMR_NAME(skxmr_add_up)(
 }
 
 #if SKXMR_STRIDE == 16
+/* Four at a time: an addition of one need not wait for that of another. */
 SKXMR_TARGET static void SKXMR_NAME(skxmr_fill_gram)(const skxmr_problem *problem,
                                                     float *gram) {
-    const int64_t size = problem->n_rows;
+    const int64_t size = problem->n_rows, width = problem->width;
     for (int64_t i = 0; i < size; i++) {
-        const float *one = problem->dense + problem->rows[i] * problem->width;
-        for (int64_t j = 0; j <= i; j++) {
-            const float *other = problem->dense + problem->rows[j] * problem->width;
-            gram[i * size + j] = gram[j * size + i] =
-                SKXMR_NAME(skxmr_product)(one, other, problem->width);
+        const float *one = problem->dense + problem->rows[i] * width;
+        float *products = gram + i * size;
+        int64_t j = 0;
+        for (; j + 4 <= i + 1; j += 4) {
+            const float *others[4];
+            for (int row = 0; row < 4; row++)
+                others[row] = problem->dense + problem->rows[j + row] * width;
+            SKXMR_NAME(skxmr_products)(one, others, 4, width, products + j);
         }
+        for (; j <= i; j++)
+            products[j] = SKXMR_NAME(skxmr_product)(
+                one, problem->dense + problem->rows[j] * width, width);
+        for (j = 0; j < i; j++) gram[j * size + i] = products[j];
     }
 }
 #endif
