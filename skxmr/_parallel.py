@@ -13,7 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skxmr._threads import call_in_threads
 from skxmr._workers import check_workers, tell_failures
 
-__all__ = ["current_stop", "iterate_tasks", "run_tasks", "split_rows"]
+__all__ = ["count_threads", "current_stop", "iterate_tasks", "run_tasks", "split_rows"]
 
 
 def run_tasks(function, tasks, *, n_jobs, shared=()):
@@ -113,6 +113,24 @@ def _make_parallel(n_jobs):
         return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     except ValueError:  # Ray's and multiprocessing's cannot
         return Parallel(n_jobs=n_jobs, prefer="threads")
+
+
+def count_threads(n_jobs):
+    """Tell how many threads tasks would run in, which see what each other write.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+
+    Returns
+    -------
+    int
+        0 where tasks may run elsewhere.
+    """
+    parallel = _make_parallel(n_jobs)
+    if type(parallel._backend) is not ThreadingBackend:
+        return 0
+    return parallel._backend.effective_n_jobs(parallel.n_jobs)
 
 
 def current_stop():

@@ -1,21 +1,25 @@
 """Balanced, hierarchical k-means: which labels go to which leaf."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
-from skxmr._compressed import Compressed
 from skxmr._cython._kmeans import (
-    bisect_dense,
-    bisect_sparse,
-    gather_rows,
-    normalize_rows,
+    LEVELS,
+    begin_cut,
+    cut_to_leaves,
+    follow_scores,
+    score_rows,
 )
 from skxmr._large import empty
-from skxmr._parallel import current_stop, run_tasks
+from skxmr._parallel import count_threads, current_stop, run_tasks
+from skxmr._sharing import Work
 
-__all__ = ["Plan", "Rule", "Segment", "arrange", "vectors_of"]
+__all__ = ["Plan", "Rule", "Segment", "arrange", "bisect"]
+
+# Of the instructions that this machine has, the best.
+_LEVEL = len(LEVELS) - 1
 
 
 # The shape of the tree, known before any vector is looked at
@@ -58,13 +62,17 @@ class Plan(NamedTuple):
         """How many groups the lowest level has, empty ones included."""
         return self.n_groups[-1] if self.n_groups else 1
 
+    def group_sizes(self):
+        """Count the leaves of a group of each level, from the top down."""
+        return self.n_leaves // np.array(self.n_groups, dtype=np.int64)
+
     def start(self, leaf):
         """Place of a leaf's first label in the order of the labels."""
         return leaf * self.n_labels // self.n_leaves
 
     def middle(self, first, stop):
         """Leaf at which to cut a range of leaves, between groups of one level."""
-        sizes = (self.n_leaves // n_groups for n_groups in self.n_groups)
+        sizes = self.group_sizes().tolist()
         leaves_per_group = next(size for size in sizes if size < stop - first)
         n_parts = (stop - first) // leaves_per_group
         return first + n_parts // 2 * leaves_per_group
@@ -116,6 +124,7 @@ class Segment(NamedTuple):
     stop: int
     plan: Plan
     rule: Rule
+    is_prepared: bool = False  # whether the vectors are
 
     @classmethod
     def of(cls, vectors, labels, plan, rule):
@@ -156,6 +165,7 @@ def arrange(segments, n_jobs):
     Parameters
     ----------
     segments : list of Segment
+        Of the same vectors, and with rules that differ in their seeds only.
     n_jobs : int or None
 
     Returns
@@ -164,159 +174,197 @@ def arrange(segments, n_jobs):
         The labels of each segment.
     """
     arranged = [segment.labels.copy() for segment in segments]
-    # What is yet to be cut: of which segment, from which of its labels on, and what.
-    uncut = [(i, 0, segment) for i, segment in enumerate(segments) if segment.is_wide]
-    while uncut:
-        ordered = run_tasks(
-            _arrange_segment, (task[2] for task in uncut), n_jobs=n_jobs
-        )
-        parts = []
-        for (i, start, segment), labels in zip(uncut, ordered, strict=True):
-            arranged[i][start : start + len(labels)] = labels
-            if segment.is_large:
-                first, second = segment.cut(labels)
-                parts += [(i, start, first), (i, start + len(first.labels), second)]
-        uncut = [part for part in parts if part[2].is_wide]
+    # What is yet to be cut, and where it stands.
+    parts = [
+        (segment, result)
+        for segment, result in zip(segments, arranged, strict=True)
+        if segment.is_wide
+    ]
+    n_threads = count_threads(n_jobs)
+    if n_threads:
+        work = Work(n_threads)
+        work.add(0, partial(_start, parts, work))
+        run_tasks(work.do, work, n_jobs=n_jobs)
+    else:
+        _arrange_in_rounds(_prepare(parts, Work()), n_jobs)
     return arranged
 
 
-def _arrange_segment(segment):
-    """Order the labels of a segment: of a large one cut it once, else to its leaves."""
-    segment = segment.detached()
-    if segment.rule.spherical:
-        segment.vectors.normalize()
-    if segment.is_large:
-        return np.concatenate([half.labels for half in _halves(segment)])
-    return _arrange_to_leaves(segment)
+def _start(parts, work):
+    """Add the parts to what is to be done by threads."""
+    for segment, result in _prepare(parts, work):
+        work.add(len(result), partial(_arrange_part, segment, result, work))
 
 
-def _arrange_to_leaves(segment):
-    """Order the labels of a segment, whose vectors are its own."""
-    if not segment.is_wide or len(segment.labels) < 2:
-        return segment.labels
-    ordered = []
-    for half in _halves(segment):
-        if half.is_wide:
-            half = half.detached()  # noqa: PLW2901
-        ordered.append(_arrange_to_leaves(half))
-    return np.concatenate(ordered)
+def _arrange_part(segment, result, work):
+    """Arrange a segment, and let its halves be arranged."""
+    labels = _arrange_segment(segment, work)
+    result[:] = labels
+    for half, place in _parts_of(segment, labels, result):
+        work.add(len(place), partial(_arrange_part, half, place, work))
 
 
-def _halves(segment):
-    """Cut a segment, whose vectors are its own, in two that share them."""
-    middle = segment.plan.middle(segment.first, segment.stop)
-    sides = _sides(segment, middle)
-    leaves = (segment.first, middle), (middle, segment.stop)
-    for side, (first, stop) in enumerate(leaves):
-        rows = np.flatnonzero(sides == side)
-        yield segment._replace(
-            rows=rows, labels=segment.labels[rows], first=first, stop=stop
+def _arrange_in_rounds(parts, n_jobs):
+    """Cut all segments, then their halves, wherever tasks run."""
+    while parts:
+        ordered = run_tasks(
+            _arrange_segment, (segment for segment, _ in parts), n_jobs=n_jobs
         )
+        uncut = []
+        for (segment, result), labels in zip(parts, ordered, strict=True):
+            result[:] = labels
+            uncut += _parts_of(segment, labels, result)
+        parts = uncut
 
 
-def _sides(segment, middle):
-    """Find out which rows go to the leaves before (0), which to those after (1)."""
-    rule = segment.rule
+def _parts_of(segment, labels, result):
+    """Give what is left to be cut of a segment whose labels have been ordered."""
+    if not segment.is_large:
+        return []
+    first, second = segment.cut(labels)
+    n_first = len(first.labels)
+    parts = (first, result[:n_first]), (second, result[n_first:])
+    return [part for part in parts if part[0].is_wide]
+
+
+def _prepare(parts, work):
+    """Prepare the vectors where segments are large, which read them again and again."""
+    if not any(segment.is_large for segment, _ in parts):
+        return parts
+    segment = parts[0][0]
+    vectors = segment.vectors.prepared(segment.rule.spherical, work)
+    if vectors is None:
+        return parts
+    return [
+        (segment._replace(vectors=vectors, is_prepared=True), result)
+        for segment, result in parts
+    ]
+
+
+def _arrange_segment(segment, work=None):
+    """Order the labels of a segment: of a large one cut it once, else to its leaves."""
+    if len(segment.labels) < 2:
+        return segment.labels
+    rows = _rows_of(segment)
+    if not segment.is_large:
+        return segment.labels[_order_of_leaves(segment, rows)]
+    plan = segment.plan
+    middle = plan.middle(segment.first, segment.stop)
+    n_first = plan.start(middle) - plan.start(segment.first)
+    sides = np.ones(len(segment.labels), dtype=np.uint8)
+    if n_first:
+        centres = _first_centres(segment)
+        bisect(rows, centres, n_first, segment.rule, sides, work or Work())
+    return np.concatenate([segment.labels[sides == side] for side in (0, 1)])
+
+
+def _rows_of(segment):
+    """Give the rows of a segment, of unit length if only directions matter."""
+    vectors = segment.vectors
+    if segment.is_prepared and segment.is_large and vectors.lie_well(segment.rows):
+        return vectors.view(segment.rows)
+    own = vectors.take(segment.rows)
+    if segment.rule.spherical and not segment.is_prepared:
+        own.normalize()
+    return own.view()
+
+
+def bisect(rows, centres, n_first, rule, sides, work):
+    """Cut rows in two by balanced 2-means.
+
+    Parameters
+    ----------
+    rows : Rows
+    centres : (int, int)
+        Two different rows to begin with.
+    n_first : int
+        How many rows side 0 gets.
+    rule : Rule
+    sides : ndarray of shape (n_rows,), uint8, ones
+        Is filled with the side of each row.
+    work : Work
+        Whose threads may help.
+    """
+    n_rows = len(sides)
+    max_moved = int(rule.tol * n_rows)
+    sums = np.zeros((2, rows.length))
+    products = np.empty((2, n_rows))
+    keys = np.empty((2, n_rows), dtype=np.uint64)
+    moved = np.empty(n_rows, dtype=np.int64)
+    stop = current_stop()
+    parts = rows.parts(work.n_threads)
+    entries = rows.entries
+    first_centre, second_centre = centres
+    second_centre = begin_cut(*entries, first_centre, second_centre, sums)
+
+    def score(is_first, part):
+        score_rows(*entries, sums, *part, is_first, _LEVEL, stop, products)
+
+    for iteration in range(rule.max_iter):
+        is_first = iteration == 0
+        work.do_each(partial(score, is_first), parts)
+        if stop[0]:
+            return
+        n_moved = follow_scores(
+            *entries,
+            first_centre,
+            second_centre,
+            n_first,
+            max_moved,
+            rule.spherical,
+            is_first,
+            sums,
+            products,
+            keys,
+            moved,
+            sides,
+        )
+        if not is_first and n_moved <= max_moved:
+            return
+
+
+def _order_of_leaves(segment, rows):
+    """Cut rows down to the leaves and return them in the order of those."""
+    plan, rule = segment.plan, segment.rule
     n_rows = len(segment.labels)
-    n_first = segment.plan.start(middle) - segment.plan.start(segment.first)
-    sides = np.ones(n_rows, dtype=np.uint8)
-    if n_first == 0:
-        return sides
-    n_features = segment.vectors.length
-    segment.vectors.bisect(
-        *_first_centres(rule.seed, segment.first, segment.stop, n_rows),
-        n_first,
+    starts, stops, indices, values = rows.entries
+    table = np.empty((2, 3, n_rows), dtype=np.int64)
+    table[0] = starts, stops, np.arange(n_rows)
+    is_sparse = indices is not None
+    order = np.empty(n_rows, dtype=np.int64)
+    cut_to_leaves(
+        table,
+        indices,
+        values,
+        empty(len(indices), np.int32) if is_sparse else None,
+        empty(len(values), values.dtype) if is_sparse else None,
+        segment.first,
+        segment.stop,
+        plan.n_labels,
+        plan.group_sizes(),
+        plan.n_leaves,
+        rule.seed,
         rule.max_iter,
-        int(rule.tol * n_rows),
+        rule.tol,
         rule.spherical,
+        _LEVEL,
         current_stop(),
-        np.zeros((n_features, 2)),
-        np.zeros(n_features),
+        np.empty((2, rows.length)),
+        np.empty((2, n_rows)),
         np.empty((2, n_rows), dtype=np.uint64),
         np.empty(n_rows, dtype=np.int64),
-        sides,
+        np.empty(n_rows, dtype=np.uint8),
+        np.empty(rows.length, dtype=np.int32),
+        order,
     )
-    return sides
+    return order
 
 
-def _first_centres(seed, first, stop, n_rows):
+def _first_centres(segment):
     """Draw two different rows; depends on the place in the tree, not on tasks."""
-    drawn = np.random.SeedSequence([seed, first, stop]).generate_state(2, np.uint64)
+    n_rows = len(segment.labels)
+    place = [segment.rule.seed, segment.first, segment.stop]
+    drawn = np.random.SeedSequence(place).generate_state(2, np.uint64)
     one = int(drawn[0]) % n_rows
     other = int(drawn[1]) % (n_rows - 1)
     return one, other + (other >= one)
-
-
-# Vectors
-# -------
-
-
-def vectors_of(Z):
-    """Give the rows of a sparse or dense matrix as vectors to cluster."""
-    return SparseVectors.of(Z) if sparse.issparse(Z) else DenseVectors(Z)
-
-
-class SparseVectors(Compressed):
-    """Rows of a sparse matrix."""
-
-    @classmethod
-    def of(cls, Z):
-        Z = sparse.csr_array(Z)
-        Z.check_format()
-        if not Z.has_canonical_format:
-            Z = Z.copy()
-            Z.sum_duplicates()
-        return cls(
-            np.ascontiguousarray(Z.indptr, dtype=np.int64),
-            np.ascontiguousarray(Z.indices, dtype=np.int32),
-            np.ascontiguousarray(Z.data),
-            Z.shape[1],
-        )
-
-    def take(self, vectors):
-        """Copy rows, without the features that none of them has."""
-        offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
-        np.cumsum(self.offsets[vectors + 1] - self.offsets[vectors], out=offsets[1:])
-        indices = empty(offsets[-1], np.int32)
-        values = empty(offsets[-1], self.values.dtype)
-        numbers = np.zeros(self.length, dtype=np.int32)
-        length = gather_rows(
-            self.offsets,
-            self.indices,
-            self.values,
-            vectors,
-            numbers,
-            offsets,
-            indices,
-            values,
-        )
-        return SparseVectors(offsets, indices, values, length)
-
-    def normalize(self):
-        normalize_rows(self.offsets, self.values)
-
-    def bisect(self, *arguments):
-        bisect_sparse(self.offsets, self.indices, self.values, *arguments)
-
-
-class DenseVectors(NamedTuple):
-    """Rows of a dense matrix."""
-
-    rows: np.ndarray
-
-    @property
-    def length(self):
-        return self.rows.shape[1]
-
-    def to_matrix(self):
-        return self.rows
-
-    def take(self, vectors):
-        return DenseVectors(self.rows[vectors])
-
-    def normalize(self):
-        offsets = np.arange(self.rows.shape[0] + 1, dtype=np.int64) * self.length
-        normalize_rows(offsets, self.rows.reshape(-1))
-
-    def bisect(self, *arguments):
-        bisect_dense(self.rows, *arguments)

@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 from skxmr._documentation import Documented
 from skxmr._typing import MatrixLike
 from skxmr._validation import Interval, fit_context, validate_data
-from skxmr.clustering import Plan, Rule, Segment, arrange, vectors_of
+from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.tree import LabelTree
+from skxmr.vectors import vectors_of
 
 __all__ = ["KMeansTree"]
 

@@ -10,7 +10,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
 from skxmr._compressed import Compressed
-from skxmr._cython._label_vectors import add_rows, count_features
+from skxmr._cython._label_vectors import add_rows
 from skxmr._growing import GrowingArray
 from skxmr._large import empty
 from skxmr._parallel import iterate_tasks
@@ -18,7 +18,7 @@ from skxmr._parallel import iterate_tasks
 __all__ = ["canonical_label_vectors", "make_label_vectors", "pifa"]
 
 # Entries of a task: some milliseconds of work.
-_TASK_WORK = 1_000_000
+_TASK_WORK = 2**18
 
 
 def pifa(X, Y):
@@ -108,33 +108,30 @@ class _Task:
 
 
 def _add_rows_of_labels(task):
-    """Count the features of each label, and write their sums; the unit of joblib."""
+    """Write the vectors of labels: counts, indices and values; the unit of joblib."""
     X, rows = task.X, task.rows
     n_words = -(-X.length // 64)
-    words = np.zeros(n_words, dtype=np.uint64)
-    summary = np.zeros(-(-n_words // 64), dtype=np.uint64)
+    # No label has more features than its rows, or than there are.
+    entries = np.concatenate([[0], np.cumsum(X.sizes[rows.indices])])[rows.offsets]
+    n_most = int(np.minimum(np.diff(entries), X.length).sum())
     counts = np.empty(rows.n_vectors, dtype=np.int64)
-    count_features(
-        X.offsets, X.indices, rows.offsets, rows.indices, words, summary, counts
-    )
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    indices = empty(offsets[-1], np.int32)
-    values = empty(offsets[-1], np.float32)
-    add_rows(
+    indices = empty(n_most, np.int32)
+    values = empty(n_most, np.float32)
+    n_entries = add_rows(
         X.offsets,
         X.indices,
         X.values,
         rows.offsets,
         rows.indices,
         rows.values,
-        words,
-        summary,
+        np.zeros(n_words, dtype=np.uint64),
+        np.zeros(-(-n_words // 64), dtype=np.uint64),
         np.zeros(X.length, dtype=np.float32),
-        offsets,
+        counts,
         indices,
         values,
     )
-    return counts, indices, values
+    return counts, indices[:n_entries], values[:n_entries]
 
 
 def canonical_label_vectors(label_vectors):

@@ -21,10 +21,11 @@ from skxmr._validation import (
     fit_context,
     validate_data,
 )
-from skxmr.clustering import Plan, Rule, Segment, arrange, vectors_of
+from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.must_link import cut_in_two
 from skxmr.text import PrefixWeightedCharTfidf
 from skxmr.tree import LabelTree
+from skxmr.vectors import vectors_of
 
 __all__ = ["TrieTreeHybrid", "fold_name"]
 
@@ -402,6 +403,11 @@ class _NameVectors(NamedTuple):
             return vectors_of(sparse.csr_array((len(names), 1), dtype=np.float32))
         return cls(vectorizer.fit(names), names)
 
+    def prepared(self, spherical, work):  # noqa: ARG002
+        """Keep nothing: vectors are made when they are asked for."""
+        return
+
     def take(self, rows):
+        """Make vectors."""
         names = [self.names[row] for row in rows.tolist()]
         return vectors_of(self.vectorizer.transform(names))

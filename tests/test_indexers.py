@@ -15,17 +15,13 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from skxmr._cython._kmeans import LEVELS, score_rows
 from twins import random_sparse
 
-from skxmr import KMeansTree
-from skxmr.clustering import (
-    DenseVectors,
-    Plan,
-    Rule,
-    Segment,
-    SparseVectors,
-    arrange,
-)
+from skxmr import KMeansTree, clustering
+from skxmr._sharing import Work
+from skxmr.clustering import Plan, Rule, Segment, arrange
+from skxmr.vectors import DenseVectors, SparseVectors, parts_of
 
 
 def add_up(numbers):
@@ -33,9 +29,9 @@ def add_up(numbers):
     return functools.reduce(operator.add, numbers, 0.0)
 
 
-def slow_dot(row, direction):
+def slow_sparse_product(row, sums):
     """Add up every fourth product, then those sums, as the kernel promises."""
-    products = [value * direction[feature] for feature, value in row]
+    products = list(map(operator.mul, row, sums))
     whole = len(products) - len(products) % 4
     lanes = [products[lane:whole:4] for lane in range(4)]
     lanes[0] += products[whole:]
@@ -43,61 +39,58 @@ def slow_dot(row, direction):
     return (one + two) + (three + four)
 
 
-def slow_means(rows, sides, n_features, spherical):
-    means = []
-    for side in (0, 1):
-        own = [
-            row for row, own_side in zip(rows, sides, strict=True) if own_side == side
-        ]
-        total = [0.0] * n_features
-        for row in own:
-            for feature, value in row:
-                total[feature] += value
-        size = add_up(x * x for x in total) ** 0.5 if spherical else len(own)
-        means.append([x * (1 / size if size else 0.0) for x in total])
-    return means
+def slow_dense_product(row, sums):
+    """Add up every sixteenth product, then those sums in halves."""
+    products = list(map(operator.mul, row, sums))
+    lanes = [add_up(products[lane::16]) for lane in range(16)]
+    while len(lanes) > 1:
+        half = len(lanes) // 2
+        lanes = list(map(operator.add, lanes[:half], lanes[half:]))
+    return lanes[0]
 
 
-def slow_bisect(rows, n_features, centres, n_first, max_iter, max_moved, spherical):
-    """Balanced 2-means by lists and sorting; rows are lists of (feature, value)."""
-    dense = [[dict(row).get(f, 0.0) for f in range(n_features)] for row in rows]
+def slow_bisect(Z, centres, n_first, max_iter, max_moved, spherical):
+    """Balanced 2-means by sorting."""
     first, second = centres
-    following = [*range(second, len(rows)), *range(second)]
-    different = [row for row in following if dense[row] != dense[first]]
-    means = [dense[first], dense[different[0] if different else second]]
-    sides = [1] * len(rows)
+    following = [*range(second, len(Z)), *range(second)]
+    different = [row for row in following if (Z[row] != Z[first]).any()]
+    scores = Z @ (Z[first] - Z[different[0] if different else second])
+    sides = np.ones(len(Z), dtype=int)
     for iteration in range(max_iter):
-        direction = [a - b for a, b in zip(*means, strict=True)]
-        scores = [slow_dot(row, direction) for row in rows]
-        # Python's sort is stable: of equal scores the first row comes first.
-        best = sorted(range(len(rows)), key=lambda row: -scores[row])[:n_first]
-        before = sides
-        sides = [0 if row in best else 1 for row in range(len(rows))]
-        n_moved = sum(map(operator.ne, sides, before))
-        if iteration > 0 and n_moved <= max_moved:
+        # Of equal scores the first row comes first.
+        best = np.argsort(-scores, kind="stable")[:n_first]
+        before, sides = sides, np.ones(len(Z), dtype=int)
+        sides[best] = 0
+        if iteration > 0 and (sides != before).sum() <= max_moved:
             break
-        means = slow_means(rows, sides, n_features, spherical)
-    return sides
+        sums = [Z[sides == side].sum(axis=0) for side in (0, 1)]
+        sizes = [(sides == side).sum() for side in (0, 1)]
+        if spherical:
+            sizes = [np.sqrt(vector @ vector) for vector in sums]
+        scores = slow_scores(Z, sums, sizes)
+    return sides.tolist()
+
+
+def slow_scores(Z, sums, sizes):
+    """Score along the line from one centre, a sum by its size, to the other.
+
+    Scaled so that the first sum has the weight 1; a centre of size 0 does not count.
+    """
+    if not sizes[1]:
+        return Z @ sums[0]
+    if not sizes[0]:
+        return -(Z @ sums[1])
+    share = sizes[0] / (sizes[0] + sizes[1])
+    return Z @ sums[0] - share * (Z @ (sums[0] + sums[1]))
 
 
 def bisect(vectors, centres, n_first, max_iter=50, max_moved=0, spherical=True):
-    n_rows = (
-        len(vectors.offsets) - 1 if hasattr(vectors, "offsets") else len(vectors.rows)
-    )
+    rows = vectors.view()
+    n_rows = len(rows.entries[0])
     sides = np.ones(n_rows, dtype=np.uint8)
-    vectors.bisect(
-        *centres,
-        n_first,
-        max_iter,
-        max_moved,
-        spherical,
-        np.zeros(1, dtype=np.uint8),  # never stop
-        np.zeros((vectors.length, 2)),
-        np.zeros(vectors.length),
-        np.empty((2, n_rows), dtype=np.uint64),
-        np.empty(n_rows, dtype=np.int64),
-        sides,
-    )
+    # No less than the least share of rows that is that many.
+    rule = Rule(max_iter, (max_moved + 0.5) / n_rows, spherical, 0)
+    clustering.bisect(rows, centres, n_first, rule, sides, Work())
     return sides
 
 
@@ -116,18 +109,36 @@ def matrices(draw, values=(0, 0, 0, -1.25, 0.5, 1.0, 3.0), min_rows=2):
     matrices(), st.data(), st.booleans(), st.integers(1, 6), st.sampled_from([0, 0, 2])
 )
 def test_bisection_equals_its_twin(Z, data, spherical, max_iter, max_moved):
-    n_rows, n_features = Z.shape
-    row = st.integers(0, n_rows - 1)
+    row = st.integers(0, len(Z) - 1)
     centres = data.draw(row), data.draw(row)
-    n_first = data.draw(st.integers(1, n_rows - 1))
+    n_first = data.draw(st.integers(1, len(Z) - 1))
     rules = n_first, max_iter, max_moved, spherical
-    vectors = SparseVectors.of(sparse.csr_array(Z))
-    rows = [[(int(f), float(z[f])) for f in np.flatnonzero(z)] for z in Z]
-    expected = slow_bisect(rows, n_features, centres, *rules)
-    assert bisect(vectors, centres, *rules).tolist() == expected
-    rows = [list(enumerate(map(float, z))) for z in Z]
-    expected = slow_bisect(rows, n_features, centres, *rules)
-    assert bisect(DenseVectors(Z), centres, *rules).tolist() == expected
+    expected = slow_bisect(Z.astype(np.float64), centres, *rules)
+    for vectors in (SparseVectors.of(sparse.csr_array(Z)), DenseVectors(Z)):
+        assert bisect(vectors, centres, *rules).tolist() == expected
+
+
+@given(
+    st.integers(1, 70),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([np.float32, np.float64]),
+    st.booleans(),
+)
+def test_products_are_the_same_at_all_levels(n_features, seed, dtype, is_sparse):
+    rng = np.random.default_rng(seed)
+    Z = rng.normal(size=(5, n_features)).astype(dtype)
+    vectors = SparseVectors.of(sparse.csr_array(Z)) if is_sparse else DenseVectors(Z)
+    sums = rng.normal(size=(2, n_features))
+    slow_product = slow_sparse_product if is_sparse else slow_dense_product
+    expected = [[slow_product(row, one) for row in Z.tolist()] for one in sums.tolist()]
+    for level in range(len(LEVELS)):
+        products = np.full((2, 5), np.nan)
+        for part in ((0, 2), (2, 5)):
+            never = np.zeros(1, dtype=np.uint8)
+            score_rows(
+                *vectors.view().entries, sums, *part, True, level, never, products
+            )
+        assert products.tolist() == expected
 
 
 @pytest.mark.parametrize("n_copies", [2, 4, 16])
@@ -523,7 +534,7 @@ def test_interrupted_fit_changes_nothing(monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skxmr.clustering.bisect_dense", interrupt)
+    monkeypatch.setattr("skxmr.clustering.cut_to_leaves", interrupt)
     with pytest.raises(KeyboardInterrupt):
         indexer.fit(np.eye(5))
     assert pickle.dumps(indexer) == before
@@ -555,3 +566,58 @@ def test_kernels_take_read_only_arrays():
     for array in Z[:3]:
         array.setflags(write=False)
     assert bisect(Z, (0, 1), 1).sum() == 2
+
+
+# Vectors made ready to be read again and again
+# ---------------------------------------------
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("spherical", [False, True])
+@given(matrices(), st.integers(1, 60))
+def test_prepared_vectors_are_the_same(spherical, n_threads, Z, n_copies):
+    Z = np.hstack([Z, np.zeros((len(Z), 20))])[:, :: -1 if n_copies % 2 else 1]
+    Z = np.tile(np.ascontiguousarray(Z), (n_copies, 1))
+    norms = np.linalg.norm(Z, axis=1, keepdims=True)
+    expected = Z / np.where(norms > 0, norms, 1) if spherical else Z
+    work = Work(n_threads)
+    own = SparseVectors.of(sparse.csr_array(Z)).prepared(spherical, work)
+    found = own.to_csr().toarray()
+    # The columns are the same but for their order.
+    used, wanted = found[:, found.any(axis=0)], expected[:, expected.any(axis=0)]
+    assert_allclose(sorted(used.T.tolist()), sorted(wanted.T.tolist()), rtol=1e-6)
+    counts = (found != 0).sum(axis=0)
+    lengths = [int(count).bit_length() for count in counts]
+    assert 2 * Z.shape[1] > np.count_nonzero(Z) or lengths == sorted(lengths)[::-1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_vectors_of_unit_length_are_not_copied(dtype):
+    Z = np.random.default_rng(0).normal(size=(30, 7)).astype(dtype)
+    Z[3] = 0
+    vectors = SparseVectors.of(sparse.csr_array(Z))
+    scaled = vectors.prepared(True, Work())
+    assert not np.shares_memory(values_of(scaled), values_of(vectors))
+    # What has been scaled once stays as it is.
+    again = scaled.prepared(True, Work())
+    assert np.shares_memory(values_of(again), values_of(scaled))
+    as_they_are = vectors.prepared(False, Work())
+    assert np.shares_memory(values_of(as_they_are), values_of(vectors))
+    dense = DenseVectors(Z)
+    assert dense.prepared(False, Work()) is dense
+    assert dense.prepared(True, Work()) is None
+    dense.normalize()
+    assert dense.prepared(True, Work()) is dense
+
+
+def values_of(vectors):
+    return vectors.view().entries[-1]
+
+
+@given(st.lists(st.integers(0, 10) | st.just(2**19), min_size=1), st.integers(1, 4))
+def test_parts_are_all_vectors(sizes, n_threads):
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    parts = parts_of(offsets, n_threads)
+    assert [row for part in parts for row in range(*part)] == list(range(len(sizes)))
+    assert len(parts) <= 4 * n_threads + 1
+    assert all(first < stop for first, stop in parts)

@@ -18,11 +18,11 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
 LIMIT = 60
 
 SCRIPT = """
-import sys, time
+import functools, sys, time
 import numpy as np
 from scipy import sparse
 from skxmr import KMeansTree, XRLinearClassifier
-from skxmr import clustering, label_vectors, training
+from skxmr import clustering, indexers, label_vectors, training
 
 rng = np.random.default_rng(0)
 
@@ -46,8 +46,9 @@ def interrupted(stage, module, name, seconds=0.0, change=lambda arguments: argum
     def announced(*arguments):
         if silent:
             print(silent.pop(), flush=True)
-        kernel(*change(arguments))
+        result = kernel(*change(arguments))
         time.sleep(seconds)
+        return result
     setattr(module, name, announced)
     try:
         classifier.fit(*more)
@@ -62,14 +63,17 @@ def interrupted(stage, module, name, seconds=0.0, change=lambda arguments: argum
 
 def restless(arguments):
     # Iterations without end: no number of moved rows is small enough.
-    return *arguments[:6], 2**31 - 1, -1, *arguments[8:]
+    return *arguments[:11], 2**31 - 1, -1.0, *arguments[13:]
 
 n_jobs = int(sys.argv[1])
 label_vectors._TASK_WORK = training._TASK_WORK = 10
 classifier.set_params(n_jobs=n_jobs)
 interrupted("tasks of label vectors", label_vectors, "add_rows", 0.3)
 classifier.set_params(n_jobs=n_jobs)
-interrupted("a call of k-means", clustering, "bisect_sparse", change=restless)
+interrupted("a call of k-means", clustering, "cut_to_leaves", change=restless)
+classifier.set_params(n_jobs=n_jobs)
+indexers.Rule = functools.partial(clustering.Rule, labels_per_task=8)
+interrupted("a step of a large cut", clustering, "score_rows", 0.3)
 classifier.set_params(n_jobs=n_jobs)
 interrupted("tasks of training", training, "train_items", 0.3)
 # Sweeps without end.
@@ -81,6 +85,7 @@ interrupted("a call of the solver", training, "train_items")
 STAGES = [
     "tasks of label vectors",
     "a call of k-means",
+    "a step of a large cut",
     "tasks of training",
     "a call of the solver",
 ]

@@ -1,34 +1,20 @@
 """Adds up the training rows of each label: PIFA vectors, features ascending.
 
-A first pass counts the features of each label, a second one adds. Which features a
-label has is kept in a bitmap (`_bitmap.pxd`): so they come out in order without being
-sorted, and only what was set is visited.
+Which features a label has is kept in a bitmap (`_bitmap.pxd`): so they come out in
+order without being sorted, and only what was set is visited.
 """
 
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from skxmr._cython._bitmap cimport list_and_clear, lowest_bit, mark
+from skxmr._cython._bitmap cimport list_and_clear, mark
 
 cdef extern from "include/bits.h" nogil:
-    int count_bits "skxmr_count_bits"(uint64_t word)
+    void prefetch "skxmr_prefetch"(const void* address)
 
-
-def count_features(
-    const int64_t[::1] X_offsets,   # IN (n_samples + 1,)
-    const int32_t[::1] X_indices,   # IN
-    const int64_t[::1] row_starts,  # IN (n_labels + 1,)
-    const int32_t[::1] rows,        # IN: the rows of each label
-    uint64_t[::1] words,            # SCRATCH (n_features / 64,), zeros
-    uint64_t[::1] summary,          # SCRATCH (n_words / 64,), zeros
-    int64_t[::1] counts,            # OUT (n_labels,)
-):
-    """Count the different features of the rows of each label."""
-    cdef int64_t label
-    with nogil:
-        for label in range(counts.shape[0]):
-            _mark(X_offsets, X_indices, row_starts, rows, label, words, summary)
-            counts[label] = _count_and_clear(words, summary)
+cdef enum:
+    # Rows between what is read and what is fetched, which lies anywhere.
+    ROWS_AHEAD = 4
 
 
 def add_rows(
@@ -41,49 +27,42 @@ def add_rows(
     uint64_t[::1] words,            # SCRATCH (n_features / 64,), zeros
     uint64_t[::1] summary,          # SCRATCH (n_words / 64,), zeros
     float[::1] sums,                # SCRATCH (n_features,), zeros
-    const int64_t[::1] offsets,     # IN (n_labels + 1,): sums of the counts
-    int32_t[::1] indices,           # OUT (nnz,)
-    float[::1] values,              # OUT (nnz,): sums of rows, scaled to unit length
+    int64_t[::1] counts,            # OUT (n_labels,): how many features each has
+    int32_t[::1] indices,           # OUT (as many as all rows have, or more)
+    float[::1] values,              # OUT: sums of rows, scaled to unit length
 ):
-    """Write the vectors of labels, whose sizes `count_features` has found."""
-    cdef int64_t entry, source, label, row
+    """Write the vectors of labels, one after the other.
+
+    Returns
+    -------
+    int
+        Where the last one ends.
+    """
+    cdef int64_t entry, source, label, row, start = 0, stop
     with nogil:
-        for label in range(offsets.shape[0] - 1):
-            _mark(X_offsets, X_indices, row_starts, rows, label, words, summary)
+        for label in range(counts.shape[0]):
             for source in range(row_starts[label], row_starts[label + 1]):
+                if source + 2 * ROWS_AHEAD < rows.shape[0]:
+                    prefetch(&X_offsets[rows[source + 2 * ROWS_AHEAD]])
+                    row = rows[source + ROWS_AHEAD]
+                    # A cache line has 16 entries.
+                    for entry in range(X_offsets[row], X_offsets[row + 1], 16):
+                        prefetch(&X_indices[entry])
+                        prefetch(&X_values[entry])
                 row = rows[source]
                 for entry in range(X_offsets[row], X_offsets[row + 1]):
+                    mark(words, summary, X_indices[entry])
                     sums[X_indices[entry]] += relevance[source] * X_values[entry]
-            if offsets[label] < offsets[label + 1]:
-                list_and_clear(words, summary, &indices[offsets[label]])
-            for entry in range(offsets[label], offsets[label + 1]):
+            stop = start
+            if start < indices.shape[0]:
+                stop += list_and_clear(words, summary, &indices[start])
+            for entry in range(start, stop):
                 values[entry] = sums[indices[entry]]
                 sums[indices[entry]] = 0
-            _normalize(values, offsets[label], offsets[label + 1])
-
-
-cdef inline void _mark(
-    const int64_t[::1] X_offsets, const int32_t[::1] X_indices,
-    const int64_t[::1] row_starts, const int32_t[::1] rows, int64_t label,
-    uint64_t[::1] words, uint64_t[::1] summary,
-) noexcept nogil:
-    cdef int64_t entry, source
-    for source in range(row_starts[label], row_starts[label + 1]):
-        for entry in range(X_offsets[rows[source]], X_offsets[rows[source] + 1]):
-            mark(words, summary, X_indices[entry])
-
-
-cdef inline int64_t _count_and_clear(
-    uint64_t[::1] words, uint64_t[::1] summary
-) noexcept nogil:
-    cdef int64_t i, word, count = 0
-    for i in range(summary.shape[0]):
-        while summary[i]:
-            word = i * 64 + lowest_bit(summary[i])
-            summary[i] &= summary[i] - 1
-            count += count_bits(words[word])
-            words[word] = 0
-    return count
+            _normalize(values, start, stop)
+            counts[label] = stop - start
+            start = stop
+    return start
 
 
 cdef inline void _normalize(

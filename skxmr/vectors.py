@@ -1,0 +1,247 @@
+"""Vectors of labels as k-means reads them."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._compressed import Compressed
+from skxmr._cython._kmeans import (
+    count_features,
+    gather_rows,
+    have_unit_length,
+    normalize_rows,
+    number_by_counts,
+    renumber,
+)
+from skxmr._large import empty
+
+__all__ = ["DenseVectors", "Rows", "SparseVectors", "vectors_of"]
+
+# Entries of a part of the work: less than a millisecond.
+_PART = 2**18
+_LONGEST_PART = 2**26
+# Entries that are looked at to find out which features are frequent.
+_SAMPLE = 2**19
+
+
+class Rows(NamedTuple):
+    """Rows to be cut.
+
+    Parameters
+    ----------
+    entries : (starts, stops, indices, values)
+        Where the entries of each row start and stop, and the features and values of
+        all entries. Of a dense matrix `indices` is None.
+    length : int
+        The number of features.
+    """
+
+    entries: tuple
+    length: int
+
+    def parts(self, n_threads):
+        """Do what `parts_of` does."""
+        starts, stops, *_ = self.entries
+        return parts_of(np.concatenate([[0], np.cumsum(stops - starts)]), n_threads)
+
+
+def parts_of(offsets, n_threads):
+    """Cut vectors into ranges of about equal work, for so many threads to share.
+
+    Parameters
+    ----------
+    offsets : ndarray of shape (n_vectors + 1,), int64
+        Sums of the numbers of entries before each vector.
+    n_threads : int
+
+    Returns
+    -------
+    list of (int, int)
+        The first vector of each part, and that after its last.
+    """
+    n_vectors, n_entries = len(offsets) - 1, int(offsets[-1])
+    # Not even one thread takes all at once: it would not hear Ctrl-C.
+    size = max(_PART, min(_LONGEST_PART, n_entries // (4 * n_threads)))
+    cuts = np.searchsorted(offsets, np.arange(size, n_entries, size))
+    return list(pairwise(np.unique([0, *cuts, n_vectors]).tolist()))
+
+
+def vectors_of(Z):
+    """Give the rows of a sparse or dense matrix as vectors to cluster."""
+    return SparseVectors.of(Z) if sparse.issparse(Z) else DenseVectors(Z)
+
+
+class SparseVectors(Compressed):
+    """Rows of a sparse matrix."""
+
+    @classmethod
+    def of(cls, Z):
+        """Take the rows; copies only what is not in the form of the kernels."""
+        Z = sparse.csr_array(Z)
+        Z.check_format()
+        if not Z.has_canonical_format:
+            Z = Z.copy()
+            Z.sum_duplicates()
+        return cls(
+            np.ascontiguousarray(Z.indptr, dtype=np.int64),
+            np.ascontiguousarray(Z.indices, dtype=np.int32),
+            np.ascontiguousarray(Z.data),
+            Z.shape[1],
+        )
+
+    def take(self, vectors):
+        """Copy rows, without the features that none of them has."""
+        offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
+        np.cumsum(self.offsets[vectors + 1] - self.offsets[vectors], out=offsets[1:])
+        indices = empty(offsets[-1], np.int32)
+        values = empty(offsets[-1], self.values.dtype)
+        numbers = np.zeros(self.length, dtype=np.int32)
+        length = gather_rows(
+            self.offsets,
+            self.indices,
+            self.values,
+            vectors,
+            numbers,
+            offsets,
+            indices,
+            values,
+        )
+        return SparseVectors(offsets, indices, values, length)
+
+    def lie_well(self, vectors):
+        """Tell whether rows are better read where they are than copied.
+
+        That is so if sums of all features are small beside the entries of the rows.
+        """
+        n_entries = (self.offsets[vectors + 1] - self.offsets[vectors]).sum()
+        return 2 * self.length <= n_entries
+
+    def normalize(self):
+        """Scale rows to unit length, in place."""
+        normalize_rows(self.offsets, self.values)
+
+    def view(self, vectors=None):
+        """Give rows to be cut, without copying entries."""
+        starts, stops = self.offsets[:-1], self.offsets[1:]
+        if vectors is not None:
+            starts, stops = starts[vectors], stops[vectors]
+        return Rows((starts, stops, self.indices, self.values), self.length)
+
+    def prepared(self, spherical, work):
+        """Give the features other numbers, so that frequent ones are neighbours.
+
+        Parameters
+        ----------
+        spherical : bool
+            Whether the result has rows of unit length.
+        work : Work
+            Whose threads may help.
+
+        Returns
+        -------
+        SparseVectors
+            With values of its own only if those here are not of unit length.
+        """
+        if not self.lie_well(np.arange(self.n_vectors)):
+            own = self.take(np.arange(self.n_vectors))
+        else:
+            own = self._replace(indices=self._renumbered(work))
+        if not spherical:
+            return own
+        return own._replace(values=_of_unit_length(own.offsets, own.values, work))
+
+    def _renumbered(self, work):
+        """Give indices the numbers of their features, frequent ones first."""
+        counts = np.zeros(self.length, dtype=np.int32)
+        count_features(self.indices[:_SAMPLE], counts)
+        numbers = np.empty(self.length, dtype=np.int32)
+        number_by_counts(counts, numbers)
+        renumbered = empty(len(self.indices), np.int32)
+
+        def renumber_rows(part):
+            entries = slice(*self.offsets[list(part)])
+            renumber(self.indices[entries], numbers, renumbered[entries])
+
+        work.do_each(renumber_rows, parts_of(self.offsets, work.n_threads))
+        return renumbered
+
+
+class DenseVectors(NamedTuple):
+    """Rows of a dense matrix."""
+
+    rows: np.ndarray
+
+    @property
+    def length(self):
+        """The number of features."""
+        return self.rows.shape[1]
+
+    @property
+    def offsets(self):
+        """Where the rows start, and where the last one ends."""
+        return np.arange(self.rows.shape[0] + 1, dtype=np.int64) * self.length
+
+    def to_matrix(self):
+        """Return the vectors as the rows of a matrix."""
+        return self.rows
+
+    def take(self, vectors):
+        """Copy rows."""
+        return DenseVectors(self.rows[vectors])
+
+    def lie_well(self, vectors):
+        """Tell whether rows are better read where they are than copied: all of them."""
+        return len(vectors) == len(self.rows)
+
+    def normalize(self):
+        """Scale rows to unit length, in place."""
+        normalize_rows(self.offsets, self.rows.reshape(-1))
+
+    def view(self, vectors=None):
+        """Give rows to be cut, without copying entries."""
+        starts = self.offsets[:-1]
+        if vectors is not None:
+            starts = starts[vectors]
+        entries = starts, starts + self.length, None, self.rows.reshape(-1)
+        return Rows(entries, self.length)
+
+    def prepared(self, spherical, work):
+        """Give the vectors as they are if that will do, or else None.
+
+        A copy of all would be kept beside those of some.
+        """
+        values = self.rows.reshape(-1)
+        if spherical and not _have_unit_length(self.offsets, values, work):
+            return None
+        return self
+
+
+def _have_unit_length(offsets, values, work):
+    """Tell whether all rows are of unit length, or zeros."""
+    other_parts: list[tuple] = []
+
+    def check(part):
+        first, stop = part
+        if not other_parts and not have_unit_length(offsets[first : stop + 1], values):
+            other_parts.append(part)
+
+    work.do_each(check, parts_of(offsets, work.n_threads))
+    return not other_parts
+
+
+def _of_unit_length(offsets, values, work):
+    """Scale rows to unit length; they are copied unless they are of that length."""
+    if _have_unit_length(offsets, values, work):
+        return values
+    own = empty(len(values), values.dtype)
+
+    def normalize(part):
+        first, stop = part
+        entries = slice(offsets[first], offsets[stop])
+        own[entries] = values[entries]
+        normalize_rows(offsets[first : stop + 1], own)
+
+    work.do_each(normalize, parts_of(offsets, work.n_threads))
+    return own
