@@ -6,7 +6,11 @@
 #include <string.h>
 
 #if defined(__GNUC__)
-static inline void skxmr_prefetch(const void *address) { __builtin_prefetch(address); }
+static inline void skxmr_prefetch(const void *address) {
+    __builtin_prefetch(address, 0, 2);
+    /* Without an effect that it knows of, GCC would drop calls of what only asks. */
+    __asm__ volatile("" : : "r"(address));
+}
 #else
 static inline void skxmr_prefetch(const void *address) { (void)address; }
 #endif
