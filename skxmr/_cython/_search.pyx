@@ -52,6 +52,9 @@ cdef extern from "include/runs.h" nogil:
         const float* intercepts, int64_t n_children, double parent_score, int power,
         double bar, double* scores,
     )
+    uint64_t turn_by_lanes "skxmr_turn_by_lanes"(
+        double* margins, int64_t n_children, double parent_score, int power, double bar,
+    )
 
 # Children are counted from their parent's first: mostly a byte is enough.
 ctypedef fused child_t:
@@ -94,6 +97,7 @@ cdef enum:
     LEAST_MARGINS = 256      # no child in a byte points beyond them
     SLOTS_AHEAD = 2          # whose runs are asked for while others are computed
     LOG_FLOAT = 2
+    BITS = 64
     NOT_THERE = 0            # a run, until it has a length
     THERE = 1
     ROWS_OF_MARK_ = 1 << LOG_ROWS_OF_MARK
@@ -198,6 +202,17 @@ cdef struct Group:
     int64_t n_slots
     int64_t level_start
     int64_t level_stop
+
+
+cdef struct Family:
+    # The children of one node of the beam.
+    int64_t first
+    int64_t n_children
+    double score        # of their parent
+    const Run* runs
+    int64_t n_runs
+    double* scores
+    uint64_t found      # a bit for each that may be among the best
 
 
 cdef class _Memory:
@@ -968,6 +983,8 @@ cdef void _score_group(
     Memory comes while others are computed; what has no hope is not asked for.
     """
     cdef int64_t i
+    cdef Family family, before
+    before.n_children = 0
     for i in range(walk.first, min(walk.first + 2 * SLOTS_AHEAD, walk.last)):
         _list_runs(tree, walk, scratch, i)
     for i in range(walk.first, min(walk.first + SLOTS_AHEAD, walk.last)):
@@ -979,7 +996,47 @@ cdef void _score_group(
             _list_runs(tree, walk, scratch, i + 2 * SLOTS_AHEAD)
         if i + SLOTS_AHEAD < walk.last:
             _find_runs(tree, walk, scratch, i + SLOTS_AHEAD)
-        _score_children(tree, level, walk, scratch, i)
+        _start_family(tree, walk, scratch, i, &family)
+        if not _is_small(tree, walk, &family):
+            _keep_best(tree, level, walk, &before)
+            before.n_children = 0
+            _score_children(tree, level, walk, scratch, &family)
+            continue
+        # Nobody can guess which of the children are kept: while that waits for their
+        # scores, those of the next node's may be computed.
+        family.scores += LANES * (i & 1)
+        family.found = score_lanes(
+            family.runs, family.n_runs, tree.entries, tree.has_half_weights,
+            tree.intercepts + family.first - 1, family.n_children, family.score,
+            walk.query.transform, _bar(walk.reached), family.scores,
+        )
+        _keep_best(tree, level, walk, &before)
+        before = family
+    _keep_best(tree, level, walk, &before)
+
+
+cdef inline void _start_family(
+    const Tree* tree, const Walk* walk, Scratch* scratch, int64_t place, Family* family
+) noexcept nogil:
+    cdef int64_t node = walk.beam.nodes[place], slot = place - walk.first
+    family.first = tree.child_offsets[node]
+    family.n_children = tree.child_offsets[node + 1] - family.first
+    family.score = walk.beam.scores[place]
+    family.runs = walk.runs + slot * scratch.n_terms
+    family.n_runs = walk.n_runs[slot]
+    family.scores = scratch.margins
+    family.found = 0
+
+
+cdef inline bint _is_small(
+    const Tree* tree, const Walk* walk, const Family* family
+) noexcept nogil:
+    """Whether the margins of all children fit into vectors."""
+    return (
+        family.n_children <= LANES
+        and tree.has_lanes
+        and walk.query.transform != SIGMOID
+    )
 
 
 cdef inline void _list_runs(
@@ -1059,69 +1116,81 @@ cdef inline void _ask_for_run(const Tree* tree, const Run* run) noexcept nogil:
 
 
 cdef void _score_children(
-    const Tree* tree, int64_t level, Walk* walk, Scratch* scratch, int64_t place
+    const Tree* tree, int64_t level, Walk* walk, Scratch* scratch, Family* family
 ) noexcept nogil:
     """Score the children of one node and keep the best."""
-    cdef double* margins = scratch.margins
+    cdef double* margins = family.scores
+    cdef int64_t child, first = 0, n_children = family.n_children
+    cdef bint by_lanes = tree.has_lanes and walk.query.transform != SIGMOID
+    for child in range(n_children):
+        margins[child] = tree.intercepts[family.first - 1 + child]
+    _add_runs(tree, family, margins)
+    if not by_lanes:
+        turn_into_scores(margins, n_children, family.score, walk.query.transform)
+    while first < n_children:
+        family.n_children = min(n_children - first, <int64_t>BITS)
+        family.scores = margins + first
+        if by_lanes:
+            family.found = turn_by_lanes(
+                family.scores, family.n_children, family.score, walk.query.transform,
+                _bar(walk.reached),
+            )
+        else:
+            family.found = _above(family, _bar(walk.reached))
+        _keep_best(tree, level, walk, family)
+        family.first += BITS
+        first += BITS
+
+
+cdef inline uint64_t _above(const Family* family, double bar) noexcept nogil:
+    """Give a bit for each child whose score is not below the bar."""
+    cdef uint64_t bits = 0
+    cdef int64_t i
+    for i in range(family.n_children):
+        bits |= <uint64_t>(not family.scores[i] < bar) << i
+    return bits
+
+
+cdef inline void _keep_best(
+    const Tree* tree, int64_t level, Walk* walk, const Family* family
+) noexcept nogil:
+    """Keep those children that are found, and still among the best."""
     cdef Heap* reached = walk.reached
-    cdef int64_t node = walk.beam.nodes[place]
-    cdef int64_t first = tree.child_offsets[node]
-    cdef int64_t n_children = tree.child_offsets[node + 1] - first
-    cdef int64_t child, key, first_key = first - tree.level_starts[level + 1]
+    cdef int64_t child, key, first_key = family.first - tree.level_starts[level + 1]
+    cdef uint64_t found = family.found if family.n_children else 0
     cdef double bar = _bar(reached)
-    cdef uint64_t found
     cdef const int32_t* labels = NULL
     if level == tree.n_levels - 1 and walk.query.wants_labels:
         labels = tree.labels
-    if n_children <= LANES and tree.has_lanes and walk.query.transform != SIGMOID:
-        found = score_lanes(
-            walk.runs + (place - walk.first) * scratch.n_terms,
-            walk.n_runs[place - walk.first], tree.entries, tree.has_half_weights,
-            tree.intercepts + first - 1, n_children, walk.beam.scores[place],
-            walk.query.transform, bar, margins,
-        )
-        while found:
-            child = lowest_bit(found)
-            found &= found - 1
-            if margins[child] < bar or not _is_allowed(&walk.query, first + child):
-                continue
-            key = first_key + child
-            if labels != NULL:
-                key = labels[key]
-            push(reached, first + child, key, margins[child])
-            bar = _bar(reached)
-        return
-    for child in range(n_children):
-        margins[child] = tree.intercepts[first - 1 + child]
-    _add_runs(tree, walk, scratch, place - walk.first)
-    turn_into_scores(
-        margins, n_children, walk.beam.scores[place], walk.query.transform
-    )
-    for child in range(n_children):
-        if margins[child] < bar or not _is_allowed(&walk.query, first + child):
+    while found:
+        child = lowest_bit(found)
+        found &= found - 1
+        if family.scores[child] < bar or not _is_allowed(
+            &walk.query, family.first + child
+        ):
             continue
         key = first_key + child
         if labels != NULL:
             key = labels[key]
-        push(reached, first + child, key, margins[child])
+        push(reached, family.first + child, key, family.scores[child])
         bar = _bar(reached)
 
 
 cdef inline void _add_runs(
-    const Tree* tree, const Walk* walk, const Scratch* scratch, int64_t slot
+    const Tree* tree, const Family* family, double* margins
 ) noexcept nogil:
     """Add value times weight to the margins."""
-    cdef int64_t n_runs = walk.n_runs[slot]
-    cdef const Run* runs = walk.runs + slot * scratch.n_terms
+    cdef int64_t n_runs = family.n_runs
+    cdef const Run* runs = family.runs
     if tree.has_wide_children:
         if tree.has_half_weights:
-            _add(tree, runs, n_runs, <int32_t>0, <uint16_t>0, scratch.margins)
+            _add(tree, runs, n_runs, <int32_t>0, <uint16_t>0, margins)
         else:
-            _add(tree, runs, n_runs, <int32_t>0, <float>0, scratch.margins)
+            _add(tree, runs, n_runs, <int32_t>0, <float>0, margins)
     elif tree.has_half_weights:
-        _add(tree, runs, n_runs, <uint8_t>0, <uint16_t>0, scratch.margins)
+        _add(tree, runs, n_runs, <uint8_t>0, <uint16_t>0, margins)
     else:
-        _add(tree, runs, n_runs, <uint8_t>0, <float>0, scratch.margins)
+        _add(tree, runs, n_runs, <uint8_t>0, <float>0, margins)
 
 
 cdef inline void _add(

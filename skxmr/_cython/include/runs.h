@@ -145,8 +145,30 @@ SKXMR_LANES_TARGET static uint64_t skxmr_score_lanes(
                                 parent_score, power, bar, scores);
 }
 
+/* Turns the margins of 64 children at most into scores; gives bits as above. */
+SKXMR_LANES_TARGET static uint64_t skxmr_turn_by_lanes(double *margins, int64_t n_children,
+                                                       double parent_score, int power,
+                                                       double bar) {
+    const __m512d parent = _mm512_set1_pd(parent_score), least = _mm512_set1_pd(bar);
+    uint64_t bits = 0;
+    for (int64_t i = 0; i < n_children; i += 8) {
+        const int64_t n = n_children - i;
+        const __mmask8 all = (__mmask8)(n < 8 ? (1u << n) - 1 : 255);
+        const __m512d scores =
+            skxmr_hinge(_mm512_maskz_loadu_pd(all, margins + i), parent, power);
+        _mm512_mask_storeu_pd(margins + i, all, scores);
+        bits |= (uint64_t)_mm512_mask_cmp_pd_mask(all, scores, least, _CMP_NLT_UQ) << i;
+    }
+    return bits;
+}
+
 #else
 static int skxmr_has_lanes(void) { return 0; }
+static uint64_t skxmr_turn_by_lanes(double *margins, int64_t n_children,
+                                    double parent_score, int power, double bar) {
+    (void)margins, (void)n_children, (void)parent_score, (void)power, (void)bar;
+    return 0;
+}
 static void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t n_runs, const uint8_t *lengths,
                                      const uint8_t *entries, int entry_size) {
     (void)runs, (void)n_runs, (void)lengths, (void)entries, (void)entry_size;
