@@ -8,7 +8,6 @@ from skxmr._compressed import Compressed
 from skxmr._cython._layout import (
     count_rows,
     fill_blocks,
-    join_runs,
     list_parents,
     place_rows,
     place_runs,
@@ -34,9 +33,9 @@ class FeatureWeights:
 
     A *row* is one feature of one parent, with a run of (child, weight) pairs. The rows
     of one feature lie together, by parent; the runs lie in the order of the rows, the
-    pairs of each by child. Features of few parents come first, with the numbers of their parents in
-    a list; then those of many parents, with a bit for each parent. Two bitmaps
-    with ranks lead from a feature to its rows. All arrays can be read-only and
+    pairs of each by child. Features of few parents come first, with the numbers of
+    their parents in a list; then those of many parents, with a bit for each parent. Two
+    bitmaps with ranks lead from a feature to its rows. All arrays can be read-only and
     memory-mapped.
 
     Parameters
@@ -213,7 +212,8 @@ class FeatureWeights:
         run_offsets = np.zeros(len(self.run_lengths) + 1, dtype=np.int64)
         np.cumsum(self.run_lengths, out=run_offsets[1:])
         run_offsets += np.arange(len(run_offsets))
-        runs = Compressed(run_offsets, *self._apart(), 0)
+        children, weights = self._apart()
+        runs = Compressed(run_offsets, children, weights, 0)
         features, parents = self._features_of_rows(), self._parents_of_rows()
         # Listed features and those with bits ascend: two runs to be merged.
         by_feature = np.argsort(features, kind="stable")

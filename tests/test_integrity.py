@@ -297,9 +297,7 @@ def altered_joblib(model, array, change, path):
 def test_an_altered_joblib_file_is_refused(saved, tmp_path):
     model = pickle.loads(saved["sparse"])
     entries = weights_of(model).entries
-    altered_joblib(
-        model, entries, lambda a: last_weight(a, np.nan), tmp_path / "model"
-    )
+    altered_joblib(model, entries, lambda a: last_weight(a, np.nan), tmp_path / "model")
     with pytest.raises(ValueError, match=DAMAGED + r".*weights that are NaN"):
         joblib.load(tmp_path / "model")
 
@@ -307,9 +305,7 @@ def test_an_altered_joblib_file_is_refused(saved, tmp_path):
 def test_mapped_arrays_are_read_when_asked_for(saved, tmp_path):
     model = pickle.loads(saved["sparse"])
     entries = weights_of(model).entries
-    altered_joblib(
-        model, entries, lambda a: last_weight(a, np.nan), tmp_path / "model"
-    )
+    altered_joblib(model, entries, lambda a: last_weight(a, np.nan), tmp_path / "model")
     mapped = joblib.load(tmp_path / "model", mmap_mode="r")
     with pytest.raises(ValueError, match=DAMAGED + r".*weights that are NaN"):
         check_arrays(mapped)

@@ -5,9 +5,9 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from skxmr._cython._search import ROWS_OF_MARK
 from twins import assert_same_layout, levels_from_dense, random_levels
 
-from skxmr._cython._search import ROWS_OF_MARK
 from skxmr.feature_weights import FeatureWeights
 from skxmr.layout import SearchLayout
 from skxmr.tree import LabelTree

@@ -3,10 +3,10 @@
 The weights are read feature by feature: a bitmap with ranks leads from a feature of the
 query to its rows, one for each parent whose children use it, those of all levels
 together; and each row of a parent in the beam to a run of (child, weight) pairs. Rows
-of a rare feature are read through; a frequent one has a bit for each parent, so that
-siblings in the beam are found at once. A query looks a feature up once, and each step
-of many features asks the memory for the next. Parents are scored from the best to the
-worst, until none that is left can have a child among the best.
+of a rare feature are read through; a frequent one has a bit for each parent. A query
+looks a feature up once. Parents are scored from the best to the worst, until none that
+is left can have a child among the best; while one is, the memory is asked for what the
+next ones need.
 
 Log scores add up along a path; products would underflow.
 """
@@ -97,10 +97,9 @@ cdef enum:
     LEAST_MARGINS = 256      # no child in a byte points beyond them
     SLOTS_AHEAD = 2          # whose runs are asked for while others are computed
     LOG_FLOAT = 2
-    BITS = 64
-    NOT_THERE = 0            # a run, until it has a length
+    BITS = 64                # of a word that says which children are found
+    NOT_THERE = 0            # lengths of runs that are listed but not yet found
     THERE = 1
-    ROWS_OF_MARK_ = 1 << LOG_ROWS_OF_MARK
 
 # Where a run starts is noted for one row in so many; from there, lengths add up.
 ROWS_OF_MARK = 1 << LOG_ROWS_OF_MARK
@@ -120,7 +119,7 @@ cdef struct Tree:
     const uint64_t* words          # (n_words, 4): bits, and ones before them, twice
     const uint32_t* row_starts     # of each listed feature, and the end
     const void* parents            # of each listed row
-    const uint64_t* blocks         # (features, n_blocks, 2): bits, and the first row
+    const uint64_t* blocks         # (features, n_blocks, 2): bits; first row and weight
     const uint32_t* run_marks      # first weight of every 8th row
     const void* run_lengths        # of each row, less one
     const uint8_t* entries         # of each row: children, then weights
@@ -966,7 +965,7 @@ cdef inline void _find_rows(
             continue
         run = _run_of(group, slot, place)
         run.row = <uint32_t>row
-        run.n_before = row & (ROWS_OF_MARK_ - 1)
+        run.n_before = row & ((1 << LOG_ROWS_OF_MARK) - 1)
         run.start = group.tree.run_marks[row >> LOG_ROWS_OF_MARK]
         run.length = THERE
         prefetch(lengths + row)

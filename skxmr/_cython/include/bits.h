@@ -7,6 +7,7 @@
 
 #if defined(__GNUC__)
 static inline void skxmr_prefetch(const void *address) {
+    /* Into the second cache: of a burst into the first, processors drop a third. */
     __builtin_prefetch(address, 0, 2);
     /* Without an effect that it knows of, GCC would drop calls of what only asks. */
     __asm__ volatile("" : : "r"(address));

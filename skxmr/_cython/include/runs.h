@@ -1,4 +1,4 @@
-/* Adds runs of (child, weight) pairs to the margins of a few children at once.
+/* Finds runs of (child, weight) pairs, and scores a few children by them at once.
  *
  * Children ascend in a run, so that a bit for each of them says where the weights belong:
  * these are spread over the lanes of vectors that hold the margins of all. Each margin
@@ -12,11 +12,8 @@
 #include <stdint.h>
 
 #include "bits.h"
+#include "hinge.h"
 #include "levels.h"
-
-#ifndef SKXMR_LARGEST_VIOLATION
-#define SKXMR_LARGEST_VIOLATION 1e60
-#endif
 
 /* Weights of a feature for the children of a parent, once their length is known. */
 typedef struct {
@@ -79,7 +76,7 @@ SKXMR_LANES_TARGET static void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t
     }
 }
 
-/* The larger one, as C has it: the second where one is not a number. */
+/* Scores of margins, as `turn_into_scores` has them: what is not a number stays none. */
 SKXMR_LANES_TARGET SKXMR_INLINE __m512d skxmr_hinge(__m512d margins, __m512d parent,
                                                     int power) {
     const __m512d one = _mm512_set1_pd(1.0);
