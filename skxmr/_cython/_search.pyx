@@ -31,7 +31,7 @@ cdef extern from "include/bits.h" nogil:
         const uint8_t* bytes, int64_t n, int64_t n_readable
     )
     double from_half "skxmr_from_half"(uint16_t half)
-    void prefetch "skxmr_prefetch"(const void* address)
+    void prefetch "skxmr_prefetch_many"(const void* address)
 
 cdef extern from "include/runs.h" nogil:
     enum:

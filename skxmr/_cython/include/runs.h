@@ -71,8 +71,8 @@ SKXMR_LANES_TARGET static void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t
         const uint8_t *run = entries + (size_t)start * entry_size;
         runs[i].start = start;
         runs[i].length = *length + 1;
-        skxmr_prefetch(run);
-        skxmr_prefetch(run + (*length + 1) * entry_size - 1);
+        skxmr_prefetch_many(run);
+        skxmr_prefetch_many(run + (*length + 1) * entry_size - 1);
     }
 }
 
