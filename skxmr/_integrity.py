@@ -354,12 +354,18 @@ def _check_weight_types(layout, weights):
     check("row_starts", np.uint32)
     n_listed = check("parents", np.uint16, np.int32)
     check("blocks", np.uint64, shape=(None, -(-n_parents // _BITS), 2))
-    n_weights = check("children", np.uint8, np.int32)
-    n_rows = check("run_lengths", weights.children.dtype.type)
+    n_rows = check("run_lengths", np.uint8, np.int32)
     if n_rows < n_listed:
         refuse("FeatureWeights.run_lengths", f"has {n_rows} for {n_listed} rows")
-    check("run_marks", np.uint32, shape=(-(-n_rows // kernel.ROWS_OF_MARK),))
-    check("weights", layout.weight_precision, shape=(n_weights,))
+    check("run_marks", np.uint32, shape=(-(-n_listed // kernel.ROWS_OF_MARK),))
+    if weights.weight_precision != layout.weight_precision:
+        refuse(
+            "FeatureWeights.weight_precision",
+            f"is {weights.weight_precision!r:.40}; expected {layout.weight_precision}",
+        )
+    n_bytes = check("entries", np.uint8)
+    if n_bytes % weights.entry_size or n_bytes < n_rows * weights.entry_size:
+        refuse("FeatureWeights.entries", f"has {n_bytes} bytes for {n_rows} rows")
 
 
 def _check_nodes(layout):
@@ -419,18 +425,23 @@ def _check_features(weights):
 
 def _check_runs(layout, weights):
     """Check that all rows and weights are those of nodes that there are."""
-    wrong, row = kernel.check_runs(
+    wrong, row, is_finite = kernel.check_runs(
         weights.row_starts,
         weights.parents,
         weights.run_marks,
         weights.blocks,
         weights.run_lengths,
-        weights.children,
+        weights.entries,
+        weights.weight_precision == "float16",
         layout.child_offsets,
     )
+    if not is_finite:
+        refuse(
+            "FeatureWeights.entries",
+            f"has weights that are NaN or infinite at row {row}; expected finite ones",
+        )
     if wrong:
         refuse(f"FeatureWeights.{wrong}", f"does not fit the tree at row {row}")
-    check_finite(weights.weights, "FeatureWeights.weights")
 
 
 def check_tree_of_layout(tree, layout):

@@ -195,10 +195,10 @@ def _path_to(layout, column):
 def _terms(weights, pairs, parent, child, feature_names: Sequence[str] | None):
     found = []
     for feature, value in pairs:
-        run = weights.run_of(feature, parent)
-        entry = run.start + int(np.searchsorted(weights.children[run], child))
-        if entry < run.stop and weights.children[entry] == child:
-            weight = float(weights.weights[entry])
+        children, values = weights.run_of(feature, parent)
+        entry = int(np.searchsorted(children, child))
+        if entry < len(children) and children[entry] == child:
+            weight = float(values[entry])
             name = None if feature_names is None else str(feature_names[feature])
             found.append(Term(feature, name, value, weight))
     return tuple(sorted(found, key=lambda term: -abs(term.product)))

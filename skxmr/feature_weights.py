@@ -11,6 +11,7 @@ from skxmr._cython._layout import (
     list_parents,
     place_rows,
     place_runs,
+    split_runs,
     start_runs,
 )
 from skxmr._cython._search import ROWS_OF_MARK
@@ -18,8 +19,9 @@ from skxmr.weights import LinearWeights, with_precision
 
 __all__ = ["FeatureWeights"]
 
-_MAX_UINT32 = np.iinfo(np.uint32).max
+_MAX_UINT32 = 2**32 - 1
 _BITS = 64
+_NO_ROW = -1, 0, 0
 
 # A feature of many parents has bits for all, if those are not larger than its parents'
 # numbers so many times: bits are looked up, numbers are read through.
@@ -30,10 +32,10 @@ class FeatureWeights:
     """The weights of all nodes of a tree, sorted by feature.
 
     A *row* is one feature of one parent, with a run of (child, weight) pairs. The rows
-    of one feature lie together, by parent; the weights lie in the order of the rows,
-    by child. Features of few parents come first, with the numbers of their parents in
-    a list; then those of many parents, with a bit for each parent. Two bitmaps
-    with ranks lead from a feature to its rows. All arrays can be read-only and
+    of one feature lie together, by parent; the runs lie in the order of the rows, the
+    pairs of each by child. Features of few parents come first, with the numbers of
+    their parents in a list; then those of many parents, with a bit for each parent. Two
+    bitmaps with ranks lead from a feature to its rows. All arrays can be read-only and
     memory-mapped.
 
     Parameters
@@ -52,14 +54,18 @@ class FeatureWeights:
         The parent of each such row, counted among all nodes; ascending in a feature.
     blocks : ndarray of shape (n_with_bits, n_parents / 64, rounded up, 2), uint64
         For each feature with bits: 64 bits for 64 parents, 1 for those that use it;
-        beside them, the first row of these.
-    run_marks : ndarray of shape (n_rows / 8, rounded up), uint32
-        The first weight of every 8th row: from there, lengths add up.
+        beside them, the first row of these, and 2**32 times its first weight.
+    run_marks : ndarray of shape (n_listed_rows / 8, rounded up), uint32
+        The first weight of every 8th row of features with listed parents: from there,
+        as from the first row of a block, lengths add up.
     run_lengths : ndarray of shape (n_rows,), uint8 or int32
         How many weights each row has, less one.
-    children : ndarray of shape (n_weights,), uint8 or int32
-        Which child of its parent, from 0.
-    weights : ndarray of shape (n_weights,), float32 or float16
+    entries : ndarray of uint8
+        The bytes of each run: its children, each of the type of `run_lengths`, counted
+        from their parent's first; then its weights. So a search waits for one place in
+        memory.
+    weight_precision : {"float32", "float16"}
+        The type of the weights.
     """
 
     def __init__(
@@ -72,8 +78,8 @@ class FeatureWeights:
         blocks,
         run_marks,
         run_lengths,
-        children,
-        weights,
+        entries,
+        weight_precision,
     ):
         self.n_features = n_features
         self.kept_features = kept_features
@@ -83,8 +89,8 @@ class FeatureWeights:
         self.blocks = blocks
         self.run_marks = run_marks
         self.run_lengths = run_lengths
-        self.children = children
-        self.weights = weights
+        self.entries = entries
+        self.weight_precision = weight_precision
 
     @classmethod
     def from_levels(cls, child_offsets, levels, n_features, weight_precision):
@@ -130,20 +136,21 @@ class FeatureWeights:
         places = _place_rows(levels, numbers, cursors, parents, run_lengths)
         starts = np.empty(n_rows, dtype=np.uint32)
         start_runs(run_lengths, starts)
-        children = np.empty(n_weights, dtype=child_type)
-        weights = np.empty(n_weights, dtype=np.float32)
+        entries = np.empty(
+            n_weights * _entry_size(run_lengths, weight_precision), dtype=np.uint8
+        )
         for level, placed in zip(levels, places, strict=True):
             place_runs(
                 level.run_offsets,
                 level.children,
-                level.weights,
+                _as_bits(with_precision(level.weights, weight_precision)),
                 placed,
                 starts,
-                children,
-                weights,
+                run_lengths,
+                entries,
             )
         blocks = np.zeros((len(with_bits), -(-n_parents // _BITS), 2), dtype=np.uint64)
-        fill_blocks(row_starts[len(listed) :], parents, blocks)
+        fill_blocks(row_starts[len(listed) :], parents, starts, n_weights, blocks)
         return cls(
             n_features,
             kept_features,
@@ -151,16 +158,37 @@ class FeatureWeights:
             row_starts[: len(listed) + 1].copy(),
             parents[:n_listed_rows].copy(),
             blocks,
-            starts[::ROWS_OF_MARK].copy(),
+            starts[:n_listed_rows:ROWS_OF_MARK].copy(),
             run_lengths,
-            children,
-            with_precision(weights, weight_precision),
+            entries,
+            weight_precision,
         )
 
     @property
     def n_weights(self):
         """Number of stored weights."""
-        return len(self.weights)
+        return len(self.entries) // self.entry_size
+
+    @property
+    def entry_size(self):
+        """Bytes of a child and a weight."""
+        return _entry_size(self.run_lengths, self.weight_precision)
+
+    @property
+    def children(self):
+        """Which child of its parent each weight is for, from 0: a copy."""
+        return self._apart()[0]
+
+    @property
+    def weights(self):
+        """All weights, in the order of their rows: a copy."""
+        return self._apart()[1]
+
+    def _apart(self):
+        children = np.empty(self.n_weights, dtype=self.run_lengths.dtype)
+        weights = np.empty(self.n_weights, dtype=self.weight_precision)
+        split_runs(self.run_lengths, self.entries, children, _as_bits(weights))
+        return children, weights
 
     @property
     def nbytes(self):
@@ -184,7 +212,8 @@ class FeatureWeights:
         run_offsets = np.zeros(len(self.run_lengths) + 1, dtype=np.int64)
         np.cumsum(self.run_lengths, out=run_offsets[1:])
         run_offsets += np.arange(len(run_offsets))
-        runs = Compressed(run_offsets, self.children, self.weights, 0)
+        children, weights = self._apart()
+        runs = Compressed(run_offsets, children, weights, 0)
         features, parents = self._features_of_rows(), self._parents_of_rows()
         # Listed features and those with bits ascend: two runs to be merged.
         by_feature = np.argsort(features, kind="stable")
@@ -214,7 +243,8 @@ class FeatureWeights:
         listed, with_bits = (
             self._features_in(np.ascontiguousarray(self.words[:, i])) for i in (0, 2)
         )
-        ends = np.append(self.blocks[:, 0, 1], len(self.run_lengths)).astype(np.int64)
+        firsts = self.blocks[:, 0, 1] & _MAX_UINT32
+        ends = np.append(firsts, len(self.run_lengths)).astype(np.int64)
         return np.concatenate(
             [
                 np.repeat(listed, np.diff(self.row_starts)),
@@ -242,45 +272,68 @@ class FeatureWeights:
 
         Returns
         -------
-        slice
-            Of `children` and `weights`.
+        children : ndarray of shape (n,), uint8 or int32
+            Ascending, counted from the parent's first.
+        weights : ndarray of shape (n,), float32 or float16
+        """
+        row, first, start = self._row_of(feature, parent)
+        lengths = self.run_lengths[first : row + 1].astype(np.int64) + 1
+        n = lengths[-1] if row >= 0 else 0
+        start = (start + int(lengths[:-1].sum())) * self.entry_size
+        entries = self.entries[start : start + n * self.entry_size]
+        n_bytes = n * self.run_lengths.itemsize
+        return (
+            np.frombuffer(entries[:n_bytes].tobytes(), self.run_lengths.dtype),
+            np.frombuffer(entries[n_bytes:].tobytes(), self.weight_precision),
+        )
+
+    def _row_of(self, feature, parent):
+        """Find a row; and one at or before it, and where its run starts.
+
+        The row is -1 where there is none.
         """
         place = feature
         if len(self.kept_features):
             place = int(np.searchsorted(self.kept_features, feature))
             if place == len(self.kept_features) or self.kept_features[place] != feature:
-                return slice(0, 0)
+                return _NO_ROW
         word = self.words[place // _BITS].tolist()
         bit = place % _BITS
         if word[0] >> bit & 1:
-            return self._listed_run(_rank(word[0], word[1], bit), parent)
+            return self._listed_row(_rank(word[0], word[1], bit), parent)
         if word[2] >> bit & 1:
-            return self._run_of_block(_rank(word[2], word[3], bit), parent)
-        return slice(0, 0)
+            return self._row_of_block(_rank(word[2], word[3], bit), parent)
+        return _NO_ROW
 
-    def _listed_run(self, used, parent):
+    def _listed_row(self, used, parent):
         first, stop = self.row_starts[used : used + 2].tolist()
         row = first + int(np.searchsorted(self.parents[first:stop], parent))
         if row == stop or self.parents[row] != parent:
-            return slice(0, 0)
-        return self._run(row)
-
-    def _run_of_block(self, used, parent):
-        bits, first = self.blocks[used, parent // _BITS].tolist()
-        if not bits >> parent % _BITS & 1:
-            return slice(0, 0)
-        return self._run(_rank(bits, first, parent % _BITS))
-
-    def _run(self, row):
+            return _NO_ROW
         mark = row // ROWS_OF_MARK
-        lengths = self.run_lengths[mark * ROWS_OF_MARK : row + 1].astype(np.int64) + 1
-        start = int(self.run_marks[mark]) + int(lengths[:-1].sum())
-        return slice(start, start + int(lengths[-1]))
+        return row, mark * ROWS_OF_MARK, int(self.run_marks[mark])
+
+    def _row_of_block(self, used, parent):
+        bits, starts = self.blocks[used, parent // _BITS].tolist()
+        if not bits >> parent % _BITS & 1:
+            return _NO_ROW
+        first = starts & _MAX_UINT32
+        return _rank(bits, first, parent % _BITS), first, starts >> 32
 
 
 def _rank(bits, before, bit):
     """Count the ones before a bit."""
     return before + (bits & ((1 << bit) - 1)).bit_count()
+
+
+def _entry_size(run_lengths, weight_precision):
+    """Count the bytes of a child and a weight; children have the type of lengths."""
+    return run_lengths.itemsize + np.dtype(weight_precision).itemsize
+
+
+def _as_bits(weights):
+    """Show halves to kernels, which know no such type."""
+    return weights.view(np.uint16) if weights.itemsize == 2 else weights
 
 
 def _numbered(features, kept_features):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from skxmr._cython._dense_search import DenseSearcher
-from skxmr._cython._search import Searcher
+from skxmr._cython._search import HAS_LANES, Searcher
 from skxmr._integrity import as_value_errors, check_layout
+from skxmr._older_layouts import OLDEST_LAYOUT, upgrade
 from skxmr._version import refuse_newer
 from skxmr.feature_weights import FeatureWeights
 from skxmr.node_weights import NodeWeights
@@ -13,7 +14,7 @@ from skxmr.restriction import LabelPlaces
 __all__ = ["LAYOUT_VERSION", "SearchLayout"]
 
 # Raised when the arrays of SearchLayout or FeatureWeights change their meaning.
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 
 
 class SearchLayout:
@@ -146,8 +147,8 @@ class SearchLayout:
     def __setstate__(self, state):
         refuse_newer(state, LAYOUT_VERSION, "This model")
         _refuse_older(state)
-        self.__dict__.update(state)
         with as_value_errors("SearchLayout"):
+            self.__dict__.update(upgrade(state))
             self._check_arrays()
 
     def _check_arrays(self):
@@ -214,9 +215,10 @@ class SearchLayout:
             weights.run_marks,
             weights.blocks,
             weights.run_lengths,
-            weights.children,
-            weights.weights,
+            weights.entries,
             self.intercepts,
+            has_half_weights=self.weight_precision == "float16",
+            has_lanes=HAS_LANES,
             widest_level=self.widest_level,
             most_children=self.most_children,
         )
@@ -288,8 +290,8 @@ class SearchLayout:
 
 def _refuse_older(state):
     version = state.get("version", 0)
-    if version < LAYOUT_VERSION:
+    if version < OLDEST_LAYOUT:
         raise ValueError(
             f"This model was saved with layout version {version}, which this skxmr "
-            f"reads no more; expected version {LAYOUT_VERSION}. Fit it again."
+            f"reads no more; expected version {OLDEST_LAYOUT} at least. Fit it again."
         )

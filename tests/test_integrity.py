@@ -74,6 +74,15 @@ def last_first(array):
     return np.ascontiguousarray(array[::-1])
 
 
+def last_weight(entries, value):
+    """Give a copy of the bytes of all runs with another weight at the end."""
+    entries = np.array(entries)
+    # The bytes of a half are those of a float32 that end it.
+    number = np.float32(value).tobytes()
+    entries[-4:] = np.frombuffer(number, np.uint8)
+    return entries
+
+
 def layout_of(model):
     return model.layouts_[0]
 
@@ -92,7 +101,7 @@ DAMAGES = [
     ("sparse", layout_of, "level_starts", lambda a: at(a, -1, 10**9), "child_offsets"),
     ("sparse", layout_of, "labels", lambda a: at(a, 0, -1), r"labels holds -1"),
     ("sparse", layout_of, "labels", lambda a: at(a, 0, a[1]), "labels is not that"),
-    ("sparse", layout_of, "weight_precision", lambda _: "float16", "dtype float32"),
+    ("sparse", layout_of, "weight_precision", lambda _: "float16", "weight_precision"),
     ("sparse", layout_of, "held_by_feature", lambda _: None, "not at all"),
     ("sparse", weights_of, "blocks", lambda a: at(a, 0, 2**63), "blocks"),
     ("sparse", weights_of, "blocks", lambda a: at(a, 1, 2**40), "blocks"),
@@ -102,15 +111,11 @@ DAMAGES = [
     ("sparse", layout_of, "widest_level", lambda _: 1, "widest_level is 1"),
     ("sparse", layout_of, "most_children", lambda _: 1, "most_children is 1"),
     ("sparse", layout_of, "n_features", lambda n: n + 10**6, "n_features is not"),
-    (
-        "sparse",
-        weights_of,
-        "weights",
-        lambda a: at(a, 0, np.inf),
-        "weights has numbers",
-    ),
-    ("half", weights_of, "weights", lambda a: at(a, 0, np.nan), "weights has"),
-    ("sparse", weights_of, "children", lambda a: at(a, 0, 250), "children"),
+    ("sparse", weights_of, "entries", lambda a: last_weight(a, np.inf), "NaN or inf"),
+    ("half", weights_of, "entries", lambda a: last_weight(a, np.nan), "NaN or inf"),
+    ("sparse", weights_of, "entries", lambda a: at(a, 0, 250), "entries does not"),
+    ("sparse", weights_of, "entries", lambda a: a[:-1], "entries has"),
+    ("half", weights_of, "weight_precision", lambda _: "float32", "weight_precision"),
     ("sparse", weights_of, "run_lengths", lambda a: at(a, 0, 200), "run_lengths"),
     ("sparse", weights_of, "run_lengths", lambda a: at(a, 0, a[0] ^ 1), "at row"),
     ("listed", weights_of, "run_marks", lambda a: at(a, 1, 2**32 - 1), "run_marks"),
@@ -268,7 +273,7 @@ def files_of(state, name):
 @pytest.mark.parametrize(
     ("kind", "name", "change"),
     [
-        ("sparse", "children", lambda a: at(a, 0, 250)),
+        ("sparse", "entries", lambda a: at(a, 0, 250)),
         ("sparse", "child_offsets", lambda a: at(a, 1, 10**9)),
         ("dense", "node_offsets", last_first),
         ("words", "slots", lambda a: a | np.uint64(1)),
@@ -291,18 +296,18 @@ def altered_joblib(model, array, change, path):
 
 def test_an_altered_joblib_file_is_refused(saved, tmp_path):
     model = pickle.loads(saved["sparse"])
-    weights = weights_of(model).weights
-    altered_joblib(model, weights, lambda a: at(a, 0, np.nan), tmp_path / "model")
-    with pytest.raises(ValueError, match=DAMAGED + r".*weights"):
+    entries = weights_of(model).entries
+    altered_joblib(model, entries, lambda a: last_weight(a, np.nan), tmp_path / "model")
+    with pytest.raises(ValueError, match=DAMAGED + r".*weights that are NaN"):
         joblib.load(tmp_path / "model")
 
 
 def test_mapped_arrays_are_read_when_asked_for(saved, tmp_path):
     model = pickle.loads(saved["sparse"])
-    weights = weights_of(model).weights
-    altered_joblib(model, weights, lambda a: at(a, 0, np.nan), tmp_path / "model")
+    entries = weights_of(model).entries
+    altered_joblib(model, entries, lambda a: last_weight(a, np.nan), tmp_path / "model")
     mapped = joblib.load(tmp_path / "model", mmap_mode="r")
-    with pytest.raises(ValueError, match=DAMAGED + r".*weights"):
+    with pytest.raises(ValueError, match=DAMAGED + r".*weights that are NaN"):
         check_arrays(mapped)
     joblib.dump(pickle.loads(saved["sparse"]), tmp_path / "sound")
     check_arrays(joblib.load(tmp_path / "sound", mmap_mode="r"))

@@ -1,11 +1,13 @@
 import pickle
 from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from skxmr._cython._search import HAS_LANES
 from skxmr._cython._search import TRANSFORMS as TRANSFORMS_BY_NAME
 from twins import (
     assert_found,
@@ -19,6 +21,7 @@ from twins import (
 )
 
 from skxmr import search
+from skxmr._older_layouts import OLDEST_LAYOUT
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.search import beam_search, rank_one, search_one
 from skxmr.tree import LabelTree
@@ -138,14 +141,54 @@ def test_half_precision_agrees_with_the_twin_of_its_weights(
         assert_found(columns[i], scores[i], expected)
 
 
-def test_every_half_is_read():
+@settings(deadline=None)
+@given(
+    problems(),
+    st.integers(1, 12),
+    st.sampled_from(TRANSFORMS),
+    st.sampled_from(["float32", "float16"]),
+)
+def test_search_does_not_depend_on_the_instructions(
+    problem, beam_width, transform, precision
+):
+    tree, levels, X = problem
+    levels = levels_from_dense(tree, levels)
+    found = []
+    for has_lanes in {HAS_LANES, False}:
+        layout = SearchLayout.from_levels(
+            tree, levels, N_FEATURES, weight_precision=precision
+        )
+        with mock.patch("skxmr.layout.HAS_LANES", has_lanes):
+            found.append(
+                beam_search(
+                    compress(X),
+                    layout,
+                    k=10,
+                    beam_width=beam_width,
+                    score_transform=transform,
+                )
+            )
+    for one, other in pairwise(found):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1].view(np.int64), other[1].view(np.int64))
+
+
+@pytest.mark.parametrize("n_groups", [1, 5000])
+def test_every_half_is_read(n_groups):
     halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
     halves = halves[np.isfinite(halves) & (halves != 0)]
-    tree = LabelTree([[0, len(halves)]], labels=np.arange(len(halves)))
+    ends = np.linspace(0, len(halves), n_groups + 1).astype(np.int64)
+    offsets = [[0, n_groups], ends] if n_groups > 1 else [ends]
+    tree = LabelTree(offsets, labels=np.arange(len(halves)))
     W = halves.astype(np.float32)[np.newaxis]
+    levels = [(W, np.zeros(W.shape[1], np.float32))]
+    if n_groups > 1:
+        levels.insert(0, (np.ones((1, n_groups)), np.zeros(n_groups)))
     layout = SearchLayout.from_levels(
         tree,
-        levels_from_dense(tree, [(W, np.zeros(W.shape[1], np.float32))]),
+        levels_from_dense(
+            tree, [tuple(np.asarray(a, np.float32) for a in level) for level in levels]
+        ),
         1,
         weight_precision="float16",
     )
@@ -153,7 +196,7 @@ def test_every_half_is_read():
         compress(np.ones((1, 1))),
         layout,
         k=W.shape[1],
-        beam_width=1,
+        beam_width=n_groups,
         score_transform="l1-hinge",
     )
     margins = halves.astype(np.float64)[columns[0]]
@@ -332,15 +375,12 @@ def test_runs_are_found_one_by_one():
         ends = tree.child_offsets[level]
         for parent, (first, stop) in enumerate(pairwise(ends)):
             for feature in range(40):
-                run = by_feature.run_of(
+                children, weights = by_feature.run_of(
                     feature, int(layout.level_starts[level]) + parent
                 )
                 expected = np.flatnonzero(W[feature, first:stop])
-                found = by_feature.children[run]
-                np.testing.assert_array_equal(found, expected)
-                np.testing.assert_array_equal(
-                    by_feature.weights[run], W[feature, first:stop][expected]
-                )
+                np.testing.assert_array_equal(children, expected)
+                np.testing.assert_array_equal(weights, W[feature, first:stop][expected])
 
 
 @pytest.mark.parametrize(
@@ -542,7 +582,7 @@ def test_a_newer_layout_is_refused():
 def test_an_older_layout_is_refused():
     tree = LabelTree([[0, 2]], labels=[0, 1])
     layout = lay_out(tree, [(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))])
-    layout.version = LAYOUT_VERSION - 1
+    layout.version = OLDEST_LAYOUT - 1
     saved = pickle.dumps(layout)
     with pytest.raises(ValueError, match=r"reads no more.*Fit it again"):
         pickle.loads(saved)

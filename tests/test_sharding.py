@@ -175,7 +175,7 @@ def test_shards_pickle_and_map(tmp_path):
     for i, shard in enumerate(shards):
         save(shard, tmp_path / str(i))
     mapped = [load(tmp_path / str(i), mmap_mode="r") for i in range(2)]
-    assert isinstance(mapped[0].layouts[0].held_by_feature.weights, np.memmap)
+    assert isinstance(mapped[0].layouts[0].held_by_feature.entries, np.memmap)
     for some in (shards, mapped):
         assert_same(ShardedRanker(some).rank(X, 7), classifier.rank(X, 7))
 

@@ -4,12 +4,7 @@ from libc.float cimport FLT_EPSILON, FLT_MIN
 from libc.math cimport INFINITY, exp, log1p
 from libc.stdint cimport int64_t
 
-cdef extern from *:
-    """
-    /* A violation beyond this would overflow to a log score of -inf, which is kept for
-     * labels that are never retrieved. */
-    #define SKXMR_LARGEST_VIOLATION 1e60
-    """
+cdef extern from "include/hinge.h":
     const double _LARGEST_VIOLATION "SKXMR_LARGEST_VIOLATION"
 
 

@@ -1,6 +1,7 @@
 """Puts the weights of all levels in the order in which the search reads them."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 cdef extern from "include/bits.h" nogil:
     void prefetch "skxmr_prefetch"(const void* address)
@@ -16,6 +17,11 @@ ctypedef fused child_t:
 ctypedef fused parent_t:
     uint16_t
     int32_t
+
+# uint16 are the bits of half-precision numbers.
+ctypedef fused weight_t:
+    float
+    uint16_t
 
 
 def count_rows(
@@ -73,40 +79,95 @@ def start_runs(
 def place_runs(
     const int64_t[::1] run_offsets,  # IN (n_rows + 1,): of one level
     const int32_t[::1] children,     # IN (n_weights,)
-    const float[::1] weights,        # IN (n_weights,)
+    const weight_t[::1] weights,     # IN (n_weights,)
     const uint32_t[::1] places,      # IN (n_rows,)
     const uint32_t[::1] starts,      # IN, by place: where the run begins
-    child_t[::1] placed_children,    # OUT
-    float[::1] placed_weights,       # OUT
+    const child_t[::1] run_lengths,  # IN, by place: of the type of children
+    uint8_t[::1] entries,            # OUT: of each run, children before weights
 ):
     """Copy each run of (child, weight) pairs to its place."""
-    cdef int64_t row, entry, shift, ahead, n_rows = places.shape[0]
+    cdef int64_t row, first, n, ahead, n_rows = places.shape[0]
+    cdef size_t size = sizeof(child_t) + sizeof(weight_t)
     with nogil:
         for row in range(n_rows):
             if row + 2 * AHEAD < n_rows:
                 prefetch(&starts[places[row + 2 * AHEAD]])
                 ahead = starts[places[row + AHEAD]]
-                prefetch(&placed_children[ahead])
-                prefetch(&placed_weights[ahead])
-            shift = <int64_t>starts[places[row]] - run_offsets[row]
-            for entry in range(run_offsets[row], run_offsets[row + 1]):
-                placed_children[entry + shift] = <child_t>children[entry]
-                placed_weights[entry + shift] = weights[entry]
+                prefetch(&entries[ahead * size])
+            first = run_offsets[row]
+            n = run_offsets[row + 1] - first
+            if n:
+                copy_run(
+                    &children[first], &weights[first], n, run_lengths[0],
+                    &entries[starts[places[row]] * size],
+                )
+
+
+cdef inline void copy_run(
+    const int32_t* children, const weight_t* weights, int64_t n, child_t child,
+    uint8_t* entries,
+) noexcept nogil:
+    """Write a run; `child` is of the type of what is written."""
+    cdef int64_t i
+    for i in range(n):
+        child = <child_t>children[i]
+        memcpy(entries, &child, sizeof(child_t))
+        entries += sizeof(child_t)
+    memcpy(entries, weights, n * sizeof(weight_t))
+
+
+def join_runs(
+    const child_t[::1] run_lengths,  # IN (n_rows,): less one
+    const child_t[::1] children,     # IN (n_weights,)
+    const weight_t[::1] weights,     # IN (n_weights,)
+    uint8_t[::1] entries,            # OUT: of each run, children before weights
+):
+    """Put the children and the weights of each run side by side."""
+    cdef int64_t row, n, start = 0
+    cdef uint8_t* entry
+    with nogil:
+        for row in range(run_lengths.shape[0]):
+            n = <int64_t>run_lengths[row] + 1
+            entry = &entries[start * <int64_t>(sizeof(child_t) + sizeof(weight_t))]
+            memcpy(entry, &children[start], n * sizeof(child_t))
+            memcpy(entry + n * sizeof(child_t), &weights[start], n * sizeof(weight_t))
+            start += n
+
+
+def split_runs(
+    const child_t[::1] run_lengths,  # IN (n_rows,): less one
+    const uint8_t[::1] entries,      # IN: of each run, children before weights
+    child_t[::1] children,           # OUT (n_weights,)
+    weight_t[::1] weights,           # OUT (n_weights,)
+):
+    """Take the children and the weights of all runs apart."""
+    cdef int64_t row, n, start = 0
+    cdef const uint8_t* entry
+    with nogil:
+        for row in range(run_lengths.shape[0]):
+            n = <int64_t>run_lengths[row] + 1
+            entry = &entries[start * <int64_t>(sizeof(child_t) + sizeof(weight_t))]
+            memcpy(&children[start], entry, n * sizeof(child_t))
+            memcpy(&weights[start], entry + n * sizeof(child_t), n * sizeof(weight_t))
+            start += n
 
 
 def fill_blocks(
     const uint32_t[::1] row_starts,  # IN (n_features + 1,): the rows of each
     const parent_t[::1] parents,     # IN, by row
+    const uint32_t[::1] starts,      # IN, by row: where its run begins
+    uint32_t n_weights,
     uint64_t[:, :, ::1] blocks,      # IN, all 0, and OUT (n_features, n_blocks, 2)
 ):
-    """Set the bits of parents, and note the first row of each 64."""
+    """Set the bits of parents, and note the first row and weight of each 64."""
     cdef int64_t feature, block
-    cdef uint32_t row
+    cdef uint64_t row, start
     with nogil:
         for feature in range(blocks.shape[0]):
             row = row_starts[feature]
             for block in range(blocks.shape[1]):
-                blocks[feature, block, 1] = row
+                start = starts[row] if row < <uint64_t>starts.shape[0] else n_weights
+                blocks[feature, block, 1] = row | start << 32
                 while row < row_starts[feature + 1] and parents[row] >> 6 == block:
                     blocks[feature, block, 0] |= <uint64_t>1 << (parents[row] & 63)
                     row += 1

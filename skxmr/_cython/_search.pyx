@@ -3,10 +3,10 @@
 The weights are read feature by feature: a bitmap with ranks leads from a feature of the
 query to its rows, one for each parent whose children use it, those of all levels
 together; and each row of a parent in the beam to a run of (child, weight) pairs. Rows
-of a rare feature are read through; a frequent one has a bit for each parent, so that
-siblings in the beam are found at once. A query looks a feature up once, and each step
-of many features asks the memory for the next. Parents are scored from the best to the
-worst, until none that is left can have a child among the best.
+of a rare feature are read through; a frequent one has a bit for each parent. A query
+looks a feature up once. Parents are scored from the best to the worst, until none that
+is left can have a child among the best; while one is, the memory is asked for what the
+next ones need.
 
 Log scores add up along a path; products would underflow.
 """
@@ -15,6 +15,7 @@ from libc.float cimport DBL_MAX
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
+from libc.string cimport memcpy
 
 from skxmr._cython._beam cimport (
     SIGMOID, Heap, as_score, push, sort, turn_into_scores
@@ -30,7 +31,30 @@ cdef extern from "include/bits.h" nogil:
         const uint8_t* bytes, int64_t n, int64_t n_readable
     )
     double from_half "skxmr_from_half"(uint16_t half)
-    void prefetch "skxmr_prefetch"(const void* address)
+    void prefetch "skxmr_prefetch_many"(const void* address)
+
+cdef extern from "include/runs.h" nogil:
+    enum:
+        LANES "SKXMR_LANES"
+    ctypedef struct Run "skxmr_run":
+        uint32_t start
+        uint32_t row
+        int32_t n_before
+        int32_t length
+        float value
+    int find_lanes "skxmr_has_lanes"()
+    void find_runs_by_lanes "skxmr_find_runs_by_lanes"(
+        Run* runs, int64_t n_runs, const uint8_t* lengths, const uint8_t* entries,
+        int entry_size,
+    )
+    uint64_t score_lanes "skxmr_score_lanes"(
+        const Run* runs, int64_t n_runs, const uint8_t* entries, int is_half,
+        const float* intercepts, int64_t n_children, double parent_score, int power,
+        double bar, double* scores,
+    )
+    uint64_t turn_by_lanes "skxmr_turn_by_lanes"(
+        double* margins, int64_t n_children, double parent_score, int power, double bar,
+    )
 
 # Children are counted from their parent's first: mostly a byte is enough.
 ctypedef fused child_t:
@@ -55,6 +79,10 @@ TRANSFORMS = {
     "l4-hinge": 4,
 }
 
+# Whether this machine adds to the margins of few children at once; it is no matter of
+# results.
+HAS_LANES = bool(find_lanes())
+
 cdef enum:
     LOG_ROWS_OF_MARK = 3
     N_SCANNED = 64           # rows looked through at a time
@@ -67,6 +95,11 @@ cdef enum:
     RUNS_OF_A_GROUP = 65536  # about as many are listed before they are added
     ROWS_OF_SLOT = 32        # are read in the time that one is looked up
     LEAST_MARGINS = 256      # no child in a byte points beyond them
+    SLOTS_AHEAD = 2          # whose runs are asked for while others are computed
+    LOG_FLOAT = 2
+    BITS = 64                # of a word that says which children are found
+    NOT_THERE = 0            # lengths of runs that are listed but not yet found
+    THERE = 1
 
 # Where a run starts is noted for one row in so many; from there, lengths add up.
 ROWS_OF_MARK = 1 << LOG_ROWS_OF_MARK
@@ -86,19 +119,19 @@ cdef struct Tree:
     const uint64_t* words          # (n_words, 4): bits, and ones before them, twice
     const uint32_t* row_starts     # of each listed feature, and the end
     const void* parents            # of each listed row
-    const uint64_t* blocks         # (features, n_blocks, 2): bits, and the first row
+    const uint64_t* blocks         # (features, n_blocks, 2): bits; first row and weight
     const uint32_t* run_marks      # first weight of every 8th row
     const void* run_lengths        # of each row, less one
-    const void* children
-    const void* weights
+    const uint8_t* entries         # of each row: children, then weights
     const float* intercepts        # of every node but the root
     const int32_t* labels          # column of each node of the last level
     bint has_wide_parents
     bint has_wide_children
     bint has_half_weights
+    bint has_lanes                 # instructions that add to 16 margins at once
     int log_parent                 # of the bytes of an item
     int log_child
-    int log_weight
+    int entry_size                 # of a child and a weight
 
 
 cdef struct Query:
@@ -131,22 +164,25 @@ cdef struct Term:
     float value
 
 
-cdef struct Run:
-    uint32_t start
-    int32_t length
-    float value
-
-
-cdef struct Scratch:
+cdef struct Walk:
+    # A query on its way down.
+    Query query
+    Heap found
     Heap[2] beams
-    uint16_t* slots     # (n_parents,): place in the group, from 1; 0 for all others
+    Heap* beam
+    Heap* reached
     Term* terms         # (most features of a query,)
     Run* runs           # (slots of a group, terms)
     int32_t* n_runs     # (slots of a group,)
-    Run** unresolved    # (slots of a group * terms,): those whose start is a row yet
-    uint64_t* masks     # (n_blocks,): a bit for each parent that has a slot
-    int64_t* touched    # (slots of a group,): the masks that are not 0
-    int64_t n_touched
+    int64_t n_terms
+    int64_t n_listed    # of them
+    int64_t first       # of the beam's nodes that make the group
+    int64_t last
+
+
+cdef struct Scratch:
+    Walk walk
+    uint16_t* slots     # (n_parents,): place in the group, from 1; 0 for all others
     double* margins     # (most children,)
     double* found       # (n_found,)
     int64_t n_found
@@ -160,12 +196,22 @@ cdef struct Group:
     # Nodes of the beam whose children are scored together.
     const Tree* tree
     Scratch* scratch
+    Walk* walk
     const int64_t* nodes
     int64_t n_slots
-    int64_t n_terms
     int64_t level_start
     int64_t level_stop
-    int64_t n_unresolved
+
+
+cdef struct Family:
+    # The children of one node of the beam.
+    int64_t first
+    int64_t n_children
+    double score        # of their parent
+    const Run* runs
+    int64_t n_runs
+    double* scores
+    uint64_t found      # a bit for each that may be among the best
 
 
 cdef class _Memory:
@@ -175,9 +221,10 @@ cdef class _Memory:
 
     def __cinit__(
         self, int64_t beam_width, int64_t n_terms, int64_t n_found, int64_t n_parents,
-        int64_t n_blocks, int64_t most_children,
+        int64_t most_children,
     ):
         cdef Scratch* scratch = &self.scratch
+        cdef Walk* walk = &scratch.walk
         cdef int64_t i
         scratch.beam_width = beam_width
         scratch.n_terms = n_terms
@@ -186,17 +233,13 @@ cdef class _Memory:
             beam_width, max(LEAST_SLOTS, RUNS_OF_A_GROUP // max(n_terms, 1)), MOST_SLOTS
         )
         for i in range(2):
-            scratch.beams[i].capacity = beam_width
-            scratch.beams[i].nodes = <int64_t*>self._take(beam_width, sizeof(int64_t))
-            scratch.beams[i].keys = <int64_t*>self._take(beam_width, sizeof(int64_t))
-            scratch.beams[i].scores = <double*>self._take(beam_width, sizeof(double))
+            walk.beams[i].nodes = <int64_t*>self._take(beam_width, sizeof(int64_t))
+            walk.beams[i].keys = <int64_t*>self._take(beam_width, sizeof(int64_t))
+            walk.beams[i].scores = <double*>self._take(beam_width, sizeof(double))
+        walk.terms = <Term*>self._take(n_terms, sizeof(Term))
+        walk.runs = <Run*>self._take(scratch.n_slots * n_terms, sizeof(Run))
+        walk.n_runs = <int32_t*>self._take(scratch.n_slots, sizeof(int32_t))
         scratch.slots = <uint16_t*>self._take(n_parents, sizeof(uint16_t))
-        scratch.terms = <Term*>self._take(n_terms, sizeof(Term))
-        scratch.runs = <Run*>self._take(scratch.n_slots * n_terms, sizeof(Run))
-        scratch.unresolved = <Run**>self._take(scratch.n_slots * n_terms, sizeof(Run*))
-        scratch.masks = <uint64_t*>self._take(n_blocks, sizeof(uint64_t))
-        scratch.touched = <int64_t*>self._take(scratch.n_slots, sizeof(int64_t))
-        scratch.n_runs = <int32_t*>self._take(scratch.n_slots, sizeof(int32_t))
         scratch.found = <double*>self._take(n_found, sizeof(double))
         scratch.margins = <double*>self._take(
             max(most_children, <int64_t>LEAST_MARGINS), sizeof(double)
@@ -206,17 +249,15 @@ cdef class _Memory:
         return take(n_items, size, &self.scratch.n_bytes)
 
     def __dealloc__(self):
+        cdef Walk* walk = &self.scratch.walk
         for i in range(2):
-            free(self.scratch.beams[i].nodes)
-            free(self.scratch.beams[i].keys)
-            free(self.scratch.beams[i].scores)
+            free(walk.beams[i].nodes)
+            free(walk.beams[i].keys)
+            free(walk.beams[i].scores)
+        free(walk.terms)
+        free(walk.runs)
+        free(walk.n_runs)
         free(self.scratch.slots)
-        free(self.scratch.terms)
-        free(self.scratch.runs)
-        free(self.scratch.n_runs)
-        free(self.scratch.unresolved)
-        free(self.scratch.masks)
-        free(self.scratch.touched)
         free(self.scratch.found)
         free(self.scratch.margins)
 
@@ -248,10 +289,11 @@ cdef class Searcher:
         const uint32_t[::1] run_marks,
         const uint64_t[:, :, ::1] blocks,
         run_lengths,
-        children,
-        weights,
+        const uint8_t[::1] entries,
         const float[::1] intercepts,
         *,
+        bint has_half_weights,
+        bint has_lanes,
         int64_t widest_level,
         int64_t most_children,
     ):
@@ -260,7 +302,7 @@ cdef class Searcher:
         # Pointers live as long as what they point to.
         self.arrays = (
             kept_features, child_offsets, level_starts, labels, words, row_starts,
-            parents, run_marks, blocks, run_lengths, children, weights, intercepts,
+            parents, run_marks, blocks, run_lengths, entries, intercepts,
         )
         self.n_parents = child_offsets.shape[0] - 1
         self.widest_level = widest_level
@@ -282,28 +324,24 @@ cdef class Searcher:
         tree.intercepts = &intercepts[0]
         tree.labels = &labels[0] if labels.shape[0] else NULL
         tree.has_wide_parents = parents.dtype.itemsize > 2
-        tree.has_wide_children = children.dtype.itemsize > 1
-        tree.has_half_weights = weights.dtype.itemsize == 2
+        tree.has_wide_children = run_lengths.dtype.itemsize > 1
+        tree.has_half_weights = has_half_weights
+        tree.has_lanes = has_lanes and not tree.has_wide_children
         tree.log_parent = 2 if tree.has_wide_parents else 1
         tree.log_child = 2 if tree.has_wide_children else 0
-        tree.log_weight = 1 if tree.has_half_weights else 2
+        tree.entry_size = (1 << tree.log_child) + (2 if has_half_weights else 4)
+        tree.entries = &entries[0] if entries.shape[0] else NULL
         if tree.has_wide_parents:
             tree.parents = address_of_ints(parents)
         else:
             tree.parents = address_of_shorts(parents)
         if tree.has_wide_children:
-            tree.children = address_of_ints(children)
             tree.run_lengths = address_of_ints(run_lengths)
         else:
-            tree.children = address_of_bytes(children)
             tree.run_lengths = address_of_bytes(run_lengths)
-        if tree.has_half_weights:
-            tree.weights = address_of_shorts(weights.view("u2"))
-        else:
-            tree.weights = _address_of_floats(weights)
         if (
             len(parents) > len(run_lengths)
-            or len(children) != len(weights)
+            or len(parents) > ROWS_OF_MARK * run_marks.shape[0]
             or 64 * blocks.shape[1] < self.n_parents
             or words.shape[1] != 4
         ):
@@ -372,7 +410,7 @@ cdef class Searcher:
     ) except -1:
         cdef Query query
         cdef _Memory memory
-        cdef Heap found
+        cdef Walk* walk
         cdef const int32_t* features = NULL
         cdef const float* values = NULL
         cdef int64_t i, longest = 0, n_samples = columns.shape[0]
@@ -389,16 +427,18 @@ cdef class Searcher:
         for i in range(n_samples):
             longest = max(longest, X_offsets[i + 1] - X_offsets[i])
         memory = self._lend(beam_width, longest, 0)
+        walk = &memory.scratch.walk
         with nogil:
             for i in range(n_samples):
                 query.n_features = X_offsets[i + 1] - X_offsets[i]
                 query.features = features + X_offsets[i]
                 query.values = values + X_offsets[i]
-                found.capacity = columns.shape[1]
+                walk.query = query
+                walk.found.capacity = columns.shape[1]
                 # What is found is kept by key only: both may share their memory.
-                found.nodes = found.keys = &columns[i, 0]
-                found.scores = &scores[i, 0]
-                _search_one(&query, &self.tree, stretch, i, &memory.scratch, &found)
+                walk.found.nodes = walk.found.keys = &columns[i, 0]
+                walk.found.scores = &scores[i, 0]
+                _search_one(&self.tree, stretch, i, &memory.scratch)
         self._give_back(memory)
         return 0
 
@@ -473,7 +513,7 @@ cdef class Searcher:
         cdef Query query
         cdef Stretch stretch
         cdef _Memory memory
-        cdef Heap found
+        cdef Walk* walk
         cdef int64_t i, n_features = indices.shape[0]
         if values.shape[0] < n_features:
             raise ValueError("X has fewer indices or values than its offsets say.")
@@ -486,14 +526,16 @@ cdef class Searcher:
         stretch.first_level, stretch.last_level = 0, self.tree.n_levels
         stretch.n_nodes, stretch.nodes, stretch.scores = 1, NULL, NULL
         memory = self._lend(beam_width, n_features, k if log_scores == NULL else 0)
-        found.capacity = k
-        found.nodes = found.keys = columns
-        found.scores = memory.scratch.found if log_scores == NULL else log_scores
+        walk = &memory.scratch.walk
+        walk.query = query
+        walk.found.capacity = k
+        walk.found.nodes = walk.found.keys = columns
+        walk.found.scores = memory.scratch.found if log_scores == NULL else log_scores
         with nogil:
-            _search_one(&query, &self.tree, &stretch, 0, &memory.scratch, &found)
+            _search_one(&self.tree, &stretch, 0, &memory.scratch)
             if log_scores == NULL:
                 for i in range(k):
-                    scores[i] = as_score(found.keys[i], found.scores[i])
+                    scores[i] = as_score(columns[i], walk.found.scores[i])
         self._give_back(memory)
         return 0
 
@@ -525,10 +567,10 @@ cdef class Searcher:
         ):
             memory = _Memory(
                 beam_width, max(2 * n_terms, <int64_t>LEAST_TERMS), n_found,
-                self.n_parents, self.tree.n_blocks, self.most_children,
+                self.n_parents, self.most_children,
             )
-        memory.scratch.beams[0].capacity = beam_width
-        memory.scratch.beams[1].capacity = beam_width
+        memory.scratch.walk.beams[0].capacity = beam_width
+        memory.scratch.walk.beams[1].capacity = beam_width
         return memory
 
     cdef _give_back(self, _Memory memory):
@@ -536,41 +578,45 @@ cdef class Searcher:
             self.pool.append(memory)
 
 
-cdef const void* _address_of_floats(const float[::1] array):
-    return &array[0] if array.shape[0] else NULL
-
-
 cdef void _search_one(
-    const Query* query, const Tree* tree, const Stretch* stretch, int64_t row,
-    Scratch* scratch, Heap* found,
+    const Tree* tree, const Stretch* stretch, int64_t row, Scratch* scratch
 ) noexcept nogil:
-    cdef Heap* beam = &scratch.beams[stretch.first_level % 2]
-    cdef Heap* reached
-    cdef int64_t level, i
-    cdef int64_t n_terms = _look_up_features(query, tree, scratch.terms)
-    _start_beam(query, tree, stretch, row, beam)
+    """Walk down from the first level to the last."""
+    cdef Walk* walk = &scratch.walk
+    cdef int64_t level
+    _look_up_features(tree, walk)
+    _ask_for_rows(tree, walk)
+    _ask_for_first_runs(tree, walk)
+    _start_beam(tree, stretch, row, walk)
     for level in range(stretch.first_level, stretch.last_level):
-        reached = &scratch.beams[(level + 1) % 2]
-        if level == stretch.last_level - 1:
-            reached = found
-        reached.size = 0
-        _search_level(query, tree, level, beam, scratch, n_terms, reached)
-        sort(reached)
-        beam = reached
+        _start_level(level, stretch.last_level, walk)
+        while _start_group(tree, level, walk, scratch.n_slots):
+            if walk.n_listed:
+                _list_rows(tree, level, walk, scratch)
+            _score_group(tree, level, walk, scratch)
+        sort(walk.reached)
+        walk.beam = walk.reached
+    _fill_up(&walk.found)
+
+
+cdef inline void _fill_up(Heap* found) noexcept nogil:
+    """Say where nothing was found."""
+    cdef int64_t i
     for i in range(found.size, found.capacity):
         found.keys[i] = -1
         found.scores[i] = -INFINITY
 
 
 cdef inline void _start_beam(
-    const Query* query, const Tree* tree, const Stretch* stretch, int64_t row,
-    Heap* beam,
+    const Tree* tree, const Stretch* stretch, int64_t row, Walk* walk
 ) noexcept nogil:
     """Put the root into the beam, or the allowed ones of given nodes, if they fit."""
     cdef int64_t i, node
+    cdef Heap* beam = &walk.beams[stretch.first_level % 2]
+    walk.beam = beam
     beam.size = 0
     if stretch.nodes == NULL:
-        beam.size = _is_allowed(query, 0)
+        beam.size = _is_allowed(&walk.query, 0)
         beam.nodes[0] = 0
         beam.scores[0] = 0.0
         return
@@ -578,7 +624,7 @@ cdef inline void _start_beam(
         if beam.size == beam.capacity:
             break
         node = tree.level_starts[stretch.first_level] + stretch.nodes[i]
-        if stretch.nodes[i] >= 0 and _is_allowed(query, node):
+        if stretch.nodes[i] >= 0 and _is_allowed(&walk.query, node):
             beam.nodes[beam.size] = node
             beam.scores[beam.size] = stretch.scores[i]
             beam.size += 1
@@ -591,41 +637,55 @@ cdef inline bint _is_allowed(const Query* query, int64_t node) noexcept nogil:
 # From features to rows
 # ---------------------
 
-cdef int64_t _look_up_features(
-    const Query* query, const Tree* tree, Term* terms
-) noexcept nogil:
-    """List the features that the tree uses, and ask for their memory."""
-    cdef int64_t i, n_terms = 0
+cdef inline void _look_up_features(const Tree* tree, Walk* walk) noexcept nogil:
+    """List the features that the tree uses."""
+    cdef int64_t i
+    cdef Term* term
+    walk.n_terms = walk.n_listed = 0
+    for i in range(walk.query.n_features):
+        term = &walk.terms[walk.n_terms]
+        if _look_up(tree, walk.query.features[i], term):
+            term.value = walk.query.values[i]
+            walk.n_terms += 1
+            walk.n_listed += term.blocks == NULL
+
+
+cdef inline void _ask_for_rows(const Tree* tree, Walk* walk) noexcept nogil:
+    """Find the rows of listed features, and ask for their memory."""
+    cdef int64_t i
     cdef uint32_t row, n_asked
-    for i in range(query.n_features):
-        if _look_up(tree, query.features[i], &terms[n_terms]):
-            terms[n_terms].value = query.values[i]
-            n_terms += 1
-    for i in range(n_terms):
-        if terms[i].blocks != NULL:
+    cdef Term* term
+    for i in range(walk.n_terms):
+        term = &walk.terms[i]
+        if term.blocks != NULL:
             continue
-        row = terms[i].row
-        terms[i].stop = tree.row_starts[row + 1]
+        row = term.row
+        term.stop = tree.row_starts[row + 1]
         row = tree.row_starts[row]
-        terms[i].row = terms[i].next_row = row
-        n_asked = min(terms[i].stop - row, <uint32_t>MOST_ASKED)
+        term.row = term.next_row = row
+        n_asked = min(term.stop - row, <uint32_t>MOST_ASKED)
         prefetch(tree.run_marks + (row >> LOG_ROWS_OF_MARK))
         _ask(tree.parents, row, n_asked, tree.log_parent)
         _ask(tree.run_lengths, row, n_asked, tree.log_child)
-    for i in range(n_terms):
-        if terms[i].blocks != NULL:
+
+
+cdef inline void _ask_for_first_runs(const Tree* tree, Walk* walk) noexcept nogil:
+    """Find the first weight of listed features, and ask for it."""
+    cdef int64_t i
+    cdef Term* term
+    for i in range(walk.n_terms):
+        term = &walk.terms[i]
+        if term.blocks != NULL:
             continue
         if tree.has_wide_children:
-            terms[i].next_weight = _run_start(
-                tree, terms[i].row, <const int32_t*>tree.run_lengths
+            term.next_weight = _run_start(
+                tree, term.row, <const int32_t*>tree.run_lengths
             )
         else:
-            terms[i].next_weight = _run_start(
-                tree, terms[i].row, <const uint8_t*>tree.run_lengths
+            term.next_weight = _run_start(
+                tree, term.row, <const uint8_t*>tree.run_lengths
             )
-        _ask(tree.children, terms[i].next_weight, 1, tree.log_child)
-        _ask(tree.weights, terms[i].next_weight, 1, tree.log_weight)
-    return n_terms
+        prefetch(tree.entries + <size_t>term.next_weight * tree.entry_size)
 
 
 cdef inline void _ask(
@@ -684,43 +744,74 @@ cdef inline int64_t _find(
 cdef inline uint32_t _run_start(
     const Tree* tree, int64_t row, const child_t* lengths
 ) noexcept nogil:
-    """Find the first weight of a row."""
-    cdef int64_t before, mark = row >> LOG_ROWS_OF_MARK
+    """Find the first weight of a row of a listed feature."""
+    cdef int64_t mark = row >> LOG_ROWS_OF_MARK
     cdef int64_t first = mark << LOG_ROWS_OF_MARK
-    cdef int64_t start = tree.run_marks[mark] + row - first
+    return tree.run_marks[mark] + _count_weights(tree, first, row, lengths)
+
+
+cdef inline uint32_t _count_weights(
+    const Tree* tree, int64_t first, int64_t last, const child_t* lengths
+) noexcept nogil:
+    """Count the weights of rows."""
+    cdef int64_t row, n_weights = last - first
     if child_t is uint8_t:
-        start += sum_bytes(lengths + first, row - first, tree.n_rows - first)
+        n_weights += sum_bytes(lengths + first, last - first, tree.n_rows - first)
     else:
-        for before in range(first, row):
-            start += lengths[before]
-    return <uint32_t>start
+        for row in range(first, last):
+            n_weights += lengths[row]
+    return <uint32_t>n_weights
 
 
 # One level
 # ---------
 
-cdef void _search_level(
-    const Query* query, const Tree* tree, int64_t level, const Heap* beam,
-    Scratch* scratch, int64_t n_terms, Heap* reached,
+cdef inline void _start_level(
+    int64_t level, int64_t last_level, Walk* walk
 ) noexcept nogil:
-    """Score the children of the beam's nodes, the best nodes first."""
-    cdef int64_t i, first = 0, last
-    for i in range(n_terms):
-        scratch.terms[i].row = scratch.terms[i].next_row
-        scratch.terms[i].weight = scratch.terms[i].next_weight
-    while first < beam.size and not _is_hopeless(beam.scores[first], reached):
-        last = min(first + scratch.n_slots, beam.size)
-        if _start_group(query, tree, beam, first, last, scratch):
-            _list_runs(tree, level, beam, first, last, scratch, n_terms)
-        for i in range(first, last):
-            scratch.slots[beam.nodes[i]] = 0
-        for i in range(scratch.n_touched):
-            scratch.masks[scratch.touched[i]] = 0
-        for i in range(first, last):
-            if _is_hopeless(beam.scores[i], reached):
-                break
-            _score_children(query, tree, level, beam, i, scratch, i - first, reached)
-        first = last
+    cdef int64_t i
+    walk.reached = &walk.beams[(level + 1) % 2]
+    if level == last_level - 1:
+        walk.reached = &walk.found
+    walk.reached.size = 0
+    walk.first = walk.last = 0
+    for i in range(walk.n_terms):
+        walk.terms[i].row = walk.terms[i].next_row
+        walk.terms[i].weight = walk.terms[i].next_weight
+
+
+cdef inline bint _start_group(
+    const Tree* tree, int64_t level, Walk* walk, int64_t n_slots
+) noexcept nogil:
+    """Take the next nodes of the beam; none if no child could come among the best."""
+    walk.first = walk.last
+    if walk.first == walk.beam.size or _is_hopeless(
+        walk.beam.scores[walk.first], walk.reached
+    ):
+        return False
+    walk.last = min(walk.first + n_slots, walk.beam.size)
+    _ask_for_group(tree, level, walk)
+    return True
+
+
+cdef inline void _ask_for_group(
+    const Tree* tree, int64_t level, const Walk* walk
+) noexcept nogil:
+    """Ask for the blocks of the group's nodes, and for what their children need."""
+    cdef int64_t i, j, node, child, n, block = -1
+    for i in range(walk.first, walk.last):
+        node = walk.beam.nodes[i]
+        child = tree.child_offsets[node]
+        n = min(tree.child_offsets[node + 1] - child, <int64_t>MOST_ASKED)
+        _ask(tree.intercepts, child - 1, n, LOG_FLOAT)
+        if level == tree.n_levels - 1 and walk.query.wants_labels:
+            _ask(tree.labels, child - tree.level_starts[level + 1], n, LOG_FLOAT)
+        if node >> 6 == block or tree.n_blocks <= BLOCKS_ASKED:
+            continue
+        block = node >> 6
+        for j in range(walk.n_terms):
+            if walk.terms[j].blocks != NULL:
+                prefetch(walk.terms[j].blocks + 2 * block)
 
 
 cdef inline bint _is_hopeless(double score, const Heap* reached) noexcept nogil:
@@ -731,27 +822,6 @@ cdef inline bint _is_hopeless(double score, const Heap* reached) noexcept nogil:
 cdef inline double _bar(const Heap* reached) noexcept nogil:
     """What a candidate must score; never -inf, the score of what is never found."""
     return reached.scores[0] if reached.size == reached.capacity else -DBL_MAX
-
-
-cdef inline bint _start_group(
-    const Query* query, const Tree* tree, const Heap* beam, int64_t first, int64_t last,
-    Scratch* scratch,
-) noexcept nogil:
-    """Give nodes of the beam a slot each; say if weights are asked for at all."""
-    cdef int64_t i, node, block
-    scratch.n_touched = 0
-    for i in range(first, last):
-        scratch.n_runs[i - first] = 0
-        node = beam.nodes[i]
-        if not _needs_weights(query, tree, node):
-            continue
-        scratch.slots[node] = <uint16_t>(i - first + 1)
-        block = node >> 6
-        if scratch.masks[block] == 0:
-            scratch.touched[scratch.n_touched] = block
-            scratch.n_touched += 1
-        scratch.masks[block] |= <uint64_t>1 << (node & 63)
-    return scratch.n_touched > 0
 
 
 cdef inline bint _needs_weights(
@@ -770,24 +840,25 @@ cdef inline bint _needs_weights(
     return False
 
 
-cdef void _list_runs(
-    const Tree* tree, int64_t level, const Heap* beam, int64_t first, int64_t last,
-    Scratch* scratch, int64_t n_terms,
+cdef void _list_rows(
+    const Tree* tree, int64_t level, Walk* walk, Scratch* scratch
 ) noexcept nogil:
-    """List, for each slot, the runs of the query's features, in their order."""
+    """Find the rows of all slots for features whose parents are listed."""
     cdef const uint8_t* bytes = <const uint8_t*>tree.run_lengths
     cdef const int32_t* ints = <const int32_t*>tree.run_lengths
     cdef const uint16_t* parents = <const uint16_t*>tree.parents
     cdef const int32_t* wide_parents = <const int32_t*>tree.parents
+    cdef int64_t i
     cdef Group group
     group.tree = tree
     group.scratch = scratch
-    group.nodes = beam.nodes + first
-    group.n_slots = last - first
-    group.n_terms = n_terms
+    group.walk = walk
+    group.nodes = walk.beam.nodes + walk.first
+    group.n_slots = walk.last - walk.first
     group.level_start = tree.level_starts[level]
     group.level_stop = tree.level_starts[level + 1]
-    group.n_unresolved = 0
+    for i in range(group.n_slots):
+        scratch.slots[group.nodes[i]] = <uint16_t>(i + 1)
     if tree.has_wide_parents:
         if tree.has_wide_children:
             _list(&group, wide_parents, ints)
@@ -797,85 +868,30 @@ cdef void _list_runs(
         _list(&group, parents, ints)
     else:
         _list(&group, parents, bytes)
+    for i in range(group.n_slots):
+        scratch.slots[group.nodes[i]] = 0
 
 
 cdef inline void _list(
     Group* group, const parent_t* parents, const child_t* lengths
 ) noexcept nogil:
-    cdef Scratch* scratch = group.scratch
-    cdef Run* run
-    cdef uint32_t row
-    cdef int64_t i
-    if group.tree.n_blocks > BLOCKS_ASKED:
-        _ask_for_blocks(group)
-    for i in range(group.n_terms):
-        if scratch.terms[i].blocks != NULL:
-            _find_in_blocks(group, &scratch.terms[i], lengths)
-        else:
-            _list_term(group, &scratch.terms[i], parents, lengths)
-    for i in range(group.n_unresolved):
-        run = scratch.unresolved[i]
-        row = run.start
-        run.start = _run_start(group.tree, row, lengths)
-        run.length = lengths[row] + 1
-        _ask_for_run(group.tree, run)
+    cdef int64_t i, slot
+    for i in range(group.walk.n_terms):
+        if group.walk.terms[i].blocks == NULL:
+            for slot in range(group.n_slots):
+                _run_of(group, slot, i).length = NOT_THERE
+            _list_term(group, i, parents, lengths)
 
 
-cdef inline void _ask_for_run(const Tree* tree, const Run* run) noexcept nogil:
-    """Ask for both ends of a run: what lies between those of a long one follows."""
-    cdef size_t last = <size_t>run.start + run.length - 1
-    prefetch(<const uint8_t*>tree.children + (<size_t>run.start << tree.log_child))
-    prefetch(<const uint8_t*>tree.weights + (<size_t>run.start << tree.log_weight))
-    prefetch(<const uint8_t*>tree.weights + (last << tree.log_weight))
-
-
-cdef inline void _ask_for_blocks(const Group* group) noexcept nogil:
-    cdef const Scratch* scratch = group.scratch
-    cdef int64_t i, j
-    for i in range(group.n_terms):
-        if scratch.terms[i].blocks != NULL:
-            for j in range(scratch.n_touched):
-                prefetch(scratch.terms[i].blocks + 2 * scratch.touched[j])
-
-
-cdef inline void _find_in_blocks(
-    Group* group, const Term* term, const child_t* lengths
-) noexcept nogil:
-    """Find the rows of all slots by their bits."""
-    cdef Scratch* scratch = group.scratch
-    cdef int64_t i, block
-    cdef int64_t row
-    cdef uint64_t bits, found, lowest
-    cdef Run* run
-    for i in range(scratch.n_touched):
-        block = scratch.touched[i]
-        bits = term.blocks[2 * block]
-        found = bits & scratch.masks[block]
-        if found == 0:
-            continue
-        while found:
-            lowest = found & (~found + 1)
-            row = term.blocks[2 * block + 1] + count_bits(bits & (lowest - 1))
-            prefetch(lengths + row)
-            run = _next_run(
-                group, scratch.slots[64 * block + lowest_bit(found)] - 1, term.value
-            )
-            _note_unresolved(group, run, row)
-            found ^= lowest
-
-
-cdef inline void _note_unresolved(Group* group, Run* run, int64_t row) noexcept nogil:
-    """Keep a run whose row is known, and ask for where its weights begin."""
-    run.start = <uint32_t>row
-    group.scratch.unresolved[group.n_unresolved] = run
-    group.n_unresolved += 1
-    prefetch(group.tree.run_marks + (row >> LOG_ROWS_OF_MARK))
+cdef inline Run* _run_of(const Group* group, int64_t slot, int64_t term) noexcept nogil:
+    return group.walk.runs + slot * group.scratch.n_terms + term
 
 
 cdef inline void _list_term(
-    Group* group, Term* term, const parent_t* parents, const child_t* lengths
+    Group* group, int64_t i, const parent_t* parents, const child_t* lengths
 ) noexcept nogil:
-    """List the runs of one feature; its rows are read through or looked up."""
+    """Find the rows of one feature; all are read through, or each is looked up."""
+    cdef Term* term = &group.walk.terms[i]
     cdef int64_t most_read = ROWS_OF_SLOT * group.n_slots
     # Levels that needed no weights left their rows.
     while term.row < term.stop and parents[term.row] < group.level_start:
@@ -885,24 +901,23 @@ cdef inline void _list_term(
     if stop - term.row > most_read:
         stop = _find(parents, term.row, stop, group.level_stop)
     if stop - term.row <= most_read:
-        _scan(group, term, parents, lengths)
+        _scan(group, i, parents, lengths)
     else:
-        _find_rows(group, term, stop, parents, lengths)
+        _find_rows(group, i, stop, parents, lengths)
         term.next_row = <uint32_t>stop
         if stop < term.stop:
             term.next_weight = _run_start(group.tree, stop, lengths)
 
 
 cdef inline void _scan(
-    Group* group, Term* term, const parent_t* parents, const child_t* lengths
+    Group* group, int64_t place, const parent_t* parents, const child_t* lengths
 ) noexcept nogil:
     """Read the rows of a feature up to the end of the level."""
-    cdef uint32_t[N_SCANNED] starts
+    cdef Term* term = &group.walk.terms[place]
+    cdef uint32_t[N_SCANNED] starts, rows
     cdef uint16_t[N_SCANNED] slots
-    cdef int32_t[N_SCANNED] run_lengths
     cdef uint32_t row = term.row, start = term.weight, stop
     cdef int64_t parent, n_found, i
-    cdef int32_t length
     cdef uint16_t slot
     cdef const uint16_t* group_slots = group.scratch.slots
     cdef bint is_done = False
@@ -920,120 +935,283 @@ cdef inline void _scan(
                 is_done = True
                 break
             slot = group_slots[parent]
-            length = lengths[row] + 1
             starts[n_found] = start
+            rows[n_found] = row
             slots[n_found] = slot
-            run_lengths[n_found] = length
             n_found += slot != 0
-            start += length
+            start += lengths[row] + 1
             row += 1
         for i in range(n_found):
-            run = _next_run(group, slots[i] - 1, term.value)
+            run = _run_of(group, slots[i] - 1, place)
             run.start = starts[i]
-            run.length = run_lengths[i]
-            prefetch(
-                <const uint8_t*>group.tree.children
-                + (<size_t>run.start << group.tree.log_child)
-            )
-            prefetch(
-                <const uint8_t*>group.tree.weights
-                + (<size_t>run.start << group.tree.log_weight)
-            )
+            run.row = rows[i]
+            run.n_before = 0
+            run.length = THERE
     term.next_row = row
     term.next_weight = start
 
 
 cdef inline void _find_rows(
-    Group* group, const Term* term, int64_t stop, const parent_t* parents,
+    Group* group, int64_t place, int64_t stop, const parent_t* parents,
     const child_t* lengths,
 ) noexcept nogil:
     """Look up the row of each slot among the many of a feature."""
+    cdef const Term* term = &group.walk.terms[place]
     cdef int64_t slot, row
     cdef Run* run
     for slot in range(group.n_slots):
         row = _find(parents, term.row, stop, group.nodes[slot])
         if row == stop or parents[row] != group.nodes[slot]:
             continue
-        if group.scratch.slots[group.nodes[slot]] == 0:
-            continue
-        run = _next_run(group, slot, term.value)
+        run = _run_of(group, slot, place)
+        run.row = <uint32_t>row
+        run.n_before = row & ((1 << LOG_ROWS_OF_MARK) - 1)
+        run.start = group.tree.run_marks[row >> LOG_ROWS_OF_MARK]
+        run.length = THERE
         prefetch(lengths + row)
-        _note_unresolved(group, run, row)
 
 
-cdef inline Run* _next_run(Group* group, int64_t slot, float value) noexcept nogil:
-    cdef Scratch* scratch = group.scratch
-    cdef int64_t place = scratch.n_runs[slot]
-    cdef Run* run = scratch.runs + slot * scratch.n_terms + place
-    # A feature has a parent once, unless the layout is damaged.
-    scratch.n_runs[slot] += place + 1 < scratch.n_terms
-    run.value = value
-    return run
+# The children of one node
+# ------------------------
+
+cdef void _score_group(
+    const Tree* tree, int64_t level, Walk* walk, Scratch* scratch
+) noexcept nogil:
+    """Score the children of the group's nodes, the best nodes first.
+
+    Memory comes while others are computed; what has no hope is not asked for.
+    """
+    cdef int64_t i
+    cdef Family family, before
+    before.n_children = 0
+    for i in range(walk.first, min(walk.first + 2 * SLOTS_AHEAD, walk.last)):
+        _list_runs(tree, walk, scratch, i)
+    for i in range(walk.first, min(walk.first + SLOTS_AHEAD, walk.last)):
+        _find_runs(tree, walk, scratch, i)
+    for i in range(walk.first, walk.last):
+        if _is_hopeless(walk.beam.scores[i], walk.reached):
+            break
+        if i + 2 * SLOTS_AHEAD < walk.last:
+            _list_runs(tree, walk, scratch, i + 2 * SLOTS_AHEAD)
+        if i + SLOTS_AHEAD < walk.last:
+            _find_runs(tree, walk, scratch, i + SLOTS_AHEAD)
+        _start_family(tree, walk, scratch, i, &family)
+        if not _is_small(tree, walk, &family):
+            _keep_best(tree, level, walk, &before)
+            before.n_children = 0
+            _score_children(tree, level, walk, scratch, &family)
+            continue
+        # Nobody can guess which of the children are kept: while that waits for their
+        # scores, those of the next node's may be computed.
+        family.scores += LANES * (i & 1)
+        family.found = score_lanes(
+            family.runs, family.n_runs, tree.entries, tree.has_half_weights,
+            tree.intercepts + family.first - 1, family.n_children, family.score,
+            walk.query.transform, _bar(walk.reached), family.scores,
+        )
+        _keep_best(tree, level, walk, &before)
+        before = family
+    _keep_best(tree, level, walk, &before)
+
+
+cdef inline void _start_family(
+    const Tree* tree, const Walk* walk, Scratch* scratch, int64_t place, Family* family
+) noexcept nogil:
+    cdef int64_t node = walk.beam.nodes[place], slot = place - walk.first
+    family.first = tree.child_offsets[node]
+    family.n_children = tree.child_offsets[node + 1] - family.first
+    family.score = walk.beam.scores[place]
+    family.runs = walk.runs + slot * scratch.n_terms
+    family.n_runs = walk.n_runs[slot]
+    family.scores = scratch.margins
+    family.found = 0
+
+
+cdef inline bint _is_small(
+    const Tree* tree, const Walk* walk, const Family* family
+) noexcept nogil:
+    """Whether the margins of all children fit into vectors."""
+    return (
+        family.n_children <= LANES
+        and tree.has_lanes
+        and walk.query.transform != SIGMOID
+    )
+
+
+cdef inline void _list_runs(
+    const Tree* tree, Walk* walk, const Scratch* scratch, int64_t place
+) noexcept nogil:
+    """List the runs of the query's features for a slot, in their order.
+
+    Without a branch on what is found: nobody could guess it.
+    """
+    cdef int64_t i, n = 0, node = walk.beam.nodes[place]
+    cdef int64_t slot = place - walk.first
+    cdef uint64_t bits, starts, bit = <uint64_t>1 << (node & 63)
+    cdef Run* runs = walk.runs + slot * scratch.n_terms
+    cdef Run* run
+    cdef const Term* term
+    walk.n_runs[slot] = 0
+    if _is_hopeless(walk.beam.scores[place], walk.reached) or not _needs_weights(
+        &walk.query, tree, node
+    ):
+        return
+    for i in range(walk.n_terms):
+        term = &walk.terms[i]
+        run = &runs[n]
+        if term.blocks == NULL:
+            n += runs[i].length
+            run[0] = runs[i]
+        else:
+            bits = term.blocks[2 * (node >> 6)]
+            starts = term.blocks[2 * (node >> 6) + 1]
+            n += (bits & bit) != 0
+            run.start = <uint32_t>(starts >> 32)
+            run.n_before = count_bits(bits & (bit - 1))
+            run.row = <uint32_t>starts + run.n_before
+            if tree.has_wide_children:
+                prefetch(<const int32_t*>tree.run_lengths + run.row)
+            else:
+                prefetch(<const uint8_t*>tree.run_lengths + run.row)
+        run.value = term.value
+    walk.n_runs[slot] = <int32_t>n
+
+
+cdef inline void _find_runs(
+    const Tree* tree, Walk* walk, const Scratch* scratch, int64_t place
+) noexcept nogil:
+    """Find where the runs of a slot lie, and ask for them."""
+    cdef int64_t i, slot = place - walk.first
+    cdef Run* runs = walk.runs + slot * scratch.n_terms
+    if _is_hopeless(walk.beam.scores[place], walk.reached):
+        return
+    if tree.has_lanes:
+        find_runs_by_lanes(
+            runs, walk.n_runs[slot], <const uint8_t*>tree.run_lengths, tree.entries,
+            tree.entry_size,
+        )
+        return
+    for i in range(walk.n_runs[slot]):
+        if tree.has_wide_children:
+            _find_run(tree, &runs[i], <const int32_t*>tree.run_lengths)
+        else:
+            _find_run(tree, &runs[i], <const uint8_t*>tree.run_lengths)
+        _ask_for_run(tree, &runs[i])
+
+
+cdef inline void _find_run(
+    const Tree* tree, Run* run, const child_t* lengths
+) noexcept nogil:
+    cdef int64_t row = run.row
+    run.start += _count_weights(tree, row - run.n_before, row, lengths)
+    run.length = lengths[row] + 1
+
+
+cdef inline void _ask_for_run(const Tree* tree, const Run* run) noexcept nogil:
+    """Ask for both ends of a run: what lies between those of a long one follows."""
+    cdef const uint8_t* first = tree.entries + <size_t>run.start * tree.entry_size
+    prefetch(first)
+    prefetch(first + run.length * tree.entry_size - 1)
 
 
 cdef void _score_children(
-    const Query* query, const Tree* tree, int64_t level, const Heap* beam,
-    int64_t place, Scratch* scratch, int64_t slot, Heap* reached,
+    const Tree* tree, int64_t level, Walk* walk, Scratch* scratch, Family* family
 ) noexcept nogil:
     """Score the children of one node and keep the best."""
-    cdef double* margins = scratch.margins
-    cdef int64_t node = beam.nodes[place]
-    cdef int64_t first = tree.child_offsets[node]
-    cdef int64_t n_children = tree.child_offsets[node + 1] - first
-    cdef int64_t child, key, first_key = first - tree.level_starts[level + 1]
+    cdef double* margins = family.scores
+    cdef int64_t child, first = 0, n_children = family.n_children
+    cdef bint by_lanes = tree.has_lanes and walk.query.transform != SIGMOID
+    for child in range(n_children):
+        margins[child] = tree.intercepts[family.first - 1 + child]
+    _add_runs(tree, family, margins)
+    if not by_lanes:
+        turn_into_scores(margins, n_children, family.score, walk.query.transform)
+    while first < n_children:
+        family.n_children = min(n_children - first, <int64_t>BITS)
+        family.scores = margins + first
+        if by_lanes:
+            family.found = turn_by_lanes(
+                family.scores, family.n_children, family.score, walk.query.transform,
+                _bar(walk.reached),
+            )
+        else:
+            family.found = _above(family, _bar(walk.reached))
+        _keep_best(tree, level, walk, family)
+        family.first += BITS
+        first += BITS
+
+
+cdef inline uint64_t _above(const Family* family, double bar) noexcept nogil:
+    """Give a bit for each child whose score is not below the bar."""
+    cdef uint64_t bits = 0
+    cdef int64_t i
+    for i in range(family.n_children):
+        bits |= <uint64_t>(not family.scores[i] < bar) << i
+    return bits
+
+
+cdef inline void _keep_best(
+    const Tree* tree, int64_t level, Walk* walk, const Family* family
+) noexcept nogil:
+    """Keep those children that are found, and still among the best."""
+    cdef Heap* reached = walk.reached
+    cdef int64_t child, key, first_key = family.first - tree.level_starts[level + 1]
+    cdef uint64_t found = family.found if family.n_children else 0
     cdef double bar = _bar(reached)
     cdef const int32_t* labels = NULL
-    if level == tree.n_levels - 1 and query.wants_labels:
+    if level == tree.n_levels - 1 and walk.query.wants_labels:
         labels = tree.labels
-    for child in range(n_children):
-        margins[child] = tree.intercepts[first - 1 + child]
-    _add_runs(tree, scratch, slot)
-    turn_into_scores(margins, n_children, beam.scores[place], query.transform)
-    for child in range(n_children):
-        if margins[child] < bar or not _is_allowed(query, first + child):
+    while found:
+        child = lowest_bit(found)
+        found &= found - 1
+        if family.scores[child] < bar or not _is_allowed(
+            &walk.query, family.first + child
+        ):
             continue
         key = first_key + child
         if labels != NULL:
             key = labels[key]
-        push(reached, first + child, key, margins[child])
+        push(reached, family.first + child, key, family.scores[child])
         bar = _bar(reached)
 
 
 cdef inline void _add_runs(
-    const Tree* tree, Scratch* scratch, int64_t slot
+    const Tree* tree, const Family* family, double* margins
 ) noexcept nogil:
     """Add value times weight to the margins."""
-    cdef const uint8_t* bytes = <const uint8_t*>tree.children
-    cdef const int32_t* ints = <const int32_t*>tree.children
-    cdef const float* floats = <const float*>tree.weights
-    cdef const uint16_t* halves = <const uint16_t*>tree.weights
-    cdef int64_t n_runs = scratch.n_runs[slot]
-    cdef const Run* runs = scratch.runs + slot * scratch.n_terms
+    cdef int64_t n_runs = family.n_runs
+    cdef const Run* runs = family.runs
     if tree.has_wide_children:
         if tree.has_half_weights:
-            _add(runs, n_runs, ints, halves, scratch.margins)
+            _add(tree, runs, n_runs, <int32_t>0, <uint16_t>0, margins)
         else:
-            _add(runs, n_runs, ints, floats, scratch.margins)
+            _add(tree, runs, n_runs, <int32_t>0, <float>0, margins)
     elif tree.has_half_weights:
-        _add(runs, n_runs, bytes, halves, scratch.margins)
+        _add(tree, runs, n_runs, <uint8_t>0, <uint16_t>0, margins)
     else:
-        _add(runs, n_runs, bytes, floats, scratch.margins)
+        _add(tree, runs, n_runs, <uint8_t>0, <float>0, margins)
 
 
 cdef inline void _add(
-    const Run* runs, int64_t n_runs, const child_t* children, const weight_t* weights,
+    const Tree* tree, const Run* runs, int64_t n_runs, child_t child, weight_t weight,
     double* margins,
 ) noexcept nogil:
-    cdef int64_t i, entry
+    """The types of `child` and `weight` are those of the entries."""
+    cdef int64_t i
     cdef double value
-    cdef const child_t* child
-    cdef const weight_t* weight
+    cdef const uint8_t* at
+    cdef const uint8_t* stop
+    cdef const uint8_t* weights
     for i in range(n_runs):
-        child = children + runs[i].start
-        weight = weights + runs[i].start
+        at = tree.entries + <size_t>runs[i].start * (sizeof(child_t) + sizeof(weight_t))
+        stop = weights = at + runs[i].length * sizeof(child_t)
         value = runs[i].value
-        for entry in range(runs[i].length):
+        while at < stop:
+            memcpy(&child, at, sizeof(child_t))
+            memcpy(&weight, weights, sizeof(weight_t))
             if weight_t is float:
-                margins[child[entry]] += value * weight[entry]
+                margins[child] += value * weight
             else:
-                margins[child[entry]] += value * from_half(weight[entry])
+                margins[child] += value * from_half(weight)
+            at += sizeof(child_t)
+            weights += sizeof(weight_t)

@@ -1,0 +1,184 @@
+/* Finds runs of (child, weight) pairs, and scores a few children by them at once.
+ *
+ * Children ascend in a run, so that a bit for each of them says where the weights belong:
+ * these are spread over the lanes of vectors that hold the margins of all. Each margin
+ * adds the same products in the same order as one by one, so that the bits are the same.
+ */
+#ifndef SKXMR_RUNS_H
+#define SKXMR_RUNS_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bits.h"
+#include "hinge.h"
+#include "levels.h"
+
+/* Weights of a feature for the children of a parent, once their length is known. */
+typedef struct {
+    uint32_t start;    /* the first; or the one that `row` lies behind */
+    uint32_t row;
+    int32_t n_before;  /* rows between that and this one */
+    int32_t length;
+    float value;
+} skxmr_run;
+
+enum { SKXMR_LANES = 16 };
+
+#if defined(__GNUC__) && defined(__x86_64__)
+#include <immintrin.h>
+
+static int skxmr_has_lanes(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+#define SKXMR_LANES_TARGET __attribute__((target("avx512f,avx512bw,avx512vl")))
+
+/* A bit for each child, of children below 16; bytes with the highest bit give none. */
+SKXMR_LANES_TARGET SKXMR_INLINE unsigned skxmr_child_bits(__m128i children) {
+    const __m128i low = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m128i high = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128);
+    const __m128i zero = _mm_setzero_si128();
+    const __m128i lows = _mm_sad_epu8(_mm_shuffle_epi8(low, children), zero);
+    const __m128i highs = _mm_sad_epu8(_mm_shuffle_epi8(high, children), zero);
+    const __m128i bits = _mm_or_si128(lows, _mm_slli_epi64(highs, 8));
+    return (unsigned)(_mm_cvtsi128_si64(bits) | _mm_extract_epi64(bits, 1));
+}
+
+/* The sum of the first n bytes, of 63 at most: without a branch, nobody could guess n. */
+SKXMR_LANES_TARGET SKXMR_INLINE uint32_t skxmr_sum_by_lanes(const uint8_t *bytes, int n) {
+    const __m512i taken = _mm512_maskz_loadu_epi8(((__mmask64)1 << n) - 1, bytes);
+    const __m512i sums = _mm512_sad_epu8(taken, _mm512_setzero_si512());
+    const __m256i half = _mm256_add_epi64(_mm512_castsi512_si256(sums),
+                                          _mm512_extracti64x4_epi64(sums, 1));
+    const __m128i rest = _mm_add_epi64(_mm256_castsi256_si128(half),
+                                       _mm256_extracti128_si256(half, 1));
+    return (uint32_t)(_mm_cvtsi128_si32(rest) + _mm_extract_epi32(rest, 2));
+}
+
+/* Finds where runs begin and how long they are, and asks for both ends of each. */
+SKXMR_LANES_TARGET static void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t n_runs,
+                                                        const uint8_t *lengths,
+                                                        const uint8_t *entries,
+                                                        int entry_size) {
+    for (int64_t i = 0; i < n_runs; i++) {
+        const int n = runs[i].n_before;
+        const uint8_t *length = lengths + runs[i].row;
+        const uint32_t start = runs[i].start + n + skxmr_sum_by_lanes(length - n, n);
+        const uint8_t *run = entries + (size_t)start * entry_size;
+        runs[i].start = start;
+        runs[i].length = *length + 1;
+        skxmr_prefetch_many(run);
+        skxmr_prefetch_many(run + (*length + 1) * entry_size - 1);
+    }
+}
+
+/* Scores of margins, as `turn_into_scores` has them: what is not a number stays none. */
+SKXMR_LANES_TARGET SKXMR_INLINE __m512d skxmr_hinge(__m512d margins, __m512d parent,
+                                                    int power) {
+    const __m512d one = _mm512_set1_pd(1.0);
+    const __m512d most = _mm512_set1_pd(SKXMR_LARGEST_VIOLATION);
+    const __m512d infinity = _mm512_set1_pd(INFINITY);
+    __m512d violation = _mm512_max_pd(_mm512_setzero_pd(), _mm512_sub_pd(one, margins));
+    const __mmask8 is_finite = _mm512_cmp_pd_mask(violation, infinity, _CMP_LT_OQ);
+    violation = _mm512_mask_min_pd(violation, is_finite, violation, most);
+    __m512d result = violation;
+    if (power > 1) result = _mm512_mul_pd(violation, violation);
+    if (power == 3) result = _mm512_mul_pd(result, violation);
+    if (power == 4) result = _mm512_mul_pd(result, result);
+    return _mm512_sub_pd(parent, result);
+}
+
+SKXMR_LANES_TARGET SKXMR_INLINE uint64_t skxmr_score_lanes_of(
+    const skxmr_run *runs, int64_t n_runs, const uint8_t *entries, int is_half,
+    const float *intercepts, int64_t n_children, double parent_score, int power, double bar,
+    double *scores) {
+    const int entry_size = is_half ? 3 : 5;
+    const __mmask16 all = (__mmask16)((1u << n_children) - 1);
+    const __m512 starts = _mm512_maskz_loadu_ps(all, intercepts);
+    __m512d first = _mm512_cvtps_pd(_mm512_castps512_ps256(starts));
+    __m512d last = _mm512_cvtps_pd(_mm256_castpd_ps(
+        _mm512_extractf64x4_pd(_mm512_castps_pd(starts), 1)));
+    for (int64_t i = 0; i < n_runs; i++) {
+        const uint8_t *run = entries + (size_t)runs[i].start * entry_size;
+        const int length = runs[i].length;
+        const __mmask16 used = (__mmask16)((1u << (length < 16 ? length : 16)) - 1);
+        const __m128i children = _mm_mask_loadu_epi8(_mm_set1_epi8(-128), used, run);
+        const unsigned bits = skxmr_child_bits(children);
+        const __m512d value = _mm512_set1_pd(runs[i].value);
+        __m512 weights = is_half
+            ? _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(used, run + length))
+            : _mm512_maskz_loadu_ps(used, run + length);
+        weights = _mm512_maskz_expand_ps((__mmask16)bits, weights);
+        const __m256 half = _mm256_castpd_ps(
+            _mm512_extractf64x4_pd(_mm512_castps_pd(weights), 1));
+        first = _mm512_mask_add_pd(
+            first, (__mmask8)bits, first,
+            _mm512_mul_pd(value, _mm512_cvtps_pd(_mm512_castps512_ps256(weights))));
+        last = _mm512_mask_add_pd(last, (__mmask8)(bits >> 8), last,
+                                  _mm512_mul_pd(value, _mm512_cvtps_pd(half)));
+    }
+    const __m512d parent = _mm512_set1_pd(parent_score), least = _mm512_set1_pd(bar);
+    first = skxmr_hinge(first, parent, power);
+    last = skxmr_hinge(last, parent, power);
+    _mm512_storeu_pd(scores, first);
+    _mm512_storeu_pd(scores + 8, last);
+    return all & ((unsigned)_mm512_cmp_pd_mask(first, least, _CMP_NLT_UQ) |
+                  (unsigned)_mm512_cmp_pd_mask(last, least, _CMP_NLT_UQ) << 8);
+}
+
+/* Scores 16 children at most; gives a bit for each that is not below the bar. */
+SKXMR_LANES_TARGET static uint64_t skxmr_score_lanes(
+    const skxmr_run *runs, int64_t n_runs, const uint8_t *entries, int is_half,
+    const float *intercepts, int64_t n_children, double parent_score, int power, double bar,
+    double *scores) {
+    if (is_half)
+        return skxmr_score_lanes_of(runs, n_runs, entries, 1, intercepts, n_children,
+                                    parent_score, power, bar, scores);
+    return skxmr_score_lanes_of(runs, n_runs, entries, 0, intercepts, n_children,
+                                parent_score, power, bar, scores);
+}
+
+/* Turns the margins of 64 children at most into scores; gives bits as above. */
+SKXMR_LANES_TARGET static uint64_t skxmr_turn_by_lanes(double *margins, int64_t n_children,
+                                                       double parent_score, int power,
+                                                       double bar) {
+    const __m512d parent = _mm512_set1_pd(parent_score), least = _mm512_set1_pd(bar);
+    uint64_t bits = 0;
+    for (int64_t i = 0; i < n_children; i += 8) {
+        const int64_t n = n_children - i;
+        const __mmask8 all = (__mmask8)(n < 8 ? (1u << n) - 1 : 255);
+        const __m512d scores =
+            skxmr_hinge(_mm512_maskz_loadu_pd(all, margins + i), parent, power);
+        _mm512_mask_storeu_pd(margins + i, all, scores);
+        bits |= (uint64_t)_mm512_mask_cmp_pd_mask(all, scores, least, _CMP_NLT_UQ) << i;
+    }
+    return bits;
+}
+
+#else
+static int skxmr_has_lanes(void) { return 0; }
+static uint64_t skxmr_turn_by_lanes(double *margins, int64_t n_children,
+                                    double parent_score, int power, double bar) {
+    (void)margins, (void)n_children, (void)parent_score, (void)power, (void)bar;
+    return 0;
+}
+static void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t n_runs, const uint8_t *lengths,
+                                     const uint8_t *entries, int entry_size) {
+    (void)runs, (void)n_runs, (void)lengths, (void)entries, (void)entry_size;
+}
+static uint64_t skxmr_score_lanes(const skxmr_run *runs, int64_t n_runs,
+                                  const uint8_t *entries, int is_half,
+                                  const float *intercepts, int64_t n_children,
+                                  double parent_score, int power, double bar,
+                                  double *scores) {
+    (void)runs, (void)n_runs, (void)entries, (void)is_half, (void)intercepts;
+    (void)n_children, (void)parent_score, (void)power, (void)bar, (void)scores;
+    return 0;
+}
+#endif
+
+#endif
