@@ -6,7 +6,7 @@ for results every ten milliseconds: longer than many a stage of a fit.
 
 import queue
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
 import sklearn
 from joblib import parallel_config
@@ -14,6 +14,10 @@ from joblib import parallel_config
 __all__ = ["call_in_threads"]
 
 _NONE_LEFT = object()
+
+# Seconds after which whoever waits looks up: a signal that comes just before a wait
+# begins does not end it.
+_PATIENCE = 0.1
 
 
 def call_in_threads(function, tasks, stop, *, n_threads, nested):
@@ -40,20 +44,19 @@ def call_in_threads(function, tasks, stop, *, n_threads, nested):
     threads = [
         threading.Thread(target=crew.work, daemon=True) for _ in range(n_threads)
     ]
-    started = []
     try:
         for thread in threads:
             thread.start()
-            started.append(thread)
-        while (result := crew.futures.get().result()) is not _NONE_LEFT:
+        while (result := crew.next_result()) is not _NONE_LEFT:
             yield result
             del result  # it may be large
     except BaseException:
         stop[0] = 1
         raise
     finally:
-        for thread in started:
-            thread.join()
+        for thread in threads:
+            if thread.ident is not None:  # Ctrl-C may have come before its start
+                thread.join()
 
 
 class _Crew:
@@ -66,6 +69,18 @@ class _Crew:
         self._taking = threading.Lock()
         self._settings = sklearn.get_config()
         self._backend, self._n_jobs = nested
+
+    def next_result(self):
+        """Wait for the next task to be done; Ctrl-C is heard meanwhile."""
+        future = None
+        while future is None:
+            try:
+                future = self.futures.get(timeout=_PATIENCE)
+            except queue.Empty:
+                continue
+        while not wait([future], timeout=_PATIENCE).done:
+            continue
+        return future.result()
 
     def work(self):
         """Take tasks until none is left: what a thread does."""

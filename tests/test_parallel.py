@@ -1,6 +1,8 @@
 """Tasks in threads: order, errors, an early end, and what threads know."""
 
+import signal
 import threading
+import time
 from contextlib import closing
 from itertools import count
 
@@ -122,3 +124,22 @@ def test_a_configuration_of_joblib_says_how_many():
     with joblib.parallel_config(backend="threading", n_jobs=3):
         run_tasks(work, range(3), n_jobs=None)
     assert len(names) == 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX")
+def test_a_signal_that_does_not_end_a_wait_is_heard():
+    heard = []
+
+    def work(_):
+        # A signal that another thread gets leaves this one waiting, as does one that
+        # comes just before the wait.
+        time.sleep(0.2)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        stop, until = current_stop(), time.monotonic() + 30
+        while not stop[0] and time.monotonic() < until:
+            time.sleep(0.01)
+        heard.append(bool(stop[0]))
+
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(work, range(1), n_jobs=2)
+    assert heard == [True]
