@@ -300,15 +300,10 @@ def _train(task, scratch, stop):
     size = workspace_size(rows.n_rows, int(n_features.max()), rows.n_margins, lanes)
     # Compacting is over when sweeps begin.
     passing = max(bytes_of(rows.passing), size * 4)
-    arrays = scratch.take(
-        rows.needs
-        | {"shared": (-(-passing // 4), np.float32)}
-        | _needs_of_kept(n_features, n_children)
-    )
+    arrays = scratch.take(rows.needs | {"shared": (-(-passing // 4), np.float32)})
     workspace = arrays.pop("shared")
-    kept = [arrays.pop(name) for name in ("bits", "kept", "kept_offsets")]
-    found = _reserve(n_features, n_children)
-    placer = Placer(*kept, *found)
+    found = _reserve_found(n_features, n_children)
+    placer = Placer(*_reserve_kept(n_features, n_children), *found)
     run_counts = np.zeros(len(n_children), dtype=np.int64)
     n_all = int(n_children.sum())
     intercepts = np.empty(n_all, dtype=np.float32)
@@ -387,18 +382,18 @@ class _DenseRows:
         )
 
 
-def _needs_of_kept(n_features, n_children):
-    """List the arrays of one parent's kept weights; of the last, little is written."""
+def _reserve_kept(n_features, n_children):
+    """Make room for the kept weights of one parent, of which most are 0."""
     n_blocks = -(-n_children // N_LANES)
     most = int((n_features * n_blocks).max())
-    return {
-        "bits": (most, np.uint32),
-        "kept_offsets": (n_blocks.max() + 1, np.int64),
-        "kept": (most * N_LANES, np.float32),
-    }
+    return (
+        reserve(most, np.uint32),
+        reserve(most * N_LANES, np.float32),
+        np.empty(n_blocks.max() + 1, np.int64),
+    )
 
 
-def _reserve(n_features, n_children):
+def _reserve_found(n_features, n_children):
     """Make room for all that a task may find, of which most is 0.
 
     Returns
