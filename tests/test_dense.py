@@ -263,7 +263,8 @@ def test_dense_and_compressed_rows_train_the_same(
     seed, loss, fit_intercept, n_features
 ):
     X, targets = random_level(seed, n_rows=30, n_features=max(4, n_features))
-    problem = make_problem(loss, fit_intercept=fit_intercept, max_iter=20, tol=1e-9)
+    # Enough sweeps for differences of rounding to shrink, not grow.
+    problem = make_problem(loss, fit_intercept=fit_intercept, max_iter=60, tol=1e-9)
     dense = train_level(rows_of(X), targets, problem)
     sparse_rows = train_level(compress(X), targets, problem)
     for weights, other in zip(
@@ -277,7 +278,7 @@ def test_dense_and_compressed_rows_train_the_same(
         ),
         strict=True,
     ):
-        np.testing.assert_allclose(weights, other, atol=1e-4)
+        np.testing.assert_allclose(weights, other, atol=2e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
