@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 from skxmr._cython._placing import Placer
-from skxmr._cython._training import N_LANES
+from skxmr._cython._training import N_LANES, workspace_size
 from twins import (
     compress,
     objective,
@@ -431,6 +431,31 @@ def test_kept_weights_stand_by_feature(seed, lanes, floor, level):
         assert placer.features[run] == feature
         np.testing.assert_array_equal(placer.children[mine], children)
         np.testing.assert_array_equal(placer.weights[mine], kept)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.integers(1, 5000),
+    st.integers(0, 20_000),
+    st.integers(0, 1024),
+    st.sampled_from([4, 8, 16, 32]),
+    st.data(),
+)
+def test_no_parent_needs_more_room_than_the_largest(
+    n_rows, n_columns, most_multiplied, lanes, data
+):
+    n_margins = min(n_rows, n_columns, most_multiplied)
+    room = workspace_size(n_rows, n_columns, n_margins, lanes)
+    fewer_rows = data.draw(st.integers(1, n_rows))
+    fewer_columns = data.draw(st.integers(0, n_columns))
+    fewer_lanes = data.draw(st.sampled_from([n for n in (4, 8, 16, 32) if n <= lanes]))
+    margins = fewer_rows if fewer_rows <= n_margins else 0
+    # Costs and dual variables of all lanes and of half of them; weights; what moves.
+    moving = margins or fewer_columns
+    needed = fewer_rows * (2 * fewer_lanes + 2 * (fewer_lanes // 2))
+    needed += fewer_rows + (fewer_columns + margins) * fewer_lanes
+    needed += moving * (fewer_lanes // 2)
+    assert room >= needed
 
 
 def test_parts_of_one_parent_merge():

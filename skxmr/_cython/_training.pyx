@@ -257,10 +257,14 @@ cdef void _square_norms(
 def workspace_size(int64_t n_rows, int64_t n_columns, int64_t n_margins, int lanes):
     """How many floats a block of so many lanes needs at most, beside its rows.
 
-    Parents whose rows are multiplied have margins of the rows, others none.
+    Parents with few rows may have margins of `n_margins` rows, others have none, but
+    more rows: there is room for either.
     """
     cdef Block block
-    return _lay_out(&block, NULL, n_rows, n_columns, n_margins, lanes)
+    return max(
+        _lay_out(&block, NULL, n_rows, n_columns, n_margins, lanes),
+        _lay_out(&block, NULL, n_rows, n_columns, 0, lanes),
+    )
 
 
 cdef int64_t _lay_out(
