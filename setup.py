@@ -12,14 +12,22 @@ FOLDER = Path("skxmr", "_cython")
 HEADERS = sorted(path.as_posix() for path in FOLDER.glob("include/*.h"))
 KERNELS = sorted(path.stem for path in FOLDER.glob("_*.pyx"))
 
+# Included before all else: refuses options that would break the kernels.
+STRICT = (FOLDER / "include" / "strict.h").resolve()
+
 # SKXMR_DEBUG=1 builds kernels that check every index; slow, for development.
 DEBUG = os.environ.get("SKXMR_DEBUG", "0") == "1"
 
 if sys.platform == "win32":
-    COMPILE_ARGS = ["/Od" if DEBUG else "/O2"]
+    COMPILE_ARGS = ["/Od" if DEBUG else "/O2", f"/FI{STRICT}"]
 else:
     # Fused multiply-adds would make models depend on the machine that fits them.
-    COMPILE_ARGS = ["-O1" if DEBUG else "-O3", "-ffp-contract=off"]
+    COMPILE_ARGS = [
+        "-O1" if DEBUG else "-O3",
+        "-ffp-contract=off",
+        "-include",
+        str(STRICT),
+    ]
 
 
 def extension(name, suffix):

@@ -201,3 +201,24 @@ def test_features_stand_in_order_wherever_they_are(seed, n_features):
         rtol=1e-4,
         atol=1e-5,
     )
+
+
+# The ends of float32's range
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e-30])
+def test_tiny_values_in_no_fixed_ratio_share_no_column(scale):
+    X = compress(np.array([[1.0, 2.0], [1.0, 5.0], [1.0, 7.0]]) * scale)
+    assert compact(X, [0, 1, 2]).n_columns == 2
+
+
+@pytest.mark.parametrize("values", [(1e-30, 1e15), (1e15, 1e-30), (1e-38, 1e5)])
+def test_values_far_apart_share_no_column(values):
+    """Or else scales, or values divided by them, would be 0 or infinite."""
+    X = compress(np.array([values, values, values]))
+    compacted = compact(X, [0, 1, 2])
+    assert compacted.n_columns == 2
+    np.testing.assert_array_equal(compacted.scales, 1)
+    np.testing.assert_array_equal(
+        columns_to_dense(compacted), np.array([values] * 3, np.float32)
+    )

@@ -415,10 +415,23 @@ def test_kept_weights_stand_by_feature(seed, lanes, floor, level):
         sources = rng.integers(-n_rows, n_columns, size=n_features, dtype=np.int32)
         scales = rng.normal(size=n_features).astype(np.float32)
         features = np.sort(rng.choice(99, n_features, replace=False)).astype(np.int32)
-        placer.add(weights, duals, sources, scales, features, floor, level, first_child)
+        # The last lanes are padding, whatever they hold.
+        n_children = rng.integers((n_blocks - 1) * lanes, n_blocks * lanes) + 1
+        placer.add(
+            weights,
+            duals,
+            sources,
+            scales,
+            features,
+            floor,
+            level,
+            first_child,
+            n_children,
+        )
         # Row -1 - r of both together is row r of the duals.
         W = both[:, sources].transpose(1, 0, 2).reshape(n_features, n_blocks * lanes)
         W *= scales[:, None]
+        W[:, n_children:] = 0
         for feature, kept in zip(features, W, strict=True):
             (children,) = np.nonzero((np.abs(kept) >= floor) & (kept != 0))
             if len(children):

@@ -13,7 +13,7 @@ Then a feature's weights are `scale` times those of its column, or times the sig
 variables of its row.
 """
 
-from libc.math cimport fabsf, sqrt
+from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
@@ -32,7 +32,11 @@ cdef enum:
     ALONE = -2
 
 # Ratios that differ by less are those of rounded values.
-cdef float ROUNDING = 1e-6
+cdef double ROUNDING = 1e-6
+
+# Features whose values are further apart share no column: its scale, or what is divided
+# by it, would come near the ends of float32's range.
+cdef double MOST_RATIO = 1e15
 
 
 cdef class Compactor:
@@ -201,7 +205,8 @@ cdef void _check_ratios(Compactor self) noexcept nogil:
     """
     cdef int64_t i, entry
     cdef int32_t number, leader
-    cdef float one, other
+    # Products of tiny values would be 0 in single precision, whatever their ratio.
+    cdef double one, other
     # The value of each feature in the row at hand.
     cdef float[::1] here = self.scales_of
     for i in range(self.n_rows):
@@ -210,17 +215,21 @@ cdef void _check_ratios(Compactor self) noexcept nogil:
         for entry in range(self.offsets[i], self.offsets[i + 1]):
             number = self.columns[entry]
             leader = self.leaders[number]
-            one = here[number] * self.firsts[leader]
-            other = here[leader] * self.firsts[number]
-            if not fabsf(one - other) <= ROUNDING * fabsf(other):
+            one = <double>here[number] * self.firsts[leader]
+            other = <double>here[leader] * self.firsts[number]
+            if not fabs(one - other) <= ROUNDING * fabs(other):
                 self.leaders[number] = number
 
 
 cdef int64_t _number_columns(Compactor self) noexcept nogil:
     """Give each leader a column and each feature its share of it; return how many."""
     cdef int32_t number, leader, n_columns = 0
+    cdef double ratio
     for number in range(<int32_t>self.n_features):
         self.sums[number] = 0
+        ratio = fabs(_ratio(self, number, self.leaders[number]))
+        if not 1 / MOST_RATIO <= ratio <= MOST_RATIO:
+            self.leaders[number] = number
     for number in range(<int32_t>self.n_features):
         leader = self.leaders[number]
         self.sums[leader] += _ratio(self, number, leader) ** 2

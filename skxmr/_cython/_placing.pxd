@@ -16,7 +16,8 @@ cdef class Placer:
     cdef void start(self, int64_t n_features, int64_t n_blocks) noexcept nogil
     cdef void keep(
         self, int64_t block, const float* weights, const float* duals, int width,
-        const int32_t[::1] sources, const float[::1] scales, float floor, int level,
+        int n_children, const int32_t[::1] sources, const float[::1] scales,
+        float floor, int level,
     ) noexcept nogil
     cdef void place(
         self, const int32_t[::1] features, int lanes, int32_t first_child

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 cdef extern from "include/keep.h" nogil:
     int64_t keep_lanes "skxmr_keep"(
         const float* weights, const float* duals, int width, const int32_t* sources,
-        const float* scales, int64_t n_features, float floor, int level,
+        const float* scales, int64_t n_features, float floor, uint32_t lanes, int level,
         uint32_t* bits, int64_t stride, float* kept
     )
     int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
@@ -44,17 +44,20 @@ cdef class Placer:
         float floor,                     # magnitude of the smallest weight kept
         int level,                       # of instructions
         int32_t first_child,
+        int64_t n_children,              # lanes beyond them are padding
     ):
         """Take the weights of one parent whose blocks have all been trained."""
         cdef int64_t block
+        cdef int lanes = <int>weights.shape[2]
         with nogil:
             self.start(features.shape[0], weights.shape[0])
             for block in range(weights.shape[0]):
                 self.keep(
                     block, &weights[block, 0, 0], &duals[block, 0, 0],
-                    <int>weights.shape[2], sources, scales, floor, level,
+                    lanes, min(lanes, <int>(n_children - block * lanes)), sources,
+                    scales, floor, level,
                 )
-            self.place(features, <int>weights.shape[2], first_child)
+            self.place(features, lanes, first_child)
 
     cdef void start(self, int64_t n_features, int64_t n_blocks) noexcept nogil:
         self.n_features, self.n_blocks = n_features, n_blocks
@@ -62,19 +65,22 @@ cdef class Placer:
 
     cdef void keep(
         self, int64_t block, const float* weights, const float* duals, int width,
-        const int32_t[::1] sources, const float[::1] scales, float floor, int level,
+        int n_children, const int32_t[::1] sources, const float[::1] scales,
+        float floor, int level,
     ) noexcept nogil:
         """Keep a block's weights of magnitude `floor` or more, but none of 0.
 
         A feature's weights are those of its column times its scale; of one that a
-        single row has, the row's signed dual variables times its scale.
+        single row has, the row's signed dual variables times its scale. Lanes from
+        `n_children` on are padding, of which nothing is kept.
         """
+        cdef uint32_t lanes = <uint32_t>((<uint64_t>1 << n_children) - 1)
         cdef int64_t first = self.next_kept[block]
         self.next_kept[block + 1] = first
         if self.n_features:
             self.next_kept[block + 1] += keep_lanes(
                 weights, duals, width, &sources[0], &scales[0], self.n_features, floor,
-                level, &self.bits[block], self.n_blocks, &self.kept[first],
+                lanes, level, &self.bits[block], self.n_blocks, &self.kept[first],
             )
 
     cdef void place(

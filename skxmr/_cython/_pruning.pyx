@@ -1,7 +1,9 @@
 """Keeps the weights that matter: one pass to count them, one to copy them."""
 
-from libc.math cimport fabsf
 from libc.stdint cimport int32_t, int64_t
+
+cdef extern from "include/keep.h" nogil:
+    bint is_kept "skxmr_is_kept"(float weight, float floor)
 
 
 def any_dropped(
@@ -13,7 +15,7 @@ def any_dropped(
     cdef bint found = False
     with nogil:
         for entry in range(weights.shape[0]):
-            if not fabsf(weights[entry]) >= threshold:
+            if not is_kept(weights[entry], threshold):
                 found = True
                 break
     return found
@@ -31,7 +33,7 @@ def count_kept(
         for row in range(run_offsets.shape[0] - 1):
             count = 0
             for entry in range(run_offsets[row], run_offsets[row + 1]):
-                count += fabsf(weights[entry]) >= threshold
+                count += is_kept(weights[entry], threshold)
             kept[row] = count
 
 
@@ -46,7 +48,7 @@ def copy_kept(
     cdef int64_t entry, position = 0
     with nogil:
         for entry in range(weights.shape[0]):
-            if fabsf(weights[entry]) >= threshold:
+            if is_kept(weights[entry], threshold):
                 kept_children[position] = children[entry]
                 kept_weights[position] = weights[entry]
                 position += 1

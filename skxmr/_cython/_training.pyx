@@ -14,6 +14,7 @@ of the dual variable, where Newton's method is well conditioned.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
+from libc.float cimport FLT_MIN
 from libc.math cimport INFINITY, fabsf
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
@@ -420,8 +421,8 @@ cdef int _train_item(
                 problem, block.duals, block.all_lanes, settings.level, block.weights
             )
         placer.keep(
-            index, block.weights, block.duals, block.all_lanes, gathered.sources,
-            gathered.scales, settings.floor, settings.level,
+            index, block.weights, block.duals, block.all_lanes, <int>n_lanes,
+            gathered.sources, gathered.scales, settings.floor, settings.level,
         )
     placer.place(gathered.features, MOST_LANES, first_child)
     return 0
@@ -471,7 +472,10 @@ cdef void _fill_costs(
 
 
 cdef inline float _stored_cost(float cost, int loss) noexcept nogil:
-    return <float>(0.5 / cost) if loss == SQUARED_HINGE and cost != 0 else cost
+    if loss != SQUARED_HINGE or cost == 0:
+        return cost
+    # Never denormal: processors that flush such numbers to 0 would ignore the row.
+    return <float>max(0.5 / cost, <double>FLT_MIN)
 
 
 cdef inline int64_t _find(
@@ -491,10 +495,6 @@ cdef inline int64_t _find(
         else:
             stop = middle
     return start
-
-
-# Solving
-# -------
 
 
 # Solving

@@ -80,11 +80,17 @@ static inline int64_t skxmr_sum_bytes(const uint8_t *bytes, int64_t n,
     return sum;
 }
 
-/* A finite half-precision number from its bits. Shifted to the place of a float's, its
- * exponent lacks 112; this holds for subnormal numbers too. */
+/* A finite half-precision number from its bits. Shifted to the position of a float's, its
+ * exponent lacks 112. Subnormal numbers are made from their digits, since shifted they
+ * would be denormal floats, which processors may be told to take for 0. */
 static inline double skxmr_from_half(uint16_t half) {
-    const uint32_t bits = ((uint32_t)(half & 0x8000u) << 16) | ((uint32_t)(half & 0x7fffu) << 13);
+    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    const uint32_t magnitude = half & 0x7fffu;
+    uint32_t bits = magnitude << 13;
     float number;
+    if (magnitude < 0x400u)
+        return (sign ? -0x1p-24 : 0x1p-24) * (double)magnitude;
+    bits |= sign;
     memcpy(&number, &bits, sizeof number);
     return number * 0x1p112;
 }

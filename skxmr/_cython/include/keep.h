@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -15,38 +16,47 @@
 /* Features between asking for a feature's weights and reading them. */
 enum { SKXMR_SOURCES_AHEAD = 8 };
 
-/* The smallest number that is not 0. */
-#define SKXMR_LEAST 1.4e-45f
-
 SKXMR_INLINE const float *skxmr_source(const float *weights, const float *duals,
                                        int width, int64_t source) {
     return source >= 0 ? weights + source * width : duals + (-1 - source) * width;
 }
 
-/* Bit i is set where |scale * source[i]| is at least `least`, of `lanes` floats, a
- * multiple of 4. */
-SKXMR_INLINE uint32_t skxmr_kept_lanes(const float *source, int lanes, float scale,
-                                       float least) {
+/* A weight is kept if its magnitude is `floor` or more and it is not 0. Whether it is 0 is
+ * read from its bits: a processor that flushes denormal numbers to 0 compares all of
+ * them as equal to 0, and would keep every 0 where `floor` is denormal. */
+SKXMR_INLINE int skxmr_is_kept(float weight, float floor) {
+    uint32_t bits;
+    memcpy(&bits, &weight, sizeof bits);
+    return (bits & 0x7fffffff) != 0 && fabsf(weight) >= floor;
+}
+
+/* Bit i is set where scale * source[i] is kept, of `n` floats, a multiple of 4. */
+SKXMR_INLINE uint32_t skxmr_kept_lanes(const float *source, int n, float scale,
+                                       float floor) {
     uint32_t bits = 0;
 #if defined(__SSE2__)
-    const __m128 magnitude = _mm_set1_ps(fabsf(scale)), low = _mm_set1_ps(least);
+    const __m128 magnitude = _mm_set1_ps(fabsf(scale)), low = _mm_set1_ps(floor);
     const __m128 no_sign = _mm_castsi128_ps(_mm_set1_epi32(0x7fffffff));
-    for (int first = 0; first < lanes; first += 4) {
+    const __m128i zero = _mm_setzero_si128();
+    for (int first = 0; first < n; first += 4) {
         const __m128 value = _mm_and_ps(_mm_loadu_ps(source + first), no_sign);
-        const __m128 kept = _mm_cmpge_ps(_mm_mul_ps(value, magnitude), low);
+        const __m128 scaled = _mm_mul_ps(value, magnitude);
+        const __m128i is_zero = _mm_cmpeq_epi32(_mm_castps_si128(scaled), zero);
+        const __m128 kept =
+            _mm_andnot_ps(_mm_castsi128_ps(is_zero), _mm_cmpge_ps(scaled, low));
         bits |= (uint32_t)_mm_movemask_ps(kept) << first;
     }
 #else
-    for (int lane = 0; lane < lanes; lane++)
-        bits |= (uint32_t)(fabsf(scale * source[lane]) >= least) << lane;
+    for (int lane = 0; lane < n; lane++)
+        bits |= (uint32_t)skxmr_is_kept(scale * source[lane], floor) << lane;
 #endif
     return bits;
 }
 
 SKXMR_INLINE int64_t skxmr_keep_any(const float *weights, const float *duals, int width,
                                     const int32_t *sources, const float *scales,
-                                    int64_t n_features, float least, uint32_t *bits,
-                                    int64_t stride, float *kept) {
+                                    int64_t n_features, float floor, uint32_t lanes,
+                                    uint32_t *bits, int64_t stride, float *kept) {
     int64_t n_kept = 0;
     for (int64_t i = 0; i < n_features; i++) {
         const float *source = skxmr_source(weights, duals, width, sources[i]);
@@ -54,7 +64,7 @@ SKXMR_INLINE int64_t skxmr_keep_any(const float *weights, const float *duals, in
         if (i + SKXMR_SOURCES_AHEAD < n_features)
             skxmr_prefetch(skxmr_source(weights, duals, width,
                                         sources[i + SKXMR_SOURCES_AHEAD]));
-        left = skxmr_kept_lanes(source, width, scales[i], least);
+        left = skxmr_kept_lanes(source, width, scales[i], floor) & lanes;
         bits[i * stride] = left;
         for (; left; left &= left - 1)
             kept[n_kept++] = scales[i] * source[skxmr_lowest_bit(left)];
@@ -67,9 +77,9 @@ SKXMR_INLINE int64_t skxmr_keep_any(const float *weights, const float *duals, in
  * features so far have room for. */
 __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
     const float *weights, const float *duals, int width, const int32_t *sources,
-    const float *scales, int64_t n_features, float least, uint32_t *bits,
-    int64_t stride, float *kept) {
-    const __m512 low = _mm512_set1_ps(least);
+    const float *scales, int64_t n_features, float floor, uint32_t lanes,
+    uint32_t *bits, int64_t stride, float *kept) {
+    const __m512 low = _mm512_set1_ps(floor);
     int64_t n_kept = 0;
     for (int64_t i = 0; i < n_features; i++) {
         const float *source = skxmr_source(weights, duals, width, sources[i]);
@@ -83,8 +93,12 @@ __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
         }
         for (int first = 0; first < width; first += 16) {
             const __m512 scaled = _mm512_mul_ps(scale, _mm512_loadu_ps(source + first));
+            const __m512 magnitudes = _mm512_abs_ps(scaled);
+            const __m512i bits_of = _mm512_castps_si512(magnitudes);
+            const __mmask16 used = _mm512_mask_test_epi32_mask(
+                (__mmask16)(lanes >> first), bits_of, bits_of);
             const __mmask16 mask =
-                _mm512_cmp_ps_mask(_mm512_abs_ps(scaled), low, _CMP_GE_OQ);
+                _mm512_mask_cmp_ps_mask(used, magnitudes, low, _CMP_GE_OQ);
             all |= (uint32_t)mask << first;
             if (!mask) continue;
             _mm512_storeu_ps(kept + n_kept, _mm512_maskz_compress_ps(mask, scaled));
@@ -96,21 +110,20 @@ __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
 }
 #endif
 
-/* Write a feature's kept lanes to `bits`, every `stride` words, and their weights, of
- * magnitude `floor` or more and not 0, to `kept`; return how many there are. */
+/* Write a feature's kept lanes to `bits`, every `stride` words, and their weights to
+ * `kept`; return how many there are. Lanes that no bit of `lanes` stands for are padding. */
 static int64_t skxmr_keep(const float *weights, const float *duals, int width,
                           const int32_t *sources, const float *scales,
-                          int64_t n_features, float floor, int level, uint32_t *bits,
-                          int64_t stride, float *kept) {
-    const float least = floor > 0 ? floor : SKXMR_LEAST;
+                          int64_t n_features, float floor, uint32_t lanes, int level,
+                          uint32_t *bits, int64_t stride, float *kept) {
 #if defined(__GNUC__) && defined(__x86_64__)
     if (level == SKXMR_AVX512 && width >= 16)
         return skxmr_keep_avx512(weights, duals, width, sources, scales, n_features,
-                                 least, bits, stride, kept);
+                                 floor, lanes, bits, stride, kept);
 #endif
     (void)level;
-    return skxmr_keep_any(weights, duals, width, sources, scales, n_features, least,
-                          bits, stride, kept);
+    return skxmr_keep_any(weights, duals, width, sources, scales, n_features, floor,
+                          lanes, bits, stride, kept);
 }
 
 #endif
