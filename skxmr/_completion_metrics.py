@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skxmr._bleu import sentence_bleu
+from skxmr._columns import InvalidInputError, as_list, is_missing
 from skxmr._typing import Texts
 from skxmr._validation import check_k
 
@@ -369,10 +370,15 @@ def _check_rows(truths, suggestions):
     for rows, name in [(truths, "truths"), (suggestions, "suggestions")]:
         if isinstance(rows, str):
             raise TypeError(f"{name} must hold one item for each row, got a str.")
-    truths = list(truths)
+    truths = as_list(truths, "truths", "an iterable of str, one per row")
     for row, truth in enumerate(truths):
         if not isinstance(truth, str):
-            raise TypeError(f"truths must be strings, got {truth!r} in row {row}.")
+            message = f"truths must be strings, got {truth!r} in row {row}"
+            if is_missing(truth):
+                raise InvalidInputError(f"{message}: it is missing.")
+            raise TypeError(f"{message}.")
+    if not (isinstance(suggestions, np.ndarray) and suggestions.ndim == 2):
+        suggestions = as_list(suggestions, "suggestions", "an iterable of sequences")
     suggestions = [
         _check_suggestions(row, found) for row, found in enumerate(suggestions)
     ]
@@ -393,6 +399,14 @@ def _check_suggestions(row, suggestions):
             "suggestions must hold a list of strings for each row, got the str "
             f"{suggestions!r} in row {row}."
         )
+    if is_missing(suggestions):
+        raise InvalidInputError(
+            f"suggestions must hold a list of strings for each row, got "
+            f"{suggestions!r} in row {row}: it is missing. Where nothing is suggested, "
+            f"the list is empty."
+        )
+    expected = "a list of strings, best first"
+    suggestions = as_list(suggestions, f"suggestions[{row}]", expected)
     strings = [
         item[0] if isinstance(item, tuple) and len(item) == 2 else item
         for item in suggestions

@@ -1,7 +1,7 @@
 """Every check of input; the only room that imports scikit-learn's private names."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from os import PathLike, fspath
 
@@ -25,6 +25,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklearn.utils.validation import check_memory as _check_memory
 
+from skxmr._columns import InvalidInputError, as_list, is_missing
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
 
@@ -568,31 +569,20 @@ def check_documents(documents, name="raw_documents"):
         If `documents` is one text or has more than one dimension.
     TypeError
         If it is no iterable, or one of its items is no `str`.
+    InvalidInputError
+        If a text is missing, or `documents` is a set or a mapping: a ValueError and a
+        TypeError.
     """
-    if isinstance(documents, (str, bytes, bytearray)):
-        raise ValueError(
-            f"{name} must be an iterable of str, one per document; got a single "
-            f"{type(documents).__name__}. Put it in a list."
-        )
-    if not isinstance(documents, Iterable):
-        raise TypeError(
-            f"{name} must be an iterable of str, one per document; "
-            f"got {type(documents).__name__}."
-        )
-    shape = getattr(documents, "shape", (0,))
-    if len(shape) != 1:
-        # Iterating over a data frame would yield the names of its columns.
-        raise ValueError(
-            f"{name} must have one dimension, like a list of str or one column "
-            f"of a data frame; got {type(documents).__name__} of shape {shape}."
-        )
-    documents = list(documents)
+    documents = as_list(documents, name, "an iterable of str, one per document")
     for position, document in enumerate(documents):
         if not isinstance(document, str):
-            raise TypeError(
-                f"{name}[{position}] must be a str; "
-                f"got {document!r:.50} of type {type(document).__name__}."
+            message = (
+                f"{name}[{position}] must be a str; got {document!r:.50} of type "
+                f"{type(document).__name__}"
             )
+            if is_missing(document):
+                raise InvalidInputError(f"{message}: the text is missing.")
+            raise TypeError(f"{message}.")
     return documents
 
 

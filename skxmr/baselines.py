@@ -48,10 +48,11 @@ class PopularCompleter(Completer):
 
         Parameters
         ----------
-        previous : iterable of (str, or list or tuple of str), or None
+        previous : iterable of (str, or list, tuple or array of str), or None
             What was asked before each; of no effect here.
-        queries : iterable of str of length n_asked
-            What was asked.
+        queries : iterable of str of length n_asked, or mapping from str to number
+            What was asked; or how often each was, as a `Counter` or pandas'
+            ``value_counts`` has it.
         counts : array-like of shape (n_asked,), default=None
             How often. None counts each once.
 
@@ -114,10 +115,11 @@ class BigramCompleter(Completer):
 
         Parameters
         ----------
-        previous : iterable of (str, or list or tuple of str), or None
+        previous : iterable of (str, or list, tuple or array of str), or None
             What was asked before each; of several, the newest counts.
-        queries : iterable of str of length n_asked
-            What was asked.
+        queries : iterable of str of length n_asked, or mapping from str to number
+            What was asked; or how often each was, as a `Counter` or pandas'
+            ``value_counts`` has it.
         counts : array-like of shape (n_asked,), default=None
             How often. None counts each once.
 

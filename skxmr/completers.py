@@ -1,7 +1,7 @@
 """What all completers share: the call, and what it guarantees."""
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from skxmr.sessions import check_sessions, read_session
 
 __all__ = ["Completer", "Completions", "Session", "Sessions"]
 
-Session: TypeAlias = str | Sequence[str] | None
+Session: TypeAlias = str | Iterable[str] | None
 Sessions: TypeAlias = Iterable[Session] | None
 Completions: TypeAlias = list[tuple[str, float]]
 
@@ -75,8 +75,9 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
         ----------
         prefix : str
             What has been typed. Case and the amount of white space do not matter.
-        previous : str, or list or tuple of str, default=""
-            What was asked before; of several, the newest last.
+        previous : str, or list, tuple or array of str, default=""
+            What was asked before; of several, the newest last. A missing value (None,
+            NaN) says that nothing was, and is passed over among several.
         k : int, default=10
             The most suggestions.
 
@@ -113,8 +114,9 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
         ----------
         prefixes : iterable of str of length n_prefixes
             What has been typed.
-        previous : iterable of (str, or list or tuple of str), or None, default=None
-            What was asked before each.
+        previous : iterable of (str, or list, tuple or array of str), or None, \
+                default=None
+            What was asked before each, as in `complete`.
         k : int, default=10
             The most suggestions for each.
 
@@ -145,10 +147,10 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
 
         Parameters
         ----------
-        previous : iterable of (str, or list or tuple of str, or None), or None
-            What was asked before each query.
-        queries : iterable of str of length n_asked
-            What was asked.
+        previous : iterable of (str, or list, tuple or array of str), or None
+            What was asked before each query, as in `complete`.
+        queries : iterable of str of length n_asked, or mapping from str to number
+            What was asked; or how often each was, as a `Counter` has it.
 
         Returns
         -------
@@ -167,14 +169,18 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
         lengths = np.array([len(key) for key in log.keys])[log.ranks]
         _, lengths = draw_prefixes(lengths, 1, np.random.RandomState(0))
         gained = 0.0
-        for session, rank, length in zip(
-            log.sessions, log.ranks.tolist(), lengths.tolist(), strict=True
+        for session, rank, length, count in zip(
+            log.sessions,
+            log.ranks.tolist(),
+            lengths.tolist(),
+            log.counts.tolist(),
+            strict=True,
         ):
             query = log.keys[rank]
             ranks, _ = self._suggest(query[:length], session, 10)
             places = np.flatnonzero(ranks == self.index_.rank_of(query))
-            gained += float((1 / (places + 1)).sum())
-        return gained / len(log.ranks)
+            gained += count * float((1 / (places + 1)).sum())
+        return gained / float(log.counts.sum())
 
     def _named(self, prefix, session, k):
         ranks, scores = self._suggest(prefix, session, k)

@@ -209,11 +209,13 @@ class QueryCompleter(Completer):
 
         Parameters
         ----------
-        previous : iterable of (str, or list or tuple of str, or None), or None
-            What was asked before each query; of several, the newest last. None or a
-            blank where nothing was; None for all where nothing is known.
-        queries : iterable of str of length n_asked
-            What was asked. Blank ones are left out.
+        previous : iterable of (str, or list, tuple or array of str), or None
+            What was asked before each query; of several, the newest last. A blank or
+            a missing value (None, NaN) where nothing was; None for all where nothing
+            is known.
+        queries : iterable of str of length n_asked, or mapping from str to number
+            What was asked; or how often each was, as a `Counter` or pandas'
+            ``value_counts`` has it. Blank ones are left out.
         counts : array-like of shape (n_asked,), default=None
             How often. None counts each once.
 
@@ -252,10 +254,11 @@ class QueryCompleter(Completer):
 
         Parameters
         ----------
-        previous : iterable of (str, or list or tuple of str, or None), or None
+        previous : iterable of (str, or list, tuple or array of str), or None
             What was asked before each query, as in `fit`.
-        queries : iterable of str of length n_asked
-            What was asked.
+        queries : iterable of str of length n_asked, or mapping from str to number
+            What was asked; or how often each was, as a `Counter` or pandas'
+            ``value_counts`` has it.
         counts : array-like of shape (n_asked,), default=None
             How often. None counts each once.
 

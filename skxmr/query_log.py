@@ -1,9 +1,12 @@
 """A log of queries, as the completers learn from it."""
 
+from collections.abc import Mapping
+from numbers import Number
 from typing import NamedTuple
 
 import numpy as np
 
+from skxmr._columns import InvalidInputError
 from skxmr._validation import check_counts, check_documents
 from skxmr.folding import fold_text
 from skxmr.sessions import check_sessions
@@ -63,9 +66,7 @@ def read_log(previous, queries, counts):
     TypeError
         If something is no string.
     """
-    queries = check_documents(queries, "queries")
-    sessions = check_sessions(previous, len(queries))
-    counts = check_counts(counts, len(queries))
+    queries, sessions, counts = _read(previous, queries, counts)
     spellings: dict[str, list] = {}
     for query, count in zip(queries, counts.tolist(), strict=True):
         written = spellings.setdefault(query, [fold_text(query), 0.0])
@@ -102,11 +103,59 @@ def read_known(previous, queries, counts, rank_of):
     -------
     sessions, ranks, counts : as in `QueryLog`
     """
-    queries = check_documents(queries, "queries")
-    sessions = check_sessions(previous, len(queries))
-    counts = check_counts(counts, len(queries))
+    queries, sessions, counts = _read(previous, queries, counts)
     ranks = [rank_of(fold_text(query)) for query in queries]
     return _known_only(sessions, ranks, counts)
+
+
+def _read(previous, queries, counts):
+    """Check what was asked, what was asked before, and how often."""
+    tally = _tally_of(queries)
+    if tally is not None:
+        _refuse_beside_tally(previous, counts, type(queries).__name__)
+        queries, counts = tally
+    queries = check_documents(queries, "queries")
+    sessions = check_sessions(previous, len(queries))
+    return queries, sessions, check_counts(counts, len(queries))
+
+
+def _tally_of(queries):
+    """Take queries and counts apart, where they are given as one.
+
+    Returns
+    -------
+    (list, list) or None
+        For a mapping from query to count, such as a `Counter`, and for a column of
+        numbers with an index of queries, as ``value_counts`` makes it.
+    """
+    if isinstance(queries, Mapping):
+        for query, count in queries.items():
+            if not isinstance(count, Number):
+                raise InvalidInputError(
+                    f"queries must be an iterable of str, or go from each query to its "
+                    f"count; got a {type(queries).__name__} with {count!r:.50} for "
+                    f"{query!r:.50}."
+                )
+        return list(queries.keys()), list(queries.values())
+    index = getattr(queries, "index", None)
+    if index is None or callable(index) or np.ndim(queries) != 1:
+        return None
+    if type(index).__name__ == "RangeIndex":
+        return None
+    values = list(queries)
+    if values and all(isinstance(value, Number) for value in values):
+        return list(index), values
+    return None
+
+
+def _refuse_beside_tally(previous, counts, kind):
+    for given, name in ((previous, "previous"), (counts, "counts")):
+        if given is not None:
+            raise InvalidInputError(
+                f"queries is a {kind} of queries and their counts; expected {name}=None"
+                f" beside it, since nothing says which of {name} belongs to which "
+                f"query. Give queries as a list."
+            )
 
 
 def _known_only(sessions, ranks, counts):

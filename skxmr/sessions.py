@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
+from skxmr._columns import as_list, session_texts
 from skxmr.folding import fold_text
 
 __all__ = ["check_sessions", "read_session"]
@@ -12,15 +15,16 @@ def read_session(previous, name="previous"):
 
     Parameters
     ----------
-    previous : str, list or tuple of str, or None
-        The last input, or the last few, newest last.
+    previous : str, iterable of str, or a missing value
+        The last input, or the last few, newest last: a list, a tuple, an array and so
+        on.
     name : str
         What to call it in messages.
 
     Returns
     -------
     tuple of str
-        Newest last; what is blank is left out.
+        Newest last; what is blank or missing is left out.
 
     Raises
     ------
@@ -30,20 +34,7 @@ def read_session(previous, name="previous"):
     if isinstance(previous, str):
         folded = fold_text(previous)
         return (folded,) if folded else ()
-    if previous is None:
-        return ()
-    if not isinstance(previous, (list, tuple)):
-        raise TypeError(
-            f"{name} must be a str, or a list or tuple of str, newest last; "
-            f"got {previous!r:.50} of type {type(previous).__name__}."
-        )
-    for place, text in enumerate(previous):
-        if not isinstance(text, str):
-            raise TypeError(
-                f"{name}[{place}] must be a str; "
-                f"got {text!r:.50} of type {type(text).__name__}."
-            )
-    return tuple(filter(None, map(fold_text, previous)))
+    return tuple(filter(None, map(fold_text, session_texts(previous, name))))
 
 
 def check_sessions(previous, n_queries, beside="queries"):
@@ -51,8 +42,9 @@ def check_sessions(previous, n_queries, beside="queries"):
 
     Parameters
     ----------
-    previous : iterable of (str, list or tuple of str, or None), or None
-        None where nothing is known of any.
+    previous : iterable of (str, iterable of str, or a missing value), or None
+        None where nothing is known of any. Of an array of two dimensions, each row is
+        a session.
     n_queries : int
         How many there have to be.
     beside : str
@@ -76,7 +68,10 @@ def check_sessions(previous, n_queries, beside="queries"):
             f"previous must be an iterable with a session for each of {beside}; got "
             f"a single {type(previous).__name__}."
         )
-    previous = list(previous)
+    # Each session may be an array, and so all of them.
+    is_matrix = isinstance(previous, np.ndarray) and previous.ndim == 2
+    expected = f"an iterable with a session for each of {beside}"
+    previous = list(previous) if is_matrix else as_list(previous, "previous", expected)
     if len(previous) != n_queries:
         raise ValueError(
             f"previous has {len(previous)} sessions and {beside} has {n_queries} "
