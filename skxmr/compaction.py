@@ -1,11 +1,16 @@
 """Makes the training rows of one parent small before its children are trained."""
 
+import os
+
 import numpy as np
 
 from skxmr._cython._compaction import Compactor, table_size
 from skxmr._large import empty_beside, is_mapped
 
 __all__ = ["make_compactor", "needs_of_compact_rows", "needs_of_compaction"]
+
+# Of the hashes of sets of rows: nobody can choose sets that all meet in the table.
+_KEY = int.from_bytes(os.urandom(8), "little")
 
 
 def needs_of_compact_rows(X, n_rows, n_entries):
@@ -90,7 +95,7 @@ def make_compactor(X, n_entries, arrays, scratch):
         arrays["columns"] = empty_beside(X.values, max(1, n_entries), np.int32)
         arrays["values"] = empty_beside(X.values, max(1, n_entries), np.float32)
     of_features = scratch.keep(X.length, lambda: _of_features(X.length))
-    return Compactor(*X[:3], *of_features, **arrays)
+    return Compactor(*X[:3], *of_features, **arrays, key=_KEY)
 
 
 def _most_features(X, n_entries):

@@ -1,10 +1,15 @@
 """Averages the scores of several trees over the same labels."""
 
+import os
+
 import numpy as np
 
 from skxmr._cython._ensembles import average
 
 __all__ = ["average_trees"]
+
+# Of the hash of columns: nobody can choose columns that all meet in the table.
+_FACTOR = int.from_bytes(os.urandom(8), "little") | 1
 
 
 def average_trees(columns, log_scores, k):
@@ -38,6 +43,7 @@ def average_trees(columns, log_scores, k):
         np.hstack(log_scores),
         len(columns),
         log_slots,
+        _FACTOR,
         np.empty(2**log_slots, dtype=np.int32),
         np.empty(n_entries, dtype=np.int64),
         np.empty(n_entries),

@@ -1,5 +1,7 @@
 """Terms, such as n-grams, as plain arrays: their text and a hash table over it."""
 
+import hashlib
+import os
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +20,7 @@ __all__ = ["GrowingTerms", "Terms", "grown", "run_kernel"]
 
 STATUS = {number: name for name, number in kernel.STATUS.items()}
 # Raise it when the arrays of `Terms` come to mean something else.
-TERMS_VERSION = 1
+TERMS_VERSION = 2
 MOST_TERMS = np.iinfo(np.int32).max - 1
 
 
@@ -52,10 +54,26 @@ def _encode(term):
     return term.encode("utf-8", "surrogatepass")
 
 
-def _make_slots(text, offsets):
+def _key_from(data):
+    """Make the key of a hash table from 16 bytes."""
+    return np.frombuffer(data, dtype="<u8").astype(np.uint64)
+
+
+def _key_of(text, offsets):
+    """Derive the key of a table from all of its terms.
+
+    So equal vocabularies have equal tables, but terms cannot be chosen for the key: to
+    change one is to change the key.
+    """
+    digest = hashlib.blake2b(offsets.astype("<i8").tobytes(), digest_size=16)
+    digest.update(text.tobytes())
+    return _key_from(digest.digest())
+
+
+def _make_slots(text, offsets, key):
     """File terms in a hash table that is at most half full."""
     slots = np.zeros(1 << (2 * len(offsets) - 1).bit_length(), dtype=np.uint64)
-    kernel.fill_slots(text, offsets, slots)
+    kernel.fill_slots(text, offsets, key, slots)
     return slots
 
 
@@ -82,12 +100,15 @@ class Terms:
     slots : ndarray of shape (n_slots,), uint64
         Hash table: 0, or the upper half of a term's hash and its number plus 1.
         There is a power of 2 of slots, at least twice as many as terms.
+    key : ndarray of shape (2,), uint64
+        Of the hash; derived from the terms.
     """
 
-    def __init__(self, text, offsets, slots):
+    def __init__(self, text, offsets, slots, key):
         self.text = text
         self.offsets = offsets
         self.slots = slots
+        self.key = key
         self.version = TERMS_VERSION
         self._numbers = None
 
@@ -102,8 +123,19 @@ class Terms:
         encoded = [_encode(string) for string in strings]
         offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
         np.cumsum([len(term) for term in encoded], out=offsets[1:])
-        text = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-        return cls(text, offsets, _make_slots(text, offsets))
+        return cls.from_arrays(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+
+    @classmethod
+    def from_arrays(cls, text, offsets):
+        """Make terms of their text and where each begins.
+
+        Parameters
+        ----------
+        text : ndarray of shape (n_bytes,), uint8
+        offsets : ndarray of shape (n_terms + 1,), int64
+        """
+        key = _key_of(text, offsets)
+        return cls(text, offsets, _make_slots(text, offsets, key), key)
 
     def __len__(self):
         return len(self.offsets) - 1
@@ -121,19 +153,33 @@ class Terms:
         """Refuse what a damaged file may have brought."""
         check_vector(self.text, (np.uint8,), None, "Terms.text")
         check_vector(self.offsets, (np.int64,), None, "Terms.offsets")
+        if self.version == 1:
+            self._add_key()
         check_vector(self.slots, (np.uint64,), None, "Terms.slots")
+        check_vector(self.key, (np.uint64,), 2, "Terms.key")
         if to_be_read(*self.arrays()):
             check_ascending(
                 self.offsets, 0, len(self.text), "Terms.offsets", strictly=False
             )
             _check_text(self.text, self.offsets)
             # A table that is too full, or not the terms', would be slow or mute.
-            if not np.array_equal(self.slots, _make_slots(self.text, self.offsets)):
+            if not np.array_equal(self.key, _key_of(self.text, self.offsets)):
+                refuse("Terms.key", "is not the key of its terms")
+            slots = _make_slots(self.text, self.offsets, self.key)
+            if not np.array_equal(self.slots, slots):
                 refuse("Terms.slots", "is not the hash table of its terms")
+
+    def _add_key(self):
+        """Make the table anew, as before version 2 there was no key."""
+        size = len(self.text)
+        check_ascending(self.offsets, 0, size, "Terms.offsets", strictly=False)
+        self.key = _key_of(self.text, self.offsets)
+        self.slots = _make_slots(self.text, self.offsets, self.key)
+        self.version = TERMS_VERSION
 
     def arrays(self):
         """List the arrays that the kernels take."""
-        return self.text, self.offsets, self.slots
+        return self.text, self.offsets, self.slots, self.key
 
     def numbers(self):
         """Give the number of each term: a dict, made when first asked for."""
@@ -165,6 +211,8 @@ class GrowingTerms:
         Number of terms, and of bytes of their text.
     text, offsets, slots : ndarray
         As in `Terms`, with room for more.
+    key : ndarray of shape (2,), uint64
+        Of the hash; random, since terms are numbered as they come whatever it is.
     document_counts, total_counts : ndarray of shape (max_terms,), int64
         How many documents hold the term, and how often they do.
     entries : ndarray of shape (max_terms,), int64
@@ -176,6 +224,7 @@ class GrowingTerms:
         self.text = np.empty(1 << 13, dtype=np.uint8)
         self.offsets = np.zeros((1 << 10) + 1, dtype=np.int64)
         self.slots = np.zeros(1 << 11, dtype=np.uint64)
+        self.key = _key_from(os.urandom(16))
         self.document_counts = np.empty(1 << 10, dtype=np.int64)
         self.total_counts = np.empty(1 << 10, dtype=np.int64)
         self.entries = np.empty(1 << 10, dtype=np.int64)
@@ -190,6 +239,7 @@ class GrowingTerms:
             self.text,
             self.offsets,
             self.slots,
+            self.key,
             self.document_counts,
             self.total_counts,
             self.entries,
@@ -212,7 +262,7 @@ class GrowingTerms:
         offsets[: n_terms + 1] = self.offsets[: n_terms + 1]
         self.offsets = offsets
         self.slots = np.zeros(2 * len(self.slots), dtype=np.uint64)
-        kernel.fill_slots(self.text, offsets[: n_terms + 1], self.slots)
+        kernel.fill_slots(self.text, offsets[: n_terms + 1], self.key, self.slots)
 
     def add(self, terms, document_counts, total_counts):
         """Add terms and what was counted about them; equal terms become one.
@@ -279,4 +329,4 @@ class GrowingTerms:
         kernel.gather_terms(
             self.text, self.offsets[: len(self) + 1], order, offsets, text
         )
-        return Terms(text, offsets, _make_slots(text, offsets))
+        return Terms.from_arrays(text, offsets)

@@ -9,6 +9,8 @@ from skxmr._cython import _ngrams, _terms
 from skxmr.ngrams import Cutting, Rows
 from skxmr.terms import GrowingTerms, Terms, grown
 
+KEY = np.array([3, 5], dtype=np.uint64)
+
 # Few letters and long, so that terms begin alike; zeros and surrogates among them.
 alike = st.text(st.sampled_from("a\0bé\ud800\U00010400"), max_size=40)
 strings = st.lists(st.one_of(alike, st.text(max_size=9)), max_size=40, unique=True)
@@ -46,7 +48,7 @@ def test_terms_keep_their_strings(strings):
 def test_terms_of_a_newer_version_are_refused():
     terms = Terms.from_strings(["a"])
     terms.version += 1
-    with pytest.raises(ValueError, match=r"layout version 2.*Upgrade skxmr"):
+    with pytest.raises(ValueError, match=r"layout version 3.*Upgrade skxmr"):
         pickle.loads(pickle.dumps(terms))
 
 
@@ -155,7 +157,7 @@ def test_altered_terms_are_survived(data):
             some = terms.slots[data.draw(st.sampled_from(range(len(slots))))]
             slots[i] = (some >> np.uint64(32) << np.uint64(32)) | number
     text = terms.text[: data.draw(st.integers(0, len(terms.text)))].copy()
-    altered = Terms(text, offsets, slots)
+    altered = Terms(text, offsets, slots, terms.key)
     assert all(-1 <= number < len(words) for number in found(altered, words))
 
 
@@ -172,7 +174,7 @@ def test_a_table_of_another_size_is_refused(n_slots):
     with pytest.raises(ValueError, match="do not fit together"):
         found(terms, ["ab"])
     with pytest.raises(ValueError, match="power of two"):
-        _terms.fill_slots(terms.text, terms.offsets, terms.slots)
+        _terms.fill_slots(terms.text, terms.offsets, terms.key, terms.slots)
 
 
 @pytest.mark.parametrize("offsets", [[], [-1, 4], [0, 3, 2], [0, 5]])
@@ -181,7 +183,7 @@ def test_bad_offsets_are_refused(offsets):
     offsets = np.array(offsets, dtype=np.int64)
     order = np.zeros(2, dtype=np.int64)
     for call in [
-        lambda: _terms.fill_slots(text, offsets, np.zeros(8, dtype=np.uint64)),
+        lambda: _terms.fill_slots(text, offsets, KEY, np.zeros(8, dtype=np.uint64)),
         lambda: _terms.sort_terms(text, offsets, order, np.zeros((2, 4), np.uint64)),
         lambda: _terms.gather_terms(text, offsets, order, order, text),
     ]:

@@ -4,6 +4,7 @@ cdef class Compactor:
     cdef const int64_t[::1] X_indptr
     cdef const int32_t[::1] X_indices
     cdef const float[::1] X_values
+    cdef uint64_t key
     # Of all features.
     cdef int32_t[::1] numbers
     cdef uint64_t[::1] words, summary

@@ -68,6 +68,7 @@ cdef class Compactor:
         int32_t[::1] features,         # OUT (n_features,), ascending
         int32_t[::1] sources,          # OUT (n_features,): column c, or row r as -1 - r
         float[::1] scales,             # OUT (n_features,)
+        uint64_t key,                  # of hashes: random, no result depends on it
     ):
         self.X_indptr, self.X_indices, self.X_values = X_indptr, X_indices, X_values
         self.numbers, self.words, self.summary = numbers, words, summary
@@ -81,6 +82,7 @@ cdef class Compactor:
         self.hashes, self.sums, self.are_alone = hashes, sums, are_alone
         self.table = table
         self.features, self.sources, self.scales = features, sources, scales
+        self.key = key
 
     def compact(self, const int32_t[::1] rows, bint fit_intercept):
         """Do what `run` does, from Python."""
@@ -115,7 +117,8 @@ cdef int64_t _list_features(
 ) noexcept nogil:
     """Number the features of some rows as they come; return how many there are.
 
-    With the first row of each, its value there, and a hash of the set of its rows.
+    With the first row of each, its value there, and a hash of the set of its rows. The
+    hash has a key, or else rows could be chosen whose features all meet in the table.
     """
     cdef int64_t i, entry, position = 0
     cdef int32_t feature, number, is_new, n_found = 0
@@ -129,7 +132,7 @@ cdef int64_t _list_features(
         if i + ROWS_AHEAD < rows.shape[0]:
             _prefetch_row(self, rows[i + ROWS_AHEAD])
         norm = fit_intercept
-        row_hash = _mix(<uint64_t>i)
+        row_hash = _mix(self.key + <uint64_t>i)
         for entry in range(self.X_indptr[rows[i]], self.X_indptr[rows[i] + 1]):
             feature, value = self.X_indices[entry], self.X_values[entry]
             # No processor can guess which features are new: written is what a new one
@@ -181,7 +184,7 @@ cdef void _find_leaders(Compactor self) noexcept nogil:
     for number in range(<int32_t>self.n_features):
         self.leaders[number] = number
         self.are_alone[number] = (
-            self.hashes[number] == _mix(<uint64_t>self.first_rows[number])
+            self.hashes[number] == _mix(self.key + <uint64_t>self.first_rows[number])
         )
         if self.are_alone[number] or self.firsts[number] == 0:
             continue

@@ -12,6 +12,7 @@ def average(
     const double[:, ::1] log_scores,   # IN of the same shape
     int64_t n_trees,
     int log_slots,                     # at least one slot for each column, and one more
+    uint64_t factor,                   # odd, of the hash: no result depends on it
     int32_t[::1] slots,                # SCRATCH (2**log_slots,)
     int64_t[::1] distinct,             # SCRATCH (any,)
     double[::1] sums,                  # SCRATCH (any,)
@@ -29,7 +30,7 @@ def average(
         for row in range(columns.shape[0]):
             memset(&slots[0], 0, slots.shape[0] * sizeof(int32_t))
             n_distinct = add_up(
-                columns[row], log_scores[row], log_slots, slots, distinct, sums
+                columns[row], log_scores[row], log_slots, factor, slots, distinct, sums
             )
             # What is found is kept by key only: both may share their memory.
             found.nodes = found.keys = &best[row, 0]
@@ -45,16 +46,15 @@ def average(
 
 cdef int64_t add_up(
     const int64_t[::1] columns, const double[::1] log_scores, int log_slots,
-    int32_t[::1] slots, int64_t[::1] distinct, double[::1] sums,
+    uint64_t factor, int32_t[::1] slots, int64_t[::1] distinct, double[::1] sums,
 ) noexcept nogil:
     """List the columns once each, with the logarithms of their summed scores."""
     cdef int64_t i, slot, place, n_distinct = 0, last = slots.shape[0] - 1
     for i in range(columns.shape[0]):
         if columns[i] < 0:
             continue
-        # Knuth's multiplicative hashing; a slot that is taken sends on to the next.
-        slot = <int64_t>((<uint64_t>columns[i] * 0x9E3779B97F4A7C15ULL)
-                         >> (64 - log_slots))
+        # Multiplicative hashing; a slot that is taken sends on to the next.
+        slot = <int64_t>((<uint64_t>columns[i] * factor) >> (64 - log_slots))
         while slots[slot] != 0 and distinct[slots[slot] - 1] != columns[i]:
             slot = (slot + 1) & last
         place = slots[slot] - 1

@@ -198,7 +198,7 @@ cdef inline void emit(
     gram.start = start
     gram.length = end - start
     gram.count = count
-    gram.hash = hash_padded(cut.written + start, gram.length)
+    gram.hash = hash_padded(cut.terms.key, cut.written + start, gram.length)
     prefetch(cut.terms.slots + (gram.hash & cut.terms.mask))
     cut.n_grams += 1
     if cut.n_grams == BLOCK_GRAMS:
@@ -261,7 +261,7 @@ cdef inline bint is_stop_word(Cut* cut, int32_t start, int32_t end) noexcept nog
         return False
     return find(
         cut.stop_words, cut.written + start, end - start,
-        hash_padded(cut.written + start, end - start), &position,
+        hash_padded(cut.stop_words.key, cut.written + start, end - start), &position,
     ) >= 0
 
 
@@ -560,7 +560,7 @@ cdef class Cutter:
         int64_t high,
         int32_t shortest,
         bint lower,
-        stop_words,                 # IN None or the three arrays of terms
+        stop_words,                 # IN None or the four arrays of terms
         int32_t[::1] scratch,       # scratch (4 * longest + 8,)
     ):
         self.scratch = scratch
@@ -583,7 +583,8 @@ cdef class Cutter:
         self.cut.stop_words = NULL
         if stop_words is not None:
             self.kept = stop_words
-            point(&self.stop_words, stop_words[0], stop_words[1], stop_words[2])
+            text, offsets, slots, key = stop_words
+            point(&self.stop_words, text, offsets, slots, key)
             self.cut.stop_words = &self.stop_words
 
 
@@ -615,6 +616,7 @@ def count(
     const uint8_t[::1] text,     # IN the terms
     const int64_t[::1] offsets,  # IN (n_terms + 1,)
     const uint64_t[::1] slots,   # IN
+    const uint64_t[::1] key,     # IN (2,)
     int64_t[::1] row_ends,       # INOUT (n_texts,); where rows end in the next two
     int32_t[::1] indices,        # INOUT the terms of each text, sorted
     int32_t[::1] counts,         # INOUT how often the text holds them, or weights
@@ -632,7 +634,7 @@ def count(
     cdef Py_ssize_t i, n_held
     cdef Terms terms
     cdef Cut* cut = &cutter.cut
-    point(&terms, text, offsets, slots)
+    point(&terms, text, offsets, slots, key)
     check_rows(texts, begin, row_ends, indices.shape[0])
     open_rows(&cut.rows, begin, row_ends, indices, counts)
     cut.terms = &terms
@@ -662,6 +664,7 @@ def learn(
     uint8_t[::1] text,            # INOUT the terms
     int64_t[::1] offsets,         # INOUT (max_terms + 1,)
     uint64_t[::1] slots,          # INOUT
+    const uint64_t[::1] key,      # IN (2,)
     int64_t[::1] document_counts,  # INOUT (max_terms,): texts that hold the term
     int64_t[::1] total_counts,    # INOUT (max_terms,): how often they hold it
     int64_t[::1] entries,         # scratch (max_terms,) that stays between calls
@@ -683,7 +686,8 @@ def learn(
     cdef Growing growing
     cdef Cut* cut = &cutter.cut
     open_terms(
-        &growing, sizes, text, offsets, slots, document_counts, total_counts, entries
+        &growing, sizes, text, offsets, slots, key, document_counts, total_counts,
+        entries,
     )
     check_rows(texts, begin, row_ends, indices.shape[0])
     open_rows(&cut.rows, begin if keep_rows else 0, row_ends, indices, counts)

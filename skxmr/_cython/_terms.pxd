@@ -2,6 +2,11 @@
 
 A slot of the table is 0, or the upper half of a term's hash beside its number plus 1;
 a term stands at the first free slot from the lower bits of its hash on.
+
+The hash has a key that whoever chooses the terms cannot know beforehand: otherwise they
+could choose terms that all begin at one slot, and every look-up would pass by all of
+them. It multiplies 64-bit words with a secret factor, and folds both halves of the
+product.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -23,7 +28,23 @@ cdef extern from *:
             | (uint64_t) bytes[4] << 32 | (uint64_t) bytes[5] << 40
             | (uint64_t) bytes[6] << 48 | (uint64_t) bytes[7] << 56;
     }
+
+    /* The upper half of a product beside the lower one. */
+    #if defined(__SIZEOF_INT128__)
+    static inline uint64_t skxmr_fold(uint64_t a, uint64_t b) {
+        const unsigned __int128 product = (unsigned __int128) a * b;
+        return (uint64_t) product ^ (uint64_t) (product >> 64);
+    }
+    #else
+    static inline uint64_t skxmr_fold(uint64_t a, uint64_t b) {
+        const uint64_t a0 = (uint32_t) a, a1 = a >> 32, b0 = (uint32_t) b, b1 = b >> 32;
+        const uint64_t low = a0 * b0, left = a1 * b0, right = a0 * b1;
+        const uint64_t carry = ((low >> 32) + (uint32_t) left + (uint32_t) right) >> 32;
+        return (a * b) ^ (a1 * b1 + (left >> 32) + (right >> 32) + carry);
+    }
+    #endif
     """
+    uint64_t fold "skxmr_fold"(uint64_t a, uint64_t b) noexcept nogil
     uint64_t load "skxmr_load"(const uint8_t* data) noexcept nogil
     void prefetch "SKXMR_PREFETCH"(const void* address) noexcept nogil
 
@@ -39,6 +60,11 @@ cdef enum:
     MOST_TERMS = 2147483646  # they are numbered in int32
 
 
+cdef struct Key:
+    uint64_t seed
+    uint64_t factor          # odd
+
+
 cdef struct Terms:
     const uint8_t* text
     int64_t n_bytes
@@ -46,36 +72,50 @@ cdef struct Terms:
     int64_t n_terms
     const uint64_t* slots
     uint64_t mask
+    Key key
 
 
-cdef inline uint64_t mixed(uint64_t state) noexcept nogil:
-    state *= <uint64_t> 0x9E3779B97F4A7C15
-    return state ^ (state >> 32)
+cdef inline Key as_key(const uint64_t[::1] key) except *:
+    """Take a key from its two numbers."""
+    cdef Key made
+    if key.shape[0] != 2:
+        raise ValueError("the key of a hash table has two numbers")
+    made.seed = key[0]
+    made.factor = key[1] | 1
+    return made
 
 
-cdef inline uint64_t hash_padded(const uint8_t* data, int64_t length) noexcept nogil:
+cdef inline uint64_t hash_padded(
+    Key key, const uint8_t* data, int64_t length
+) noexcept nogil:
     """Hash bytes behind which seven more may be read."""
-    cdef uint64_t state = <uint64_t> length
-    while length >= 8:
-        state = mixed(state ^ load(data))
+    cdef uint64_t state = key.seed
+    cdef int64_t left = length
+    while left >= 8:
+        state = fold(state ^ load(data), key.factor)
         data += 8
-        length -= 8
-    if length > 0:
-        state ^= load(data) & (((<uint64_t> 1) << (8 * length)) - 1)
-    return mixed(mixed(state))
+        left -= 8
+    if left > 0:
+        state ^= load(data) & (((<uint64_t> 1) << (8 * left)) - 1)
+        state = fold(state, key.factor)
+    return fold(state ^ <uint64_t> length, key.factor)
 
 
-cdef inline uint64_t hash_exact(const uint8_t* data, int64_t length) noexcept nogil:
+cdef inline uint64_t hash_exact(
+    Key key, const uint8_t* data, int64_t length
+) noexcept nogil:
     """Hash bytes as `hash_padded` does, reading none behind them."""
-    cdef uint64_t state = <uint64_t> length
-    cdef int64_t i
-    while length >= 8:
-        state = mixed(state ^ load(data))
+    cdef uint64_t state = key.seed
+    cdef int64_t i, left = length
+    while left >= 8:
+        state = fold(state ^ load(data), key.factor)
         data += 8
-        length -= 8
-    for i in range(length):
-        state ^= (<uint64_t> data[i]) << (8 * i)
-    return mixed(mixed(state))
+        left -= 8
+    if left > 0:
+        for i in range(left):
+            state ^= (<uint64_t> data[i]) << (8 * i)
+        state = fold(state, key.factor)
+    return fold(state ^ <uint64_t> length, key.factor)
 
 
 cdef inline int64_t find(
@@ -113,7 +153,7 @@ cdef inline uint64_t as_slot(uint64_t hashed, int64_t term) noexcept nogil:
 
 cdef inline int point(
     Terms* terms, const uint8_t[::1] text, const int64_t[::1] offsets,
-    const uint64_t[::1] slots,
+    const uint64_t[::1] slots, const uint64_t[::1] key,
 ) except -1:
     """Check the sizes of the arrays of terms, and point at them."""
     cdef uint64_t n_slots = slots.shape[0]
@@ -126,6 +166,7 @@ cdef inline int point(
     terms.n_terms = offsets.shape[0] - 1
     terms.slots = &slots[0]
     terms.mask = n_slots - 1
+    terms.key = as_key(key)
     return 0
 
 
@@ -148,12 +189,13 @@ cdef inline int open_terms(
     uint8_t[::1] text,
     int64_t[::1] offsets,
     uint64_t[::1] slots,
+    const uint64_t[::1] key,
     int64_t[::1] document_counts,
     int64_t[::1] total_counts,
     int64_t[::1] entries,
 ) except -1:
     """Check the sizes of the arrays of terms, and point at them."""
-    point(&growing.terms, text, offsets, slots)
+    point(&growing.terms, text, offsets, slots, key)
     growing.terms.n_terms = sizes[0]
     growing.terms.n_bytes = sizes[1]
     growing.max_bytes = text.shape[0]

@@ -4,9 +4,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from skxmr._cython._terms cimport (
-    DONE, FULL_BYTES, FULL_ROWS, FULL_TERMS, Growing, Status, as_slot,
-    find_or_add, hash_exact, open_terms,
-    prefetch
+    DONE, FULL_BYTES, FULL_ROWS, FULL_TERMS, Growing, Key, Status, as_key, as_slot,
+    find_or_add, hash_exact, open_terms, prefetch
 )
 
 # How a call of a kernel that adds terms ended.
@@ -33,14 +32,14 @@ cdef struct Entry:
 
 
 cdef void hash_block(
-    const uint8_t* text, const int64_t* offsets, int64_t n_terms,
+    Key key, const uint8_t* text, const int64_t* offsets, int64_t n_terms,
     const uint64_t* slots, uint64_t mask,
     uint64_t* hashes,  # OUT
 ) noexcept nogil:
     """Hash some terms, and ask for their slots."""
     cdef int64_t i
     for i in range(n_terms):
-        hashes[i] = hash_exact(text + offsets[i], offsets[i + 1] - offsets[i])
+        hashes[i] = hash_exact(key, text + offsets[i], offsets[i + 1] - offsets[i])
         prefetch(slots + (hashes[i] & mask))
 
 
@@ -59,12 +58,14 @@ cdef int check_offsets(const int64_t[::1] offsets, const uint8_t[::1] text) exce
 def fill_slots(
     const uint8_t[::1] text,     # IN
     const int64_t[::1] offsets,  # IN (n_terms + 1,)
+    const uint64_t[::1] key,     # IN (2,): of the hash
     uint64_t[::1] slots,         # INOUT (a power of two > n_terms,), all 0
 ):
     """File all terms, which must differ, in a hash table."""
     cdef uint64_t mask = slots.shape[0] - 1, position
     cdef uint64_t[BLOCK] hashes
     cdef int64_t n_terms = offsets.shape[0] - 1, start = 0, i, size
+    cdef Key hash_key = as_key(key)
     check_offsets(offsets, text)
     if slots.shape[0] & mask or slots.shape[0] <= n_terms:
         raise ValueError("slots must be a power of two larger than the terms")
@@ -73,7 +74,9 @@ def fill_slots(
     with nogil:
         while start < n_terms:
             size = min(n_terms - start, <int64_t> BLOCK)
-            hash_block(&text[0], &offsets[start], size, &slots[0], mask, hashes)
+            hash_block(
+                hash_key, &text[0], &offsets[start], size, &slots[0], mask, hashes
+            )
             for i in range(size):
                 position = hashes[i] & mask
                 while slots[position]:
@@ -243,6 +246,7 @@ def add_terms(
     uint8_t[::1] text,
     int64_t[::1] offsets,
     uint64_t[::1] slots,
+    const uint64_t[::1] key,
     int64_t[::1] document_counts,
     int64_t[::1] total_counts,
     int64_t[::1] entries,
@@ -262,7 +266,8 @@ def add_terms(
     cdef uint64_t[BLOCK] hashes
     cdef Status status = DONE
     open_terms(
-        &growing, sizes, text, offsets, slots, document_counts, total_counts, entries
+        &growing, sizes, text, offsets, slots, key, document_counts, total_counts,
+        entries,
     )
     if (
         not 0 <= begin <= n_new or new_document_counts.shape[0] < n_new
@@ -276,7 +281,7 @@ def add_terms(
         while begin < n_new and status == DONE:
             size = min(n_new - begin, <int64_t> BLOCK)
             hash_block(
-                &new_text[0], &new_offsets[begin], size,
+                growing.terms.key, &new_text[0], &new_offsets[begin], size,
                 growing.slots, growing.terms.mask, hashes,
             )
             for i in range(size):
