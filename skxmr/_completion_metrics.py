@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skxmr._bleu import sentence_bleu
+from skxmr._class_labels import exact_target, list_labels
 from skxmr._columns import InvalidInputError, as_list, is_missing
 from skxmr._typing import Texts
 from skxmr._validation import check_k
@@ -290,7 +291,7 @@ def mean_by(values: ArrayLike, groups: ArrayLike) -> dict:
     >>> mean_by(ranks == 1, [len(prefix) for prefix in prefixes])
     {1: 0.5, 2: 1.0}
     """
-    values, groups = np.asarray(values), np.asarray(groups)
+    values, groups = np.asarray(values), np.asarray(exact_target(groups, "groups"))
     if values.ndim != 1 or values.shape != groups.shape:
         raise ValueError(
             "values and groups must be 1-D and of the same length, got the shapes "
@@ -298,7 +299,7 @@ def mean_by(values: ArrayLike, groups: ArrayLike) -> dict:
         )
     names, members = np.unique(groups, return_inverse=True)
     means = np.bincount(members, weights=values) / np.bincount(members)
-    return dict(zip(names.tolist(), means.tolist(), strict=True))
+    return dict(zip(list_labels(names), means.tolist(), strict=True))
 
 
 def frequency_bins(counts: ArrayLike) -> NDArray[np.int64]:

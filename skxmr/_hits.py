@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
+from skxmr._class_labels import exact_target
 from skxmr._validation import check_k
 from skxmr.ranking import top_k
 
@@ -121,7 +122,7 @@ def _truth_of_indicator(y_true, n_columns):
 
 def _check_classes(y_true, n_columns):
     """Check one column index per row and return them as int64."""
-    classes = np.asarray(y_true)
+    classes = np.asarray(exact_target(y_true, "y_true"))
     if classes.dtype.kind not in "iu":
         raise ValueError(
             "y_true, where it is 1-D, must hold column indices (integers), got "

@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 from scipy import sparse
 
+from skxmr._class_labels import exact_target
 from skxmr._hits import find_hits, indicator_csr
 from skxmr._validation import (
     Interval,
@@ -438,6 +439,7 @@ def propensities(Y, a=0.55, b=1.5):
         {"a": a, "b": b},
         caller_name="propensities",
     )
+    Y = exact_target(Y, "Y")
     if np.ndim(Y) == 1 and not sparse.issparse(Y):
         n_samples, counts = len(Y), np.unique(Y, return_counts=True)[1]
     else:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
+from skxmr._class_labels import list_target
 from skxmr._ranking_metrics import (
     coverage_at_k,
     ndcg_at_k,
@@ -433,21 +434,14 @@ def _columns_of_classes(y, estimator):
             "y holds class labels, so estimator must have classes_ to look them up in; "
             f"got {type(final).__name__}, which has none."
         )
-    classes = _listed(final.classes_)
+    classes = list_target(final.classes_, "classes_")
     column_of = {label: column for column, label in enumerate(classes)}
     unseen: dict = {}
-    columns = np.empty(len(y), dtype=np.int64)
-    for row, label in enumerate(_listed(y)):
+    labels = list_target(y)
+    columns = np.empty(len(labels), dtype=np.int64)
+    for row, label in enumerate(labels):
         column = column_of.get(label)
         if column is None:
             column = unseen.setdefault(label, len(classes) + len(unseen))
         columns[row] = column
     return columns, [*classes, *unseen]
-
-
-def _listed(labels):
-    """List labels as plain Python objects, so that equal ones hash alike."""
-    if np.ndim(labels) == 2:
-        labels = np.ravel(labels)
-    # A list stays one: as an array, numbers among strings would become strings.
-    return labels.tolist() if hasattr(labels, "tolist") else list(labels)

@@ -25,6 +25,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklearn.utils.validation import check_memory as _check_memory
 
+from skxmr._class_labels import exact_target
 from skxmr._columns import InvalidInputError, as_list, is_missing
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
@@ -212,6 +213,7 @@ def validate_features_and_target(estimator, X, y):
     learned : dict
         The attributes to set when the fit has succeeded.
     """
+    y = exact_target(y)
     for matrix in (X, y):
         _refuse_corrupt(matrix)
     probe = copy.copy(estimator)
@@ -233,6 +235,7 @@ def validate_features_and_target(estimator, X, y):
 
 def validate_target(estimator, y):
     """Check y alone, for estimators of which others check X."""
+    y = exact_target(y)
     _refuse_corrupt(y)
     return validate_data(
         copy.copy(estimator), X="no_validation", y=y, multi_output=True
@@ -307,16 +310,14 @@ def target_kind(y):
 
 
 def _type_of_target(y):
-    try:
+    """Name the type of a target as scikit-learn does, but for labels that are objects.
+
+    It knows none of them but strings.
+    """
+    if y.ndim != 1 or y.dtype != object or isinstance(y[0], str):
         return type_of_target(y, input_name="y")
-    except TypeError as error:  # from comparing labels
-        types = sorted({type(label).__name__ for label in np.ravel(y)})
-        if len(types) == 1:
-            raise
-        raise TypeError(
-            f"y must hold class labels of one type, all strings or all numbers; got "
-            f"{' and '.join(types)}."
-        ) from error
+    fractions = (one for one in y.tolist() if isinstance(one, float) and one % 1)
+    return "continuous" if any(fractions) else "multiclass"
 
 
 def indicator_pattern(y):

@@ -14,7 +14,8 @@ def with_label_texts(texts, y, label_texts, relevance, weight):
     Parameters
     ----------
     texts : list of str
-    y : indicator of shape (n_samples, n_labels), or class labels
+    y : indicator of shape (n_samples, n_labels), or ndarray of class labels
+        As `exact_target` makes it.
     label_texts : list of str, a text for each label
     relevance : sparse matrix, array-like or None
         Of the labels of `texts`.

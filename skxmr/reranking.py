@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
+from skxmr._class_labels import find_columns
 from skxmr._documentation import Documented
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
@@ -387,10 +388,7 @@ def _find(ranker, X, how, subset=None):
     # A list has an item for each column of an indicator.
     if isinstance(known, list) or np.array_equal(known, classes):
         return columns, scores
-    places = np.searchsorted(classes, known)
-    strange = places >= len(classes)
-    strange[~strange] = classes[places[~strange]] != known[~strange]
-    places[strange] = -1
+    places = find_columns(np.asarray(known), classes)
     return np.where(columns >= 0, places[columns], -1), scores
 
 

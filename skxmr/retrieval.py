@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import make_union
 from sklearn.utils.validation import has_fit_parameter
 
+from skxmr._class_labels import exact_target, list_labels
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
@@ -135,7 +136,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
         TypeError
             If a text is no string.
         """
-        texts = check_documents(texts, "texts")
+        texts, y = check_documents(texts, "texts"), exact_target(y)
         names = None
         if label_texts is not None:
             names = check_documents(label_texts, "label_texts")
@@ -281,7 +282,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
         subset = self._subset(allowed, excluded)
         columns, scores = self._rank_one(features, k, subset)
         columns = columns[columns >= 0]
-        labels = self.classes_[columns].tolist()
+        labels = list_labels(self.classes_[columns])
         return list(
             zip(labels, self._names(columns, labels), scores.tolist(), strict=False)
         )
