@@ -154,7 +154,9 @@ class CandidateFeatures(Documented, BaseEstimator):
         ndarray of shape (n_pairs, 5), or (n_pairs, 4) where X is no matrix, float64
         """
         check_is_fitted(self)
-        logs = np.log(np.maximum(candidates.scores, np.finfo(np.float32).tiny))
+        # NumPy's logarithm of single precision differs between processors.
+        scores = np.maximum(candidates.scores, np.finfo(np.float32).tiny)
+        logs = np.log(scores, dtype=np.float64)
         best = np.full(1 + candidates.rows.max(initial=0), -np.inf)
         np.maximum.at(best, candidates.rows, logs)
         described = [

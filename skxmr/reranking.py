@@ -277,7 +277,8 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         found = _find(self.ranker_, X, (self.classes_, self.n_candidates), subset)
         candidates = Candidates.of_ranking(*found)
         if self.final_estimator_ is None or not len(candidates):
-            log_scores = np.log(np.maximum(candidates.scores, np.exp(_LEAST_LOG)))
+            scores = np.maximum(candidates.scores, np.exp(_LEAST_LOG))
+            log_scores = np.log(scores, dtype=np.float64)
         else:
             described = _describe(self.features_, X, candidates)
             log_scores = _log_scores(self.final_estimator_, described)

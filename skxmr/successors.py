@@ -147,7 +147,9 @@ def count_successors(sessions, ranks, counts, rows, n_queries, decay):
             asked_by.append(place)
             ages.append(age)
     places = np.array(asked_by, dtype=np.int64)
-    weights = counts[places] * decay ** np.array(ages, dtype=np.float64)
+    # Powers by products, which are the same on every processor.
+    powers = np.cumprod([1.0] + [float(decay)] * max(ages, default=0))
+    weights = counts[places] * powers[np.array(ages, dtype=np.int64)]
     return _sum_pairs(weights, seen, ranks[places], (len(rows), n_queries))
 
 
@@ -216,7 +218,8 @@ def _row_vectors(counts):
     """Square roots of counts times inverse document frequency, of unit length."""
     n_rows, n_queries = counts.shape
     frequency = np.bincount(counts.indices, minlength=n_queries)
-    idf = np.log(1 + n_rows / (1 + frequency))
+    # Rounded: the last bit of a logarithm may differ between processors.
+    idf = np.log(1 + n_rows / (1 + frequency)).astype(np.float32)
     vectors = counts.copy()
     vectors.data = np.sqrt(vectors.data) * idf[vectors.indices]
     return _scaled_rows(vectors, np.sqrt((vectors * vectors).sum(axis=1)))

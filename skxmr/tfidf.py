@@ -82,9 +82,10 @@ def inverse_document_frequency(frequency, n_documents, *, smooth, dtype):
     ndarray of shape (n_terms,), `dtype`
         ln(N / df) + 1.
     """
-    # In the precision of the result, as scikit-learn has it.
-    ratio = (n_documents + smooth) / (frequency + smooth).astype(dtype)
-    return np.log(ratio) + dtype.type(1)
+    # In double precision, then rounded: NumPy's logarithm of single precision differs
+    # between processors.
+    ratio = (n_documents + smooth) / (frequency + smooth).astype(np.float64)
+    return (np.log(ratio) + 1).astype(dtype)
 
 
 class Weighting:
@@ -123,8 +124,8 @@ class Weighting:
         else:
             values = rows.counts.astype(self.dtype)
         if self.sublinear_tf:
-            np.log(values, out=values)
-            values += values.dtype.type(1)
+            # As for the inverse document frequency.
+            values = (np.log(values, dtype=np.float64) + 1).astype(self.dtype)
         weights = values[:0] if self.idf is None else self.idf
         kernel.scale(rows.ends, rows.indices, weights, NORMS[self.norm], values)
         return values

@@ -18,6 +18,7 @@ from skxmr import (
     KMeansTree,
     PrefixWeightedCharTfidf,
     QueryCompleter,
+    TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
     XRLinearClassifier,
@@ -79,11 +80,17 @@ def make_models(n_jobs):
             TrieTreeHybrid(n_jobs=n_jobs), **parameters
         ).fit(X, Y, label_names=names),
         "words": lambda: WordNgramTfidf(ngram_range=(1, 2), n_jobs=n_jobs).fit(texts),
+        "sublinear": lambda: WordNgramTfidf(sublinear_tf=True, n_jobs=n_jobs).fit(
+            texts
+        ),
         "characters": lambda: CharNgramTfidf(n_jobs=n_jobs).fit(texts),
         "prefixes": lambda: PrefixWeightedCharTfidf(n_jobs=n_jobs).fit(texts),
         "completer": lambda: QueryCompleter(n_jobs=n_jobs, random_state=0).fit(
             texts[400:800], texts[:400]
         ),
+        "retriever": lambda: TextRetriever(
+            classifier=XRLinearClassifier(**parameters)
+        ).fit(texts[:600], Y[:600]),
     }
 
 
