@@ -1,17 +1,18 @@
 """Every check of input; the only room that imports scikit-learn's private names."""
 
-import copy
 from collections.abc import Sequence
+from functools import cache
 from numbers import Integral
 from os import PathLike, fspath
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import Tags, column_or_1d, get_tags
 from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils import check_consistent_length as check_lengths
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -32,6 +33,7 @@ from skxmr._dense import DenseRows
 
 __all__ = [
     "Composition",
+    "Features",
     "HasMethods",
     "Interval",
     "Options",
@@ -49,9 +51,11 @@ __all__ = [
     "check_propensities",
     "check_relevance",
     "check_weights",
+    "features_of",
     "fit_context",
     "indicator_pattern",
     "public_csr",
+    "stand_in",
     "take_rows",
     "target_kind",
     "validate_data",
@@ -61,7 +65,6 @@ __all__ = [
     "validate_target",
 ]
 
-_LEARNED_FROM_X = ("n_features_in_", "feature_names_in_")
 _MAX_INT32 = np.iinfo(np.int32).max
 
 # Dense X with a smaller share of entries other than 0 is compressed: kernels for dense
@@ -185,8 +188,82 @@ def check_memory(memory):
 # --------
 
 
-def validate_features(estimator, X):
+class Features(NamedTuple):
+    """The features of X, as fit saw them.
+
+    Parameters
+    ----------
+    n_features : int
+    names : ndarray of shape (n_features,), object, or None
+    """
+
+    n_features: int
+    names: np.ndarray | None = None
+
+
+class _StandIn:
+    """What scikit-learn's checks of X take for an estimator, and set attributes of."""
+
+    _tags: Tags
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+    def __sklearn_tags__(self):
+        return self._tags
+
+
+@cache
+def _stand_in_named(name):
+    return type(name, (_StandIn,), {})
+
+
+def stand_in(estimator, features=None):
+    """Make an object that scikit-learn checks X by, in the place of an estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its class is named in messages; it stays as it is.
+    features : Features or None
+        What X is checked against; None where X is the first.
+
+    Returns
+    -------
+    object
+    """
+    probe = _stand_in_named(type(estimator).__name__)()
+    probe._tags = get_tags(estimator)
+    if features is not None:
+        probe.n_features_in_ = features.n_features
+        if features.names is not None:
+            probe.feature_names_in_ = features.names
+    return probe
+
+
+def features_of(probe):
+    """Give the features that scikit-learn's checks have noted.
+
+    Parameters
+    ----------
+    probe : object
+        Made by `stand_in`.
+
+    Returns
+    -------
+    Features
+    """
+    return Features(probe.n_features_in_, getattr(probe, "feature_names_in_", None))
+
+
+def validate_features(estimator, X, features):
     """Check X at prediction, against what the estimator was fitted on.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : object
+        What the user gave.
+    features : Features
 
     Returns
     -------
@@ -196,7 +273,12 @@ def validate_features(estimator, X):
     _refuse_corrupt(X)
     with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
         X = validate_data(
-            estimator, X, accept_sparse="csr", dtype=np.float32, order="C", reset=False
+            stand_in(estimator, features),
+            X,
+            accept_sparse="csr",
+            dtype=np.float32,
+            order="C",
+            reset=False,
         )
     return _rows(X)
 
@@ -210,13 +292,13 @@ def validate_features_and_target(estimator, X, y):
         A vector for each row of X.
     y : ndarray or csr_array
         As scikit-learn's checks return it.
-    learned : dict
-        The attributes to set when the fit has succeeded.
+    features : Features
+        To be kept when the fit has succeeded.
     """
     y = exact_target(y)
     for matrix in (X, y):
         _refuse_corrupt(matrix)
-    probe = copy.copy(estimator)
+    probe = stand_in(estimator)
     with np.errstate(over="ignore"):
         X, y = validate_data(
             probe,
@@ -227,19 +309,14 @@ def validate_features_and_target(estimator, X, y):
             order="C",
             multi_output=True,
         )
-    learned = {
-        name: getattr(probe, name) for name in _LEARNED_FROM_X if hasattr(probe, name)
-    }
-    return _rows(X), y, learned
+    return _rows(X), y, features_of(probe)
 
 
 def validate_target(estimator, y):
     """Check y alone, for estimators of which others check X."""
     y = exact_target(y)
     _refuse_corrupt(y)
-    return validate_data(
-        copy.copy(estimator), X="no_validation", y=y, multi_output=True
-    )
+    return validate_data(stand_in(estimator), X="no_validation", y=y, multi_output=True)
 
 
 def _refuse_corrupt(matrix):

@@ -1,10 +1,13 @@
 """Completions that are counted, not learnt: what every completer has to beat."""
 
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
+from skxmr._integrity import refuse
+from skxmr._state import writes
 from skxmr._typing import ArrayLike, Texts
 from skxmr._validation import fit_context
-from skxmr.completers import Completer, Sessions
+from skxmr.completers import Completer, CompleterState, Sessions
 from skxmr.prefix_index import PrefixIndex
 from skxmr.query_log import read_log
 from skxmr.successors import Successors, count_successors
@@ -38,8 +41,9 @@ class PopularCompleter(Completer):
     [('tea', 0.666...), ('toast', 0.333...)]
     """
 
-    _parameter_constraints: dict = {}  # noqa: RUF012 - scikit-learn's way
+    _parameter_constraints: ClassVar[dict] = {}
 
+    @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
@@ -69,13 +73,37 @@ class PopularCompleter(Completer):
         """
         log = read_log(previous, queries, counts)
         index = PrefixIndex(log.keys, log.query_counts)
-        # In one step, so that a fit that is interrupted leaves all as it was.
-        self.__dict__ = vars(self) | {"queries_": log.names, "index_": index}
+        self._state = CompleterState(log.names, index)
         return self
 
     def _suggest(self, prefix, session, k):  # noqa: ARG002 - sessions do not matter
-        evidence = Evidence(self.index_, self.index_.find(prefix), prior=1.0)
+        index = self._state.index
+        evidence = Evidence(index, index.find(prefix), prior=1.0)
         return best_shares(evidence, k)
+
+
+@dataclass(frozen=True)
+class BigramState(CompleterState):
+    """What a `BigramCompleter` has learned.
+
+    Parameters
+    ----------
+    names, index
+        As of any completer.
+    successors : Successors
+    prior : float
+        The weight of having been asked once: less than that of the rarest pair.
+    """
+
+    successors: Successors
+    prior: float
+
+    def check(self, owner):
+        """Raise ValueError where a damaged file brought what cannot be."""
+        super().check(owner)
+        self.successors.check(len(self.index))
+        if not (isinstance(self.prior, float) and 0 < self.prior < float("inf")):
+            refuse(f"{owner}.prior", f"is {self.prior!r:.40}")
 
 
 class BigramCompleter(Completer):
@@ -105,8 +133,9 @@ class BigramCompleter(Completer):
     ['toast', 'tea']
     """
 
-    _parameter_constraints: dict = {}  # noqa: RUF012 - scikit-learn's way
+    _parameter_constraints: ClassVar[dict] = {}
 
+    @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
@@ -143,19 +172,18 @@ class BigramCompleter(Completer):
         )
         # No popularity outweighs the rarest pair.
         least = followed.data.min(initial=1.0)
-        learned = {
-            "queries_": log.names,
-            "index_": index,
-            "successors_": Successors.of(rows, followed),
-            "_prior": float(least / (2 * index.counts.sum())),
-        }
-        # In one step, so that a fit that is interrupted leaves all as it was.
-        self.__dict__ = vars(self) | learned
+        self._state = BigramState(
+            log.names,
+            index,
+            Successors.of(rows, followed),
+            float(least / (2 * index.counts.sum())),
+        )
         return self
 
     def _suggest(self, prefix, session, k):
-        ranges = self.index_.find(prefix)
-        evidence = Evidence(self.index_, ranges, self._prior)
-        for _, ranks, weights in self.successors_.after(session[-1:], ranges):
+        state = self._state
+        ranges = state.index.find(prefix)
+        evidence = Evidence(state.index, ranges, state.prior)
+        for _, ranks, weights in state.successors.after(session[-1:], ranges):
             evidence.add(ranks, weights, 1.0)
         return best_shares(evidence, k)

@@ -11,8 +11,9 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
 from skxmr._documentation import Documented
+from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import MatrixLike
-from skxmr._validation import check_is_fitted, indicator_pattern
+from skxmr._validation import indicator_pattern
 
 __all__ = ["CandidateFeatures", "Candidates"]
 
@@ -79,7 +80,21 @@ class Candidates:
         return cls(rows, columns[rows, places], found, places + 1)
 
 
-class CandidateFeatures(Documented, BaseEstimator):
+@dataclass(frozen=True)
+class CandidateState:
+    """What `CandidateFeatures` have learned.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_labels,), int64
+    centroids : csr_array of shape (n_labels, n_features) or None
+    """
+
+    counts: NDArray
+    centroids: sparse.csr_array | None
+
+
+class CandidateFeatures(Documented, Stateful, BaseEstimator):
     """Describe pairs of a row and a candidate by numbers.
 
     The columns are
@@ -115,6 +130,10 @@ class CandidateFeatures(Documented, BaseEstimator):
            [-2.3 , -1.61,  0.5 ,  0.69,  1.  ]])
     """
 
+    counts_ = from_state("counts", "How many training rows have each label.")
+    centroids_ = from_state("centroids", "Directions of the labels' rows, or None.")
+
+    @writes
     def fit(self, X: Any, Y: MatrixLike) -> Self:
         """Count the labels, and sum up their rows.
 
@@ -135,10 +154,10 @@ class CandidateFeatures(Documented, BaseEstimator):
         centroids = None
         if rows is not None:
             centroids = sparse.csr_array(normalize(sparse.csr_array(Y.T) @ rows))
-        self.counts_ = counts
-        self.centroids_ = centroids
+        self._state = CandidateState(counts, centroids)
         return self
 
+    @reads
     def transform(self, X: Any, candidates: Candidates) -> NDArray:
         """Describe candidates.
 
@@ -153,7 +172,7 @@ class CandidateFeatures(Documented, BaseEstimator):
         -------
         ndarray of shape (n_pairs, 5), or (n_pairs, 4) where X is no matrix, float64
         """
-        check_is_fitted(self)
+        state = self._fitted()
         # NumPy's logarithm of single precision differs between processors.
         scores = np.maximum(candidates.scores, np.finfo(np.float32).tiny)
         logs = np.log(scores, dtype=np.float64)
@@ -163,11 +182,11 @@ class CandidateFeatures(Documented, BaseEstimator):
             logs,
             logs - best[candidates.rows],
             1 / candidates.ranks,
-            np.log1p(self.counts_[candidates.columns]),
+            np.log1p(state.counts[candidates.columns]),
         ]
-        if self.centroids_ is not None:
+        if state.centroids is not None:
             rows = _unit_rows(X)
-            described.append(_similarity(rows, self.centroids_, candidates))
+            described.append(_similarity(rows, state.centroids, candidates))
         return np.column_stack(described)
 
 

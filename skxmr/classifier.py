@@ -3,10 +3,10 @@
 import copy
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,12 +21,13 @@ from skxmr._cython._training import LOSSES
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
+from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
+    Features,
     HasMethods,
     Interval,
     StrOptions,
-    check_is_fitted,
     check_k,
     check_label_names,
     check_labels,
@@ -35,7 +36,6 @@ from skxmr._validation import (
     fit_context,
     validate_features,
     validate_features_and_target,
-    validate_parameter_constraints,
 )
 from skxmr._version import __version__
 from skxmr.caching import cached_call
@@ -49,24 +49,92 @@ from skxmr.pruning import prune
 from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
 from skxmr.stages import OwnStages, search_stages, with_seeds
-from skxmr.targets import make_target, scores_from_logs
+from skxmr.targets import ClassTarget, IndicatorTarget, make_target, scores_from_logs
 from skxmr.training import Problem
 
 __all__ = ["XRLinearClassifier"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
 
-# What prediction depends on and can be set without another fit.
-_SEARCH_PARAMETERS = (
-    "beam_width",
-    "max_candidates",
-    "decision_threshold",
-    "score_transform",
-    "n_jobs",
-)
+
+@dataclass(frozen=True)
+class ClassifierState:
+    """What an `XRLinearClassifier` has learned.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    classes : ndarray of shape (n_labels,)
+    features : Features
+    n_iter : int
+    trees : list of LabelTree
+    layouts : list of SearchLayout
+    stages : list of FittedStages
+    pruned_at : float
+        Smaller weights were dropped.
+    """
+
+    target: IndicatorTarget | ClassTarget
+    classes: NDArray
+    features: Features
+    n_iter: int
+    trees: list
+    layouts: list
+    stages: list
+    pruned_at: float
+
+    @property
+    def n_features(self):
+        """Number of features."""
+        return self.features.n_features
+
+    @property
+    def feature_names(self):
+        """Names of features, or None."""
+        return self.features.names
+
+    @property
+    def n_weights(self):
+        """Number of stored weights, intercepts not counted."""
+        return sum(layout.n_weights for layout in self.layouts)
+
+    @property
+    def nbytes(self):
+        """Size in bytes of the arrays that prediction reads."""
+        return sum(layout.nbytes for layout in self.layouts)
 
 
-class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimator):
+def make_state(target, features, trained, layouts, pruned_at):
+    """Put together what a fit has learned.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    features : Features
+    trained : list of TrainedTree
+    layouts : list of SearchLayout
+        Of the same trees.
+    pruned_at : float
+
+    Returns
+    -------
+    ClassifierState
+    """
+    return ClassifierState(
+        target=target,
+        classes=target.classes,
+        features=features,
+        n_iter=max(1, *(one.n_iter for one in trained)),
+        trees=[one.tree for one in trained],
+        layouts=layouts,
+        stages=[one.stages for one in trained],
+        pruned_at=pruned_at,
+    )
+
+
+class XRLinearClassifier(
+    Documented, Stateful, CheckedWhenLoaded, ClassifierMixin, BaseEstimator
+):
     """Extreme multilabel ranking with linear models along a tree of labels.
 
     Three stages, after XR-Linear (Yu et al., arXiv 2010.05878): *index* groups the
@@ -210,7 +278,7 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
     (2, 3)
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+    _parameter_constraints: ClassVar[dict] = {
         "indexer": [HasMethods("fit"), None],
         "matcher": [HasMethods("fit"), None],
         "matcher_level": [Interval(Integral, 1, None, closed="left"), None],
@@ -238,6 +306,16 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    # What prediction depends on and can be set without another fit.
+    _search_parameters = (
+        "beam_width",
+        "max_candidates",
+        "decision_threshold",
+        "score_transform",
+        "n_jobs",
+    )
+    _stage_parameters = ("matcher", "ranker")
 
     def __init__(
         self,
@@ -296,7 +374,20 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         self.random_state = random_state
         self.verbose = verbose
 
+    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    n_features_in_ = from_state("n_features", "Number of features seen during fit.")
+    feature_names_in_ = from_state(
+        "feature_names", "Names of features seen during fit.", optional=True
+    )
+    n_iter_ = from_state("n_iter", "Most sweeps that any node took.")
+    trees_ = from_state("trees", "The trees over the labels.")
+    layouts_ = from_state("layouts", "The trees with their weights.")
+    stages_ = from_state("stages", "The fitted `matcher` and `ranker` of each tree.")
+    n_weights_ = from_state("n_weights", "Number of stored weights but intercepts.")
+    nbytes_ = from_state("nbytes", "Bytes of the arrays that prediction reads.")
+
     # The stages are validated by their own fits.
+    @writes
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
@@ -338,7 +429,7 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         """
         memory = self._check_memory()
         own = self._own_stages(X, relevance)
-        X, y, learned = validate_features_and_target(self, X, y)
+        X, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, relevance)
         if label_names is None:
             label_names = target.names
@@ -372,7 +463,7 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
             )
             for one in trained
         ]
-        self._set_fitted(target, learned, trained, layouts)
+        self._state = make_state(target, features, trained, layouts, self.threshold)
         return self
 
     def _check_memory(self):
@@ -449,41 +540,29 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
                 f"max_iter={self.max_iter} sweeps. Increase max_iter or tol, or "
                 f"lower C.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""
-        if not hasattr(self, "layouts_"):
+        if not self.__sklearn_is_fitted__():
             return
-        name, n_labels = type(self).__name__, len(self.classes_)
-        if not 0 < self._target.n_labels == n_labels:
-            refuse(f"{name}.classes_", f"has {n_labels} for {self._target.n_labels}")
-        if len(self.trees_) != len(self.layouts_) or not self.layouts_:
-            refuse(f"{name}.layouts_", f"has {len(self.layouts_)} trees")
-        for tree, layout in zip(self.trees_, self.layouts_, strict=True):
-            if layout.n_features != self.n_features_in_ or layout.n_labels != n_labels:
+        state = self._state
+        name, n_labels = type(self).__name__, len(state.classes)
+        if not 0 < state.target.n_labels == n_labels:
+            refuse(f"{name}.classes_", f"has {n_labels} for {state.target.n_labels}")
+        n_trees = len(state.layouts)
+        if not len(state.trees) == len(state.stages) == n_trees > 0:
+            refuse(f"{name}.layouts_", f"has {n_trees} trees")
+        for tree, layout in zip(state.trees, state.layouts, strict=True):
+            if layout.n_features != state.n_features or layout.n_labels != n_labels:
                 refuse(f"{name}.layouts_", "has other features or labels than it says")
             check_tree_of_layout(tree, layout)
-
-    def _set_fitted(self, target, learned, trained, layouts):
-        """Set all that fit learned, at once and at its end."""
-        state = vars(self) | learned
-        state["classes_"] = target.classes
-        state["n_iter_"] = max(1, *(one.n_iter for one in trained))
-        state["trees_"] = [one.tree for one in trained]
-        state["layouts_"] = layouts
-        state["stages_"] = [one.stages for one in trained]
-        state["_target"] = target
-        state["_pruned_at"] = self.threshold
-        if "feature_names_in_" not in learned:
-            state.pop("feature_names_in_", None)
-        # One step: Ctrl-C comes before or after, not between.
-        self.__dict__ = state
 
     # Prediction
     # ----------
 
+    @reads
     def predict(self, X: MatrixLike) -> Matrix:
         """Predict labels.
 
@@ -507,8 +586,9 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
             If X holds NaN or infinity, or has not the features of `fit`.
         """
         shortlist = self._shortlister(X)
-        return self._target.predict(shortlist, self.decision_threshold)
+        return self._state.target.predict(shortlist, self.decision_threshold)
 
+    @reads
     def predict_proba(self, X: MatrixLike) -> Matrix:
         """Return the scores of the labels that the search reaches.
 
@@ -532,8 +612,9 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
             If X holds NaN or infinity, or has not the features of `fit`.
         """
         shortlist = self._shortlister(X)
-        return self._target.predict_proba(shortlist)
+        return self._state.target.predict_proba(shortlist)
 
+    @reads
     def decision_function(self, X: MatrixLike) -> Matrix:
         """Return the scores of the labels that the search reaches.
 
@@ -557,8 +638,9 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
             If X holds NaN or infinity, or has not the features of `fit`.
         """
         shortlist = self._shortlister(X)
-        return self._target.decision_function(shortlist)
+        return self._state.target.decision_function(shortlist)
 
+    @reads
     def rank(
         self, X: MatrixLike, k: int = 10, *, subset: LabelSubset | None = None
     ) -> Ranking:
@@ -594,6 +676,7 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         columns, log_scores = self._find(X, k, subset)
         return columns, scores_from_logs(columns, log_scores)
 
+    @reads
     def subset(
         self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
     ) -> LabelSubset:
@@ -620,15 +703,15 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         ValueError
             If there is no such label.
         """
-        check_is_fitted(self)
+        state = self._fitted()
+        excluded = [] if excluded is None else excluded
         return LabelSubset(
-            self.layouts_,
-            None if allowed is None else self._columns(allowed, "allowed"),
-            self._columns([] if excluded is None else excluded, "excluded"),
+            state.layouts,
+            None
+            if allowed is None
+            else check_labels(allowed, state.classes, "allowed"),
+            check_labels(excluded, state.classes, "excluded"),
         )
-
-    def _columns(self, labels, name):
-        return check_labels(labels, self.classes_, name)
 
     def rank_one(
         self,
@@ -665,19 +748,33 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         ValueError
             If an array has another dtype than those above.
         """
-        if not hasattr(self, "layouts_"):
-            check_is_fitted(self)
-        layout = self.layouts_[0]
-        simple = len(self.layouts_) == 1 and subset is None and not self.stages_[0]
+        state, beam_width, transform = self._searching()
+        layout = state.layouts[0]
+        simple = len(state.layouts) == 1 and subset is None and not state.stages[0]
         if simple and (indices is not None or layout.by_node is not None):
             return rank_one(
                 layout,
                 indices,
                 values,
                 k=k,
-                beam_width=self.beam_width,
-                score_transform=self.score_transform,
+                beam_width=beam_width,
+                score_transform=transform,
             )
+        return self._rank_one(indices, values, k, subset)
+
+    def _searching(self):
+        """Give what a search for one row reads, all at one moment."""
+        # Without `reads` and scikit-learn's checks: a search takes microseconds.
+        state, beam_width = self._fitted(), self.beam_width
+        transform = self.score_transform
+        is_width = type(beam_width) is int and beam_width > 0
+        if not is_width or type(transform) is not str or transform not in TRANSFORMS:
+            self._check_search_parameters()
+        return state, beam_width, transform
+
+    @reads
+    def _rank_one(self, indices, values, k, subset):
+        """Rank one row by several trees, among some labels, or by custom stages."""
         wanted = self._n_wanted(k)
         found = [
             search_one(
@@ -699,6 +796,7 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         columns, log_scores = average_trees(columns, log_scores, k)
         return columns[0], scores_from_logs(columns, log_scores)[0]
 
+    @reads
     def prune(self, threshold: float) -> Self:
         """Drop more of the small weights.
 
@@ -718,21 +816,18 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
         ValueError
             If `threshold` is lower than what was dropped already.
         """
-        check_is_fitted(self)
+        state = self._fitted()
         if not isinstance(threshold, Real):
             raise TypeError(
                 f"threshold must be a number; got {threshold!r}, a "
                 f"{type(threshold).__name__}."
             )
-        if not threshold >= self._pruned_at:
+        if not threshold >= state.pruned_at:
             raise ValueError(
-                f"threshold={threshold} is below {self._pruned_at}, the threshold "
+                f"threshold={threshold} is below {state.pruned_at}, the threshold "
                 f"below which this estimator's weights were dropped already."
             )
-        pruned = copy.copy(self)
-        pruned.threshold = threshold
-        pruned._pruned_at = threshold
-        pruned.layouts_ = [
+        layouts = [
             SearchLayout.from_levels(
                 tree,
                 [prune(weights, threshold) for weights in layout.to_levels()],
@@ -740,19 +835,12 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
                 by_node=layout.by_node is not None,
                 weight_precision=layout.weight_precision,
             )
-            for tree, layout in zip(self.trees_, self.layouts_, strict=True)
+            for tree, layout in zip(state.trees, state.layouts, strict=True)
         ]
+        pruned = copy.copy(self)
+        pruned.threshold = threshold
+        pruned._state = replace(state, layouts=layouts, pruned_at=threshold)
         return pruned
-
-    @property
-    def n_weights_(self) -> int:
-        """Number of stored weights, intercepts not counted."""
-        return sum(layout.n_weights for layout in self.layouts_)
-
-    @property
-    def nbytes_(self) -> int:
-        """Size in bytes of the arrays that prediction reads."""
-        return sum(layout.nbytes for layout in self.layouts_)
 
     def _shortlister(self, X):
         """Check X; return what finds the candidates, or the k best, of its rows."""
@@ -765,19 +853,18 @@ class XRLinearClassifier(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEst
 
     def _check_features(self, X):
         """Check X, and the parameters that may have been set after fit."""
-        check_is_fitted(self)
-        parameters = {name: getattr(self, name) for name in _SEARCH_PARAMETERS}
-        constraints = {name: self._parameter_constraints[name] for name in parameters}
-        validate_parameter_constraints(constraints, parameters, type(self).__name__)
-        return validate_features(self, X)
+        state = self._fitted()
+        self._check_search_parameters()
+        return validate_features(self, X, state.features)
 
     def _n_candidates(self):
         """Count the labels that a row may get a score for."""
-        reached = max(layout.most_reached(self.beam_width) for layout in self.layouts_)
-        wanted = self._target.n_labels
+        layouts = self.layouts_
+        reached = max(layout.most_reached(self.beam_width) for layout in layouts)
+        wanted = self._state.target.n_labels
         if self.max_candidates is not None:
             wanted = min(wanted, self.max_candidates)
-        return min(wanted, len(self.layouts_) * reached)
+        return min(wanted, len(layouts) * reached)
 
     def _n_wanted(self, k):
         """Count the labels that each tree is to find, for k of all trees."""

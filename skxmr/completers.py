@@ -2,6 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -10,52 +11,71 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
+from skxmr._state import Stateful, from_state, reads
 from skxmr._typing import Texts
-from skxmr._validation import check_documents, check_is_fitted, check_k
+from skxmr._validation import check_documents, check_k
 from skxmr.folding import fold_prefix
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefixes import draw_prefixes
 from skxmr.query_log import read_log
 from skxmr.sessions import check_sessions, read_session
 
-__all__ = ["Completer", "Completions", "Session", "Sessions"]
+__all__ = ["Completer", "CompleterState", "Completions", "Session", "Sessions"]
 
 Session: TypeAlias = str | Iterable[str] | None
 Sessions: TypeAlias = Iterable[Session] | None
 Completions: TypeAlias = list[tuple[str, float]]
 
 
-class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta):
-    """Completes queries; a subclass fits and says which suggestions are best.
+@dataclass(frozen=True)
+class CompleterState:
+    """What a completer has learned.
 
-    Attributes
+    Parameters
     ----------
-    queries_ : list of str
+    names : list of str
         The known queries, in alphabetical order, as they were written most often.
-    index_ : PrefixIndex
+    index : PrefixIndex
         The same, folded, and how often each was asked.
     """
 
-    queries_: list[str]
-    index_: PrefixIndex
+    names: list
+    index: PrefixIndex
+
+    @property
+    def counts(self):
+        """How often each query was asked."""
+        return self.index.counts
+
+    def check(self, owner):
+        """Raise ValueError where a damaged file brought what cannot be.
+
+        Parameters
+        ----------
+        owner : str
+            Class of the completer.
+        """
+        if not isinstance(self.index, PrefixIndex):
+            refuse(f"{owner}.index_", f"is a {type(self.index).__name__}")
+        check_list(self.names, str, len(self.index), f"{owner}.queries_")
+
+
+class Completer(
+    Documented, Stateful, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta
+):
+    """Completes queries; a subclass fits and says which suggestions are best."""
+
+    queries_ = from_state("names", "The known queries, in alphabetical order.")
+    index_ = from_state("index", "The same, folded, and how often each was asked.")
+    counts_ = from_state("counts", "How often each of `queries_` was asked.")
 
     # Texts are data, not metadata to route.
     __metadata_request__fit: ClassVar[dict] = {"previous": UNUSED, "queries": UNUSED}
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""
-        if not hasattr(self, "index_"):
-            return
-        name, n_queries = type(self).__name__, len(self.index_)
-        if not isinstance(self.index_, PrefixIndex):
-            refuse(f"{name}.index_", f"is a {type(self.index_).__name__}")
-        check_list(self.queries_, str, n_queries, f"{name}.queries_")
-        if hasattr(self, "successors_"):
-            self.successors_.check(n_queries)
-        ranker = getattr(self, "ranker_", None)
-        n_ranked = n_queries if ranker is None else len(ranker.classifier.classes_)
-        if n_ranked != n_queries:
-            refuse(f"{name}.classifier_", f"ranks {n_ranked}; expected {n_queries}")
+        if self.__sklearn_is_fitted__():
+            self._state.check(type(self).__name__)
 
     @abstractmethod
     def _suggest(self, prefix, session, k):
@@ -68,6 +88,7 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
         scores : ndarray of the same shape, float64
         """
 
+    @reads
     def complete(self, prefix: str, previous: Session = "", k: int = 10) -> Completions:
         """Complete what has been typed so far.
 
@@ -93,9 +114,8 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
         ValueError
             If `k` is less than 1.
         """
-        # The checks of scikit-learn cost as much as the search.
-        if not hasattr(self, "index_"):
-            check_is_fitted(self)
+        # Without the checks of scikit-learn, which cost as much as the search.
+        self._fitted()
         if type(k) is not int or k < 1:
             check_k(k, f"{type(self).__name__}.complete")
         if not isinstance(prefix, str):
@@ -105,6 +125,7 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
             )
         return self._named(fold_prefix(prefix), read_session(previous), int(k))
 
+    @reads
     def complete_batch(
         self, prefixes: Texts, previous: Sessions = None, k: int = 10
     ) -> list[Completions]:
@@ -130,7 +151,7 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
         TypeError, ValueError
             As `complete` raises them; also where lengths differ.
         """
-        check_is_fitted(self)
+        self._fitted()
         check_k(k, f"{type(self).__name__}.complete_batch")
         typed = check_documents(prefixes, "prefixes")
         sessions = check_sessions(previous, len(typed), "prefixes")
@@ -139,6 +160,7 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
             for prefix, session in zip(typed, sessions, strict=True)
         ]
 
+    @reads
     def score(self, previous: Sessions, queries: Texts) -> float:
         """Tell how early queries are suggested: their mean reciprocal rank @10.
 
@@ -164,7 +186,7 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
         TypeError
             If something is no string.
         """
-        check_is_fitted(self)
+        self._fitted()
         log = read_log(previous, queries, None)
         lengths = np.array([len(key) for key in log.keys])[log.ranks]
         _, lengths = draw_prefixes(lengths, 1, np.random.RandomState(0))
@@ -178,22 +200,17 @@ class Completer(Documented, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta)
         ):
             query = log.keys[rank]
             ranks, _ = self._suggest(query[:length], session, 10)
-            places = np.flatnonzero(ranks == self.index_.rank_of(query))
+            places = np.flatnonzero(ranks == self._state.index.rank_of(query))
             gained += count * float((1 / (places + 1)).sum())
         return gained / float(log.counts.sum())
 
     def _named(self, prefix, session, k):
         ranks, scores = self._suggest(prefix, session, k)
-        names = self.queries_
+        names = self._state.names
         return [
             (names[rank], score)
             for rank, score in zip(ranks.tolist(), scores.tolist(), strict=True)
         ]
-
-    @property
-    def counts_(self) -> np.ndarray:
-        """How often each of `queries_` was asked: ndarray of float64."""
-        return self.index_.counts
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,23 +1,25 @@
 """Auto-completion that knows what was asked before: the second application."""
 
 import re
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin, clone
 from sklearn.utils import check_random_state
 
+from skxmr._integrity import refuse
+from skxmr._state import from_state, writes
 from skxmr._typing import ArrayLike, Texts
 from skxmr._validation import (
     HasMethods,
     Interval,
     StrOptions,
-    check_is_fitted,
     fit_context,
 )
 from skxmr.classifier import XRLinearClassifier
-from skxmr.completers import Completer, Sessions
+from skxmr.completers import Completer, CompleterState, Sessions
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefix_ranker import PrefixRanker
 from skxmr.prefixes import draw_prefixes
@@ -38,6 +40,36 @@ _SHARE_OF_AN_EDIT = 0.01
 
 # Prefixes of at least so many characters may have one edit, or two.
 _CHARACTERS_FOR_EDITS = (3, 6)
+
+
+@dataclass(frozen=True)
+class QueryState(CompleterState):
+    """What a `QueryCompleter` has learned.
+
+    Parameters
+    ----------
+    names, index
+        As of any completer.
+    successors : Successors
+    ranker : PrefixRanker or None
+    """
+
+    successors: Successors
+    ranker: PrefixRanker | None
+
+    @property
+    def classifier(self):
+        """The fitted classifier, or None."""
+        return None if self.ranker is None else self.ranker.classifier
+
+    def check(self, owner):
+        """Raise ValueError where a damaged file brought what cannot be."""
+        super().check(owner)
+        n_queries = len(self.index)
+        self.successors.check(n_queries)
+        n_ranked = n_queries if self.ranker is None else len(self.classifier.classes_)
+        if n_ranked != n_queries:
+            refuse(f"{owner}.classifier_", f"ranks {n_ranked}; expected {n_queries}")
 
 
 class QueryCompleter(Completer):
@@ -144,10 +176,11 @@ class QueryCompleter(Completer):
     ['butterfly', 'butter']
     """
 
-    successors_: Successors
-    ranker_: PrefixRanker | None
+    successors_ = from_state("successors", "How often each query followed another.")
+    ranker_ = from_state("ranker", "What ranks queries by the classifier, or None.")
+    classifier_ = from_state("classifier", "The fitted classifier, or None.")
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+    _parameter_constraints: ClassVar[dict] = {
         "classifier": [XRLinearClassifier, None],
         "previous_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "prefix_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
@@ -166,6 +199,9 @@ class QueryCompleter(Completer):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
+
+    _search_parameters = ("match", "classifier_weight", "popularity_weight", "decay")
+    _stage_parameters = ("classifier", "previous_vectorizer", "prefix_vectorizer")
 
     def __init__(
         self,
@@ -201,6 +237,7 @@ class QueryCompleter(Completer):
         self.random_state = random_state
 
     # The stages are validated by their own fits.
+    @writes
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
@@ -233,16 +270,11 @@ class QueryCompleter(Completer):
         log = read_log(previous, queries, counts).merged()
         successors = self._learn_successors(log)
         ranker = self._train(log)
-        learned = {
-            "queries_": log.names,
-            "index_": PrefixIndex(log.keys, log.query_counts),
-            "successors_": successors,
-            "ranker_": ranker,
-        }
-        # In one step, so that a fit that is interrupted leaves all as it was.
-        self.__dict__ = vars(self) | learned
+        index = PrefixIndex(log.keys, log.query_counts)
+        self._state = QueryState(log.names, index, successors, ranker)
         return self
 
+    @writes
     def update(
         self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
     ) -> Self:
@@ -273,18 +305,18 @@ class QueryCompleter(Completer):
         TypeError
             If something is no string. Nothing is changed then.
         """
-        check_is_fitted(self)
-        index = self.index_
+        state = self._fitted()
+        index = state.index
         sessions, ranks, asked = read_known(previous, queries, counts, index.rank_of)
-        rows = dict(self.successors_.rows)
+        rows = dict(state.successors.rows)
         followed = self._count_pairs(sessions, ranks, asked, rows, index.keys)
         more = np.bincount(ranks, asked, minlength=len(index))
-        learned = {
-            "successors_": self.successors_.plus(rows, followed),
-            "index_": index.with_counts(index.counts + more),
-        }
         # In one step, so that those who complete meanwhile see both or none.
-        self.__dict__ = vars(self) | learned
+        self._state = replace(
+            state,
+            successors=state.successors.plus(rows, followed),
+            index=index.with_counts(index.counts + more),
+        )
         return self
 
     def _count_pairs(self, sessions, ranks, counts, rows, keys):
@@ -348,7 +380,7 @@ class QueryCompleter(Completer):
 
     def _suggest(self, prefix, session, k):
         if self.match == "prefix":
-            ranges = self.index_.find(prefix)
+            ranges = self._state.index.find(prefix)
             return self._suggest_among(ranges, prefix, session, k)[:2]
         found = [
             (*self._suggest_among(ranges, prefix, session, k), _SHARE_OF_AN_EDIT**edits)
@@ -360,8 +392,8 @@ class QueryCompleter(Completer):
         """Find the ranges of queries at each number of edits."""
         most_edits = sum(len(prefix) >= n for n in _CHARACTERS_FOR_EDITS)
         if most_edits == 0:
-            return [(0, self.index_.find(prefix))]
-        ranges, edits = self.index_.find_near(prefix, most_edits)
+            return [(0, self._state.index.find(prefix))]
+        ranges, edits = self._state.index.find_near(prefix, most_edits)
         return [(n, ranges[edits == n]) for n in range(most_edits + 1)]
 
     def _suggest_among(self, ranges, prefix, session, k):
@@ -376,14 +408,15 @@ class QueryCompleter(Completer):
         total : float
             That weight.
         """
-        index = self.index_
+        state = self._state
+        index = state.index
         evidence = Evidence(index, ranges, self.popularity_weight / index.total)
-        for age, ranks, weights in self.successors_.after(session, ranges):
+        for age, ranks, weights in state.successors.after(session, ranges):
             evidence.add(ranks, weights, self.decay**age)
         # Where nothing was asked before, counts of queries say all that there is.
-        ranker = self.ranker_ if self.classifier_weight > 0 else None
+        ranker = state.ranker if self.classifier_weight > 0 else None
         if session and ranker is not None and len(ranges):
-            ranks, shares = ranker.rank(prefix, session, ranges, k)
+            ranks, shares = ranker.rank(prefix, session, ranges, k, self.classifier)
             if len(ranks):
                 order = np.argsort(ranks)
                 matching = evidence.total / self._weight_of_all(session)
@@ -397,13 +430,8 @@ class QueryCompleter(Completer):
 
     def _weight_of_all(self, session):
         """Add up all that speaks for any query, whatever is typed."""
-        followed = self.successors_.total_after(session, self.decay)
+        followed = self._state.successors.total_after(session, self.decay)
         return self.popularity_weight + followed
-
-    @property
-    def classifier_(self) -> XRLinearClassifier | None:
-        """The fitted classifier, or None."""
-        return None if self.ranker_ is None else self.ranker_.classifier
 
 
 def _clone_or(estimator, make):

@@ -1,5 +1,6 @@
 """Rankings of several estimators, made one."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -9,13 +10,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import get_tags
 
 from skxmr._documentation import Documented
+from skxmr._fitted_clone import FittedClone
 from skxmr._integrity import CheckedWhenLoaded, refuse
+from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     Composition,
     Interval,
     StrOptions,
-    check_is_fitted,
     check_k,
     check_lengths,
     check_weights,
@@ -23,13 +25,45 @@ from skxmr._validation import (
     validate_target,
 )
 from skxmr.ranking import rank, top_k
-from skxmr.targets import logs_of_scores, make_target
+from skxmr.targets import ClassTarget, IndicatorTarget, logs_of_scores, make_target
 
 __all__ = ["RankFusion"]
 
 
+@dataclass(frozen=True)
+class FusionState:
+    """What a `RankFusion` has learned.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    classes : ndarray of shape (n_labels,)
+    members : dict of str to FittedClone
+        Of the estimators, by their names and in their order.
+    """
+
+    target: IndicatorTarget | ClassTarget
+    classes: np.ndarray
+    members: dict
+
+    @property
+    def named_estimators(self):
+        """The fitted estimators by their names."""
+        return {name: member.estimator for name, member in self.members.items()}
+
+    @property
+    def estimators(self):
+        """The fitted estimators."""
+        return list(self.named_estimators.values())
+
+
 class RankFusion(
-    Documented, CheckedWhenLoaded, ClassifierMixin, Composition, BaseEstimator
+    Documented,
+    Stateful,
+    CheckedWhenLoaded,
+    ClassifierMixin,
+    Composition,
+    BaseEstimator,
 ):
     """Combine what several estimators rank first.
 
@@ -98,6 +132,15 @@ class RankFusion(
         "decision_threshold": [Interval(Real, 0, 1, closed="both")],
     }
 
+    _search_parameters = (
+        "method",
+        "weights",
+        "rank_constant",
+        "n_candidates",
+        "decision_threshold",
+    )
+    _stage_parameters = ("estimators",)
+
     def __init__(
         self,
         estimators: list,
@@ -149,7 +192,12 @@ class RankFusion(
         self._set_params("estimators", **parameters)
         return self
 
+    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    estimators_ = from_state("estimators", "The fitted estimators.")
+    named_estimators_ = from_state("named_estimators", "The same by their names.")
+
     # The estimators are validated by their own fits.
+    @writes
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: MatrixLike) -> Self:
         """Fit all estimators.
@@ -181,27 +229,23 @@ class RankFusion(
         check_lengths(X, y)
         target, _ = make_target(y, None)
         fitted = [clone(estimator).fit(X, y) for _, estimator in self.estimators]
-        learned = {
-            "estimators_": fitted,
-            "named_estimators_": dict(zip(names, fitted, strict=True)),
-            "classes_": target.classes,
-            "_target": target,
-        }
-        # In one step, so that a fit that is interrupted leaves all as it was.
-        self.__dict__ = vars(self) | learned
+        members = dict(zip(names, map(FittedClone.of, fitted), strict=True))
+        self._state = FusionState(target, target.classes, members)
         return self
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""
-        if not hasattr(self, "estimators_"):
+        if not self.__sklearn_is_fitted__():
             return
-        n_labels = len(self.classes_)
-        members = [one.classes_ for one in self.estimators_ if hasattr(one, "classes_")]
-        if self._target.n_labels != n_labels or any(
+        state = self._state
+        n_labels = len(state.classes)
+        members = [one.classes_ for one in state.estimators if hasattr(one, "classes_")]
+        if state.target.n_labels != n_labels or any(
             len(classes) != n_labels for classes in members
         ):
             refuse("RankFusion.classes_", "has other labels than its estimators")
 
+    @reads
     def rank(self, X: Any, k: int = 10) -> Ranking:
         """Find the best k labels of each row.
 
@@ -228,16 +272,20 @@ class RankFusion(
             If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
             not positive.
         """
-        check_is_fitted(self)
+        self._fitted()
+        self._check_search_parameters()
         check_k(k, "RankFusion.rank")
         return top_k(self._fused(X, max(k, self.n_candidates)), k)
 
     def _fused(self, X, n_candidates):
         """Add up what all estimators find: CSR of shape (n_samples, n_labels)."""
-        weights = check_weights(self.weights, len(self.estimators_))
-        n_candidates = min(n_candidates, len(self.classes_))
+        state = self._state
+        weights = check_weights(self.weights, len(state.members))
+        n_candidates = min(n_candidates, len(state.classes))
+        parameters = dict(self.estimators)
         total: Any = 0
-        for weight, estimator in zip(weights, self.estimators_, strict=True):
+        for weight, (name, member) in zip(weights, state.members.items(), strict=True):
+            estimator = member.following(parameters.get(name))
             columns, scores = rank(estimator, X, n_candidates)
             if self.method == "reciprocal_rank":
                 scores = self._reciprocal_ranks(columns)
@@ -254,7 +302,7 @@ class RankFusion(
         offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
         return sparse.csr_array(
             (scores[found].astype(np.float64), columns[found], offsets),
-            shape=(len(columns), len(self.classes_)),
+            shape=(len(columns), len(self._state.classes)),
         )
 
     def _shortlister(self, X):
@@ -264,6 +312,7 @@ class RankFusion(
 
         return shortlist
 
+    @reads
     def predict(self, X: Any) -> Matrix:
         """Predict labels.
 
@@ -284,9 +333,10 @@ class RankFusion(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        check_is_fitted(self)
-        return self._target.predict(self._shortlister(X), self.decision_threshold)
+        target = self._fitted().target
+        return target.predict(self._shortlister(X), self.decision_threshold)
 
+    @reads
     def predict_proba(self, X: Any) -> Matrix:
         """Return the combined scores of the labels that are found.
 
@@ -307,14 +357,13 @@ class RankFusion(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        check_is_fitted(self)
-        return self._target.predict_proba(self._shortlister(X))
+        target = self._fitted().target
+        return target.predict_proba(self._shortlister(X))
 
     @property
     def n_features_in_(self) -> int:
         """Number of features seen during fit, where the estimators count them."""
-        check_is_fitted(self)
-        return self.estimators_[0].n_features_in_
+        return self._fitted().estimators[0].n_features_in_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,27 +1,60 @@
 """Estimators that group labels into a tree."""
 
-import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skxmr._documentation import Documented
+from skxmr._state import Stateful, from_state, writes
 from skxmr._typing import MatrixLike
-from skxmr._validation import Interval, fit_context, validate_data
+from skxmr._validation import (
+    Features,
+    Interval,
+    features_of,
+    fit_context,
+    stand_in,
+    validate_data,
+)
 from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.tree import LabelTree
 from skxmr.vectors import vectors_of
 
-__all__ = ["KMeansTree"]
+__all__ = ["IndexerState", "KMeansTree"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
 
 
-class KMeansTree(Documented, BaseEstimator):
+@dataclass(frozen=True)
+class IndexerState:
+    """What an indexer has learned.
+
+    Parameters
+    ----------
+    tree : LabelTree
+    features : Features or None
+        Of the vectors; None where there were none.
+    """
+
+    tree: LabelTree
+    features: Features | None = None
+
+    @property
+    def n_features(self):
+        """Number of features, or None."""
+        return None if self.features is None else self.features.n_features
+
+    @property
+    def feature_names(self):
+        """Names of features, or None."""
+        return None if self.features is None else self.features.names
+
+
+class KMeansTree(Documented, Stateful, BaseEstimator):
     """Group labels by balanced, hierarchical k-means.
 
     Every group of a level is cut into `branching_factor` groups whose sizes differ by
@@ -88,7 +121,7 @@ class KMeansTree(Documented, BaseEstimator):
         └── label 2
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+    _parameter_constraints: ClassVar[dict] = {
         "branching_factor": [Interval(Integral, 2, None, closed="left")],
         "max_leaf_size": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, _MAX_INT32, closed="both")],
@@ -117,6 +150,15 @@ class KMeansTree(Documented, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    tree_ = from_state("tree", "The tree over the labels.")
+    n_features_in_ = from_state(
+        "n_features", "Number of features seen during fit.", optional=True
+    )
+    feature_names_in_ = from_state(
+        "feature_names", "Names of features seen during fit.", optional=True
+    )
+
+    @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -145,8 +187,9 @@ class KMeansTree(Documented, BaseEstimator):
         ValueError
             If Z is not two-dimensional, or holds NaN or infinity.
         """
+        probe = stand_in(self)
         checked = validate_data(
-            copy.copy(self),
+            probe,
             Z,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
@@ -163,9 +206,7 @@ class KMeansTree(Documented, BaseEstimator):
         segment = Segment.of(vectors_of(checked), labels, plan, rule)
         (labels,) = arrange([segment], self.n_jobs)
         tree = LabelTree.from_starts(plan.starts(), labels)
-        # Only now, so that a fit that is interrupted leaves all as it was.
-        validate_data(self, Z, skip_check_array=True)
-        self.tree_ = tree
+        self._state = IndexerState(tree, features_of(probe))
         return self
 
     def __sklearn_tags__(self):

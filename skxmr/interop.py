@@ -20,8 +20,9 @@ from scipy import sparse
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._foreign_files import ForeignFolder, Settings
-from skxmr._validation import check_is_fitted
-from skxmr.classifier import XRLinearClassifier
+from skxmr._state import snapshot
+from skxmr._validation import Features, check_is_fitted
+from skxmr.classifier import XRLinearClassifier, make_state
 from skxmr.fitting import TrainedTree
 from skxmr.layout import SearchLayout
 from skxmr.stages import refuse_own_stages
@@ -177,6 +178,7 @@ def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> Non
             f"classifier must be an XRLinearClassifier; got a "
             f"{type(classifier).__name__}. Of a Pipeline, save the last step."
         )
+    classifier = snapshot(classifier)
     check_is_fitted(classifier)
     refuse_own_stages(classifier, "save_pecos")
     if len(classifier.layouts_) > 1:
@@ -506,7 +508,9 @@ def _make_classifier(places, weights, n_features, parameters):
     )
     trained = TrainedTree(tree, tuple(weights), n_iter=0, n_trained=0, n_unconverged=0)
     target = IndicatorTarget(tree.n_labels, is_sparse=True, dtype=np.dtype(np.int64))
-    classifier._set_fitted(target, {"n_features_in_": n_features}, [trained], [layout])
+    classifier._state = make_state(
+        target, Features(n_features), [trained], [layout], smallest
+    )
     return classifier
 
 

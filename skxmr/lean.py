@@ -1,10 +1,57 @@
-"""One text at a time, without scikit-learn's checks, which cost as much as a search."""
+"""Texts to features by any vectorizer, many or one at a time.
+
+What scikit-learn puts around a vectorizer costs as much as a search: its checks, and in
+a `FeatureUnion` joblib, which moreover sets Python's warnings filters, common to all
+threads, for a moment. So its transformers are called one by one here, where joblib
+would do just that. And whatever containers scikit-learn is configured to give, features
+are arrays or sparse matrices here.
+"""
 
 import numpy as np
+import sklearn
 from scipy import sparse
 from sklearn.pipeline import FeatureUnion
 
-__all__ = ["LeanTransformer"]
+__all__ = ["LeanTransformer", "fit_transform_texts", "transform_texts"]
+
+
+def fit_transform_texts(vectorizer, texts):
+    """Fit a vectorizer, in place, and give the features of the texts.
+
+    Parameters
+    ----------
+    vectorizer : transformer
+    texts : list of str
+
+    Returns
+    -------
+    ndarray or sparse matrix of shape (n_texts, n_features)
+    """
+    with sklearn.config_context(transform_output="default"):
+        parts = _parts_of_union(vectorizer)
+        if not parts:
+            return _as_matrix(vectorizer.fit_transform(texts))
+        return _side_by_side([part.fit_transform(texts) for part in parts])
+
+
+def transform_texts(vectorizer, texts):
+    """Give the features of texts.
+
+    Parameters
+    ----------
+    vectorizer : transformer
+        Fitted.
+    texts : list of str
+
+    Returns
+    -------
+    ndarray or sparse matrix of shape (n_texts, n_features)
+    """
+    with sklearn.config_context(transform_output="default"):
+        parts = _parts_of_union(vectorizer)
+        if not parts:
+            return _as_matrix(vectorizer.transform(texts))
+        return _side_by_side([part.transform(texts) for part in parts])
 
 
 class LeanTransformer:
@@ -25,7 +72,7 @@ class LeanTransformer:
     def __init__(self, vectorizer):
         self.vectorizer = vectorizer
         self.parts, self.starts = _lean_parts(vectorizer)
-        self.n_features = int(vectorizer.transform([""]).shape[1])
+        self.n_features = int(transform_texts(vectorizer, [""]).shape[1])
 
     def transform_one(self, text):
         """Give the features of a text.
@@ -36,7 +83,7 @@ class LeanTransformer:
         values : ndarray of shape (nnz,), float32
         """
         if not self.parts:
-            row = sparse.csr_array(self.vectorizer.transform([text]))
+            row = sparse.csr_array(transform_texts(self.vectorizer, [text]))
             row.sum_duplicates()
             return row.indices.astype(np.int32), row.data.astype(np.float32)
         rows = [
@@ -63,3 +110,34 @@ def _lean_parts(vectorizer):
         return [], []
     widths = [part.transform([""]).shape[1] for part in parts]
     return parts, np.cumsum([0, *widths[:-1]], dtype=np.int32).tolist()
+
+
+def _parts_of_union(vectorizer):
+    """List the transformers of a union that joblib would call one after the other.
+
+    None if there is more to do: weights, columns passed through, several jobs.
+    """
+    if type(vectorizer) is not FeatureUnion or vectorizer.n_jobs not in (None, 1):
+        return []
+    parts = [transformer for _, transformer in vectorizer.transformer_list]
+    is_plain = not (vectorizer.transformer_weights or vectorizer.verbose)
+    if is_plain and all(hasattr(part, "fit_transform") for part in parts):
+        return parts
+    return []
+
+
+def _side_by_side(outputs):
+    """Put the features that several transformers give beside each other."""
+    matrices = [_as_matrix(output) for output in outputs]
+    if any(map(sparse.issparse, matrices)):
+        return sparse.hstack(matrices, format="csr")
+    return np.hstack(matrices)
+
+
+def _as_matrix(output):
+    """Take the values out of a data frame; the names of columns are not features."""
+    if sparse.issparse(output) or isinstance(output, np.ndarray):
+        return output
+    if hasattr(output, "sparse"):  # a frame of pandas's sparse columns
+        return sparse.csr_array(output.sparse.to_coo())
+    return np.asarray(output)

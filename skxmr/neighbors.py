@@ -1,5 +1,6 @@
 """Labels of the nearest rows: the lexical search to compare and combine with."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar, Self
 
@@ -12,17 +13,18 @@ from skxmr._compressed import Compressed
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_csr, refuse
 from skxmr._sparse import keep_largest
+from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
+    Features,
     Interval,
-    check_is_fitted,
     check_k,
     fit_context,
     validate_features,
     validate_features_and_target,
 )
 from skxmr.ranking import top_k
-from skxmr.targets import logs_of_scores, make_target
+from skxmr.targets import ClassTarget, IndicatorTarget, logs_of_scores, make_target
 
 __all__ = ["NeighborRanker"]
 
@@ -35,7 +37,43 @@ _STRENGTH_OF_FREQUENCY = 0.01
 _CHUNK = 512
 
 
-class NeighborRanker(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimator):
+@dataclass(frozen=True)
+class NeighborState:
+    """What a `NeighborRanker` has learned.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    classes : ndarray of shape (n_labels,)
+    features : Features
+    rows_by_feature : csr_array of shape (n_features, n_rows)
+        The known rows, each of length 1.
+    labels : csr_array of shape (n_rows, n_labels)
+    frequent : csr_array of shape (1, n_labels)
+        The shares of the most frequent labels.
+    """
+
+    target: IndicatorTarget | ClassTarget
+    classes: np.ndarray
+    features: Features
+    rows_by_feature: sparse.csr_array
+    labels: sparse.csr_array
+    frequent: sparse.csr_array
+
+    @property
+    def n_features(self):
+        """Number of features."""
+        return self.features.n_features
+
+    @property
+    def feature_names(self):
+        """Names of features, or None."""
+        return self.features.names
+
+
+class NeighborRanker(
+    Documented, Stateful, CheckedWhenLoaded, ClassifierMixin, BaseEstimator
+):
     """Rank the labels of the training rows that are nearest by cosine.
 
     With TF-IDF features, this is the lexical search that has no training: what a text
@@ -82,10 +120,19 @@ class NeighborRanker(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimat
         "decision_threshold": [Interval(Real, 0, 1, closed="both")],
     }
 
+    _search_parameters = ("n_neighbors", "decision_threshold")
+
     def __init__(self, n_neighbors: int = 10, *, decision_threshold: float = 0.5):
         self.n_neighbors = n_neighbors
         self.decision_threshold = decision_threshold
 
+    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    n_features_in_ = from_state("n_features", "Number of features seen during fit.")
+    feature_names_in_ = from_state(
+        "feature_names", "Names of features seen during fit.", optional=True
+    )
+
+    @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: MatrixLike) -> Self:
         """Keep the rows and their labels.
@@ -107,34 +154,34 @@ class NeighborRanker(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimat
         ValueError
             If X or y holds NaN or infinity, or their numbers of rows differ.
         """
-        rows, y, learned = validate_features_and_target(self, X, y)
+        rows, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, None)
-        by_feature = sparse.csr_array(_unit_rows(rows).T)
-        learned |= {
-            "classes_": target.classes,
-            "_rows_by_feature": by_feature,
-            "_labels": Y,
-            "_frequent": _most_frequent(Y),
-            "_target": target,
-        }
-        # In one step, so that a fit that is interrupted leaves all as it was.
-        self.__dict__ = vars(self) | learned
+        self._state = NeighborState(
+            target=target,
+            classes=target.classes,
+            features=features,
+            rows_by_feature=sparse.csr_array(_unit_rows(rows).T),
+            labels=Y,
+            frequent=_most_frequent(Y),
+        )
         return self
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""
-        if not hasattr(self, "_labels"):
+        if not self.__sklearn_is_fitted__():
             return
-        n_rows, n_labels = self._labels.shape
-        if not n_labels == len(self.classes_) == self._target.n_labels:
+        state = self._state
+        n_rows, n_labels = state.labels.shape
+        if not n_labels == len(state.classes) == state.target.n_labels:
             refuse("NeighborRanker.classes_", f"has other than {n_labels} labels")
         for name, shape in {
-            "_rows_by_feature": (self.n_features_in_, n_rows),
-            "_labels": (n_rows, n_labels),
-            "_frequent": (1, n_labels),
+            "rows_by_feature": (state.n_features, n_rows),
+            "labels": (n_rows, n_labels),
+            "frequent": (1, n_labels),
         }.items():
-            check_csr(getattr(self, name), shape, f"NeighborRanker.{name}")
+            check_csr(getattr(state, name), shape, f"NeighborRanker.{name}")
 
+    @reads
     def rank(self, X: MatrixLike, k: int = 10) -> Ranking:
         """Find the best k labels of each row.
 
@@ -161,9 +208,10 @@ class NeighborRanker(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimat
             If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
             not positive.
         """
-        check_is_fitted(self)
+        state = self._fitted()
+        self._check_search_parameters()
         check_k(k, "NeighborRanker.rank")
-        rows = _unit_rows(validate_features(self, X))
+        rows = _unit_rows(validate_features(self, X, state.features))
         parts = [
             top_k(self._scores(rows[start : start + _CHUNK]), k)
             for start in range(0, rows.shape[0], _CHUNK)
@@ -172,26 +220,28 @@ class NeighborRanker(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimat
         return np.concatenate(columns), np.concatenate(scores)
 
     def _scores(self, rows):
-        similarity = sparse.csr_array(rows @ self._rows_by_feature)
+        similarity = sparse.csr_array(rows @ self._state.rows_by_feature)
         similarity.data = np.maximum(similarity.data, 0)
         similarity.eliminate_zeros()
         nearest = keep_largest(similarity, self.n_neighbors)
         totals = nearest.sum(axis=1) + _STRENGTH_OF_FREQUENCY
-        found = nearest @ self._labels
+        found = nearest @ self._state.labels
         found = found + _STRENGTH_OF_FREQUENCY * sparse.vstack(
-            [self._frequent] * rows.shape[0]
+            [self._state.frequent] * rows.shape[0]
         )
         return sparse.csr_array(sparse.diags_array(1 / totals) @ found)
 
     def _shortlister(self, X):
         def shortlist(k=None):
-            of_neighbors = self.n_neighbors * np.diff(self._labels.indptr).max()
-            most = int(of_neighbors + self._frequent.nnz)
-            wanted = min(most, len(self.classes_)) if k is None else k
+            state = self._state
+            of_neighbors = self.n_neighbors * np.diff(state.labels.indptr).max()
+            most = int(of_neighbors + state.frequent.nnz)
+            wanted = min(most, len(state.classes)) if k is None else k
             return logs_of_scores(*self.rank(X, wanted))
 
         return shortlist
 
+    @reads
     def predict(self, X: MatrixLike) -> Matrix:
         """Predict labels.
 
@@ -212,9 +262,10 @@ class NeighborRanker(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimat
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        check_is_fitted(self)
-        return self._target.predict(self._shortlister(X), self.decision_threshold)
+        target = self._fitted().target
+        return target.predict(self._shortlister(X), self.decision_threshold)
 
+    @reads
     def predict_proba(self, X: MatrixLike) -> Matrix:
         """Return the scores of the labels of the nearest rows.
 
@@ -235,8 +286,8 @@ class NeighborRanker(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimat
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        check_is_fitted(self)
-        return self._target.predict_proba(self._shortlister(X))
+        target = self._fitted().target
+        return target.predict_proba(self._shortlister(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

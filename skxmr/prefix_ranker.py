@@ -3,8 +3,9 @@
 import numpy as np
 from scipy import sparse
 
+from skxmr._fitted_clone import FittedClone
 from skxmr.ensembles import average_trees
-from skxmr.lean import LeanTransformer
+from skxmr.lean import LeanTransformer, fit_transform_texts
 from skxmr.search import search_one
 from skxmr.stages import refuse_own_stages
 
@@ -20,14 +21,19 @@ class PrefixRanker:
         Of the session's text.
     typed : LeanTransformer
         Of the prefix.
-    classifier : XRLinearClassifier
-        Fitted; its columns are the ranks of the queries.
+    ranking : FittedClone
+        Of an `XRLinearClassifier`; its columns are the ranks of the queries.
     """
 
-    def __init__(self, before, typed, classifier):
+    def __init__(self, before, typed, ranking):
         self.before = before
         self.typed = typed
-        self.classifier = classifier
+        self.ranking = ranking
+
+    @property
+    def classifier(self):
+        """The fitted classifier."""
+        return self.ranking.estimator
 
     @classmethod
     def learn(
@@ -51,9 +57,9 @@ class PrefixRanker:
             log.keys[rank][:length]
             for rank, length in zip(ranks.tolist(), lengths.tolist(), strict=True)
         ]
-        X = prefix_vectorizer.fit_transform(prefixes)
+        X = fit_transform_texts(prefix_vectorizer, prefixes)
         texts = [_text_of(session) for session in log.sessions]
-        before = sparse.csr_array(previous_vectorizer.fit_transform(texts))
+        before = sparse.csr_array(fit_transform_texts(previous_vectorizer, texts))
         X = sparse.hstack([before[places], X], format="csr", dtype=np.float32)
         Y = sparse.csr_array(
             (np.ones(len(ranks), dtype=np.int8), ranks, np.arange(len(ranks) + 1)),
@@ -63,11 +69,20 @@ class PrefixRanker:
         return cls(
             LeanTransformer(previous_vectorizer),
             LeanTransformer(prefix_vectorizer),
-            classifier,
+            FittedClone.of(classifier),
         )
 
-    def rank(self, prefix, session, ranges, k):
+    def rank(self, prefix, session, ranges, k, parameter):
         """Find the best queries in some ranges.
+
+        Parameters
+        ----------
+        prefix : str
+        session : sequence of str
+        ranges : ndarray of shape (n_ranges, 2), int64
+        k : int
+        parameter : XRLinearClassifier or None
+            What the classifier was cloned from, as it is now.
 
         Returns
         -------
@@ -80,17 +95,18 @@ class PrefixRanker:
         if features is None:
             return np.empty(0, dtype=np.int64), np.empty(0)
         indices, values = features
+        state, beam_width, transform = self.ranking.following(parameter)._searching()
         found = [
             search_one(
                 layout,
                 indices,
                 values,
                 k=k,
-                beam_width=self.classifier.beam_width,
-                score_transform=self.classifier.score_transform,
+                beam_width=beam_width,
+                score_transform=transform,
                 allowed=layout.places.allow(ranges),
             )
-            for layout in self.classifier.layouts_
+            for layout in state.layouts
         ]
         columns, log_scores = zip(*found, strict=True)
         columns, log_scores = average_trees(columns, log_scores, k)

@@ -1,6 +1,7 @@
 """Ranks the first candidates again, by what is known of a row and a candidate."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -15,12 +16,13 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skxmr._class_labels import find_columns
 from skxmr._documentation import Documented
+from skxmr._fitted_clone import FittedClone
+from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     HasMethods,
     Interval,
     StrOptions,
-    check_is_fitted,
     check_k,
     check_lengths,
     fit_context,
@@ -33,7 +35,12 @@ from skxmr.ranking import final_estimator as ranking_estimator
 from skxmr.ranking import rank
 from skxmr.restriction import LabelSubset
 from skxmr.stages import with_seeds
-from skxmr.targets import make_target, scores_from_logs
+from skxmr.targets import (
+    ClassTarget,
+    IndicatorTarget,
+    make_target,
+    scores_from_logs,
+)
 
 __all__ = ["Reranker"]
 
@@ -46,7 +53,45 @@ def _ranker_restricts(self):
     return hasattr(getattr(self, "ranker_", self.ranker), "subset")
 
 
-class Reranker(Documented, ClassifierMixin, BaseEstimator):
+@dataclass(frozen=True)
+class RerankerState:
+    """What a `Reranker` has learned.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    classes : ndarray of shape (n_labels,)
+    ranking : FittedClone
+        Of the ranker.
+    describing : FittedClone
+        Of the features.
+    final : FittedClone
+        Of the final estimator, or of None.
+    """
+
+    target: IndicatorTarget | ClassTarget
+    classes: np.ndarray
+    ranking: FittedClone
+    describing: FittedClone
+    final: FittedClone
+
+    @property
+    def ranker(self):
+        """The fitted ranker."""
+        return self.ranking.estimator
+
+    @property
+    def features(self):
+        """The fitted features."""
+        return self.describing.estimator
+
+    @property
+    def final_estimator(self):
+        """The fitted final estimator, or None."""
+        return self.final.estimator
+
+
+class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
     """Rank the first candidates of a ranker again.
 
     A ranker looks at millions of labels and finds some dozens of candidates; a slower
@@ -137,6 +182,9 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    _search_parameters = ("n_candidates", "decision_threshold")
+    _stage_parameters = ("ranker", "final_estimator", "features")
+
     def __init__(
         self,
         ranker: Any,
@@ -158,7 +206,13 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    ranker_ = from_state("ranker", "Fitted to all rows.")
+    features_ = from_state("features", "Fitted to all rows.")
+    final_estimator_ = from_state("final_estimator", "Orders candidates, or None.")
+
     # The estimators are validated by their own fits.
+    @writes
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: MatrixLike) -> Self:
         """Fit the ranker, and the final estimator on its candidates.
@@ -197,11 +251,13 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         described, is_right = zip(*parts, strict=True)
         fitted_final = _fit_final(final, _stack(described), np.concatenate(is_right))
         fitted_ranker = ranker if self.cv == "prefit" else ranker.fit(X, y)
-        self.features_ = _fit_features(self._features(), X, Y)
-        self.ranker_ = fitted_ranker
-        self.final_estimator_ = fitted_final
-        self.classes_ = target.classes
-        self._target = target
+        self._state = RerankerState(
+            target=target,
+            classes=target.classes,
+            ranking=FittedClone.of(fitted_ranker),
+            describing=FittedClone.of(_fit_features(self._features(), X, Y)),
+            final=FittedClone.of(fitted_final),
+        )
         return self
 
     def _seeded(self, random):
@@ -227,6 +283,7 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         of_classes = None if sparse.issparse(y) or y.ndim == 2 else y
         return list(check_cv(cv).split(np.zeros(y.shape[0]), of_classes))
 
+    @reads
     def rank(
         self, X: Any, k: int = 10, *, subset: LabelSubset | None = None
     ) -> Ranking:
@@ -249,12 +306,13 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         scores : ndarray of shape (n_samples, k), float32
             Between 0 and 1; 0 where fewer are found.
         """
-        check_is_fitted(self)
+        self._fitted()
         check_k(k, "Reranker.rank")
         columns, log_scores = self._shortlist(X, k, subset)
         return columns, scores_from_logs(columns, log_scores)
 
     @available_if(_ranker_restricts)
+    @reads
     def subset(
         self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
     ) -> LabelSubset:
@@ -270,18 +328,21 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         LabelSubset
             To be passed to `rank`.
         """
-        check_is_fitted(self)
-        return self.ranker_.subset(allowed, excluded)
+        return self._fitted().ranker.subset(allowed, excluded)
 
     def _shortlist(self, X, k, subset=None):
-        found = _find(self.ranker_, X, (self.classes_, self.n_candidates), subset)
+        self._check_search_parameters()
+        state = self._state
+        ranker = state.ranking.following(self.ranker)
+        found = _find(ranker, X, (state.classes, self.n_candidates), subset)
         candidates = Candidates.of_ranking(*found)
-        if self.final_estimator_ is None or not len(candidates):
+        if state.final_estimator is None or not len(candidates):
             scores = np.maximum(candidates.scores, np.exp(_LEAST_LOG))
             log_scores = np.log(scores, dtype=np.float64)
         else:
-            described = _describe(self.features_, X, candidates)
-            log_scores = _log_scores(self.final_estimator_, described)
+            features = state.describing.following(self.features)
+            final = state.final.following(self.final_estimator)
+            log_scores = _log_scores(final, _describe(features, X, candidates))
         order = np.lexsort((candidates.ranks, -log_scores, candidates.rows))
         rows = candidates.rows
         places = np.arange(len(rows)) - np.searchsorted(rows, rows)
@@ -295,11 +356,13 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
 
     def _shortlister(self, X):
         def shortlist(k=None):
-            wanted = min(self.n_candidates, len(self.classes_)) if k is None else k
+            n_labels = len(self._state.classes)
+            wanted = min(self.n_candidates, n_labels) if k is None else k
             return self._shortlist(X, wanted)
 
         return shortlist
 
+    @reads
     def predict(self, X: Any) -> Matrix:
         """Predict labels.
 
@@ -313,9 +376,10 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict` returns them.
         """
-        check_is_fitted(self)
-        return self._target.predict(self._shortlister(X), self.decision_threshold)
+        target = self._fitted().target
+        return target.predict(self._shortlister(X), self.decision_threshold)
 
+    @reads
     def predict_proba(self, X: Any) -> Matrix:
         """Return the scores of the candidates.
 
@@ -329,14 +393,13 @@ class Reranker(Documented, ClassifierMixin, BaseEstimator):
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict_proba` returns them.
         """
-        check_is_fitted(self)
-        return self._target.predict_proba(self._shortlister(X))
+        target = self._fitted().target
+        return target.predict_proba(self._shortlister(X))
 
     @property
     def n_features_in_(self) -> int:
         """Number of features seen during fit, where the ranker counts them."""
-        check_is_fitted(self)
-        return self.ranker_.n_features_in_
+        return self._fitted().ranker.n_features_in_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,8 +1,10 @@
 """From text to labels with names: the first application."""
 
+from dataclasses import dataclass
 from numbers import Real
-from typing import Self
+from typing import ClassVar, Self
 
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import make_union
@@ -10,13 +12,14 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._class_labels import exact_target, list_labels
 from skxmr._documentation import Documented
+from skxmr._fitted_clone import FittedClone
 from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
+from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
     HasMethods,
     Interval,
     check_documents,
-    check_is_fitted,
     check_k,
     check_labels,
     fit_context,
@@ -25,7 +28,7 @@ from skxmr._validation import (
 from skxmr.classifier import XRLinearClassifier
 from skxmr.explanation import Explanation, explain_label
 from skxmr.label_texts import with_label_texts
-from skxmr.lean import LeanTransformer
+from skxmr.lean import LeanTransformer, fit_transform_texts, transform_texts
 from skxmr.restriction import LabelSubset
 from skxmr.stages import refuse_own_stages
 from skxmr.text import CharNgramTfidf, WordNgramTfidf
@@ -33,7 +36,48 @@ from skxmr.text import CharNgramTfidf, WordNgramTfidf
 __all__ = ["TextRetriever"]
 
 
-class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimator):
+@dataclass(frozen=True)
+class RetrieverState:
+    """What a `TextRetriever` has learned.
+
+    Parameters
+    ----------
+    vectorizing : FittedClone
+        Of the vectorizer.
+    lean : LeanTransformer
+        Of the same.
+    ranking : FittedClone
+        Of the classifier.
+    classes : ndarray of shape (n_labels,)
+    label_texts : list of str or None
+    """
+
+    vectorizing: FittedClone
+    lean: LeanTransformer
+    ranking: FittedClone
+    classes: NDArray
+    label_texts: list | None
+
+    @property
+    def vectorizer(self):
+        """The fitted vectorizer."""
+        return self.vectorizing.estimator
+
+    @property
+    def classifier(self):
+        """The fitted classifier."""
+        return self.ranking.estimator
+
+    def names(self, columns, labels):
+        """Give the names of labels, those of `columns`; None where they have none."""
+        if self.label_texts is not None:
+            return [self.label_texts[column] for column in columns.tolist()]
+        return [label if isinstance(label, str) else None for label in labels]
+
+
+class TextRetriever(
+    Documented, Stateful, CheckedWhenLoaded, ClassifierMixin, BaseEstimator
+):
     """Find labels for texts: products for queries, subjects for titles.
 
     Texts become word and character n-grams with TF-IDF weights, labels are ranked by
@@ -86,18 +130,26 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
     ['fruit']
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+    _parameter_constraints: ClassVar[dict] = {
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "classifier": [HasMethods(["fit", "rank"]), None],
         "label_text_weight": [Interval(Real, 0, None, closed="neither")],
     }
+
+    _stage_parameters = ("vectorizer", "classifier")
 
     def __init__(self, vectorizer=None, classifier=None, *, label_text_weight=1.0):
         self.vectorizer = vectorizer
         self.classifier = classifier
         self.label_text_weight = label_text_weight
 
+    vectorizer_ = from_state("vectorizer", "The fitted vectorizer.")
+    classifier_ = from_state("classifier", "The fitted classifier.")
+    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    label_texts_ = from_state("label_texts", "The texts of the labels, or None.")
+
     # The stages are validated by their own fits.
+    @writes
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
@@ -145,32 +197,31 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
             )
         vectorizer = self._make_vectorizer()
         classifier = self._make_classifier()
-        X = vectorizer.fit_transform(texts)
+        X = fit_transform_texts(vectorizer, texts)
         if relevance is None:
             classifier.fit(X, y)
         else:
             _check_weighs(classifier)
             classifier.fit(X, y, relevance=relevance)
-        learned = {
-            "vectorizer_": vectorizer,
-            "classifier_": classifier,
-            "classes_": classifier.classes_,
-            "label_texts_": names,
-            "_lean": LeanTransformer(vectorizer),
-        }
-        # In one step, so that a fit that is interrupted leaves all as it was.
-        self.__dict__ = vars(self) | learned
+        self._state = RetrieverState(
+            vectorizing=FittedClone.of(vectorizer),
+            lean=LeanTransformer(vectorizer),
+            ranking=FittedClone.of(classifier),
+            classes=classifier.classes_,
+            label_texts=names,
+        )
         return self
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""
-        if not hasattr(self, "label_texts_"):
+        if not self.__sklearn_is_fitted__():
             return
-        n_labels = len(self.classifier_.classes_)
-        if len(self.classes_) != n_labels:
+        state = self._state
+        n_labels = len(state.classifier.classes_)
+        if len(state.classes) != n_labels:
             refuse("TextRetriever.classes_", f"has other than {n_labels} labels")
-        if self.label_texts_ is not None:
-            check_list(self.label_texts_, str, n_labels, "TextRetriever.label_texts_")
+        if state.label_texts is not None:
+            check_list(state.label_texts, str, n_labels, "TextRetriever.label_texts_")
 
     def _make_vectorizer(self):
         if self.vectorizer is not None:
@@ -185,6 +236,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
             return clone(self.classifier)
         return XRLinearClassifier()
 
+    @reads
     def subset(
         self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
     ) -> LabelSubset:
@@ -210,26 +262,9 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
         TypeError
             If `classifier` cannot search among some labels.
         """
-        check_is_fitted(self)
-        if not hasattr(self.classifier_, "subset"):
-            raise TypeError(
-                f"classifier must have a method subset for searches among some labels; "
-                f"got a {type(self.classifier_).__name__}."
-            )
-        return self.classifier_.subset(allowed, excluded)
-
-    def _subset(self, allowed, excluded):
-        """Make a subset of what a search was given; None for all labels."""
-        if allowed is None and excluded is None:
-            return None
-        if isinstance(allowed, LabelSubset):
-            if excluded is not None:
-                raise ValueError(
-                    "excluded is given beside a subset that is made already; give both "
-                    "to the method subset."
-                )
-            return allowed
-        return self.subset(allowed, excluded)
+        classifier = self._fitted().classifier
+        _check_restricts(classifier)
+        return classifier.subset(allowed, excluded)
 
     def search(
         self,
@@ -268,9 +303,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
         ValueError
             If `k` is less than 1, or there is no such label.
         """
-        # The checks of scikit-learn cost as much as the search.
-        if not hasattr(self, "classifier_"):
-            check_is_fitted(self)
+        # Without `reads` and scikit-learn's checks: these cost as much as the search.
+        state = self._fitted()
         if type(k) is not int or k < 1:
             check_k(k, "TextRetriever.search")
         if not isinstance(text, str):
@@ -278,30 +312,17 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
                 f"text must be a string; got a {type(text).__name__}. Many texts go "
                 f"to search_batch."
             )
-        features = self._lean.transform_one(text)
-        subset = self._subset(allowed, excluded)
-        columns, scores = self._rank_one(features, k, subset)
+        features = state.lean.transform_one(text)
+        classifier = state.ranking.following(self.classifier)
+        subset = _make_subset(classifier, allowed, excluded)
+        columns, scores = _rank_one(state, classifier, features, k, subset)
         columns = columns[columns >= 0]
-        labels = list_labels(self.classes_[columns])
+        labels = list_labels(state.classes[columns])
         return list(
-            zip(labels, self._names(columns, labels), scores.tolist(), strict=False)
+            zip(labels, state.names(columns, labels), scores.tolist(), strict=False)
         )
 
-    def _rank_one(self, features, k, subset):
-        restricted = {} if subset is None else {"subset": subset}
-        if hasattr(self.classifier_, "rank_one"):
-            return self.classifier_.rank_one(*features, k, **restricted)
-        indices, values = features
-        ends, shape = [0, len(indices)], (1, self._lean.n_features)
-        row = public_csr(sparse.csr_array((values, indices, ends), shape=shape))
-        columns, scores = self.classifier_.rank(row, k, **restricted)
-        return columns[0], scores[0]
-
-    def _names(self, columns, labels):
-        if self.label_texts_ is not None:
-            return [self.label_texts_[column] for column in columns.tolist()]
-        return [label if isinstance(label, str) else None for label in labels]
-
+    @reads
     def search_batch(
         self,
         texts: Texts,
@@ -341,14 +362,15 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
             If one of the texts is no string.
         """
         check_k(k, "TextRetriever.search_batch")
-        X = self._transform(texts)
-        subset = self._subset(allowed, excluded)
+        X, classifier = self._transform(texts)
+        subset = _make_subset(classifier, allowed, excluded)
         if subset is None:
-            return self.classifier_.rank(X, k)
-        return self.classifier_.rank(X, k, subset=subset)
+            return classifier.rank(X, k)
+        return classifier.rank(X, k, subset=subset)
 
     rank = search_batch
 
+    @reads
     def explain(self, text: str, label: object, *, tree: int = 0) -> Explanation:
         """Explain the score of a label: node by node along the path to it.
 
@@ -376,27 +398,28 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
             If there is no such label or tree, or the classifier is not linear
             throughout.
         """
-        check_is_fitted(self)
+        state = self._fitted()
         (text,) = check_documents([text], "text")
-        columns = check_labels([label], self.classes_, "label")
-        classifier = self.classifier_
+        columns = check_labels([label], state.classes, "label")
+        classifier = state.ranking.following(self.classifier)
         refuse_own_stages(classifier, "explain")
         if not 0 <= tree < len(classifier.layouts_):
             raise ValueError(
                 f"tree={tree!r}; expected a number from 0 to "
                 f"{len(classifier.layouts_) - 1}."
             )
-        (name,) = self._names(columns, [label])
+        (name,) = state.names(columns, [label])
         return explain_label(
             classifier.layouts_[tree],
-            self._lean.transform_one(text),
+            state.lean.transform_one(text),
             int(columns[0]),
             score_transform=classifier.score_transform,
             label=label,
             name=name,
-            feature_names=_feature_names(self.vectorizer_),
+            feature_names=_feature_names(state.vectorizer),
         )
 
+    @reads
     def predict(self, texts: Texts) -> Matrix:
         """Predict labels.
 
@@ -419,9 +442,10 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
         TypeError
             If one of the texts is no string.
         """
-        X = self._transform(texts)
-        return self.classifier_.predict(X)
+        X, classifier = self._transform(texts)
+        return classifier.predict(X)
 
+    @reads
     def predict_proba(self, texts: Texts) -> Matrix:
         """Return the scores of the labels that the search reaches.
 
@@ -444,9 +468,10 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
         TypeError
             If one of the texts is no string.
         """
-        X = self._transform(texts)
-        return self.classifier_.predict_proba(X)
+        X, classifier = self._transform(texts)
+        return classifier.predict_proba(X)
 
+    @reads
     def decision_function(self, texts: Texts) -> Matrix:
         """Return the scores of the labels that the search reaches.
 
@@ -469,12 +494,15 @@ class TextRetriever(Documented, CheckedWhenLoaded, ClassifierMixin, BaseEstimato
         TypeError
             If one of the texts is no string.
         """
-        X = self._transform(texts)
-        return self.classifier_.decision_function(X)
+        X, classifier = self._transform(texts)
+        return classifier.decision_function(X)
 
     def _transform(self, texts):
-        check_is_fitted(self)
-        return self.vectorizer_.transform(check_documents(texts, "texts"))
+        """Give the features of texts, and the classifier to ask."""
+        state = self._fitted()
+        vectorizer = state.vectorizing.following(self.vectorizer)
+        X = transform_texts(vectorizer, check_documents(texts, "texts"))
+        return X, state.ranking.following(self.classifier)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -491,6 +519,42 @@ def _check_weighs(classifier):
             f"relevance, or a label_text_weight other than 1, takes a classifier whose "
             f"fit knows relevance; got {classifier!r:.80}."
         )
+
+
+def _check_restricts(classifier):
+    """Refuse a classifier that cannot search among some labels."""
+    if not hasattr(classifier, "subset"):
+        raise TypeError(
+            f"classifier must have a method subset for searches among some labels; "
+            f"got a {type(classifier).__name__}."
+        )
+
+
+def _make_subset(classifier, allowed, excluded):
+    """Make a subset of what a search was given; None for all labels."""
+    if allowed is None and excluded is None:
+        return None
+    if isinstance(allowed, LabelSubset):
+        if excluded is not None:
+            raise ValueError(
+                "excluded is given beside a subset that is made already; give both "
+                "to the method subset."
+            )
+        return allowed
+    _check_restricts(classifier)
+    return classifier.subset(allowed, excluded)
+
+
+def _rank_one(state, classifier, features, k, subset):
+    """Rank the labels for the features of one text."""
+    restricted = {} if subset is None else {"subset": subset}
+    if hasattr(classifier, "rank_one"):
+        return classifier.rank_one(*features, k, **restricted)
+    indices, values = features
+    ends, shape = [0, len(indices)], (1, state.lean.n_features)
+    row = public_csr(sparse.csr_array((values, indices, ends), shape=shape))
+    columns, scores = classifier.rank(row, k, **restricted)
+    return columns[0], scores[0]
 
 
 def _feature_names(vectorizer):

@@ -32,8 +32,9 @@ from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
+from skxmr._state import Stateful, from_state, reads, snapshot
 from skxmr._typing import MatrixLike, Ranking
-from skxmr._validation import check_is_fitted, check_k, validate_features
+from skxmr._validation import Features, check_is_fitted, check_k, validate_features
 from skxmr.classifier import XRLinearClassifier
 from skxmr.ensembles import average_trees
 from skxmr.layout import SearchLayout
@@ -88,6 +89,7 @@ def split(classifier: XRLinearClassifier, n_shards: int) -> list["TreeShard"]:
     >>> bool((columns == classifier.rank(X, k=5)[0]).all())
     True
     """
+    classifier = snapshot(classifier)
     check_is_fitted(classifier)
     if isinstance(n_shards, bool) or not isinstance(n_shards, Integral) or n_shards < 1:
         raise ValueError(f"n_shards={n_shards!r} must be a positive integer.")
@@ -446,7 +448,41 @@ def _best(nodes, scores, k):
     return best, best_scores
 
 
-class ShardedRanker(Documented, BaseEstimator):
+class _Shards(NamedTuple):
+    """The shards of a classifier, and what they say of it."""
+
+    shards: Sequence
+    whole: _Description
+    ranges: list
+
+    @classmethod
+    def ask(cls, shards):
+        """Ask shards what they are a part of, and check that all are there."""
+        described = [shard.describe() for shard in shards]
+        if not described:
+            raise ValueError("shards is empty; expected all shards of a classifier.")
+        whole = _described(described[0])
+        ranges = [one["ranges"] for one in described]
+        _check_complete(whole, ranges)
+        return cls(shards, whole, ranges)
+
+    @property
+    def n_features(self):
+        """Number of features."""
+        return self.whole.n_features
+
+    @property
+    def feature_names(self):
+        """Names of features, or None."""
+        return self.whole.feature_names
+
+    @property
+    def n_labels(self):
+        """Number of labels."""
+        return self.whole.n_labels
+
+
+class ShardedRanker(Documented, Stateful, BaseEstimator):
     """Ranks the labels of all shards of a classifier as the classifier itself does.
 
     Parameters
@@ -495,17 +531,21 @@ class ShardedRanker(Documented, BaseEstimator):
 
     def __init__(self, shards: Sequence[Any]):
         self.shards = shards
-        described = [shard.describe() for shard in shards]
-        if not described:
-            raise ValueError("shards is empty; expected all shards of a classifier.")
-        self._ranges = [one["ranges"] for one in described]
-        self._whole = _described(described[0])
-        _check_complete(self._whole, self._ranges)
-        self.n_features_in_ = self._whole.n_features
-        self.n_labels_ = self._whole.n_labels
-        if self._whole.feature_names is not None:
-            self.feature_names_in_ = self._whole.feature_names
 
+    @property
+    def shards(self) -> Sequence[Any]:
+        """All shards; those that are set are asked what they are, at once."""
+        return self._state.shards
+
+    @shards.setter
+    def shards(self, shards: Sequence[Any]) -> None:
+        self._state = _Shards.ask(shards)
+
+    n_features_in_ = from_state("n_features", "Number of features.")
+    feature_names_in_ = from_state("feature_names", "Their names.", optional=True)
+    n_labels_ = from_state("n_labels", "Number of labels.")
+
+    @reads
     def rank(self, X: MatrixLike, k: int = 10) -> Ranking:
         """Find the best k labels of each row.
 
@@ -523,11 +563,13 @@ class ShardedRanker(Documented, BaseEstimator):
             As `XRLinearClassifier.rank` of the whole returns them.
         """
         check_k(k, "ShardedRanker.rank")
-        X = validate_features(self, X)
+        whole = self._state.whole
+        features = Features(whole.n_features, whole.feature_names)
+        X = validate_features(self, X, features)
         if isinstance(X, DenseRows):
             X = X.to_compressed()
-        n_trees = len(self._whole.level_sizes)
-        wanted = k if n_trees == 1 else max(k, self._whole.n_candidates)
+        n_trees = len(whole.level_sizes)
+        wanted = k if n_trees == 1 else max(k, whole.n_candidates)
         parts = [(np.empty((0, k), np.int64), np.empty((0, k), np.float64))]
         with ThreadPoolExecutor(len(self.shards)) as pool:
             for start in range(0, X.n_vectors, _ROWS_AT_ONCE):
@@ -544,10 +586,11 @@ class ShardedRanker(Documented, BaseEstimator):
     def _search(self, pool, tree, X, k):
         """Walk one tree, level by level, with a beam over all shards."""
         n_rows = len(X[0]) - 1
-        sizes = self._whole.level_sizes[tree]
+        state = self._state
+        sizes = state.whole.level_sizes[tree]
         nodes = np.zeros((n_rows, 1), dtype=np.int64)
         scores = np.zeros((n_rows, 1), dtype=np.float64)
-        width = self._whole.beam_width or max(sizes)
+        width = state.whole.beam_width or max(sizes)
         for level in range(len(sizes) - 1):
             k_of_level = k if level == len(sizes) - 2 else min(width, sizes[level + 1])
             asked = [
@@ -559,7 +602,7 @@ class ShardedRanker(Documented, BaseEstimator):
                     *_within(nodes, scores, *ranges[tree][level]),
                     k_of_level,
                 )
-                for shard, ranges in zip(self.shards, self._ranges, strict=True)
+                for shard, ranges in zip(state.shards, state.ranges, strict=True)
             ]
             found = [one.result() for one in asked]
             nodes, scores = map(np.hstack, zip(*found, strict=True))

@@ -3,6 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Integral
 from typing import ClassVar
 
@@ -14,13 +15,13 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_finite, check_vector, to_be_read
+from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._validation import (
     HasMethods,
     Interval,
     RealNotInt,
     StrOptions,
     check_documents,
-    check_is_fitted,
     fit_context,
     public_csr,
 )
@@ -130,8 +131,40 @@ def to_csr(parts, n_features):
     return public_csr(sparse.csr_array((values, indices, offsets), shape=shape))
 
 
+@dataclass(frozen=True)
+class TextState:
+    """What a vectorizer has learned.
+
+    Parameters
+    ----------
+    cutting : Cutting or Tokenising
+        What cuts texts into n-grams.
+    terms : Terms
+        The n-grams that have columns.
+    weighting : Weighting
+    is_fixed : bool
+        Whether the n-grams were given.
+    """
+
+    cutting: Cutting | Tokenising
+    terms: Terms
+    weighting: Weighting
+    is_fixed: bool
+
+    @property
+    def vocabulary(self):
+        """Columns by their n-gram."""
+        return self.terms.numbers()
+
+    @property
+    def idf(self):
+        """Inverse document frequencies, or None."""
+        return self.weighting.idf
+
+
 class _NgramTfidf(
-    CheckedWhenLoaded,  # type: ignore[call-arg]
+    Stateful,  # type: ignore[call-arg]
+    CheckedWhenLoaded,
     Documented,
     TransformerMixin,
     BaseEstimator,
@@ -164,6 +197,8 @@ class _NgramTfidf(
         "n_jobs": [Integral, None],
     }
 
+    _search_parameters = ("n_jobs",)
+
     # Where a subclass has no such parameter.
     sublinear_tf = False
     binary = False
@@ -171,14 +206,14 @@ class _NgramTfidf(
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""
-        if not hasattr(self, "_terms"):
+        if not self.__sklearn_is_fitted__():
             return
-        name = type(self).__name__
-        if isinstance(self._cutting, Cutting):
-            self._cutting.check()
-        idf, dtype = self._weighting.idf, check_dtype(self._weighting.dtype)
+        name, state = type(self).__name__, self._state
+        if isinstance(state.cutting, Cutting):
+            state.cutting.check()
+        idf, dtype = state.idf, check_dtype(state.weighting.dtype)
         if idf is not None:
-            check_vector(idf, (dtype,), len(self._terms), f"{name}.idf_")
+            check_vector(idf, (dtype,), len(state.terms), f"{name}.idf_")
             if to_be_read(idf):
                 check_finite(idf, f"{name}.idf_")
 
@@ -211,10 +246,17 @@ class _NgramTfidf(
                 "vocabulary holds upper-case characters while lowercase is True: "
                 "no document will match these terms.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         return Terms.from_strings(terms)
 
+    vocabulary_ = from_state(
+        "vocabulary", "Columns by their n-gram: a dict, made when first asked for."
+    )
+    fixed_vocabulary_ = from_state("is_fixed", "Whether `vocabulary` gave the n-grams.")
+    idf_ = from_state("idf", "Inverse document frequencies; None without `use_idf`.")
+
+    @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, raw_documents, y=None):  # noqa: ARG002 - scikit-learn's contract
         """Learn the vocabulary and the inverse document frequencies.
@@ -243,6 +285,7 @@ class _NgramTfidf(
         self._fit(raw_documents, keep_rows=False)
         return self
 
+    @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, raw_documents, y=None):  # noqa: ARG002 - as in fit
         """Learn vocabulary and frequencies, and vectorise the same documents.
@@ -270,6 +313,7 @@ class _NgramTfidf(
         """
         return self._weigh(self._fit(raw_documents, keep_rows=True))
 
+    @reads
     def transform(self, raw_documents):
         """Vectorise documents with the vocabulary and frequencies of `fit`.
 
@@ -293,9 +337,9 @@ class _NgramTfidf(
         TypeError
             If an item of `raw_documents` is no `str`.
         """
-        check_is_fitted(self)
+        state = self._fitted()
         documents = check_documents(raw_documents)
-        return self._weigh(self._count(documents, self._cutting, self._terms))
+        return self._weigh(self._count(documents, state.cutting, state.terms))
 
     def transform_one(self, text):
         """Vectorise one text, without the checks and the matrix of `transform`.
@@ -319,8 +363,10 @@ class _NgramTfidf(
         TypeError
             If the text is no string.
         """
-        rows = self._cutting.count([text], self._terms)
-        return rows.indices, self._weighting.values(rows)
+        # Without `reads`: one text takes microseconds.
+        state = self._fitted()
+        rows = state.cutting.count([text], state.terms)
+        return rows.indices, state.weighting.values(rows)
 
     def _fit(self, raw_documents, *, keep_rows):
         """Fit, and list calls that count the documents, some after others."""
@@ -332,16 +378,15 @@ class _NgramTfidf(
             terms, frequency, counts = self._learn(documents, cutting, keep_rows)
         else:
             frequency, counts = self._count_given(documents, cutting, terms)
-        self._weighting = Weighting(
+        weighting = Weighting(
             idf=self._weigh_terms(frequency, len(documents), terms),
             norm=self.norm,
             sublinear_tf=self.sublinear_tf,
             binary=self.binary,
             dtype=check_dtype(self.dtype).name,
         )
-        self._cutting = cutting
-        self._terms = terms
-        self.fixed_vocabulary_ = self.vocabulary is not None
+        is_fixed = self.vocabulary is not None
+        self._state = TextState(cutting, terms, weighting, is_fixed)
         return counts
 
     def _learn(self, documents, cutting, keep_rows):
@@ -399,21 +444,10 @@ class _NgramTfidf(
 
     def _weigh(self, counts):
         """Count, by the calls given, and weigh: a CSR matrix."""
-        calls = [Call(count_and_weigh, count, self._weighting) for count in counts]
+        state = self._state
+        calls = [Call(count_and_weigh, count, state.weighting) for count in counts]
         parts = run_calls(calls, n_jobs=self.n_jobs)
-        return to_csr(parts, len(self._terms))
-
-    @property
-    def vocabulary_(self):
-        """Columns by their n-gram: a dict, made when first asked for."""
-        check_is_fitted(self)
-        return self._terms.numbers()
-
-    @property
-    def idf_(self):
-        """Inverse document frequencies; None where `use_idf` was False."""
-        check_is_fitted(self)
-        return self._weighting.idf
+        return to_csr(parts, len(state.terms))
 
     def get_feature_names_out(self, input_features=None):  # noqa: ARG002 - as above
         """Name the columns.
@@ -433,9 +467,9 @@ class _NgramTfidf(
         NotFittedError
             Before `fit`.
         """
-        check_is_fitted(self)
-        names = np.empty(len(self._terms), dtype=object)
-        names[:] = self._terms.to_list()
+        terms = self._fitted().terms
+        names = np.empty(len(terms), dtype=object)
+        names[:] = terms.to_list()
         return names
 
     def __sklearn_tags__(self):

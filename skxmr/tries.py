@@ -1,9 +1,8 @@
 """Trees whose top groups labels by their first characters."""
 
-import copy
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -12,16 +11,20 @@ from sklearn.utils import check_random_state
 
 from skxmr._cython._tries import common_prefixes
 from skxmr._documentation import Documented
+from skxmr._state import Stateful, from_state, writes
 from skxmr._typing import MatrixLike
 from skxmr._validation import (
     HasMethods,
     Interval,
     StrOptions,
     check_documents,
+    features_of,
     fit_context,
+    stand_in,
     validate_data,
 )
 from skxmr.clustering import Plan, Rule, Segment, arrange
+from skxmr.indexers import IndexerState
 from skxmr.must_link import cut_in_two
 from skxmr.text import PrefixWeightedCharTfidf
 from skxmr.tree import LabelTree
@@ -37,7 +40,7 @@ def fold_name(name):
     return " ".join(name.lower().split())
 
 
-class TrieTreeHybrid(Documented, BaseEstimator):
+class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
     """Group labels by their first characters, and those alike by k-means.
 
     A completion has to begin as the prefix does, so the top levels are a trie: the
@@ -118,7 +121,7 @@ class TrieTreeHybrid(Documented, BaseEstimator):
         └── bcdf
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's way
+    _parameter_constraints: ClassVar[dict] = {
         "trie_depth": [Interval(Integral, 0, _MAX_INT32, closed="both"), None],
         "branching_factor": [Interval(Integral, 2, None, closed="left")],
         "max_leaf_size": [Interval(Integral, 1, None, closed="left")],
@@ -164,6 +167,15 @@ class TrieTreeHybrid(Documented, BaseEstimator):
         """Whether fit wants `Z`; a classifier need not make it otherwise."""
         return self.label_vectors == "given"
 
+    tree_ = from_state("tree", "The tree over the labels.")
+    n_features_in_ = from_state(
+        "n_features", "Number of features seen during fit.", optional=True
+    )
+    feature_names_in_ = from_state(
+        "feature_names", "Names of features seen during fit.", optional=True
+    )
+
+    @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -196,7 +208,7 @@ class TrieTreeHybrid(Documented, BaseEstimator):
             If a name is no string.
         """
         names = _check_names(label_names)
-        vectors = self._make_vectors(names, Z)
+        vectors, features = self._make_vectors(names, Z)
         rule = Rule(
             self.max_iter,
             float(self.tol),
@@ -204,10 +216,7 @@ class TrieTreeHybrid(Documented, BaseEstimator):
             seed=int(check_random_state(self.random_state).randint(_MAX_INT32)),
         )
         tree = self._make_tree(_SortedNames(names), vectors, rule)
-        # Only now, so that a fit that is interrupted leaves all as it was.
-        if self.needs_label_vectors and self.trie_depth is not None:
-            validate_data(self, Z, skip_check_array=True)
-        self.tree_ = tree
+        self._state = IndexerState(tree, features)
         return self
 
     def _make_tree(self, names, vectors, rule):
@@ -221,20 +230,21 @@ class TrieTreeHybrid(Documented, BaseEstimator):
         return self._cluster(vectors, labels, starts, rule)
 
     def _make_vectors(self, names, Z):
-        """Give the vectors that k-means is done on."""
+        """Give the vectors that k-means is done on, and the features of Z."""
         if self.trie_depth is None:
-            return None
+            return None, None
         if self.label_vectors == "text":
             vectorizer = self.vectorizer
             if vectorizer is None:
                 vectorizer = PrefixWeightedCharTfidf(n_jobs=self.n_jobs)
-            return _NameVectors.learn(clone(vectorizer), names)
+            return _NameVectors.learn(clone(vectorizer), names), None
         if Z is None:
             raise ValueError(
                 'Z is None; label_vectors="given" wants vectors of labels.'
             )
+        probe = stand_in(self)
         checked = validate_data(
-            copy.copy(self),
+            probe,
             Z,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
@@ -245,7 +255,7 @@ class TrieTreeHybrid(Documented, BaseEstimator):
                 f"Z has {checked.shape[0]} rows; expected {len(names)}, as many as "
                 f"there are label_names."
             )
-        return vectors_of(checked)
+        return vectors_of(checked), features_of(probe)
 
     def _cluster(self, vectors, labels, starts, rule):
         """Cut the groups of the last level of the top by k-means."""

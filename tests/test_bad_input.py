@@ -355,7 +355,7 @@ def test_indicators_in_any_container(y):
     classifier = make_classifier().fit(X, y)
     expected = make_classifier().fit(X, Y)
     assert_same_answers(classifier, expected, X)
-    assert classifier.predict(X).dtype == getattr(y, "dtype", classifier._target.dtype)
+    assert classifier.predict(X).dtype == getattr(y, "dtype", np.int64)
     assert sparse.issparse(classifier.predict(X)) == (
         sparse.issparse(y) or hasattr(y, "sparse")
     )
@@ -778,7 +778,7 @@ def test_the_unchecked_call_never_reads_or_writes_what_is_not_its_own(fitted):
         fitted.rank_one(indices.astype(np.int64), values)
     with pytest.raises(TypeError, match="values is an array of float64"):
         fitted.rank_one(indices, values.astype(np.float64))
-    with pytest.raises(ValueError, match="The beam has no place for a node"):
+    with pytest.raises(ValueError, match="'beam_width' parameter"):
         copy.copy(fitted).set_params(beam_width=0).rank_one(indices, values)
     outside = np.array([-7, N_FEATURES, 2**31 - 1], dtype=np.int32)
     nothing = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
@@ -846,10 +846,10 @@ def test_a_fit_that_fails_leaves_the_earlier_one(parameters, data, arguments):
 )
 def test_a_first_fit_that_fails_leaves_nothing(parameters, data, arguments):
     classifier = make_classifier(**parameters)
-    before = vars(classifier).keys()
+    before = classifier.__getstate__().keys()
     with pytest.raises((ValueError, RuntimeError, KeyboardInterrupt)):
         classifier.fit(*data, **arguments)
-    assert vars(classifier).keys() == before
+    assert classifier.__getstate__().keys() == before
     with pytest.raises(NotFittedError):
         classifier.predict(X)
 
@@ -910,7 +910,7 @@ RETRIEVER = {
 def test_bad_texts(data, arguments, error, message):
     retriever = TextRetriever()
     assert_refused(lambda: retriever.fit(*data, **arguments), error, message)
-    assert not [name for name in vars(retriever) if name.endswith("_")]
+    assert not retriever.__sklearn_is_fitted__()
     retriever.fit(TEXTS, list("abcd"))
     before = dict(vars(retriever))
     assert_refused(lambda: retriever.fit(*data, **arguments), error, message)

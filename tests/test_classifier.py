@@ -1,5 +1,6 @@
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -241,7 +242,7 @@ def test_half_precision_of_dense_features():
     sparse_model = fit(X, Y, weight_precision="float16")
     dense_model = fit(X.toarray(), Y, weight_precision="float16")
     # As it is for whole precision: the same weights, kept twice.
-    sparse_model.layouts_ = dense_model.layouts_
+    sparse_model._state = replace(sparse_model._state, layouts=dense_model.layouts_)
     expected, found = sparse_model.rank(X, 7), dense_model.rank(X.toarray(), 7)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
@@ -537,9 +538,10 @@ def test_trees_are_averaged():
 
 
 def single_tree(ensemble, i):
+    state = ensemble._state
+    parts = {name: [getattr(state, name)[i]] for name in ("trees", "layouts", "stages")}
     single = clone(ensemble)
-    for name in ("trees_", "layouts_", "stages_"):
-        setattr(single, name, [getattr(ensemble, name)[i]])
+    single._state = replace(state, **parts)
     return single
 
 

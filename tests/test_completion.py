@@ -333,7 +333,7 @@ def test_scores_too_small_for_a_float_are_still_shares():
 
     ranker._features = far
     ranges = completer.index_.find("t")
-    ranks, shares = ranker.rank("t", ("milk",), ranges, 10)
+    ranks, shares = ranker.rank("t", ("milk",), ranges, 10, classifier)
     assert len(ranks)
     assert shares.sum() == pytest.approx(1)
     scores = [score for _, score in completer.complete("t", "milk")]

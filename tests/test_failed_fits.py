@@ -136,10 +136,12 @@ def is_ours(code):
 
 
 def state_of(estimator):
-    """All attributes, those of estimators among the parameters too."""
+    """All attributes but locks, those of estimators among the parameters too."""
     nested = estimator.get_params(deep=True).values()
     return [
-        dict(vars(one)) for one in (estimator, *nested) if hasattr(one, "get_params")
+        dict(one.__getstate__())
+        for one in (estimator, *nested)
+        if hasattr(one, "get_params")
     ]
 
 

@@ -131,18 +131,60 @@ DAMAGES = [
         lambda a: at(a, -1, 60_000),
         r"NodeWeights\.features",
     ),
-    ("near", lambda m: m._labels, "indices", lambda a: at(a, 0, 99), "_labels.indices"),
-    ("near", lambda m: m._labels, "indptr", lambda a: at(a, 1, -5), "_labels.indptr"),
-    ("near", lambda m: m._rows_by_feature, "data", lambda a: a[:-1], "data has the"),
-    ("fusion", lambda m: m, "classes_", lambda a: a[:-1], "RankFusion.classes_"),
-    ("words", lambda m: m._terms, "offsets", lambda a: at(a, 1, 10**9), "offsets"),
-    ("words", lambda m: m._terms, "text", lambda a: at(a, 0, 255), "no UTF-8"),
-    ("words", lambda m: m._terms, "slots", lambda a: a | 1, "slots is not"),
-    ("words", lambda m: m._terms, "slots", lambda a: a[:-1], "slots"),
-    ("words", lambda m: m._weighting, "idf", lambda a: a[:-1], "idf_ has the shape"),
-    ("words", lambda m: m._weighting, "idf", lambda a: at(a, 0, np.nan), "idf_ has"),
-    ("words", lambda m: m._cutting, "ngram_range", lambda _: (0, 1), "Cutting"),
-    ("kmeans", lambda m: m.tree_, "labels", lambda a: at(a, 0, 10**6), "labels runs"),
+    (
+        "near",
+        lambda m: m._state.labels,
+        "indices",
+        lambda a: at(a, 0, 99),
+        "labels.indices",
+    ),
+    (
+        "near",
+        lambda m: m._state.labels,
+        "indptr",
+        lambda a: at(a, 1, -5),
+        "labels.indptr",
+    ),
+    (
+        "near",
+        lambda m: m._state.rows_by_feature,
+        "data",
+        lambda a: a[:-1],
+        "data has the",
+    ),
+    ("fusion", lambda m: m._state, "classes", lambda a: a[:-1], "RankFusion.classes_"),
+    (
+        "words",
+        lambda m: m._state.terms,
+        "offsets",
+        lambda a: at(a, 1, 10**9),
+        "offsets",
+    ),
+    ("words", lambda m: m._state.terms, "text", lambda a: at(a, 0, 255), "no UTF-8"),
+    ("words", lambda m: m._state.terms, "slots", lambda a: a | 1, "slots is not"),
+    ("words", lambda m: m._state.terms, "slots", lambda a: a[:-1], "slots"),
+    (
+        "words",
+        lambda m: m._state.weighting,
+        "idf",
+        lambda a: a[:-1],
+        "idf_ has the shape",
+    ),
+    (
+        "words",
+        lambda m: m._state.weighting,
+        "idf",
+        lambda a: at(a, 0, np.nan),
+        "idf_ has",
+    ),
+    ("words", lambda m: m._state.cutting, "ngram_range", lambda _: (0, 1), "Cutting"),
+    (
+        "kmeans",
+        lambda m: m._state.tree,
+        "labels",
+        lambda a: at(a, 0, 10**6),
+        "labels runs",
+    ),
     (
         "kmeans",
         lambda m: m.tree_,
@@ -156,11 +198,11 @@ DAMAGES = [
     ("completer", lambda m: m.index_, "block_best", lambda a: a + 1, "block_best"),
     ("completer", lambda m: m.index_, "keys", lambda keys: keys[::-1], "not sorted"),
     ("completer", lambda m: m.index_, "keys", lambda keys: [1, *keys[1:]], "holds 1"),
-    ("completer", lambda m: m, "queries_", lambda names: names[1:], "queries_"),
+    ("completer", lambda m: m._state, "names", lambda names: names[1:], "queries_"),
     (
         "completer",
-        lambda m: m,
-        "successors_",
+        lambda m: m._state,
+        "successors",
         lambda s: s._replace(
             counts=s.counts._replace(indices=at(s.counts.indices, 1, -7))
         ),
@@ -168,20 +210,38 @@ DAMAGES = [
     ),
     (
         "completer",
-        lambda m: m,
-        "successors_",
+        lambda m: m._state,
+        "successors",
         lambda s: s._replace(rows={**s.rows, "new": 10**6}),
         "Successors",
     ),
-    ("retriever", lambda m: m, "label_texts_", lambda names: names[1:], "label_texts_"),
-    ("retriever", lambda m: m.classifier_, "classes_", lambda a: a[1:], "classes_ has"),
-    ("retriever", lambda m: m.classifier_, "trees_", lambda _: [], "layouts_ has"),
+    (
+        "retriever",
+        lambda m: m._state,
+        "label_texts",
+        lambda names: names[1:],
+        "label_texts_",
+    ),
+    (
+        "retriever",
+        lambda m: m.classifier_._state,
+        "classes",
+        lambda a: a[1:],
+        "classes_ has",
+    ),
+    (
+        "retriever",
+        lambda m: m.classifier_._state,
+        "trees",
+        lambda _: [],
+        "layouts_ has",
+    ),
 ]
 
 
 def damaged(model, where, name, change):
-    part = where(model)
-    setattr(part, name, change(getattr(part, name)))
+    arrays = vars(where(model))
+    arrays[name] = change(arrays[name])
     return model
 
 
@@ -198,11 +258,11 @@ def test_a_damaged_model_is_refused(saved, kind, where, name, change, message):
     ("kind", "where", "name"),
     [
         ("sparse", layout_of, "labels"),
-        ("words", lambda m: m._terms, "slots"),
-        ("kmeans", lambda m: m.tree_, "labels"),
+        ("words", lambda m: m._state.terms, "slots"),
+        ("kmeans", lambda m: m._state.tree, "labels"),
         ("completer", lambda m: m.index_, "counts"),
-        ("near", lambda m: m, "_target"),
-        ("retriever", lambda m: m.classifier_, "classes_"),
+        ("near", lambda m: m._state, "target"),
+        ("retriever", lambda m: m.classifier_._state, "classes"),
     ],
 )
 def test_what_lacks_an_attribute_is_refused(saved, kind, where, name):
@@ -222,7 +282,7 @@ def test_arrays_must_be_contiguous(saved):
 def test_a_layout_of_another_tree_is_refused(saved):
     model = pickle.loads(saved["sparse"])
     tree = model.trees_[0]
-    model.trees_ = [type(tree)(tree.child_offsets, tree.labels[::-1])]
+    model.trees_[0] = type(tree)(tree.child_offsets, tree.labels[::-1])
     with pytest.raises(ValueError, match=r"labels is not that of its tree"):
         pickle.loads(pickle.dumps(model))
 

@@ -23,6 +23,8 @@ from sklearn.preprocessing import Normalizer, normalize
 from twins import levels_from_dense, random_levels, random_tree
 
 from skxmr import TrieTreeHybrid, XRLinearClassifier
+from skxmr._validation import Features
+from skxmr.classifier import make_state
 from skxmr.fitting import TrainedTree
 from skxmr.interop import load_pecos, save_pecos
 from skxmr.layout import SearchLayout
@@ -105,8 +107,8 @@ def make_fitted(tree, levels, n_features, score_transform):
     layout = SearchLayout.from_levels(tree, levels, n_features)
     trained = TrainedTree(tree, tuple(levels), 1, 1, 0)
     target = IndicatorTarget(tree.n_labels, True, np.dtype(np.int64))
-    learned = {"n_features_in_": n_features}
-    classifier._set_fitted(target, learned, [trained], [layout])
+    features = Features(n_features)
+    classifier._state = make_state(target, features, [trained], [layout], 0.0)
     return classifier
 
 

@@ -34,7 +34,9 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr._validation import Features
 from skxmr.baselines import BigramCompleter, PopularCompleter
+from skxmr.classifier import ClassifierState
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.persistence import TRUSTED_TYPES, save
 from skxmr.stages import FittedStages
@@ -281,12 +283,18 @@ def make_big_model():
         intercepts=np.zeros(n_labels, dtype=np.float32),
     )
     model = XRLinearClassifier()
-    model.layouts_ = [SearchLayout.from_levels(tree, [top, bottom], N_FEATURES)]
-    model.stages_ = [FittedStages()]
-    model.trees_ = [tree]
-    model.classes_ = np.arange(n_labels)
-    model.n_features_in_ = N_FEATURES
-    model._target = IndicatorTarget(n_labels, True, np.dtype(np.int64))
+    layout = SearchLayout.from_levels(tree, [top, bottom], N_FEATURES)
+    target = IndicatorTarget(n_labels, True, np.dtype(np.int64))
+    model._state = ClassifierState(
+        target=target,
+        classes=target.classes,
+        features=Features(N_FEATURES),
+        n_iter=1,
+        trees=[tree],
+        layouts=[layout],
+        stages=[FittedStages()],
+        pruned_at=0.1,
+    )
     return model
 
 
@@ -386,6 +394,7 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models = [fitted(kind, target)[0] for kind in MODELS for target in TARGETS]
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     models += [fitted_completer(kind) for kind in COMPLETERS]
+    models.append(KMeansTree(2, 2).fit(X))
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")

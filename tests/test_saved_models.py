@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from saved_models import FOLDER, KINDS, answers, load
 
-OLDER = FOLDER.parent / "layout-3"
-
 
 # Written with another version of scikit-learn, maybe.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
@@ -15,12 +13,6 @@ OLDER = FOLDER.parent / "layout-3"
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_model_gives_its_answers(kind, suffix):
     assert_right(kind, FOLDER / f"{kind}.{suffix}")
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
-@pytest.mark.parametrize("name", ["sparse.joblib", "sparse.skops", "retriever.pickle"])
-def test_children_and_weights_apart_load_too(name):
-    assert_right(name.partition(".")[0], OLDER / name)
 
 
 def assert_right(kind, path):

@@ -93,7 +93,7 @@ def _transform_one(vectorizer, text):
     assert len(indices) == len(values)
     if len(indices):
         assert indices[0] >= 0
-        assert indices[-1] < len(vectorizer._terms)
+        assert indices[-1] < len(vectorizer._state.terms)
         assert (indices[1:] > indices[:-1]).all()
         assert 0.9999 < values @ values < 1.0001
 

@@ -1,0 +1,166 @@
+"""Fitted clones of parameters that follow what is set on the parameters later.
+
+An estimator that is given other estimators fits clones of them. Then
+``set_params(classifier__beam_width=50)``, or ``retriever.classifier.beam_width = 50``,
+reaches the parameter and not its clone. What prediction reads has to act all the same:
+each class declares such parameters as ``_search_parameters``, and whoever predicts by a
+clone asks `FittedClone.following` for it. All other parameters wait for the next fit.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from skxmr._state import snapshot
+
+__all__ = ["FittedClone"]
+
+# Estimators of scikit-learn that are fitted in place, with what they hold.
+_LISTS = {Pipeline: ("steps",), FeatureUnion: ("transformer_list",)}
+
+
+class FittedClone:
+    """A fitted clone of a parameter, and what its parameters of prediction were.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    given : dict of str to object
+        The parameters of prediction that it was fitted with, nested ones too. Only
+        those that differ from these later have been set since.
+    is_flat : bool
+        Whether none of them is nested.
+    """
+
+    def __init__(self, estimator, given, is_flat):
+        self.estimator = estimator
+        self.given = given
+        self.is_flat = is_flat
+
+    @classmethod
+    def of(cls, estimator: Any):
+        """Note the parameters that a clone has been fitted with."""
+        is_flat = not any(True for _ in _children(estimator))
+        return cls(estimator, dict(_settings(estimator)), is_flat)
+
+    def following(self, parameter: Any) -> Any:
+        """Give the clone, with the parameters of prediction that were set since.
+
+        Parameters
+        ----------
+        parameter : estimator or None
+            What was cloned, as it is now.
+
+        Returns
+        -------
+        estimator
+            The clone itself where nothing was set, or where the parameter is of
+            another class by now; otherwise a copy that shares what it has learned.
+        """
+        estimator, given = self.estimator, self.given
+        if type(parameter) is not type(estimator) or parameter is estimator:
+            return estimator
+        if not self.is_flat:
+            if _are_set(estimator, parameter, given):
+                return _with_settings(estimator, parameter, given)
+            return estimator
+        # This is a part of each search, which takes microseconds.
+        values = parameter.__dict__
+        for name, before in given.items():
+            value = values[name]
+            if value is not before and not _are_same(value, before):
+                return _with_own_settings(estimator, values, given)
+        return estimator
+
+
+def _settings(estimator, prefix=""):
+    """Yield the names and values of all parameters of prediction."""
+    for name in getattr(type(estimator), "_search_parameters", ()):
+        yield prefix + name, vars(estimator)[name]
+    for name, child in _children(estimator):
+        yield from _settings(child, f"{prefix}{name}__")
+
+
+def _are_set(estimator, parameter, given, prefix=""):
+    """Tell whether some parameter of prediction differs from what was given."""
+    kind = type(estimator)
+    values = parameter.__dict__
+    for name in getattr(kind, "_search_parameters", ()):
+        value, before = values[name], given[prefix + name]
+        if value is not before and not _are_same(value, before):
+            return True
+    if not _names_of_stages(kind):
+        return False
+    return any(
+        _are_set(child, now, given, f"{prefix}{name}__")
+        for name, child, now in _pairs(estimator, parameter)
+    )
+
+
+def _with_settings(estimator, parameter, given, prefix=""):
+    """Copy an estimator, with the parameters of prediction that were set."""
+    copied = _with_own_settings(estimator, parameter.__dict__, given, prefix)
+    children = {
+        name: _with_settings(child, now, given, f"{prefix}{name}__")
+        for name, child, now in _pairs(estimator, parameter)
+    }
+    for name in _names_of_stages(type(estimator)):
+        stage = _stage(copied, name)
+        if isinstance(stage, list):
+            stage = [(of, children.get(of, one)) for of, one in stage]
+        else:
+            stage = children.get(name, stage)
+        copied.__dict__[name] = stage
+    return copied
+
+
+def _with_own_settings(estimator, values, given, prefix=""):
+    """Copy an estimator, with those that are not nested."""
+    copied = snapshot(estimator)
+    for name in getattr(type(estimator), "_search_parameters", ()):
+        value, before = values[name], given[prefix + name]
+        if value is not before and not _are_same(value, before):
+            copied.__dict__[name] = value
+    return copied
+
+
+def _stage(estimator, name):
+    """Give a parameter that is an estimator, or a list of named ones."""
+    return estimator.__dict__.get(name)
+
+
+def _pairs(estimator, parameter):
+    """Yield the children that both have, of the same class, with their names."""
+    now = dict(_children(parameter))
+    for name, child in _children(estimator):
+        if name in now and type(now[name]) is type(child):
+            yield name, child, now[name]
+
+
+def _children(estimator):
+    """Yield the estimators that an estimator is given, with their names."""
+    for name in _names_of_stages(type(estimator)):
+        stage = _stage(estimator, name)
+        pairs = stage if isinstance(stage, list) else [(name, stage)]
+        for of, one in pairs:
+            if hasattr(one, "get_params") and not isinstance(one, type):
+                yield of, one
+
+
+def _names_of_stages(kind):
+    return getattr(kind, "_stage_parameters", None) or _LISTS.get(kind, ())
+
+
+def _are_same(one, other):
+    """Compare parameters; what cannot be compared differs."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, (int, float, str)):
+        return one == other
+    if isinstance(one, (list, tuple, np.ndarray)):
+        return np.array_equal(one, other)
+    return False
