@@ -1,0 +1,231 @@
+"""How texts are compared: one normalisation for completion and for retrieval.
+
+Two texts are the same if they differ only in case, in their Unicode normal form, in
+compatibility forms (full width, ligatures), in characters that cannot be seen, in the
+shape of apostrophes, quotation marks and dashes, in the script of decimal digits, or in
+the amount and kind of white space. Accents count, unless they are stripped.
+
+Normalised texts come in two forms. *Composed* ones (`normalize_text`) are for words and
+n-grams: a letter with its accent is one character. *Keys* are for comparing what has
+been typed with the beginnings of queries: in them, accents follow their letters, and
+Hangul is spelled in the letters that are typed one after the other, so that each step
+on the way to a text is a beginning of its key.
+"""
+
+import re
+from unicodedata import combining, decimal, normalize
+
+__all__ = ["END_OF_KEY", "Normalizer", "normalize_text"]
+
+# Stands in a key before what tells it from those spelled with the same letters. The
+# normalisation never leaves it in a text, where it is white space, and it sorts
+# immediately before the blank.
+END_OF_KEY = "\x1f"
+
+# Characters of Unicode's Default_Ignorable_Code_Point, but for the tags below.
+_IGNORABLE = (
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e001f"
+    "\U000e0080-\U000e0fff"
+)
+# Variants of ASCII characters, also those that NFKD maps to something else.
+_VARIANTS = {
+    "'": "`\u02b9\u02bb-\u02bf\u02c8\u02ca\u02cb\u0374\u055a\u05f3\u1fef"
+    "\u2018\u2019\u201a\u201b\u2032\u2035\ua78b\ua78c\uff07\uff40",
+    '"': "\u02ba\u05f4\u201c-\u201f\u2033\u2036\u3003\uff02",
+    "-": "\u02d7\u058a\u05be\u2010-\u2015\u2043\u207b\u208b\u2212\u2e3a\u2e3b"
+    "\ufe31\ufe32\ufe58\ufe63\uff0d",
+    "'''": "\u2034\u2037",
+    "''''": "\u2057",
+    "'n": "\u0149",
+    "a'": "\u1e9a",
+    # Dotless: I is the capital of both.
+    "i": "\u0131\U0001d6a4",
+    " ": "\x85\u1680\u2028\u2029",
+}
+_TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007f]+)|[\U000e0020-\U000e007f]+")
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
+# What is typed for an apostrophe, decomposed.
+_LONE_ACUTE = re.compile("\\s\u0301")
+
+
+def _members(ranges):
+    """List the characters of what stands between the brackets of a pattern."""
+    for first, last in re.findall("(.)(?:-(.))?", ranges, re.DOTALL):
+        yield from range(ord(first), ord(last or first) + 1)
+
+
+_TABLE: dict[int, str | None] = {
+    **dict.fromkeys(_members(_IGNORABLE)),
+    **{code: one for one, others in _VARIANTS.items() for code in _members(others)},
+}
+# Most texts hold none of them, and translation is slow.
+_IN_TABLE = re.compile(f"[{''.join(chr(code) for code in _TABLE if code < 0x10000)}]")
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
+
+
+# Hangul
+# ------
+# Unicode tells the consonants at the end of a syllable from those at its start, but
+# while somebody types, the last consonant may yet become the start of the next one, and
+# some letters are typed as two: 한 is typed on the way to 하나, 고 on the way to 과.
+
+_INITIALS, _VOWELS, _FINALS = "\u1100-\u1112", "\u1161-\u1175", "\u11a8-\u11c2"
+_SYLLABLE = re.compile(f"[{_INITIALS}][{_VOWELS}][{_FINALS}]?")
+_LETTER = re.compile(f"[{_INITIALS}{_VOWELS}{_FINALS}]")
+_G, _GG, _N, _D, _R, _M, _B, _S, _SS, _NG, _J, _CH, _K, _T, _P, _H = (
+    "\u1100\u1101\u1102\u1103\u1105\u1106\u1107\u1109\u110a\u110b\u110c\u110e\u110f"
+    "\u1110\u1111\u1112"
+)
+_TYPED_FINALS = [
+    *(_G, _GG, _G + _S, _N, _N + _J, _N + _H, _D, _R, _R + _G, _R + _M, _R + _B),
+    *(_R + _S, _R + _T, _R + _P, _R + _H, _M, _B, _B + _S, _S, _SS, _NG, _J, _CH),
+    *(_K, _T, _P, _H),
+]
+_TYPED_VOWELS = {
+    "\u116a": "\u1169\u1161",
+    "\u116b": "\u1169\u1162",
+    "\u116c": "\u1169\u1175",
+    "\u116f": "\u116e\u1165",
+    "\u1170": "\u116e\u1166",
+    "\u1171": "\u116e\u1175",
+    "\u1174": "\u1173\u1175",
+}
+_TYPED = str.maketrans(
+    {chr(0x11A8 + i): typed for i, typed in enumerate(_TYPED_FINALS)} | _TYPED_VOWELS
+)
+
+
+def normalize_text(text):
+    """Normalise a text, composed, with accents; white space is left at neither end.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        ASCII characters in lower case, others with their case folded.
+    """
+    if text.isascii():
+        return " ".join(text.replace("`", "'").lower().split())
+    return normalize("NFC", " ".join(_decompose(text).split()))
+
+
+class Normalizer:
+    """Makes texts comparable: as `normalize_text` does, or with accents stripped.
+
+    Parameters
+    ----------
+    strip_accents : {"ascii", "unicode"}, callable or None
+        As in scikit-learn: "ascii" keeps ASCII characters only, "unicode" removes
+        combining marks. A callable gets the composed text.
+    preprocessor : callable or None
+        Takes a text and returns what it is compared by, in place of all else but the
+        folding of white space.
+    """
+
+    def __init__(self, strip_accents=None, preprocessor=None):
+        self.strip_accents = strip_accents
+        self.preprocessor = preprocessor
+
+    def text(self, text):
+        """Normalise a text, composed: for words and n-grams."""
+        if text.isascii() and not self._calls:
+            return normalize_text(text)
+        folded = " ".join(self._fold(text).split())
+        return folded if self.preprocessor is not None else normalize("NFC", folded)
+
+    def key(self, text):
+        """Make the key of a query: those of different queries are different.
+
+        Returns
+        -------
+        str
+            The letters as they are typed; behind `END_OF_KEY`, where other queries may
+            be spelled with the same ones, what tells it from them.
+        """
+        if text.isascii() and not self._calls:
+            return normalize_text(text)
+        return self._spell(" ".join(self._fold(text).split()), distinct=True)
+
+    def prefix(self, text):
+        """Make the beginning of keys of what has been typed so far.
+
+        Returns
+        -------
+        str
+            With a blank at the end where a word has ended, unless all is blank.
+        """
+        if text.isascii() and not self._calls:
+            folded, last = normalize_text(text), text[-1:]
+        else:
+            whole = self._fold(text)
+            folded = self._spell(" ".join(whole.split()), distinct=False)
+            last = text.translate(_TABLE)[-1:] if self._calls else whole[-1:]
+        return folded + " " if folded and last.isspace() else folded
+
+    @property
+    def _calls(self):
+        return self.preprocessor is not None or callable(self.strip_accents)
+
+    def _fold(self, text):
+        """Fold all but white space; decomposed, unless a preprocessor makes it."""
+        if self.preprocessor is not None:
+            return _call(self.preprocessor, text, "preprocessor")
+        if callable(self.strip_accents):
+            composed = normalize_text(text)
+            return _decompose(_call(self.strip_accents, composed, "strip_accents"))
+        folded = _decompose(text)
+        if self.strip_accents == "ascii":
+            return folded.encode("ascii", "ignore").decode("ascii")
+        if self.strip_accents == "unicode":
+            return "".join([one for one in folded if not combining(one)])
+        return folded
+
+    def _spell(self, text, *, distinct):
+        """Spell Hangul in the letters that are typed."""
+        if self.preprocessor is not None or not _LETTER.search(text):
+            return text
+        typed = text.translate(_TYPED)
+        if distinct and _LETTER.search(_SYLLABLE.sub("", text)):
+            # Letters that are part of no syllable: 가ㄱ is typed as 각 is.
+            return typed + END_OF_KEY + text
+        return typed
+
+
+def _decompose(text):
+    """Fold all but the amount of white space; accents follow their letters."""
+    if _IN_TABLE.search(text) or _BEYOND.search(text):
+        text = text.translate(_TABLE)
+        # What is invisible but for the flags of regions, which are told apart by it.
+        text = _TAGS.sub(r"\1", text)
+    # Case folding can need another decomposition, and the other way round.
+    text = normalize("NFKD", normalize("NFKD", text).casefold())
+    text = _OTHER_DIGIT.sub(lambda found: str(decimal(found[0])), text)
+    if "\u0301" in text:
+        text = _LONE_ACUTE.sub("'", text)
+    return _without_dots(text) if "\u0307" in text else text
+
+
+def _without_dots(text):
+    """Remove the dot above from each i: İ becomes it and an i that has one anyway."""
+    kept, base = [], ""
+    for one in text:
+        if combining(one) == 0:
+            base = one
+        if base != "i" or one != "\u0307":
+            kept.append(one)
+    return "".join(kept)
+
+
+def _call(function, text, name):
+    made = function(text)
+    if not isinstance(made, str):
+        raise TypeError(
+            f"{name} must return a str; got {made!r:.50} of type "
+            f"{type(made).__name__} for {text!r:.50}."
+        )
+    return made
