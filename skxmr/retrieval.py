@@ -14,6 +14,7 @@ from skxmr._class_labels import exact_target, list_labels
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
 from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
+from skxmr._normalization import normalize_text
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
 from skxmr._validation import (
@@ -89,7 +90,10 @@ class TextRetriever(
     ----------
     vectorizer : transformer, default=None
         Turns texts into sparse features. None stands for word 1- and 2-grams beside
-        character trigrams.
+        character trigrams of normalised texts: those that differ only in case, Unicode
+        form (NFKC), full width, invisible characters, or the shape of apostrophes,
+        quotation marks and dashes, are the same. Accents count. A vectorizer of your
+        own gets texts as they are.
     classifier : estimator, default=None
         Ranks labels: an `XRLinearClassifier`, or anything else with a method
         ``rank(X, k)``, such as `RankFusion` or `Reranker`. None stands for
@@ -227,8 +231,12 @@ class TextRetriever(
         if self.vectorizer is not None:
             return clone(self.vectorizer)
         return make_union(
-            WordNgramTfidf(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b"),
-            CharNgramTfidf(ngram_range=(3, 3)),
+            WordNgramTfidf(
+                ngram_range=(1, 2),
+                token_pattern=r"(?u)\b\w+\b",
+                preprocessor=normalize_text,
+            ),
+            CharNgramTfidf(ngram_range=(3, 3), preprocessor=normalize_text),
         )
 
     def _make_classifier(self):

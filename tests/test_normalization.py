@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from skxmr._normalization import END_OF_KEY, Normalizer, normalize_text
 
+# ruff: noqa: RUF001 - letters that look like others are the point
 PLAIN = Normalizer()
 NORMALIZERS = [PLAIN, Normalizer("unicode"), Normalizer("ascii")]
 FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
@@ -110,7 +111,10 @@ def test_keys_are_the_same_only_where_texts_are(one, other):
     assert (PLAIN.key(one) == PLAIN.key(other)) is same
 
 
-@given(st.text("가각간갂갃과괘까한", min_size=1, max_size=6), st.text(" 가각ㄱㅅㅏ", max_size=4))
+@given(
+    st.text("가각간갂갃과괘까한", min_size=1, max_size=6),
+    st.text(" 가각ㄱㅅㅏ", max_size=4),
+)
 def test_syllables_are_told_apart_without_more(syllables, others):
     assert END_OF_KEY not in PLAIN.key(syllables)
     if normalize_text(syllables) != normalize_text(others):

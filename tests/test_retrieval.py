@@ -1,3 +1,7 @@
+import re
+import unicodedata
+from functools import cache, partial
+
 import numpy as np
 import pytest
 from own_indexers import TwoLevels
@@ -309,8 +313,72 @@ def test_real_titles():
 
 def test_real_places_in_any_spelling():
     places = load_places()
-    retriever = TextRetriever(classifier=XRLinearClassifier(random_state=0))
+    retriever = TextRetriever(classifier=XRLinearClassifier(random_state=1))
     retriever.fit(places.data, places.target, label_texts=places.target_names)
     for spelling in ("Londn", "Лондон", "Londyn"):
         names = [name for _, name, _ in retriever.search(spelling, k=5)]
         assert "London" in names
+
+
+# ruff: noqa: RUF001 - letters that look like others are the point
+def full_width(text):
+    return "".join(
+        chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else "\u3000" if one == " " else one
+        for one in text
+    )
+
+
+@pytest.fixture(scope="module")
+def places():
+    places = load_places(subset="all")
+    korean = [i for i, name in enumerate(places.data) if re.search("[가-힣]", name)]
+    latin = [i for i, name in enumerate(places.data) if name.isascii()]
+    return places, np.array(korean[:150] + latin[:150])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        partial(unicodedata.normalize, "NFD"),
+        partial(unicodedata.normalize, "NFKD"),
+        full_width,
+        str.upper,
+        lambda text: "\ufeff" + "\u200b".join(text),
+    ],
+    ids=["NFD", "NFKD", "full width", "upper case", "invisible"],
+)
+def test_equivalent_texts_find_the_same(places, change):
+    places, rows = places
+    texts = [places.data[row] for row in rows]
+    changed = [change(text) for text in texts]
+    assert changed != texts
+    expected = fitted_to_places().search_batch(texts, 3)
+    found = fitted_to_places().search_batch(changed, 3)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    lean = fitted_to_places().search(changed[0], 3)
+    assert [column for column, _, _ in lean] == expected[0][0].tolist()
+    # And they are the right ones.
+    right = places.target[rows][np.arange(len(rows))[:, None], expected[0]]
+    assert right.sum() >= 295
+
+
+@cache
+def fitted_to_places():
+    places = load_places(subset="all")
+    names = [unicodedata.normalize("NFD", name) for name in places.target_names]
+    return TextRetriever().fit(places.data, places.target, label_texts=names)
+
+
+def test_own_vectorizers_get_texts_as_they_are():
+    seen = []
+
+    def listen(texts):
+        seen.extend(texts)
+        return np.array([[len(text), 1.0] for text in texts])
+
+    texts, names = ["Cafe\u0301", "ＴＥＡ"], ["Café ", "tea’"]
+    retriever = TextRetriever(FunctionTransformer(listen))
+    retriever.fit(texts, np.eye(2, dtype=int), label_texts=names)
+    assert seen[:4] == texts + names
+    assert retriever.label_texts_ == names
