@@ -449,6 +449,7 @@ class _NgramTfidf(
         parts = run_calls(calls, n_jobs=self.n_jobs)
         return to_csr(parts, len(state.terms))
 
+    @reads
     def get_feature_names_out(self, input_features=None):  # noqa: ARG002 - as above
         """Name the columns.
 
