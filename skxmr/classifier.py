@@ -21,6 +21,7 @@ from skxmr._cython._training import LOSSES
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
+from skxmr._row_blocks import split_by_size
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
@@ -49,7 +50,13 @@ from skxmr.pruning import prune
 from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
 from skxmr.stages import OwnStages, search_stages, with_seeds
-from skxmr.targets import ClassTarget, IndicatorTarget, make_target, scores_from_logs
+from skxmr.targets import (
+    ClassTarget,
+    IndicatorTarget,
+    Shortlists,
+    make_target,
+    scores_from_logs,
+)
 from skxmr.training import Problem
 
 __all__ = ["XRLinearClassifier"]
@@ -585,8 +592,8 @@ class XRLinearClassifier(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        shortlist = self._shortlister(X)
-        return self._state.target.predict(shortlist, self.decision_threshold)
+        found = self._shortlists(X)
+        return self._state.target.predict(found, self.decision_threshold)
 
     @reads
     def predict_proba(self, X: MatrixLike) -> Matrix:
@@ -611,8 +618,8 @@ class XRLinearClassifier(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        shortlist = self._shortlister(X)
-        return self._state.target.predict_proba(shortlist)
+        found = self._shortlists(X)
+        return self._state.target.predict_proba(found)
 
     @reads
     def decision_function(self, X: MatrixLike) -> Matrix:
@@ -637,8 +644,8 @@ class XRLinearClassifier(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        shortlist = self._shortlister(X)
-        return self._state.target.decision_function(shortlist)
+        found = self._shortlists(X)
+        return self._state.target.decision_function(found)
 
     @reads
     def rank(
@@ -842,14 +849,17 @@ class XRLinearClassifier(
         pruned._state = replace(state, layouts=layouts, pruned_at=threshold)
         return pruned
 
-    def _shortlister(self, X):
+    def _shortlists(self, X):
         """Check X; return what finds the candidates, or the k best, of its rows."""
         X = self._check_features(X)
 
-        def shortlist(k=None):
-            return self._find(X, self._n_candidates() if k is None else k)
+        def find(k=None):
+            wanted = self._n_candidates() if k is None else k
+            size = len(self.layouts_) * self._n_wanted(wanted)
+            for rows in split_by_size(X.n_vectors, size, self.n_jobs):
+                yield self._find(X.between(rows.start, rows.stop), wanted)
 
-        return shortlist
+        return Shortlists(X.n_vectors, find)
 
     def _check_features(self, X):
         """Check X, and the parameters that may have been set after fit."""
@@ -904,13 +914,24 @@ class XRLinearClassifier(
 
     def _find(self, X, k, subset=None):
         """Search all trees and combine what they find."""
+        trees = list(self._trees(subset))
+        if len(trees) == 1:
+            ((layout, stages, allowed),) = trees
+            return self._search(X, layout, stages, allowed, k)
+        # Each tree is to find more labels than are kept.
         wanted = self._n_wanted(k)
-        found = [
-            self._search(X, layout, stages, allowed, wanted)
-            for layout, stages, allowed in self._trees(subset)
-        ]
-        columns, log_scores = zip(*found, strict=True)
-        return average_trees(columns, log_scores, k)
+        columns = np.empty((X.n_vectors, k), dtype=np.int64)
+        log_scores = np.empty((X.n_vectors, k))
+        for rows in split_by_size(X.n_vectors, len(trees) * wanted, self.n_jobs):
+            some = X.between(rows.start, rows.stop)
+            found = [
+                self._search(some, layout, stages, allowed, wanted)
+                for layout, stages, allowed in trees
+            ]
+            of_trees, their_scores = zip(*found, strict=True)
+            best = average_trees(of_trees, their_scores, k)
+            columns[rows], log_scores[rows] = best
+        return columns, log_scores
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

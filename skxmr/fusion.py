@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
 from skxmr._integrity import CheckedWhenLoaded, refuse
+from skxmr._row_blocks import RowBlocks
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
@@ -25,7 +26,13 @@ from skxmr._validation import (
     validate_target,
 )
 from skxmr.ranking import rank, top_k
-from skxmr.targets import ClassTarget, IndicatorTarget, logs_of_scores, make_target
+from skxmr.targets import (
+    ClassTarget,
+    IndicatorTarget,
+    Shortlists,
+    logs_of_scores,
+    make_target,
+)
 
 __all__ = ["RankFusion"]
 
@@ -275,13 +282,19 @@ class RankFusion(
         self._fitted()
         self._check_search_parameters()
         check_k(k, "RankFusion.rank")
-        return top_k(self._fused(X, max(k, self.n_candidates)), k)
+        columns, scores = zip(*self._ranked(RowBlocks(X), k), strict=True)
+        return np.concatenate(columns), np.concatenate(scores)
+
+    def _ranked(self, blocks, k):
+        """Rank the rows of one block after the other."""
+        n_candidates = min(max(k, self.n_candidates), len(self._state.classes))
+        for rows in blocks.split(n_candidates * len(self._state.members)):
+            yield top_k(self._fused(rows, n_candidates), k)
 
     def _fused(self, X, n_candidates):
         """Add up what all estimators find: CSR of shape (n_samples, n_labels)."""
         state = self._state
         weights = check_weights(self.weights, len(state.members))
-        n_candidates = min(n_candidates, len(state.classes))
         parameters = dict(self.estimators)
         total: Any = 0
         for weight, (name, member) in zip(weights, state.members.items(), strict=True):
@@ -305,12 +318,16 @@ class RankFusion(
             shape=(len(columns), len(self._state.classes)),
         )
 
-    def _shortlister(self, X):
-        def shortlist(k=None):
-            wanted = self.n_candidates if k is None else k
-            return logs_of_scores(*self.rank(X, wanted))
+    def _shortlists(self, X):
+        self._check_search_parameters()
+        blocks = RowBlocks(X)
 
-        return shortlist
+        def find(k=None):
+            most = min(self.n_candidates, len(self._state.classes))
+            wanted = most if k is None else k
+            return (logs_of_scores(*found) for found in self._ranked(blocks, wanted))
+
+        return Shortlists(blocks.n_rows, find)
 
     @reads
     def predict(self, X: Any) -> Matrix:
@@ -334,7 +351,7 @@ class RankFusion(
             If X holds NaN or infinity, or has not the features of `fit`.
         """
         target = self._fitted().target
-        return target.predict(self._shortlister(X), self.decision_threshold)
+        return target.predict(self._shortlists(X), self.decision_threshold)
 
     @reads
     def predict_proba(self, X: Any) -> Matrix:
@@ -358,7 +375,7 @@ class RankFusion(
             If X holds NaN or infinity, or has not the features of `fit`.
         """
         target = self._fitted().target
-        return target.predict_proba(self._shortlister(X))
+        return target.predict_proba(self._shortlists(X))
 
     @property
     def n_features_in_(self) -> int:

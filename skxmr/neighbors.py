@@ -10,8 +10,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import normalize
 
 from skxmr._compressed import Compressed
+from skxmr._cython._neighbors import find_nearest
 from skxmr._documentation import Documented
-from skxmr._integrity import CheckedWhenLoaded, check_csr, refuse
+from skxmr._integrity import (
+    CheckedWhenLoaded,
+    check_ascending,
+    check_compressed,
+    check_csr,
+    check_vector,
+    refuse,
+    to_be_read,
+)
+from skxmr._row_blocks import split_by_size, split_by_sizes
 from skxmr._sparse import keep_largest
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking
@@ -24,7 +34,13 @@ from skxmr._validation import (
     validate_features_and_target,
 )
 from skxmr.ranking import top_k
-from skxmr.targets import ClassTarget, IndicatorTarget, logs_of_scores, make_target
+from skxmr.targets import (
+    ClassTarget,
+    IndicatorTarget,
+    Shortlists,
+    logs_of_scores,
+    make_target,
+)
 
 __all__ = ["NeighborRanker"]
 
@@ -33,8 +49,9 @@ __all__ = ["NeighborRanker"]
 _N_FREQUENT = 100
 _STRENGTH_OF_FREQUENCY = 0.01
 
-# Rows whose neighbours are looked for at a time.
-_CHUNK = 512
+# Rows whose neighbours are looked for at a time: Ctrl-C waits for them.
+_ROWS_AT_ONCE = 64
+_WORD = 64
 
 
 @dataclass(frozen=True)
@@ -46,8 +63,10 @@ class NeighborState:
     target : IndicatorTarget or ClassTarget
     classes : ndarray of shape (n_labels,)
     features : Features
-    rows_by_feature : csr_array of shape (n_features, n_rows)
-        The known rows, each of length 1.
+    used_features : ndarray of shape (n_used,), int32
+        The features that known rows have, ascending.
+    rows_by_feature : Compressed, a vector for each used feature
+        The known rows that have it, each of length 1.
     labels : csr_array of shape (n_rows, n_labels)
     frequent : csr_array of shape (1, n_labels)
         The shares of the most frequent labels.
@@ -56,7 +75,8 @@ class NeighborState:
     target: IndicatorTarget | ClassTarget
     classes: np.ndarray
     features: Features
-    rows_by_feature: sparse.csr_array
+    used_features: np.ndarray
+    rows_by_feature: Compressed
     labels: sparse.csr_array
     frequent: sparse.csr_array
 
@@ -156,11 +176,13 @@ class NeighborRanker(
         """
         rows, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, None)
+        used_features, by_feature = _index(rows)
         self._state = NeighborState(
             target=target,
             classes=target.classes,
             features=features,
-            rows_by_feature=sparse.csr_array(_unit_rows(rows).T),
+            used_features=used_features,
+            rows_by_feature=by_feature,
             labels=Y,
             frequent=_most_frequent(Y),
         )
@@ -174,8 +196,13 @@ class NeighborRanker(
         n_rows, n_labels = state.labels.shape
         if not n_labels == len(state.classes) == state.target.n_labels:
             refuse("NeighborRanker.classes_", f"has other than {n_labels} labels")
+        used = state.used_features
+        check_vector(used, (np.int32,), None, "NeighborRanker.used_features")
+        if len(used) and to_be_read(used):
+            check_ascending(used, used[0], used[-1], "NeighborRanker.used_features")
+        rows, name = state.rows_by_feature, "NeighborRanker.rows_by_feature"
+        check_compressed(rows, len(used), n_rows, name)
         for name, shape in {
-            "rows_by_feature": (state.n_features, n_rows),
             "labels": (n_rows, n_labels),
             "frequent": (1, n_labels),
         }.items():
@@ -211,35 +238,97 @@ class NeighborRanker(
         state = self._fitted()
         self._check_search_parameters()
         check_k(k, "NeighborRanker.rank")
-        rows = _unit_rows(validate_features(self, X, state.features))
         parts = [
-            top_k(self._scores(rows[start : start + _CHUNK]), k)
-            for start in range(0, rows.shape[0], _CHUNK)
+            top_k(scores, k)
+            for scores in self._scores(validate_features(self, X, state.features))
         ]
         columns, scores = zip(*parts, strict=True)
         return np.concatenate(columns), np.concatenate(scores)
 
-    def _scores(self, rows):
-        similarity = sparse.csr_array(rows @ self._state.rows_by_feature)
-        similarity.data = np.maximum(similarity.data, 0)
-        similarity.eliminate_zeros()
-        nearest = keep_largest(similarity, self.n_neighbors)
+    def _scores(self, X):
+        """Yield the scores of one block of rows after the other, as CSR arrays."""
+        n_labels = np.diff(self._state.labels.indptr)
+        for rows in split_by_size(X.n_vectors, self.n_neighbors):
+            block = X.between(rows.start, rows.stop)
+            nearest = self._nearest(block)
+            entries = np.concatenate([[0], np.cumsum(n_labels[nearest.indices])])
+            sizes = np.diff(entries[nearest.indptr]) + self._state.frequent.nnz
+            for part in split_by_sizes(sizes):
+                yield self._vote(nearest[part])
+
+    def _nearest(self, X):
+        """Find the similarities of the nearest rows: CSR of shape (n_samples, any)."""
+        queries = self._known_features(X)
+        by_feature = self._state.rows_by_feature
+        n_known = by_feature.length
+        n_neighbors = min(self.n_neighbors, n_known)
+        n_words = -(-n_known // _WORD)
+        scratch = (
+            np.zeros(n_words, dtype=np.uint64),
+            np.zeros(-(-n_words // _WORD), dtype=np.uint64),
+            np.empty(n_known, dtype=np.int32),
+            np.zeros(n_known, dtype=np.float32),
+        )
+        rows = np.empty((X.n_vectors, n_neighbors), dtype=np.int64)
+        similarities = np.empty((X.n_vectors, n_neighbors))
+        for start in range(0, X.n_vectors, _ROWS_AT_ONCE):
+            stop = min(start + _ROWS_AT_ONCE, X.n_vectors)
+            find_nearest(
+                *queries.between(start, stop)[:3],
+                *by_feature[:3],
+                *scratch,
+                rows[start:stop],
+                similarities[start:stop],
+            )
+        found = rows >= 0
+        ends = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+        nearest = sparse.csr_array(
+            (similarities[found].astype(np.float32), rows[found], ends),
+            shape=(X.n_vectors, n_known),
+        )
+        nearest.sort_indices()
+        return nearest
+
+    def _known_features(self, X):
+        """Scale rows to unit length; keep the features that known rows have."""
+        rows = _unit_rows(X)
+        places = np.searchsorted(self._state.used_features, rows.indices)
+        known = places < len(self._state.used_features)
+        known[known] = self._state.used_features[places[known]] == rows.indices[known]
+        before = np.concatenate([[0], np.cumsum(known)])
+        return Compressed(
+            before[rows.offsets],
+            places[known].astype(np.int32),
+            rows.values[known],
+            len(self._state.used_features),
+        )
+
+    def _vote(self, nearest):
+        """Score the labels of the nearest rows, and those that are frequent."""
         totals = nearest.sum(axis=1) + _STRENGTH_OF_FREQUENCY
+        frequent = self._state.frequent
+        n_rows = nearest.shape[0]
         found = nearest @ self._state.labels
-        found = found + _STRENGTH_OF_FREQUENCY * sparse.vstack(
-            [self._state.frequent] * rows.shape[0]
+        found = found + _STRENGTH_OF_FREQUENCY * sparse.csr_array(
+            (
+                np.tile(frequent.data, n_rows),
+                np.tile(frequent.indices, n_rows),
+                np.arange(n_rows + 1) * frequent.nnz,
+            ),
+            shape=found.shape,
         )
         return sparse.csr_array(sparse.diags_array(1 / totals) @ found)
 
-    def _shortlister(self, X):
-        def shortlist(k=None):
-            state = self._state
-            of_neighbors = self.n_neighbors * np.diff(state.labels.indptr).max()
-            most = int(of_neighbors + state.frequent.nnz)
-            wanted = min(most, len(state.classes)) if k is None else k
-            return logs_of_scores(*self.rank(X, wanted))
+    def _shortlists(self, X):
+        self._check_search_parameters()
+        X = validate_features(self, X, self._state.features)
 
-        return shortlist
+        def find(k=None):
+            for scores in self._scores(X):
+                most = int(np.diff(scores.indptr).max(initial=1))
+                yield logs_of_scores(*top_k(scores, most if k is None else k))
+
+        return Shortlists(X.n_vectors, find)
 
     @reads
     def predict(self, X: MatrixLike) -> Matrix:
@@ -263,7 +352,7 @@ class NeighborRanker(
             If X holds NaN or infinity, or has not the features of `fit`.
         """
         target = self._fitted().target
-        return target.predict(self._shortlister(X), self.decision_threshold)
+        return target.predict(self._shortlists(X), self.decision_threshold)
 
     @reads
     def predict_proba(self, X: MatrixLike) -> Matrix:
@@ -287,7 +376,7 @@ class NeighborRanker(
             If X holds NaN or infinity, or has not the features of `fit`.
         """
         target = self._fitted().target
-        return target.predict_proba(self._shortlister(X))
+        return target.predict_proba(self._shortlists(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -297,9 +386,20 @@ class NeighborRanker(
 
 
 def _unit_rows(rows):
-    """CSR array of the rows, each of length 1."""
+    """Compressed rows, each of length 1."""
     compressed = rows if isinstance(rows, Compressed) else rows.to_compressed()
-    return sparse.csr_array(normalize(compressed.to_csr()))
+    return Compressed.from_sparse(sparse.csr_array(normalize(compressed.to_csr())))
+
+
+def _index(rows):
+    """List the features that rows have, and the unit rows that have each.
+
+    Memory is that of the entries, however many features there may be.
+    """
+    rows = _unit_rows(rows)
+    features = np.unique(rows.indices)
+    by_feature = sparse.csr_array(rows.keep_indices(features).to_csr().T)
+    return features, Compressed.from_sparse(by_feature)
 
 
 def _most_frequent(Y):

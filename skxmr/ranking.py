@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite
 
+from skxmr._row_blocks import RowBlocks
 from skxmr._validation import check_is_fitted, check_k
 
 __all__ = ["final_estimator", "rank", "top_k", "top_k_signed"]
@@ -24,9 +25,9 @@ def rank(estimator, X, k=10):
         `XRLinearClassifier` has, which holds ``n_samples x k`` numbers and no more;
         or it is a `Pipeline` whose last step can be ranked with, or has such a
         ``best_estimator_``; or it is any other scikit-learn classifier with
-        ``predict_proba`` or (second choice) ``decision_function``. These last build
-        their own scores, mostly a dense array of ``n_samples x n_labels``: a
-        courtesy for comparing with them on problems where that fits in memory.
+        ``predict_proba`` or (second choice) ``decision_function``. These last score
+        all labels, mostly in a dense array; they are asked for a block of rows at a
+        time.
     X : array-like, sparse matrix or list of str, of n_samples rows
         What the estimator predicts from; a pipeline's earlier steps transform it.
     k : int, default=10
@@ -152,9 +153,9 @@ def _ranker_of_scores(final, estimator):
     """Give a classifier without `rank` the function that stands in for it."""
     if hasattr(final, "classes_"):
         if hasattr(final, "predict_proba"):
-            return lambda X, k: top_k(_probabilities(final, X), k)
+            return lambda X, k: _in_blocks(top_k, _probabilities, final, X, k)
         if hasattr(final, "decision_function"):
-            return lambda X, k: top_k_signed(_decisions(final, X), k)
+            return lambda X, k: _in_blocks(top_k_signed, _decisions, final, X, k)
     elif isinstance(final, BaseEstimator):
         check_is_fitted(final)
     came = _name(estimator)
@@ -165,6 +166,16 @@ def _ranker_of_scores(final, estimator):
         "predict_proba or decision_function, or a Pipeline or a search refitted to its "
         f"best parameters that leads to one of these; got {came}."
     )
+
+
+def _in_blocks(best, scores_of, classifier, X, k):
+    """Rank by scores of all labels, held for a block of rows at a time."""
+    n_labels = len(classifier.classes_)
+    parts = [
+        best(scores_of(classifier, rows), k) for rows in RowBlocks(X).split(n_labels)
+    ]
+    columns, scores = zip(*parts, strict=True)
+    return np.concatenate(columns), np.concatenate(scores)
 
 
 def _name(thing):

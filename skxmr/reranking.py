@@ -17,6 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skxmr._class_labels import find_columns
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
+from skxmr._row_blocks import RowBlocks
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
@@ -38,6 +39,7 @@ from skxmr.stages import with_seeds
 from skxmr.targets import (
     ClassTarget,
     IndicatorTarget,
+    Shortlists,
     make_target,
     scores_from_logs,
 )
@@ -47,6 +49,8 @@ __all__ = ["Reranker"]
 _MAX_INT32 = np.iinfo(np.int32).max
 _LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))
 _N_SPLITS = 5
+# Where it is listed, described and sorted.
+_NUMBERS_OF_A_CANDIDATE = 8
 
 
 def _ranker_restricts(self):
@@ -308,8 +312,12 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
         """
         self._fitted()
         check_k(k, "Reranker.rank")
-        columns, log_scores = self._shortlist(X, k, subset)
-        return columns, scores_from_logs(columns, log_scores)
+        parts = [
+            (columns, scores_from_logs(columns, log_scores))
+            for columns, log_scores in self._ranked(RowBlocks(X), k, subset)
+        ]
+        columns, scores = zip(*parts, strict=True)
+        return np.concatenate(columns), np.concatenate(scores)
 
     @available_if(_ranker_restricts)
     @reads
@@ -330,8 +338,14 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
         """
         return self._fitted().ranker.subset(allowed, excluded)
 
-    def _shortlist(self, X, k, subset=None):
+    def _ranked(self, blocks, k, subset=None):
+        """Rank the rows of one block after the other."""
         self._check_search_parameters()
+        n_candidates = min(self.n_candidates, len(self._state.classes))
+        for rows in blocks.split(_NUMBERS_OF_A_CANDIDATE * n_candidates):
+            yield self._shortlist(rows, k, subset)
+
+    def _shortlist(self, X, k, subset=None):
         state = self._state
         ranker = state.ranking.following(self.ranker)
         found = _find(ranker, X, (state.classes, self.n_candidates), subset)
@@ -354,13 +368,15 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
         scores[cells] = log_scores[order][kept]
         return columns, scores
 
-    def _shortlister(self, X):
-        def shortlist(k=None):
+    def _shortlists(self, X):
+        blocks = RowBlocks(X)
+
+        def find(k=None):
             n_labels = len(self._state.classes)
             wanted = min(self.n_candidates, n_labels) if k is None else k
-            return self._shortlist(X, wanted)
+            return self._ranked(blocks, wanted)
 
-        return shortlist
+        return Shortlists(blocks.n_rows, find)
 
     @reads
     def predict(self, X: Any) -> Matrix:
@@ -377,7 +393,7 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
             As `XRLinearClassifier.predict` returns them.
         """
         target = self._fitted().target
-        return target.predict(self._shortlister(X), self.decision_threshold)
+        return target.predict(self._shortlists(X), self.decision_threshold)
 
     @reads
     def predict_proba(self, X: Any) -> Matrix:
@@ -394,7 +410,7 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
             As `XRLinearClassifier.predict_proba` returns them.
         """
         target = self._fitted().target
-        return target.predict_proba(self._shortlister(X))
+        return target.predict_proba(self._shortlists(X))
 
     @property
     def n_features_in_(self) -> int:

@@ -13,8 +13,10 @@ from skxmr._parallel import run_tasks, split_rows
 
 __all__ = ["beam_search", "rank_one", "search_one"]
 
-# Some ten milliseconds of work: joblib takes some to start threads.
+# Some ten milliseconds of work: joblib takes some to start threads. Rows for which many
+# labels are wanted take longer.
 _MIN_ROWS_OF_A_TASK = 1024
+_MIN_LABELS_OF_A_TASK = 2**17
 
 # So many dense queries are searched for at a time: enough to have several for a node,
 # few enough for the cache; and fewer where wide beams would take much memory.
@@ -108,7 +110,8 @@ def beam_search(
         allowed,
         start,
     )
-    slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=_MIN_ROWS_OF_A_TASK)
+    min_rows = max(1, min(_MIN_ROWS_OF_A_TASK, _MIN_LABELS_OF_A_TASK // k))
+    slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=min_rows)
     if len(slices) <= 1:
         return _search_task(task, layout)
     tasks = (task.between(rows) for rows in slices)

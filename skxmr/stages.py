@@ -69,6 +69,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from skxmr._row_blocks import split_by_size
 from skxmr.foreign_scores import check_scoring
 from skxmr.leaf_rankers import LeafRankers, fit_leaf_rankers
 from skxmr.matchers import FittedMatcher, fit_matcher
@@ -81,9 +82,6 @@ __all__ = [
     "search_stages",
     "with_seeds",
 ]
-
-# Rows whose candidates are held at a time: some hundred each.
-_ROWS_AT_ONCE = 2048
 
 _MAX_INT32 = np.iinfo(np.int32).max
 
@@ -289,16 +287,17 @@ def search_stages(
         Logarithms of the scores; -inf where fewer than k are found.
     """
     parts = []
-    for start in range(0, X.n_vectors, _ROWS_AT_ONCE):
-        rows = X.between(start, min(start + _ROWS_AT_ONCE, X.n_vectors))
+    # What is reached is ranked, all of it.
+    wanted = layout.most_reached(beam_width) if stages.ranker else k
+    width = layout.widest_level if beam_width is None else beam_width
+    for block in split_by_size(X.n_vectors, wanted + width, n_jobs):
+        rows = X.between(block.start, block.stop)
         how = {
             "beam_width": beam_width,
             "score_transform": score_transform,
             "allowed": allowed,
             "n_jobs": n_jobs,
         }
-        # What is reached is ranked, all of it.
-        wanted = layout.most_reached(beam_width) if stages.ranker else k
         columns, log_scores = _reach(rows, layout, stages, wanted, how)
         if stages.ranker:
             places = layout.places.nodes[columns] - layout.level_starts[-1]

@@ -1,8 +1,12 @@
 """The two kinds of target: what fit learns from them and what comes out again."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import sparse
 
+from skxmr._growing import GrowingArray
 from skxmr._validation import (
     check_relevance,
     indicator_pattern,
@@ -14,11 +18,14 @@ from skxmr.foresight import foresee
 __all__ = [
     "ClassTarget",
     "IndicatorTarget",
+    "Shortlists",
     "logs_of_scores",
     "make_target",
     "scores_from_logs",
 ]
 
+
+_MAX_INT32 = np.iinfo(np.int32).max
 
 _LEAST_FOUND = np.finfo(np.float32).tiny
 _MOST_FOUND = np.nextafter(np.float32(1), np.float32(0))
@@ -91,6 +98,26 @@ def logs_of_scores(columns, scores):
         return columns, np.log(scores, dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class Shortlists:
+    """The best candidates of each row, found for a block of rows at a time.
+
+    What is kept of them is mostly far less than what is found, so that nobody should
+    hold the candidates of all rows.
+
+    Parameters
+    ----------
+    n_rows : int
+    find : callable
+        Given how many labels to find for a row, or None for all that get a score,
+        yields the blocks' (columns, log_scores), arrays of shape (rows of the block,
+        any): best first, then -1 and -inf.
+    """
+
+    n_rows: int
+    find: Callable
+
+
 class IndicatorTarget:
     """A sparse or dense indicator matrix: any number of labels a row.
 
@@ -114,42 +141,76 @@ class IndicatorTarget:
         """Columns of the indicator."""
         return np.arange(self.n_labels)
 
-    def predict(self, shortlist, decision_threshold):
+    def predict(self, shortlists, decision_threshold):
         """Mark the labels whose score is above the threshold.
 
         Parameters
         ----------
-        shortlist : callable
-            Gives (columns, log_scores) of the best candidates, or of the k best.
+        shortlists : Shortlists
         decision_threshold : float
 
         Returns
         -------
         csr_array, csr_matrix or ndarray of shape (n_samples, n_labels)
         """
-        columns, log_scores = shortlist()
-        scores = scores_from_logs(columns, log_scores)
-        columns = np.where(scores > decision_threshold, columns, -1)
-        return self._matrix(columns, np.ones(columns.shape, dtype=self.dtype))
 
-    def predict_proba(self, shortlist):
+        def marked(columns, log_scores):
+            scores = scores_from_logs(columns, log_scores)
+            columns = np.where(scores > decision_threshold, columns, -1)
+            return columns, np.ones(columns.shape, dtype=self.dtype)
+
+        return self._matrix(shortlists, marked, self.dtype)
+
+    def predict_proba(self, shortlists):
         """Return the scores of the candidates, 0 for all other labels."""
-        columns, log_scores = shortlist()
-        return self._matrix(columns, scores_from_logs(columns, log_scores))
+
+        def scored(columns, log_scores):
+            return columns, scores_from_logs(columns, log_scores)
+
+        return self._matrix(shortlists, scored, np.float32)
 
     decision_function = predict_proba
 
-    def _matrix(self, columns, values):
-        if not self.is_sparse:
-            _foresee_dense(len(columns), self.n_labels, values.itemsize)
-        found = columns >= 0
-        offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+    def _matrix(self, shortlists, values_of, dtype):
+        """Make a matrix of the columns and values of all blocks."""
+        blocks = (values_of(*found) for found in shortlists.find(None))
+        make = self._sparse_matrix if self.is_sparse else self._dense_matrix
+        return make(shortlists.n_rows, blocks, dtype)
+
+    def _dense_matrix(self, n_rows, blocks, dtype):
+        _foresee_dense(n_rows, self.n_labels, np.dtype(dtype).itemsize)
+        matrix = np.zeros((n_rows, self.n_labels), dtype=dtype)
+        start = 0
+        for columns, values in blocks:
+            rows, places = np.nonzero(columns >= 0)
+            found = columns[rows, places]
+            matrix[start + rows, found] = values[rows, places]
+            start += len(columns)
+        return matrix
+
+    def _sparse_matrix(self, n_rows, blocks, dtype):
+        offsets = GrowingArray(np.int64)
+        offsets.append(np.zeros(1))
+        indices, data = GrowingArray(np.int32), GrowingArray(dtype)
+        for columns, values in blocks:
+            found = columns >= 0
+            ends = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+            block = sparse.csr_array(
+                (values[found], columns[found], ends),
+                shape=(len(columns), self.n_labels),
+            )
+            block.sort_indices()
+            offsets.append(len(indices) + ends[1:])
+            indices.append(block.indices)
+            data.append(block.data)
+        indptr, columns = offsets.finish(), indices.finish()
+        if len(columns) <= _MAX_INT32:
+            indptr = indptr.astype(np.int32)
         matrix = sparse.csr_array(
-            (values[found], columns[found], offsets),
-            shape=(len(columns), self.n_labels),
+            (data.finish(), columns, indptr), shape=(n_rows, self.n_labels)
         )
-        matrix.sort_indices()
-        return public_csr(matrix) if self.is_sparse else matrix.toarray()
+        matrix.has_sorted_indices = True
+        return public_csr(matrix)
 
 
 class ClassTarget:
@@ -173,13 +234,12 @@ class ClassTarget:
         """Number of classes."""
         return len(self.classes)
 
-    def predict(self, shortlist, decision_threshold):  # noqa: ARG002 - one always wins
+    def predict(self, shortlists, decision_threshold):  # noqa: ARG002 - one always wins
         """Return the class with the highest score.
 
         Parameters
         ----------
-        shortlist : callable
-            Gives (columns, log_scores) of the best candidates, or of the k best.
+        shortlists : Shortlists
         decision_threshold : float
             Of no effect: one class always wins.
 
@@ -187,24 +247,29 @@ class ClassTarget:
         -------
         ndarray of shape (n_samples,)
         """
-        columns, _ = _one_always(*shortlist(1))
-        return self.classes[columns[:, 0]]
+        blocks = (_one_always(*found)[0] for found in shortlists.find(1))
+        best = np.concatenate([columns[:, 0] for columns in blocks])
+        return self.classes[best]
 
-    def predict_proba(self, shortlist):
+    def predict_proba(self, shortlists):
         """Return the candidates' scores, scaled to sum to 1 in each row."""
-        columns, log_scores = _one_always(*shortlist())
-        _foresee_dense(len(columns), self.n_labels + 1, 8)
-        # Relative to the best, so that no row sums to 0.
-        scores = np.exp(log_scores - log_scores[:, :1])
-        scores /= scores.sum(axis=1, keepdims=True)
-        dense = np.zeros((len(columns), self.n_labels + 1))
-        # Column -1, for what was not found, is the one that is cut off.
-        np.put_along_axis(dense, columns, scores, axis=1)
-        return dense[:, :-1]
+        n_rows, n_labels = shortlists.n_rows, self.n_labels
+        _foresee_dense(n_rows, n_labels, 8)
+        dense = np.zeros((n_rows, n_labels))
+        start = 0
+        for found in shortlists.find(None):
+            columns, log_scores = _one_always(*found)
+            # Relative to the best, so that no row sums to 0.
+            scores = np.exp(log_scores - log_scores[:, :1])
+            scores /= scores.sum(axis=1, keepdims=True)
+            rows, places = np.nonzero(columns >= 0)
+            dense[start + rows, columns[rows, places]] = scores[rows, places]
+            start += len(columns)
+        return dense
 
-    def decision_function(self, shortlist):
+    def decision_function(self, shortlists):
         """Return scores by class; for two classes, second minus first."""
-        scores = self.predict_proba(shortlist)
+        scores = self.predict_proba(shortlists)
         return scores[:, 1] - scores[:, 0] if self.n_labels == 2 else scores
 
 

@@ -147,10 +147,24 @@ DAMAGES = [
     ),
     (
         "near",
-        lambda m: m._state.rows_by_feature,
-        "data",
+        lambda m: m._state,
+        "rows_by_feature",
+        lambda rows: rows._replace(values=rows.values[:-1]),
+        "values has the shape",
+    ),
+    (
+        "near",
+        lambda m: m._state,
+        "used_features",
+        lambda a: a[::-1].copy(),
+        "used_features goes",
+    ),
+    (
+        "near",
+        lambda m: m._state,
+        "used_features",
         lambda a: a[:-1],
-        "data has the",
+        "rows_by_feature.offsets",
     ),
     ("fusion", lambda m: m._state, "classes", lambda a: a[:-1], "RankFusion.classes_"),
     (

@@ -155,3 +155,25 @@ def objective(w, b, X, y, costs, loss):
 def train_level(X, targets, problem):
     """Train one level, as `skxmr.training.train_levels` does many."""
     return train_levels(X, [targets], [problem])[0]
+
+
+def nearest_neighbor_scores(known, labels, queries, n_neighbors):
+    """Scores of `NeighborRanker`, row by row: dense arrays throughout."""
+
+    def unit(rows):
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows / np.where(lengths > 0, lengths, 1)
+
+    # As the ranker does, which compares sums of float32.
+    known, queries = (unit(rows).astype(np.float32) for rows in (known, queries))
+    shares = labels.sum(axis=0) / (len(labels) + 1)
+    scores = []
+    for query in queries:
+        similarities = np.zeros(len(known), dtype=np.float32)
+        for feature in np.flatnonzero(query):
+            similarities += query[feature] * known[:, feature]
+        order = np.lexsort((np.arange(len(known)), -similarities))[:n_neighbors]
+        nearest = [row for row in order if similarities[row] > 0]
+        votes = similarities[nearest] @ labels[nearest] + 0.01 * shares
+        scores.append(votes / (similarities[nearest].sum() + 0.01))
+    return np.array(scores)

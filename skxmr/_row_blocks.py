@@ -1,0 +1,103 @@
+"""Blocks of rows, so that memory is bounded however many rows there are."""
+
+import numpy as np
+from joblib import effective_n_jobs
+from scipy import sparse
+
+from skxmr._validation import take_rows
+
+__all__ = ["RowBlocks", "split_by_size", "split_by_sizes"]
+
+# Entries of a block for each worker: 8 MB of a column number and a score each.
+_ENTRIES = 2**19
+
+
+def split_by_size(n_rows, row_size, n_jobs=None):
+    """Cut rows into consecutive slices of a bounded number of entries.
+
+    Parameters
+    ----------
+    n_rows : int
+    row_size : int
+        Entries that are held for each row while its block is worked on.
+    n_jobs : int or None, default=None
+        Blocks grow with the number of workers that share one.
+
+    Returns
+    -------
+    list of slice
+        One at least, even if there are no rows.
+    """
+    step = max(1, _ENTRIES * effective_n_jobs(n_jobs) // max(1, row_size))
+    starts = range(0, max(1, n_rows), step)
+    return [slice(start, min(start + step, n_rows)) for start in starts]
+
+
+def split_by_sizes(sizes):
+    """Cut rows that need unlike numbers of entries into consecutive slices.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_rows,), int64
+        Entries of each row. A block holds, padded to its longest row, no more than
+        the bound, or it is a single row.
+
+    Yields
+    ------
+    slice
+    """
+    waiting = [slice(0, len(sizes))]
+    while waiting:
+        rows = waiting.pop()
+        n_rows = rows.stop - rows.start
+        if n_rows > 1 and n_rows * sizes[rows].max() > _ENTRIES:
+            middle = rows.start + n_rows // 2
+            waiting += [slice(middle, rows.stop), slice(rows.start, middle)]
+        else:
+            yield rows
+
+
+class RowBlocks:
+    """Whatever estimators predict from, cut into blocks of rows.
+
+    Parameters
+    ----------
+    X : array-like, data frame, sparse matrix or iterable
+        An iterable without a length is listed. What has no rows, such as a single
+        string, is one block, for the estimator to refuse.
+    """
+
+    def __init__(self, X):
+        if not hasattr(X, "shape") and not hasattr(X, "__len__"):
+            X = np.asarray(X) if hasattr(X, "__array__") else list(X)
+        self._X = X
+        self.n_rows = _count_rows(X)
+
+    def split(self, row_size):
+        """Yield the blocks.
+
+        Parameters
+        ----------
+        row_size : int
+            As in `split_by_size`.
+
+        Yields
+        ------
+        The same kind of data; `X` itself if one block holds it.
+        """
+        slices = split_by_size(self.n_rows, row_size)
+        if len(slices) == 1:
+            yield self._X
+            return
+        X = self._X.tocsr() if sparse.issparse(self._X) else self._X
+        for rows in slices:
+            yield take_rows(X, rows)
+
+
+def _count_rows(X):
+    if isinstance(X, str):
+        return 1
+    shape = getattr(X, "shape", None)
+    if shape is None:
+        return len(X)
+    return shape[0] if len(shape) else 1
