@@ -9,6 +9,7 @@ from skxmr import (
     sharding,
     streaming,
 )
+from skxmr._by_label import LabelTexts
 from skxmr._version import __version__
 from skxmr.candidates import CandidateFeatures
 from skxmr.classifier import XRLinearClassifier
@@ -27,6 +28,7 @@ __all__ = [
     "CandidateFeatures",
     "CharNgramTfidf",
     "KMeansTree",
+    "LabelTexts",
     "LabelTree",
     "NeighborRanker",
     "PrefixWeightedCharTfidf",

@@ -15,6 +15,7 @@ from scipy import sparse
 from skxmr._columns import InvalidInputError, is_missing, refuse_unordered
 
 __all__ = [
+    "concatenate_labels",
     "exact_labels",
     "exact_target",
     "find_columns",
@@ -91,6 +92,32 @@ def exact_labels(labels, name):
             return labels
         return _exact(labels.tolist(), name, text_dtype=object)
     return _exact(labels, name, text_dtype=None)
+
+
+def concatenate_labels(first, second, name):
+    """Put two arrays of labels one after the other, each label as it is.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (any,)
+        As `exact_labels` makes them.
+    name : str
+        What to call them in messages.
+
+    Returns
+    -------
+    ndarray of shape (any,)
+
+    Raises
+    ------
+    TypeError
+        If the labels of both cannot be sorted.
+    """
+    if first.dtype == second.dtype or first.dtype.kind == second.dtype.kind == "U":
+        both = np.concatenate([first, second])
+        return both if both.dtype != object else exact_labels(both, name)
+    labels = _array_of_objects([*list_labels(first), *list_labels(second)])
+    return exact_labels(labels, name)
 
 
 def list_labels(labels):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
+from skxmr._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._class_labels import list_target
 from skxmr._ranking_metrics import (
     coverage_at_k,
@@ -141,7 +142,7 @@ class PropensityScorer(RankingScorer):
 
 
 class ClassPropensityScorer(RankingScorer):
-    """Score by a metric that weighs classes.
+    """Score by a metric that weighs labels by what they are called.
 
     Parameters
     ----------
@@ -150,13 +151,16 @@ class ClassPropensityScorer(RankingScorer):
     k : int
         How many labels to retrieve for each row, at least 1.
     propensities : mapping
-        From class to propensity, in (0, 1]; copied. A class not in it has the smallest.
+        From label to propensity, in (0, 1]; copied. A class not in it has the smallest.
+    is_ordered : bool, default=False
+        Whether the order is that of an indicator's columns, where they have no names.
     """
 
-    def __init__(self, metric, k, propensities):
+    def __init__(self, metric, k, propensities, is_ordered=False):
         super().__init__(metric, k)
         check_propensities(list(propensities.values()))
         self.propensities = dict(propensities)
+        self.is_ordered = is_ordered
 
     def __call__(self, estimator, X, y):
         """Rank the labels of `X` and compare with the truth.
@@ -165,8 +169,8 @@ class ClassPropensityScorer(RankingScorer):
         ----------
         estimator, X
             As for `RankingScorer`.
-        y : array-like of shape (n_samples,)
-            Class labels.
+        y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or an indicator.
 
         Returns
         -------
@@ -176,21 +180,34 @@ class ClassPropensityScorer(RankingScorer):
         Raises
         ------
         ValueError
-            If `y` is a label indicator, which has columns and no classes.
+            If `y` is a label indicator, and the labels are not its columns.
         """
         if _is_indicator(y):
-            raise ValueError(
-                "propensities must be an array by column where y is a label indicator, "
-                "got a dict."
-            )
+            ranking = rank(estimator, X, self.k)
+            by_column = self._by_column(Labels.of_indicator(y))
+            return self.metric(y, ranking, self.k, propensities=by_column)
         columns, names = _columns_of_classes(y, estimator)
         rarest = min(self.propensities.values())
         by_column = [self.propensities.get(name, rarest) for name in names]
         ranking = rank(estimator, X, self.k)
         return self.metric(columns, ranking, self.k, propensities=by_column)
 
+    def _by_column(self, labels):
+        if self.is_ordered and labels.names is None:
+            return list(self.propensities.values())
+        try:
+            return in_order_of_labels(
+                self.propensities, labels, "propensities", "numbers"
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"propensities must be an array by column where y is a label "
+                f"indicator, or have its columns as labels. {error}"
+            ) from error
+
     def __eq__(self, other):
-        return super().__eq__(other) and self.propensities == other.propensities
+        same = super().__eq__(other) and self.propensities == other.propensities
+        return same and self.is_ordered == other.is_ordered
 
     __hash__ = RankingScorer.__hash__
 
@@ -372,10 +389,11 @@ def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
     ----------
     k : int, default=5
         How many labels to look at, at least 1.
-    propensities : array-like of shape (n_labels,) or dict
+    propensities : array-like of shape (n_labels,) or mapping
         An array, by column, where the scorer will be given a label indicator. Where it
-        will be given class labels, a dict from class to propensity, since ``classes_``
-        differ from fold to fold; a class that is not in it has the smallest.
+        will be given class labels, a mapping from class to propensity, or a Series with
+        an index of classes, since ``classes_`` differ from fold to fold; a class that
+        is not in it has the smallest.
 
     Returns
     -------
@@ -398,9 +416,15 @@ def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
     >>> propensity_scored_precision_at_k_scorer(1, propensities=propensities(Y))
     propensity_scored_precision_at_k_scorer(1, propensities=<2 labels>)
     """
-    by_class = isinstance(propensities, Mapping)
-    scorer = ClassPropensityScorer if by_class else PropensityScorer
-    return scorer(propensity_scored_precision_at_k, k, propensities)
+    metric = propensity_scored_precision_at_k
+    labels = labels_of_index(propensities)
+    # An index that repeats itself says nothing of labels.
+    if labels is None or len(set(labels)) < len(labels):
+        return PropensityScorer(metric, k, propensities)
+    is_mapping = isinstance(propensities, Mapping)
+    values = propensities.values() if is_mapping else propensities
+    by_label = dict(zip(labels, values, strict=True))
+    return ClassPropensityScorer(metric, k, by_label, is_ordered=not is_mapping)
 
 
 def _is_indicator(y):

@@ -3,7 +3,7 @@
 from itertools import takewhile
 from typing import NamedTuple
 
-import numpy as np
+from skxmr._by_label import Labels, check_label_names
 
 # Labels named on the line of a group whose own labels are not drawn.
 N_SAMPLE_LABELS = 3
@@ -182,13 +182,8 @@ def _describer(tree, label_names):
     """Return the function that puts a node into words."""
     names = tree.labels
     if label_names is not None:
-        by_label = np.asarray(label_names, dtype=object)
-        if by_label.shape != (tree.n_labels,):
-            raise ValueError(
-                f"label_names has the shape {by_label.shape}; expected a name for each "
-                f"of the {tree.n_labels} labels."
-            )
-        names = by_label[tree.labels]
+        by_label = check_label_names(label_names, Labels(tree.n_labels))
+        names = [by_label[label] for label in tree.labels.tolist()]
     ranges = [tree.leaf_ranges(level) for level in range(tree.depth + 1)]
 
     def name(leaf):

@@ -1,6 +1,5 @@
 """Every check of input; the only room that imports scikit-learn's private names."""
 
-from collections.abc import Sequence
 from functools import cache
 from numbers import Integral
 from os import PathLike, fspath
@@ -26,6 +25,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklearn.utils.validation import check_memory as _check_memory
 
+from skxmr._by_label import Labels, in_order_of_labels
 from skxmr._class_labels import exact_target
 from skxmr._columns import InvalidInputError, as_list, is_missing
 from skxmr._compressed import Compressed
@@ -43,7 +43,6 @@ __all__ = [
     "check_documents",
     "check_is_fitted",
     "check_k",
-    "check_label_names",
     "check_labels",
     "check_lengths",
     "check_memory",
@@ -51,6 +50,7 @@ __all__ = [
     "check_propensities",
     "check_relevance",
     "check_weights",
+    "column_or_1d",
     "features_of",
     "fit_context",
     "indicator_pattern",
@@ -91,14 +91,15 @@ def check_k(k, caller):
     validate_parameter_constraints({"k": [at_least_one]}, {"k": k}, caller)
 
 
-def check_weights(weights, n_weights):
+def check_weights(weights, names):
     """Check how much each of some estimators counts.
 
     Parameters
     ----------
-    weights : array-like of shape (n_weights,), or None
+    weights : array-like of shape (n_weights,), mapping from name to weight, or None
         None counts all alike.
-    n_weights : int
+    names : list of str
+        The names of the estimators.
 
     Returns
     -------
@@ -110,8 +111,11 @@ def check_weights(weights, n_weights):
     ValueError
         If there are more or fewer, or one is negative, or none is positive.
     """
+    n_weights = len(names)
     if weights is None:
         return np.full(n_weights, 1 / n_weights)
+    labels = Labels(n_weights, list(names), has_numbers=False)
+    weights = in_order_of_labels(weights, labels, "weights", "numbers")
     checked = check_array(
         weights, dtype=np.float64, ensure_2d=False, input_name="weights"
     )
@@ -133,7 +137,8 @@ def check_propensities(propensities):
 
     Parameters
     ----------
-    propensities : array-like of shape (n_labels,)
+    propensities : array-like of shape (n_labels,), or mapping
+        A mapping goes from column numbers.
 
     Returns
     -------
@@ -144,6 +149,9 @@ def check_propensities(propensities):
     ValueError
         If they are not 1-D, none, not numbers, or not in (0, 1].
     """
+    propensities = in_order_of_labels(
+        propensities, Labels(None), "propensities", "numbers"
+    )
     propensities = check_array(
         propensities, dtype=np.float64, ensure_2d=False, input_name="propensities"
     )
@@ -534,43 +542,6 @@ def check_precision(X, Y, positive_cost, negative_cost):
             f"{highest:.3g}: together too large for training in float32. Scale X, or "
             f"lower C, positive_weight, negative_weight or relevance."
         )
-
-
-def check_label_names(label_names, n_labels, n_samples):
-    """Check that there is a name for each label.
-
-    Returns
-    -------
-    list or ndarray, or None
-
-    Raises
-    ------
-    ValueError
-        If there are more or fewer names than labels.
-    """
-    if label_names is None:
-        return None
-    is_array = hasattr(label_names, "__array__") and np.ndim(label_names) == 1
-    if isinstance(label_names, str) or not (
-        isinstance(label_names, Sequence) or is_array
-    ):
-        raise TypeError(
-            f"label_names must be a sequence of {n_labels} names; got a "
-            f"{type(label_names).__name__}."
-        )
-    if len(label_names) == n_labels:
-        return label_names if isinstance(label_names, np.ndarray) else list(label_names)
-    hint = ""
-    if len(label_names) == n_samples:
-        hint = (
-            " There are as many names as rows of X: a search that splits the rows "
-            "also splits a fit argument that has as many items as X has rows. Give "
-            "the names to the indexer, or add a label, to avoid that."
-        )
-    raise ValueError(
-        f"label_names has {len(label_names)} names; expected {n_labels}, one for "
-        f"each label of y.{hint}"
-    )
 
 
 def check_labels(labels, classes, name):

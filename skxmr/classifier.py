@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 
+from skxmr._by_label import Labels, LabelTexts, check_label_names
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
@@ -30,7 +31,6 @@ from skxmr._validation import (
     Interval,
     StrOptions,
     check_k,
-    check_label_names,
     check_labels,
     check_memory,
     check_precision,
@@ -44,7 +44,7 @@ from skxmr.ensembles import average_trees
 from skxmr.fitting import TrainingSettings, train_tree
 from skxmr.foresight import foresee_training
 from skxmr.indexers import KMeansTree
-from skxmr.label_vectors import canonical_label_vectors
+from skxmr.label_vectors import canonical_label_vectors, vectors_in_order
 from skxmr.layout import SearchLayout
 from skxmr.pruning import prune
 from skxmr.restriction import LabelSubset
@@ -168,11 +168,12 @@ class XRLinearClassifier(
         models: any binary classifier with ``predict_proba`` or ``decision_function``,
         linear or not; a clone is fitted for each label, on the rows of its parent.
         None stands for linear models. See `skxmr.stages`.
-    label_vectors : "pifa", array-like of shape (n_labels, any) or pair, \
+    label_vectors : "pifa", array-like of shape (n_labels, any), mapping or pair, \
             default="pifa"
         What the indexer groups labels by: "pifa", the normalised sum of the
         label's training rows; the user's own vectors, dense or sparse; or both side
-        by side, ``("pifa", vectors)``.
+        by side, ``("pifa", vectors)``. A mapping from label to vector is read by label,
+        and so is a data frame whose index holds all labels; both may hold more.
     loss : {"squared_hinge", "hinge", "log_loss"}, default="squared_hinge"
         Loss of the linear models; "log_loss" is logistic regression.
     C : float, default=1.0
@@ -402,7 +403,7 @@ class XRLinearClassifier(
         y: MatrixLike,
         *,
         relevance: MatrixLike | None = None,
-        label_names: Sequence[str] | None = None,
+        label_names: Sequence[str] | Mapping | LabelTexts | None = None,
     ) -> Self:
         """Index the labels and train the models of all nodes.
 
@@ -419,8 +420,12 @@ class XRLinearClassifier(
             How much each label of a row weighs in training: a positive number
             wherever y has a label (for 1-D y, of each row). A node above several of
             a row's labels takes the largest. None weighs all alike.
-        label_names : sequence of str of shape (n_labels,), default=None
-            For indexers that group labels by name; for 1-D y, the classes.
+        label_names : sequence of str of shape (n_labels,), mapping or LabelTexts, \
+                default=None
+            For indexers that group labels by name; None stands for the classes of a
+            1-D y. A mapping goes from a class to its name, or from a column number (or
+            name, of a data frame) of an indicator; an index that holds all labels is
+            read like one. `LabelTexts` is what cross-validation does not cut.
 
         Returns
         -------
@@ -436,11 +441,16 @@ class XRLinearClassifier(
         """
         memory = self._check_memory()
         own = self._own_stages(X, relevance)
+        given = y
         X, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, relevance)
+        labels = Labels.of_target(target, given, X.n_vectors)
+        label_names = check_label_names(label_names, labels)
         if label_names is None:
             label_names = target.names
-        label_names = check_label_names(label_names, target.n_labels, X.n_vectors)
+        label_vectors = canonical_label_vectors(
+            vectors_in_order(self.label_vectors, labels)
+        )
         check_precision(X, Y, *self._costs())
         foresee_training(X, Y)
         trained = [
@@ -457,7 +467,7 @@ class XRLinearClassifier(
                 },
                 {"n_jobs": self.n_jobs, "verbose": self.verbose},
             )
-            for indexer, settings in self._seeded_trees(memory, own)
+            for indexer, settings in self._seeded_trees(memory, own, label_vectors)
         ]
         self._warn_of_unconverged(trained)
         layouts = [
@@ -499,7 +509,7 @@ class XRLinearClassifier(
         """C for the rows that have a label or node, and for those that lack it."""
         return self.C * self.positive_weight, self.C * self.negative_weight
 
-    def _seeded_trees(self, memory, own):
+    def _seeded_trees(self, memory, own, label_vectors):
         """Yield, for each tree, its indexer and settings with seeds of their own."""
         # Without a cache nobody asks for weights that pruning drops.
         cached = memory.location is not None
@@ -527,7 +537,7 @@ class XRLinearClassifier(
                 indexer,
                 TrainingSettings(
                     problem,
-                    canonical_label_vectors(self.label_vectors),
+                    label_vectors,
                     self.negative_sampling,
                     self.negative_beam_width,
                     replace(

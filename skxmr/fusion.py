@@ -87,8 +87,9 @@ class RankFusion(
         What is added up: "mean", the scores, 0 where an estimator does not find the
         label; "reciprocal_rank", 1 / (`rank_constant` + rank), ranks from 1, as a
         share of the most that can be had.
-    weights : array-like of shape (n_estimators,), default=None
-        How much each estimator counts; None counts all alike.
+    weights : array-like of shape (n_estimators,) or mapping, default=None
+        How much each estimator counts, in their order or by their names; None counts
+        all alike.
     rank_constant : float, default=60.0
         The larger, the less the first ranks count beside the others.
     n_candidates : int, default=100
@@ -231,7 +232,7 @@ class RankFusion(
         if not names:
             raise ValueError("estimators is empty; expected one at least.")
         self._validate_names(names)
-        check_weights(self.weights, len(names))
+        check_weights(self.weights, names)
         y = validate_target(self, y)
         check_lengths(X, y)
         target, _ = make_target(y, None)
@@ -294,7 +295,7 @@ class RankFusion(
     def _fused(self, X, n_candidates):
         """Add up what all estimators find: CSR of shape (n_samples, n_labels)."""
         state = self._state
-        weights = check_weights(self.weights, len(state.members))
+        weights = check_weights(self.weights, list(state.members))
         parameters = dict(self.estimators)
         total: Any = 0
         for weight, (name, member) in zip(weights, state.members.items(), strict=True):

@@ -3,20 +3,70 @@
 import numpy as np
 from scipy import sparse
 
-from skxmr._validation import indicator_pattern
+from skxmr._by_label import Labels, LabelTexts, texts_by_label
+from skxmr._class_labels import concatenate_labels, exact_labels
+from skxmr._validation import column_or_1d, indicator_pattern
 
-__all__ = ["with_label_texts"]
+__all__ = ["read_label_texts", "with_label_texts"]
 
 
-def with_label_texts(texts, y, label_texts, relevance, weight):
+def read_label_texts(label_texts, y):
+    """Read the text of each label.
+
+    Parameters
+    ----------
+    label_texts : iterable of str, mapping from label to str, or LabelTexts
+        What the user gave.
+    y : indicator of shape (n_samples, n_labels), or ndarray of class labels
+        As `exact_target` makes it.
+
+    Returns
+    -------
+    texts : list of str
+        In the order of the labels.
+    y : as it came, or ndarray of shape (n_samples,)
+        Class labels of one column are a vector.
+    classes : ndarray of shape (n_labels,), or None
+        The classes of class labels, ascending: also those that no row has, but a text
+        of `LabelTexts`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no text for a label, or one for none, or the order is arbitrary.
+    """
+    shape = np.shape(y)
+    if not sparse.issparse(y) and len(shape) == 2 and shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if len(shape) == 2 and np.ndim(y) == 2:
+        return texts_by_label(label_texts, Labels.of_indicator(y)), y, None
+    classes = np.unique(y)
+    if isinstance(label_texts, LabelTexts):
+        classes = _with_classes_of(label_texts, classes)
+    labels = Labels.of_classes(classes, shape[0])
+    return texts_by_label(label_texts, labels), y, classes
+
+
+def _with_classes_of(label_texts, classes):
+    """Add the classes that no row has, but a text to learn from."""
+    named = [label for label, text in label_texts.to_dict().items() if text.strip()]
+    if not named:
+        return classes
+    named = exact_labels(named, "label_texts")
+    return np.unique(concatenate_labels(classes, named, "y with label_texts"))
+
+
+def with_label_texts(texts, y, label_texts, classes, relevance, weight):
     """Add each label's text that is not blank as one more row for that label.
 
     Parameters
     ----------
     texts : list of str
-    y : indicator of shape (n_samples, n_labels), or ndarray of class labels
-        As `exact_target` makes it.
-    label_texts : list of str, a text for each label
+    y : indicator of shape (n_samples, n_labels), or class labels
+    label_texts : list of str
+        A text for each label, in their order.
+    classes : ndarray of shape (n_labels,), or None
+        For class labels, as `read_label_texts` gives them.
     relevance : sparse matrix, array-like or None
         Of the labels of `texts`.
     weight : float
@@ -32,8 +82,7 @@ def with_label_texts(texts, y, label_texts, relevance, weight):
     Raises
     ------
     ValueError
-        If there are more or fewer texts than labels, or relevance has another shape
-        than y.
+        If relevance has another shape than y.
     """
     shape = np.shape(y)
     if relevance is not None and np.shape(relevance) != shape:
@@ -41,21 +90,15 @@ def with_label_texts(texts, y, label_texts, relevance, weight):
             f"relevance has the shape {np.shape(relevance)}; expected that of y, "
             f"{shape}."
         )
-    labels = np.arange(shape[1]) if len(shape) == 2 else np.unique(y)
-    if len(label_texts) != len(labels):
-        raise ValueError(
-            f"label_texts has {len(label_texts)} texts; expected {len(labels)}, one "
-            f"for each label of y."
-        )
     named = np.array([bool(text.strip()) for text in label_texts])
     texts = [*texts, *(text for text in label_texts if text.strip())]
-    if len(shape) == 1:
+    if classes is not None:
         return (
             texts,
-            np.concatenate([y, labels[named]]),
+            concatenate_labels(y, classes[named], "y"),
             _row_weights(relevance, shape[0], named, weight),
         )
-    own = sparse.eye_array(len(labels), dtype=np.int8, format="csr")[named]
+    own = sparse.eye_array(len(named), dtype=np.int8, format="csr")[named]
     weights = _label_weights(relevance, y, own, weight)
     if sparse.issparse(y):
         y = sparse.vstack([y, own.astype(y.dtype)], format="csr")

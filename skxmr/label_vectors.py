@@ -9,13 +9,19 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
+from skxmr._by_label import in_order_of_labels
 from skxmr._compressed import Compressed
 from skxmr._cython._label_vectors import add_rows
 from skxmr._growing import GrowingArray
 from skxmr._large import empty
 from skxmr._parallel import iterate_tasks
 
-__all__ = ["canonical_label_vectors", "make_label_vectors", "pifa"]
+__all__ = [
+    "canonical_label_vectors",
+    "make_label_vectors",
+    "pifa",
+    "vectors_in_order",
+]
 
 # Entries of a task: some milliseconds of work.
 _TASK_WORK = 2**18
@@ -212,6 +218,34 @@ def make_label_vectors(label_vectors, X, Y, n_jobs=None):
     if any(map(sparse.issparse, parts)):
         return sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
     return np.hstack(parts)
+
+
+def vectors_in_order(label_vectors, labels):
+    """Put vectors that are called by their labels in the order of the labels.
+
+    Parameters
+    ----------
+    label_vectors : "pifa", array-like, sparse matrix, mapping, or pair
+        As `make_label_vectors` takes them; a mapping goes from label to vector.
+    labels : Labels
+
+    Returns
+    -------
+    "pifa", array-like, sparse matrix, or pair
+        As it came, where it is read by position.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a label has no vector, or the order is arbitrary.
+    """
+    if isinstance(label_vectors, str):
+        return label_vectors
+    if _is_pair(label_vectors):
+        return tuple(vectors_in_order(part, labels) for part in label_vectors)
+    return in_order_of_labels(
+        label_vectors, labels, "label_vectors", "vectors", may_hold_more=True
+    )
 
 
 def _normalized(vectors):

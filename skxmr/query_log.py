@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skxmr._columns import InvalidInputError
+from skxmr._by_label import Labels, in_order_of_labels, labels_of_index
+from skxmr._columns import InvalidInputError, refuse_unordered
 from skxmr._validation import check_counts, check_documents
 from skxmr.folding import fold_text
 from skxmr.sessions import check_sessions
@@ -114,9 +115,30 @@ def _read(previous, queries, counts):
     if tally is not None:
         _refuse_beside_tally(previous, counts, type(queries).__name__)
         queries, counts = tally
+    index = labels_of_index(queries)
     queries = check_documents(queries, "queries")
     sessions = check_sessions(previous, len(queries))
+    counts = _counts_in_order(counts, queries, index)
     return queries, sessions, check_counts(counts, len(queries))
+
+
+def _counts_in_order(counts, queries, index):
+    """Read counts by query, where the queries themselves are their keys or index."""
+    keys = labels_of_index(counts)
+    if keys is None:
+        refuse_unordered(counts, "counts", "a count for each of queries")
+    if keys is None or keys in (queries, index):
+        return counts
+    if not isinstance(counts, Mapping) and not set(queries) <= set(keys):
+        return counts  # an index of rows
+    if len(set(queries)) < len(queries):
+        raise InvalidInputError(
+            "counts goes by query, and queries has one more than once; expected a count"
+            " for each in their order, or counts=None and queries as a mapping from "
+            "query to count."
+        )
+    labels = Labels(len(queries), queries, has_numbers=False)
+    return in_order_of_labels(counts, labels, "counts", "counts")
 
 
 def _tally_of(queries):

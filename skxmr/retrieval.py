@@ -1,5 +1,6 @@
 """From text to labels with names: the first application."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import ClassVar, Self
@@ -10,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import make_union
 from sklearn.utils.validation import has_fit_parameter
 
+from skxmr._by_label import LabelTexts
 from skxmr._class_labels import exact_target, list_labels
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
@@ -23,12 +25,13 @@ from skxmr._validation import (
     check_documents,
     check_k,
     check_labels,
+    check_lengths,
     fit_context,
     public_csr,
 )
 from skxmr.classifier import XRLinearClassifier
 from skxmr.explanation import Explanation, explain_label
-from skxmr.label_texts import with_label_texts
+from skxmr.label_texts import read_label_texts, with_label_texts
 from skxmr.lean import LeanTransformer, fit_transform_texts, transform_texts
 from skxmr.restriction import LabelSubset
 from skxmr.stages import refuse_own_stages
@@ -160,7 +163,7 @@ class TextRetriever(
         texts: Texts,
         y: MatrixLike,
         *,
-        label_texts: Texts | None = None,
+        label_texts: Texts | Mapping | LabelTexts | None = None,
         relevance: MatrixLike | None = None,
     ) -> Self:
         """Learn from texts and their labels.
@@ -172,10 +175,17 @@ class TextRetriever(
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1, or class labels of any type.
-        label_texts : sequence of str of shape (n_labels,), default=None
+        label_texts : iterable of str of length n_labels, mapping or LabelTexts, \
+                default=None
             A text for each label: its name, and (unless empty) one more training row
-            for it: so that a label without any other can be found too. For 1-D y, in
-            the order of the sorted classes.
+            for it: so that a label without any other can be found too. In the order of
+            the columns, or of the sorted classes of a 1-D y; or a mapping from class to
+            text, or from column number (or name, of a data frame). An index that holds
+            all labels is read like a mapping.
+
+            `LabelTexts` may hold more or fewer labels, and cross-validation does not
+            cut it. A label that it lacks has no text; of a 1-D y, one that no row has
+            is learnt from its text alone.
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
             How much each label of a text weighs in training: a positive number
@@ -195,9 +205,10 @@ class TextRetriever(
         texts, y = check_documents(texts, "texts"), exact_target(y)
         names = None
         if label_texts is not None:
-            names = check_documents(label_texts, "label_texts")
+            check_lengths(texts, y)
+            names, y, classes = read_label_texts(label_texts, y)
             texts, y, relevance = with_label_texts(
-                texts, y, names, relevance, self.label_text_weight
+                texts, y, names, classes, relevance, self.label_text_weight
             )
         vectorizer = self._make_vectorizer()
         classifier = self._make_classifier()

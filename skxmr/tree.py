@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from skxmr import _tree_drawing
+from skxmr._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._integrity import as_value_errors, check_vector, to_be_read
 from skxmr._validation import public_csr
 
@@ -130,8 +131,9 @@ class LabelTree:
 
         Parameters
         ----------
-        parents : array-like of int of shape (n_nodes,)
-            The parent of each node, -1 for the root. Nodes may be numbered in any
+        parents : array-like of int of shape (n_nodes,), or mapping
+            The parent of each node, -1 for the root; a mapping, or a column with an
+            index of its own, goes from the node. Nodes may be numbered in any
             order. Those without children are the labels, in ascending order of
             their numbers: the first is column 0 of Y. Siblings keep the order of
             their numbers.
@@ -159,6 +161,7 @@ class LabelTree:
         >>> tree.labels.tolist()  # nodes 3, 4 and 2 are labels 1, 2 and 0
         [1, 2, 0]
         """
+        parents = _in_order_of_nodes(parents)
         parent = _integer_vector(parents, "parents").astype(np.int64, copy=False)
         root = _check_parents(parent)
         # The children of node p, ascending: by_parent[starts[p]:starts[p + 1]].
@@ -555,6 +558,15 @@ class LabelTree:
         )
         in_order.sort_indices()
         return in_order
+
+
+def _in_order_of_nodes(parents):
+    """Read parents by the numbers of the nodes, where these are the keys or index."""
+    keys = labels_of_index(parents)
+    if keys is None:
+        return parents
+    nodes = Labels(len(keys), list(range(len(keys))), has_numbers=False)
+    return in_order_of_labels(parents, nodes, "parents", "nodes")
 
 
 def _integer_vector(given, name):

@@ -1,6 +1,6 @@
 """Trees whose top groups labels by their first characters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import ClassVar, NamedTuple, Self
 
@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 
+from skxmr._by_label import Labels, LabelTexts, texts_by_label
 from skxmr._cython._tries import common_prefixes
 from skxmr._documentation import Documented
 from skxmr._state import Stateful, from_state, writes
@@ -17,7 +18,6 @@ from skxmr._validation import (
     HasMethods,
     Interval,
     StrOptions,
-    check_documents,
     features_of,
     fit_context,
     stand_in,
@@ -182,7 +182,7 @@ class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
         Z: MatrixLike | None = None,
         y: None = None,  # noqa: ARG002 - scikit-learn's interface
         *,
-        label_names: Sequence[str] | None = None,
+        label_names: Sequence[str] | Mapping[int, str] | LabelTexts | None = None,
     ) -> Self:
         """Group the labels.
 
@@ -192,8 +192,8 @@ class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
             A vector for each label; only for ``label_vectors="given"``.
         y : None
             Ignored, present for scikit-learn's interface.
-        label_names : sequence of str of shape (n_labels,)
-            The names of the labels.
+        label_names : sequence of str of shape (n_labels,), or mapping
+            The names of the labels; a mapping goes from their numbers.
 
         Returns
         -------
@@ -291,7 +291,7 @@ def _check_names(label_names):
             "label_names is None; TrieTreeHybrid groups labels by their names. A "
             "classifier takes them from a y of strings, or as label_names of its fit."
         )
-    names = check_documents(label_names, "label_names")
+    names = texts_by_label(label_names, Labels(None), "label_names")
     if not names:
         raise ValueError("label_names is empty; expected a name for each label.")
     return names

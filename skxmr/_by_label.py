@@ -1,0 +1,444 @@
+"""One thing for each label (a text, a name, a vector), from any container.
+
+A mapping is read by label, and so is an index that holds all labels. What has no
+index, a default one, or any beside labels that have no names, is read by position.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._class_labels import list_labels
+from skxmr._columns import InvalidInputError, as_list, is_missing, is_unordered
+
+__all__ = [
+    "LabelTexts",
+    "Labels",
+    "check_label_names",
+    "in_order_of_labels",
+    "labels_of_index",
+    "texts_by_label",
+]
+
+_REMEDY = (
+    "skxmr.LabelTexts may hold more or fewer labels than y, and no cross-validation "
+    "cuts it."
+)
+
+
+class LabelTexts:
+    """Texts or names of labels, of more or fewer labels than a target has.
+
+    scikit-learn cuts a fit parameter that has as many items as there are samples, as
+    it does ``sample_weight``: texts of labels must not be cut. This has no length, so
+    that cross-validation and searches hand it on as it is; and each fold takes from it
+    what its labels need.
+
+    Parameters
+    ----------
+    texts : mapping, or Series with an index of labels
+        From a label to its text: for 1-D y, from a class; for an indicator, from a
+        column number, or a column's name where y is a data frame. A missing value
+        (None, NaN) is as good as no entry.
+
+    Raises
+    ------
+    TypeError
+        If `texts` is no mapping, or a text no string.
+    ValueError
+        If a label is missing, or occurs twice.
+
+    See Also
+    --------
+    TextRetriever.fit : Takes it as ``label_texts``.
+    XRLinearClassifier.fit : Takes it as ``label_names``.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import KFold, cross_val_score
+    >>> from skxmr import LabelTexts, TextRetriever
+    >>> from skxmr.metrics import recall_at_k_scorer
+    >>> texts = ["red apple", "green apple", "smart phone", "phone case"]
+    >>> y = ["fruit", "fruit", "phone", "case"]
+    >>> names = LabelTexts({"fruit": "fresh fruit", "phone": "phones", "case": "cases"})
+    >>> names
+    LabelTexts(3 labels)
+    >>> cross_val_score(
+    ...     TextRetriever(), texts, y, params={"label_texts": names}, cv=KFold(2),
+    ...     scoring=recall_at_k_scorer(3),
+    ... )
+    array([1., 1.])
+    """
+
+    def __init__(self, texts: Mapping | Any):
+        labels = labels_of_index(texts)
+        if labels is None:
+            raise TypeError(
+                f"texts must be a mapping from label to text, or a Series with an "
+                f"index of labels; got a {type(texts).__name__} without."
+            )
+        _refuse_repeats(labels, "texts")
+        self._texts = {}
+        for label, text in zip(labels, _items_of(texts, "texts"), strict=True):
+            if is_missing(label):
+                raise ValueError(f"texts has a text for a missing label, {label!r}.")
+            if is_missing(text):
+                continue
+            if not isinstance(text, str):
+                raise TypeError(
+                    f"texts[{label!r:.50}] must be a str; got {text!r:.50} of type "
+                    f"{type(text).__name__}."
+                )
+            self._texts[label] = text
+
+    def __repr__(self):
+        return f"{type(self).__name__}({len(self._texts)} labels)"
+
+    def to_dict(self) -> dict[Any, str]:
+        """Give the texts by label.
+
+        Returns
+        -------
+        dict
+            A copy; without the labels whose text was missing.
+        """
+        return dict(self._texts)
+
+
+class Labels(NamedTuple):
+    """The labels of a target, and what a user may call them.
+
+    Parameters
+    ----------
+    n_labels : int or None
+        None where what is given for them tells how many there are.
+    names : list or None
+        What they are called: classes, or names of the columns of a data frame. None
+        for columns without names.
+    has_numbers : bool
+        Whether they may be called by their column numbers as well.
+    n_samples : int or None
+        Number of samples of the target, to tell what a cross-validation has cut.
+    """
+
+    n_labels: int | None
+    names: list | None = None
+    has_numbers: bool = True
+    n_samples: int | None = None
+
+    @classmethod
+    def of_classes(cls, classes, n_samples):
+        """Make the labels of a 1-D target; `classes` is an array."""
+        return cls(len(classes), list_labels(classes), False, n_samples)
+
+    @classmethod
+    def of_indicator(cls, y):
+        """Make the labels of an indicator, as the user gave it."""
+        n_samples, n_labels = np.shape(y)
+        return cls(n_labels, _column_names(y), True, n_samples)
+
+    @classmethod
+    def of_target(cls, target, y, n_samples):
+        """Make the labels of an `IndicatorTarget` or a `ClassTarget` made of y."""
+        if target.names is None:
+            return cls(target.n_labels, _column_names(y), True, n_samples)
+        return cls.of_classes(target.classes, n_samples)
+
+    def calls(self, n_items):
+        """List the ways to call all labels, the first choice first."""
+        numbers = range(n_items if self.n_labels is None else self.n_labels)
+        named = [] if self.names is None else [self.names]
+        return [*named, numbers] if self.has_numbers else named
+
+
+class _Argument(NamedTuple):
+    """An argument that has one thing for each label, for messages.
+
+    Parameters
+    ----------
+    name : str
+    items : str
+        What there is for each label.
+    may_hold_more : bool
+        Whether a mapping, or an index, may hold other labels as well.
+    """
+
+    name: str
+    items: str
+    may_hold_more: bool = False
+
+    def remedy(self):
+        """Say what fits where this does not."""
+        return _REMEDY if self.name in ("label_texts", "label_names") else ""
+
+    def refusal(self, message, error=ValueError):
+        """Make an error, with the remedy where there is one."""
+        return error(f"{message} {self.remedy()}".strip())
+
+
+def in_order_of_labels(container, labels, name, items, *, may_hold_more=False):
+    """Put the rows of an array, a data frame or a mapping in the order of labels.
+
+    Parameters
+    ----------
+    container : {array-like, sparse matrix} of shape (n_labels, ...), or mapping
+        A mapping goes from a label to its number or vector.
+    labels : Labels
+    name, items : str
+        The argument and what there is for each label, for messages.
+    may_hold_more : bool, default=False
+        Whether a mapping, or an index, may hold other labels as well.
+
+    Returns
+    -------
+    {array-like, sparse matrix} of shape (n_labels, ...)
+        As it came, where it is read by position.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a label has nothing, or the order is arbitrary.
+    """
+    if sparse.issparse(container):
+        return container
+    argument = _Argument(name, items, may_hold_more)
+    keys = labels_of_index(container)
+    if keys is None:
+        _refuse_sets(container, labels, argument)
+        return container
+    places = _places(container, keys, labels, argument)
+    if places is None:
+        return container
+    if not isinstance(container, Mapping):
+        return container.iloc[places]
+    values = list(container.values())
+    rows = [values[place] for place in places]
+    if any(map(sparse.issparse, rows)):
+        return sparse.vstack([_as_row(row) for row in rows], format="csr")
+    return np.array([np.asarray(row) for row in rows])
+
+
+def texts_by_label(container, labels, name="label_texts"):
+    """Read a text for each label.
+
+    Parameters
+    ----------
+    container : iterable of str, mapping from label to str, or LabelTexts
+    labels : Labels
+    name : str, default="label_texts"
+        The argument, for messages.
+
+    Returns
+    -------
+    list of str
+        Blank for what a `LabelTexts` lacks.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is none for a label, or one for none, or the order is arbitrary; if
+        a text is missing or no string.
+    """
+    texts = _one_for_each(container, labels, _Argument(name, "texts"))
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InvalidInputError(
+                f"{name}[{position}] must be a str; got {text!r:.50} of type "
+                f"{type(text).__name__}"
+                f"{': the text is missing' if is_missing(text) else ''}."
+            )
+    return texts
+
+
+def check_label_names(label_names, labels):
+    """Read a name for each label, for indexers.
+
+    Parameters
+    ----------
+    label_names : sequence, array, mapping, LabelTexts or None
+        Names may be of any type; the indexer says which it can use.
+    labels : Labels
+
+    Returns
+    -------
+    list or None
+        Blank for what a `LabelTexts` lacks.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is none for a label, or one for none, or the order is arbitrary; if
+        a name is missing, or `label_names` can be read only once.
+    """
+    if label_names is None:
+        return None
+    argument = _Argument("label_names", "names")
+    is_text = isinstance(label_names, (str, bytes))
+    is_array = hasattr(label_names, "__array__")
+    is_kept = isinstance(label_names, LabelTexts) or hasattr(label_names, "__len__")
+    if is_text or not (is_kept or is_array) or (is_array and np.ndim(label_names) != 1):
+        raise _refusal(label_names, labels, argument)
+    names = _one_for_each(label_names, labels, argument)
+    for position, one in enumerate(names):
+        if is_missing(one):
+            raise InvalidInputError(
+                f"label_names[{position}] is missing: got {one!r}; expected a name."
+            )
+    return names
+
+
+def _one_for_each(container, labels, argument):
+    """List one item for each label."""
+    if isinstance(container, LabelTexts):
+        return _of_known(container.to_dict(), labels, argument)
+    keys = labels_of_index(container)
+    if keys is None:
+        _refuse_sets(container, labels, argument)
+    values = _items_of(container, argument.name)
+    places = None
+    if keys is not None:
+        places = _places(container, keys, labels, argument)
+    if places is not None:
+        return [values[place] for place in places]
+    if labels.n_labels is not None and len(values) != labels.n_labels:
+        _refuse_length(len(values), labels, argument)
+    return values
+
+
+def _of_known(known, labels, argument):
+    """Take what there is for labels, by the first way to call them that is known."""
+    for names in labels.calls(len(known)):
+        keys = _comparable(names, names)
+        found = dict(zip(_comparable(list(known), names), known.values(), strict=True))
+        if any(key in found for key in keys):
+            return [found.get(key, "") for key in keys]
+    # Classes differ from fold to fold, but the columns of an indicator do not.
+    if known and labels.has_numbers:
+        raise ValueError(
+            f"{argument.name} has none of the labels of y: expected some of "
+            f"{labels.calls(len(known))[0]!r:.50}, got {list(known)!r:.50}."
+        )
+    return [""] * len(names)
+
+
+def _places(container, keys, labels, argument):
+    """Find the item of each label; None where items are read by position."""
+    is_mapping = isinstance(container, Mapping)
+    if labels.names is None and not is_mapping:
+        return None
+    _refuse_repeats(keys, argument.name)
+    calls = labels.calls(len(keys))
+    for names in calls if is_mapping else calls[:1]:
+        place_of = {key: i for i, key in enumerate(_comparable(keys, names))}
+        places = [place_of.get(key, -1) for key in _comparable(names, names)]
+        if -1 not in places:
+            if not argument.may_hold_more:
+                _refuse_strangers(keys, places, argument)
+            return places
+    lacked = [i for i, place in enumerate(places) if place < 0]
+    names = calls[0]
+    lacks = (
+        f"that lacks {len(lacked)} of the {len(names)} labels, such as "
+        f"{names[lacked[0]]!r:.50}"
+    )
+    if not is_mapping:
+        lacks = f"with an index {lacks}; a default index is read by position"
+    raise _refusal(container, labels, argument, lacks)
+
+
+def _comparable(keys, names):
+    """Give dates the unit of others, by which they have the same hash."""
+    if len(names) and isinstance(names[0], (np.datetime64, np.timedelta64)):
+        try:
+            return np.array(keys, dtype=names[0].dtype).astype(np.int64).tolist()
+        except (TypeError, ValueError):
+            pass
+    return list(keys)
+
+
+def labels_of_index(container):
+    """List what a container calls its items.
+
+    Parameters
+    ----------
+    container : object
+
+    Returns
+    -------
+    list or None
+        The keys of a mapping; the index of a column or data frame, unless it is the
+        default one, which numbers the items. None where there are positions only.
+    """
+    if isinstance(container, Mapping):
+        return list(container.keys())
+    index = getattr(container, "index", None)
+    if index is None or callable(index) or not hasattr(container, "iloc"):
+        return None
+    is_default = type(index).__name__ == "RangeIndex" and index.step == 1
+    return None if is_default else list(index)
+
+
+def _items_of(container, name):
+    if isinstance(container, Mapping):
+        return list(container.values())
+    return as_list(container, name, "an iterable of str, one for each label")
+
+
+def _as_row(row):
+    return row if sparse.issparse(row) and row.ndim == 2 else np.atleast_2d(row)
+
+
+def _column_names(y):
+    """List the names of a data frame's columns; None for those of an array."""
+    # A table of Arrow has its columns themselves by the name that others use.
+    columns = getattr(y, "column_names", getattr(y, "columns", None))
+    if columns is None or type(columns).__name__ == "RangeIndex":
+        return None
+    return list(columns)
+
+
+def _refusal(container, labels, argument, detail=""):
+    n_labels = "" if labels.n_labels is None else f"{labels.n_labels} "
+    got = f"{type(container).__name__} {detail}".strip()
+    return argument.refusal(
+        f"{argument.name} must be a sequence of {n_labels}{argument.items}; got a "
+        f"{got}.",
+        InvalidInputError,
+    )
+
+
+def _refuse_sets(container, labels, argument):
+    if is_unordered(container):
+        raise _refusal(container, labels, argument, "whose items have no order")
+
+
+def _refuse_length(n_items, labels, argument):
+    hint = ""
+    if n_items == labels.n_samples:
+        hint = (
+            f" There are as many {argument.items} as rows of X: a search that splits "
+            f"the rows also splits a fit argument that has as many items as X has rows."
+        )
+    raise argument.refusal(
+        f"{argument.name} has {n_items} {argument.items}; expected {labels.n_labels}, "
+        f"one for each label of y.{hint}"
+    )
+
+
+def _refuse_repeats(keys, name):
+    seen = set()
+    for key in keys:
+        if key in seen:
+            raise ValueError(f"{name} has the label {key!r:.50} more than once.")
+        seen.add(key)
+
+
+def _refuse_strangers(keys, places, argument):
+    strange = set(range(len(keys))) - set(places)
+    if strange:
+        raise argument.refusal(
+            f"{argument.name} has {argument.items} for labels that there are not: "
+            f"{len(strange)}, such as {keys[min(strange)]!r:.50}."
+        )
