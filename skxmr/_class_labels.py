@@ -12,7 +12,12 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 
-from skxmr._columns import InvalidInputError, is_missing, refuse_unordered
+from skxmr._columns import (
+    InvalidInputError,
+    is_missing,
+    refuse_unordered,
+    without_scalars,
+)
 
 __all__ = [
     "concatenate_labels",
@@ -160,7 +165,7 @@ def list_target(y, name="y"):
         _refuse_masked(y, name)
         labels = list_labels(np.ravel(_as_array(y)))
     else:
-        labels = [_plain(label) for label in y]
+        labels = without_scalars(list(y))
     types = set(map(type, labels)) - {type(None)}
     if not types <= _NEVER_MISSING:
         _refuse_missing(labels, types, name)
@@ -206,15 +211,11 @@ def _target_of_items(y, name):
     # Rows of an indicator, or the labels of each row, which scikit-learn refuses.
     if any(not isinstance(item, (str, bytes)) and _is_row(item) for item in items[:1]):
         return items
-    return _exact([_plain(item) for item in items], name, text_dtype=None)
+    return _exact(without_scalars(list(items)), name, text_dtype=None)
 
 
 def _is_row(item):
     return isinstance(item, Sequence) or np.ndim(item) > 0
-
-
-def _plain(item):
-    return item.as_py() if hasattr(item, "as_py") else item
 
 
 def _as_array(y):

@@ -15,6 +15,7 @@ __all__ = [
     "is_unordered",
     "refuse_unordered",
     "session_texts",
+    "without_scalars",
 ]
 
 
@@ -125,7 +126,25 @@ def as_list(values, name, expected):
         raise TypeError(f"{name} must be {expected}; got {type(values).__name__}.")
     if hasattr(values, "to_pylist"):  # of Arrow
         return values.to_pylist()
-    return [value.as_py() if hasattr(value, "as_py") else value for value in values]
+    return without_scalars(list(values))
+
+
+def without_scalars(items):
+    """Replace the scalars of Arrow in a list by the Python objects that they stand for.
+
+    Parameters
+    ----------
+    items : list
+
+    Returns
+    -------
+    list
+        The same, where there are none.
+    """
+    # By type, for there may be millions of items.
+    if not any(hasattr(kind, "as_py") for kind in set(map(type, items))):
+        return items
+    return [item.as_py() if hasattr(item, "as_py") else item for item in items]
 
 
 def session_texts(session, name):
