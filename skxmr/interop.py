@@ -7,18 +7,14 @@ model that one has trained can be searched by the other.
 
 import json
 import os
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
+from skxmr._files import creating_folder
 from skxmr._foreign_files import ForeignFolder, Settings
 from skxmr._state import snapshot
 from skxmr._validation import Features, check_is_fitted
@@ -131,7 +127,8 @@ def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> Non
         columns only: for class labels, keep `classes_` elsewhere; features without
         their names.
     folder : str or path-like
-        Must not exist; the folder around it must.
+        Must not exist, or be empty; the folder around it must exist. A symbolic link
+        to an empty folder is replaced itself.
 
     Raises
     ------
@@ -142,7 +139,7 @@ def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> Non
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     FileExistsError
-        If there is such a folder or file already.
+        If there is such a file already, or a folder that is not empty.
     OSError
         If the folder cannot be written.
 
@@ -192,7 +189,7 @@ def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> Non
         beam_width = layout.widest_level
     if max_candidates is None:
         max_candidates = tree.n_labels
-    with _appearing(Path(folder)) as unfinished:
+    with creating_folder(folder) as unfinished:
         _write_json(unfinished, "xlinear.model###XLinearModel", {})
         (unfinished / "ranker").mkdir()
         description = {
@@ -516,20 +513,6 @@ def _make_classifier(places, weights, n_features, parameters):
 
 # Writing
 # -------
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """Make a folder that has its name only when all is in it."""
-    if folder.exists() or folder.is_symlink():
-        raise FileExistsError(f"{folder} exists already; nothing was written.")
-    unfinished = folder.with_name(f".{secrets.token_hex(8)}.unfinished")
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_json(folder, name, values):

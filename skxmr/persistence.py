@@ -90,7 +90,10 @@ def save(model: Any, path: str | os.PathLike) -> None:
     """Save a model to a file, wholly or not at all.
 
     The file is written beside `path`, put on the disk (``fsync``) and then renamed.
-    Processes that have the earlier file open or mapped keep what they have.
+    Processes that have the earlier file open or mapped keep what they have. (Windows
+    lets nobody replace a file that a process has open or mapped: save to another
+    name there, or end those processes first.) What a killed process has left behind,
+    a file whose name ends in ``.unfinished``, is removed by the next save to `path`.
 
     Parameters
     ----------
@@ -98,8 +101,10 @@ def save(model: Any, path: str | os.PathLike) -> None:
         A fitted estimator, a `Pipeline` of some, or whatever else `joblib.dump`
         takes. Memory for a copy is not needed.
     path : str or path-like
-        Where to. An earlier file is replaced, and its permissions are kept; a
-        symbolic link is followed.
+        Where to. An earlier file is replaced; its permissions and, where the system
+        allows, its owner and group are kept, and nobody else can read the model at
+        any time. A symbolic link is replaced itself: the model that it leads to stays
+        as it is.
 
     Raises
     ------
@@ -156,8 +161,11 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
     OSError
         If there is no such file, or it cannot be read.
     ValueError
-        If the model was saved by a newer skxmr, in a layout that this one cannot
-        read, or `mmap_mode` is none of these.
+        If the file holds no model, or a part of one, or one whose arrays do not fit
+        together; if the model was saved by a newer skxmr, in a layout that this one
+        cannot read; or if `mmap_mode` is none of these.
+    ImportError
+        If a class of the model is of a package that is not installed.
 
     See Also
     --------
@@ -177,4 +185,18 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
     """
     if mmap_mode not in (None, "r", "c"):
         raise ValueError(f"mmap_mode={mmap_mode!r} must be 'r', 'c' or None.")
-    return joblib.load(path, mmap_mode=mmap_mode)
+    name = os.fsdecode(path)
+    if os.stat(name).st_size == 0:  # noqa: PTH116 - joblib takes a string as well
+        raise ValueError(f"{name} is empty; expected a model that `save` has written.")
+    try:
+        return joblib.load(name, mmap_mode=mmap_mode)
+    except (ImportError, MemoryError) as error:
+        error.add_note(f"While loading {name}.")
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's; it names the file
+        raise ValueError(
+            f"{name} cannot be loaded; it is damaged or holds no model that `save` "
+            f"has written: {type(error).__name__}: {error}"
+        ) from error

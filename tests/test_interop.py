@@ -245,6 +245,7 @@ def test_save_overwrites_nothing(classifier, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "folder" / "part").write_text("mine")
     for name in ["folder", "file", "link"]:
         with pytest.raises(FileExistsError, match="exists already"):
             save_pecos(classifier, tmp_path / name)

@@ -6,7 +6,6 @@ import io
 import lzma
 import os
 import re
-import stat
 import tracemalloc
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -803,18 +802,6 @@ def test_a_failure_while_writing_leaves_the_earlier_file_whole(
         dump_xmc(SMALL_X, SMALL_Y, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows knows neither")
-def test_links_and_permissions_stay(tmp_path):
-    path, link = tmp_path / "data.txt", tmp_path / "link.txt"
-    path.write_bytes(b"")
-    path.chmod(0o640)
-    link.symlink_to(path)
-    dump_xmc(SMALL_X, SMALL_Y, link)
-    assert link.is_symlink()
-    assert path.read_bytes() == SMALL
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_only_files_are_replaced(tmp_path):

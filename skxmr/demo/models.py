@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import joblib
 
+from skxmr._files import replacing
 from skxmr._version import __version__
 from skxmr.completion import QueryCompleter
 from skxmr.retrieval import TextRetriever
@@ -109,10 +110,9 @@ class Catalogue:
         path : Path
             Where to; a file that is there is replaced.
         """
-        unfinished = path.with_name(path.name + ".unfinished")
         models = {"completer": self.completer, "retriever": self.retriever}
-        joblib.dump({"version": __version__, **models}, unfinished)
-        unfinished.replace(path)
+        with replacing(path) as file:
+            joblib.dump({"version": __version__, **models}, file)
 
     def complete(self, prefix: str, previous: list[str]) -> list[tuple[str, float]]:
         """Complete a query.
