@@ -6,6 +6,7 @@ import numpy as np
 
 from skxmr._cython._compaction import Compactor, table_size
 from skxmr._large import empty_beside, is_mapped
+from skxmr._parallel import current_stop
 
 __all__ = ["make_compactor", "needs_of_compact_rows", "needs_of_compaction"]
 
@@ -95,7 +96,7 @@ def make_compactor(X, n_entries, arrays, scratch):
         arrays["columns"] = empty_beside(X.values, max(1, n_entries), np.int32)
         arrays["values"] = empty_beside(X.values, max(1, n_entries), np.float32)
     of_features = scratch.keep(X.length, lambda: _of_features(X.length))
-    return Compactor(*X[:3], *of_features, **arrays, key=_KEY)
+    return Compactor(*X[:3], *of_features, **arrays, key=_KEY, stop=current_stop())
 
 
 def _most_features(X, n_entries):

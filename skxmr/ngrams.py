@@ -8,7 +8,7 @@ from joblib import effective_n_jobs
 
 from skxmr._cython import _ngrams as kernel
 from skxmr._integrity import refuse
-from skxmr._parallel import run_tasks
+from skxmr._parallel import current_stop, run_tasks
 from skxmr.terms import GrowingTerms, Terms, grown, run_kernel
 
 __all__ = [
@@ -84,7 +84,7 @@ class Rows:
         """
         longest = np.diff(self.ends, prepend=0).max(initial=0)
         spare = np.empty((2, max(1, longest)), dtype=np.int32)
-        kernel.renumber(*self.arrays(), numbers, spare)
+        kernel.renumber(*self.arrays(), numbers, spare, current_stop())
         self.trim()
         return self
 
@@ -164,6 +164,7 @@ class Cutting:
             self.lowercase and self.normaliser is None,
             None if self.stop_words is None else self.stop_words.arrays(),
             np.empty(4 * longest + 8, dtype=np.int32),
+            current_stop(),
         )
         dtype = np.int32 if self.position is None else np.float32
         return texts, cutter, Rows.empty(len(texts), 2 * total + 16, dtype)

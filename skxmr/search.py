@@ -9,7 +9,7 @@ from skxmr._compressed import Compressed
 from skxmr._cython._dense_search import LEVELS
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
-from skxmr._parallel import run_tasks, split_rows
+from skxmr._parallel import current_stop, run_tasks, split_rows
 
 __all__ = ["beam_search", "rank_one", "search_one"]
 
@@ -145,6 +145,7 @@ def _search_task(task, layout):
         task.allowed,
         columns,
         scores,
+        current_stop(),
     )
     return columns, scores
 
@@ -280,5 +281,6 @@ def _run_dense(task, layout):
         task.wants_labels,
         columns,
         scores,
+        current_stop(),
     )
     return columns, scores

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twins import compress, objective, random_sparse, train_level, weights_to_dense
 
+from skxmr import compaction
 from skxmr._compressed import Compressed
 from skxmr._scratch import Scratch
 from skxmr.compaction import (
@@ -222,3 +223,18 @@ def test_values_far_apart_share_no_column(values):
     np.testing.assert_array_equal(
         columns_to_dense(compacted), np.array([values] * 3, np.float32)
     )
+
+
+def test_compaction_ends_early_when_nobody_waits(monkeypatch):
+    entries = 1 << 23
+    X = Compressed(
+        np.array([0, entries // 2, entries]),
+        np.tile(np.arange(entries // 2, dtype=np.int32), 2),
+        np.ones(entries, dtype=np.float32),
+        entries // 2,
+    )
+    monkeypatch.setattr(compaction, "current_stop", lambda: np.ones(1, np.uint8))
+    compactor = compactor_of(X)
+    with pytest.raises(RuntimeError, match="Nobody wants the result"):
+        compactor.compact(np.array([0, 1], dtype=np.int32), False)
+    assert compactor.n_columns == 0

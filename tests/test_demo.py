@@ -452,6 +452,7 @@ def test_options(capsys):
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_from_the_command_line(tmp_path, records, how):
     models = tmp_path / "models"

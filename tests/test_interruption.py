@@ -12,7 +12,10 @@ import threading
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="needs SIGINT"),
+    pytest.mark.usefixtures("sigint"),
+]
 
 # Far above what it takes, far below what the fits would.
 LIMIT = 60
@@ -91,10 +94,10 @@ STAGES = [
 ]
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_interrupted_fit_stops_and_changes_nothing(n_jobs):
+def interrupt(script, argument, stages):
+    """Run a script and send SIGINT as each stage begins; give its lines and errors."""
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(n_jobs)],
+        [sys.executable, "-c", script, argument],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -105,12 +108,81 @@ def test_interrupted_fit_stops_and_changes_nothing(n_jobs):
         try:
             for line in process.stdout:
                 said.append(line.strip())
-                if said[-1] in STAGES:
+                if said[-1] in stages:
                     process.send_signal(signal.SIGINT)
             errors = process.stderr.read()
             process.wait()
         finally:
             timer.cancel()
             process.kill()
+    return said, errors, process.returncode
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_interrupted_fit_stops_and_changes_nothing(n_jobs):
     expected = [line for stage in STAGES for line in (stage, "unchanged")]
-    assert (said, errors, process.returncode) == (expected, "", 0)
+    assert interrupt(SCRIPT, str(n_jobs), STAGES) == (expected, "", 0)
+
+
+# A single call of a kernel that would take minutes, on one text or one task of rows
+
+LONG_CALLS = """
+import sys
+import numpy as np
+from scipy import sparse
+from skxmr import (
+    CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf, XRLinearClassifier
+)
+from skxmr import ngrams, search
+
+n_jobs = int(sys.argv[1])
+calls = []
+
+def announce(module, name):
+    # Says once that a kernel is about to be called.
+    kernel = getattr(module, name)
+    def announced(*arguments):
+        if calls:
+            print(calls.pop(), flush=True)
+        return kernel(*arguments)
+    setattr(module, name, announced)
+
+announce(ngrams.kernel, "count")
+announce(search, "_search_task")
+
+def interrupted(name, call, *arguments):
+    calls.append(name)
+    try:
+        call(*arguments)
+    except KeyboardInterrupt:
+        print("heard", flush=True)
+
+texts = ["ab " * 100_000] * n_jobs
+for make in (CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf):
+    model = make(ngram_range=(1, 10**6), n_jobs=n_jobs).fit(["ab"])
+    # Of the characters of words, only a long word has many n-grams.
+    mine = ["a" * 300_000] * n_jobs if make is CharNgramTfidf else texts
+    interrupted(make.__name__, model.transform, mine)
+
+rng = np.random.default_rng(0)
+X = rng.random((600, 300)).astype(np.float32)
+Y = sparse.csr_array((np.ones(600), (np.arange(600), np.arange(600))))
+many = np.arange(400_000) % 600
+for X, name in ((sparse.csr_array(X), "sparse rows"), (X, "dense rows")):
+    model = XRLinearClassifier(n_jobs=n_jobs, threshold=0, beam_width=None, tol=1e9)
+    interrupted(name, model.fit(X, Y).predict, X[many])
+"""
+
+LONG = [
+    "CharNgramTfidf",
+    "PrefixWeightedCharTfidf",
+    "WordNgramTfidf",
+    "sparse rows",
+    "dense rows",
+]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_long_calls_of_kernels_are_interrupted(n_jobs):
+    expected = [line for name in LONG for line in (name, "heard")]
+    assert interrupt(LONG_CALLS, str(n_jobs), LONG) == (expected, "", 0)

@@ -126,6 +126,7 @@ def test_a_configuration_of_joblib_says_how_many():
     assert len(names) == 3
 
 
+@pytest.mark.usefixtures("sigint")
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX")
 def test_a_signal_that_does_not_end_a_wait_is_heard():
     heard = []
@@ -135,7 +136,7 @@ def test_a_signal_that_does_not_end_a_wait_is_heard():
         # comes just before the wait.
         time.sleep(0.2)
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
-        stop, until = current_stop(), time.monotonic() + 30
+        stop, until = current_stop(), time.monotonic() + 10
         while not stop[0] and time.monotonic() < until:
             time.sleep(0.01)
         heard.append(bool(stop[0]))

@@ -1,10 +1,14 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
+from skxmr._cython._watch cimport Watch
+
 cdef class Compactor:
     cdef const int64_t[::1] X_indptr
     cdef const int32_t[::1] X_indices
     cdef const float[::1] X_values
     cdef uint64_t key
+    cdef const uint8_t[::1] stop
+    cdef Watch watch
     # Of all features.
     cdef int32_t[::1] numbers
     cdef uint64_t[::1] words, summary

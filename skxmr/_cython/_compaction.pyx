@@ -18,6 +18,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
 from skxmr._cython._bitmap cimport list_and_clear, mark
+from skxmr._cython._watch cimport must_end, raise_ended, watch_for
 
 cdef extern from "include/bits.h" nogil:
     void prefetch "skxmr_prefetch"(const void* address)
@@ -69,6 +70,7 @@ cdef class Compactor:
         int32_t[::1] sources,          # OUT (n_features,): column c, or row r as -1 - r
         float[::1] scales,             # OUT (n_features,)
         uint64_t key,                  # of hashes: random, no result depends on it
+        const uint8_t[::1] stop=None,  # IN (1,): not 0 once nobody wants the result
     ):
         self.X_indptr, self.X_indices, self.X_values = X_indptr, X_indices, X_values
         self.numbers, self.words, self.summary = numbers, words, summary
@@ -83,21 +85,31 @@ cdef class Compactor:
         self.table = table
         self.features, self.sources, self.scales = features, sources, scales
         self.key = key
+        self.stop, self.watch = stop, watch_for(stop)
 
     def compact(self, const int32_t[::1] rows, bint fit_intercept):
         """Do what `run` does, from Python."""
         with nogil:
             self.run(rows, fit_intercept)
+        raise_ended(&self.watch)
 
     cdef void run(self, const int32_t[::1] rows, bint fit_intercept) noexcept nogil:
-        """Gather rows and compact them; what is beyond their sizes is not theirs."""
+        """Gather rows and compact them; what is beyond their sizes is not theirs.
+
+        Where it is ended early, nothing can be compacted in the same memory again.
+        """
         self.n_rows = rows.shape[0]
         self.n_features = _list_features(self, rows, fit_intercept)
+        if self.watch.ended:
+            return
         _find_leaders(self)
         _check_ratios(self)
+        if self.watch.ended:
+            return
         self.n_columns = _number_columns(self)
         _write_rows(self)
-        _order_features(self)
+        if not self.watch.ended:
+            _order_features(self)
 
 
 def table_size(int64_t n_features):
@@ -127,6 +139,8 @@ cdef int64_t _list_features(
     cdef double norm
     self.offsets[0] = 0
     for i in range(rows.shape[0]):
+        if must_end(&self.watch, self.X_indptr[rows[i] + 1] - self.X_indptr[rows[i]]):
+            return 0
         if i + 2 * ROWS_AHEAD < rows.shape[0]:
             prefetch(&self.X_indptr[rows[i + 2 * ROWS_AHEAD]])
         if i + ROWS_AHEAD < rows.shape[0]:
@@ -213,6 +227,8 @@ cdef void _check_ratios(Compactor self) noexcept nogil:
     # The value of each feature in the row at hand.
     cdef float[::1] here = self.scales_of
     for i in range(self.n_rows):
+        if must_end(&self.watch, self.offsets[i + 1] - self.offsets[i]):
+            return
         for entry in range(self.offsets[i], self.offsets[i + 1]):
             here[self.columns[entry]] = self.values[entry]
         for entry in range(self.offsets[i], self.offsets[i + 1]):
@@ -273,6 +289,8 @@ cdef void _write_rows(Compactor self) noexcept nogil:
     cdef double[2] counted = [0, 1]
     for i in range(self.n_rows):
         start, stop = self.offsets[i], self.offsets[i + 1]
+        if must_end(&self.watch, stop - start):
+            return
         self.offsets[i] = position
         alone = 0
         for entry in range(start, stop):

@@ -9,13 +9,14 @@ Sums, scores and ties are those of the search for sparse queries, to the bit.
 """
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from libc.stdlib cimport free
 
 from skxmr._cython._beam cimport Heap, as_score, push, sort, turn_into_scores
 from skxmr._cython._scratch cimport (
     KEPT_SCRATCH, address_of_ints, address_of_shorts, take
 )
+from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
 
 cdef extern from "include/products.h" nogil:
     enum:
@@ -98,6 +99,7 @@ cdef struct Scratch:
     int64_t n_places               # of all their beams
     int64_t n_found
     int64_t n_bytes
+    Watch watch
 
 
 cdef class _Memory:
@@ -216,6 +218,7 @@ cdef class DenseSearcher:
         bint wants_labels,                 # or nodes, counted in the last level
         int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
         double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
+        const uint8_t[::1] stop=None,      # IN (1,): not 0 once nobody wants the result
     ):
         """Find the best k of the nodes or labels that a beam reaches, best first."""
         cdef Queries queries
@@ -231,14 +234,16 @@ cdef class DenseSearcher:
         found.sizes = memory.scratch.found_sizes
         found.capacity = columns.shape[1]
         found.labels = self.tree.labels if wants_labels else NULL
+        memory.scratch.watch = watch_for(stop)
         with nogil:
-            while first < X.shape[0]:
+            while first < X.shape[0] and not memory.scratch.watch.ended:
                 queries.values = &X[first, 0]
                 queries.n_queries = min(block, X.shape[0] - first)
                 found.nodes = found.keys = &columns[first, 0]
                 found.scores = &scores[first, 0]
                 _search_block(&queries, &self.tree, &memory.scratch, &found)
                 first += block
+        raise_ended(&memory.scratch.watch)
         self._give_back(memory)
 
     def rank_one(
@@ -266,10 +271,12 @@ cdef class DenseSearcher:
         found.labels = self.tree.labels
         found.nodes = found.keys = &columns[0]
         found.scores = memory.scratch.found
+        memory.scratch.watch = watch_for(None)
         with nogil:
             _search_block(&queries, &self.tree, &memory.scratch, &found)
             for i in range(k):
                 scores[i] = as_score(found.keys[i], found.scores[i])
+        raise_ended(&memory.scratch.watch)
         self._give_back(memory)
 
     cdef int64_t _check_length(self, int64_t length) except -1:
@@ -335,6 +342,8 @@ cdef void _search_block(
                 queries, tree, tree.level_starts[level], beam, first, last, reached,
                 scratch,
             )
+            if scratch.watch.ended:
+                return
             first, last = last, 2 * last + 1
         for i in range(queries.n_queries):
             heap = _heap(reached, i)
@@ -390,11 +399,20 @@ cdef void _group_by_parent(
             n_together += 1
             pair = scratch.next_pairs[pair]
             if n_together == QUERIES or pair < 0:
+                if must_end(&scratch.watch, _work(tree, level_start + parent)):
+                    return
                 _score_children(
                     queries, tree, level_start + parent, together, n_together, beam,
                     reached, scratch,
                 )
                 n_together = 0
+
+
+cdef inline int64_t _work(const Tree* tree, int64_t parent) noexcept nogil:
+    """Count the weights of a node's children, and the children."""
+    cdef int64_t first = tree.child_offsets[parent]
+    cdef int64_t last = tree.child_offsets[parent + 1]
+    return tree.node_offsets[last - 1] - tree.node_offsets[first - 1] + last - first
 
 
 cdef inline bint _is_hopeless(

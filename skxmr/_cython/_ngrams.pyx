@@ -11,9 +11,10 @@ from libc.stdint cimport (
 from libc.string cimport memcpy, memset
 
 from skxmr._cython._terms cimport (
-    DONE, FULL_ROWS, Growing, Status, Terms, find, find_or_add, hash_padded,
+    DONE, ENDED, FULL_ROWS, Growing, Status, Terms, find, find_or_add, hash_padded,
     open_terms, point, prefetch
 )
+from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
 
 cdef extern from "Python.h":
     bint Py_UNICODE_ISALNUM(Py_UCS4 character) noexcept nogil
@@ -44,6 +45,7 @@ ctypedef fused character:
 cdef enum:
     BLOCK_TEXTS = 128
     BLOCK_GRAMS = 64
+    GRAM_WORK = 32   # of looking an n-gram up, in bytes that could be hashed
     RANKED = 64      # rows no longer than this are sorted by counting ranks
     LONGEST = 400000000  # characters of a text: bytes are counted in int32
 
@@ -120,6 +122,7 @@ cdef struct Cut:
     Growing* learned       # the same terms, where they are learned; or NULL
     Rows rows
     Status status
+    Watch watch
 
 
 cdef inline Status append(Rows* rows, int64_t term, Count count) noexcept nogil:
@@ -185,8 +188,15 @@ cdef Status learn_grams(Cut* cut) noexcept nogil:
 
 
 cdef void flush(Cut* cut) noexcept nogil:
+    """Send the n-grams at hand to the row, if none before them found it full."""
+    cdef int64_t work
     if cut.status == DONE:
         cut.status = look_up_grams(cut) if cut.learned == NULL else learn_grams(cut)
+    if cut.n_grams:
+        # All of a block are about as long.
+        work = GRAM_WORK + cut.grams[cut.n_grams - 1].length
+        if must_end(&cut.watch, cut.n_grams * work):
+            cut.status = ENDED
     cut.n_grams = 0
 
 
@@ -213,6 +223,8 @@ cdef inline void emit_units(Cut* cut, int64_t n_units) noexcept nogil:
     for n in range(cut.low, min(cut.high, n_units) + 1):
         for i in range(n_units - n + 1):
             emit(cut, cut.starts[i], cut.ends[i + n - 1], once)
+            if cut.status != DONE:
+                return
 
 
 cdef inline void emit_weighted(Cut* cut, int64_t n_units) noexcept nogil:
@@ -226,6 +238,8 @@ cdef inline void emit_weighted(Cut* cut, int64_t n_units) noexcept nogil:
                 first = i
             count.weight = <float> 1 / (i - first + 1)
             emit(cut, cut.starts[i], cut.ends[i + n - 1], count)
+            if cut.status != DONE:
+                return
 
 
 cdef inline bint has_class(uint32_t code, uint8_t wanted) noexcept nogil:
@@ -301,7 +315,7 @@ cdef void cut_characters(
     cdef int64_t i = 0, n_units
     cdef int32_t end = 0
     cdef uint32_t code
-    while i < length:
+    while i < length and cut.status == DONE:
         if has_class(text[i], SPACE):
             i += 1
             continue
@@ -440,9 +454,11 @@ cdef void merge(
 cdef void sort_row(
     int32_t* keys, int32_t* loads, int64_t size,  # INOUT
     int32_t* spare_keys, int32_t* spare_loads,    # scratch of the same size
+    Watch* watch,
 ) noexcept nogil:
+    """Sort keys with their loads; in no order that means anything if ended early."""
     cdef int64_t start = 0, width = RANKED
-    while start < size:
+    while start < size and not must_end(watch, RANKED):
         rank(
             keys + start, loads + start, min(width, size - start),
             spare_keys + start, spare_loads + start,
@@ -453,6 +469,8 @@ cdef void sort_row(
     while width < size:
         start = 0
         while start < size:
+            if must_end(watch, min(2 * width, size - start)):
+                return
             merge(
                 keys + start, loads + start,
                 min(width, size - start), min(2 * width, size - start),
@@ -464,7 +482,7 @@ cdef void sort_row(
         width *= 2
 
 
-cdef Status finish_row(Rows* rows, int position) noexcept nogil:
+cdef Status finish_row(Rows* rows, int position, Watch* watch) noexcept nogil:
     """Sort the current row and add up the entries of a column, in their order."""
     cdef Count count
     cdef int64_t size = rows.end - rows.begin, i, last = rows.begin
@@ -472,8 +490,10 @@ cdef Status finish_row(Rows* rows, int position) noexcept nogil:
         return FULL_ROWS
     sort_row(
         rows.indices + rows.begin, rows.counts + rows.begin, size,
-        rows.indices + rows.end, rows.counts + rows.end,
+        rows.indices + rows.end, rows.counts + rows.end, watch,
     )
+    if watch.ended:
+        return ENDED
     for i in range(rows.begin + 1, rows.end):
         if rows.indices[i] == rows.indices[last]:
             count.bits = rows.counts[i]
@@ -550,6 +570,7 @@ cdef class Cutter:
     cdef Terms stop_words
     cdef int64_t longest
     cdef int32_t[::1] scratch
+    cdef const uint8_t[::1] stop
     cdef object kept
 
     def __init__(
@@ -562,8 +583,10 @@ cdef class Cutter:
         bint lower,
         stop_words,                 # IN None or the four arrays of terms
         int32_t[::1] scratch,       # scratch (4 * longest + 8,)
+        const uint8_t[::1] stop=None,  # IN (1,): not 0 once nobody wants the result
     ):
-        self.scratch = scratch
+        self.scratch, self.stop = scratch, stop
+        self.cut.watch = watch_for(stop)
         self.longest = scratch.shape[0] // 4 - 2
         if low < 1:
             raise ValueError(f"n-grams have a length of 1 or more; got {low}")
@@ -645,12 +668,13 @@ def count(
             for i in range(n_held):
                 cut_text(cut, &held[i])
                 if cut.status == DONE:
-                    cut.status = finish_row(&cut.rows, cut.position)
+                    cut.status = finish_row(&cut.rows, cut.position, &cut.watch)
                 if cut.status != DONE:
                     break
                 row_ends[begin] = cut.rows.end
                 begin += 1
         if cut.status != DONE:
+            raise_ended(&cut.watch)
             return cut.status, begin
     return <int> DONE, begin
 
@@ -708,6 +732,7 @@ def learn(
                 begin += 1
     sizes[0] = growing.terms.n_terms
     sizes[1] = growing.terms.n_bytes
+    raise_ended(&cut.watch)
     return <int> cut.status, begin
 
 
@@ -717,8 +742,10 @@ def renumber(
     int32_t[::1] counts,           # INOUT
     const int32_t[::1] numbers,    # IN (n_terms,): new numbers; -1 to leave out
     int32_t[:, ::1] spare,         # scratch (2, longest row)
+    const uint8_t[::1] stop=None,  # IN (1,): not 0 once nobody wants the result
 ):
     """Give terms their new numbers in all rows, and sort each row."""
+    cdef Watch watch = watch_for(stop)
     cdef int64_t row, entry, start, end = 0, begin = 0, row_end
     cdef int32_t number
     cdef bint fits = spare.shape[0] == 2
@@ -744,10 +771,13 @@ def renumber(
             if end > start:
                 sort_row(
                     &indices[start], &counts[start], end - start,
-                    &spare[0, 0], &spare[1, 0],
+                    &spare[0, 0], &spare[1, 0], &watch,
                 )
+                if watch.ended:
+                    break
             row_ends[row] = end
             begin = row_end
+    raise_ended(&watch)
     if not fits:
         raise ValueError("the arrays of the rows do not fit together")
 

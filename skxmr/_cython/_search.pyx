@@ -24,6 +24,8 @@ from skxmr._cython._scratch cimport (
     KEPT_SCRATCH, address_of_bytes, address_of_ints, address_of_shorts, take
 )
 
+from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
+
 cdef extern from "include/bits.h" nogil:
     int count_bits "skxmr_count_bits"(uint64_t word)
     int lowest_bit "skxmr_lowest_bit"(uint64_t word)
@@ -91,6 +93,7 @@ cdef enum:
     BLOCKS_ASKED = 8         # blocks of a feature that are
     MOST_SLOTS = 65535       # of a group; what uint16 can number
     LEAST_SLOTS = 16
+    NODE_WORK = 64           # of scoring a node's children, in features looked up
     LEAST_TERMS = 64
     RUNS_OF_A_GROUP = 65536  # about as many are listed before they are added
     ROWS_OF_SLOT = 32        # are read in the time that one is looked up
@@ -178,6 +181,7 @@ cdef struct Walk:
     int64_t n_listed    # of them
     int64_t first       # of the beam's nodes that make the group
     int64_t last
+    Watch watch
 
 
 cdef struct Scratch:
@@ -358,6 +362,7 @@ cdef class Searcher:
         const uint64_t[::1] allowed,       # IN, a bit for each node; or None
         int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
         double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
+        const uint8_t[::1] stop=None,      # IN (1,): not 0 once nobody wants the result
     ):
         """Find the best k of the nodes or labels that a beam reaches, best first."""
         cdef Stretch stretch
@@ -365,7 +370,7 @@ cdef class Searcher:
         stretch.n_nodes, stretch.nodes, stretch.scores = 1, NULL, NULL
         self._search_rows(
             X_offsets, X_indices, X_values, &stretch, beam_width, transform,
-            wants_labels, allowed, columns, scores,
+            wants_labels, allowed, columns, scores, stop,
         )
 
     def search_between(
@@ -384,6 +389,7 @@ cdef class Searcher:
         const uint64_t[::1] allowed,       # IN, a bit for each node; or None
         int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
         double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there
+        const uint8_t[::1] stop=None,      # IN (1,): not 0 once nobody wants the result
     ):
         """Find the best k of a level as `search` does, from given nodes of another."""
         cdef Stretch stretch
@@ -399,14 +405,14 @@ cdef class Searcher:
         stretch.nodes, stretch.scores = &nodes[0, 0], &node_scores[0, 0]
         self._search_rows(
             X_offsets, X_indices, X_values, &stretch, beam_width, transform,
-            wants_labels, allowed, columns, scores,
+            wants_labels, allowed, columns, scores, stop,
         )
 
     cdef int _search_rows(
         self, const int64_t[::1] X_offsets, const int32_t[::1] X_indices,
         const float[::1] X_values, const Stretch* stretch, int64_t beam_width,
         int transform, bint wants_labels, const uint64_t[::1] allowed,
-        int64_t[:, ::1] columns, double[:, ::1] scores,
+        int64_t[:, ::1] columns, double[:, ::1] scores, const uint8_t[::1] stop,
     ) except -1:
         cdef Query query
         cdef _Memory memory
@@ -428,6 +434,7 @@ cdef class Searcher:
             longest = max(longest, X_offsets[i + 1] - X_offsets[i])
         memory = self._lend(beam_width, longest, 0)
         walk = &memory.scratch.walk
+        walk.watch = watch_for(stop)
         with nogil:
             for i in range(n_samples):
                 query.n_features = X_offsets[i + 1] - X_offsets[i]
@@ -439,6 +446,9 @@ cdef class Searcher:
                 walk.found.nodes = walk.found.keys = &columns[i, 0]
                 walk.found.scores = &scores[i, 0]
                 _search_one(&self.tree, stretch, i, &memory.scratch)
+                if walk.watch.ended:
+                    break
+        raise_ended(&walk.watch)
         self._give_back(memory)
         return 0
 
@@ -528,6 +538,7 @@ cdef class Searcher:
         memory = self._lend(beam_width, n_features, k if log_scores == NULL else 0)
         walk = &memory.scratch.walk
         walk.query = query
+        walk.watch = watch_for(None)
         walk.found.capacity = k
         walk.found.nodes = walk.found.keys = columns
         walk.found.scores = memory.scratch.found if log_scores == NULL else log_scores
@@ -536,6 +547,7 @@ cdef class Searcher:
             if log_scores == NULL:
                 for i in range(k):
                     scores[i] = as_score(columns[i], walk.found.scores[i])
+        raise_ended(&walk.watch)
         self._give_back(memory)
         return 0
 
@@ -581,9 +593,9 @@ cdef class Searcher:
 cdef void _search_one(
     const Tree* tree, const Stretch* stretch, int64_t row, Scratch* scratch
 ) noexcept nogil:
-    """Walk down from the first level to the last."""
+    """Walk down from the first level to the last, unless it is ended early."""
     cdef Walk* walk = &scratch.walk
-    cdef int64_t level
+    cdef int64_t level, work
     _look_up_features(tree, walk)
     _ask_for_rows(tree, walk)
     _ask_for_first_runs(tree, walk)
@@ -591,6 +603,9 @@ cdef void _search_one(
     for level in range(stretch.first_level, stretch.last_level):
         _start_level(level, stretch.last_level, walk)
         while _start_group(tree, level, walk, scratch.n_slots):
+            work = (walk.last - walk.first) * (walk.n_terms + NODE_WORK)
+            if must_end(&walk.watch, work):
+                return
             if walk.n_listed:
                 _list_rows(tree, level, walk, scratch)
             _score_group(tree, level, walk, scratch)

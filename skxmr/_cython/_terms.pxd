@@ -55,6 +55,7 @@ cdef enum Status:
     FULL_TERMS = 1   # offsets, counts or slots must grow
     FULL_BYTES = 2   # the bytes of the terms must grow
     FULL_ROWS = 3    # the entries of the rows must grow
+    ENDED = 4        # early: an error is raised
 
 cdef enum:
     MOST_TERMS = 2147483646  # they are numbered in int32

@@ -21,6 +21,7 @@ from libc.string cimport memset
 
 from skxmr._cython._compaction cimport Compactor
 from skxmr._cython._placing cimport Placer
+from skxmr._cython._watch cimport raise_ended
 
 cdef extern from "include/sweep.h" nogil:
     enum:
@@ -155,10 +156,11 @@ cdef class Parents:
     cdef const int32_t[::1] sources    # column c, or row r as -1 - r
     cdef const float[::1] scales
 
-    cdef void gather(
+    cdef int gather(
         self, const int32_t[::1] rows, bint fit_intercept, int level
-    ) noexcept nogil:
+    ) except -1 nogil:
         """Make some rows, at least one, ready for sweeps."""
+        return 0
 
 
 cdef class SparseParents(Parents):
@@ -173,11 +175,14 @@ cdef class SparseParents(Parents):
         self.problem.dense = NULL
         self.problem.gram = NULL
 
-    cdef void gather(
+    cdef int gather(
         self, const int32_t[::1] rows, bint fit_intercept, int level
-    ) noexcept nogil:
+    ) except -1 nogil:
         cdef Problem* problem = &self.problem
         self.compactor.run(rows, fit_intercept)
+        if self.compactor.watch.ended:
+            with gil:
+                raise_ended(&self.compactor.watch)
         self.n_columns = self.compactor.n_columns
         self.n_features = self.compactor.n_features
         self.n_entries = self.compactor.offsets[rows.shape[0]]
@@ -186,6 +191,7 @@ cdef class SparseParents(Parents):
         problem.values = &self.compactor.values[0]
         problem.own = &self.compactor.own[0]
         problem.norms = &self.compactor.norms[0]
+        return 0
 
 
 cdef class DenseParents(Parents):
@@ -218,9 +224,9 @@ cdef class DenseParents(Parents):
         self.problem.dense = &X[0, 0] if X.shape[1] else &norms[0]
         self.problem.width = X.shape[1]
 
-    cdef void gather(
+    cdef int gather(
         self, const int32_t[::1] rows, bint fit_intercept, int level
-    ) noexcept nogil:
+    ) except -1 nogil:
         cdef Problem* problem = &self.problem
         cdef int64_t n_rows = rows.shape[0]
         self.n_entries = n_rows * self.X.shape[1]
@@ -233,6 +239,7 @@ cdef class DenseParents(Parents):
             fill(problem, &self.gram[0], level)
             problem.gram = &self.gram[0]
             self.n_multiplied += 1
+        return 0
 
     def multiply(self, const int32_t[::1] rows, int level):
         """Leave the products of some rows in `gram`, if they are few enough."""
