@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skxmr._hits import find_hits
-from skxmr._validation import Interval, validate_parameter_constraints
+from skxmr._validation import Interval, check_structure, validate_parameter_constraints
 from skxmr.ranking import top_k
 
 __all__ = ["expected_calibration_error", "reliability_curve"]
@@ -130,6 +130,7 @@ def _sums(y_true, scores, k, bins, caller):
     """Sum up true labels, scores and pairs of each bin."""
     positive = Interval(Integral, 1, None, closed="left")
     validate_parameter_constraints({"k": [positive, None]}, {"k": k}, caller)
+    k = None if k is None else int(k)
     inner = _inner_edges(bins)
     columns, values, n_labels = _retrieved(scores, k)
     n_labels = _count_labels(y_true, n_labels, k)
@@ -152,7 +153,7 @@ def _inner_edges(bins):
     if np.ndim(bins) == 0:
         positive = Interval(Integral, 1, None, closed="left")
         validate_parameter_constraints({"bins": [positive]}, {"bins": bins}, "bins")
-        return np.linspace(0, 1, bins + 1)[1:-1]
+        return np.linspace(0, 1, int(bins) + 1)[1:-1]
     edges = check_array(bins, dtype=np.float64, ensure_2d=False, input_name="bins")
     rises = edges.ndim == 1 and (np.diff(edges) > 0).all()
     if not (rises and len(edges) > 1 and edges[0] == 0 and edges[-1] == 1):
@@ -175,7 +176,7 @@ def _retrieved(scores, k):
     n_labels = None
     if not isinstance(scores, tuple):
         scores = check_array(
-            scores,
+            check_structure(scores, "scores"),
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             input_name="scores",

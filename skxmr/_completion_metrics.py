@@ -67,7 +67,7 @@ def completion_reciprocal_rank(
     >>> completion_reciprocal_rank(["echo show", "kindle", "fire"], suggestions)
     0.5
     """
-    check_k(k, "completion_reciprocal_rank")
+    k = check_k(k, "completion_reciprocal_rank")
     ranks = completion_ranks(truths, suggestions)
     return float(np.mean(_is_within(ranks, k) / np.maximum(ranks, 1)))
 
@@ -108,7 +108,7 @@ def completion_success(truths: Texts, suggestions: Suggestions, k: int = 10) -> 
     >>> completion_success(["echo show", "kindle"], suggestions, k=1)
     0.5
     """
-    check_k(k, "completion_success")
+    k = check_k(k, "completion_success")
     return float(np.mean(_is_within(completion_ranks(truths, suggestions), k)))
 
 
@@ -168,7 +168,7 @@ def bleu_reciprocal_rank(truths: Texts, suggestions: Suggestions, k: int = 10) -
     >>> round(bleu_reciprocal_rank(["a case for the kindle"], suggestions), 3)
     0.779
     """
-    check_k(k, "bleu_reciprocal_rank")
+    k = check_k(k, "bleu_reciprocal_rank")
     return float(np.mean(bleu_reciprocal_ranks(truths, suggestions, k)))
 
 
@@ -209,7 +209,7 @@ def bleu_reciprocal_ranks(
     >>> bleu_reciprocal_ranks(["one of four words"] * 2, [["one of four words"], []])
     array([1., 0.])
     """
-    check_k(k, "bleu_reciprocal_ranks")
+    k = check_k(k, "bleu_reciprocal_ranks")
     truths, suggestions = _check_rows(truths, suggestions)
     pairs = zip(truths, suggestions, strict=True)
     return np.array([_weigh_by_rank(truth, row[:k]) for truth, row in pairs])

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skxmr._class_labels import exact_target
-from skxmr._validation import check_k
+from skxmr._validation import check_k, check_structure, check_width
 from skxmr.ranking import top_k
 
 __all__ = ["Hits", "find_hits", "indicator_csr"]
@@ -25,11 +25,14 @@ class Hits:
         Retrieved columns, best first, -1 after the last.
     is_hit : ndarray of shape (n_samples, at most k), bool
         Whether that column is a true label of its row.
+    k : int
+        How many columns were asked for.
     """
 
     truth: sparse.csr_array
     columns: np.ndarray
     is_hit: np.ndarray
+    k: int
 
     @property
     def n_samples(self):
@@ -63,7 +66,7 @@ def find_hits(y_true, scores, k, caller, n_labels=0):
     ValueError
         If an argument is malformed, or the two do not fit together.
     """
-    check_k(k, caller)
+    k = check_k(k, caller)
     columns, n_columns = _ranked_columns(scores, k)
     if np.ndim(y_true) == 1 and not sparse.issparse(y_true):
         classes = _check_classes(y_true, n_columns)
@@ -79,7 +82,7 @@ def find_hits(y_true, scores, k, caller, n_labels=0):
         )
     _check_columns_fit(columns, k, n_columns)
     columns = columns[:, :k]
-    return Hits(truth, columns, _are_true(columns, truth))
+    return Hits(truth, columns, _are_true(columns, truth), k)
 
 
 def indicator_csr(y, name):
@@ -97,7 +100,8 @@ def indicator_csr(y, name):
     csr_array of shape (n_samples, n_labels), bool
         Canonical and without explicit zeros; `y` stays as it was.
     """
-    y = check_array(y, accept_sparse="csr", input_name=name)
+    y = check_array(check_structure(y, name), accept_sparse="csr", input_name=name)
+    check_width(y, name, "columns")
     values = y.data if sparse.issparse(y) else y
     if values.min(initial=0) < 0:
         raise ValueError(f"{name} must be an indicator of 0 and 1, got {values.min()}.")
@@ -161,7 +165,7 @@ def _ranked_columns(scores, k):
         if scores.dtype.kind in "iu":
             return _check_columns(scores), None
     scores = check_array(
-        scores,
+        check_structure(scores, "scores"),
         accept_sparse="csr",
         dtype=[np.float64, np.float32],
         input_name="scores",

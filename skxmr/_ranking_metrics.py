@@ -74,7 +74,7 @@ def precision_at_k(y_true, scores, k=5):
     0.5
     """
     hits = find_hits(y_true, scores, k, "precision_at_k")
-    return float(hits.is_hit.sum() / (hits.n_samples * k))
+    return int(hits.is_hit.sum()) / (hits.n_samples * hits.k)
 
 
 def recall_at_k(y_true, scores, k=5):
@@ -181,7 +181,7 @@ def ndcg_at_k(y_true, scores, k=5):
     0.622
     """
     hits = find_hits(y_true, scores, k, "ndcg_at_k")
-    n_counted = np.minimum(hits.n_true, k)
+    n_counted = np.minimum(hits.n_true, min(hits.k, hits.truth.shape[1]))
     n_ranks = max(hits.is_hit.shape[1], n_counted.max())
     discounts = 1 / np.log2(np.arange(2, n_ranks + 2))
     gains = hits.is_hit @ discounts[: hits.is_hit.shape[1]]
@@ -368,7 +368,7 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
     weighted = sparse.csr_array(
         (true_weights, truth.indices, truth.indptr), truth.shape
     )
-    best = top_k(weighted, min(k, max(hits.n_true.max(), 1)))[1].sum()
+    best = top_k(weighted, min(hits.k, max(int(hits.n_true.max()), 1)))[1].sum()
     return float(gained / best) if best > 0 else 0.0
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from scipy import sparse
 
-from skxmr._validation import take_rows
+from skxmr._validation import check_structure, take_rows
 
 __all__ = ["RowBlocks", "split_by_size", "split_by_sizes"]
 
@@ -68,6 +68,7 @@ class RowBlocks:
     """
 
     def __init__(self, X):
+        X = check_structure(X, "X")
         if not hasattr(X, "shape") and not hasattr(X, "__len__"):
             X = np.asarray(X) if hasattr(X, "__array__") else list(X)
         self._X = X

@@ -15,7 +15,7 @@ from skxmr._ranking_metrics import (
     recall_at_k,
     reciprocal_rank_at_k,
 )
-from skxmr._validation import check_k, check_propensities
+from skxmr._validation import check_k, check_propensities, check_structure
 from skxmr.ranking import final_estimator, rank
 
 __all__ = [
@@ -46,9 +46,8 @@ class RankingScorer:
     """
 
     def __init__(self, metric, k):
-        check_k(k, f"{metric.__name__}_scorer")
         self.metric = metric
-        self.k = k
+        self.k = check_k(k, f"{metric.__name__}_scorer")
 
     def __call__(self, estimator, X, y):
         """Rank the labels of `X` and compare with the truth.
@@ -67,6 +66,7 @@ class RankingScorer:
         float
             Higher is better.
         """
+        y = check_structure(y, "y")
         y_true = y if _is_indicator(y) else _columns_of_classes(y, estimator)[0]
         return self.metric(y_true, rank(estimator, X, self.k), self.k)
 
@@ -122,6 +122,7 @@ class PropensityScorer(RankingScorer):
         ValueError
             If `y` holds class labels: their columns differ from fold to fold.
         """
+        y = check_structure(y, "y")
         if not _is_indicator(y):
             raise ValueError(
                 "propensities must be a dict from class to propensity where y holds "
@@ -182,6 +183,7 @@ class ClassPropensityScorer(RankingScorer):
         ValueError
             If `y` is a label indicator, and the labels are not its columns.
         """
+        y = check_structure(y, "y")
         if _is_indicator(y):
             ranking = rank(estimator, X, self.k)
             by_column = self._by_column(Labels.of_indicator(y))

@@ -156,8 +156,8 @@ def _children(tree, node, max_children, depth, parent):
     first, stop = tree.child_offsets[node.level][node.number :][:2].tolist()
     n_shown = stop - first
     # One line that says "1 more" takes no less room than the child itself.
-    if max_children is not None and n_shown > max_children + 1:
-        n_shown = max_children
+    if max_children is not None and n_shown > int(max_children) + 1:
+        n_shown = int(max_children)
     n_left_out = stop - first - n_shown
     if n_left_out:
         yield None, depth, parent, True, n_left_out

@@ -1,6 +1,7 @@
 """Every check of input; the only room that imports scikit-learn's private names."""
 
-from functools import cache
+from functools import cache, wraps
+from inspect import signature
 from numbers import Integral
 from os import PathLike, fspath
 from typing import NamedTuple
@@ -8,18 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
-from sklearn.base import _fit_context as fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import Tags, column_or_1d, get_tags
 from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils import check_consistent_length as check_lengths
 from sklearn.utils._param_validation import (
     HasMethods,
-    Interval,
     Options,
     RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.metaestimators import _BaseComposition as Composition
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -30,6 +31,8 @@ from skxmr._class_labels import exact_target
 from skxmr._columns import InvalidInputError, as_list, is_missing
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
+from skxmr._label_choice import check_labels
+from skxmr._sparse_structure import check_structure
 
 __all__ = [
     "Composition",
@@ -49,7 +52,9 @@ __all__ = [
     "check_precision",
     "check_propensities",
     "check_relevance",
+    "check_structure",
     "check_weights",
+    "check_width",
     "column_or_1d",
     "features_of",
     "fit_context",
@@ -65,11 +70,74 @@ __all__ = [
     "validate_target",
 ]
 
+# What says how much rows count, in the place of scikit-learn's sample_weight.
+_WEIGHTS_OF_ROWS = {
+    "relevance": "the weight of each row's labels",
+    "counts": "how often each query was asked",
+}
+
 _MAX_INT32 = np.iinfo(np.int32).max
 
 # Dense X with a smaller share of entries other than 0 is compressed: kernels for dense
 # rows would mostly multiply zeros.
 _LEAST_DENSITY = 0.25
+
+
+def fit_context(*, prefer_skip_nested_validation):
+    """Decorate a method fit: check the estimator's parameters, as scikit-learn does.
+
+    A `sample_weight` is refused with the name of what to give instead. It is no
+    parameter of fit: where it is, scikit-learn demands that a weight of 2 gives the
+    very model of a row given twice, which a randomised solver with a tolerance cannot.
+
+    Parameters
+    ----------
+    prefer_skip_nested_validation : bool
+        Whether estimators fitted within need not check their parameters.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+
+    def decorate(fit):
+        checked = _fit_context(
+            prefer_skip_nested_validation=prefer_skip_nested_validation
+        )(fit)
+        accepted = signature(fit).parameters
+
+        @wraps(fit)
+        def fit_without_sample_weight(estimator, *arguments, **named):
+            if "sample_weight" in named:
+                _refuse_sample_weight(estimator, accepted)
+            return checked(estimator, *arguments, **named)
+
+        return fit_without_sample_weight
+
+    return decorate
+
+
+def _refuse_sample_weight(estimator, accepted):
+    instead = [
+        f" Give {name}, {meaning}, of shape (n_samples,)."
+        for name, meaning in _WEIGHTS_OF_ROWS.items()
+        if name in accepted
+    ]
+    raise TypeError(
+        f"{type(estimator).__name__}.fit takes no sample_weight.{''.join(instead)}"
+    )
+
+
+class Interval(_Interval):
+    """An interval of numbers, of which True and False are none.
+
+    scikit-learn's takes them, since Python's booleans are integers.
+    """
+
+    def is_satisfied_by(self, val):
+        """Whether a value lies in the interval."""
+        return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
 
 
 def check_k(k, caller):
@@ -82,6 +150,11 @@ def check_k(k, caller):
     caller : str
         Name of the user's function, for the message.
 
+    Returns
+    -------
+    int
+        Python's, which does not overflow as NumPy's small ones do.
+
     Raises
     ------
     InvalidParameterError
@@ -89,6 +162,7 @@ def check_k(k, caller):
     """
     at_least_one = Interval(Integral, 1, None, closed="left")
     validate_parameter_constraints({"k": [at_least_one]}, {"k": k}, caller)
+    return int(k)
 
 
 def check_weights(weights, names):
@@ -278,7 +352,7 @@ def validate_features(estimator, X, features):
     Compressed or DenseRows
         A vector for each row.
     """
-    _refuse_corrupt(X)
+    X = check_structure(X, "X")
     with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
         X = validate_data(
             stand_in(estimator, features),
@@ -303,9 +377,7 @@ def validate_features_and_target(estimator, X, y):
     features : Features
         To be kept when the fit has succeeded.
     """
-    y = exact_target(y)
-    for matrix in (X, y):
-        _refuse_corrupt(matrix)
+    X, y = check_structure(X, "X"), check_structure(exact_target(y), "y")
     probe = stand_in(estimator)
     with np.errstate(over="ignore"):
         X, y = validate_data(
@@ -322,25 +394,34 @@ def validate_features_and_target(estimator, X, y):
 
 def validate_target(estimator, y):
     """Check y alone, for estimators of which others check X."""
-    y = exact_target(y)
-    _refuse_corrupt(y)
+    y = check_structure(exact_target(y), "y")
     return validate_data(stand_in(estimator), X="no_validation", y=y, multi_output=True)
 
 
-def _refuse_corrupt(matrix):
-    """Refuse sparse arrays that lead out of their memory, before anything reads them.
+def check_width(matrix, name, columns):
+    """Refuse more columns than int32 can number.
 
-    SciPy looks when it makes an array, not again when it was changed in place.
+    Parameters
+    ----------
+    matrix : ndarray or sparse matrix
+    name : str
+        The argument's name, for the message.
+    columns : str
+        What a column is, for the message.
+
+    Raises
+    ------
+    ValueError
     """
-    if sparse.issparse(matrix) and matrix.format in ("csr", "csc"):
-        matrix.check_format(full_check=True)
+    if matrix.shape[1] > _MAX_INT32:
+        raise ValueError(
+            f"{name} has {matrix.shape[1]} {columns}; expected {_MAX_INT32} "
+            f"(2**31 - 1) at most."
+        )
 
 
 def _rows(X):
-    if X.shape[1] > _MAX_INT32:
-        raise ValueError(
-            f"X has {X.shape[1]} features; expected {_MAX_INT32} (2**31 - 1) at most."
-        )
+    check_width(X, "X", "features")
     if not sparse.issparse(X):
         if np.count_nonzero(X) >= _LEAST_DENSITY * X.size:
             return DenseRows(np.ascontiguousarray(X))
@@ -418,6 +499,7 @@ def indicator_pattern(y):
     ValueError
         If y holds anything but 0 and 1, or no 1 at all.
     """
+    check_width(y, "y", "labels")
     y = sparse.csr_array(y)
     strange = (y.data != 0) & (y.data != 1)
     if strange.any():
@@ -445,8 +527,8 @@ def check_relevance(relevance, pattern):
     Parameters
     ----------
     relevance : sparse matrix or array-like, or None
-        Of shape (n_samples, n_labels); of shape (n_samples,) if every row has one
-        label.
+        Of shape (n_samples, n_labels); or (n_samples,), one weight for all labels of
+        a row.
     pattern : csr_array of shape (n_samples, n_labels), canonical
         Where y has a label.
 
@@ -464,15 +546,15 @@ def check_relevance(relevance, pattern):
         return pattern
     with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
         checked = check_array(
-            relevance,
+            check_structure(relevance, "relevance"),
             accept_sparse="csr",
             dtype=np.float32,
             ensure_2d=False,
             input_name="relevance",
         )
     weighted = pattern.copy()
-    if checked.ndim == 1 and pattern.nnz == pattern.shape[0] == checked.shape[0]:
-        weighted.data = np.array(checked)
+    if checked.shape == (pattern.shape[0],):
+        weighted.data = np.repeat(checked, np.diff(pattern.indptr))
     else:
         weighted.data = _relevance_of_labels(checked, pattern)
     if (weighted.data <= 0).any():
@@ -485,10 +567,9 @@ def check_relevance(relevance, pattern):
 
 def _relevance_of_labels(relevance, pattern):
     if relevance.shape != pattern.shape:
-        per_row = f", or ({pattern.shape[0]},) for labels one a row"
         raise ValueError(
             f"relevance has the shape {relevance.shape}; expected {pattern.shape}, "
-            f"rows by labels{per_row if pattern.nnz == pattern.shape[0] else ''}."
+            f"rows by labels, or ({pattern.shape[0]},), one weight for each row."
         )
     relevance = sparse.csr_array(relevance, copy=True)
     relevance.sum_duplicates()
@@ -542,57 +623,6 @@ def check_precision(X, Y, positive_cost, negative_cost):
             f"{highest:.3g}: together too large for training in float32. Scale X, or "
             f"lower C, positive_weight, negative_weight or relevance."
         )
-
-
-def check_labels(labels, classes, name):
-    """Find the columns of labels.
-
-    Parameters
-    ----------
-    labels : array-like
-        Of the kind of `classes`; or of bool, one for each of them.
-    classes : ndarray of shape (n_labels,)
-        Ascending.
-    name : str
-        What to call them in messages.
-
-    Returns
-    -------
-    ndarray of int64
-        Columns, ascending, each once.
-
-    Raises
-    ------
-    ValueError
-        If one is not among the classes, or they are no vector.
-    """
-    array = np.asarray(labels)
-    if array.ndim != 1:
-        raise ValueError(
-            f"{name} must be a vector of labels; got the shape {array.shape}."
-        )
-    if len(array) == 0:
-        return np.empty(0, dtype=np.int64)
-    if array.dtype == bool and classes.dtype != bool:
-        if len(array) != len(classes):
-            raise ValueError(
-                f"{name} is a mask of {len(array)} labels; expected {len(classes)}."
-            )
-        return np.flatnonzero(array)
-    try:
-        places = np.searchsorted(classes, array)
-        places = np.minimum(places, len(classes) - 1)
-        strange = classes[places] != array
-    except (TypeError, np.exceptions.DTypePromotionError) as error:
-        raise ValueError(
-            f"{name} holds labels like {array[0]!r}; expected some like {classes[0]!r}."
-        ) from error
-    if np.any(strange):
-        label = array[strange].tolist()[0]
-        raise ValueError(
-            f"{name} holds {label!r}, which is no label of this classifier."
-        )
-    return np.unique(places)
 
 
 # Texts

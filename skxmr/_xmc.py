@@ -29,7 +29,7 @@ from skxmr._cython._xmc import (
 )
 from skxmr._files import replacing
 from skxmr._typing import Matrix, MatrixLike
-from skxmr._validation import public_csr
+from skxmr._validation import check_structure, public_csr
 
 __all__ = ["dump_xmc", "load_xmc"]
 
@@ -480,7 +480,7 @@ def _as_canonical_csr(matrix, name):
     # Whether all is finite is found from a sum, which may meet inf - inf.
     with np.errstate(over="ignore", invalid="ignore"):
         matrix = check_array(
-            matrix,
+            check_structure(matrix, name),
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             ensure_min_samples=0,

@@ -11,9 +11,10 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
 from skxmr._documentation import Documented
+from skxmr._sparse_structure import refuse_sparse
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import MatrixLike
-from skxmr._validation import indicator_pattern
+from skxmr._validation import check_structure, indicator_pattern
 
 __all__ = ["CandidateFeatures", "Candidates"]
 
@@ -74,7 +75,20 @@ class Candidates:
         Returns
         -------
         Candidates
+
+        Raises
+        ------
+        ValueError
+            If the arrays differ in shape or have not two dimensions.
         """
+        for given, name in ((columns, "columns"), (scores, "scores")):
+            refuse_sparse(given, name, "an ndarray")
+        columns, scores = np.asarray(columns), np.asarray(scores)
+        if columns.ndim != 2 or columns.shape != scores.shape:
+            raise ValueError(
+                f"columns and scores must have one shape (n_samples, k); got "
+                f"{columns.shape} and {scores.shape}."
+            )
         rows, places = np.nonzero(columns >= 0)
         found = scores[rows, places].astype(np.float64)
         return cls(rows, columns[rows, places], found, places + 1)
@@ -148,7 +162,7 @@ class CandidateFeatures(Documented, Stateful, BaseEstimator):
         -------
         self
         """
-        Y = indicator_pattern(Y)
+        Y = indicator_pattern(check_structure(Y, "Y"))
         rows = _unit_rows(X)
         counts = np.bincount(Y.indices, minlength=Y.shape[1])
         centroids = None
@@ -202,6 +216,7 @@ def _similarity(rows, centroids, candidates):
 
 def _unit_rows(X):
     """CSR array of the rows, each of length 1; None if X has no numbers."""
+    X = check_structure(X, "X")
     if not sparse.issparse(X):
         X = np.asarray(X)
         if X.ndim != 2 or X.dtype.kind not in "fiub":

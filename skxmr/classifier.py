@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 
+from skxmr._base import Classifier
 from skxmr._by_label import Labels, LabelTexts, check_label_names
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
@@ -22,9 +23,10 @@ from skxmr._cython._training import LOSSES
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
+from skxmr._padding import check_size, pad_ranking
 from skxmr._row_blocks import split_by_size
 from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import Matrix, MatrixLike, Ranking
+from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._validation import (
     Features,
     HasMethods,
@@ -140,7 +142,7 @@ def make_state(target, features, trained, layouts, pruned_at):
 
 
 class XRLinearClassifier(
-    Documented, Stateful, CheckedWhenLoaded, ClassifierMixin, BaseEstimator
+    Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEstimator
 ):
     """Extreme multilabel ranking with linear models along a tree of labels.
 
@@ -418,8 +420,8 @@ class XRLinearClassifier(
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
             How much each label of a row weighs in training: a positive number
-            wherever y has a label (for 1-D y, of each row). A node above several of
-            a row's labels takes the largest. None weighs all alike.
+            wherever y has a label; or one for each row, for all its labels. A node
+            above several of a row's labels takes the largest. None weighs all alike.
         label_names : sequence of str of shape (n_labels,), mapping or LabelTexts, \
                 default=None
             For indexers that group labels by name; None stands for the classes of a
@@ -436,6 +438,8 @@ class XRLinearClassifier(
         ValueError
             If arguments are malformed or do not fit together, or if `memory` is set
             and `threshold` is below `weight_floor`.
+        TypeError
+            If a `sample_weight` is given: `relevance` takes its place.
         MemoryError
             If training needs more memory than there is, as far as can be foreseen.
         """
@@ -686,16 +690,21 @@ class XRLinearClassifier(
             Before `fit`.
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
-            not positive.
+            not positive, or so large that there is no memory for the arrays.
         """
-        check_k(k, "XRLinearClassifier.rank")
+        k = check_k(k, "XRLinearClassifier.rank")
         X = self._check_features(X)
-        columns, log_scores = self._find(X, k, subset)
-        return columns, scores_from_logs(columns, log_scores)
+        n_found = check_size(X.n_vectors, k, self._state.target.n_labels)
+        columns, log_scores = self._find(X, n_found, subset)
+        return pad_ranking(columns, scores_from_logs(columns, log_scores), k)
 
     @reads
     def subset(
-        self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
+        self,
+        allowed: SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        *,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> LabelSubset:
         """Choose labels to search among: those in stock, say, or those not blocked.
 
@@ -704,10 +713,14 @@ class XRLinearClassifier(
 
         Parameters
         ----------
-        allowed : array-like of labels, or of bool of shape (n_labels,), default=None
-            Columns of an indicator, or classes; or a mask of them. None allows all.
-        excluded : array-like of labels, or of bool of shape (n_labels,), default=None
+        allowed : iterable of labels, or of bool of length n_labels, default=None
+            Columns of an indicator, or classes: a list, a set, a column of a data
+            frame and so on; or a mask of them. None allows all.
+        excluded : iterable of labels, or of bool of length n_labels, default=None
             Labels that are left out of those allowed.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels that the classifier does not know are refused or passed
+            over: those of a catalogue that has changed since the fit, say.
 
         Returns
         -------
@@ -718,7 +731,7 @@ class XRLinearClassifier(
         Raises
         ------
         ValueError
-            If there is no such label.
+            If there is no such label, or what is given is no iterable of labels.
         """
         state = self._fitted()
         excluded = [] if excluded is None else excluded
@@ -726,8 +739,8 @@ class XRLinearClassifier(
             state.layouts,
             None
             if allowed is None
-            else check_labels(allowed, state.classes, "allowed"),
-            check_labels(excluded, state.classes, "excluded"),
+            else check_labels(allowed, state.classes, "allowed", unknown),
+            check_labels(excluded, state.classes, "excluded", unknown),
         )
 
     def rank_one(
@@ -763,21 +776,31 @@ class XRLinearClassifier(
         NotFittedError
             Before `fit`.
         ValueError
-            If an array has another dtype than those above.
+            If an array has another dtype than those above, or `k` is so large that
+            there is no memory for the arrays.
         """
         state, beam_width, transform = self._searching()
         layout = state.layouts[0]
+        if type(k) is not int or k < 0:
+            k = check_k(k, "XRLinearClassifier.rank_one")
+        n_found = k
+        if k > layout.n_labels:
+            n_found = check_size(1, k, layout.n_labels)
         simple = len(state.layouts) == 1 and subset is None and not state.stages[0]
         if simple and (indices is not None or layout.by_node is not None):
-            return rank_one(
+            columns, scores = rank_one(
                 layout,
                 indices,
                 values,
-                k=k,
+                k=n_found,
                 beam_width=beam_width,
                 score_transform=transform,
             )
-        return self._rank_one(indices, values, k, subset)
+        else:
+            columns, scores = self._rank_one(indices, values, n_found, subset)
+        if n_found < k:
+            columns, scores = pad_ranking(columns, scores, k)
+        return columns, scores
 
     def _searching(self):
         """Give what a search for one row reads, all at one moment."""
@@ -883,7 +906,7 @@ class XRLinearClassifier(
         reached = max(layout.most_reached(self.beam_width) for layout in layouts)
         wanted = self._state.target.n_labels
         if self.max_candidates is not None:
-            wanted = min(wanted, self.max_candidates)
+            wanted = min(wanted, int(self.max_candidates))
         return min(wanted, len(layouts) * reached)
 
     def _n_wanted(self, k):

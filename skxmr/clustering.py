@@ -46,7 +46,8 @@ class Plan(NamedTuple):
     @classmethod
     def of(cls, n_labels, branching_factor, max_leaf_size):
         """Plan the shallowest tree."""
-        n_leaves = -(-n_labels // max_leaf_size)
+        branching_factor = int(branching_factor)
+        n_leaves = -(-n_labels // int(max_leaf_size))
         below_one = 1  # leaves below one group of the level
         n_groups = []
         while below_one < n_leaves:

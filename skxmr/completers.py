@@ -117,13 +117,13 @@ class Completer(
         # Without the checks of scikit-learn, which cost as much as the search.
         self._fitted()
         if type(k) is not int or k < 1:
-            check_k(k, f"{type(self).__name__}.complete")
+            k = check_k(k, f"{type(self).__name__}.complete")
         if not isinstance(prefix, str):
             raise TypeError(
                 f"prefix must be a str; got {prefix!r:.50} of type "
                 f"{type(prefix).__name__}. Many prefixes go to complete_batch."
             )
-        return self._named(fold_prefix(prefix), read_session(previous), int(k))
+        return self._named(fold_prefix(prefix), read_session(previous), k)
 
     @reads
     def complete_batch(
@@ -152,11 +152,11 @@ class Completer(
             As `complete` raises them; also where lengths differ.
         """
         self._fitted()
-        check_k(k, f"{type(self).__name__}.complete_batch")
+        k = check_k(k, f"{type(self).__name__}.complete_batch")
         typed = check_documents(prefixes, "prefixes")
         sessions = check_sessions(previous, len(typed), "prefixes")
         return [
-            self._named(fold_prefix(prefix), session, int(k))
+            self._named(fold_prefix(prefix), session, k)
             for prefix, session in zip(typed, sessions, strict=True)
         ]
 
@@ -205,8 +205,8 @@ class Completer(
         return gained / float(log.counts.sum())
 
     def _named(self, prefix, session, k):
-        ranks, scores = self._suggest(prefix, session, k)
         names = self._state.names
+        ranks, scores = self._suggest(prefix, session, min(k, len(names)))
         return [
             (names[rank], score)
             for rank, score in zip(ranks.tolist(), scores.tolist(), strict=True)

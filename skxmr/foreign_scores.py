@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
-from skxmr._validation import public_csr
+from skxmr._validation import check_structure, public_csr
 
 __all__ = [
     "check_scoring",
@@ -106,9 +106,10 @@ def log_scores_of_columns(estimator, X, n_columns, transform, name):
         if isinstance(given, list):  # one array per label, as forests give
             given = _side_by_side(given, estimator)
         method = f"{name}.predict_proba"
-        return _logs(_checked(_filled(given, 0.0), shape, method, estimator), method)
+        given = _filled(given, 0.0, method)
+        return _logs(_checked(given, shape, method, estimator), method)
     method = f"{name}.decision_function"
-    given = _filled(estimator.decision_function(X), -np.inf)
+    given = _filled(estimator.decision_function(X), -np.inf, method)
     return log_transform(_checked(given, shape, method, estimator), transform)
 
 
@@ -142,14 +143,14 @@ def log_scores_of_yes(estimator, X, transform, name):
     shape = (X.shape[0],)
     if hasattr(estimator, "predict_proba"):
         method = f"{name}.predict_proba"
-        given = np.asarray(_filled(estimator.predict_proba(X), 0.0))
+        given = np.asarray(_filled(estimator.predict_proba(X), 0.0, method))
         classes = getattr(estimator, "classes_", np.arange(2))
         if given.shape != (X.shape[0], len(classes)):
             raise _wrong_shape(given, (X.shape[0], len(classes)), method, estimator)
         given = _of_yes(given, classes)
         return _logs(_checked(given, shape, method, estimator), method)
     method = f"{name}.decision_function"
-    given = _filled(estimator.decision_function(X), -np.inf)
+    given = _filled(estimator.decision_function(X), -np.inf, method)
     return log_transform(_checked(given, shape, method, estimator), transform)
 
 
@@ -160,11 +161,11 @@ def _of_yes(probabilities, classes):
     return probabilities[:, np.asarray(classes) == 1].sum(axis=1)
 
 
-def _filled(given, missing):
+def _filled(given, missing, method):
     """Make a sparse result dense: what is not stored is not found."""
     if not sparse.issparse(given):
         return given
-    given = sparse.coo_array(given)
+    given = sparse.coo_array(check_structure(given, method))
     filled = np.full(given.shape, missing)
     filled[given.row, given.col] = given.data
     return filled

@@ -6,12 +6,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
+from skxmr._base import Classifier
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
 from skxmr._integrity import CheckedWhenLoaded, refuse
+from skxmr._padding import check_size, pad_ranking
 from skxmr._row_blocks import RowBlocks
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
@@ -21,6 +23,7 @@ from skxmr._validation import (
     StrOptions,
     check_k,
     check_lengths,
+    check_structure,
     check_weights,
     fit_context,
     validate_target,
@@ -68,7 +71,7 @@ class RankFusion(
     Documented,
     Stateful,
     CheckedWhenLoaded,
-    ClassifierMixin,
+    Classifier,
     Composition,
     BaseEstimator,
 ):
@@ -233,7 +236,7 @@ class RankFusion(
             raise ValueError("estimators is empty; expected one at least.")
         self._validate_names(names)
         check_weights(self.weights, names)
-        y = validate_target(self, y)
+        X, y = check_structure(X, "X"), validate_target(self, y)
         check_lengths(X, y)
         target, _ = make_target(y, None)
         fitted = [clone(estimator).fit(X, y) for _, estimator in self.estimators]
@@ -282,13 +285,15 @@ class RankFusion(
         """
         self._fitted()
         self._check_search_parameters()
-        check_k(k, "RankFusion.rank")
-        columns, scores = zip(*self._ranked(RowBlocks(X), k), strict=True)
-        return np.concatenate(columns), np.concatenate(scores)
+        k = check_k(k, "RankFusion.rank")
+        blocks = RowBlocks(X)
+        n_found = check_size(blocks.n_rows, k, len(self._state.classes))
+        columns, scores = zip(*self._ranked(blocks, n_found), strict=True)
+        return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
 
     def _ranked(self, blocks, k):
         """Rank the rows of one block after the other."""
-        n_candidates = min(max(k, self.n_candidates), len(self._state.classes))
+        n_candidates = min(max(k, int(self.n_candidates)), len(self._state.classes))
         for rows in blocks.split(n_candidates * len(self._state.members)):
             yield top_k(self._fused(rows, n_candidates), k)
 
@@ -324,7 +329,7 @@ class RankFusion(
         blocks = RowBlocks(X)
 
         def find(k=None):
-            most = min(self.n_candidates, len(self._state.classes))
+            most = min(int(self.n_candidates), len(self._state.classes))
             wanted = most if k is None else k
             return (logs_of_scores(*found) for found in self._ranked(blocks, wanted))
 

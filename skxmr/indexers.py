@@ -15,6 +15,7 @@ from skxmr._typing import MatrixLike
 from skxmr._validation import (
     Features,
     Interval,
+    check_structure,
     features_of,
     fit_context,
     stand_in,
@@ -190,7 +191,7 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
         probe = stand_in(self)
         checked = validate_data(
             probe,
-            Z,
+            check_structure(Z, "Z"),
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             order="C",

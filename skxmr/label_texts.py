@@ -85,10 +85,10 @@ def with_label_texts(texts, y, label_texts, classes, relevance, weight):
         If relevance has another shape than y.
     """
     shape = np.shape(y)
-    if relevance is not None and np.shape(relevance) != shape:
+    if relevance is not None and np.shape(relevance) not in (shape, shape[:1]):
         raise ValueError(
             f"relevance has the shape {np.shape(relevance)}; expected that of y, "
-            f"{shape}."
+            f"{shape}, or {shape[:1]}, one weight for each text."
         )
     named = np.array([bool(text.strip()) for text in label_texts])
     texts = [*texts, *(text for text in label_texts if text.strip())]
@@ -119,5 +119,12 @@ def _label_weights(relevance, y, own, weight):
         return None
     if relevance is None:
         relevance = indicator_pattern(y)
+    elif np.ndim(relevance) == 1:
+        of_rows = np.asarray(relevance, dtype=np.float64)
+        pattern = indicator_pattern(y)
+        weights = np.repeat(of_rows, np.diff(pattern.indptr))
+        relevance = sparse.csr_array(
+            (weights, pattern.indices, pattern.indptr), shape=pattern.shape
+        )
     given = sparse.csr_array(relevance, dtype=np.float64)
     return sparse.vstack([given, weight * own], format="csr")

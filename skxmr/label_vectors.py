@@ -15,6 +15,7 @@ from skxmr._cython._label_vectors import add_rows
 from skxmr._growing import GrowingArray
 from skxmr._large import empty
 from skxmr._parallel import iterate_tasks
+from skxmr._validation import check_structure, check_width
 
 __all__ = [
     "canonical_label_vectors",
@@ -67,6 +68,8 @@ def pifa(X, Y):
     >>> pifa(X, Y).tolist()
     [[0.6..., 0.8...], [1.0, 0.0], [0.0, 0.0]]
     """
+    X, Y = check_structure(X, "X"), check_structure(Y, "Y")
+    check_width(X, "X", "features")
     return _pifa(X, Y, n_jobs=None)
 
 
@@ -271,7 +274,7 @@ def _check_vectors(vectors):
         )
     with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
         vectors = check_array(
-            vectors,
+            check_structure(vectors, "label_vectors"),
             accept_sparse="csr",
             dtype=np.float32,
             ensure_min_features=0,
@@ -279,8 +282,8 @@ def _check_vectors(vectors):
         )
     if not sparse.issparse(vectors):
         return np.ascontiguousarray(vectors)
+    check_width(vectors, "label_vectors", "columns")
     vectors = sparse.csr_array(vectors)
-    vectors.check_format()
     if not vectors.has_canonical_format:
         vectors = vectors.copy()
         vectors.sum_duplicates()

@@ -285,7 +285,7 @@ class SearchLayout:
         if beam_width is None or self.n_levels == 1:
             return self.n_labels
         n_children = np.diff(self.child_offsets[self.level_starts[-2] :])
-        return min(self.n_labels, beam_width * int(n_children.max()))
+        return min(self.n_labels, int(beam_width) * int(n_children.max()))
 
 
 def _refuse_older(state):

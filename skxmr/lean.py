@@ -12,6 +12,8 @@ import sklearn
 from scipy import sparse
 from sklearn.pipeline import FeatureUnion
 
+from skxmr._validation import check_structure
+
 __all__ = ["LeanTransformer", "fit_transform_texts", "transform_texts"]
 
 
@@ -137,7 +139,7 @@ def _side_by_side(outputs):
 def _as_matrix(output):
     """Take the values out of a data frame; the names of columns are not features."""
     if sparse.issparse(output) or isinstance(output, np.ndarray):
-        return output
+        return check_structure(output, "The result of a vectorizer")
     if hasattr(output, "sparse"):  # a frame of pandas's sparse columns
         return sparse.csr_array(output.sparse.to_coo())
     return np.asarray(output)

@@ -6,9 +6,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 
+from skxmr._base import Classifier
 from skxmr._compressed import Compressed
 from skxmr._cython._neighbors import find_nearest
 from skxmr._documentation import Documented
@@ -21,6 +22,7 @@ from skxmr._integrity import (
     refuse,
     to_be_read,
 )
+from skxmr._padding import check_size, pad_ranking
 from skxmr._row_blocks import split_by_size, split_by_sizes
 from skxmr._sparse import keep_largest
 from skxmr._state import Stateful, from_state, reads, writes
@@ -92,7 +94,7 @@ class NeighborState:
 
 
 class NeighborRanker(
-    Documented, Stateful, CheckedWhenLoaded, ClassifierMixin, BaseEstimator
+    Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEstimator
 ):
     """Rank the labels of the training rows that are nearest by cosine.
 
@@ -237,31 +239,30 @@ class NeighborRanker(
         """
         state = self._fitted()
         self._check_search_parameters()
-        check_k(k, "NeighborRanker.rank")
-        parts = [
-            top_k(scores, k)
-            for scores in self._scores(validate_features(self, X, state.features))
-        ]
+        k = check_k(k, "NeighborRanker.rank")
+        X = validate_features(self, X, state.features)
+        n_found = check_size(X.n_vectors, k, len(state.classes))
+        parts = [top_k(scores, n_found) for scores in self._scores(X)]
         columns, scores = zip(*parts, strict=True)
-        return np.concatenate(columns), np.concatenate(scores)
+        return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
 
     def _scores(self, X):
         """Yield the scores of one block of rows after the other, as CSR arrays."""
         n_labels = np.diff(self._state.labels.indptr)
-        for rows in split_by_size(X.n_vectors, self.n_neighbors):
+        n_neighbors = min(int(self.n_neighbors), self._state.rows_by_feature.length)
+        for rows in split_by_size(X.n_vectors, n_neighbors):
             block = X.between(rows.start, rows.stop)
-            nearest = self._nearest(block)
+            nearest = self._nearest(block, n_neighbors)
             entries = np.concatenate([[0], np.cumsum(n_labels[nearest.indices])])
             sizes = np.diff(entries[nearest.indptr]) + self._state.frequent.nnz
             for part in split_by_sizes(sizes):
                 yield self._vote(nearest[part])
 
-    def _nearest(self, X):
+    def _nearest(self, X, n_neighbors):
         """Find the similarities of the nearest rows: CSR of shape (n_samples, any)."""
         queries = self._known_features(X)
         by_feature = self._state.rows_by_feature
         n_known = by_feature.length
-        n_neighbors = min(self.n_neighbors, n_known)
         n_words = -(-n_known // _WORD)
         scratch = (
             np.zeros(n_words, dtype=np.uint64),

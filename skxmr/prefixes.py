@@ -25,11 +25,12 @@ def draw_prefixes(lengths, n_drawn, random):
         Whose prefix it is, ascending.
     prefix_lengths : ndarray of the same shape, int64
     """
-    if n_drawn == "all":
+    if n_drawn == "all" or n_drawn >= _surely_all(int(lengths.max(initial=1))):
         places = np.repeat(np.arange(len(lengths)), lengths)
         starts = np.cumsum(lengths) - lengths
         return places, np.arange(len(places)) - starts[places] + 1
     # One draw from each of n equal parts, so that all have a short prefix.
+    n_drawn = int(n_drawn)
     parts = (
         np.arange(n_drawn) + random.random_sample((len(lengths), n_drawn))
     ) / n_drawn
@@ -39,3 +40,12 @@ def draw_prefixes(lengths, n_drawn, random):
     first[:, 1:] = np.diff(drawn, axis=1) > 0
     places, _ = np.nonzero(first)
     return places, drawn[first]
+
+
+def _surely_all(longest):
+    """Say how many draws leave out no prefix of a query of some length, or a shorter.
+
+    The last length has the least share of the logarithms drawn from: where each of
+    the equal parts is no wider than half of that, one part lies within each length.
+    """
+    return 2 * np.log1p(longest) / np.log1p(1 / longest)

@@ -6,8 +6,9 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite
 
+from skxmr._padding import check_size, pad_ranking
 from skxmr._row_blocks import RowBlocks
-from skxmr._validation import check_is_fitted, check_k
+from skxmr._validation import check_is_fitted, check_k, check_structure
 
 __all__ = ["final_estimator", "rank", "top_k", "top_k_signed"]
 
@@ -75,14 +76,16 @@ def rank(estimator, X, k=10):
     array([[1. , 0.5, 0. ],
            [0.5, 0.5, 0.5]])
     """
-    check_k(k, "rank")
+    k = check_k(k, "rank")
     transformers, final = _descend(estimator)
     if not isinstance(final, type) and callable(getattr(final, "rank", None)):
         ranked = final.rank
     else:
         ranked = _ranker_of_scores(final, estimator)
+    X = check_structure(X, "X")
     for transformer in transformers:
-        X = transformer.transform(X)
+        name = f"{type(transformer).__name__}.transform"
+        X = check_structure(transformer.transform(X), name)
     return _checked(ranked(X, k), k, final)
 
 
@@ -118,6 +121,14 @@ def top_k(scores, k):
         Best first, equal scores in the order of their columns, then -1.
     top_scores : ndarray of shape (n_samples, k), float32 or float64
     """
+    scores = check_structure(scores, "scores")
+    n_found = check_size(scores.shape[0], k, scores.shape[1])
+    columns, top_scores = _largest(scores, n_found)
+    return pad_ranking(columns, top_scores, k)
+
+
+def _largest(scores, k):
+    """Find the non-zero scores of `top_k`, of which there are no fewer than k."""
     if not sparse.issparse(scores):
         found = scores != 0
         leading = _leading(np.where(found, scores, -np.inf), k)
@@ -170,12 +181,13 @@ def _ranker_of_scores(final, estimator):
 
 def _in_blocks(best, scores_of, classifier, X, k):
     """Rank by scores of all labels, held for a block of rows at a time."""
-    n_labels = len(classifier.classes_)
+    n_labels, blocks = len(classifier.classes_), RowBlocks(X)
+    n_found = check_size(blocks.n_rows, k, n_labels)
     parts = [
-        best(scores_of(classifier, rows), k) for rows in RowBlocks(X).split(n_labels)
+        best(scores_of(classifier, rows), n_found) for rows in blocks.split(n_labels)
     ]
     columns, scores = zip(*parts, strict=True)
-    return np.concatenate(columns), np.concatenate(scores)
+    return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
 
 
 def _name(thing):
@@ -215,6 +227,8 @@ def _decisions(classifier, X):
 
 
 def _check_scores(scores, classifier, method):
+    name = f"{type(classifier).__name__}.{method}"
+    scores = check_structure(scores, name)
     if not sparse.issparse(scores):
         scores = np.asarray(scores)
     if scores.dtype not in (np.float32, np.float64):
@@ -222,7 +236,7 @@ def _check_scores(scores, classifier, method):
     n_labels = len(classifier.classes_)
     if scores.ndim != 2 or scores.shape[1] != n_labels:
         raise ValueError(
-            f"{type(classifier).__name__}.{method} must give one score for each of its "
+            f"{name} must give one score for each of its "
             f"{n_labels} classes, got an array of shape {scores.shape}."
         )
     assert_all_finite(scores, input_name=method)
@@ -237,7 +251,10 @@ def top_k_signed(scores, k):
     """
     if sparse.issparse(scores):  # not stored is not found
         return top_k(scores, k)
-    return _top_k_of_mask(scores, _leading(scores, k), k)
+    n_found = check_size(scores.shape[0], k, scores.shape[1])
+    leading = _leading(scores, n_found)
+    columns, top_scores = _top_k_of_mask(scores, leading, n_found)
+    return pad_ranking(columns, top_scores, k)
 
 
 def _leading(scores, k):

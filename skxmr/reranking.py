@@ -3,29 +3,32 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
+from skxmr._base import Classifier
 from skxmr._class_labels import find_columns
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
+from skxmr._padding import check_size, pad_ranking
 from skxmr._row_blocks import RowBlocks
 from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
+from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._validation import (
     HasMethods,
     Interval,
     StrOptions,
     check_k,
     check_lengths,
+    check_structure,
     fit_context,
     take_rows,
     validate_target,
@@ -95,7 +98,7 @@ class RerankerState:
         return self.final.estimator
 
 
-class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
+class Reranker(Documented, Stateful, Classifier, BaseEstimator):
     """Rank the first candidates of a ranker again.
 
     A ranker looks at millions of labels and finds some dozens of candidates; a slower
@@ -241,7 +244,7 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
         """
         y = validate_target(self, y)
         check_lengths(X, y)
-        X = _with_rows(X)
+        X = _with_rows(check_structure(X, "X"))
         target, Y = make_target(y, None)
         random = check_random_state(self.random_state)
         ranker, final = self._seeded(random)
@@ -250,7 +253,7 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
                 ranker, self.cv == "prefit", self._features(), X, y, Y, fold, how
             )
             for fold in self._folds(y, random)
-            for how in [(target.classes, self.n_candidates)]
+            for how in [(target.classes, min(target.n_labels, int(self.n_candidates)))]
         )
         described, is_right = zip(*parts, strict=True)
         fitted_final = _fit_final(final, _stack(described), np.concatenate(is_right))
@@ -311,44 +314,54 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
             Between 0 and 1; 0 where fewer are found.
         """
         self._fitted()
-        check_k(k, "Reranker.rank")
+        k = check_k(k, "Reranker.rank")
+        blocks = RowBlocks(X)
+        n_found = check_size(blocks.n_rows, k, len(self._state.classes))
         parts = [
             (columns, scores_from_logs(columns, log_scores))
-            for columns, log_scores in self._ranked(RowBlocks(X), k, subset)
+            for columns, log_scores in self._ranked(blocks, n_found, subset)
         ]
         columns, scores = zip(*parts, strict=True)
-        return np.concatenate(columns), np.concatenate(scores)
+        return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
 
     @available_if(_ranker_restricts)
     @reads
     def subset(
-        self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
+        self,
+        allowed: SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        *,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> LabelSubset:
         """Choose labels to search among, where the ranker can.
 
         Parameters
         ----------
-        allowed, excluded : array-like, default=None
+        allowed, excluded : iterable of labels, default=None
             As for `XRLinearClassifier.subset`.
+        unknown : {"raise", "ignore"}, default="raise"
+            What happens to labels of these that the ranker does not know.
 
         Returns
         -------
         LabelSubset
             To be passed to `rank`.
         """
-        return self._fitted().ranker.subset(allowed, excluded)
+        # A ranker of the user's own may not know the argument.
+        how = {} if unknown == "raise" else {"unknown": unknown}
+        return self._fitted().ranker.subset(allowed, excluded, **how)
 
     def _ranked(self, blocks, k, subset=None):
         """Rank the rows of one block after the other."""
         self._check_search_parameters()
-        n_candidates = min(self.n_candidates, len(self._state.classes))
+        n_candidates = self._n_candidates()
         for rows in blocks.split(_NUMBERS_OF_A_CANDIDATE * n_candidates):
             yield self._shortlist(rows, k, subset)
 
     def _shortlist(self, X, k, subset=None):
         state = self._state
         ranker = state.ranking.following(self.ranker)
-        found = _find(ranker, X, (state.classes, self.n_candidates), subset)
+        found = _find(ranker, X, (state.classes, self._n_candidates()), subset)
         candidates = Candidates.of_ranking(*found)
         if state.final_estimator is None or not len(candidates):
             scores = np.maximum(candidates.scores, np.exp(_LEAST_LOG))
@@ -368,13 +381,14 @@ class Reranker(Documented, Stateful, ClassifierMixin, BaseEstimator):
         scores[cells] = log_scores[order][kept]
         return columns, scores
 
+    def _n_candidates(self):
+        return min(int(self.n_candidates), len(self._state.classes))
+
     def _shortlists(self, X):
         blocks = RowBlocks(X)
 
         def find(k=None):
-            n_labels = len(self._state.classes)
-            wanted = min(self.n_candidates, n_labels) if k is None else k
-            return self._ranked(blocks, wanted)
+            return self._ranked(blocks, self._n_candidates() if k is None else k)
 
         return Shortlists(blocks.n_rows, find)
 
@@ -463,6 +477,7 @@ def _find(ranker, X, how, subset=None):
     if subset is None:
         columns, scores = rank(ranker, X, n_candidates)
     else:
+        X = check_structure(X, "X")
         columns, scores = ranker.rank(X, n_candidates, subset=subset)
     known = ranking_estimator(ranker).classes_
     # A list has an item for each column of an indicator.
@@ -485,7 +500,7 @@ def _describe(features, X, candidates):
             f"each candidate; got the shape {shape}."
         )
     return check_array(
-        described,
+        check_structure(described, "features"),
         accept_sparse="csr",
         dtype=[np.float64, np.float32],
         ensure_all_finite="allow-nan",

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_union
 from sklearn.utils.validation import has_fit_parameter
 
+from skxmr._base import Classifier
 from skxmr._by_label import LabelTexts
 from skxmr._class_labels import exact_target, list_labels
 from skxmr._documentation import Documented
@@ -18,7 +19,7 @@ from skxmr._fitted_clone import FittedClone
 from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
 from skxmr._normalization import normalize_text
 from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking, Texts
+from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr._validation import (
     HasMethods,
     Interval,
@@ -26,6 +27,7 @@ from skxmr._validation import (
     check_k,
     check_labels,
     check_lengths,
+    check_structure,
     fit_context,
     public_csr,
 )
@@ -79,9 +81,7 @@ class RetrieverState:
         return [label if isinstance(label, str) else None for label in labels]
 
 
-class TextRetriever(
-    Documented, Stateful, CheckedWhenLoaded, ClassifierMixin, BaseEstimator
-):
+class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEstimator):
     """Find labels for texts: products for queries, subjects for titles.
 
     Texts become word and character n-grams with TF-IDF weights, labels are ranked by
@@ -189,7 +189,8 @@ class TextRetriever(
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
             How much each label of a text weighs in training: a positive number
-            wherever y has a label (for 1-D y, of each text). None weighs all alike.
+            wherever y has a label; or one for each text, for all its labels. None
+            weighs all alike.
 
         Returns
         -------
@@ -202,7 +203,9 @@ class TextRetriever(
         TypeError
             If a text is no string.
         """
-        texts, y = check_documents(texts, "texts"), exact_target(y)
+        texts = check_documents(texts, "texts")
+        y = check_structure(exact_target(y), "y")
+        relevance = check_structure(relevance, "relevance")
         names = None
         if label_texts is not None:
             check_lengths(texts, y)
@@ -257,16 +260,24 @@ class TextRetriever(
 
     @reads
     def subset(
-        self, allowed: ArrayLike | None = None, excluded: ArrayLike | None = None
+        self,
+        allowed: SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        *,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> LabelSubset:
         """Choose labels to search among: those in stock, say, or those not blocked.
 
         Parameters
         ----------
-        allowed : array-like of labels, or of bool of shape (n_labels,), default=None
-            Columns of an indicator, or classes; or a mask of them. None allows all.
-        excluded : array-like of labels, or of bool of shape (n_labels,), default=None
+        allowed : iterable of labels, or of bool of length n_labels, default=None
+            Columns of an indicator, or classes: a list, a set, a column of a data
+            frame and so on; or a mask of them. None allows all.
+        excluded : iterable of labels, or of bool of length n_labels, default=None
             Labels that are left out of those allowed.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels that the classifier does not know are refused or passed
+            over: those of a catalogue that has changed since the fit, say.
 
         Returns
         -------
@@ -281,17 +292,16 @@ class TextRetriever(
         TypeError
             If `classifier` cannot search among some labels.
         """
-        classifier = self._fitted().classifier
-        _check_restricts(classifier)
-        return classifier.subset(allowed, excluded)
+        return _make_subset(self._fitted().classifier, allowed, excluded, unknown)
 
     def search(
         self,
         text: str,
         k: int = 10,
         *,
-        allowed: LabelSubset | ArrayLike | None = None,
-        excluded: ArrayLike | None = None,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> list[tuple]:
         """Find the best labels for one text.
 
@@ -301,12 +311,14 @@ class TextRetriever(
             What to find labels for.
         k : int, default=10
             The most labels to find.
-        allowed : LabelSubset, or array-like of labels, default=None
+        allowed : LabelSubset, or iterable of labels, default=None
             The labels to search among: what `subset` makes, which is fast, or labels
             or a mask as it takes them. No other is returned, nor takes a place in the
             beam.
-        excluded : array-like of labels, default=None
+        excluded : iterable of labels, default=None
             Labels that are not to be found.
+        unknown : {"raise", "ignore"}, default="raise"
+            What happens to labels of these that the classifier does not know.
 
         Returns
         -------
@@ -325,7 +337,7 @@ class TextRetriever(
         # Without `reads` and scikit-learn's checks: these cost as much as the search.
         state = self._fitted()
         if type(k) is not int or k < 1:
-            check_k(k, "TextRetriever.search")
+            k = check_k(k, "TextRetriever.search")
         if not isinstance(text, str):
             raise TypeError(
                 f"text must be a string; got a {type(text).__name__}. Many texts go "
@@ -333,7 +345,8 @@ class TextRetriever(
             )
         features = state.lean.transform_one(text)
         classifier = state.ranking.following(self.classifier)
-        subset = _make_subset(classifier, allowed, excluded)
+        subset = _find_subset(classifier, allowed, excluded, unknown)
+        k = min(k, len(state.classes))
         columns, scores = _rank_one(state, classifier, features, k, subset)
         columns = columns[columns >= 0]
         labels = list_labels(state.classes[columns])
@@ -347,8 +360,9 @@ class TextRetriever(
         texts: Texts,
         k: int = 10,
         *,
-        allowed: LabelSubset | ArrayLike | None = None,
-        excluded: ArrayLike | None = None,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> Ranking:
         """Find the best labels for many texts.
 
@@ -358,10 +372,12 @@ class TextRetriever(
             What to find labels for.
         k : int, default=10
             The most labels to find for each.
-        allowed : LabelSubset, or array-like of labels, default=None
+        allowed : LabelSubset, or iterable of labels, default=None
             The labels to search among, as in `search`.
-        excluded : array-like of labels, default=None
+        excluded : iterable of labels, default=None
             Labels that are not to be found.
+        unknown : {"raise", "ignore"}, default="raise"
+            What happens to labels of these that the classifier does not know.
 
         Returns
         -------
@@ -380,9 +396,9 @@ class TextRetriever(
         TypeError
             If one of the texts is no string.
         """
-        check_k(k, "TextRetriever.search_batch")
+        k = check_k(k, "TextRetriever.search_batch")
         X, classifier = self._transform(texts)
-        subset = _make_subset(classifier, allowed, excluded)
+        subset = _find_subset(classifier, allowed, excluded, unknown)
         if subset is None:
             return classifier.rank(X, k)
         return classifier.rank(X, k, subset=subset)
@@ -540,16 +556,7 @@ def _check_weighs(classifier):
         )
 
 
-def _check_restricts(classifier):
-    """Refuse a classifier that cannot search among some labels."""
-    if not hasattr(classifier, "subset"):
-        raise TypeError(
-            f"classifier must have a method subset for searches among some labels; "
-            f"got a {type(classifier).__name__}."
-        )
-
-
-def _make_subset(classifier, allowed, excluded):
+def _find_subset(classifier, allowed, excluded, unknown):
     """Make a subset of what a search was given; None for all labels."""
     if allowed is None and excluded is None:
         return None
@@ -560,8 +567,19 @@ def _make_subset(classifier, allowed, excluded):
                 "to the method subset."
             )
         return allowed
-    _check_restricts(classifier)
-    return classifier.subset(allowed, excluded)
+    return _make_subset(classifier, allowed, excluded, unknown)
+
+
+def _make_subset(classifier, allowed, excluded, unknown):
+    """Make a subset, if the classifier can search among some labels."""
+    if not hasattr(classifier, "subset"):
+        raise TypeError(
+            f"classifier must have a method subset for searches among some labels; "
+            f"got a {type(classifier).__name__}."
+        )
+    # A classifier of the user's own may not know the argument.
+    how = {} if unknown == "raise" else {"unknown": unknown}
+    return classifier.subset(allowed, excluded, **how)
 
 
 def _rank_one(state, classifier, features, k, subset):

@@ -104,7 +104,7 @@ def beam_search(
     task = _Task(
         X,
         k,
-        layout.widest_level if beam_width is None else beam_width,
+        _width(layout, beam_width),
         score_transform,
         wanted == "labels",
         allowed,
@@ -181,8 +181,7 @@ def search_one(
     ValueError
         If `allowed` has no bit for some node.
     """
-    if beam_width is None:
-        beam_width = layout.widest_level
+    beam_width = _width(layout, beam_width)
     try:
         return _search_row(
             layout, indices, values, k, beam_width, score_transform, allowed
@@ -233,8 +232,7 @@ def rank_one(layout, indices, values, *, k, beam_width, score_transform):
     """
     columns = np.empty(k, dtype=np.int64)
     scores = np.empty(k, dtype=np.float32)
-    if beam_width is None:
-        beam_width = layout.widest_level
+    beam_width = _width(layout, beam_width)
     rest = beam_width, TRANSFORMS[score_transform], columns, scores
     try:
         if indices is None:
@@ -245,6 +243,13 @@ def rank_one(layout, indices, values, *, k, beam_width, score_transform):
         _check_row(indices, values)
         raise
     return columns, scores
+
+
+def _width(layout, beam_width):
+    """Give a beam no more room than the tree can fill; None keeps all."""
+    if beam_width is None or beam_width > layout.widest_level:
+        return layout.widest_level
+    return int(beam_width)
 
 
 def _check_row(indices, values):
@@ -269,7 +274,7 @@ def _check_row(indices, values):
 def _run_dense(task, layout):
     """Search for dense rows by node."""
     n_rows, k = task.X.n_vectors, task.k
-    beam_width = min(task.beam_width, layout.widest_level)
+    beam_width = task.beam_width
     columns = np.empty((n_rows, k), dtype=np.int64)
     scores = np.empty((n_rows, k), dtype=np.float64)
     layout.dense_searcher.search(

@@ -32,6 +32,8 @@ from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
+from skxmr._padding import check_size, pad_ranking
+from skxmr._sparse_structure import check_rows, refuse_sparse
 from skxmr._state import Stateful, from_state, reads, snapshot
 from skxmr._typing import MatrixLike, Ranking
 from skxmr._validation import Features, check_is_fitted, check_k, validate_features
@@ -70,6 +72,8 @@ def split(classifier: XRLinearClassifier, n_shards: int) -> list["TreeShard"]:
     ------
     ValueError
         If there are fewer nodes than shards.
+    TypeError
+        If it is no `XRLinearClassifier`.
     NotFittedError
         If the classifier is not fitted.
 
@@ -89,10 +93,16 @@ def split(classifier: XRLinearClassifier, n_shards: int) -> list["TreeShard"]:
     >>> bool((columns == classifier.rank(X, k=5)[0]).all())
     True
     """
+    if not isinstance(classifier, XRLinearClassifier):
+        raise TypeError(
+            f"classifier must be an XRLinearClassifier; got a "
+            f"{type(classifier).__name__}."
+        )
     classifier = snapshot(classifier)
     check_is_fitted(classifier)
     if isinstance(n_shards, bool) or not isinstance(n_shards, Integral) or n_shards < 1:
         raise ValueError(f"n_shards={n_shards!r} must be a positive integer.")
+    n_shards = int(n_shards)
     parts = [
         _split_tree(tree, layout, n_shards)
         for tree, layout in zip(classifier.trees_, classifier.layouts_, strict=True)
@@ -326,9 +336,15 @@ class TreeShard:
         Raises
         ------
         ValueError
-            If nodes are not this shard's.
+            If nodes are not this shard's, or X is not made of CSR rows.
         """
         layout, firsts = self.layouts[tree], self.first_nodes[tree]
+        X = check_rows(X, layout.n_features, "X")
+        if len(X[0]) != len(nodes) + 1:
+            raise ValueError(
+                f"X has {len(X[0]) - 1} rows; expected {len(nodes)}, as nodes has."
+            )
+        k = check_k(k, "TreeShard.expand")
         k = max(1, min(k, layout.level_sizes[level + 1]))
         children = np.empty((len(nodes), k), dtype=np.int64)
         scores = np.empty((len(nodes), k), dtype=np.float64)
@@ -365,11 +381,14 @@ class TreeShard:
         log_scores : ndarray of shape (n_rows, k), float64
             To be put together by `merge`.
         """
-        check_k(k, "TreeShard.search")
+        k = check_k(k, "TreeShard.search")
         described = _described(self.description)
-        offsets, indices, values = X
+        offsets, indices, values = check_rows(X, described.n_features, "X")
         rows = Compressed(offsets, indices, values, described.n_features)
-        wanted = k if len(self.layouts) == 1 else max(k, described.n_candidates)
+        n_found = check_size(rows.n_vectors, k, described.n_labels)
+        wanted = n_found
+        if len(self.layouts) > 1:
+            wanted = max(n_found, described.n_candidates)
         found = [
             beam_search(
                 rows,
@@ -381,7 +400,10 @@ class TreeShard:
             for layout in self.layouts
         ]
         columns, log_scores = zip(*found, strict=True)
-        return average_trees(columns, log_scores, k)
+        columns, log_scores = average_trees(columns, log_scores, n_found)
+        columns, log_scores = pad_ranking(columns, log_scores, k)
+        log_scores[columns < 0] = -np.inf
+        return columns, log_scores
 
 
 def _described(description):
@@ -428,10 +450,12 @@ def merge(found: Iterable[tuple], k: int = 10) -> Ranking:
     >>> scores.tolist()
     [[0.75, 0.5, 0.25, 0.0]]
     """
-    check_k(k, "merge")
+    k = check_k(k, "merge")
+    refuse_sparse(found, "found", "an iterable of (columns, log_scores)")
     columns, log_scores = map(np.hstack, zip(*found, strict=True))
-    columns, log_scores = _best(columns, log_scores, k)
-    return columns, scores_from_logs(columns, log_scores)
+    n_found = check_size(len(columns), k, columns.shape[1])
+    columns, log_scores = _best(columns, log_scores, n_found)
+    return pad_ranking(columns, scores_from_logs(columns, log_scores), k)
 
 
 def _best(nodes, scores, k):
@@ -562,15 +586,16 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
         scores : ndarray of shape (n_samples, k), float32
             As `XRLinearClassifier.rank` of the whole returns them.
         """
-        check_k(k, "ShardedRanker.rank")
+        k = check_k(k, "ShardedRanker.rank")
         whole = self._state.whole
         features = Features(whole.n_features, whole.feature_names)
         X = validate_features(self, X, features)
         if isinstance(X, DenseRows):
             X = X.to_compressed()
         n_trees = len(whole.level_sizes)
-        wanted = k if n_trees == 1 else max(k, whole.n_candidates)
-        parts = [(np.empty((0, k), np.int64), np.empty((0, k), np.float64))]
+        n_found = check_size(X.n_vectors, k, whole.n_labels)
+        wanted = n_found if n_trees == 1 else max(n_found, whole.n_candidates)
+        parts = [(np.empty((0, n_found), np.int64), np.empty((0, n_found)))]
         with ThreadPoolExecutor(len(self.shards)) as pool:
             for start in range(0, X.n_vectors, _ROWS_AT_ONCE):
                 rows = X.between(start, min(start + _ROWS_AT_ONCE, X.n_vectors))
@@ -579,9 +604,9 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
                     for tree in range(n_trees)
                 ]
                 of_trees, scores_of_trees = zip(*found, strict=True)
-                parts.append(average_trees(of_trees, scores_of_trees, k))
+                parts.append(average_trees(of_trees, scores_of_trees, n_found))
         columns, log_scores = map(np.concatenate, zip(*parts, strict=True))
-        return columns, scores_from_logs(columns, log_scores)
+        return pad_ranking(columns, scores_from_logs(columns, log_scores), k)
 
     def _search(self, pool, tree, X, k):
         """Walk one tree, level by level, with a beam over all shards."""
@@ -590,7 +615,7 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
         sizes = state.whole.level_sizes[tree]
         nodes = np.zeros((n_rows, 1), dtype=np.int64)
         scores = np.zeros((n_rows, 1), dtype=np.float64)
-        width = state.whole.beam_width or max(sizes)
+        width = int(state.whole.beam_width or max(sizes))
         for level in range(len(sizes) - 1):
             k_of_level = k if level == len(sizes) - 2 else min(width, sizes[level + 1])
             asked = [

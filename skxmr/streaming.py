@@ -17,8 +17,9 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._npy import growing_npys
+from skxmr._sparse_structure import check_offsets, refuse_sparse, rows_between
 from skxmr._typing import Ranking
-from skxmr._validation import check_k
+from skxmr._validation import check_k, check_structure
 from skxmr.ranking import rank
 
 __all__ = [
@@ -37,8 +38,9 @@ def row_batches(X: Any, n_rows: int = 10_000) -> Iterator:
 
     Parameters
     ----------
-    X : array, sparse matrix in CSR, or sequence
-        Mapped from disk, it is read batch by batch.
+    X : array, sparse matrix or sequence
+        CSR that is mapped from disk is read batch by batch; other sparse formats are
+        converted as a whole.
     n_rows : int, default=10_000
         Rows of a batch; the last may have fewer.
 
@@ -64,8 +66,19 @@ def row_batches(X: Any, n_rows: int = 10_000) -> Iterator:
     """
     if isinstance(n_rows, bool) or not isinstance(n_rows, Integral) or n_rows < 1:
         raise ValueError(f"n_rows={n_rows!r} must be a positive integer.")
+    n_rows = int(n_rows)
     total = X.shape[0] if hasattr(X, "shape") else len(X)
-    return (X[start : start + n_rows] for start in range(0, total, n_rows))
+    take = _rows_of_csr(X) if sparse.issparse(X) else X.__getitem__
+    return (take(slice(start, start + n_rows)) for start in range(0, total, n_rows))
+
+
+def _rows_of_csr(X):
+    """Make a function that checks and copies consecutive rows."""
+    if X.format == "csr":
+        check_offsets(X, "X")
+    else:
+        X = check_structure(X, "X").tocsr()
+    return lambda rows: check_structure(rows_between(X, rows.start, rows.stop), "X")
 
 
 def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ranking]:
@@ -117,8 +130,10 @@ def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ran
     (60, 2)
     (40, 2)
     """
-    check_k(k, "rank_batches")
-    return (rank(estimator, batch, k) for batch in batches)
+    k = check_k(k, "rank_batches")
+    refuse_sparse(batches, "batches", "an iterable of batches of rows")
+    checked = (check_structure(batch, "batches") for batch in batches)
+    return (rank(estimator, batch, k) for batch in checked)
 
 
 def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int:
@@ -160,6 +175,7 @@ def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int
     ...     np.load(folder + "/columns.npy").shape
     (3, 2)
     """
+    refuse_sparse(rankings, "rankings", "an iterable of (columns, scores)")
     with growing_npys(folder, ("columns", "scores")) as (columns, scores):
         for some_columns, some_scores in rankings:
             columns.append(np.asarray(some_columns))
@@ -216,6 +232,7 @@ def save_csr(batches: Iterable, folder: str | os.PathLike) -> tuple[int, int]:
     (1000, 50)
     0
     """
+    refuse_sparse(batches, "batches", "an iterable of batches of rows")
     names = ("data", "indices", "indptr", "shape")
     with growing_npys(folder, names) as (data, indices, indptr, shape):
         indptr.append(np.zeros(1, dtype=np.int64))
@@ -239,7 +256,7 @@ def _canonical(batch, n_columns):
         raise TypeError(
             f"batches must yield sparse matrices; got a {type(batch).__name__}."
         )
-    rows = sparse.csr_array(batch)
+    rows = sparse.csr_array(check_structure(batch, "batches"))
     if n_columns not in (None, rows.shape[1]):
         raise ValueError(
             f"A batch has {rows.shape[1]} columns; expected {n_columns}, as before."

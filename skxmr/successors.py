@@ -207,9 +207,9 @@ def smooth(counts, *, n_neighbors, weight, most_successors):
         rows = np.arange(start, min(start + _CHUNK, counts.shape[0]))
         alike = sparse.csr_array(vectors[rows] @ compared)
         alike = _without_self(alike, rows)
-        nearest = keep_largest(alike, n_neighbors)
+        nearest = keep_largest(alike, int(n_neighbors))
         nearest = _scaled_rows(nearest, nearest.sum(axis=1))
-        spread = keep_largest(sparse.csr_array(nearest @ shares), most_successors)
+        spread = keep_largest(sparse.csr_array(nearest @ shares), int(most_successors))
         parts.append(counts[rows] + weight * spread)
     return sparse.vstack(parts, format="csr")
 

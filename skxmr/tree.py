@@ -11,7 +11,8 @@ from scipy import sparse
 from skxmr import _tree_drawing
 from skxmr._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._integrity import as_value_errors, check_vector, to_be_read
-from skxmr._validation import public_csr
+from skxmr._sparse_structure import refuse_sparse
+from skxmr._validation import check_structure, public_csr
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,6 +90,7 @@ class LabelTree:
     """
 
     def __init__(self, child_offsets: Sequence[ArrayLike], labels: ArrayLike):
+        refuse_sparse(child_offsets, "child_offsets", "a sequence of vectors")
         if len(child_offsets) == 0:
             raise ValueError(
                 "child_offsets is empty; a tree has one array for each level but the "
@@ -223,6 +225,7 @@ class LabelTree:
         >>> LabelTree.from_cluster_chain(chain).labels.tolist()
         [0, 2, 1]
         """
+        refuse_sparse(chain, "chain", "a sequence of sparse matrices")
         if len(chain) == 0:
             raise ValueError("chain is empty; expected one matrix at least.")
         rank = np.zeros(1, dtype=np.int64)  # of each node of the level above
@@ -281,6 +284,7 @@ class LabelTree:
             ├── label 1
             └── label 3
         """
+        refuse_sparse(starts, "starts", "a sequence of vectors")
         leaves = _integer_vector(labels, "labels")
         above = np.zeros(1, dtype=np.int64)
         child_offsets = []
@@ -538,7 +542,7 @@ class LabelTree:
 
     def _in_node_order(self, Y):
         """Copy Y as canonical CSR, with a column for each node of the last level."""
-        Y = sparse.csr_array(Y)
+        Y = sparse.csr_array(check_structure(Y, "Y"))
         if Y.ndim != 2 or Y.shape[1] != self.n_labels:
             raise ValueError(
                 f"Y has the shape {Y.shape}; expected a column for each of the "
@@ -649,8 +653,9 @@ def _check_parents(parents):
 
 def _only_columns(matrix, n_columns, name):
     """Return the column of the one entry that each row has."""
-    if not sparse.issparse(matrix) or matrix.ndim != 2:
+    if not sparse.issparse(matrix):
         raise TypeError(f"{name} is {type(matrix).__name__}; expected a sparse matrix.")
+    matrix = check_structure(matrix, name)
     if matrix.shape[1] != n_columns:
         raise ValueError(
             f"{name} has {matrix.shape[1]} columns; expected {n_columns}, one for each "

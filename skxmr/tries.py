@@ -18,6 +18,7 @@ from skxmr._validation import (
     HasMethods,
     Interval,
     StrOptions,
+    check_structure,
     features_of,
     fit_context,
     stand_in,
@@ -245,7 +246,7 @@ class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
         probe = stand_in(self)
         checked = validate_data(
             probe,
-            Z,
+            check_structure(Z, "Z"),
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             order="C",

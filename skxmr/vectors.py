@@ -16,6 +16,7 @@ from skxmr._cython._kmeans import (
     renumber,
 )
 from skxmr._large import empty
+from skxmr._validation import check_structure, check_width
 
 __all__ = ["DenseVectors", "Rows", "SparseVectors", "vectors_of"]
 
@@ -79,8 +80,8 @@ class SparseVectors(Compressed):
     @classmethod
     def of(cls, Z):
         """Take the rows; copies only what is not in the form of the kernels."""
-        Z = sparse.csr_array(Z)
-        Z.check_format()
+        Z = sparse.csr_array(check_structure(Z, "Z"))
+        check_width(Z, "Z", "columns")
         if not Z.has_canonical_format:
             Z = Z.copy()
             Z.sum_duplicates()

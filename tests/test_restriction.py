@@ -1,16 +1,21 @@
 """Searches among some of the labels."""
 
 import pickle
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 
-from skxmr import KMeansTree, XRLinearClassifier
+from skxmr import KMeansTree, Reranker, TextRetriever, XRLinearClassifier
 from skxmr._cython import _restriction as kernel
+from skxmr._validation import check_labels
 
 N_LABELS = 60
 RANDOM = np.random.RandomState(0)
@@ -223,3 +228,197 @@ def test_subsets_of_other_classifiers_are_refused():
     loaded = pickle.loads(pickle.dumps(EXACT))
     with pytest.raises(ValueError, match="another classifier"):
         loaded.rank(X[:1], subset=EXACT.subset([1]))
+
+
+# Any iterable of labels, known or not
+
+CONTAINERS = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "generator": lambda labels: (label for label in labels),
+    "map": lambda labels: map(type(labels[0]), labels),
+    "keys": lambda labels: dict.fromkeys(labels).keys(),
+    "dict": dict.fromkeys,
+    "counter": Counter,
+    "array": np.array,
+    "objects": lambda labels: np.array(labels, dtype=object),
+    "series": pd.Series,
+    "series of objects": lambda labels: pd.Series(labels, dtype=object),
+    "index": pd.Index,
+    "category": lambda labels: pd.Series(labels, dtype="category"),
+    "nullable": lambda labels: pd.Series(labels).convert_dtypes(),
+    "polars": pl.Series,
+    "deque": deque,
+}
+
+
+def columns_of(subset):
+    found = EXACT.rank(X[:1], N_LABELS, subset=subset)[0]
+    return sorted(found[found >= 0].tolist())
+
+
+def names_of(subset):
+    found = WORDS.rank(X[:1], N_LABELS, subset=subset)[0]
+    return WORDS.classes_[np.sort(found[found >= 0])].tolist()
+
+
+@pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+def test_labels_in_any_container(container):
+    assert columns_of(EXACT.subset(container([9, 3, 40]))) == [3, 9, 40]
+    names = ["label 09", "label 03"]
+    assert names_of(WORDS.subset(container(names))) == names[::-1]
+    without = columns_of(EXACT.subset(excluded=container([9, 3, 40])))
+    found = columns_of(EXACT.subset(range(N_LABELS)))
+    assert without == [column for column in found if column not in (3, 9, 40)]
+
+
+def test_ranges_and_empty_containers():
+    assert columns_of(EXACT.subset(range(20, 30, 3))) == [20, 23, 26, 29]
+    for empty in ([], set(), {}, iter(()), range(0), np.array([]), pd.Series([])):
+        assert columns_of(EXACT.subset(empty)) == []
+        assert names_of(WORDS.subset(empty)) == []
+
+
+@pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+def test_unknown_labels_are_refused_or_passed_over(container):
+    for classifier, labels, unknown in (
+        (EXACT, [3, 9], 60),
+        (EXACT, [3, 9], -1),
+        (WORDS, ["label 03", "label 09"], "label 99"),
+        (WORDS, ["label 03", "label 09"], ""),
+    ):
+        given = [labels[0], unknown, labels[1]]
+        for argument in ("allowed", "excluded"):
+            with pytest.raises(
+                ValueError, match=f"{argument} holds .*, which is no lab"
+            ):
+                classifier.subset(**{argument: container(given)})
+            found = classifier.subset(**{argument: container(given)}, unknown="ignore")
+            expected = classifier.subset(**{argument: labels})
+            for ours, theirs in zip(found.bits, expected.bits, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_labels_of_other_types_are_not_converted():
+    for labels in (["label 03", 3], ["label 03", None], ["label 03", np.nan, 2.5]):
+        with pytest.raises(ValueError, match="which is no label"):
+            WORDS.subset(labels)
+        assert names_of(WORDS.subset(labels, unknown="ignore")) == ["label 03"]
+    for labels in (
+        [3, "4"],
+        {3, None},
+        [3, 4.5],
+        [3.0, np.nan],
+        [3, 10**30],
+        [3, True],
+    ):
+        with pytest.raises(ValueError, match="which is no label"):
+            EXACT.subset(labels)
+        assert columns_of(EXACT.subset(labels, unknown="ignore")) == [3]
+    # None of the right type is a mistake, not a catalogue that has changed.
+    for classifier, labels in ((EXACT, ["3", "4"]), (WORDS, [3, 4]), (WORDS, [None])):
+        with pytest.raises(
+            ValueError, match=r"holds labels like .*; expected some like"
+        ):
+            classifier.subset(labels, unknown="ignore")
+    assert columns_of(EXACT.subset([99], unknown="ignore")) == []
+
+
+def test_large_integers_are_compared_exactly():
+    classes = np.array([2**60, 2**60 + 2, 2**62])
+    for labels in (
+        [2**60 + 1],
+        np.array([2**60 + 1], dtype=np.uint64),
+        [2**63],
+        [2**64],
+    ):
+        with pytest.raises(ValueError, match="which is no label"):
+            check_labels(labels, classes, "allowed")
+    for labels in ([2**60 + 2], np.array([2**60 + 2], dtype=np.uint64)):
+        assert check_labels(labels, classes, "allowed").tolist() == [1]
+    assert check_labels([2.0**60, 2.0**63], classes, "a", "ignore").tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "container", [list, tuple, np.array, pd.Series, pl.Series, iter]
+)
+def test_masks_in_any_ordered_container(container):
+    mask = [i in (3, 9) for i in range(N_LABELS)]
+    assert columns_of(EXACT.subset(container(mask))) == [3, 9]
+    with pytest.raises(ValueError, match="is a mask of 59 labels; expected 60"):
+        EXACT.subset(container(mask[1:]), unknown="ignore")
+
+
+def test_a_mask_with_an_index_is_read_by_it():
+    names = WORDS.classes_
+    mask = pd.Series(np.isin(names, ["label 03", "label 09"]), index=names)
+    for one in (mask, mask[::-1], mask.sample(frac=1, random_state=0), mask[mask]):
+        assert names_of(WORDS.subset(one)) == ["label 03", "label 09"]
+    assert names_of(WORDS.subset(mask.reset_index(drop=True))) == [
+        "label 03",
+        "label 09",
+    ]
+    mask.index = [*names[:-1], "label 99"]
+    assert names_of(WORDS.subset(mask)) == ["label 03", "label 09"]
+    mask["label 99"] = True
+    with pytest.raises(ValueError, match="holds 'label 99', which is no label"):
+        WORDS.subset(mask)
+    by_row = pd.Series(mask.to_numpy(), index=np.arange(100, 100 + len(mask)))
+    with pytest.raises(ValueError, match="which is no label"):
+        WORDS.subset(by_row)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("label 03", "must be an iterable of labels; got the single str 'label 03'"),
+        (b"label 03", "must be an iterable of labels; got the single bytes"),
+        ({"label 03": True, "label 04": False}, "is a dict of booleans; expected lab"),
+        ({True, False}, "is a set of booleans; expected labels"),
+        (3, r"must be a vector of labels; got the shape \(\)"),
+        (object(), r"must be a vector of labels; got the shape \(\)"),
+        (sparse.csr_array(np.eye(2)), r"must be a vector of labels; got the shape"),
+        (
+            pd.DataFrame({"a": ["label 03"]}),
+            "must be a vector of labels; got the shape",
+        ),
+        ([["label 03"]], "must be a vector of labels; got the shape"),
+    ],
+)
+def test_what_is_no_iterable_of_labels(labels, message):
+    for unknown in ("raise", "ignore"):
+        with pytest.raises(ValueError, match=f"allowed {message}"):
+            WORDS.subset(labels, unknown=unknown)
+
+
+def test_what_is_done_with_unknown_labels_is_checked():
+    for wrong in ("skip", None, True, ["ignore"]):
+        with pytest.raises(
+            ValueError, match=r"unknown=.*; expected 'raise' or 'ignore'"
+        ):
+            EXACT.subset([1], unknown=wrong)
+
+
+def test_everyone_who_takes_labels_takes_unknown_ones():
+    texts = ["green tea", "black tea", "rye bread"]
+    retriever = TextRetriever().fit(texts, ["green", "black", "rye"])
+    allowed = {"green", "black", "gone"}
+    for call in (
+        lambda **how: retriever.search("green bread", allowed=allowed, **how),
+        lambda **how: retriever.search_batch(["tea"], allowed=allowed, **how),
+        lambda **how: retriever.rank(["tea"], allowed=allowed, **how),
+        lambda **how: retriever.search("tea", excluded=(one for one in allowed), **how),
+        lambda **how: retriever.subset(allowed, **how),
+    ):
+        with pytest.raises(ValueError, match="holds 'gone', which is no label"):
+            call()
+        call(unknown="ignore")
+    found = retriever.search("green bread", allowed=allowed, unknown="ignore")
+    assert [label for label, _, _ in found] == ["green", "black"]
+    found = retriever.search("green tea", excluded=allowed, unknown="ignore")
+    assert [label for label, _, _ in found] == ["rye"]
+    reranker = Reranker(fit(), LogisticRegression(), cv=2).fit(X, Y)
+    subset = reranker.subset([3, 99], unknown="ignore")
+    assert set(np.unique(reranker.rank(X[:4], 3, subset=subset)[0])) == {-1, 3}

@@ -1,0 +1,170 @@
+"""Labels that a user chooses to search among, or to leave out."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._class_labels import find_columns
+
+__all__ = ["check_labels"]
+
+
+def check_labels(labels, classes, name, unknown="raise"):
+    """Find the columns of labels.
+
+    Parameters
+    ----------
+    labels : iterable
+        Labels of the kind of `classes`, in any order and any container; or an ordered
+        one of bool, one for each of the classes. A column of bool with an index of
+        labels, such as pandas has, is read by that index.
+    classes : ndarray of shape (n_labels,)
+        Ascending.
+    name : str
+        What to call them in messages.
+    unknown : {"raise", "ignore"}, default="raise"
+        What happens to labels that are not among the classes.
+
+    Returns
+    -------
+    ndarray of int64
+        Columns, ascending, each once.
+
+    Raises
+    ------
+    ValueError
+        If one is not among the classes and not to be ignored, if none is even of
+        their type, or if what came is no iterable of labels.
+    """
+    if not isinstance(unknown, str) or unknown not in ("raise", "ignore"):
+        raise ValueError(f"unknown={unknown!r:.50}; expected 'raise' or 'ignore'.")
+    array = _as_array(labels, name)
+    if len(array) == 0:
+        return np.empty(0, dtype=np.int64)
+    if array.dtype == bool and classes.dtype != bool:
+        index = _index_of(labels)
+        if index is None:
+            return _columns_of_mask(array, classes, name)
+        array = index[array]
+    fits = _fits(array, classes)
+    strange = np.ones(len(array), dtype=bool)
+    if fits.any():
+        columns = find_columns(_typed(array[fits]), classes)
+        strange[fits] = columns < 0
+    if unknown == "raise" and strange.any():
+        label = array[strange].tolist()[0]
+        raise ValueError(
+            f"{name} holds {label!r:.50}, which is no label of this classifier."
+        )
+    if not fits.any():
+        raise ValueError(
+            f"{name} holds labels like {array.tolist()[0]!r:.50}; expected some like "
+            f"{classes.tolist()[0]!r:.50}."
+        )
+    return np.unique(columns[columns >= 0])
+
+
+# Containers
+# ----------
+
+
+def _as_array(labels, name):
+    """Make a vector of labels: of objects, unless all are of one type."""
+    if isinstance(labels, (str, bytes, bytearray)):
+        raise ValueError(
+            f"{name} must be an iterable of labels; got the single "
+            f"{type(labels).__name__} {labels!r:.50}. Put it in a list."
+        )
+    _refuse_booleans_without_order(labels, name)
+    is_array = hasattr(labels, "__array__") or isinstance(labels, range)
+    if not is_array and isinstance(labels, Iterable) and not sparse.issparse(labels):
+        labels = list(labels)
+        if not labels or len(set(map(type, labels))) > 1:
+            return _objects(labels)
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} must be a vector of labels; got the shape {array.shape}."
+        )
+    # What NumPy could not convert, and strings of a type of their own.
+    return _objects(array.tolist()) if array.dtype.kind in "OT" else array
+
+
+def _refuse_booleans_without_order(labels, name):
+    values = labels.values() if isinstance(labels, Mapping) else labels
+    if not isinstance(labels, (Mapping, AbstractSet)):
+        return
+    if len(labels) and all(isinstance(one, (bool, np.bool_)) for one in values):
+        raise ValueError(
+            f"{name} is a {type(labels).__name__} of booleans; expected labels, or a "
+            f"mask in the order of the labels."
+        )
+
+
+def _objects(labels):
+    """Make an array of one type if they are of one, without a conversion of any."""
+    types = set(map(type, labels))
+    if types and all(issubclass(one, str) for one in types):
+        return np.array(labels, dtype=str)
+    if types and all(issubclass(one, (bool, np.bool_)) for one in types):
+        return np.array(labels, dtype=bool)
+    if types and all(issubclass(one, Integral) and one is not bool for one in types):
+        array = np.array(labels)  # of objects, if one is too large
+        if array.dtype.kind in "iu":
+            return array
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array
+
+
+def _typed(array):
+    return _objects(array.tolist()) if array.dtype == object else array
+
+
+def _index_of(labels):
+    """Give the labels that a column of a data frame is indexed by, if it is."""
+    index = getattr(labels, "index", None)
+    if index is None or callable(index):
+        return None
+    index = _objects(np.asarray(index).tolist())
+    by_position = index.dtype.kind in "iu" and np.array_equal(
+        index, np.arange(len(index))
+    )
+    return None if by_position else index
+
+
+def _columns_of_mask(mask, classes, name):
+    if len(mask) != len(classes):
+        raise ValueError(
+            f"{name} is a mask of {len(mask)} labels; expected {len(classes)}."
+        )
+    return np.flatnonzero(mask)
+
+
+# Labels
+# ------
+
+
+def _fits(array, classes):
+    """Mark the labels of a type that classes can be compared with."""
+    kind, wanted = array.dtype.kind, classes.dtype.kind
+    if kind != "O" and wanted != "O":
+        groups = ("UT", "iuf", "b", "M", "m")
+        alike = any(kind in group and wanted in group for group in groups)
+        return np.full(len(array), alike)
+    expected = _type_of_classes(classes)
+    return np.array([_is_one(label, expected) for label in array.tolist()], dtype=bool)
+
+
+def _type_of_classes(classes):
+    if classes.dtype.kind in "iuf":
+        return Real
+    return type(classes.tolist()[0])
+
+
+def _is_one(label, expected):
+    is_boolean = isinstance(label, (bool, np.bool_))
+    return isinstance(label, expected) and is_boolean == (expected is bool)

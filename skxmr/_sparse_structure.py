@@ -1,0 +1,359 @@
+"""The structure of sparse matrices, checked before compiled code relies on it.
+
+SciPy checks the arrays of a sparse matrix when it is made, and not again: arrays that
+were changed in place send its conversions, and kernels like ours, outside their memory.
+Whether indices are sorted and unique is cached on the object, and may be outdated too.
+"""
+
+from itertools import chain
+
+import numpy as np
+from scipy import sparse
+
+__all__ = [
+    "check_offsets",
+    "check_rows",
+    "check_structure",
+    "refuse_sparse",
+    "rows_between",
+]
+
+_MAX_INT32 = np.iinfo(np.int32).max
+
+
+def check_structure(matrix, name):
+    """Refuse a sparse matrix whose arrays do not fit together.
+
+    Parameters
+    ----------
+    matrix : object
+        What the user gave. Anything but a sparse matrix or array is returned as it is.
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    object
+        The same matrix, of the same interface (matrix or array), in CSR, CSC, BSR or
+        COO as it came, else in CSR. Entries are shared with what was given, index
+        arrays have one type that SciPy takes, and nothing that was cached about their
+        order is trusted. What was given is not changed.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not two-dimensional, or is corrupt.
+    """
+    if not sparse.issparse(matrix):
+        return matrix
+    _check_dimensions(matrix, name)
+    return _named_errors(lambda one: _CHECKS[one.format](one), matrix, name)
+
+
+def check_offsets(matrix, name):
+    """Refuse a CSR matrix whose rows lie outside its arrays; read no entries.
+
+    Parameters
+    ----------
+    matrix : csr_array or csr_matrix
+    name : str
+        The argument's name, for the message.
+
+    Raises
+    ------
+    ValueError
+        If `indptr` does not fit the shape or the other arrays.
+    """
+    _check_dimensions(matrix, name)
+    _named_errors(lambda one: _count_entries(one, one.shape[0]), matrix, name)
+
+
+def check_rows(rows, n_columns, name):
+    """Refuse the arrays of CSR rows that do not fit together.
+
+    Parameters
+    ----------
+    rows : tuple of ndarray
+        Offsets, indices and values.
+    n_columns : int
+    name : str
+        The argument's name, for the message.
+
+    Returns
+    -------
+    tuple of ndarray
+        The same.
+
+    Raises
+    ------
+    ValueError
+    """
+    refuse_sparse(rows, name, "a tuple of the offsets, indices and values of CSR rows")
+    try:
+        offsets, indices, values = rows
+        n_entries = _count_between(offsets, indices, values, len(offsets) - 1)
+        _check_range(indices[:n_entries], n_columns, "indices")
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must hold the offsets, indices and values of CSR rows: {error}"
+        ) from error
+    return rows
+
+
+def rows_between(matrix, start, stop):
+    """Copy consecutive rows of a CSR matrix whose offsets were checked.
+
+    Parameters
+    ----------
+    matrix : csr_array or csr_matrix
+    start, stop : int
+
+    Returns
+    -------
+    csr_array or csr_matrix
+    """
+    offsets = matrix.indptr[start : stop + 1]
+    first, last = int(offsets[0]), int(offsets[-1])
+    return _put_together(
+        _container(matrix, "csr")((len(offsets) - 1, matrix.shape[1])),
+        matrix.data[first:last].copy(),
+        matrix.indices[first:last].copy(),
+        offsets - offsets[0],
+    )
+
+
+def refuse_sparse(given, name, expected):
+    """Refuse a sparse matrix where something else is iterated over.
+
+    Parameters
+    ----------
+    given : object
+    name : str
+        The argument's name, for the message.
+    expected : str
+        What it is to be, for the message.
+
+    Raises
+    ------
+    TypeError
+    """
+    if sparse.issparse(given):
+        raise TypeError(
+            f"{name} must be {expected}; got a {type(given).__name__} of shape "
+            f"{given.shape}."
+        )
+
+
+def _check_dimensions(matrix, name):
+    if len(matrix.shape) != 2:
+        raise ValueError(
+            f"{name} is a sparse array of shape {matrix.shape}; expected two "
+            f"dimensions."
+        )
+
+
+def _named_errors(check, matrix, name):
+    try:
+        return check(matrix)
+    # What is missing or of another type raises where it is first used.
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{name} is a corrupt {type(matrix).__name__} of shape {matrix.shape}: "
+            f"{error}"
+        ) from error
+
+
+def _container(matrix, kind):
+    """Choose the class of a format with the interface of a matrix."""
+    interface = "array" if isinstance(matrix, sparse.sparray) else "matrix"
+    return getattr(sparse, f"{kind}_{interface}")
+
+
+# Formats
+# -------
+
+
+def _check_compressed(matrix):
+    n_vectors, n_indices = matrix.shape
+    if matrix.format == "csc":
+        n_vectors, n_indices = n_indices, n_vectors
+    n_entries = _count_entries(matrix, n_vectors)
+    _expect(matrix.data.ndim == 1, f"data has the shape {matrix.data.shape}")
+    _check_range(matrix.indices[:n_entries], n_indices, "indices")
+    fresh = _container(matrix, matrix.format)(matrix.shape)
+    return _put_together(
+        fresh, matrix.data[:n_entries], matrix.indices[:n_entries], matrix.indptr
+    )
+
+
+def _check_blocks(matrix):
+    shape = matrix.data.shape
+    fits = len(shape) == 3 and all(
+        size > 0 and length % size == 0
+        for size, length in zip(shape[1:], matrix.shape, strict=True)
+    )
+    _expect(fits, f"data has the shape {shape}, no blocks that divide the matrix")
+    n_entries = _count_entries(matrix, matrix.shape[0] // shape[1])
+    indices = matrix.indices[:n_entries]
+    _check_range(indices, matrix.shape[1] // shape[2], "indices")
+    fresh = _container(matrix, "bsr")(matrix.shape, blocksize=shape[1:])
+    return _put_together(fresh, matrix.data[:n_entries], indices, matrix.indptr)
+
+
+def _check_coordinates(matrix):
+    data = _numbers(matrix.data)
+    _expect(data.ndim == 1, f"data has the shape {data.shape}")
+    rows, columns = matrix.coords
+    for coordinates, size, name in zip(
+        (rows, columns), matrix.shape, ("row", "col"), strict=True
+    ):
+        _integers(coordinates, name)
+        _expect(
+            len(coordinates) == len(data),
+            f"{name} has {len(coordinates)} entries and data {len(data)}",
+        )
+        _check_range(coordinates, size, name)
+    indices = _of_one_type(rows, columns, max(matrix.shape))
+    return _container(matrix, "coo")((_native(data), indices), shape=matrix.shape)
+
+
+def _check_lists(matrix):
+    n_rows = matrix.shape[0]
+    for name in ("rows", "data"):
+        shape = np.shape(getattr(matrix, name))
+        _expect(shape == (n_rows,), f"{name} has the shape {shape}")
+    sizes = [len(row) for row in matrix.rows]
+    differing = [row for row, size in enumerate(sizes) if size != len(matrix.data[row])]
+    if differing:
+        raise ValueError(
+            f"row {differing[0]} has {sizes[differing[0]]} columns and "
+            f"{len(matrix.data[differing[0]])} values"
+        )
+    columns = np.array([*chain.from_iterable(matrix.rows)])
+    if len(columns) == 0:
+        columns = columns.astype(np.int32)
+    _integers(columns, "rows")
+    _check_range(columns, matrix.shape[1], "rows")
+    data = np.array([*chain.from_iterable(matrix.data)], dtype=matrix.dtype)
+    _expect(data.ndim == 1, f"data has values of the shape {data.shape[1:]}")
+    fresh = _container(matrix, "csr")(matrix.shape)
+    return _put_together(fresh, data, columns, np.cumsum([0, *sizes]))
+
+
+def _check_diagonals(matrix):
+    data, offsets = _numbers(matrix.data), _integers(matrix.offsets, "offsets")
+    _expect(data.ndim == 2, f"data has the shape {data.shape}")
+    _expect(
+        len(offsets) == len(data),
+        f"offsets has {len(offsets)} entries and data {len(data)} diagonals",
+    )
+    _expect(len(np.unique(offsets)) == len(offsets), "offsets has one more than once")
+    n_rows, n_columns = matrix.shape
+    # Diagonals beyond the matrix are legal and hold nothing.
+    inside = (offsets > -n_rows) & (offsets < n_columns)
+    offsets = offsets[inside].astype(np.int64)
+    fresh = sparse.dia_array((data[inside], offsets), shape=matrix.shape)
+    return _container(matrix, "csr")(fresh.tocoo())
+
+
+def _check_keys(matrix):
+    keys = matrix.keys()
+    _expect(all(len(key) == 2 for key in keys), "not all keys are pairs")
+    # A dictionary: SciPy makes coordinates of it by Python, and checks them.
+    return _container(matrix, "csr")(_check_coordinates(matrix.tocoo()))
+
+
+_CHECKS = {
+    "csr": _check_compressed,
+    "csc": _check_compressed,
+    "bsr": _check_blocks,
+    "coo": _check_coordinates,
+    "lil": _check_lists,
+    "dia": _check_diagonals,
+    "dok": _check_keys,
+}
+
+
+# Arrays
+# ------
+
+
+def _count_entries(matrix, n_vectors):
+    return _count_between(matrix.indptr, matrix.indices, matrix.data, n_vectors)
+
+
+def _count_between(indptr, indices, data, n_vectors):
+    """Check offsets against the other arrays, and count the entries that they span."""
+    _integers(indptr, "indptr")
+    _integers(indices, "indices")
+    _numbers(data)
+    _expect(
+        len(indptr) == n_vectors + 1,
+        f"indptr has {len(indptr)} entries; expected {n_vectors + 1}",
+    )
+    _expect(
+        data.ndim > 0 and len(indices) == len(data),
+        f"indices has {len(indices)} entries and data {len(data)}",
+    )
+    _expect(indptr[0] == 0, f"indptr starts at {indptr[0]}; expected 0")
+    _expect(not (indptr[1:] < indptr[:-1]).any(), "indptr falls; it must not")
+    n_entries = int(indptr[-1])
+    _expect(
+        n_entries <= len(indices),
+        f"indptr ends at {n_entries}, and indices has {len(indices)} entries",
+    )
+    return n_entries
+
+
+def _check_range(indices, size, name):
+    if len(indices) == 0:
+        return
+    lowest, highest = int(indices.min()), int(indices.max())
+    _expect(
+        lowest >= 0 and highest < size,
+        f"{name} holds {lowest} to {highest}; expected 0 to {size - 1}",
+    )
+
+
+def _integers(array, name):
+    _expect(isinstance(array, np.ndarray), f"{name} is a {type(array).__name__}")
+    _expect(
+        array.dtype.kind in "iu" and array.ndim == 1,
+        f"{name} is an array of {array.dtype} and of shape {array.shape}; expected a "
+        f"vector of integers",
+    )
+    return array
+
+
+def _numbers(data):
+    _expect(isinstance(data, np.ndarray), f"data is a {type(data).__name__}")
+    _expect(data.dtype.kind in "biufc", f"data is of {data.dtype}; expected numbers")
+    return data
+
+
+def _expect(condition, otherwise):
+    if not condition:
+        raise ValueError(otherwise)
+
+
+def _of_one_type(one, other, largest):
+    """Give two index arrays one of the two types that SciPy's functions take."""
+    dtype = one.dtype
+    if dtype != other.dtype or dtype not in (np.int32, np.int64):
+        dtype = np.dtype(np.int32 if largest <= _MAX_INT32 else np.int64)
+    return one.astype(dtype, copy=False), other.astype(dtype, copy=False)
+
+
+def _native(data):
+    """Give numbers a type that SciPy's functions take."""
+    # They know neither other byte orders nor half precision.
+    dtype = np.dtype(np.float32) if data.dtype == np.float16 else data.dtype
+    return data.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _put_together(fresh, data, indices, indptr):
+    """Give an empty matrix its arrays: nothing is known of them yet, nor converted."""
+    fresh.data = _native(data)
+    largest = max(*fresh.shape, int(indptr[-1]))
+    fresh.indices, fresh.indptr = _of_one_type(indices, indptr, largest)
+    return fresh
