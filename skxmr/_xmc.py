@@ -2,13 +2,11 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import operator
 import os
 import re
-import zlib
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +26,7 @@ from skxmr._cython._xmc import (
     parse_rows,
 )
 from skxmr._files import replacing
+from skxmr._text_sources import damage_named, open_to_read
 from skxmr._typing import Matrix, MatrixLike
 from skxmr._validation import check_structure, public_csr
 
@@ -39,20 +38,24 @@ LONGEST_WORD = 1 << 20
 LARGEST_COLUMN_COUNT = 2**31 - 1
 LARGEST_ROW_COUNT = 2**63 - 1
 LONGEST_EXCERPT = 40
-HEADER = re.compile(rb"[ \t]*(\d{1,19})[ \t]+(\d{1,19})[ \t]+(\d{1,19})[ \t]*\r?\n?")
+HEADER = re.compile(
+    rb"[ \t]*(\d{1,19})[ \t]+(\d{1,19})(?:[ \t]+(\d{1,19}))?[ \t]*\r?\n?"
+)
 WORD_ENDS = (b"\n", b" ", b"\t", b",")
-GZIP_START = b"\x1f\x8b"
-BZIP2_START = b"BZh"
-XZ_START = b"\xfd7zXZ\x00"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+UTF_16_STARTS = (b"\xff\xfe", b"\xfe\xff")
+
+
+Source = str | bytes | os.PathLike | BinaryIO
 
 
 def load_xmc(
-    path: str | bytes | os.PathLike | BinaryIO, *, zero_based: bool = True
+    path: Source, labels: Source | None = None, *, zero_based: bool = True
 ) -> tuple[Matrix, Matrix]:
-    r"""Read a data set in the Extreme Classification Repository's text format.
+    r"""Read a data set in the Extreme Classification Repository's text formats.
 
-    The first line holds the numbers of rows, features and labels. Each of the
-    following lines is a row: its labels, joined by commas, then its features with
+    In one file, the first line holds the numbers of rows, features and labels. Each of
+    the following lines is a row: its labels, joined by commas, then its features with
     their values::
 
         3 5 4
@@ -61,16 +64,33 @@ def load_xmc(
         3
 
     Here the second row has no label, so that its line starts with a space, and the
-    third has no feature. The file is read in one pass, in pieces; at its peak, memory
-    is what is returned, about an eighth more and some megabytes, whatever the header
-    promises and however long the lines are. A number of more than a million characters
-    is refused.
+    third has no feature. A row that has neither is a line of one space. A line of
+    nothing counts as such a row where others follow; at the end it is no row, so that
+    a file that was cut does not pass for whole.
+
+    Of two files, features (``trn_X_Xf.txt``) and labels (``trn_X_Y.txt``), each holds a
+    matrix: the first line its numbers of rows and columns, each of the following lines
+    the columns of a row with their values, or nothing::
+
+        3 5          3 4
+        1:0.5 4:2    0:1 2:1
+        0:1.25
+                     3:1
+
+    Files are read in one pass, in pieces; at its peak, memory is what is returned,
+    about an eighth more and some megabytes, whatever the header promises and however
+    long the lines are. A number of more than a million characters is refused. A
+    byte-order mark, the line ends of Windows, blanks after a comma, and blank lines
+    after the last row are passed over.
 
     Parameters
     ----------
     path : str, bytes, path-like or binary file object
-        What to read. Data compressed by gzip, bzip2 or xz are recognised by their
-        first bytes. A file object is read from where it stands and left open.
+        What to read. Data compressed by gzip, bzip2 or xz, and zip archives of one
+        file, are recognised by their first bytes. A file object is read from where it
+        stands and left open.
+    labels : str, bytes, path-like or binary file object, default=None
+        Of two files, that of the labels. None where `path` holds both.
     zero_based : bool, default=True
         Whether columns are numbered from 0 in the file, as in the repository, or
         from 1.
@@ -86,19 +106,19 @@ def load_xmc(
     Raises
     ------
     ValueError
-        If the file is not in this format: with its name, the line, what stands there
+        If a file is not in this format: with its name, the line, what stands there
         and what was expected. Likewise if a row holds a feature twice, a number is
         not finite as float32, a column is beyond what the header says, the number of
-        rows is another, or the compressed data are damaged. A label that a row holds
-        twice counts once.
+        rows is another, the compressed data are damaged, or `labels` has other values
+        than 0 and 1. A label that a row of one file holds twice counts once.
     OSError
-        If the file cannot be opened or read.
+        If a file cannot be opened or read.
     TypeError
-        If `path` is none of those.
+        If `path` or `labels` is none of those.
 
     See Also
     --------
-    dump_xmc : Writes this format.
+    dump_xmc : Writes this format, in one file.
     sklearn.datasets.load_svmlight_file : Reads a like format, without a header.
 
     References
@@ -119,14 +139,45 @@ def load_xmc(
     array([[1, 0, 1, 0],
            [0, 0, 0, 0]], dtype=int32)
     """
+    base = 0 if zero_based else 1
+    if labels is None:
+        return _read(path, True, base).matrices()
+    X, _ = _read(path, False, base).matrices()
+    rows = _read(labels, False, base)
+    Y, _ = rows.matrices()
+    if X.shape[0] != Y.shape[0]:
+        raise ValueError(
+            f"{rows.name} has {Y.shape[0]} rows; expected {X.shape[0]}, as many as the "
+            "file of the features has"
+        )
+    return X, _as_labels(Y, rows.name)
+
+
+def _read(source, has_labels, base):
+    """Read the rows of a file, which start with labels or not."""
     with ExitStack() as stack:
-        file, name = _open_to_read(path, stack)
-        stack.enter_context(_damage_named(name))
-        header = _parse_header(file.readline(LONGEST_WORD), name)
-        rows = _Rows(name, *header, base=0 if zero_based else 1)
+        file, name = open_to_read(source, stack)
+        stack.enter_context(damage_named(name))
+        header = _parse_header(file.readline(LONGEST_WORD), name, has_labels)
+        rows = _Rows(name, *header, base=base, has_labels=has_labels)
         for text in _blocks(file):
             rows.append(text)
-        return rows.matrices()
+        rows.check_complete()
+        return rows
+
+
+def _as_labels(Y, name):
+    """Make an indicator of a matrix of zeros and ones."""
+    others = np.flatnonzero((Y.data != 0) & (Y.data != 1))
+    if len(others):
+        row = np.searchsorted(Y.indptr, others[0], side="right") - 1
+        raise ValueError(
+            f"{name}, line {row + 2}: got the value {Y.data[others[0]]} of a label, "
+            "expected 0 or 1"
+        )
+    Y = Y.astype(np.int32)
+    Y.eliminate_zeros()
+    return Y
 
 
 def dump_xmc(
@@ -201,14 +252,19 @@ class _Rows:
         What the header promises. Nothing is allocated by it.
     base : {0, 1}
         The first column's number in the file.
+    has_labels : bool
+        Whether rows start with labels.
     """
 
-    def __init__(self, name, n_rows, n_features, n_labels, *, base):
+    def __init__(self, name, n_rows, n_features, n_labels, *, base, has_labels=True):
         self.name = name
         self.promised = n_rows
         self.n_features = n_features
         self.n_labels = n_labels
         self.base = base
+        self.has_labels = has_labels
+        # The last row whose line holds anything, counted from 1.
+        self.n_written = 0
         self.n_rows = self.label_count = self.feature_count = 0
         self.label_offsets = np.zeros(1, dtype=np.int64)
         self.feature_offsets = np.zeros(1, dtype=np.int64)
@@ -243,9 +299,12 @@ class _Rows:
             self.feature_offsets[window],
             self.features,
             self.values,
+            self.has_labels,
         )
         status, n_rows, n_bytes, token, ordered = progress[:5]
-        self.label_count, self.feature_count = progress[5:]
+        self.label_count, self.feature_count, n_written = progress[5:]
+        if n_written:
+            self.n_written = self.n_rows + n_written
         self.n_rows += n_rows
         self.ordered &= ordered
         if status not in (0, WITHIN_ROW):
@@ -256,14 +315,25 @@ class _Rows:
                 f"expected the end, as the header promises {self.promised} rows"
             )
 
-    def matrices(self):
-        """Give X and Y, once all rows are there."""
-        if self.n_rows != self.promised:
-            raise ValueError(
-                f"{self.name}, line {self._line_of(self.n_rows)}: got the end of the "
-                f"file after {self.n_rows} rows, expected {self.promised} rows, as the "
-                "header promises"
+    def check_complete(self):
+        """Refuse fewer rows than the header promises."""
+        n_rows = self.n_written if self.has_labels else self.n_rows
+        if n_rows == self.promised:
+            return
+        hint = ""
+        if n_rows < self.n_rows:
+            hint = (
+                " (blank lines at the end are no rows; one without labels and features "
+                "is a line of one space)"
             )
+        raise ValueError(
+            f"{self.name}, line {self._line_of(n_rows)}: got the end of the file after "
+            f"{n_rows} rows, expected {self.promised} rows, as the header promises"
+            f"{hint}"
+        )
+
+    def matrices(self):
+        """Give X and Y."""
         for array, size in self._arrays(self.n_rows + 1, 0, 0):
             array.resize(size, refcheck=False)
         ones = np.ones(self.label_count, dtype=np.int32)
@@ -343,74 +413,6 @@ class _Rows:
         return row + 2
 
 
-def _open_to_read(path, stack):
-    """Open a path or take a binary file; give it decompressed, and its name."""
-    if isinstance(path, (str, bytes, os.PathLike)):
-        name = os.fsdecode(path)
-        raw: io.RawIOBase = io.FileIO(name)
-    elif hasattr(path, "read"):
-        name = str(getattr(path, "name", type(path).__name__))
-        raw = _Readable(path)
-    else:
-        raise TypeError(
-            "path must be a path or a file object opened in binary mode, got "
-            f"{type(path).__name__}"
-        )
-    file = stack.enter_context(io.BufferedReader(raw))
-    return stack.enter_context(_decompressing(file)), name
-
-
-def _decompressing(file):
-    """Wrap a file to be read as its first bytes ask."""
-    start = file.peek(len(XZ_START))
-    if start.startswith(GZIP_START):
-        return gzip.open(file)
-    if start.startswith(BZIP2_START):
-        return bz2.open(file)
-    if start.startswith(XZ_START):
-        return lzma.open(file)
-    return nullcontext(file)
-
-
-class _Readable(io.RawIOBase):
-    """What `io.BufferedReader` needs, of anything that has ``read``.
-
-    Parameters
-    ----------
-    file : binary file object
-        Left open when this is closed.
-    """
-
-    def __init__(self, file):
-        self.file = file
-
-    def readable(self):
-        """Tell that this can be read."""
-        return True
-
-    def readinto(self, buffer):
-        """Fill the buffer, or as much of it as there is."""
-        data = self.file.read(len(buffer))
-        if not isinstance(data, bytes):
-            raise TypeError(
-                "path must be a file object opened in binary mode; its read() gave "
-                f"{type(data).__name__}, expected bytes"
-            )
-        buffer[: len(data)] = data
-        return len(data)
-
-
-@contextmanager
-def _damage_named(name):
-    """Raise ValueError with the file's name where compressed data are damaged."""
-    try:
-        yield
-    except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-        if getattr(error, "errno", None) is not None:
-            raise  # the system's error, not the decompressor's
-        raise ValueError(f"{name}: the compressed data are damaged: {error}") from error
-
-
 def _blocks(file):
     """Yield the file's bytes in blocks that end with a line or, in a long one, a word.
 
@@ -432,19 +434,44 @@ def _blocks(file):
         yield rest + b"\n"
 
 
-def _parse_header(line, name):
-    """Read the three numbers of the first line."""
+def _parse_header(line, name, has_labels):
+    """Read the numbers of the first line: of rows, features and labels."""
+    if line.startswith(UTF_16_STARTS):
+        raise ValueError(f"{name} is in UTF-16; expected ASCII or UTF-8. Convert it.")
+    line = line.removeprefix(BYTE_ORDER_MARK)
     header = HEADER.fullmatch(line) if len(line) < LONGEST_WORD else None
-    sizes = tuple(map(int, header.groups())) if header else ()
+    sizes = [int(size) for size in header.groups() if size] if header else []
     largest = (LARGEST_ROW_COUNT, LARGEST_COLUMN_COUNT, LARGEST_COLUMN_COUNT)
-    if not header or any(map(operator.gt, sizes, largest)):
-        found = line.removesuffix(b"\n") if line else b"an empty file"
-        raise ValueError(
-            f"{name}, line 1: got {_excerpt(found)}, expected the numbers of rows, "
-            f"features and labels such as '3 5 4', the latter two at most "
-            f"{LARGEST_COLUMN_COUNT}"
+    if len(sizes) == 2 + has_labels and not any(map(operator.gt, sizes, largest)):
+        return sizes if has_labels else [*sizes, 0]
+    found = line.removesuffix(b"\n") if line else b"an empty file"
+    expected = (
+        "rows, features and labels such as '3 5 4', the latter two"
+        if has_labels
+        else "rows and columns such as '3 5', the latter"
+    )
+    raise ValueError(
+        f"{name}, line 1: got {_excerpt(found)}, expected the numbers of {expected} "
+        f"at most {LARGEST_COLUMN_COUNT}{_remedy(line, sizes, has_labels)}"
+    )
+
+
+def _remedy(line, sizes, has_labels):
+    """Say what to do with files of like formats."""
+    if has_labels and len(sizes) == 2:
+        return (
+            ". Two numbers head a file of one matrix: pass that of the features first "
+            "and that of the labels as labels, load_xmc('trn_X_Xf.txt', 'trn_X_Y.txt')"
         )
-    return sizes
+    if not has_labels and len(sizes) == 3:
+        return ". Three numbers head a file of both matrices: pass no labels"
+    if b":" in line:
+        return (
+            ". Without that line it may be a file in svmlight format: read it by "
+            "sklearn.datasets.load_svmlight_file(path, multilabel=True), or put the "
+            "line there"
+        )
+    return ""
 
 
 def _excerpt(found):

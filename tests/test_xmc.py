@@ -7,6 +7,7 @@ import lzma
 import os
 import re
 import tracemalloc
+import zipfile
 from decimal import Decimal, localcontext
 from pathlib import Path
 from unittest import mock
@@ -38,7 +39,7 @@ def load_bytes(text, **options):
 
 def load_slowly(text, base=0):
     """Parse as the format is described; the twin of the compiled parser."""
-    lines = text.removesuffix(b"\n").split(b"\n")
+    lines = text.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
     header = re.fullmatch(rb"[ \t]*(\d+)[ \t]+(\d+)[ \t]+(\d+)[ \t]*\r?", lines[0])
     if not header:
         raise ValueError("no header")
@@ -46,8 +47,11 @@ def load_slowly(text, base=0):
     if max(d, n_labels) > LARGEST or b"".join(lines[n + 1 :]).strip(b" \t\r"):
         raise ValueError("too large or too long")
     X, Y = [], []
+    while len(lines) > 1 and lines[-1] in (b"", b"\r"):
+        lines.pop()
     for line in lines[1 : n + 1]:
-        fields = re.split(rb"[ \t]+", line.removesuffix(b"\r"))
+        joined = re.sub(rb",[ \t]+", b",", line.removesuffix(b"\r"))
+        fields = re.split(rb"[ \t]+", joined)
         Y.append({index(label, n_labels, base) for label in split_labels(fields[0])})
         row = {}
         for field in fields[1:]:
@@ -136,6 +140,9 @@ def test_reads_what_the_format_says():
         SMALL[:-1],
         SMALL.replace(b"\n", b"\r\n")[:-1],
         SMALL + b"\n \r\n\t\n",
+        b"\xef\xbb\xbf" + SMALL,
+        SMALL.replace(b"0,2", b"0, 2"),
+        SMALL.replace(b"0,2", b"2,\t  0, 0"),
         SMALL.replace(b" ", b"\t"),
         SMALL.replace(b"2\n", b"2  \t\n"),
         SMALL.replace(b" 4:2", b"   4:2"),
@@ -162,9 +169,152 @@ def test_no_rows(text):
 
 
 def test_lines_without_anything_are_rows():
-    X, Y = load_bytes(b"4 2 2\n\n \n1\n\n")
+    X, Y = load_bytes(b"4 2 2\n\n \n1\n \n")
     assert X.nnz == 0
     assert_array_equal(Y.toarray(), [[0, 0], [0, 0], [0, 1], [0, 0]])
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"\n\n", b"\r\n\n\r\n"])
+def test_lines_of_nothing_at_the_end_are_no_rows(blank, monkeypatch):
+    for size in (2, 5, 1 << 18):
+        monkeypatch.setattr("skxmr._xmc.CHUNK_BYTES", size)
+        X, Y = load_bytes(SMALL + blank)
+        assert X.shape == (3, 5)
+        cut = SMALL.removesuffix(b"3\n")
+        message = r"line 4: got the end .* after 2 rows, expected 3 .* one space\)"
+        with pytest.raises(ValueError, match=message):
+            load_bytes(cut + blank)
+        with pytest.raises(ValueError, match="after 0 rows, expected 3"):
+            load_bytes(b"3 5 4\n" + blank)
+        # A row without anything is a line of one space, as it is written.
+        X, Y = load_bytes(cut + b" \n" + blank)
+        assert X.shape == (3, 5)
+        assert Y[[2]].nnz == 0
+        with pytest.raises(ValueError, match="after 2 rows, expected 3"):
+            load_bytes(cut)
+
+
+def test_empty_rows_at_the_end_are_written_and_read(tmp_path):
+    dump_xmc(np.zeros((2, 3)), np.zeros((2, 4)), tmp_path / "data")
+    assert (tmp_path / "data").read_bytes() == b"2 3 4\n \n \n"
+    assert load_xmc(tmp_path / "data")[0].shape == (2, 3)
+
+
+# Two files
+
+FEATURES = b"3 5\n1:0.5 4:2\n0:1.25\n\n"
+LABELS = b"3 4\n0:1 2:1.0\n\n3:1e0\n"
+
+
+@pytest.mark.parametrize("change", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("features", "labels"),
+    [
+        (FEATURES, LABELS),
+        (FEATURES.replace(b"\n", b"\r\n"), LABELS + b"\n \n"),
+        (b"\xef\xbb\xbf" + FEATURES, LABELS.replace(b"3:", b" 1:0 3:")),
+        (FEATURES.replace(b"1:0.5 4:2", b"4:2\t1:0.5 "), LABELS[:-1]),
+    ],
+)
+def test_features_and_labels_in_two_files(features, labels, change, tmp_path):
+    path = tmp_path / "trn_X_Y.txt"
+    path.write_bytes(change(labels))
+    X, Y = load_xmc(io.BytesIO(change(features)), path)
+    expected_X, expected_Y = load_bytes(SMALL)
+    assert_same(X, expected_X)
+    assert_same(Y, expected_Y)
+
+
+def test_two_files_numbered_from_one():
+    features, labels = io.BytesIO(b"1 2\n2:3\n"), io.BytesIO(b"1 2\n1:1\n")
+    X, Y = load_xmc(features, labels, zero_based=False)
+    assert X.toarray().tolist() == [[0, 3]]
+    assert Y.toarray().tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "message"),
+    [
+        (FEATURES, None, r"line 1: got '3 5', .* load_xmc\('trn_X_Xf.txt', 'trn_X_Y"),
+        (SMALL, LABELS, r"line 1: got '3 5 4', .*: pass no labels"),
+        (FEATURES, SMALL, r"line 1: got '3 5 4', .*: pass no labels"),
+        (FEATURES, b"2 4\n0:1\n\n", r"has 2 rows; expected 3, as many as the file of"),
+        (FEATURES, LABELS[:-6], r"line 4: got the end .* after 2 rows, expected 3"),
+        (FEATURES[:-1], LABELS, r"line 4: got the end .* after 2 rows, expected 3"),
+        (FEATURES, LABELS.replace(b"1e0", b"0.5"), r"line 4: got the value 0.5 of a"),
+        (FEATURES, LABELS.replace(b"3:1", b"4:1"), r"line 4: got '4:1e0', expected"),
+        (FEATURES, LABELS.replace(b"2:1", b"0:1"), r"line 2: got the feature 0 twice"),
+        (FEATURES, LABELS.replace(b"0:1", b"0"), r"line 2: got '0', expected a feat"),
+    ],
+)
+def test_two_files_that_are_wrong(features, labels, message):
+    with pytest.raises(ValueError, match=message):
+        load_xmc(io.BytesIO(features), None if labels is None else io.BytesIO(labels))
+
+
+# What else is like it
+
+
+def test_like_formats_are_refused_with_a_remedy():
+    for text in (b"0,2 1:0.5 4:2\n3 0:1\n", b"1 1:0.5 2:1\n", b"+1 3:1\n"):
+        with pytest.raises(ValueError, match=r"load_svmlight_file\(path, multilabel"):
+            load_bytes(text)
+    for encoding in ("utf-16-le", "utf-16-be"):
+        text = ("\ufeff" + SMALL.decode()).encode(encoding)
+        with pytest.raises(ValueError, match="is in UTF-16; expected ASCII or UTF-8"):
+            load_bytes(text)
+
+
+def archive(files, **options):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, **options) as written:
+        for name, text in files.items():
+            written.writestr(name, text)
+    return buffer.getvalue()
+
+
+class Pipe(io.RawIOBase):
+    """Bytes that cannot be read twice."""
+
+    def __init__(self, data):
+        self.source = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self.source.readinto(buffer)
+
+
+def test_archives_of_one_file(tmp_path):
+    data = archive({"Bibtex/": b"", "Bibtex/data.txt": SMALL, "__MACOSX/._data": b"x"})
+    path = tmp_path / "Bibtex.zip"
+    path.write_bytes(data)
+    opened = io.BytesIO(b"junk" + data)
+    opened.seek(4)
+    for source in (path, io.BytesIO(data), opened, Pipe(data)):
+        X, Y = load_xmc(source)
+        assert_array_equal(X.toarray(), np.array(SMALL_X, dtype=np.float32))
+        assert_array_equal(Y.toarray(), SMALL_Y)
+    with zipfile.ZipFile(path) as parts, parts.open("Bibtex/data.txt") as part:
+        assert load_xmc(part)[0].shape == (3, 5)
+
+
+def test_archives_that_are_wrong(tmp_path):
+    both = archive({"train.txt": SMALL, "test.txt": SMALL})
+    with pytest.raises(ValueError, match=r"of 2 files, \['train.txt', 'test.txt'\]"):
+        load_bytes(both)
+    with pytest.raises(ValueError, match=r"of 0 files"):
+        load_bytes(archive({}))
+    one = archive({"train.txt": SMALL * 50})
+    path = tmp_path / "damaged.zip"
+    locked = bytearray(archive({"train.txt": SMALL}))
+    locked[6] |= 1  # says that a password is wanted
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    for data in (one[:40], one[:-30], one.replace(one[50:55], b"abcde"), bytes(locked)):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"damaged.zip: the compressed data are"):
+            load_xmc(path)
 
 
 def test_columns_numbered_from_one():
@@ -544,14 +694,17 @@ def test_numbers_read_well(tmp_path, value, text):
         (b"1 5 2147483648\n", r"the latter two at most 2147483647"),
         (b"9223372036854775808 5 4\n", r"line 1: got '9223372036854775808 5 4'"),
         (b"9" * 10_000, r"line 1: got '9{40}'\.\.\., expected"),
-        (b"\xef\xbb\xbf1 1 1\n\n", r"line 1: got '\\ufeff1 1 1', expected"),
+        (b"\xef\xbb\xbf1 1\n\n", r"line 1: got '1 1', expected"),
+        (b"1 \xef\xbb\xbf1 1\n\n", r"line 1: got '1 \\ufeff1 1', expected"),
         (b"2 5 4\n0 1:1\n", r"line 3: got the end of the file after 1 rows, exp.* 2 r"),
         (b"1 5 4\n0 1:1\n0\n", r"line 3: got one more row, expected the end, .* 1 row"),
         (b"0 5 4\n0 1:1\n", r"line 2: got one more row"),
         (b"1 5 4\n0,4 1:1\n", r"line 2: got '4', expected a label, .* 0 to 3, .* 4 l"),
         (b"1 5 4\n-1 1:1\n", r"line 2: got '-1', expected a label"),
         (b"1 5 4\n1:1\n", r"line 2: got '1:1', .*without labels starts with a space"),
-        (b"1 5 4\n0, 1:1\n", r"line 2: got '', expected a label"),
+        (b"1 5 4\n0, 1:1\n", r"line 2: got '1:1', expected a label"),
+        (b"1 5 4\n0, \n", r"line 2: got '', expected a label"),
+        (b"1 5 4\n0 ,1 1:1\n", r"line 2: got ',1', expected a feature"),
         (b"1 5 4\n0,,1 1:1\n", r"line 2: got ',1', expected a label"),
         (b"1 5 4\nx\n", r"line 2: got 'x', expected a label"),
         (

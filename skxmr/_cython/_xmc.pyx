@@ -72,6 +72,7 @@ cdef struct Rows:
     int32_t* features
     float* values
     bint ordered           # columns increase strictly within every row
+    bint has_labels        # whether rows start with labels
 
 
 def parse_rows(
@@ -87,6 +88,7 @@ def parse_rows(
     int64_t[::1] feature_ends,      # OUT (at most this many rows,)
     int32_t[::1] features,          # OUT, from feature_count on
     float[::1] values,              # OUT, from feature_count on
+    bint has_labels=True,           # whether rows start with labels, if only with none
 ):
     """Append the rows of a text to arrays that have room for them.
 
@@ -105,9 +107,11 @@ def parse_rows(
         Whether the columns increase strictly within every row.
     label_count, feature_count : int
         Entries in the arrays, the earlier ones included.
+    n_written : int
+        Rows to the last one whose line holds anything, if only a blank.
     """
     cdef Status status = READ
-    cdef int64_t row = 0
+    cdef int64_t row = 0, n_written = 0
     cdef int64_t size = text.shape[0]
     cdef Rows rows
     if size == 0 or not ends_block(text[size - 1]):
@@ -130,8 +134,11 @@ def parse_rows(
     rows.labels, rows.features = &labels[0], &features[0]
     rows.values = &values[0]
     rows.ordered = True
+    rows.has_labels = has_labels
     with nogil:
         while row < label_ends.shape[0] and rows.at < rows.end:
+            if rows.place != ROW_START or not ends_line(rows.at):
+                n_written = row + 1
             status = READ if rows.place == FEATURES else read_labels(&rows)
             if status == READ:
                 status = read_features(&rows)
@@ -149,6 +156,7 @@ def parse_rows(
         rows.ordered,
         rows.label_count,
         rows.feature_count,
+        n_written,
     )
 
 
@@ -168,15 +176,25 @@ cdef inline bint ends_token(unsigned char byte) noexcept nogil:
     return is_blank(byte) or byte == c"\n" or byte == c"\r"
 
 
+cdef inline bint ends_line(Text at) noexcept nogil:
+    """Tell whether the text, which has an end, goes on with the end of a line."""
+    return at[0] == c"\n" or (at[0] == c"\r" and at[1] == c"\n")
+
+
 cdef inline Status read_labels(Rows* rows) noexcept nogil:
     """Read the labels that start a row; a row that starts with a blank has none."""
     cdef Text at = rows.at
     cdef int64_t label
     if rows.place == ROW_START:
-        if ends_token(at[0]):
+        if not rows.has_labels or ends_token(at[0]):
             return start_features(rows, at)
         rows.place, rows.previous = LABELS, -1
-    while at < rows.end:
+    while True:
+        while at < rows.end and is_blank(at[0]):  # after a comma
+            at += 1
+        if at == rows.end:
+            rows.at = at
+            return CUT
         rows.token = at
         at = read_index(at, rows.base, rows.n_labels, &label)
         if at == NULL:
@@ -188,8 +206,6 @@ cdef inline Status read_labels(Rows* rows) noexcept nogil:
         if at[0] != c",":
             return start_features(rows, at) if ends_token(at[0]) else NOT_A_LABEL
         at += 1
-    rows.at = at
-    return CUT
 
 
 cdef inline Status start_features(Rows* rows, Text at) noexcept nogil:

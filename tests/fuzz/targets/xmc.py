@@ -14,14 +14,22 @@ SEEDS = [
     b"0 0 0\n",
     b"1 2147483647 2147483647\n2147483646 2147483646:1\n",
     b"9999999999999999999 1 1\n0 0:1\n",
+    b"\xef\xbb\xbf2 2 2\r\n0, 1 0:1\r\n \r\n\r\n",
+    b"2 3\n0:1 2:0.5\n\n\x002 2\n1:1\n0:1 1:0\n",
 ]
 
 
 def run(data):
-    """Read the bytes; what can be read is written and read again."""
+    """Read the bytes; what can be read is written and read again.
+
+    A byte of 0 comes between two files, of features and of labels.
+    """
     zero_based = len(data) % 2 == 0
+    files = [io.BytesIO(part) for part in data.split(b"\0", 1)]
+    if not data.startswith(b"2 ") or data.split(b"\n", 1)[0].count(b" ") != 1:
+        files = [io.BytesIO(data)]
     try:
-        X, Y = load_xmc(io.BytesIO(data), zero_based=zero_based)
+        X, Y = load_xmc(*files, zero_based=zero_based)
     except ValueError:
         return
     X.check_format(full_check=True)

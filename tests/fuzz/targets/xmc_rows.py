@@ -9,6 +9,8 @@ SEEDS = [
     b"\x011,0,1 1:-1.5e-3 2:+.5\r\n",
     b"\x023 1:1e38 2:0.0000001\n 3:123456789.123456789e-10\n",
     b"\x03 0:0.30000000000000004441 1:1e-45 2:3402823466385288598117e17\n",
+    b"\x050:1 2:0.5\n\n1:1\n\n",
+    b"\x030, 2,\t1 1:1\n\n\r\n \r\n\n",
     b"\x04\t\t 1:1E+5\t2:00001.e0 \n\n\n",
 ]
 SIZES = [(9, 9), (1, 1), (2**31 - 1, 2**31 - 1), (0, 5), (1000, 70)]
@@ -20,7 +22,9 @@ def run(data):
         return
     kind, text = data[0], data[1:]
     n_labels, n_features = SIZES[kind % len(SIZES)]
-    rows = _Rows("fuzz", kind, n_features, n_labels, base=kind % 2)
+    rows = _Rows(
+        "fuzz", kind, n_features, n_labels, base=kind % 2, has_labels=kind % 8 < 5
+    )
     ends = [text.find(end, len(text) // 2) for end in WORD_ENDS[: 1 + kind % 4]]
     cut = max(ends) + 1
     try:
