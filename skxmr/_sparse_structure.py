@@ -178,11 +178,12 @@ def _check_compressed(matrix):
     if matrix.format == "csc":
         n_vectors, n_indices = n_indices, n_vectors
     n_entries = _count_entries(matrix, n_vectors)
-    _expect(matrix.data.ndim == 1, f"data has the shape {matrix.data.shape}")
-    _check_range(matrix.indices[:n_entries], n_indices, "indices")
-    fresh = _container(matrix, matrix.format)(matrix.shape)
+    if matrix.data.ndim != 1:
+        raise ValueError(f"data has the shape {matrix.data.shape}")
+    indices = matrix.indices[:n_entries]
+    _check_range(indices, n_indices, "indices")
     return _put_together(
-        fresh, matrix.data[:n_entries], matrix.indices[:n_entries], matrix.indptr
+        _shallow_copy(matrix), matrix.data[:n_entries], indices, matrix.indptr
     )
 
 
@@ -196,8 +197,9 @@ def _check_blocks(matrix):
     n_entries = _count_entries(matrix, matrix.shape[0] // shape[1])
     indices = matrix.indices[:n_entries]
     _check_range(indices, matrix.shape[1] // shape[2], "indices")
-    fresh = _container(matrix, "bsr")(matrix.shape, blocksize=shape[1:])
-    return _put_together(fresh, matrix.data[:n_entries], indices, matrix.indptr)
+    return _put_together(
+        _shallow_copy(matrix), matrix.data[:n_entries], indices, matrix.indptr
+    )
 
 
 def _check_coordinates(matrix):
@@ -287,21 +289,21 @@ def _count_between(indptr, indices, data, n_vectors):
     _integers(indptr, "indptr")
     _integers(indices, "indices")
     _numbers(data)
-    _expect(
-        len(indptr) == n_vectors + 1,
-        f"indptr has {len(indptr)} entries; expected {n_vectors + 1}",
-    )
-    _expect(
-        data.ndim > 0 and len(indices) == len(data),
-        f"indices has {len(indices)} entries and data {len(data)}",
-    )
-    _expect(indptr[0] == 0, f"indptr starts at {indptr[0]}; expected 0")
-    _expect(not (indptr[1:] < indptr[:-1]).any(), "indptr falls; it must not")
+    # Checks are cheap, since prediction of a single row makes them: no message is put
+    # together before it is needed.
+    if len(indptr) != n_vectors + 1:
+        raise ValueError(f"indptr has {len(indptr)} entries; expected {n_vectors + 1}")
+    if data.ndim == 0 or len(indices) != len(data):
+        raise ValueError(f"indices has {len(indices)} entries and data {data.shape}")
     n_entries = int(indptr[-1])
-    _expect(
-        n_entries <= len(indices),
-        f"indptr ends at {n_entries}, and indices has {len(indices)} entries",
-    )
+    if indptr[0] != 0:
+        raise ValueError(f"indptr starts at {indptr[0]}; expected 0")
+    if (indptr[1:] < indptr[:-1]).any():
+        raise ValueError("indptr falls; it must not")
+    if n_entries > len(indices):
+        raise ValueError(
+            f"indptr ends at {n_entries}, and indices has {len(indices)} entries"
+        )
     return n_entries
 
 
@@ -309,25 +311,28 @@ def _check_range(indices, size, name):
     if len(indices) == 0:
         return
     lowest, highest = int(indices.min()), int(indices.max())
-    _expect(
-        lowest >= 0 and highest < size,
-        f"{name} holds {lowest} to {highest}; expected 0 to {size - 1}",
-    )
+    if lowest < 0 or highest >= size:
+        raise ValueError(
+            f"{name} holds {lowest} to {highest}; expected 0 to {size - 1}"
+        )
 
 
 def _integers(array, name):
-    _expect(isinstance(array, np.ndarray), f"{name} is a {type(array).__name__}")
-    _expect(
-        array.dtype.kind in "iu" and array.ndim == 1,
-        f"{name} is an array of {array.dtype} and of shape {array.shape}; expected a "
-        f"vector of integers",
-    )
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} is a {type(array).__name__}")
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise ValueError(
+            f"{name} is an array of {array.dtype} and of shape {array.shape}; expected "
+            f"a vector of integers"
+        )
     return array
 
 
 def _numbers(data):
-    _expect(isinstance(data, np.ndarray), f"data is a {type(data).__name__}")
-    _expect(data.dtype.kind in "biufc", f"data is of {data.dtype}; expected numbers")
+    if not isinstance(data, np.ndarray):
+        raise TypeError(f"data is a {type(data).__name__}")
+    if data.dtype.kind not in "biufc":
+        raise ValueError(f"data is of {data.dtype}; expected numbers")
     return data
 
 
@@ -351,8 +356,17 @@ def _native(data):
     return data.astype(dtype.newbyteorder("="), copy=False)
 
 
+def _shallow_copy(matrix):
+    """Copy a matrix, its arrays not, without what it has cached about their order."""
+    # SciPy's constructors take longer than the checks.
+    copied = object.__new__(_container(matrix, matrix.format))
+    kept = vars(matrix).items()
+    vars(copied).update({name: one for name, one in kept if name[:5] != "_has_"})
+    return copied
+
+
 def _put_together(fresh, data, indices, indptr):
-    """Give an empty matrix its arrays: nothing is known of them yet, nor converted."""
+    """Give a matrix its arrays, of types that SciPy's functions take."""
     fresh.data = _native(data)
     largest = max(*fresh.shape, int(indptr[-1]))
     fresh.indices, fresh.indptr = _of_one_type(indices, indptr, largest)
