@@ -1,6 +1,7 @@
 """Draws a label tree for humans: as text, or with matplotlib."""
 
 from itertools import takewhile
+from numbers import Integral
 from typing import NamedTuple
 
 from skxmr._by_label import Labels, check_label_names
@@ -219,5 +220,9 @@ def _stem(names):
 
 
 def _check_limit(limit, lowest, name):
-    if limit is not None and limit < lowest:
+    if limit is None:
+        return
+    if isinstance(limit, bool) or not isinstance(limit, Integral):
+        raise TypeError(f"{name}={limit!r} must be an integer, or None for all.")
+    if limit < lowest:
         raise ValueError(f"{name}={limit} is too small; expected {lowest} or more.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import ClassVar, Literal, Self
 
 from numpy.typing import NDArray
@@ -438,7 +438,8 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
         columns = check_labels([label], state.classes, "label")
         classifier = state.ranking.following(self.classifier)
         refuse_own_stages(classifier, "explain")
-        if not 0 <= tree < len(classifier.layouts_):
+        is_number = isinstance(tree, Integral) and not isinstance(tree, bool)
+        if not (is_number and 0 <= tree < len(classifier.layouts_)):
             raise ValueError(
                 f"tree={tree!r}; expected a number from 0 to "
                 f"{len(classifier.layouts_) - 1}."

@@ -143,7 +143,7 @@ class OwnStages:
             return 1
         if self.matcher_level is None:
             return tree.depth
-        return min(self.matcher_level + 1, tree.depth)
+        return min(int(self.matcher_level) + 1, tree.depth)
 
     def beyond_linear(self, tree):
         """Give the level after the last one with linear models."""

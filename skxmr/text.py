@@ -43,7 +43,9 @@ SHORTEST_WORD = {r"\b\w\w+\b": 2, r"\w\w+": 2, r"\b\w+\b": 1, r"\w+": 1}
 
 def check_ngram_range(ngram_range):
     """Raise ValueError unless `ngram_range` is two integers, 1 <= low <= high."""
-    integers = all(isinstance(n, Integral) for n in ngram_range)
+    integers = all(
+        isinstance(n, Integral) and not isinstance(n, bool) for n in ngram_range
+    )
     if (
         len(ngram_range) != 2
         or not integers

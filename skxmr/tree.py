@@ -533,6 +533,8 @@ class LabelTree:
         return f"LabelTree(level_sizes={self.level_sizes})"
 
     def _check_level(self, level, lowest, highest):
+        if isinstance(level, bool):
+            raise TypeError(f"level={level} must be an integer.")
         level = operator.index(level)
         if not lowest <= level <= highest:
             raise ValueError(

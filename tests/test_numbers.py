@@ -14,6 +14,7 @@ from sklearn.preprocessing import normalize
 
 import skxmr
 from skxmr import (
+    CharNgramTfidf,
     KMeansTree,
     NeighborRanker,
     QueryCompleter,
@@ -268,7 +269,11 @@ ESTIMATORS = {
             "n_trees": 2,
         },
     ),
-    "XRLinearClassifier with a matcher": (matched, pool_answers, {"matcher_level": 3}),
+    "XRLinearClassifier with a matcher": (
+        matched,
+        pool_answers,
+        {"matcher_level": 127},
+    ),
     "XRLinearClassifier with negatives": (
         lambda **given: make_classifier(negative_sampling="matcher", **given),
         pool_answers,
@@ -363,7 +368,25 @@ def test_other_numbers():
         metrics.reliability_curve(Y, FOUND, bins=np.int8(127)),
         metrics.reliability_curve(Y, FOUND, bins=127),
     )
+    for wrong in (True, -1, 1, 0.0, "0"):
+        with pytest.raises(ValueError, match=r"tree=.* expected a number from 0 to 0"):
+            RETRIEVER.explain("red apple", RETRIEVER.classes_[0], tree=wrong)
     tree = CLASSIFIER.trees_[0]
+    for wrong in (True, 1.5, "2"):
+        for name in ("max_depth", "max_children"):
+            with pytest.raises(TypeError, match=f"{name}=.* must be an integer"):
+                tree.to_text(**{name: wrong})
+        with pytest.raises((TypeError, ValueError)):
+            tree.n_children(wrong)
+        with pytest.raises(ValueError, match="ngram_range must be"):
+            WordNgramTfidf(ngram_range=(1, wrong)).fit(TEXTS)
+    for integer in SMALL_TYPES:
+        given = WordNgramTfidf(ngram_range=(integer(1), integer(127))).fit(TEXTS)
+        expected = WordNgramTfidf(ngram_range=(1, 127)).fit(TEXTS)
+        assert given.vocabulary_ == expected.vocabulary_
+        given = CharNgramTfidf(ngram_range=(integer(3), integer(127))).fit(TEXTS)
+        expected = CharNgramTfidf(ngram_range=(3, 127)).fit(TEXTS)
+        assert given.vocabulary_ == expected.vocabulary_
     assert tree.to_text(max_children=np.int8(127)) == tree.to_text(max_children=127)
 
 
