@@ -2,6 +2,7 @@
 
 from sklearn.base import ClassifierMixin
 
+from skxmr._state import reads
 from skxmr._typing import ArrayLike, MatrixLike, Texts
 from skxmr._validation import check_structure
 
@@ -11,6 +12,7 @@ __all__ = ["Classifier"]
 class Classifier(ClassifierMixin):
     """A scikit-learn classifier that reads no corrupt sparse matrix."""
 
+    @reads
     def score(
         self,
         X: MatrixLike | Texts,

@@ -14,7 +14,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skxmr._state import snapshot
 
-__all__ = ["FittedClone"]
+__all__ = ["FittedClone", "children"]
 
 # Estimators of scikit-learn that are fitted in place, with what they hold.
 _LISTS = {Pipeline: ("steps",), FeatureUnion: ("transformer_list",)}
@@ -42,8 +42,12 @@ class FittedClone:
     @classmethod
     def of(cls, estimator: Any):
         """Note the parameters that a clone has been fitted with."""
-        is_flat = not any(True for _ in _children(estimator))
+        is_flat = not any(True for _ in children(estimator))
         return cls(estimator, dict(_settings(estimator)), is_flat)
+
+    def like(self, estimator: Any):
+        """Give another clone of the same parameter."""
+        return type(self)(estimator, self.given, self.is_flat)
 
     def following(self, parameter: Any) -> Any:
         """Give the clone, with the parameters of prediction that were set since.
@@ -62,6 +66,8 @@ class FittedClone:
         estimator, given = self.estimator, self.given
         if type(parameter) is not type(estimator) or parameter is estimator:
             return estimator
+        if not given:
+            return estimator
         if not self.is_flat:
             if _are_set(estimator, parameter, given):
                 return _with_settings(estimator, parameter, given)
@@ -69,7 +75,7 @@ class FittedClone:
         # This is a part of each search, which takes microseconds.
         values = parameter.__dict__
         for name, before in given.items():
-            value = values[name]
+            value = values.get(name, before)
             if value is not before and not _are_same(value, before):
                 return _with_own_settings(estimator, values, given)
         return estimator
@@ -79,7 +85,7 @@ def _settings(estimator, prefix=""):
     """Yield the names and values of all parameters of prediction."""
     for name in getattr(type(estimator), "_search_parameters", ()):
         yield prefix + name, vars(estimator)[name]
-    for name, child in _children(estimator):
+    for name, child in children(estimator):
         yield from _settings(child, f"{prefix}{name}__")
 
 
@@ -88,7 +94,8 @@ def _are_set(estimator, parameter, given, prefix=""):
     kind = type(estimator)
     values = parameter.__dict__
     for name in getattr(kind, "_search_parameters", ()):
-        value, before = values[name], given[prefix + name]
+        before = given[prefix + name]
+        value = values.get(name, before)
         if value is not before and not _are_same(value, before):
             return True
     if not _names_of_stages(kind):
@@ -102,16 +109,16 @@ def _are_set(estimator, parameter, given, prefix=""):
 def _with_settings(estimator, parameter, given, prefix=""):
     """Copy an estimator, with the parameters of prediction that were set."""
     copied = _with_own_settings(estimator, parameter.__dict__, given, prefix)
-    children = {
+    changed = {
         name: _with_settings(child, now, given, f"{prefix}{name}__")
         for name, child, now in _pairs(estimator, parameter)
     }
     for name in _names_of_stages(type(estimator)):
         stage = _stage(copied, name)
         if isinstance(stage, list):
-            stage = [(of, children.get(of, one)) for of, one in stage]
+            stage = [(of, changed.get(of, one)) for of, one in stage]
         else:
-            stage = children.get(name, stage)
+            stage = changed.get(name, stage)
         copied.__dict__[name] = stage
     return copied
 
@@ -120,7 +127,8 @@ def _with_own_settings(estimator, values, given, prefix=""):
     """Copy an estimator, with those that are not nested."""
     copied = snapshot(estimator)
     for name in getattr(type(estimator), "_search_parameters", ()):
-        value, before = values[name], given[prefix + name]
+        before = given[prefix + name]
+        value = values.get(name, before)
         if value is not before and not _are_same(value, before):
             copied.__dict__[name] = value
     return copied
@@ -133,20 +141,32 @@ def _stage(estimator, name):
 
 def _pairs(estimator, parameter):
     """Yield the children that both have, of the same class, with their names."""
-    now = dict(_children(parameter))
-    for name, child in _children(estimator):
+    now = dict(children(parameter))
+    for name, child in children(estimator):
         if name in now and type(now[name]) is type(child):
             yield name, child, now[name]
 
 
-def _children(estimator):
-    """Yield the estimators that an estimator is given, with their names."""
+def children(estimator):
+    """Yield the estimators that an estimator is given, with their names.
+
+    What else stands in their places is for the next fit to refuse.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    Yields
+    ------
+    (str, estimator)
+    """
     for name in _names_of_stages(type(estimator)):
         stage = _stage(estimator, name)
         pairs = stage if isinstance(stage, list) else [(name, stage)]
-        for of, one in pairs:
-            if hasattr(one, "get_params") and not isinstance(one, type):
-                yield of, one
+        for pair in pairs:
+            is_pair = isinstance(pair, tuple) and len(pair) == 2
+            if is_pair and hasattr(pair[1], "get_params"):
+                yield pair
 
 
 def _names_of_stages(kind):

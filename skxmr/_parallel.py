@@ -13,7 +13,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from skxmr._threads import call_in_threads
 from skxmr._workers import check_workers, tell_failures
 
-__all__ = ["count_threads", "current_stop", "iterate_tasks", "run_tasks", "split_rows"]
+__all__ = [
+    "count_threads",
+    "current_stop",
+    "is_serial",
+    "iterate_tasks",
+    "run_tasks",
+    "split_rows",
+]
 
 
 def run_tasks(function, tasks, *, n_jobs, shared=()):
@@ -89,15 +96,16 @@ def _start(parallel, function, tasks, stop, shared):
     """Let joblib do the tasks, or do them in its place where it would use threads."""
     tasks = takewhile(lambda _: not stop[0], tasks)
     backend = parallel._backend
+    # Where joblib would do just that. It would set Python's warnings filters for each
+    # task, which are common to all threads.
+    if is_serial(parallel):
+        return (_run(function, task, stop, *shared) for task in tasks)
     if type(backend) is ThreadingBackend:
-        n_threads = backend.effective_n_jobs(parallel.n_jobs)
-        if n_threads == 1:
-            return (_run(function, task, stop, *shared) for task in tasks)
         return call_in_threads(
             lambda task: _run(function, task, stop, *shared),
             tasks,
             stop,
-            n_threads=n_threads,
+            n_threads=backend.effective_n_jobs(parallel.n_jobs),
             nested=backend.get_nested_backend(),
         )
     if not getattr(backend, "supports_sharedmem", False):
@@ -113,6 +121,18 @@ def _make_parallel(n_jobs):
         return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     except ValueError:  # Ray's and multiprocessing's cannot
         return Parallel(n_jobs=n_jobs, prefer="threads")
+
+
+def is_serial(parallel):
+    """Tell whether joblib would do tasks one after the other, in this thread.
+
+    Parameters
+    ----------
+    parallel : joblib.Parallel
+    """
+    backend = parallel._backend
+    is_local = type(backend).__module__ == ThreadingBackend.__module__
+    return is_local and backend.effective_n_jobs(parallel.n_jobs) == 1
 
 
 def count_threads(n_jobs):

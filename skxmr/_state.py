@@ -24,6 +24,8 @@ __all__ = ["Stateful", "from_state", "reads", "snapshot", "writes"]
 
 _Method = TypeVar("_Method", bound=Callable)
 
+_SCALARS = (int, float, str, type(None))
+
 # What belongs to one object and is in none of its copies.
 _LOCKS = "_locks"
 
@@ -47,6 +49,12 @@ class Stateful:
             check_is_fitted(self)
             return self._state  # another thread has just fitted it
 
+    def _ready(self):
+        """Give the state, once the parameters of prediction are known to be sound."""
+        state = self._fitted()
+        self._check_search_parameters()
+        return state
+
     def _check_search_parameters(self):
         """Refuse parameters of prediction that were set to nonsense after fit.
 
@@ -55,12 +63,12 @@ class Stateful:
         InvalidParameterError
             It names the parameter; both a ValueError and a TypeError.
         """
-        names = self._search_parameters
-        validate_parameter_constraints(
-            {name: self._parameter_constraints[name] for name in names},
-            {name: getattr(self, name) for name in names},
-            type(self).__name__,
-        )
+        kind: Any = type(self)
+        values = [getattr(self, name) for name in kind._search_parameters]
+        if all(isinstance(value, _SCALARS) for value in values):
+            _check_parameters(kind, *values)
+        else:
+            _check_parameters.__wrapped__(kind, *values)
 
     def __sklearn_is_fitted__(self):
         return "_state" in self.__dict__
@@ -82,6 +90,17 @@ class Stateful:
             )
         with _writers_lock(self):
             super().__setstate__(state)  # type: ignore[misc]  # of BaseEstimator
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _check_parameters(kind, *values):
+    """Check parameters of prediction; those that were sound are so the next time."""
+    names = kind._search_parameters
+    validate_parameter_constraints(
+        {name: kind._parameter_constraints[name] for name in names},
+        dict(zip(names, values, strict=True)),
+        kind.__name__,
+    )
 
 
 def _is_fitted_name(name):

@@ -805,12 +805,16 @@ class XRLinearClassifier(
     def _searching(self):
         """Give what a search for one row reads, all at one moment."""
         # Without `reads` and scikit-learn's checks: a search takes microseconds.
-        state, beam_width = self._fitted(), self.beam_width
-        transform = self.score_transform
-        is_width = type(beam_width) is int and beam_width > 0
-        if not is_width or type(transform) is not str or transform not in TRANSFORMS:
+        state, width, transform = self._fitted(), self.beam_width, self.score_transform
+        is_plain = width is None or (type(width) is int and 0 < width <= _MAX_INT32)
+        if not is_plain or type(transform) is not str or transform not in TRANSFORMS:
             self._check_search_parameters()
-        return state, beam_width, transform
+            width = self._width()
+        return state, width, transform
+
+    def _width(self):
+        """Give the width of the beam, as kernels take it: no tree is as wide."""
+        return self.beam_width and min(int(self.beam_width), _MAX_INT32)
 
     @reads
     def _rank_one(self, indices, values, k, subset):
@@ -822,7 +826,7 @@ class XRLinearClassifier(
                 indices,
                 values,
                 k=wanted,
-                beam_width=self.beam_width,
+                beam_width=self._width(),
                 score_transform=self.score_transform,
                 allowed=allowed,
             )
@@ -896,14 +900,13 @@ class XRLinearClassifier(
 
     def _check_features(self, X):
         """Check X, and the parameters that may have been set after fit."""
-        state = self._fitted()
-        self._check_search_parameters()
+        state = self._ready()
         return validate_features(self, X, state.features)
 
     def _n_candidates(self):
         """Count the labels that a row may get a score for."""
         layouts = self.layouts_
-        reached = max(layout.most_reached(self.beam_width) for layout in layouts)
+        reached = max(layout.most_reached(self._width()) for layout in layouts)
         wanted = self._state.target.n_labels
         if self.max_candidates is not None:
             wanted = min(wanted, int(self.max_candidates))
@@ -930,13 +933,14 @@ class XRLinearClassifier(
                 f"subset must be made by the method subset; got {subset!r:.50} of type "
                 f"{type(subset).__name__}."
             )
-        return zip(self.layouts_, self.stages_, allowed, strict=True)
+        stages = [one.following(self.matcher, self.ranker) for one in self.stages_]
+        return zip(self.layouts_, stages, allowed, strict=True)
 
     def _search(self, X, layout, stages, allowed, k):
         """Search one tree."""
         how = {
             "k": k,
-            "beam_width": self.beam_width,
+            "beam_width": self._width(),
             "score_transform": self.score_transform,
             "allowed": allowed,
             "n_jobs": self.n_jobs,

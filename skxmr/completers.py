@@ -115,7 +115,7 @@ class Completer(
             If `k` is less than 1.
         """
         # Without the checks of scikit-learn, which cost as much as the search.
-        self._fitted()
+        self._ready()
         if type(k) is not int or k < 1:
             k = check_k(k, f"{type(self).__name__}.complete")
         if not isinstance(prefix, str):
@@ -151,7 +151,7 @@ class Completer(
         TypeError, ValueError
             As `complete` raises them; also where lengths differ.
         """
-        self._fitted()
+        self._ready()
         k = check_k(k, f"{type(self).__name__}.complete_batch")
         typed = check_documents(prefixes, "prefixes")
         sessions = check_sessions(previous, len(typed), "prefixes")
@@ -186,7 +186,7 @@ class Completer(
         TypeError
             If something is no string.
         """
-        self._fitted()
+        self._ready()
         log = read_log(previous, queries, None)
         lengths = np.array([len(key) for key in log.keys])[log.ranks]
         _, lengths = draw_prefixes(lengths, 1, np.random.RandomState(0))

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 
 from skxmr._base import Classifier
 from skxmr._documentation import Documented
-from skxmr._fitted_clone import FittedClone
+from skxmr._fitted_clone import FittedClone, children
 from skxmr._integrity import CheckedWhenLoaded, refuse
 from skxmr._padding import check_size, pad_ranking
 from skxmr._row_blocks import RowBlocks
@@ -283,8 +283,7 @@ class RankFusion(
             If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
             not positive.
         """
-        self._fitted()
-        self._check_search_parameters()
+        self._ready()
         k = check_k(k, "RankFusion.rank")
         blocks = RowBlocks(X)
         n_found = check_size(blocks.n_rows, k, len(self._state.classes))
@@ -301,7 +300,7 @@ class RankFusion(
         """Add up what all estimators find: CSR of shape (n_samples, n_labels)."""
         state = self._state
         weights = check_weights(self.weights, list(state.members))
-        parameters = dict(self.estimators)
+        parameters = dict(children(self))
         total: Any = 0
         for weight, (name, member) in zip(weights, state.members.items(), strict=True):
             estimator = member.following(parameters.get(name))
@@ -356,7 +355,7 @@ class RankFusion(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        target = self._fitted().target
+        target = self._ready().target
         return target.predict(self._shortlists(X), self.decision_threshold)
 
     @reads
@@ -380,7 +379,7 @@ class RankFusion(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        target = self._fitted().target
+        target = self._ready().target
         return target.predict_proba(self._shortlists(X))
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skxmr._compressed import Compressed
+from skxmr._fitted_clone import FittedClone
 from skxmr._parallel import run_tasks
 from skxmr._validation import public_csr
 from skxmr.foreign_scores import log_scores_of_yes, rows_for
@@ -36,6 +37,30 @@ class LeafRankers:
         self.estimators = estimators
         self.features = features
         self.is_dense = is_dense
+        # All of them were cloned from one estimator.
+        fitted = (one for one in estimators if one is not None)
+        self.first = FittedClone.of(next(fitted, None))
+
+    def following(self, parameter):
+        """Give the rankers, with the parameters of prediction that were set since.
+
+        Parameters
+        ----------
+        parameter : estimator or None
+            What was cloned, as it is now.
+
+        Returns
+        -------
+        LeafRankers
+        """
+        fitted = self.first
+        if fitted.following(parameter) is fitted.estimator:
+            return self
+        estimators = [
+            None if one is None else fitted.like(one).following(parameter)
+            for one in self.estimators
+        ]
+        return LeafRankers(self.child_offsets, estimators, self.features, self.is_dense)
 
     def log_scores(self, X, nodes, transform, n_jobs):
         """Score labels for rows.

@@ -14,7 +14,20 @@ from sklearn.pipeline import FeatureUnion
 
 from skxmr._validation import check_structure
 
-__all__ = ["LeanTransformer", "fit_transform_texts", "transform_texts"]
+__all__ = ["LeanTransformer", "fit_texts", "fit_transform_texts", "transform_texts"]
+
+
+def fit_texts(vectorizer, texts):
+    """Fit a vectorizer, in place.
+
+    Parameters
+    ----------
+    vectorizer : transformer
+    texts : list of str
+    """
+    with sklearn.config_context(transform_output="default"):
+        for part in _parts_of_union(vectorizer) or [vectorizer]:
+            part.fit(texts)
 
 
 def fit_transform_texts(vectorizer, texts):
@@ -33,7 +46,7 @@ def fit_transform_texts(vectorizer, texts):
         parts = _parts_of_union(vectorizer)
         if not parts:
             return _as_matrix(vectorizer.fit_transform(texts))
-        return _side_by_side([part.fit_transform(texts) for part in parts])
+        return _side_by_side(vectorizer, [part.fit_transform(texts) for part in parts])
 
 
 def transform_texts(vectorizer, texts):
@@ -53,7 +66,7 @@ def transform_texts(vectorizer, texts):
         parts = _parts_of_union(vectorizer)
         if not parts:
             return _as_matrix(vectorizer.transform(texts))
-        return _side_by_side([part.transform(texts) for part in parts])
+        return _side_by_side(vectorizer, [part.transform(texts) for part in parts])
 
 
 class LeanTransformer:
@@ -117,20 +130,26 @@ def _lean_parts(vectorizer):
 def _parts_of_union(vectorizer):
     """List the transformers of a union that joblib would call one after the other.
 
-    None if there is more to do: weights, columns passed through, several jobs.
+    None if there is more to do: columns dropped or passed through, several jobs.
     """
     if type(vectorizer) is not FeatureUnion or vectorizer.n_jobs not in (None, 1):
         return []
+    names = [name for name, _ in vectorizer.transformer_list]
     parts = [transformer for _, transformer in vectorizer.transformer_list]
-    is_plain = not (vectorizer.transformer_weights or vectorizer.verbose)
-    if is_plain and all(hasattr(part, "fit_transform") for part in parts):
+    are_weighed = set(vectorizer.transformer_weights or ()) <= set(names)
+    are_transformers = all(hasattr(part, "fit_transform") for part in parts)
+    if are_weighed and are_transformers and not vectorizer.verbose:
         return parts
     return []
 
 
-def _side_by_side(outputs):
-    """Put the features that several transformers give beside each other."""
-    matrices = [_as_matrix(output) for output in outputs]
+def _side_by_side(union, outputs):
+    """Put the features that the transformers of a union give beside each other."""
+    weights = union.transformer_weights or {}
+    matrices = list(map(_as_matrix, outputs))
+    for i, (name, _) in enumerate(union.transformer_list):
+        if weights.get(name) is not None:
+            matrices[i] = matrices[i] * weights[name]
     if any(map(sparse.issparse, matrices)):
         return sparse.hstack(matrices, format="csr")
     return np.hstack(matrices)

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
+from skxmr._fitted_clone import FittedClone
 from skxmr._validation import public_csr
 from skxmr.foreign_scores import log_scores_of_columns, rows_for
 from skxmr.ranking import top_k_signed
@@ -19,8 +20,9 @@ class FittedMatcher:
 
     Parameters
     ----------
-    estimator : estimator or None
-        Fitted to the nodes that there was something to learn for; None if none.
+    fitted : FittedClone
+        Of the user's estimator, fitted to the nodes that there was something to learn
+        for; of None if none.
     level : int
         Of the nodes: 1 for the children of the root.
     n_nodes : int
@@ -33,13 +35,42 @@ class FittedMatcher:
         Whether the estimator takes dense rows.
     """
 
-    def __init__(self, estimator, level, n_nodes, learnt, always, is_dense):
-        self.estimator = estimator
+    def __init__(self, fitted, level, n_nodes, learnt, always, is_dense):
+        self.fitted = fitted
         self.level = level
         self.n_nodes = n_nodes
         self.learnt = learnt
         self.always = always
         self.is_dense = is_dense
+
+    @property
+    def estimator(self):
+        """The fitted estimator, or None."""
+        return self.fitted.estimator
+
+    def following(self, parameter):
+        """Give the matcher, with the parameters of prediction that were set since.
+
+        Parameters
+        ----------
+        parameter : estimator or None
+            What was cloned, as it is now.
+
+        Returns
+        -------
+        FittedMatcher
+        """
+        estimator = self.fitted.following(parameter)
+        if estimator is self.estimator:
+            return self
+        return FittedMatcher(
+            FittedClone.of(estimator),
+            self.level,
+            self.n_nodes,
+            self.learnt,
+            self.always,
+            self.is_dense,
+        )
 
     def match(self, X, n_best, transform, allowed=None):
         """Find the best nodes of each row.
@@ -113,7 +144,9 @@ def fit_matcher(matcher, X, M, level, is_dense):
     fitted = None
     if len(learnt):
         fitted = _fitted(matcher, rows_for(X, is_dense), _target(M, learnt))
-    return FittedMatcher(fitted, level, n_nodes, learnt, always, is_dense)
+    return FittedMatcher(
+        FittedClone.of(fitted), level, n_nodes, learnt, always, is_dense
+    )
 
 
 def _target(M, learnt):

@@ -237,8 +237,7 @@ class NeighborRanker(
             If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
             not positive.
         """
-        state = self._fitted()
-        self._check_search_parameters()
+        state = self._ready()
         k = check_k(k, "NeighborRanker.rank")
         X = validate_features(self, X, state.features)
         n_found = check_size(X.n_vectors, k, len(state.classes))
@@ -352,7 +351,7 @@ class NeighborRanker(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        target = self._fitted().target
+        target = self._ready().target
         return target.predict(self._shortlists(X), self.decision_threshold)
 
     @reads
@@ -376,7 +375,7 @@ class NeighborRanker(
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`.
         """
-        target = self._fitted().target
+        target = self._ready().target
         return target.predict_proba(self._shortlists(X))
 
     def __sklearn_tags__(self):

@@ -19,6 +19,7 @@ from skxmr._class_labels import find_columns
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
 from skxmr._padding import check_size, pad_ranking
+from skxmr._parallel import is_serial
 from skxmr._row_blocks import RowBlocks
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels
@@ -248,16 +249,20 @@ class Reranker(Documented, Stateful, Classifier, BaseEstimator):
         target, Y = make_target(y, None)
         random = check_random_state(self.random_state)
         ranker, final = self._seeded(random)
-        parts = Parallel(n_jobs=self.n_jobs)(
-            delayed(_candidates_of_fold)(
-                ranker, self.cv == "prefit", self._features(), X, y, Y, fold, how
-            )
+        how = target.classes, min(target.n_labels, int(self.n_candidates))
+        is_prefit = self.cv == "prefit"
+        tasks = [
+            (ranker, is_prefit, self._features(), X, y, Y, fold, how)
             for fold in self._folds(y, random)
-            for how in [(target.classes, min(target.n_labels, int(self.n_candidates)))]
-        )
+        ]
+        parallel = Parallel(n_jobs=self.n_jobs)
+        if is_serial(parallel):
+            parts = [_candidates_of_fold(*task) for task in tasks]
+        else:
+            parts = parallel(delayed(_candidates_of_fold)(*task) for task in tasks)
         described, is_right = zip(*parts, strict=True)
         fitted_final = _fit_final(final, _stack(described), np.concatenate(is_right))
-        fitted_ranker = ranker if self.cv == "prefit" else ranker.fit(X, y)
+        fitted_ranker = ranker if is_prefit else ranker.fit(X, y)
         self._state = RerankerState(
             target=target,
             classes=target.classes,
@@ -313,7 +318,7 @@ class Reranker(Documented, Stateful, Classifier, BaseEstimator):
         scores : ndarray of shape (n_samples, k), float32
             Between 0 and 1; 0 where fewer are found.
         """
-        self._fitted()
+        self._ready()
         k = check_k(k, "Reranker.rank")
         blocks = RowBlocks(X)
         n_found = check_size(blocks.n_rows, k, len(self._state.classes))
@@ -406,7 +411,7 @@ class Reranker(Documented, Stateful, Classifier, BaseEstimator):
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict` returns them.
         """
-        target = self._fitted().target
+        target = self._ready().target
         return target.predict(self._shortlists(X), self.decision_threshold)
 
     @reads
@@ -423,7 +428,7 @@ class Reranker(Documented, Stateful, Classifier, BaseEstimator):
         csr_matrix, csr_array or ndarray
             As `XRLinearClassifier.predict_proba` returns them.
         """
-        target = self._fitted().target
+        target = self._ready().target
         return target.predict_proba(self._shortlists(X))
 
     @property

@@ -438,6 +438,7 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
         columns = check_labels([label], state.classes, "label")
         classifier = state.ranking.following(self.classifier)
         refuse_own_stages(classifier, "explain")
+        _, _, score_transform = classifier._searching()
         is_number = isinstance(tree, Integral) and not isinstance(tree, bool)
         if not (is_number and 0 <= tree < len(classifier.layouts_)):
             raise ValueError(
@@ -449,7 +450,7 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
             classifier.layouts_[tree],
             state.lean.transform_one(text),
             int(columns[0]),
-            score_transform=classifier.score_transform,
+            score_transform=score_transform,
             label=label,
             name=name,
             feature_names=_feature_names(state.vectorizer),

@@ -209,6 +209,25 @@ class FittedStages:
     def __bool__(self):
         return self.matcher is not None or self.ranker is not None
 
+    def following(self, matcher, ranker):
+        """Give the stages, with the parameters of prediction that were set since.
+
+        Parameters
+        ----------
+        matcher, ranker : estimator or None
+            What was cloned, as it is now.
+
+        Returns
+        -------
+        FittedStages
+        """
+        if not self:
+            return self
+        return FittedStages(
+            None if self.matcher is None else self.matcher.following(matcher),
+            None if self.ranker is None else self.ranker.following(ranker),
+        )
+
 
 def with_seeds(stage, seed):
     """Clone a stage and set its parameters `random_state` that are None.

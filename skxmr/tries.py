@@ -26,6 +26,7 @@ from skxmr._validation import (
 )
 from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.indexers import IndexerState
+from skxmr.lean import fit_texts, transform_texts
 from skxmr.must_link import cut_in_two
 from skxmr.text import PrefixWeightedCharTfidf
 from skxmr.tree import LabelTree
@@ -412,7 +413,8 @@ class _NameVectors(NamedTuple):
         """Learn from names; where all are blank, there is nothing to learn."""
         if not any(map(fold_name, names)):
             return vectors_of(sparse.csr_array((len(names), 1), dtype=np.float32))
-        return cls(vectorizer.fit(names), names)
+        fit_texts(vectorizer, names)
+        return cls(vectorizer, names)
 
     def prepared(self, spherical, work):  # noqa: ARG002
         """Keep nothing: vectors are made when they are asked for."""
@@ -421,4 +423,4 @@ class _NameVectors(NamedTuple):
     def take(self, rows):
         """Make vectors."""
         names = [self.names[row] for row in rows.tolist()]
-        return vectors_of(self.vectorizer.transform(names))
+        return vectors_of(transform_texts(self.vectorizer, names))

@@ -430,12 +430,13 @@ TOO_NEW = (
 @ways
 @pytest.mark.parametrize("of_texts", [False, True])
 def test_a_newer_layout_is_refused(save_and_load, of_texts, tmp_path):
-    model = make_classifier().fit(X, DENSE_Y)
-    model.layouts_[0].version = LAYOUT_VERSION + 1
+    model = make_classifier()
     if of_texts:
-        retriever = TextRetriever().fit(TEXTS, DENSE_Y)
-        retriever.classifier_ = model
-        model = retriever
+        model = TextRetriever(classifier=model).fit(TEXTS, DENSE_Y)
+        classifier = model.classifier_
+    else:
+        classifier = model.fit(X, DENSE_Y)
+    classifier.layouts_[0].version = LAYOUT_VERSION + 1
     with pytest.raises(ValueError, match=TOO_NEW):
         save_and_load(model, tmp_path / "model")
 
