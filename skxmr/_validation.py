@@ -588,7 +588,7 @@ def _relevance_of_labels(relevance, pattern):
     return relevance.data
 
 
-def check_precision(X, Y, positive_cost, negative_cost):
+def check_precision(X, Y, costs, bias):
     """Refuse what training in single precision would overflow or lose.
 
     Parameters
@@ -597,8 +597,10 @@ def check_precision(X, Y, positive_cost, negative_cost):
         A vector for each row.
     Y : csr_array of shape (n_samples, n_labels)
         Stored where a row has a label, with its relevance.
-    positive_cost, negative_cost : float
+    costs : pair of float
         C times the weight of rows that have a label, and of those that lack it.
+    bias : float
+        Value of the constant feature.
 
     Raises
     ------
@@ -607,6 +609,7 @@ def check_precision(X, Y, positive_cost, negative_cost):
         large that margins might be.
     """
     single = np.finfo(np.float32)
+    positive_cost, negative_cost = costs
     lowest = min(positive_cost * float(Y.data.min()), negative_cost)
     highest = max(positive_cost * float(Y.data.max()), negative_cost)
     if lowest < float(single.tiny):
@@ -615,7 +618,7 @@ def check_precision(X, Y, positive_cost, negative_cost):
             f"float32; raise C, positive_weight, negative_weight or relevance."
         )
     largest = max(X.values.max(initial=0).item(), -X.values.min(initial=0).item())
-    squared_length = 1 + int(X.sizes.max()) * largest * largest
+    squared_length = bias**2 + int(X.sizes.max()) * largest * largest
     # Dual variables are no larger than costs, so margins no larger than this.
     if X.n_vectors * max(1.0, highest) * squared_length > float(single.max):
         raise ValueError(

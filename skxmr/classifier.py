@@ -24,6 +24,7 @@ from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
 from skxmr._padding import check_size, pad_ranking
+from skxmr._regularization import resolve_regularization
 from skxmr._row_blocks import split_by_size
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels
@@ -81,6 +82,8 @@ class ClassifierState:
     stages : list of FittedStages
     pruned_at : float
         Smaller weights were dropped.
+    C : float or None
+        None where it is not known, of models that others have trained.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -91,6 +94,7 @@ class ClassifierState:
     layouts: list
     stages: list
     pruned_at: float
+    C: float | None
 
     @property
     def n_features(self):
@@ -113,7 +117,7 @@ class ClassifierState:
         return sum(layout.nbytes for layout in self.layouts)
 
 
-def make_state(target, features, trained, layouts, pruned_at):
+def make_state(target, features, trained, layouts, pruned_at, C=None):
     """Put together what a fit has learned.
 
     Parameters
@@ -124,6 +128,7 @@ def make_state(target, features, trained, layouts, pruned_at):
     layouts : list of SearchLayout
         Of the same trees.
     pruned_at : float
+    C : float or None, default=None
 
     Returns
     -------
@@ -138,6 +143,7 @@ def make_state(target, features, trained, layouts, pruned_at):
         layouts=layouts,
         stages=[one.stages for one in trained],
         pruned_at=pruned_at,
+        C=C,
     )
 
 
@@ -178,8 +184,15 @@ class XRLinearClassifier(
         and so is a data frame whose index holds all labels; both may hold more.
     loss : {"squared_hinge", "hinge", "log_loss"}, default="squared_hinge"
         Loss of the linear models; "log_loss" is logistic regression.
-    C : float, default=1.0
-        Inverse strength of the L2 regularisation, as in `sklearn.svm.LinearSVC`.
+    C : float or "scale", default=1.0
+        Inverse strength of the L2 regularisation. A number is that of
+        `sklearn.svm.LinearSVC`. "scale" stands for 1 / the mean squared length of the
+        rows of X, with an intercept of the same scale, so that rankings do not depend
+        on the unit of X.
+    prior_weight : float, default=0.0
+        What regularisation draws a label's weights to, in place of 0: a multiple of
+        the sum of the label's rows (PIFA), so long that a row of the usual length in
+        its direction gets this margin. More than 0 helps labels with few rows.
     positive_weight, negative_weight : float, default=1.0
         Multiply `C` for the rows that have a label or node, and for those that lack
         it.
@@ -241,6 +254,8 @@ class XRLinearClassifier(
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, where X has string column names.
+    C_ : float
+        What `C` was for the rows of fit, a number also for "scale".
     n_iter_ : int
         Most sweeps that any node took.
     n_weights_ : int
@@ -295,7 +310,8 @@ class XRLinearClassifier(
         "ranker": [HasMethods("fit"), None],
         "label_vectors": [StrOptions({"pifa"}), "array-like", "sparse matrix", tuple],
         "loss": [StrOptions(set(LOSSES))],
-        "C": [Interval(Real, 0, None, closed="neither")],
+        "C": [Interval(Real, 0, None, closed="neither"), StrOptions({"scale"})],
+        "prior_weight": [Interval(Real, 0, None, closed="left")],
         "positive_weight": [Interval(Real, 0, None, closed="neither")],
         "negative_weight": [Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
@@ -337,6 +353,7 @@ class XRLinearClassifier(
         label_vectors="pifa",
         loss="squared_hinge",
         C=1.0,
+        prior_weight=0.0,
         positive_weight=1.0,
         negative_weight=1.0,
         fit_intercept=True,
@@ -364,6 +381,7 @@ class XRLinearClassifier(
         self.label_vectors = label_vectors
         self.loss = loss
         self.C = C
+        self.prior_weight = prior_weight
         self.positive_weight = positive_weight
         self.negative_weight = negative_weight
         self.fit_intercept = fit_intercept
@@ -389,6 +407,7 @@ class XRLinearClassifier(
     feature_names_in_ = from_state(
         "feature_names", "Names of features seen during fit.", optional=True
     )
+    C_ = from_state("C", "The `C` of training.", optional=True)
     n_iter_ = from_state("n_iter", "Most sweeps that any node took.")
     trees_ = from_state("trees", "The trees over the labels.")
     layouts_ = from_state("layouts", "The trees with their weights.")
@@ -455,7 +474,10 @@ class XRLinearClassifier(
         label_vectors = canonical_label_vectors(
             vectors_in_order(self.label_vectors, labels)
         )
-        check_precision(X, Y, *self._costs())
+        regularization = resolve_regularization(
+            X, self.C, self.prior_weight, fit_intercept=self.fit_intercept
+        )
+        check_precision(X, Y, self._costs(regularization.C), regularization.bias)
         foresee_training(X, Y)
         trained = [
             cached_call(
@@ -471,7 +493,9 @@ class XRLinearClassifier(
                 },
                 {"n_jobs": self.n_jobs, "verbose": self.verbose},
             )
-            for indexer, settings in self._seeded_trees(memory, own, label_vectors)
+            for indexer, settings in self._seeded_trees(
+                memory, own, label_vectors, regularization
+            )
         ]
         self._warn_of_unconverged(trained)
         layouts = [
@@ -484,7 +508,9 @@ class XRLinearClassifier(
             )
             for one in trained
         ]
-        self._state = make_state(target, features, trained, layouts, self.threshold)
+        self._state = make_state(
+            target, features, trained, layouts, self.threshold, regularization.C
+        )
         return self
 
     def _check_memory(self):
@@ -509,18 +535,18 @@ class XRLinearClassifier(
         # Linear models are the same whatever X came in.
         return own or OwnStages()
 
-    def _costs(self):
+    def _costs(self, C):
         """C for the rows that have a label or node, and for those that lack it."""
-        return self.C * self.positive_weight, self.C * self.negative_weight
+        return C * self.positive_weight, C * self.negative_weight
 
-    def _seeded_trees(self, memory, own, label_vectors):
+    def _seeded_trees(self, memory, own, label_vectors, regularization):
         """Yield, for each tree, its indexer and settings with seeds of their own."""
         # Without a cache nobody asks for weights that pruning drops.
         cached = memory.location is not None
         # What was trained from a random seed would never be asked for again.
         fixed = cached and self.random_state is None
         random = check_random_state(0 if fixed else self.random_state)
-        positive_cost, negative_cost = self._costs()
+        positive_cost, negative_cost = self._costs(regularization.C)
         for _ in range(self.n_trees):
             seeds = random.randint(_MAX_INT32, size=2).tolist()
             indexer = KMeansTree() if self.indexer is None else clone(self.indexer)
@@ -531,11 +557,12 @@ class XRLinearClassifier(
                 loss=self.loss,
                 positive_cost=positive_cost,
                 negative_cost=negative_cost,
-                fit_intercept=self.fit_intercept,
+                bias=regularization.bias,
                 tol=self.tol,
                 max_iter=self.max_iter,
                 weight_floor=self.weight_floor if cached else self.threshold,
                 seed=seeds[1],
+                prior_length=regularization.prior_length,
             )
             yield (
                 indexer,

@@ -86,7 +86,7 @@ def make_compactor(X, n_entries, arrays, scratch):
     Returns
     -------
     Compactor
-        Its ``compact(rows, fit_intercept)`` gathers rows and compacts them.
+        Its ``compact(rows, bias_square)`` gathers rows and compacts them.
     """
     arrays = dict(arrays)
     arrays["integers"] = arrays["integers"].reshape(5, -1)

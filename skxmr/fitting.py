@@ -174,7 +174,7 @@ def _train_at_once(X, Y, tree, matcher, settings, n_jobs, report):  # noqa: ARG0
                 tree, level, parents, children, None, negative_sampling="parents"
             )
         )
-        problems.append(_level_problem(settings.problem, level))
+        problems.append(_level_problem(settings.problem, level, tree))
         parents = children
     first, beyond = _linear_levels(tree, settings)
     linear = slice(first - 1, beyond - 1)
@@ -219,7 +219,7 @@ def _train_one_by_one(X, Y, tree, matcher, settings, n_jobs, report):
             results.append(untrained_level(targets))
             continue
         problem = unpruned if level < tree.depth else settings.problem
-        problems = [_level_problem(problem, level)]
+        problems = [_level_problem(problem, level, tree)]
         results += train_levels(X, [targets], problems, n_jobs=n_jobs)
         report.trained(level, tree, targets, results[-1])
     return results, targets
@@ -230,10 +230,14 @@ def _root(Y):
     return sparse.csr_array(np.ones((Y.shape[0], 1), dtype=np.float32))
 
 
-def _level_problem(problem, level):
-    """Give a level the problem with a seed of its own."""
+def _level_problem(problem, level, tree):
+    """Give a level a seed of its own, and a prior mean only to labels.
+
+    Nodes above the labels have many rows, and gain nothing from it.
+    """
     seed = int(np.random.SeedSequence([problem.seed, level]).generate_state(1)[0])
-    return replace(problem, seed=seed)
+    prior_length = problem.prior_length if level == tree.depth else 0.0
+    return replace(problem, seed=seed, prior_length=prior_length)
 
 
 def _match(X, tree, weights, matcher, settings, n_jobs):

@@ -19,6 +19,7 @@ from skxmr._cython._training import (
     LOSSES,
     N_LANES,
     DenseParents,
+    Prior,
     SparseParents,
     lanes_for,
     train_items,
@@ -57,15 +58,16 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 class Problem:
     """What is minimised for each child, and how far.
 
-    Minimises ``|w|^2 / 2 + sum_i cost_i * loss(y_i * (w.x_i + b))``, the intercept
-    b being regularised like a weight, as in liblinear.
+    Minimises ``|w - m|^2 / 2 + sum_i cost_i * loss(y_i * (w.x_i + b))``, the intercept
+    b being regularised like the weight of a constant feature, as in liblinear.
 
     Parameters
     ----------
     loss : {"squared_hinge", "hinge", "log_loss"}
     positive_cost, negative_cost : float
         C times the weight of the row's side.
-    fit_intercept : bool
+    bias : float
+        Value of the constant feature whose weight is the intercept; 0 for none.
     tol : float
         Sweeps end when the violations seen in one differ by this much at most.
     max_iter : int
@@ -74,16 +76,20 @@ class Problem:
         Weights of a smaller magnitude are not returned.
     seed : int
         Of the random orders of rows; each parent's own is derived from it.
+    prior_length : float, default=0.0
+        Length of m, whose direction is that of the sum of the rows in
+        `LevelTargets.priors`.
     """
 
     loss: str
     positive_cost: float
     negative_cost: float
-    fit_intercept: bool
+    bias: float
     tol: float
     max_iter: int
     weight_floor: float
     seed: int
+    prior_length: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,11 +106,20 @@ class LevelTargets:
     positives : Compressed, a vector for each child
         The rows where the child is right, ascending, all among its parent's; the
         value is their relevance (1 where all are equal).
+    own_priors : Compressed, a vector for each child, or None
+        The rows, among its parent's, whose weighted sum is the direction of the prior
+        mean of the child's weights; None for the positive ones.
     """
 
     child_offsets: np.ndarray
     rows: Compressed
     positives: Compressed
+    own_priors: Compressed | None = None
+
+    @property
+    def priors(self):
+        """The rows that make the prior mean of each child's weights."""
+        return self.positives if self.own_priors is None else self.own_priors
 
     def between(self, start, stop):
         """Parents `start` to `stop`, and their children."""
@@ -113,6 +128,9 @@ class LevelTargets:
             children - children[0],
             self.rows.between(start, stop),
             self.positives.between(children[0], children[-1]),
+            None
+            if self.own_priors is None
+            else self.own_priors.between(children[0], children[-1]),
         )
 
 
@@ -179,6 +197,9 @@ class _Task:
             self.targets.child_offsets,
             self.targets.rows.keep_indices(used),
             self.targets.positives.keep_indices(used),
+            None
+            if self.targets.own_priors is None
+            else self.targets.own_priors.keep_indices(used),
         )
         return replace(self, X=self.X.take(used), targets=targets)
 
@@ -297,7 +318,16 @@ def _train(task, scratch, stop):
     n_features = np.minimum(items.n_entries, task.X.length)
     rows = (_DenseRows if isinstance(task.X, DenseRows) else _SparseRows)(task)
     lanes = lanes_for(int(n_children.max()))
-    size = workspace_size(rows.n_rows, int(n_features.max()), rows.n_margins, lanes)
+    prior = None
+    if problem.prior_length:
+        prior = Prior(problem.prior_length, *targets.priors[:3])
+    size = workspace_size(
+        rows.n_rows,
+        int(n_features.max()),
+        rows.n_margins,
+        lanes,
+        has_prior=prior is not None,
+    )
     # Compacting is over when sweeps begin.
     passing = max(bytes_of(rows.passing), size * 4)
     arrays = scratch.take(rows.needs | {"shared": (-(-passing // 4), np.float32)})
@@ -321,12 +351,13 @@ def _train(task, scratch, stop):
         LOSSES[problem.loss],
         problem.positive_cost,
         problem.negative_cost,
-        problem.fit_intercept,
+        problem.bias**2,
         problem.tol,
         problem.max_iter,
         problem.weight_floor,
         len(LEVELS) - 1,
         stop,
+        prior,
         workspace,
         placer,
         run_counts,

@@ -170,7 +170,7 @@ def test_models_of_compacted_rows_are_those_of_the_rows(loss, fit_intercept):
     )
     children = compress(Y.T)
     targets = LevelTargets(np.array([0, 3]), rows, children)
-    problem = Problem(loss, 1.0, 1.0, fit_intercept, 1e-5, 10_000, 0.0, 7)
+    problem = Problem(loss, 1.0, 1.0, float(fit_intercept), 1e-5, 10_000, 0.0, 7)
     result = train_level(compress(X), targets, problem)
     W = weights_to_dense(result.weights, targets.child_offsets, X.shape[1])
     for child in range(3):

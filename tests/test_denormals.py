@@ -84,7 +84,7 @@ def make_problem(loss, floor):
         loss=loss,
         positive_cost=1.0,
         negative_cost=1.0,
-        fit_intercept=True,
+        bias=1.0,
         tol=0.1,
         max_iter=100,
         weight_floor=floor,

@@ -234,7 +234,7 @@ def make_problem(loss="squared_hinge", **changes):
         "loss": loss,
         "positive_cost": 1.0,
         "negative_cost": 1.0,
-        "fit_intercept": True,
+        "bias": 1.0,
         "tol": 0.01,
         "max_iter": 200,
         "weight_floor": 0.0,
@@ -264,7 +264,7 @@ def test_dense_and_compressed_rows_train_the_same(
 ):
     X, targets = random_level(seed, n_rows=30, n_features=max(4, n_features))
     # Enough sweeps for differences of rounding to shrink, not grow.
-    problem = make_problem(loss, fit_intercept=fit_intercept, max_iter=60, tol=1e-9)
+    problem = make_problem(loss, bias=float(fit_intercept), max_iter=60, tol=1e-9)
     dense = train_level(rows_of(X), targets, problem)
     sparse_rows = train_level(compress(X), targets, problem)
     for weights, other in zip(

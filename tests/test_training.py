@@ -35,7 +35,7 @@ def make_problem(loss="squared_hinge", **changes):
         "loss": loss,
         "positive_cost": 1.0,
         "negative_cost": 1.0,
-        "fit_intercept": True,
+        "bias": 1.0,
         "tol": 1e-4,
         "max_iter": 20_000,
         "weight_floor": 0.0,
@@ -104,7 +104,7 @@ def liblinear(X, y, loss, C, *, fit_intercept, sample_weight=None):
 def test_objective_equals_that_of_liblinear(loss, fit_intercept, C):
     X, Y = random_data(seed=1)
     problem = make_problem(
-        loss, positive_cost=C, negative_cost=C, fit_intercept=fit_intercept
+        loss, positive_cost=C, negative_cost=C, bias=float(fit_intercept)
     )
     W, intercepts, result = train_dense(X, Y, problem)
     assert result.n_unconverged == 0
@@ -185,7 +185,7 @@ class SplitMix:
 
 
 def train_one_twin(X, y, problem):
-    X = np.column_stack([X, np.full(len(X), float(problem.fit_intercept))])
+    X = np.column_stack([X, np.full(len(X), problem.bias)])
     w = np.zeros(X.shape[1])
     duals = np.zeros(len(X))
     costs = np.where(y > 0, problem.positive_cost, problem.negative_cost)
@@ -221,9 +221,7 @@ def train_one_twin(X, y, problem):
 )
 def test_descent_agrees_with_its_twin(seed, loss, fit_intercept, max_iter):
     X, Y = random_data(seed, n_rows=15, n_features=8, n_children=3)
-    problem = make_problem(
-        loss, fit_intercept=fit_intercept, max_iter=max_iter, tol=1e-9
-    )
+    problem = make_problem(loss, bias=float(fit_intercept), max_iter=max_iter, tol=1e-9)
     W, intercepts, _ = train_dense(X, Y, problem)
     for child in range(Y.shape[1]):
         w, b, _ = train_one_twin(X.astype(float), 2 * Y[:, child] - 1, problem)
@@ -272,9 +270,7 @@ def test_single_children_cost_nothing():
 def test_empty_rows_and_no_intercept():
     X, Y = np.zeros((4, 3)), np.array([[1, 0], [0, 1], [1, 0], [0, 1.0]])
     for loss in LOSSES:
-        W, intercepts, _ = train_dense(
-            X, Y, make_problem(loss, fit_intercept=False, max_iter=50)
-        )
+        W, intercepts, _ = train_dense(X, Y, make_problem(loss, bias=0.0, max_iter=50))
         assert not W.any()
         assert not intercepts.any()
 

@@ -27,4 +27,4 @@ cdef class Compactor:
     cdef readonly int32_t[::1] features, sources
     cdef readonly float[::1] scales
 
-    cdef void run(self, const int32_t[::1] rows, bint fit_intercept) noexcept nogil
+    cdef void run(self, const int32_t[::1] rows, double bias_square) noexcept nogil

@@ -56,7 +56,7 @@ cdef class Compactor:
         uint64_t[::1] words,           # SCRATCH (n_all_features / 64,), zeros
         uint64_t[::1] summary,         # SCRATCH (n_words / 64,), zeros
         int64_t[::1] offsets,          # OUT (n_rows + 1,)
-        float[::1] norms,              # OUT (n_rows,): squared, the intercept's 1 too
+        float[::1] norms,              # OUT (n_rows,): squared, the constant's too
         float[::1] own,                # OUT (n_rows,): squared norm of a row's alone
         int32_t[::1] columns,          # OUT (n_entries,)
         float[::1] values,             # OUT (n_entries,)
@@ -87,19 +87,19 @@ cdef class Compactor:
         self.key = key
         self.stop, self.watch = stop, watch_for(stop)
 
-    def compact(self, const int32_t[::1] rows, bint fit_intercept):
+    def compact(self, const int32_t[::1] rows, double bias_square):
         """Do what `run` does, from Python."""
         with nogil:
-            self.run(rows, fit_intercept)
+            self.run(rows, bias_square)
         raise_ended(&self.watch)
 
-    cdef void run(self, const int32_t[::1] rows, bint fit_intercept) noexcept nogil:
+    cdef void run(self, const int32_t[::1] rows, double bias_square) noexcept nogil:
         """Gather rows and compact them; what is beyond their sizes is not theirs.
 
         Where it is ended early, nothing can be compacted in the same memory again.
         """
         self.n_rows = rows.shape[0]
-        self.n_features = _list_features(self, rows, fit_intercept)
+        self.n_features = _list_features(self, rows, bias_square)
         if self.watch.ended:
             return
         _find_leaders(self)
@@ -125,7 +125,7 @@ cdef inline int64_t _table_size(int64_t n_features) noexcept nogil:
 
 
 cdef int64_t _list_features(
-    Compactor self, const int32_t[::1] rows, bint fit_intercept
+    Compactor self, const int32_t[::1] rows, double bias_square
 ) noexcept nogil:
     """Number the features of some rows as they come; return how many there are.
 
@@ -145,7 +145,7 @@ cdef int64_t _list_features(
             prefetch(&self.X_indptr[rows[i + 2 * ROWS_AHEAD]])
         if i + ROWS_AHEAD < rows.shape[0]:
             _prefetch_row(self, rows[i + ROWS_AHEAD])
-        norm = fit_intercept
+        norm = bias_square
         row_hash = _mix(self.key + <uint64_t>i)
         for entry in range(self.X_indptr[rows[i]], self.X_indptr[rows[i] + 1]):
             feature, value = self.X_indices[entry], self.X_values[entry]

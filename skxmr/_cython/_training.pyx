@@ -15,7 +15,7 @@ of the dual variable, where Newton's method is well conditioned.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.float cimport FLT_MIN
-from libc.math cimport INFINITY, fabsf
+from libc.math cimport INFINITY, fabsf, sqrt
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
 
@@ -46,13 +46,19 @@ cdef extern from "include/sweep.h" nogil:
         int64_t n_gram
         const float* norms
         int loss
-        int fit_intercept
+        float bias_square
         int is_large
+
+    ctypedef struct Row "skxmr_row":
+        const int32_t* features
+        const float* values
+        int64_t size
 
     ctypedef struct State "skxmr_state":
         const int32_t* order
         const float* costs
         float* duals
+        const float* priors
         float* weights
         float* intercepts
         int32_t* active
@@ -60,6 +66,7 @@ cdef extern from "include/sweep.h" nogil:
         float* lowest
 
     int best_level "skxmr_best_level"()
+    Row row_of "skxmr_row_of"(const Problem* problem, int64_t i, int is_dense)
     void sweep "skxmr_sweep"(
         const Problem* problem, State* state, int lanes, int level
     )
@@ -112,11 +119,39 @@ cdef struct Settings:
     int loss
     float positive_cost
     float negative_cost
-    bint fit_intercept
+    double bias_square
     double tol
     int max_iter
+    double prior_length       # of the prior means of the weights
     float floor
     int level                 # of instructions: a place in LEVELS
+
+
+cdef class Prior:
+    """The prior means of the weights of all children: sums of rows, of a given length.
+
+    Parameters
+    ----------
+    length : float
+        Of each mean; a child without rows has a mean of 0.
+    offsets : ndarray of shape (n_children + 1,), int64
+    rows : ndarray of int32
+        Of each child, ascending, all among its parent's.
+    values : ndarray of float32
+        How much each row counts in the sum.
+    """
+
+    cdef double length
+    cdef const int64_t[::1] offsets
+    cdef const int32_t[::1] rows
+    cdef const float[::1] values
+
+    def __init__(
+        self, double length, const int64_t[::1] offsets, const int32_t[::1] rows,
+        const float[::1] values,
+    ):
+        self.length, self.offsets, self.rows = length, offsets, rows
+        self.values = values
 
 
 cdef struct Block:
@@ -132,6 +167,8 @@ cdef struct Block:
     float* narrow_costs
     float* narrow_duals
     float* narrow_moving
+    float* priors             # factors of the rows in the prior mean, or NULL
+    float* narrow_priors
     float intercepts[LANES]
     float constants[LANES]    # infinite where there is nothing to learn, else 0
     int32_t n_sweeps[LANES]
@@ -157,7 +194,7 @@ cdef class Parents:
     cdef const float[::1] scales
 
     cdef int gather(
-        self, const int32_t[::1] rows, bint fit_intercept, int level
+        self, const int32_t[::1] rows, double bias_square, int level
     ) except -1 nogil:
         """Make some rows, at least one, ready for sweeps."""
         return 0
@@ -176,10 +213,10 @@ cdef class SparseParents(Parents):
         self.problem.gram = NULL
 
     cdef int gather(
-        self, const int32_t[::1] rows, bint fit_intercept, int level
+        self, const int32_t[::1] rows, double bias_square, int level
     ) except -1 nogil:
         cdef Problem* problem = &self.problem
-        self.compactor.run(rows, fit_intercept)
+        self.compactor.run(rows, bias_square)
         if self.compactor.watch.ended:
             with gil:
                 raise_ended(&self.compactor.watch)
@@ -225,12 +262,12 @@ cdef class DenseParents(Parents):
         self.problem.width = X.shape[1]
 
     cdef int gather(
-        self, const int32_t[::1] rows, bint fit_intercept, int level
+        self, const int32_t[::1] rows, double bias_square, int level
     ) except -1 nogil:
         cdef Problem* problem = &self.problem
         cdef int64_t n_rows = rows.shape[0]
         self.n_entries = n_rows * self.X.shape[1]
-        _square_norms(self.X, rows, fit_intercept, self.norms)
+        _square_norms(self.X, rows, bias_square, self.norms)
         problem.norms = &self.norms[0]
         problem.rows = &rows[0]
         problem.n_rows = problem.n_gram = n_rows
@@ -244,16 +281,17 @@ cdef class DenseParents(Parents):
     def multiply(self, const int32_t[::1] rows, int level):
         """Leave the products of some rows in `gram`, if they are few enough."""
         if rows.shape[0]:
-            self.gather(rows, False, level)
+            self.gather(rows, 0, level)
 
 
 cdef void _square_norms(
-    const float[:, ::1] X, const int32_t[::1] rows, bint fit_intercept, float[::1] norms
+    const float[:, ::1] X, const int32_t[::1] rows, double bias_square,
+    float[::1] norms
 ) noexcept nogil:
     cdef int64_t i, j
     cdef double norm
     for i in range(rows.shape[0]):
-        norm = fit_intercept
+        norm = bias_square
         for j in range(X.shape[1]):
             norm += <double>X[rows[i], j] * X[rows[i], j]
         norms[i] = <float>norm
@@ -262,7 +300,10 @@ cdef void _square_norms(
 # Training
 # --------
 
-def workspace_size(int64_t n_rows, int64_t n_columns, int64_t n_margins, int lanes):
+def workspace_size(
+    int64_t n_rows, int64_t n_columns, int64_t n_margins, int lanes,
+    bint has_prior=False,
+):
     """How many floats a block of so many lanes needs at most, beside its rows.
 
     Parents with few rows may have margins of `n_margins` rows, others have none, but
@@ -270,14 +311,14 @@ def workspace_size(int64_t n_rows, int64_t n_columns, int64_t n_margins, int lan
     """
     cdef Block block
     return max(
-        _lay_out(&block, NULL, n_rows, n_columns, n_margins, lanes),
-        _lay_out(&block, NULL, n_rows, n_columns, 0, lanes),
+        _lay_out(&block, NULL, n_rows, n_columns, n_margins, lanes, has_prior),
+        _lay_out(&block, NULL, n_rows, n_columns, 0, lanes, has_prior),
     )
 
 
 cdef int64_t _lay_out(
     Block* block, float* memory, int64_t n_rows, int64_t n_columns, int64_t n_margins,
-    int lanes,
+    int lanes, bint has_prior,
 ) noexcept nogil:
     """Give a block its arrays, one after another; return how many floats they take."""
     cdef int64_t n_moving = n_margins if n_margins else n_columns
@@ -293,6 +334,10 @@ cdef int64_t _lay_out(
     block.narrow_costs = memory + _next(&place, n_rows * narrow)
     block.narrow_duals = memory + _next(&place, n_rows * narrow)
     block.narrow_moving = memory + _next(&place, n_moving * narrow)
+    block.priors = block.narrow_priors = NULL
+    if has_prior:
+        block.priors = memory + _next(&place, n_rows * lanes)
+        block.narrow_priors = memory + _next(&place, n_rows * narrow)
     return place
 
 
@@ -331,12 +376,13 @@ def train_items(
     int loss,
     float positive_cost,
     float negative_cost,
-    bint fit_intercept,
+    double bias_square,                # of the constant feature; 0: no intercept
     double tol,
     int max_iter,
     float floor,                       # magnitude of the smallest weight kept
     int level,                         # of instructions: a place in LEVELS
     const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
+    Prior prior,                       # IN: None where the prior mean is 0
     float[::1] workspace,              # SCRATCH (`workspace_size` of the largest,)
     Placer placer,                     # OUT: gets the weights
     int64_t[::1] run_counts,           # OUT (n_items,): features with weights
@@ -346,9 +392,9 @@ def train_items(
 ):
     """Train some children of each of some parents and keep their larger weights.
 
-    Minimises |w|^2 / 2 + sum of cost * loss for each child. A child without any wrong
-    row gets the intercept +inf (it is always there), one without any right row -inf
-    (it never is); neither is trained.
+    Minimises |w - m|^2 / 2 + sum of cost * loss for each child, m being its prior mean.
+    A child without any negative row gets the intercept +inf (it is always there), one
+    without any positive row or prior -inf (it never is); neither is trained.
 
     Every sweep visits the rows in a new random order, the same for all blocks of
     a parent; a lane stops by itself. So a child's weights do not depend on which
@@ -357,11 +403,15 @@ def train_items(
     cdef Settings settings
     cdef Targets targets
     cdef int64_t item, first, parent, before = -1, done = 0
-    settings.loss, settings.fit_intercept, settings.tol = loss, fit_intercept, tol
+    settings.loss, settings.bias_square, settings.tol = loss, bias_square, tol
     settings.positive_cost, settings.negative_cost = positive_cost, negative_cost
     settings.max_iter, settings.floor, settings.level = max_iter, floor, level
     targets.right_rows = &right_rows[0] if right_rows.shape[0] else NULL
     targets.right_values = &right_values[0] if right_values.shape[0] else NULL
+    settings.prior_length = 0
+    if prior is not None and prior.rows.shape[0]:
+        settings.prior_length = prior.length
+        targets.prior_rows, targets.prior_values = &prior.rows[0], &prior.values[0]
     with nogil:
         for item in range(parents.shape[0]):
             parent = parents[item]
@@ -370,9 +420,13 @@ def train_items(
             targets.rows, targets.row_values = &rows[first], &row_values[first]
             targets.right_offsets = &right_offsets[child_offsets[parent] + starts[item]]
             targets.n_children = stops[item] - starts[item]
+            if settings.prior_length != 0:
+                targets.prior_offsets = &prior.offsets[
+                    child_offsets[parent] + starts[item]
+                ]
             if parent != before:
                 gathered.gather(
-                    rows[first:first + targets.n_rows], fit_intercept, level
+                    rows[first:first + targets.n_rows], bias_square, level
                 )
                 before = parent
             run_counts[item] = -placer.n_runs
@@ -399,7 +453,7 @@ cdef int _train_item(
     cdef int64_t index, first, lane, n_lanes
     cdef int64_t n_blocks = (targets.n_children + MOST_LANES - 1) // MOST_LANES
     cdef int64_t n_margins = targets.n_rows if problem.gram != NULL else 0
-    problem.loss, problem.fit_intercept = settings.loss, settings.fit_intercept
+    problem.loss, problem.bias_square = settings.loss, <float>settings.bias_square
     problem.is_large = (
         gathered.n_columns * MOST_LANES * 4 + targets.n_rows * MOST_LANES * 8
         + gathered.n_entries * 8
@@ -411,11 +465,13 @@ cdef int _train_item(
         n_lanes = min(<int64_t>MOST_LANES, targets.n_children - first)
         _lay_out(
             &block, workspace, targets.n_rows, gathered.n_columns, n_margins,
-            _width(n_lanes),
+            _width(n_lanes), settings.prior_length != 0,
         )
         _fill_costs(
             targets[0], first, n_lanes, block.all_lanes, settings, block.costs
         )
+        if block.priors != NULL:
+            _fill_priors(targets[0], first, n_lanes, block.all_lanes, block.priors)
         _solve(&block, problem, gathered.n_entries, settings, seed, stop)
         if stop[0]:
             return 0
@@ -447,6 +503,9 @@ cdef struct Targets:
     const int64_t* right_offsets
     const int32_t* right_rows
     const float* right_values
+    const int64_t* prior_offsets
+    const int32_t* prior_rows
+    const float* prior_values
 
 
 cdef void _fill_costs(
@@ -504,6 +563,22 @@ cdef inline int64_t _find(
     return start
 
 
+cdef void _fill_priors(
+    Targets targets, int64_t first, int64_t n_lanes, int width, float* priors
+) noexcept nogil:
+    """Fill how much each row counts in the prior mean of each child."""
+    cdef int64_t i, entry, lane, n_rows = targets.n_rows
+    memset(priors, 0, n_rows * width * sizeof(float))
+    for lane in range(n_lanes):
+        i = 0
+        for entry in range(
+            targets.prior_offsets[first + lane], targets.prior_offsets[first + lane + 1]
+        ):
+            i = _find(targets.rows, i, n_rows, targets.prior_rows[entry])
+            if i < n_rows and targets.rows[i] == targets.prior_rows[entry]:
+                priors[i * width + lane] = targets.prior_values[entry]
+
+
 # Solving
 # -------
 
@@ -522,10 +597,12 @@ cdef int _solve(
     _use_all_lanes(block, &state)
     for lane in range(block.all_lanes):
         block.n_sweeps[lane] = 0
-        block.constants[lane] = _constant(block.costs, n_rows, block.all_lanes, lane)
+        block.constants[lane] = _constant(block, lane)
         block.converged[lane] = block.constants[lane] != 0.0
         state.active[lane] = 0 if block.converged[lane] else -1
         n_active += state.active[lane] != 0
+    if block.priors != NULL:
+        _begin_at_priors(block, problem, settings.prior_length)
     for _sweep in range(settings.max_iter):
         if n_active == 0:
             break
@@ -560,8 +637,92 @@ cdef int _solve(
     for lane in range(block.all_lanes):
         if block.n_sweeps[lane] == 0:
             block.intercepts[lane] = block.constants[lane]
-    _sign_duals(settings.loss, block.costs, block.duals, n_rows * block.all_lanes)
+    _sign_duals(settings.loss, block, n_rows * block.all_lanes)
     return 0
+
+
+cdef void _begin_at_priors(
+    Block* block, const Problem* problem, double length
+) noexcept nogil:
+    """Scale the prior means to their length and let the weights begin there.
+
+    They are sums of rows, like what the dual variables add, so what moves is set as if
+    a step of that size had been taken on each row.
+    """
+    cdef int64_t i, lanes = block.all_lanes
+    cdef int lane
+    cdef float* prior
+    cdef double[LANES] squares
+    for lane in range(lanes):
+        squares[lane] = 0
+        if block.constants[lane] != 0.0:
+            for i in range(block.n_rows):
+                block.priors[i * lanes + lane] = 0
+    _add_priors(block, problem)
+    for i in range(block.n_rows):
+        for lane in range(lanes):
+            prior = &block.priors[i * lanes + lane]
+            if prior[0] != 0:
+                squares[lane] += prior[0] * _product_with_row(block, problem, i, lane)
+    for i in range(block.n_rows):
+        for lane in range(lanes):
+            if squares[lane] > 0:
+                prior = &block.priors[i * lanes + lane]
+                prior[0] = <float>(prior[0] * (length / sqrt(squares[lane])))
+    memset(block.moving, 0, block.n_moving * lanes * sizeof(float))
+    _add_priors(block, problem)
+
+
+cdef void _add_priors(Block* block, const Problem* problem) noexcept nogil:
+    """Add each row to the weights of each lane, as often as its prior says."""
+    cdef int64_t i, entry, lanes = block.all_lanes
+    cdef int lane
+    cdef float prior
+    cdef Row row
+    for i in range(block.n_rows):
+        row = _row(problem, i)
+        for lane in range(lanes):
+            prior = block.priors[i * lanes + lane]
+            if prior == 0:
+                continue
+            for entry in range(row.size):
+                block.moving[_column(&row, entry) * lanes + lane] += (
+                    prior * row.values[entry]
+                )
+
+
+cdef double _product_with_row(
+    const Block* block, const Problem* problem, int64_t i, int lane
+) noexcept nogil:
+    """Product of a row and the prior mean of a lane."""
+    cdef int64_t entry
+    cdef Row row
+    cdef double product = 0
+    if problem.gram != NULL:
+        return block.moving[i * block.all_lanes + lane]
+    row = _row(problem, i)
+    if problem.dense == NULL:
+        product = <double>problem.own[i] * block.priors[i * block.all_lanes + lane]
+    for entry in range(row.size):
+        product += <double>row.values[entry] * (
+            block.moving[_column(&row, entry) * block.all_lanes + lane]
+        )
+    return product
+
+
+cdef inline Row _row(const Problem* problem, int64_t i) noexcept nogil:
+    """What a step on a row adds to what moves: its entries, or all rows' margins."""
+    cdef Row row
+    if problem.gram != NULL:
+        row.features = NULL
+        row.values = problem.gram + i * problem.n_gram
+        row.size = problem.n_gram
+        return row
+    return row_of(problem, i, problem.dense != NULL)
+
+
+cdef inline int64_t _column(const Row* row, int64_t entry) noexcept nogil:
+    return entry if row.features == NULL else row.features[entry]
 
 
 cdef void _start(Block* block, int loss) noexcept nogil:
@@ -580,7 +741,7 @@ cdef void _start(Block* block, int loss) noexcept nogil:
 cdef void _use_all_lanes(Block* block, State* state) noexcept nogil:
     cdef int lane
     block.width = block.all_lanes
-    state.costs, state.duals = block.costs, block.duals
+    state.costs, state.duals, state.priors = block.costs, block.duals, block.priors
     state.weights = block.moving
     for lane in range(block.all_lanes):
         block.lanes[lane] = lane
@@ -612,10 +773,12 @@ cdef void _narrow(
         state.active[place] = -1 if place < n_first else 0
         state.intercepts[place] = block.intercepts[block.lanes[place]]
     state.costs, state.duals = block.narrow_costs, block.narrow_duals
-    state.weights = block.narrow_moving
+    state.priors, state.weights = block.narrow_priors, block.narrow_moving
     _pack(block, block.costs, block.n_rows, level, block.narrow_costs)
     _pack(block, block.duals, block.n_rows, level, block.narrow_duals)
     _pack(block, block.moving, block.n_moving, level, block.narrow_moving)
+    if block.priors != NULL:
+        _pack(block, block.priors, block.n_rows, level, block.narrow_priors)
 
 
 cdef void _spread(Block* block, State* state, int level) noexcept nogil:
@@ -641,28 +804,30 @@ cdef void _pack(
     pack(wide, block.all_lanes, block.lanes, block.width, n, level, narrow)
 
 
-cdef void _sign_duals(
-    int loss, const float* costs, float* duals, int64_t n
-) noexcept nogil:
+cdef void _sign_duals(int loss, Block* block, int64_t n) noexcept nogil:
     """Turn dual variables into the factors of their rows in the weights."""
     cdef int64_t i
     cdef float dual
     for i in range(n):
-        dual = duals[i]
+        dual = block.duals[i]
         if loss == LOG_LOSS:
-            dual = <float>(fabsf(costs[i]) * sigmoid(dual))
-        duals[i] = -dual if costs[i] < 0 else dual
+            dual = <float>(fabsf(block.costs[i]) * sigmoid(dual))
+        block.duals[i] = -dual if block.costs[i] < 0 else dual
+    if block.priors != NULL:
+        for i in range(n):
+            block.duals[i] += block.priors[i]
 
 
-cdef float _constant(
-    const float* costs, int64_t n_rows, int width, int lane
-) noexcept nogil:
+cdef float _constant(const Block* block, int lane) noexcept nogil:
     """Infinite intercept of a lane that nothing can be learned for, else 0."""
-    cdef int64_t i
+    cdef int64_t i, position
     cdef bint any_right = False, any_wrong = False
-    for i in range(n_rows):
-        any_right |= costs[i * width + lane] > 0
-        any_wrong |= costs[i * width + lane] < 0
+    for i in range(block.n_rows):
+        position = i * block.all_lanes + lane
+        any_right |= block.costs[position] > 0
+        if block.priors != NULL:
+            any_right |= block.priors[position] != 0
+        any_wrong |= block.costs[position] < 0
         if any_right and any_wrong:
             return 0.0
     return <float>INFINITY if any_right else <float>(-INFINITY)

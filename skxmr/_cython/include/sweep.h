@@ -33,9 +33,9 @@ typedef struct {
     const float *gram;        /* (all rows, all rows): products of dense rows, or NULL;
                                  NULL for the logistic loss */
     int64_t n_gram;
-    const float *norms;       /* (n_rows): squared, the intercept's 1 included */
+    const float *norms;       /* (n_rows): squared, that of the constant included */
     int loss;
-    int fit_intercept;
+    float bias_square;        /* of the constant feature of the intercept; 0: none */
     int is_large;             /* weights and rows do not stay in a core's cache */
 } skxmr_problem;
 
@@ -69,6 +69,8 @@ typedef struct {
      * term 1 / (2 cost). */
     const float *costs;
     float *duals;             /* (n_rows, lanes) */
+    const float *priors;      /* (n_rows, lanes): factors of the rows in the prior mean
+                                 of the weights, or NULL where that is 0 */
     float *weights;           /* (n_features, lanes), or margins (all rows, lanes) */
     float intercepts[SKXMR_LANES];
     int32_t active[SKXMR_LANES];  /* -1 for a lane that still moves, 0 for one at rest */

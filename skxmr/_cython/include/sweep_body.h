@@ -171,13 +171,15 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_step)(
     int is_log_loss, const FLOATS *margin, SKXMR_NAME(skxmr_moving) *moving,
     FLOATS *step) {
     /* A row without entries and intercept moves no weight: its dual goes to an end. */
-    const float norm = fmaxf(problem->norms[row], 1e-12f);
+    const float norm = fmaxf(problem->norms[row], 1e-30f);
     const float own = is_dense ? 0.0f : problem->own[row];
     const int is_squared = problem->loss == SKXMR_SQUARED_HINGE;
     const float *costs = state->costs + row * SKXMR_STRIDE;
     float *duals = state->duals + row * SKXMR_STRIDE;
+    const float *priors = state->priors ? state->priors + row * SKXMR_STRIDE : NULL;
     EACH_PART {
-        const FLOATS whole = margin[p] + moving->intercepts[p];
+        FLOATS whole = margin[p] + moving->intercepts[p];
+        if (priors) whole += own * LOAD(priors, p);
         if (is_log_loss)
             step[p] = SKXMR_NAME(skxmr_log_steps)(
                 whole, LOAD(costs, p), moving->active[p], norm, own,
@@ -187,7 +189,8 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_step)(
                 whole, LOAD(costs, p), moving->active[p], norm, own, is_squared,
                 duals + p * SKXMR_WIDTH, &moving->highest[p], &moving->lowest[p]);
     }
-    if (problem->fit_intercept) EACH_PART moving->intercepts[p] += step[p];
+    if (problem->bias_square != 0)
+        EACH_PART moving->intercepts[p] += problem->bias_square * step[p];
     /* Once a block has settled, most rows move no lane at all. */
     return SKXMR_NAME(skxmr_any)(step);
 }

@@ -47,11 +47,12 @@ static void skxmr_step_scalar(const skxmr_problem *problem, skxmr_state *state,
                               int64_t row, int lanes, const float *margins,
                               float *step) {
     const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
-    const float norm = fmaxf(problem->norms[row], 1e-12f);
+    const float norm = fmaxf(problem->norms[row], 1e-30f);
     const float own = problem->dense ? 0 : problem->own[row];
     for (int lane = 0; lane < lanes; lane++) {
         const float cost = state->costs[row * lanes + lane];
-        const float margin = margins[lane] + state->intercepts[lane];
+        const float prior = state->priors ? state->priors[row * lanes + lane] : 0;
+        const float margin = margins[lane] + state->intercepts[lane] + own * prior;
         float *dual = &state->duals[row * lanes + lane], violation;
         step[lane] = 0;
         if (!state->active[lane] || cost == 0) continue;
@@ -62,8 +63,8 @@ static void skxmr_step_scalar(const skxmr_problem *problem, skxmr_state *state,
         state->highest[lane] = fmaxf(state->highest[lane], violation);
         if (!is_log_loss) state->lowest[lane] = fminf(state->lowest[lane], violation);
     }
-    if (problem->fit_intercept)
-        for (int lane = 0; lane < lanes; lane++) state->intercepts[lane] += step[lane];
+    for (int lane = 0; lane < lanes; lane++)
+        state->intercepts[lane] += problem->bias_square * step[lane];
 }
 
 static void skxmr_add_row(skxmr_state *state, skxmr_row row, int is_dense, int lanes,
