@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skxmr._state import snapshot
+from skxmr._state import Stateful, snapshot
 
-__all__ = ["FittedClone", "children"]
+__all__ = ["FittedClone", "children", "detached"]
 
 # Estimators of scikit-learn that are fitted in place, with what they hold.
 _LISTS = {Pipeline: ("steps",), FeatureUnion: ("transformer_list",)}
@@ -79,6 +79,30 @@ class FittedClone:
             if value is not before and not _are_same(value, before):
                 return _with_own_settings(estimator, values, given)
         return estimator
+
+
+def detached(estimator: Any) -> Any:
+    """Copy a fitted estimator of somebody else's, so that later fits do not reach it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        One of this package, or a pipeline or union that holds some.
+
+    Returns
+    -------
+    estimator
+        It shares what was learned. The estimator itself if it is anything else.
+    """
+    if isinstance(estimator, Stateful):
+        return snapshot(estimator)
+    if type(estimator) not in _LISTS:
+        return estimator
+    copied = snapshot(estimator)
+    for name in _LISTS[type(estimator)]:
+        steps = [(of, detached(step)) for of, step in _stage(estimator, name)]
+        copied.__dict__[name] = steps
+    return copied
 
 
 def _settings(estimator, prefix=""):

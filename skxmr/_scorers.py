@@ -7,6 +7,7 @@ from scipy import sparse
 
 from skxmr._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._class_labels import list_target
+from skxmr._fitted_clone import detached
 from skxmr._ranking_metrics import (
     coverage_at_k,
     ndcg_at_k,
@@ -67,6 +68,7 @@ class RankingScorer:
             Higher is better.
         """
         y = check_structure(y, "y")
+        estimator = detached(estimator)  # one model for both of what follows
         y_true = y if _is_indicator(y) else _columns_of_classes(y, estimator)[0]
         return self.metric(y_true, rank(estimator, X, self.k), self.k)
 
@@ -188,6 +190,7 @@ class ClassPropensityScorer(RankingScorer):
             ranking = rank(estimator, X, self.k)
             by_column = self._by_column(Labels.of_indicator(y))
             return self.metric(y, ranking, self.k, propensities=by_column)
+        estimator = detached(estimator)
         columns, names = _columns_of_classes(y, estimator)
         rarest = min(self.propensities.values())
         by_column = [self.propensities.get(name, rarest) for name in names]

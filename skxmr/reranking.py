@@ -17,7 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skxmr._base import Classifier
 from skxmr._class_labels import find_columns
 from skxmr._documentation import Documented
-from skxmr._fitted_clone import FittedClone
+from skxmr._fitted_clone import FittedClone, detached
 from skxmr._padding import check_size, pad_ranking
 from skxmr._parallel import is_serial
 from skxmr._row_blocks import RowBlocks
@@ -479,6 +479,7 @@ def _fit_features(features, X, Y):
 def _find(ranker, X, how, subset=None):
     """Rank, with columns that count all classes, those of other folds too."""
     classes, n_candidates = how
+    ranker = detached(ranker)  # one that was fitted already may be fitted again
     if subset is None:
         columns, scores = rank(ranker, X, n_candidates)
     else:

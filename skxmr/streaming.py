@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from skxmr._fitted_clone import detached
 from skxmr._npy import growing_npys
 from skxmr._sparse_structure import check_offsets, refuse_sparse, rows_between
 from skxmr._typing import Ranking
@@ -89,7 +90,8 @@ def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ran
     Parameters
     ----------
     estimator : object
-        As for `skxmr.rank`: fitted, a `Pipeline` too.
+        As for `skxmr.rank`: fitted, a `Pipeline` too. A later fit makes no difference
+        to batches that are still to come.
     batches : iterable
         What the estimator predicts from, some rows at a time: see `row_batches`. Some
         thousand rows make a good batch; with `n_jobs`, each is cut among the workers.
@@ -132,6 +134,7 @@ def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ran
     """
     k = check_k(k, "rank_batches")
     refuse_sparse(batches, "batches", "an iterable of batches of rows")
+    estimator = detached(estimator)  # one model for all batches
     checked = (check_structure(batch, "batches") for batch in batches)
     return (rank(estimator, batch, k) for batch in checked)
 
