@@ -15,7 +15,7 @@ on the way to a text is a beginning of its key.
 import re
 from unicodedata import combining, decimal, normalize
 
-__all__ = ["END_OF_KEY", "Normalizer", "normalize_text"]
+__all__ = ["END_OF_KEY", "Normalizer", "normalize_text", "stem_of"]
 
 # Stands in a key before what tells it from those spelled with the same letters. The
 # normalisation never leaves it in a text, where it is white space, and it sorts
@@ -147,9 +147,7 @@ class Normalizer:
             The letters as they are typed; behind `END_OF_KEY`, where other queries may
             be spelled with the same ones, what tells it from them.
         """
-        if text.isascii() and not self._calls:
-            return normalize_text(text)
-        return self._spell(" ".join(self._fold(text).split()), distinct=True)
+        return self.spell(self.text(text))
 
     def prefix(self, text):
         """Make the beginning of keys of what has been typed so far.
@@ -163,7 +161,7 @@ class Normalizer:
             folded, last = normalize_text(text), text[-1:]
         else:
             whole = self._fold(text)
-            folded = self._spell(" ".join(whole.split()), distinct=False)
+            folded = stem_of(self.spell(" ".join(whole.split())))
             last = text.translate(_TABLE)[-1:] if self._calls else whole[-1:]
         return folded + " " if folded and last.isspace() else folded
 
@@ -185,15 +183,23 @@ class Normalizer:
             return "".join([one for one in folded if not combining(one)])
         return folded
 
-    def _spell(self, text, *, distinct):
-        """Spell Hangul in the letters that are typed."""
-        if self.preprocessor is not None or not _LETTER.search(text):
+    def spell(self, text):
+        """Make the key of what is normalised already, as `text` does."""
+        if text.isascii() or self.preprocessor is not None:
+            return text
+        text = normalize("NFD", text)
+        if not _LETTER.search(text):
             return text
         typed = text.translate(_TYPED)
-        if distinct and _LETTER.search(_SYLLABLE.sub("", text)):
+        if _LETTER.search(_SYLLABLE.sub("", text)):
             # Letters that are part of no syllable: 가ㄱ is typed as 각 is.
             return typed + END_OF_KEY + text
         return typed
+
+
+def stem_of(key):
+    """Give the letters of a key, without what only tells it from other keys."""
+    return key.partition(END_OF_KEY)[0]
 
 
 def _decompose(text):

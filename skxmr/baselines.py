@@ -1,7 +1,8 @@
 """Completions that are counted, not learnt: what every completer has to beat."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 from skxmr._integrity import refuse
 from skxmr._state import writes
@@ -20,6 +21,13 @@ class PopularCompleter(Completer):
     """Suggest the most frequent of the queries that start with the prefix.
 
     What was asked before is taken and makes no difference.
+
+    Parameters
+    ----------
+    strip_accents : {"ascii", "unicode"}, callable or None, default=None
+        Whether accents count in comparisons, as in `skxmr.QueryCompleter`.
+    preprocessor : callable, default=None
+        Compares queries by what it returns, as in `skxmr.QueryCompleter`.
 
     Attributes
     ----------
@@ -41,7 +49,14 @@ class PopularCompleter(Completer):
     [('tea', 0.666...), ('toast', 0.333...)]
     """
 
-    _parameter_constraints: ClassVar[dict] = {}
+    def __init__(
+        self,
+        *,
+        strip_accents: str | Callable[[str], str] | None = None,
+        preprocessor: Callable[[str], str] | None = None,
+    ):
+        self.strip_accents = strip_accents
+        self.preprocessor = preprocessor
 
     @writes
     @fit_context(prefer_skip_nested_validation=True)
@@ -71,9 +86,10 @@ class PopularCompleter(Completer):
         TypeError
             If something is no string.
         """
-        log = read_log(previous, queries, counts)
+        normalizer = self._make_normalizer()
+        log = read_log(previous, queries, counts, normalizer)
         index = PrefixIndex(log.keys, log.query_counts)
-        self._state = CompleterState(log.names, index)
+        self._state = CompleterState(log.names, index, normalizer)
         return self
 
     def _suggest(self, prefix, session, k):  # noqa: ARG002 - sessions do not matter
@@ -88,7 +104,7 @@ class BigramState(CompleterState):
 
     Parameters
     ----------
-    names, index
+    names, index, normalizer
         As of any completer.
     successors : Successors
     prior : float
@@ -113,6 +129,13 @@ class BigramCompleter(Completer):
     the newest previous query, the most frequent best; the others follow by how often
     they were asked at all.
 
+    Parameters
+    ----------
+    strip_accents : {"ascii", "unicode"}, callable or None, default=None
+        Whether accents count in comparisons, as in `skxmr.QueryCompleter`.
+    preprocessor : callable, default=None
+        Compares queries by what it returns, as in `skxmr.QueryCompleter`.
+
     Attributes
     ----------
     queries_ : list of str
@@ -133,7 +156,14 @@ class BigramCompleter(Completer):
     ['toast', 'tea']
     """
 
-    _parameter_constraints: ClassVar[dict] = {}
+    def __init__(
+        self,
+        *,
+        strip_accents: str | Callable[[str], str] | None = None,
+        preprocessor: Callable[[str], str] | None = None,
+    ):
+        self.strip_accents = strip_accents
+        self.preprocessor = preprocessor
 
     @writes
     @fit_context(prefer_skip_nested_validation=True)
@@ -163,7 +193,8 @@ class BigramCompleter(Completer):
         TypeError
             If something is no string.
         """
-        log = read_log(previous, queries, counts)
+        normalizer = self._make_normalizer()
+        log = read_log(previous, queries, counts, normalizer)
         index = PrefixIndex(log.keys, log.query_counts)
         newest = [session[-1:] for session in log.sessions]
         rows: dict[str, int] = {}
@@ -175,6 +206,7 @@ class BigramCompleter(Completer):
         self._state = BigramState(
             log.names,
             index,
+            normalizer,
             Successors.of(rows, followed),
             float(least / (2 * index.counts.sum())),
         )

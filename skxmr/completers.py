@@ -1,7 +1,7 @@
 """What all completers share: the call, and what it guarantees."""
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -11,10 +11,10 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
+from skxmr._normalization import Normalizer, stem_of
 from skxmr._state import Stateful, from_state, reads
 from skxmr._typing import Texts
-from skxmr._validation import check_documents, check_k
-from skxmr.folding import fold_prefix
+from skxmr._validation import StrOptions, check_documents, check_k
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefixes import draw_prefixes
 from skxmr.query_log import read_log
@@ -36,11 +36,14 @@ class CompleterState:
     names : list of str
         The known queries, in alphabetical order, as they were written most often.
     index : PrefixIndex
-        The same, folded, and how often each was asked.
+        Their keys, and how often each was asked.
+    normalizer : Normalizer
+        Made the keys, and makes those of what is typed.
     """
 
     names: list
     index: PrefixIndex
+    normalizer: Normalizer
 
     @property
     def counts(self):
@@ -58,6 +61,8 @@ class CompleterState:
         if not isinstance(self.index, PrefixIndex):
             refuse(f"{owner}.index_", f"is a {type(self.index).__name__}")
         check_list(self.names, str, len(self.index), f"{owner}.queries_")
+        if not isinstance(self.normalizer, Normalizer):
+            refuse(f"{owner}.normalizer", f"is a {type(self.normalizer).__name__}")
 
 
 class Completer(
@@ -65,8 +70,16 @@ class Completer(
 ):
     """Completes queries; a subclass fits and says which suggestions are best."""
 
+    strip_accents: str | Callable[[str], str] | None
+    preprocessor: Callable[[str], str] | None
+
+    _parameter_constraints: ClassVar[dict] = {
+        "strip_accents": [StrOptions({"ascii", "unicode"}), None, callable],
+        "preprocessor": [callable, None],
+    }
+
     queries_ = from_state("names", "The known queries, in alphabetical order.")
-    index_ = from_state("index", "The same, folded, and how often each was asked.")
+    index_ = from_state("index", "Their keys, and how often each was asked.")
     counts_ = from_state("counts", "How often each of `queries_` was asked.")
 
     # Texts are data, not metadata to route.
@@ -77,9 +90,12 @@ class Completer(
         if self.__sklearn_is_fitted__():
             self._state.check(type(self).__name__)
 
+    def _make_normalizer(self):
+        return Normalizer(self.strip_accents, self.preprocessor)
+
     @abstractmethod
     def _suggest(self, prefix, session, k):
-        """Find the k best known queries for a folded prefix and session.
+        """Find the k best known queries for a normalised prefix and session.
 
         Returns
         -------
@@ -95,7 +111,8 @@ class Completer(
         Parameters
         ----------
         prefix : str
-            What has been typed. Case and the amount of white space do not matter.
+            What has been typed. White space at its end says that a word ends here:
+            "milk " is completed to "milk" and "milk chocolate", not to "milkshake".
         previous : str, or list, tuple or array of str, default=""
             What was asked before; of several, the newest last. A missing value (None,
             NaN) says that nothing was, and is passed over among several.
@@ -123,7 +140,9 @@ class Completer(
                 f"prefix must be a str; got {prefix!r:.50} of type "
                 f"{type(prefix).__name__}. Many prefixes go to complete_batch."
             )
-        return self._named(fold_prefix(prefix), read_session(previous), k)
+        normalizer = self._state.normalizer
+        session = read_session(previous, normalizer.text)
+        return self._named(normalizer.prefix(prefix), session, k)
 
     @reads
     def complete_batch(
@@ -154,9 +173,10 @@ class Completer(
         self._ready()
         k = check_k(k, f"{type(self).__name__}.complete_batch")
         typed = check_documents(prefixes, "prefixes")
-        sessions = check_sessions(previous, len(typed), "prefixes")
+        normalizer = self._state.normalizer
+        sessions = check_sessions(previous, len(typed), normalizer.text, "prefixes")
         return [
-            self._named(fold_prefix(prefix), session, k)
+            self._named(normalizer.prefix(prefix), session, k)
             for prefix, session in zip(typed, sessions, strict=True)
         ]
 
@@ -187,8 +207,8 @@ class Completer(
             If something is no string.
         """
         self._ready()
-        log = read_log(previous, queries, None)
-        lengths = np.array([len(key) for key in log.keys])[log.ranks]
+        log = read_log(previous, queries, None, self._state.normalizer)
+        lengths = np.array([len(stem_of(key)) for key in log.keys])[log.ranks]
         _, lengths = draw_prefixes(lengths, 1, np.random.RandomState(0))
         gained = 0.0
         for session, rank, length, count in zip(

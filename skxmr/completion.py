@@ -1,6 +1,7 @@
 """Auto-completion that knows what was asked before: the second application."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import ClassVar, Self
@@ -10,6 +11,7 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.utils import check_random_state
 
 from skxmr._integrity import refuse
+from skxmr._normalization import stem_of
 from skxmr._state import from_state, writes
 from skxmr._typing import ArrayLike, Texts
 from skxmr._validation import (
@@ -20,7 +22,7 @@ from skxmr._validation import (
 )
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completers import Completer, CompleterState, Sessions
-from skxmr.prefix_index import PrefixIndex
+from skxmr.prefix_index import PrefixIndex, count_letters
 from skxmr.prefix_ranker import PrefixRanker
 from skxmr.prefixes import draw_prefixes
 from skxmr.query_log import read_known, read_log
@@ -34,10 +36,6 @@ __all__ = ["QueryCompleter"]
 _MAX_INT32 = np.iinfo(np.int32).max
 _TINY = np.finfo(np.float64).tiny
 
-# An edit makes a match so much less likely. Letters are mistyped about once in a
-# hundred; that they were typed as meant is the better guess by far.
-_SHARE_OF_AN_EDIT = 0.01
-
 # Prefixes of at least so many characters may have one edit, or two.
 _CHARACTERS_FOR_EDITS = (3, 6)
 
@@ -48,7 +46,7 @@ class QueryState(CompleterState):
 
     Parameters
     ----------
-    names, index
+    names, index, normalizer
         As of any completer.
     successors : Successors
     ranker : PrefixRanker or None
@@ -84,9 +82,12 @@ class QueryCompleter(Completer):
     beam search walks the nodes that lead to one, and nothing is filtered afterwards.
     So k suggestions come back wherever k known queries match, none of them twice.
 
-    Queries and prefixes are compared with their case and white space folded, by Unicode
-    code point. Those that are then the same are one query, suggested as it was written
-    most often.
+    Queries and prefixes are normalised before they are compared. Case, Unicode form
+    (NFKC), full width, the amount and kind of white space, characters that cannot be
+    seen, and the shape of apostrophes, quotation marks, dashes and digits make no
+    difference. Hangul is compared letter by letter, as it is typed. Accents count,
+    unless `strip_accents` says otherwise; the last letter typed may still get one.
+    Queries that are then the same are one, suggested as it was written most often.
 
     Parameters
     ----------
@@ -97,12 +98,27 @@ class QueryCompleter(Completer):
         Turns what was asked before, as one text, into features of the classifier.
         None stands for the single words of `WordNgramTfidf`.
     prefix_vectorizer : transformer, default=None
-        Turns what has been typed into features. None stands for
-        ``PrefixWeightedCharTfidf()``.
+        Turns what has been typed into features; it has no say in what matches. None
+        stands for ``PrefixWeightedCharTfidf()``.
     match : {"prefix", "fuzzy"}, default="prefix"
         Which known queries are suggested: those that start with what was typed
         ("prefix"), or also those that do so but for one edit (a character more, less
-        or another), or two where six characters or more were typed ("fuzzy").
+        or another, or two neighbours swapped) from three characters on, or two from
+        six ("fuzzy"). A number is never edited, and a letter with its accents is one
+        character.
+    edit_weight : float, default=0.01
+        How much each edit leaves of the weight of a query, greater than 0 and at most
+        1. Letters are mistyped about once in a hundred. Of queries of the same weight
+        those with fewer edits come first.
+    strip_accents : {"ascii", "unicode"}, callable or None, default=None
+        Whether accents count when queries, prefixes and sessions are compared, as in
+        scikit-learn: "unicode" removes combining marks, so that "sao" finds "São
+        Paulo"; "ascii" keeps ASCII characters only, and leaves out queries without
+        any. A callable takes a text, otherwise normalised, and returns a `str`. What it
+        makes of a beginning of a query has to begin what it makes of the query.
+    preprocessor : callable, default=None
+        Takes a text and returns a `str` by which it is compared, in place of all this
+        normalisation but that of white space. The same holds for it.
     prefixes_per_query : int or "all", default=4
         On how many prefixes of each pair of session and query the classifier is
         trained, beside the empty one. Short ones are drawn more often: they are
@@ -181,10 +197,12 @@ class QueryCompleter(Completer):
     classifier_ = from_state("classifier", "The fitted classifier, or None.")
 
     _parameter_constraints: ClassVar[dict] = {
+        **Completer._parameter_constraints,
         "classifier": [XRLinearClassifier, None],
         "previous_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "prefix_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "match": [StrOptions({"prefix", "fuzzy"})],
+        "edit_weight": [Interval(Real, 0, 1, closed="right")],
         "prefixes_per_query": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"all"}),
@@ -200,7 +218,13 @@ class QueryCompleter(Completer):
         "random_state": ["random_state"],
     }
 
-    _search_parameters = ("match", "classifier_weight", "popularity_weight", "decay")
+    _search_parameters = (
+        "match",
+        "edit_weight",
+        "classifier_weight",
+        "popularity_weight",
+        "decay",
+    )
     _stage_parameters = ("classifier", "previous_vectorizer", "prefix_vectorizer")
 
     def __init__(
@@ -210,6 +234,9 @@ class QueryCompleter(Completer):
         previous_vectorizer: TransformerMixin | None = None,
         prefix_vectorizer: TransformerMixin | None = None,
         match: str = "prefix",
+        edit_weight: float = 0.01,
+        strip_accents: str | Callable[[str], str] | None = None,
+        preprocessor: Callable[[str], str] | None = None,
         prefixes_per_query: int | str = 4,
         classifier_weight: float = 5.0,
         popularity_weight: float = 1.0,
@@ -225,6 +252,9 @@ class QueryCompleter(Completer):
         self.previous_vectorizer = previous_vectorizer
         self.prefix_vectorizer = prefix_vectorizer
         self.match = match
+        self.edit_weight = edit_weight
+        self.strip_accents = strip_accents
+        self.preprocessor = preprocessor
         self.prefixes_per_query = prefixes_per_query
         self.classifier_weight = classifier_weight
         self.popularity_weight = popularity_weight
@@ -267,11 +297,12 @@ class QueryCompleter(Completer):
         TypeError
             If something is no string.
         """
-        log = read_log(previous, queries, counts).merged()
-        successors = self._learn_successors(log)
+        normalizer = self._make_normalizer()
+        log = read_log(previous, queries, counts, normalizer).merged()
+        successors = self._learn_successors(log, normalizer)
         ranker = self._train(log)
         index = PrefixIndex(log.keys, log.query_counts)
-        self._state = QueryState(log.names, index, successors, ranker)
+        self._state = QueryState(log.names, index, normalizer, successors, ranker)
         return self
 
     @writes
@@ -307,9 +338,14 @@ class QueryCompleter(Completer):
         """
         state = self._fitted()
         index = state.index
-        sessions, ranks, asked = read_known(previous, queries, counts, index.rank_of)
+        sessions, ranks, asked = read_known(
+            previous, queries, counts, state.normalizer, index.rank_of
+        )
         rows = dict(state.successors.rows)
-        followed = self._count_pairs(sessions, ranks, asked, rows, index.keys)
+        followed = count_successors(
+            sessions, ranks, asked, rows, len(index), self.decay
+        )
+        followed = self._with_reversed(followed, rows, index.keys, state.normalizer)
         more = np.bincount(ranks, asked, minlength=len(index))
         # In one step, so that those who complete meanwhile see both or none.
         self._state = replace(
@@ -319,20 +355,21 @@ class QueryCompleter(Completer):
         )
         return self
 
-    def _count_pairs(self, sessions, ranks, counts, rows, keys):
-        """Count what followed what, the other way round as well."""
-        followed = count_successors(
-            sessions, ranks, counts, rows, len(keys), self.decay
-        )
+    def _with_reversed(self, followed, rows, keys, normalizer):
+        """Count what followed what the other way round as well."""
         if self.reversed_weight == 0:
             return followed
-        return followed + self.reversed_weight * reversed_links(followed, rows, keys)
-
-    def _learn_successors(self, log):
-        rows: dict[str, int] = {}
-        followed = self._count_pairs(
-            log.sessions, log.ranks, log.counts, rows, log.keys
+        row_keys = list(map(normalizer.spell, rows))
+        return followed + self.reversed_weight * reversed_links(
+            followed, row_keys, keys
         )
+
+    def _learn_successors(self, log, normalizer):
+        rows: dict[str, int] = {}
+        followed = count_successors(
+            log.sessions, log.ranks, log.counts, rows, len(log.keys), self.decay
+        )
+        followed = self._with_reversed(followed, rows, log.keys, normalizer)
         smoothed = smooth(
             followed,
             n_neighbors=self.n_neighbors,
@@ -349,7 +386,7 @@ class QueryCompleter(Completer):
             return None
         random = check_random_state(self.random_state)
         classifier = self._make_classifier(int(random.randint(_MAX_INT32)))
-        lengths = np.array([len(key) for key in log.keys])[log.ranks]
+        lengths = np.array([len(stem_of(key)) for key in log.keys])[log.ranks]
         places, lengths = draw_prefixes(lengths, self.prefixes_per_query, random)
         # And what comes before anything is typed.
         places = np.concatenate([places, np.arange(len(log.ranks))])
@@ -380,17 +417,19 @@ class QueryCompleter(Completer):
 
     def _suggest(self, prefix, session, k):
         if self.match == "prefix":
-            ranges = self._state.index.find(prefix)
-            return self._suggest_among(ranges, prefix, session, k)[:2]
-        found = [
-            (*self._suggest_among(ranges, prefix, session, k), _SHARE_OF_AN_EDIT**edits)
-            for edits, ranges in self._find_near(prefix)
+            found = [(0, self._state.index.find(prefix))]
+        else:
+            found = self._find_near(prefix)
+        groups = [
+            (edits, *self._suggest_among(ranges, prefix, session, k))
+            for edits, ranges in found
         ]
-        return _best_of_groups(found, k)
+        return _best_of_groups(groups, self.edit_weight, k)
 
     def _find_near(self, prefix):
         """Find the ranges of queries at each number of edits."""
-        most_edits = sum(len(prefix) >= n for n in _CHARACTERS_FOR_EDITS)
+        n_letters = count_letters(prefix)
+        most_edits = sum(n_letters >= n for n in _CHARACTERS_FOR_EDITS)
         if most_edits == 0:
             return [(0, self._state.index.find(prefix))]
         ranges, edits = self._state.index.find_near(prefix, most_edits)
@@ -403,10 +442,9 @@ class QueryCompleter(Completer):
         -------
         ranks : ndarray of shape (at most k,), int64
             Best first.
-        shares : ndarray of the same shape, float64
-            Of all the weight in the ranges.
+        weights : ndarray of the same shape, float64
         total : float
-            That weight.
+            All the weight in the ranges.
         """
         state = self._state
         index = state.index
@@ -426,7 +464,7 @@ class QueryCompleter(Completer):
                     self.classifier_weight * matching,
                 )
         ranks, weights = best_suggestions(evidence, k)
-        return ranks, weights / max(evidence.total, _TINY), evidence.total
+        return ranks, weights, evidence.total
 
     def _weight_of_all(self, session):
         """Add up all that speaks for any query, whatever is typed."""
@@ -446,22 +484,28 @@ def _words():
     return WordNgramTfidf(token_pattern=r"(?u)\b\w+\b")
 
 
-def _best_of_groups(groups, k):
+def _best_of_groups(groups, edit_weight, k):
     """Put the best of several groups of queries together.
 
     Parameters
     ----------
-    groups : list of (ranks, shares, total, factor)
-        The shares of a group are of its total, which counts so much.
+    groups : list of (edits, ranks, weights, total)
+        The weights of the best queries at so many edits, and that of all of them.
+    edit_weight : float
+        Each edit multiplies by it.
     k : int
+
+    Returns
+    -------
+    ranks : ndarray of shape (at most k,), int64
+        Best first; of equal ones that of fewest edits.
+    scores : ndarray of the same shape, float64
+        Shares of the weight of all groups.
     """
-    weight = sum(total * factor for _, _, total, factor in groups)
-    ranks = np.concatenate([ranks for ranks, *_ in groups])
-    scores = np.concatenate(
-        [
-            shares * (total * factor / max(weight, _TINY))
-            for _, shares, total, factor in groups
-        ]
-    )
-    best = np.lexsort((ranks, -scores))[:k]
-    return ranks[best], scores[best]
+    whole = sum(total * edit_weight**edits for edits, _, _, total in groups)
+    ranks = np.concatenate([ranks for _, ranks, _, _ in groups])
+    edits = np.concatenate([np.full(len(ranks), n) for n, ranks, _, _ in groups])
+    weights = np.concatenate([weights for _, _, weights, _ in groups])
+    scores = weights * np.power(edit_weight, edits, dtype=np.float64)
+    best = np.lexsort((ranks, -weights, edits, -scores))[:k]
+    return ranks[best], scores[best] / max(whole, _TINY)

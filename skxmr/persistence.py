@@ -30,6 +30,7 @@ TRUSTED_TYPES: list[str] = [
     "scipy.sparse._csr.csr_array",
     "skxmr._compressed.Compressed",
     "skxmr._fitted_clone.FittedClone",
+    "skxmr._normalization.Normalizer",
     "skxmr._normalization.normalize_text",
     "skxmr._validation.Features",
     "skxmr.baselines.BigramCompleter",

@@ -1,11 +1,18 @@
 """Known queries in the order of their characters: those with a prefix lie together."""
 
 from bisect import bisect_left
+from functools import cache
 from itertools import pairwise
+from unicodedata import combining
 
 import numpy as np
 
-from skxmr._cython._completion import BLOCK, best_in_ranges, find_near
+from skxmr._cython._completion import (
+    BLOCK,
+    SIZE_OF_LETTER,
+    best_in_ranges,
+    find_near,
+)
 from skxmr._integrity import (
     as_value_errors,
     check_finite,
@@ -14,23 +21,24 @@ from skxmr._integrity import (
     refuse,
     to_be_read,
 )
+from skxmr._normalization import END_OF_KEY
 from skxmr._version import refuse_newer
 
-__all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex"]
+__all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex", "combining_classes", "count_letters"]
 
 # Raise it when the attributes of PrefixIndex come to mean something else.
 PREFIX_INDEX_VERSION = 1
 
 
 class PrefixIndex:
-    """Folded queries, sorted, and how often each was asked.
+    """Keys of queries, sorted, and how often each query was asked.
 
     The place of a query in that order is its *rank*.
 
     Parameters
     ----------
     keys : list of str
-        Different, folded and sorted.
+        As `Normalizer.key` makes them: different, and sorted.
     counts : ndarray of shape (n_queries,), float64
         By rank.
     """
@@ -83,7 +91,7 @@ class PrefixIndex:
         return index
 
     def rank_of(self, key):
-        """Find the rank of a folded query; -1 if it is not known."""
+        """Find the rank of the query with a key; -1 if it is not known."""
         rank = bisect_left(self.keys, key)
         return rank if rank < len(self.keys) and self.keys[rank] == key else -1
 
@@ -93,49 +101,132 @@ class PrefixIndex:
         return float(self.cumulated[-1])
 
     def find(self, prefix):
-        """Find the queries that start with a folded prefix.
-
-        Returns
-        -------
-        ndarray of shape (n_ranges, 2), int64
-            First rank of a range and the one beyond the last: one range or none.
-        """
-        start = bisect_left(self.keys, prefix)
-        stop = len(self.keys)
-        if prefix:
-            length = len(prefix)
-            stop = bisect_left(
-                self.keys, True, lo=start, key=lambda key: key[:length] != prefix
-            )
-        return np.array([[start, stop]] if start < stop else [], np.int64).reshape(
-            -1, 2
-        )
-
-    def find_near(self, prefix, most_edits):
-        """Find the queries of which a beginning is near to a folded prefix.
+        """Find the queries that start with what has been typed.
 
         Parameters
         ----------
         prefix : str
+            As `Normalizer.prefix` makes it: where a blank is at its end, the last word
+            is a whole one; otherwise, the last letter may have more accents in a query.
+
+        Returns
+        -------
+        ndarray of shape (n_ranges, 2), int64
+            First rank of a range and the one beyond the last, ascending.
+        """
+        if prefix.endswith(" "):
+            ranges = self._whole_words(prefix[:-1])
+        elif prefix and combining(prefix[-1]):
+            ranges = self._accented(prefix)
+        else:
+            ranges = [self._starting_with(prefix, 0, len(self.keys))]
+        found = [one for one in ranges if one[0] < one[1]]
+        return np.array(found, np.int64).reshape(-1, 2)
+
+    def _starting_with(self, prefix, start, stop):
+        """Find the keys of a range that start with a prefix."""
+        start = bisect_left(self.keys, prefix, lo=start, hi=stop)
+        if prefix:
+            length = len(prefix)
+            stop = bisect_left(
+                self.keys,
+                True,
+                lo=start,
+                hi=stop,
+                key=lambda key: key[:length] != prefix,
+            )
+        return start, stop
+
+    def _whole_words(self, words):
+        """Find the keys that are some words, or go on with a blank behind them."""
+        first = bisect_left(self.keys, words)
+        is_known = first < len(self.keys) and self.keys[first] == words
+        # Nothing else sorts between END_OF_KEY and the exclamation mark but the blank.
+        start = bisect_left(self.keys, words + END_OF_KEY, lo=first)
+        stop = bisect_left(self.keys, words + "!", lo=start)
+        if is_known and start == first + 1:
+            return [(first, stop)]
+        return [(first, first + is_known), (start, stop)]
+
+    def _accented(self, prefix):
+        """Find the keys that start with a prefix whose last letter has accents.
+
+        Others of a lower combining class may stand before those typed: had they been
+        typed already, they would have been sorted there.
+        """
+        n_before = len(prefix)
+        while n_before and combining(prefix[n_before - 1]):
+            n_before -= 1
+        ranges = []
+        waiting = [(prefix[:n_before], prefix[n_before:], 0, len(self.keys))]
+        while waiting:
+            beginning, accents, start, stop = waiting.pop()
+            start, stop = self._starting_with(beginning, start, stop)
+            if not accents:
+                ranges.append((start, stop))
+                continue
+            for accent in self._accents_after(beginning, start, stop):
+                if accent == accents[0]:
+                    waiting.append((beginning + accent, accents[1:], start, stop))
+                elif combining(accent) < combining(accents[0]):
+                    waiting.append((beginning + accent, accents, start, stop))
+        return sorted(ranges)
+
+    def _accents_after(self, beginning, start, stop):
+        """Yield the accents that follow the beginning that all keys of a range have."""
+        marks = np.flatnonzero(combining_classes())
+        place = 0
+        while place < len(marks):
+            sought = beginning + chr(marks[place])
+            start = bisect_left(self.keys, sought, lo=start, hi=stop)
+            if start == stop:
+                return
+            found = self.keys[start][len(beginning)]
+            if combining(found):
+                yield found
+            place = int(np.searchsorted(marks, ord(found), side="right"))
+
+    def find_near(self, prefix, most_edits):
+        """Find the queries of which a beginning is near to what has been typed.
+
+        An edit is a letter inserted, left out or replaced, with all its accents, or two
+        neighbours swapped. Digits are never edited, nor what stands between two.
+
+        Parameters
+        ----------
+        prefix : str
+            As for `find`.
         most_edits : int
-            Most characters inserted, left out or replaced; 1 at least.
+            1 at least.
 
         Returns
         -------
         ranges : ndarray of shape (n_ranges, 2), int64
         edits : ndarray of shape (n_ranges,), int64
+            Those without any are what `find` gives.
         """
-        typed, _ = _code_points([prefix])
-        depth = len(typed) + most_edits + 2
-        band = np.empty((depth, 2 * most_edits + 1), dtype=np.int32)
-        path = np.empty((depth, 3), dtype=np.int64)
-        room, needed = 0, 64
-        while needed > room:
-            room = needed
+        whole_words = prefix.endswith(" ")
+        typed, _ = _code_points([prefix[:-1] if whole_words else prefix])
+        classes = combining_classes()
+        room, needed, depth = 0, 64, len(typed) + most_edits + 2
+        while needed > room or needed < 0:
+            if needed < 0:  # letters with more accents than have been typed
+                depth *= 2
+            room = max(room, needed)
             ranges = np.empty((room, 2), dtype=np.int64)
             edits = np.empty(room, dtype=np.int64)
             needed = find_near(
-                typed, self.codes, self.offsets, most_edits, band, path, ranges, edits
+                typed,
+                np.empty(SIZE_OF_LETTER * (len(typed) + 1), dtype=np.uint8),
+                self.codes,
+                self.offsets,
+                classes,
+                most_edits,
+                whole_words,
+                np.empty((2, depth, 2 * most_edits + 1), dtype=np.int32),
+                np.empty((depth, 6), dtype=np.int64),
+                ranges,
+                edits,
             )
         return ranges[:needed], edits[:needed]
 
@@ -159,6 +250,22 @@ class PrefixIndex:
             ranges, self.counts, self.block_best, np.empty(len(best)), best
         )
         return best[:n_found]
+
+
+@cache
+def combining_classes():
+    """Give the canonical combining class of each code point: 0 but for accents."""
+    # None is beyond these, nor in planes that are not assigned yet.
+    classes = map(combining, map(chr, range(0x1F000)))
+    return np.fromiter(classes, dtype=np.uint8)
+
+
+def count_letters(prefix):
+    """Count characters, each with its accents, but for a blank at the end."""
+    prefix = prefix.removesuffix(" ")
+    if prefix.isascii():
+        return len(prefix)
+    return sum(combining(one) == 0 for one in prefix)
 
 
 def _code_points(texts):

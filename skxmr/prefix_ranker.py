@@ -54,7 +54,7 @@ class PrefixRanker:
         refuse_own_stages(classifier, "QueryCompleter")
         ranks = log.ranks[places]
         prefixes = [
-            log.keys[rank][:length]
+            _without_blank(log.keys[rank][:length])
             for rank, length in zip(ranks.tolist(), lengths.tolist(), strict=True)
         ]
         X = fit_transform_texts(prefix_vectorizer, prefixes)
@@ -119,11 +119,19 @@ class PrefixRanker:
         before, before_values = self.before.transform_one(_text_of(session))
         if len(before) == 0:
             return None
-        typed, typed_values = self.typed.transform_one(prefix)
+        typed, typed_values = self.typed.transform_one(_without_blank(prefix))
         return (
             np.concatenate([before, typed + np.int32(self.before.n_features)]),
             np.concatenate([before_values, typed_values]),
         )
+
+
+def _without_blank(prefix):
+    """Leave out that a word has ended: it is known of few queries that end there.
+
+    Which queries can follow, is for the index to say.
+    """
+    return prefix.removesuffix(" ")
 
 
 def _text_of(session):

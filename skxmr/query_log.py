@@ -9,7 +9,6 @@ import numpy as np
 from skxmr._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._columns import InvalidInputError, refuse_unordered
 from skxmr._validation import check_counts, check_documents
-from skxmr.folding import fold_text
 from skxmr.sessions import check_sessions
 
 __all__ = ["QueryLog", "read_known", "read_log"]
@@ -21,11 +20,11 @@ class QueryLog(NamedTuple):
     Parameters
     ----------
     keys : list of str
-        The different queries, folded and sorted: the place of one is its rank.
+        Of the different queries, sorted: the place of one is its rank.
     names : list of str
         How each was written most often.
     sessions : list of tuple of str
-        What was asked before, folded, the newest last.
+        What was asked before, normalised, the newest last.
     ranks : ndarray of shape (n_asked,), int64
         The query that followed.
     counts : ndarray of shape (n_asked,), float64
@@ -57,8 +56,14 @@ class QueryLog(NamedTuple):
         )
 
 
-def read_log(previous, queries, counts):
-    """Check and fold a log; blank queries are left out.
+def read_log(previous, queries, counts, normalizer):
+    """Check and normalise a log; blank queries are left out.
+
+    Parameters
+    ----------
+    previous, queries, counts
+        As the completers take them.
+    normalizer : Normalizer
 
     Raises
     ------
@@ -67,10 +72,12 @@ def read_log(previous, queries, counts):
     TypeError
         If something is no string.
     """
-    queries, sessions, counts = _read(previous, queries, counts)
+    queries, sessions, counts = _read(previous, queries, counts, normalizer)
     spellings: dict[str, list] = {}
     for query, count in zip(queries, counts.tolist(), strict=True):
-        written = spellings.setdefault(query, [fold_text(query), 0.0])
+        written = spellings.get(query)
+        if written is None:
+            written = spellings[query] = [normalizer.key(query), 0.0]
         written[1] += count
     names: dict[str, tuple] = {}
     for query, (key, count) in spellings.items():
@@ -80,7 +87,7 @@ def read_log(previous, queries, counts):
     if not names:
         raise ValueError(
             f"queries holds {len(queries)} texts and none with a character that is "
-            f"no white space; expected one at least."
+            f"left when it is normalised; expected one at least."
         )
     keys = sorted(names)
     rank_of = {key: rank for rank, key in enumerate(keys)}
@@ -92,24 +99,27 @@ def read_log(previous, queries, counts):
     )
 
 
-def read_known(previous, queries, counts, rank_of):
-    """Check and fold a log, and keep the queries that are known already.
+def read_known(previous, queries, counts, normalizer, rank_of):
+    """Check and normalise a log, and keep the queries that are known already.
 
     Parameters
     ----------
+    previous, queries, counts
+        As the completers take them.
+    normalizer : Normalizer
     rank_of : callable
-        Of a folded query: its rank, or -1.
+        Of a key: the rank of its query, or -1.
 
     Returns
     -------
     sessions, ranks, counts : as in `QueryLog`
     """
-    queries, sessions, counts = _read(previous, queries, counts)
-    ranks = [rank_of(fold_text(query)) for query in queries]
+    queries, sessions, counts = _read(previous, queries, counts, normalizer)
+    ranks = [rank_of(normalizer.key(query)) for query in queries]
     return _known_only(sessions, ranks, counts)
 
 
-def _read(previous, queries, counts):
+def _read(previous, queries, counts, normalizer):
     """Check what was asked, what was asked before, and how often."""
     tally = _tally_of(queries)
     if tally is not None:
@@ -117,7 +127,7 @@ def _read(previous, queries, counts):
         queries, counts = tally
     index = labels_of_index(queries)
     queries = check_documents(queries, "queries")
-    sessions = check_sessions(previous, len(queries))
+    sessions = check_sessions(previous, len(queries), normalizer.text)
     counts = _counts_in_order(counts, queries, index)
     return queries, sessions, check_counts(counts, len(queries))
 

@@ -5,19 +5,20 @@ from collections.abc import Iterable
 import numpy as np
 
 from skxmr._columns import as_list, session_texts
-from skxmr.folding import fold_text
 
 __all__ = ["check_sessions", "read_session"]
 
 
-def read_session(previous, name="previous"):
-    """Fold what was asked before a query.
+def read_session(previous, normalize, name="previous"):
+    """Normalise what was asked before a query.
 
     Parameters
     ----------
     previous : str, iterable of str, or a missing value
         The last input, or the last few, newest last: a list, a tuple, an array and so
         on.
+    normalize : callable
+        Of a text.
     name : str
         What to call it in messages.
 
@@ -32,13 +33,13 @@ def read_session(previous, name="previous"):
         If it is anything else.
     """
     if isinstance(previous, str):
-        folded = fold_text(previous)
-        return (folded,) if folded else ()
-    return tuple(filter(None, map(fold_text, session_texts(previous, name))))
+        normalized = normalize(previous)
+        return (normalized,) if normalized else ()
+    return tuple(filter(None, map(normalize, session_texts(previous, name))))
 
 
-def check_sessions(previous, n_queries, beside="queries"):
-    """Fold what was asked before each of many queries.
+def check_sessions(previous, n_queries, normalize, beside="queries"):
+    """Normalise what was asked before each of many queries.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ def check_sessions(previous, n_queries, beside="queries"):
         a session.
     n_queries : int
         How many there have to be.
+    normalize : callable
+        Of a text.
     beside : str
         What there are as many of, for the message.
 
@@ -77,10 +80,13 @@ def check_sessions(previous, n_queries, beside="queries"):
             f"previous has {len(previous)} sessions and {beside} has {n_queries} "
             f"items; expected as many of one as of the other."
         )
-    folded: dict[str, tuple] = {}
-    return [
-        folded.get(one) or folded.setdefault(one, read_session(one, f"previous[{i}]"))
-        if isinstance(one, str)
-        else read_session(one, f"previous[{i}]")
-        for i, one in enumerate(previous)
-    ]
+    known: dict[str, tuple] = {}
+    sessions = []
+    for i, one in enumerate(previous):
+        session = known.get(one) if isinstance(one, str) else None
+        if session is None:
+            session = read_session(one, normalize, f"previous[{i}]")
+            if isinstance(one, str):
+                known[one] = session
+        sessions.append(session)
+    return sessions

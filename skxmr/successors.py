@@ -34,7 +34,7 @@ class Successors(NamedTuple):
     Parameters
     ----------
     rows : dict of str to int
-        The row of each folded previous query.
+        The row of each normalised previous query.
     counts : Compressed, a vector for each row
         Ranks, ascending, and how often they followed.
     totals : ndarray of shape (n_rows,), float64
@@ -125,7 +125,7 @@ def count_successors(sessions, ranks, counts, rows, n_queries, decay):
     Parameters
     ----------
     sessions : sequence of tuple of str
-        Folded, newest last.
+        Normalised, newest last.
     ranks : ndarray of shape (n_sessions,), int64
         The query that followed.
     counts : ndarray of shape (n_sessions,), float64
@@ -153,22 +153,24 @@ def count_successors(sessions, ranks, counts, rows, n_queries, decay):
     return _sum_pairs(weights, seen, ranks[places], (len(rows), n_queries))
 
 
-def reversed_links(counts, rows, keys):
+def reversed_links(counts, row_keys, keys):
     """Turn round the pairs of which both can come first and second.
 
     Parameters
     ----------
     counts : csr_array of shape (len(rows), n_queries)
-    rows : dict of str to int
+    row_keys : list of str of length n_rows
+        The key of the previous query of each row.
     keys : list of str
-        The query of each rank.
+        The key of the query of each rank.
 
     Returns
     -------
     csr_array of the same shape
     """
     rank_of = {key: rank for rank, key in enumerate(keys)}
-    ranks = np.array([rank_of.get(key, -1) for key in rows], dtype=np.int64)
+    ranks = np.array([rank_of.get(key, -1) for key in row_keys], dtype=np.int64)
+    rows = {key: row for row, key in enumerate(row_keys)}
     row_of = np.array([rows.get(key, -1) for key in keys], dtype=np.int64)
     pairs = counts.tocoo()
     first, then = pairs.coords

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from skxmr._by_label import Labels, LabelTexts, texts_by_label
 from skxmr._cython._tries import common_prefixes
 from skxmr._documentation import Documented
+from skxmr._normalization import Normalizer, stem_of
 from skxmr._state import Stateful, from_state, writes
 from skxmr._typing import MatrixLike
 from skxmr._validation import (
@@ -37,9 +38,12 @@ __all__ = ["TrieTreeHybrid", "fold_name"]
 _MAX_INT32 = np.iinfo(np.int32).max
 
 
+_NORMALIZER = Normalizer()
+
+
 def fold_name(name):
-    """Lower the case of a name and fold its white space."""
-    return " ".join(name.lower().split())
+    """Spell a name as completers do, so that what is typed are its first characters."""
+    return stem_of(_NORMALIZER.key(name))
 
 
 class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
@@ -51,10 +55,11 @@ class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
     group is cut by balanced, hierarchical k-means, as in `KMeansTree`; after Yadav et
     al. [1]_.
 
-    Names are compared in lower case, with their white space folded, by Unicode code
-    point. A name that ends early makes a group of its own, which is carried down by
-    nodes with a single child: they cost nothing in training and in search. Levels at
-    which nothing is told apart are left out.
+    Names are compared as `QueryCompleter` compares queries, by Unicode code point:
+    accents are characters behind their letters, and Hangul is spelled letter by letter.
+    A name that ends early makes a group of its own, which is carried down by nodes with
+    a single child: they cost nothing in training and in search. Levels at which nothing
+    is told apart are left out.
 
     Parameters
     ----------

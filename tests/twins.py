@@ -1,11 +1,14 @@
 """Slow and obvious twins of what the kernels do, and builders of random input."""
 
 import itertools
+import unicodedata
+from functools import cache
 
 import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
+from skxmr._normalization import END_OF_KEY
 from skxmr.training import train_levels
 from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights
@@ -177,3 +180,99 @@ def nearest_neighbor_scores(known, labels, queries, n_neighbors):
         votes = similarities[nearest] @ labels[nearest] + 0.01 * shares
         scores.append(votes / (similarities[nearest].sum() + 0.01))
     return np.array(scores)
+
+
+# Completion
+
+
+def letters_of(text):
+    """Cut a text into code points, each with the combining marks behind it."""
+    letters = []
+    for one in text:
+        if letters and unicodedata.combining(one):
+            letters[-1] += one
+        else:
+            letters.append(one)
+    return letters
+
+
+def begins(typed, letter):
+    """Tell whether a letter of a key may be what becomes of the last one typed."""
+    # At the start, there may be accents without a letter.
+    bases = [one[0] for one in (typed, letter) if not unicodedata.combining(one[0])]
+    if bases and bases != [typed[0], typed[0]]:
+        return False
+    left = list(typed[1:] if bases else typed)
+    for mark in letter[1:] if bases else letter:
+        if left and mark == left[0]:
+            left.pop(0)
+        elif left and unicodedata.combining(mark) >= unicodedata.combining(left[0]):
+            return False
+    return not left
+
+
+def least_edits(prefix, key):
+    """Least edits that make the beginning of a key of what was typed."""
+    whole_words = prefix.endswith(" ")
+    typed = letters_of(prefix.removesuffix(" "))
+    key = letters_of(key.split(END_OF_KEY)[0])
+    edits = _Edits(typed, key, str.__eq__ if whole_words else begins)
+    ends = range(len(key) + 1)
+    if whole_words:
+        ends = [i for i in ends if i == len(key) or key[i][0] == " "]
+    return min(edits.least(i, len(typed)) for i in ends)
+
+
+class _Edits:
+    """Edits between the first letters typed and the first of a key, by definition."""
+
+    def __init__(self, typed, key, last_is):
+        self.typed = typed
+        self.key = key
+        self.last_is = last_is
+        self.least = cache(self._least)
+
+    def _least(self, i, j):
+        if i == j == 0:
+            return 0
+        ways = [*self._left_out(i, j), *self._inserted(i, j)]
+        if i and j:
+            ways += [*self._replaced(i, j), *self._swapped(i, j)]
+        return min(ways, default=99)
+
+    def _left_out(self, i, j):
+        between = is_digit(self.key, i - 1) and is_digit(self.key, i)
+        if j and not is_in_number(self.typed, j - 1) and not between:
+            yield self.least(i, j - 1) + 1
+
+    def _inserted(self, i, j):
+        between = is_digit(self.typed, j - 1) and is_digit(self.typed, j)
+        if i and not is_digit(self.key, i - 1) and not between:
+            yield self.least(i - 1, j) + 1
+
+    def _replaced(self, i, j):
+        if self._same(j - 1, i - 1, len(self.typed)):
+            yield self.least(i - 1, j - 1)
+        elif not is_digit(self.key, i - 1) and not is_in_number(self.typed, j - 1):
+            yield self.least(i - 1, j - 1) + 1
+
+    def _swapped(self, i, j):
+        if i < 2 or j < 2 or is_digit(self.key, i - 1) or is_digit(self.key, i - 2):
+            return
+        # The last letters of both, although those typed were typed before.
+        last = j - 1 if j == len(self.typed) else None
+        if self.typed[j - 1] == self.key[i - 2] and self._same(j - 2, i - 1, last):
+            yield self.least(i - 2, j - 2) + 1
+
+    def _same(self, j, i, n_typed):
+        compare = self.last_is if j + 1 == n_typed else str.__eq__
+        return compare(self.typed[j], self.key[i])
+
+
+def is_digit(letters, place):
+    return 0 <= place < len(letters) and letters[place][0] in "0123456789"
+
+
+def is_in_number(letters, place):
+    between = is_digit(letters, place - 1) and is_digit(letters, place + 1)
+    return is_digit(letters, place) or between

@@ -1,6 +1,6 @@
 """What a completion walks: ranges of sorted queries, and sums of sparse scores."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from skxmr._cython._beam cimport Heap, push, sort
 
@@ -116,79 +116,319 @@ def best_of_sums(
 
 # Prefixes that are near in spelling
 # ----------------------------------
-# A walk down the trie that the sorted keys are, with the Levenshtein distances between
-# what has been walked and what was typed. Only distances between strings whose lengths
-# differ by the most edits allowed, or by less, can be small enough: a band around the
-# diagonal.
+# A walk down the trie that the sorted keys are, with the distances between what has
+# been walked and what was typed: Levenshtein's, and a swap of two neighbours is one
+# edit. They are between letters: a code point and the combining marks behind it. Only
+# distances between strings whose lengths differ by the most edits allowed, or by less,
+# can be small enough: a band around the diagonal.
+#
+# A number is never edited. A digit matches itself only. What was typed between two
+# digits stays, and nothing is inserted between two neighbours. Nothing that was typed
+# is left out between two neighbouring digits of a key: so it is only known with the
+# next code point of the key what may be left out, and each row is kept twice, without
+# and with what is left out at its end.
+
+cdef enum:
+    BLANK = 0x20
+    END_OF_KEY = 0x1F  # see skxmr._normalization
+    RANGE_START = 0
+    RANGE_STOP = 1
+    BEST = 2  # edits of the best beginning that all keys of the range have
+    LETTER = 3  # depth at which their last letter begins
+    N_LETTERS = 4
+    LEAST = 5  # no beginning that goes on from here has fewer edits
+
+
+cdef struct Letter:
+    const uint32_t* code
+    int64_t n_codes
+    bint in_number  # it is a digit, or stands between two
+    bint after_digit  # and is a digit itself: nothing comes between
+
+
+SIZE_OF_LETTER = sizeof(Letter)
+
+
+cdef struct Walk:
+    const Letter* typed
+    int64_t n_typed
+    const uint32_t* codes
+    const int64_t* offsets
+    const uint8_t* classes
+    int64_t n_classes
+    int32_t most_edits
+    int32_t width
+    bint whole_words
+    int32_t* rows  # by depth: without what is left out at the end
+    int32_t* closed  # and with it
+
 
 def find_near(
-    const uint32_t[::1] typed,       # IN (n_typed,), code points
+    const uint32_t[::1] typed,       # IN code points of what was typed
+    uint8_t[::1] letters,            # SCRATCH (SIZE_OF_LETTER * (n typed + 1),)
     const uint32_t[::1] codes,       # IN code points of the keys, one after the other
     const int64_t[::1] offsets,      # IN (n_keys + 1,)
+    const uint8_t[::1] classes,      # IN combining classes of the first code points
     int most_edits,
-    int32_t[:, ::1] band,            # SCRATCH (n_typed + most_edits + 2, 2 * edits + 1)
-    int64_t[:, ::1] path,            # SCRATCH (n_typed + most_edits + 2, 3)
+    bint whole_words,                # what was typed ends with a whole word
+    int32_t[:, :, ::1] band,         # SCRATCH (2, depth, 2 * most_edits + 1)
+    int64_t[:, ::1] path,            # SCRATCH (depth, 6)
     int64_t[:, ::1] ranges,          # OUT (n, 2)
     int64_t[::1] edits,              # OUT (n,)
 ):
     """Find the ranges of keys of which a beginning is near to what was typed.
 
     Returns how many ranges there are; if that is more than fit, call again with room.
+    Returns -1 if scratch of a greater depth is needed.
     """
-    cdef int64_t n_typed = typed.shape[0], n_found = 0, depth = 0, start, stop, after
-    cdef int64_t j, best, t, most_depth = n_typed + most_edits
-    cdef int width = 2 * most_edits + 1, least
-    if most_edits < 1 or band.shape[0] < most_depth + 2 or band.shape[1] < width:
+    cdef Walk walk
+    cdef int64_t n_keys = offsets.shape[0] - 1, t, result
+    if most_edits < 1 or band.shape[0] < 2 or band.shape[2] != 2 * most_edits + 1:
+        raise ValueError("The scratch is too small for so many edits.")
+    if path.shape[0] < 2 or band.shape[1] < path.shape[0] or path.shape[1] < 6:
+        raise ValueError("The scratch is too small for its depth.")
+    if letters.shape[0] < <int64_t>sizeof(Letter) * (typed.shape[0] + 1):
         raise ValueError("The scratch is too small for what was typed.")
-    if path.shape[0] < most_depth + 2 or path.shape[1] < 3:
-        raise ValueError("The scratch is too small for what was typed.")
-    if offsets[offsets.shape[0] - 1] > codes.shape[0]:
+    if n_keys < 0 or offsets[n_keys] > codes.shape[0]:
         raise ValueError("There are fewer code points than the offsets say.")
     if edits.shape[0] < ranges.shape[0]:
         raise ValueError("edits has less room than ranges has.")
-    for t in range(width):
-        j = t - most_edits
-        band[0, t] = <int32_t>j if 0 <= j <= n_typed else most_edits + 1
-    path[0, 0] = 0
-    path[0, 1] = offsets.shape[0] - 1
-    path[0, 2] = min(n_typed, <int64_t>most_edits + 1)
+    walk.typed = <Letter*>&letters[0]
+    walk.codes = &codes[0] if codes.shape[0] else NULL
+    walk.offsets = &offsets[0]
+    walk.classes = &classes[0] if classes.shape[0] else NULL
+    walk.n_classes = classes.shape[0]
+    walk.most_edits = most_edits
+    walk.width = 2 * most_edits + 1
+    walk.whole_words = whole_words
+    walk.rows = &band[0, 0, 0]
+    walk.closed = &band[1, 0, 0]
+    walk.n_typed = _cut_letters(&walk, typed, <Letter*>&letters[0])
+    for t in range(walk.width):
+        walk.rows[t] = 0 if t == most_edits else most_edits + 1
+    path[0, RANGE_START] = 0
+    path[0, RANGE_STOP] = n_keys
+    path[0, BEST] = most_edits + 1
+    path[0, LETTER] = -1
+    path[0, N_LETTERS] = 0
+    path[0, LEAST] = 0
     with nogil:
-        while depth >= 0:
-            start, stop, best = path[depth, 0], path[depth, 1], path[depth, 2]
-            if start >= stop:
-                depth -= 1
-                continue
-            least = most_edits + 1
-            for t in range(width):
-                least = min(least, band[depth, t])
-            if least >= best or depth == most_depth:
-                n_found = _note(ranges, edits, n_found, start, stop, best, most_edits)
-                path[depth, 0] = stop
-                continue
-            if offsets[start + 1] - offsets[start] <= depth:
-                n_found = _note(
-                    ranges, edits, n_found, start, start + 1, best, most_edits
+        result = _walk(&walk, path, ranges, edits)
+    return result
+
+
+cdef int64_t _cut_letters(
+    Walk* walk, const uint32_t[::1] typed, Letter* letters
+) noexcept nogil:
+    """Cut what was typed into letters; return how many there are."""
+    cdef int64_t n = 0, j
+    cdef bint is_digit, before = False, behind
+    for j in range(typed.shape[0]):
+        if j == 0 or not _class_of(walk, typed[j]):
+            letters[n].code = &typed[j]
+            letters[n].n_codes = 0
+            n += 1
+        letters[n - 1].n_codes += 1
+    for j in range(n):
+        is_digit = _is_digit(letters[j].code[0])
+        behind = j + 1 < n and _is_digit(letters[j + 1].code[0])
+        letters[j].in_number = is_digit or (before and behind)
+        letters[j].after_digit = is_digit and before
+        before = is_digit
+    return n
+
+
+cdef int64_t _walk(
+    Walk* walk, int64_t[:, ::1] path, int64_t[:, ::1] ranges, int64_t[::1] edits,
+) noexcept nogil:
+    cdef int64_t depth = 0, n_found = 0, start, stop, best, after
+    cdef uint32_t code
+    cdef bint ends
+    while depth >= 0:
+        start, stop = path[depth, RANGE_START], path[depth, RANGE_STOP]
+        if start >= stop:
+            depth -= 1
+            continue
+        best = path[depth, BEST]
+        if not walk.whole_words:
+            best = min(best, _last_of(walk, walk.rows, depth, path[depth, N_LETTERS]))
+        if path[depth, LEAST] >= best:
+            n_found = _note(ranges, edits, n_found, start, stop, best, walk.most_edits)
+            path[depth, RANGE_START] = stop
+            continue
+        ends = walk.offsets[start + 1] - walk.offsets[start] <= depth
+        code = END_OF_KEY if ends else walk.codes[walk.offsets[start] + depth]
+        after = start + 1 if ends else _same_code(walk, start, stop, depth)
+        path[depth, RANGE_START] = after
+        if depth == 0 or ends or not _class_of(walk, code):
+            _close(walk, path, depth, code)
+            if not walk.whole_words or code == BLANK or code == END_OF_KEY:
+                best = min(
+                    best, _last_of(walk, walk.closed, depth, path[depth, N_LETTERS])
                 )
-                path[depth, 0] = start + 1
+            if code == END_OF_KEY:
+                n_found = _note(
+                    ranges, edits, n_found, start, after, best, walk.most_edits
+                )
                 continue
-            after = _same_code(codes, offsets, start, stop, depth)
-            path[depth, 0] = after
-            _step(
-                typed, codes[offsets[start] + depth], most_edits, depth, band
-            )
-            path[depth + 1, 0] = start
-            path[depth + 1, 1] = after
-            t = n_typed - (depth + 1) + most_edits
-            if 0 <= t < width:
-                best = min(best, <int64_t>band[depth + 1, t])
-            path[depth + 1, 2] = best
-            depth += 1
+        if depth + 1 == path.shape[0]:
+            return -1
+        path[depth + 1, RANGE_START] = start
+        path[depth + 1, RANGE_STOP] = after
+        path[depth + 1, BEST] = best
+        path[depth + 1, LETTER] = path[depth, LETTER]
+        path[depth + 1, N_LETTERS] = path[depth, N_LETTERS]
+        if depth == 0 or not _class_of(walk, code):
+            path[depth + 1, LETTER] = depth
+            path[depth + 1, N_LETTERS] += 1
+        depth += 1
+        path[depth, LEAST] = _step(walk, path, depth)
     return n_found
+
+
+cdef inline int _class_of(Walk* walk, uint32_t code) noexcept nogil:
+    """Give the combining class of a code point: not 0 for accents."""
+    if code < 0x300 or code >= walk.n_classes:
+        return 0
+    return walk.classes[code]
+
+
+cdef inline bint _is_digit(uint32_t code) noexcept nogil:
+    return 48 <= code <= 57
+
+
+cdef inline int64_t _last_of(
+    Walk* walk, const int32_t* rows, int64_t depth, int64_t n_letters
+) noexcept nogil:
+    """Give the distance between all that has been walked and all that was typed."""
+    cdef int64_t t = walk.n_typed - n_letters + walk.most_edits
+    return rows[depth * walk.width + t] if 0 <= t < walk.width else walk.most_edits + 1
+
+
+cdef inline void _close(
+    Walk* walk, int64_t[:, ::1] path, int64_t depth, uint32_t code
+) noexcept nogil:
+    """Make the row at a depth with what is left out there; `code` comes next."""
+    cdef const int32_t* row = walk.rows + depth * walk.width
+    cdef int32_t* closed = walk.closed + depth * walk.width
+    cdef int64_t letter = path[depth, LETTER], j
+    cdef bint in_number = False
+    cdef int32_t t
+    if letter >= 0 and _is_digit(code):
+        # All keys of the range have the letter before, the last of them too.
+        in_number = _is_digit(
+            walk.codes[walk.offsets[path[depth, RANGE_STOP] - 1] + letter]
+        )
+    for t in range(walk.width):
+        closed[t] = row[t]
+        j = path[depth, N_LETTERS] - walk.most_edits + t
+        if t > 0 and not in_number and 0 < j <= walk.n_typed:
+            if not walk.typed[j - 1].in_number:
+                closed[t] = min(closed[t], closed[t - 1] + 1)
+
+
+cdef inline int64_t _step(
+    Walk* walk, int64_t[:, ::1] path, int64_t depth
+) noexcept nogil:
+    """Make the row at a depth; return the least that can come of it."""
+    cdef const uint32_t* key = walk.codes + walk.offsets[path[depth, RANGE_START]]
+    cdef int64_t letter = path[depth, LETTER], n_codes = depth - letter
+    cdef int64_t j = path[depth, N_LETTERS] - walk.most_edits
+    cdef const int32_t* closed = walk.closed + letter * walk.width
+    cdef int32_t* row = walk.rows + depth * walk.width
+    cdef int32_t most = walk.most_edits + 1, least = most, cost, t
+    cdef bint is_digit = _is_digit(key[letter])
+    cdef int match
+    for t in range(walk.width):
+        cost = most
+        if 0 <= j <= walk.n_typed:
+            if t + 1 < walk.width and not is_digit:
+                if j == walk.n_typed or not walk.typed[j].after_digit:
+                    cost = closed[t + 1] + 1
+            if j > 0:
+                match = _match(walk, j - 1, key + letter, n_codes, j == walk.n_typed)
+                if match == 2:
+                    cost = min(cost, closed[t])
+                elif not is_digit and not walk.typed[j - 1].in_number:
+                    cost = min(cost, closed[t] + 1)
+                if match == 1:
+                    least = min(least, closed[t])
+        row[t] = min(cost, most)
+        least = min(least, row[t])
+        j += 1
+    if path[letter, LETTER] >= 0 and not is_digit:
+        least = min(least, _swap(walk, path, depth, row))
+    return least
+
+
+cdef inline int32_t _swap(
+    Walk* walk, int64_t[:, ::1] path, int64_t depth, int32_t* row
+) noexcept nogil:
+    """Take a swap of the last two letters where it is less; as `_step` returns."""
+    cdef const uint32_t* key = walk.codes + walk.offsets[path[depth, RANGE_START]]
+    cdef int64_t letter = path[depth, LETTER], before = path[letter, LETTER]
+    cdef int64_t j = path[depth, N_LETTERS] - walk.most_edits
+    cdef const int32_t* closed = walk.closed + before * walk.width
+    cdef int32_t least = walk.most_edits + 1, t
+    cdef int match
+    if _is_digit(key[before]):
+        return least
+    for t in range(walk.width):
+        if 2 <= j <= walk.n_typed and closed[t] < walk.most_edits:
+            if _match(walk, j - 1, key + before, letter - before, False) == 2:
+                match = _match(
+                    walk, j - 2, key + letter, depth - letter, j == walk.n_typed
+                )
+                if match == 2:
+                    row[t] = min(row[t], closed[t] + 1)
+                if match > 0:
+                    least = min(least, closed[t] + 1)
+        j += 1
+    return least
+
+
+cdef inline int _match(
+    Walk* walk, int64_t j, const uint32_t* code, int64_t n_codes, bint is_last
+) noexcept nogil:
+    """Compare a letter typed with one of a key, of which there may be more to come.
+
+    Returns 2 if they match, 1 if they can with accents to come, 0 if they cannot. The
+    last letter typed may have fewer accents, but where whole words were typed.
+    """
+    cdef const uint32_t* typed = walk.typed[j].code
+    cdef int64_t n = walk.typed[j].n_codes
+    if typed[0] != code[0] and not (
+        _class_of(walk, typed[0]) and _class_of(walk, code[0])
+    ):
+        return 0
+    if n == 1 and n_codes == 1 and typed[0] == code[0]:
+        return 2
+    return _match_accents(
+        walk, typed, n, code, n_codes, is_last and not walk.whole_words
+    )
+
+
+cdef int _match_accents(
+    Walk* walk, const uint32_t* typed, int64_t n, const uint32_t* code,
+    int64_t n_codes, bint may_be_fewer,
+) noexcept nogil:
+    # Accents without a letter are all accents.
+    cdef int64_t i, first = _class_of(walk, typed[0]) == 0, m = first
+    for i in range(first, n_codes):
+        if m == n:
+            return 2 if may_be_fewer else 0
+        if code[i] == typed[m]:
+            m += 1
+        elif not may_be_fewer or (
+            _class_of(walk, code[i]) >= _class_of(walk, typed[m])
+        ):
+            return 0
+    return 2 if m == n else 1
 
 
 cdef inline int64_t _note(
     int64_t[:, ::1] ranges, int64_t[::1] edits, int64_t n_found, int64_t start,
-    int64_t stop, int64_t best, int most_edits,
+    int64_t stop, int64_t best, int32_t most_edits,
 ) noexcept nogil:
     """Note a range; one that goes on from the last becomes one with it."""
     if best > most_edits:
@@ -205,13 +445,14 @@ cdef inline int64_t _note(
 
 
 cdef inline int64_t _same_code(
-    const uint32_t[::1] codes, const int64_t[::1] offsets, int64_t start,
-    int64_t stop, int64_t depth,
+    Walk* walk, int64_t start, int64_t stop, int64_t depth
 ) noexcept nogil:
     """Find the first key of a range whose code at some depth is another.
 
     Mostly few keys share it: the steps grow from the start.
     """
+    cdef const uint32_t* codes = walk.codes
+    cdef const int64_t* offsets = walk.offsets
     cdef uint32_t code = codes[offsets[start] + depth]
     cdef int64_t step = 1, low = start, high
     while low + step < stop and codes[offsets[low + step] + depth] == code:
@@ -225,25 +466,3 @@ cdef inline int64_t _same_code(
         else:
             high = step
     return high
-
-
-cdef inline void _step(
-    const uint32_t[::1] typed, uint32_t code, int most_edits, int64_t depth,
-    int32_t[:, ::1] band,
-) noexcept nogil:
-    """Go from the distances at a depth to those one character further down."""
-    cdef int width = 2 * most_edits + 1
-    cdef int64_t j
-    cdef int32_t distance
-    cdef int t
-    for t in range(width):
-        j = depth + 1 - most_edits + t
-        distance = most_edits + 1
-        if 0 <= j <= typed.shape[0]:
-            if j > 0:
-                distance = band[depth, t] + (typed[j - 1] != code)
-            if t + 1 < width:
-                distance = min(distance, band[depth, t + 1] + 1)
-            if t > 0:
-                distance = min(distance, band[depth + 1, t - 1] + 1)
-        band[depth + 1, t] = min(distance, most_edits + 1)

@@ -7,8 +7,8 @@ import numpy as np
 
 from models import MODELS, TEXTS  # isort: skip
 from skxmr import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
+from skxmr._normalization import Normalizer
 from skxmr.baselines import BigramCompleter, PopularCompleter
-from skxmr.folding import fold_prefix
 
 PIECES = [
     "\x00",
@@ -147,9 +147,9 @@ def _check(completer, found, typed):
     assert len(set(queries)) == len(queries)
     assert np.isfinite([score for _, score in found]).all()
     if getattr(completer, "match", "prefix") == "prefix":
-        key = fold_prefix(typed)
-        keys = completer.index_.keys
-        assert len(found) == min(5, sum(one.startswith(key) for one in keys))
+        prefix = Normalizer().prefix(typed)
+        ranges = completer.index_.find(prefix)
+        assert len(found) == min(5, (ranges[:, 1] - ranges[:, 0]).sum())
 
 
 def _learn(texts, provider):
