@@ -486,12 +486,12 @@ def test_a_newer_version_is_refused():
 def test_dense_rows_are_the_users_own_array():
     X, Y = make_data()
     model = fit(X, Y)
-    rows = validate_features(model, X)
+    rows = validate_features(model, X, model._state.features)
     assert isinstance(rows, DenseRows)
     assert np.shares_memory(rows.values, X)
     others = X.astype(np.float64), np.asfortranarray(X), X[::-1][::-1], X.tolist()
     for other in others:
-        rows = validate_features(model, other)
+        rows = validate_features(model, other, model._state.features)
         assert rows.values.flags.c_contiguous
         assert rows.values.dtype == np.float32
         np.testing.assert_array_equal(rows.values, X)
@@ -501,7 +501,7 @@ def test_mostly_empty_arrays_are_compressed():
     X, Y = make_data()
     model = fit(X, Y)
     X[np.random.default_rng(0).random(X.shape) < 0.8] = 0
-    rows = validate_features(model, X)
+    rows = validate_features(model, X, model._state.features)
     assert isinstance(rows, Compressed)
     np.testing.assert_array_equal(rows.to_csr().toarray(), X)
 
@@ -552,7 +552,7 @@ def test_wrong_dense_rows_are_refused():
         model.rank_one(None, X[0].astype(np.float64), 5)
     with pytest.raises(TypeError, match=r"values is of type list"):
         model.rank_one(None, X[0].tolist(), 5)
-    with pytest.raises(ValueError, match="beam has no place"):
+    with pytest.raises(ValueError, match="The 'beam_width' parameter"):
         model.set_params(beam_width=0).rank_one(None, X[0], 5)
 
 
