@@ -118,9 +118,7 @@ def _are_set(estimator, parameter, given, prefix=""):
     kind = type(estimator)
     values = parameter.__dict__
     for name in getattr(kind, "_search_parameters", ()):
-        before = given[prefix + name]
-        value = values.get(name, before)
-        if value is not before and not _are_same(value, before):
+        if _is_set(values, name, given, prefix):
             return True
     if not _names_of_stages(kind):
         return False
@@ -151,11 +149,17 @@ def _with_own_settings(estimator, values, given, prefix=""):
     """Copy an estimator, with those that are not nested."""
     copied = snapshot(estimator)
     for name in getattr(type(estimator), "_search_parameters", ()):
-        before = given[prefix + name]
-        value = values.get(name, before)
-        if value is not before and not _are_same(value, before):
-            copied.__dict__[name] = value
+        if _is_set(values, name, given, prefix):
+            copied.__dict__[name] = values[name]
     return copied
+
+
+def _is_set(values, name, given, prefix):
+    """Tell whether a parameter differs from what was given, where both are known."""
+    if name not in values or prefix + name not in given:
+        return False
+    value, before = values[name], given[prefix + name]
+    return value is not before and not _are_same(value, before)
 
 
 def _stage(estimator, name):
