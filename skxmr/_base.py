@@ -1,16 +1,19 @@
 """What the classifiers of this package share."""
 
+import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin
 
+from skxmr._class_labels import exact_target, find_columns
 from skxmr._state import reads
 from skxmr._typing import ArrayLike, MatrixLike, Texts
-from skxmr._validation import check_structure
+from skxmr._validation import check_lengths, check_structure
 
 __all__ = ["Classifier"]
 
 
 class Classifier(ClassifierMixin):
-    """A scikit-learn classifier that reads no corrupt sparse matrix."""
+    """A scikit-learn classifier that reads no corrupt matrix and alters no label."""
 
     @reads
     def score(
@@ -44,6 +47,14 @@ class Classifier(ClassifierMixin):
         ValueError
             If X or y is malformed, or they do not fit together.
         """
-        return super().score(
-            check_structure(X, "X"), check_structure(y, "y"), sample_weight
-        )
+        X, y = check_structure(X, "X"), exact_target(check_structure(y, "y"))
+        if np.ndim(y) == 1 and not sparse.issparse(y):
+            return self._accuracy(X, y, sample_weight)
+        return super().score(X, y, sample_weight)
+
+    def _accuracy(self, X, y, sample_weight):
+        """Compare class labels exactly, where scikit-learn converts them."""
+        predicted = find_columns(self.predict(X), self.classes_)
+        check_lengths(y, predicted, sample_weight)
+        is_right = find_columns(y, self.classes_) == predicted
+        return float(np.average(is_right, weights=sample_weight))

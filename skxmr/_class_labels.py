@@ -20,10 +20,12 @@ from skxmr._columns import (
 )
 
 __all__ = [
+    "array_of_column",
     "concatenate_labels",
     "exact_labels",
     "exact_target",
     "find_columns",
+    "is_row",
     "list_labels",
     "list_target",
 ]
@@ -59,11 +61,10 @@ def exact_target(y, name="y"):
     refuse_unordered(y, name, _EXPECTED)
     if not hasattr(y, "__array__"):
         return _target_of_items(y, name)
-    _refuse_masked(y, name)
     shape = getattr(y, "shape", (0,))
     if len(shape) > 1 and shape[1:] != (1,):
         return y
-    array = _as_array(y)
+    array = array_of_column(y, name)
     if array.ndim == 1:
         return exact_labels(array, name)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -162,8 +163,7 @@ def list_target(y, name="y"):
     """
     refuse_unordered(y, name, _EXPECTED)
     if hasattr(y, "__array__"):
-        _refuse_masked(y, name)
-        labels = list_labels(np.ravel(_as_array(y)))
+        labels = list_labels(np.ravel(array_of_column(y, name)))
     else:
         labels = without_scalars(list(y))
     types = set(map(type, labels)) - {type(None)}
@@ -209,17 +209,36 @@ def _target_of_items(y, name):
         return y
     items = y if isinstance(y, (list, tuple)) else list(y)
     # Rows of an indicator, or the labels of each row, which scikit-learn refuses.
-    if any(not isinstance(item, (str, bytes)) and _is_row(item) for item in items[:1]):
+    if any(map(is_row, items[:1])):
         return items
     return _exact(without_scalars(list(items)), name, text_dtype=None)
 
 
-def _is_row(item):
-    return isinstance(item, Sequence) or np.ndim(item) > 0
+def is_row(item):
+    """Tell an item that is itself a vector, or a sequence, from a label."""
+    is_text = isinstance(item, (str, bytes))
+    return not is_text and (isinstance(item, Sequence) or np.ndim(item) > 0)
 
 
-def _as_array(y):
-    """Make an array of a column, of objects where NumPy has no such type."""
+def array_of_column(y, name):
+    """Make an array of a column, of objects where NumPy has no such type.
+
+    Parameters
+    ----------
+    y : array-like
+    name : str
+        What to call it in messages.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    InvalidInputError
+        If an entry is masked.
+    """
+    _refuse_masked(y, name)
     if hasattr(y, "to_pylist") or (hasattr(y, "to_list") and not hasattr(y, "iloc")):
         # Arrow and polars give NumPy dates without their time zone, and no integers of
         # 128 bits at all.
@@ -262,12 +281,13 @@ def _exact(values, name, text_dtype):
         return _of_texts(values, text_dtype)
     if _are(types, (bool, np.bool_)):
         return np.array(values, dtype=bool)
+    # NumPy takes its time spans to be integers.
+    if not types.isdisjoint({np.datetime64, np.timedelta64}):
+        return _of_times(values, types, name)
     if _are(types, (Integral, np.bool_)):
         return _of_integers(values)
     if _are(types, (float, np.floating, Integral, np.bool_)):
         return _of_numbers(values)
-    if _are(types, (np.datetime64, np.timedelta64)):
-        return np.array(values)
     _check_sortable(values, types, name)
     return _array_of_objects(values)
 
@@ -295,6 +315,12 @@ def _of_texts(values, text_dtype):
     # NumPy's fixed-width strings lose a NUL at their end.
     if text_dtype is object or any(text.endswith("\0") for text in values):
         return _array_of_objects([str(text) for text in values])
+    return np.array(values)
+
+
+def _of_times(values, types, name):
+    if len(types) > 1:
+        raise _several_types(types, name)
     return np.array(values)
 
 
@@ -338,10 +364,14 @@ def _check_sortable(values, types, name):
                 f"labels that can be hashed and sorted; got some of type "
                 f"{_type_names(types)}."
             ) from error
-        raise TypeError(
-            f"{name} must hold class labels of one type, all strings or all numbers; "
-            f"got {_type_names(types)}."
-        ) from error
+        raise _several_types(types, name) from error
+
+
+def _several_types(types, name):
+    return TypeError(
+        f"{name} must hold class labels of one type, all strings or all numbers; got "
+        f"{_type_names(types)}."
+    )
 
 
 def _of_one_type(labels, classes):

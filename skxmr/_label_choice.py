@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from numbers import Integral, Real
+from numbers import Number, Real
 
 import numpy as np
 from scipy import sparse
 
-from skxmr._class_labels import find_columns
+from skxmr._class_labels import array_of_column, exact_labels, find_columns, is_row
+from skxmr._columns import as_list, is_missing, without_scalars
 
 __all__ = ["check_labels"]
 
@@ -81,16 +82,21 @@ def _as_array(labels, name):
     _refuse_booleans_without_order(labels, name)
     is_array = hasattr(labels, "__array__") or isinstance(labels, range)
     if not is_array and isinstance(labels, Iterable) and not sparse.issparse(labels):
-        labels = list(labels)
-        if not labels or len(set(map(type, labels))) > 1:
-            return _objects(labels)
-    array = np.asarray(labels)
+        labels = without_scalars(list(labels))
+        if not labels or not is_row(labels[0]):
+            return _objects(labels, name)
+    array = array_of_column(labels, name)
     if array.ndim != 1:
         raise ValueError(
             f"{name} must be a vector of labels; got the shape {array.shape}."
         )
     # What NumPy could not convert, and strings of a type of their own.
-    return _objects(array.tolist()) if array.dtype.kind in "OT" else array
+    if array.dtype.kind in "OT":
+        return _objects(array.tolist(), name)
+    if array.dtype.kind in "fmM" and (array != array).any():
+        # Beside what is missing, integers have become floats.
+        return _objects(as_list(labels, name, "an iterable of labels"), name)
+    return array
 
 
 def _refuse_booleans_without_order(labels, name):
@@ -104,24 +110,20 @@ def _refuse_booleans_without_order(labels, name):
         )
 
 
-def _objects(labels):
+def _objects(labels, name):
     """Make an array of one type if they are of one, without a conversion of any."""
     types = set(map(type, labels))
-    if types and all(issubclass(one, str) for one in types):
-        return np.array(labels, dtype=str)
-    if types and all(issubclass(one, (bool, np.bool_)) for one in types):
-        return np.array(labels, dtype=bool)
-    if types and all(issubclass(one, Integral) and one is not bool for one in types):
-        array = np.array(labels)  # of objects, if one is too large
-        if array.dtype.kind in "iu":
-            return array
-    array = np.empty(len(labels), dtype=object)
-    array[:] = labels
-    return array
+    if bool in types and not types <= {bool, np.bool_}:  # not to become numbers
+        return np.fromiter(labels, dtype=object, count=len(labels))
+    for kinds in (str, (bool, np.bool_), (np.datetime64, np.timedelta64), Real):
+        alike = types and all(issubclass(one, kinds) for one in types)
+        if alike and not any(map(is_missing, labels)):
+            return exact_labels(labels, name)
+    return np.fromiter(labels, dtype=object, count=len(labels))
 
 
 def _typed(array):
-    return _objects(array.tolist()) if array.dtype == object else array
+    return _objects(array.tolist(), "labels") if array.dtype == object else array
 
 
 def _index_of(labels):
@@ -129,7 +131,7 @@ def _index_of(labels):
     index = getattr(labels, "index", None)
     if index is None or callable(index):
         return None
-    index = _objects(np.asarray(index).tolist())
+    index = _objects(np.asarray(index).tolist(), "the index")
     by_position = index.dtype.kind in "iu" and np.array_equal(
         index, np.arange(len(index))
     )
@@ -161,10 +163,14 @@ def _fits(array, classes):
 
 def _type_of_classes(classes):
     if classes.dtype.kind in "iuf":
-        return Real
-    return type(classes.tolist()[0])
+        return Number
+    first = classes[:1].tolist()[0]
+    is_number = isinstance(first, Number) and not isinstance(first, bool)
+    return Number if is_number else type(first)
 
 
 def _is_one(label, expected):
     is_boolean = isinstance(label, (bool, np.bool_))
-    return isinstance(label, expected) and is_boolean == (expected is bool)
+    # A Timestamp of pandas is a datetime, and either may stand for the other.
+    is_alike = isinstance(label, expected) or issubclass(expected, type(label))
+    return is_alike and is_boolean == (expected is bool)

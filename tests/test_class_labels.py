@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, cross_val_score
 
 from skxmr import (
     KMeansTree,
@@ -166,6 +167,23 @@ def test_a_retriever_finds_the_very_labels(y, labels):
 
 
 @targets
+def test_labels_that_were_found_can_be_asked_for(y, labels):
+    if isinstance(labels[0], tuple):
+        pytest.skip("a list of tuples is no vector of labels")
+    retriever = TextRetriever().fit(TEXTS, y)
+    for text, label in zip(TEXTS[:3], labels[:3], strict=True):
+        found = retriever.search(text, k=1)[0][0]
+        for asked in (found, label):
+            again = retriever.search(text, k=3, allowed=[asked])
+            assert [one for one, _, _ in again] == [label]
+            others = retriever.search(text, k=3, excluded=[asked])
+            assert label not in [one for one, _, _ in others]
+            assert retriever.explain(text, asked).label == label
+    everything = retriever.search(TEXTS[0], k=3, allowed=y)
+    assert everything == retriever.search(TEXTS[0], k=3)
+
+
+@targets
 def test_label_texts_keep_the_labels(y, labels):
     classes = sorted(set(labels))
     texts = [f"name {i}" for i in range(len(classes))]
@@ -183,6 +201,32 @@ def test_propensities_count_the_very_labels(y, labels):
     np.testing.assert_array_equal(
         metrics.propensities(y), metrics.propensities(numbers)
     )
+
+
+def test_a_score_compares_exactly():
+    """As floats, all labels of both were one."""
+    fitted = NeighborRanker(2).fit(X, BIG_LABELS)
+    wrong = [label ^ 1 for label in BIG_LABELS]
+    for y in (wrong, pd.Series(wrong, dtype="Int64"), np.array(wrong, dtype=np.uint64)):
+        expected = np.mean(np.array(wrong) == fitted.predict(X))
+        assert expected < 1
+        assert fitted.score(X, y) == expected
+        assert metrics.precision_at_k_scorer(1)(fitted, X, y) == expected
+
+
+def test_a_score_weighs_rows():
+    fitted = NeighborRanker(2).fit(X[:6], WORDS[:6])
+    y = [*WORDS[:5], "other"]
+    assert fitted.score(X[:6], y) == pytest.approx(5 / 6)
+    weights = [1, 1, 1, 1, 1, 5]
+    assert fitted.score(X[:6], y, sample_weight=weights) == pytest.approx(0.5)
+
+
+def test_a_search_over_folds_of_nullable_integers():
+    y = pd.Series(BIG_LABELS, dtype="Int64", index=range(12, 0, -1))
+    for classifier in CLASSIFIERS.values():
+        scores = cross_val_score(classifier, X, y, cv=KFold(2), error_score="raise")
+        assert scores.tolist() == [1.0, 1.0]
 
 
 # Missing
@@ -239,6 +283,39 @@ def test_a_retriever_refuses_a_missing_label(y):
 def test_propensities_refuse_a_missing_label(y):
     with pytest.raises((ValueError, TypeError), match=r"Y\[[01]\] is (missing|masked)"):
         metrics.propensities(y)
+
+
+@pytest.mark.parametrize(
+    "y", [np.array([1.0, np.nan]), pd.Series([1, None], dtype="Int64")]
+)
+def test_scorers_refuse_a_missing_label(y):
+    fitted = NeighborRanker(1).fit(X[:3], [1, 2, 3])
+    for score in (fitted.score, lambda X, y: metrics.ndcg_at_k_scorer(1)(fitted, X, y)):
+        with pytest.raises(ValueError, match=r"y\[1\] is missing"):
+            score(X[:2], y)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.Series([BIG + 3, None], dtype="Int64"),
+        pd.Series([BIG + 3, None], dtype="int64[pyarrow]"),
+        pl.Series([BIG + 3, None]),
+        pa.array([BIG + 3, None]),
+        [BIG + 3, None],
+        [BIG + 3, np.nan],
+    ],
+    ids=["Int64", "int64[pyarrow]", "polars", "Arrow", "None", "NaN"],
+)
+def test_labels_beside_a_missing_one_are_asked_for_exactly(labels):
+    """As a float, another label would be found."""
+    classifier = clone(LINEAR).fit(X, BIG_LABELS)
+    with pytest.raises(ValueError, match="which is no label"):
+        classifier.subset(labels)
+    subset = classifier.subset(excluded=labels, unknown="ignore")
+    assert set(classifier.rank(X, 3, subset=subset)[0].ravel()) == {0, 1, 2}
+    subset = classifier.subset([*labels, BIG + 1], unknown="ignore")
+    assert set(classifier.rank(X, 1, subset=subset)[0].ravel()) <= {1}
 
 
 # Refused
