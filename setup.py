@@ -18,6 +18,11 @@ STRICT = (FOLDER / "include" / "strict.h").resolve()
 # SKXMR_DEBUG=1 builds kernels that check every index; slow, for development.
 DEBUG = os.environ.get("SKXMR_DEBUG", "0") == "1"
 
+# With it, or with CFLAGS="-g", kernels keep symbols for debuggers and profilers.
+CFLAGS = os.environ.get("CFLAGS", "").split()
+SYMBOLS = DEBUG or any(flag.startswith("-g") and flag != "-g0" for flag in CFLAGS)
+
+LINK_ARGS: list[str] = []
 if sys.platform == "win32":
     COMPILE_ARGS = ["/Od" if DEBUG else "/O2", f"/FI{STRICT}"]
 else:
@@ -28,6 +33,10 @@ else:
         "-include",
         str(STRICT),
     ]
+    if not SYMBOLS:
+        # Python's own flags ask for what would be half of a wheel.
+        COMPILE_ARGS.append("-g0")
+        LINK_ARGS.append("-Wl,-S" if sys.platform == "darwin" else "-Wl,--strip-all")
 
 
 def extension(name, suffix):
@@ -37,6 +46,7 @@ def extension(name, suffix):
         include_dirs=[FOLDER.as_posix()],
         depends=HEADERS,
         extra_compile_args=COMPILE_ARGS,
+        extra_link_args=LINK_ARGS,
     )
 
 

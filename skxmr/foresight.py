@@ -98,7 +98,7 @@ def _limits_of_container():
 
 def _meminfo():
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return _sysconf()
     pairs = (line.split()[:2] for line in lines)
@@ -117,14 +117,14 @@ def _sysconf():
 
 def _number_in(path):
     try:
-        return int(path.read_text())
+        return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # no such file, or "max"
         return None
 
 
 def _files_in_memory(folder):
     try:
-        lines = (folder / "memory.stat").read_text().splitlines()
+        lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     said = dict(line.split() for line in lines)

@@ -69,7 +69,11 @@ class Network(contextlib.ExitStack):
     def received(self):
         """Count the bytes that each machine has received."""
         return [
-            int(Path(f"/sys/class/net/{machine}a/statistics/tx_bytes").read_text())
+            int(
+                Path(f"/sys/class/net/{machine}a/statistics/tx_bytes").read_text(
+                    encoding="utf-8"
+                )
+            )
             for machine in self.machines
         ]
 

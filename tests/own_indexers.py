@@ -20,7 +20,7 @@ class TwoLevels(BaseEstimator):
 
     def fit(self, Z, y=None, *, label_names=None):
         if self.log is not None:
-            with Path(self.log).open("a") as file:
+            with Path(self.log).open("a", encoding="utf-8") as file:
                 file.write(f"{Z.shape[0]}\n")
         n_labels = Z.shape[0]
         starts = [*range(0, n_labels, self.group_size), n_labels]

@@ -16,7 +16,7 @@ class LoggedLogistic(LogisticRegression):
 
     def fit(self, X, y, sample_weight=None):
         if self.log is not None:
-            with Path(self.log).open("a") as file:
+            with Path(self.log).open("a", encoding="utf-8") as file:
                 file.write(f"{X.shape[0]}\n")
         return super().fit(X, y, sample_weight)
 

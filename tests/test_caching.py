@@ -49,7 +49,7 @@ def log(tmp_path):
 
 
 def n_fits(log):
-    return len(log.read_text().splitlines()) if log.exists() else 0
+    return len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
 
 
 def make_classifier(log, memory, **parameters):
@@ -336,7 +336,7 @@ def test_nothing_of_the_data_is_kept(tmp_path):
 
 def slowly(label, log):
     """Note the call, and take so long that others come meanwhile."""
-    with Path(log).open("a") as file:
+    with Path(log).open("a", encoding="utf-8") as file:
         file.write(f"{label}\n")
     time.sleep(0.2)
     return label
@@ -370,7 +370,7 @@ def test_different_models_train_side_by_side(tmp_path):
 
 
 def fails_once(log):
-    with Path(log).open("a") as file:
+    with Path(log).open("a", encoding="utf-8") as file:
         file.write("called\n")
     if n_fits(Path(log)) == 1:
         raise KeyboardInterrupt

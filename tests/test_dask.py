@@ -7,6 +7,7 @@ from functools import partial
 import joblib
 import numpy as np
 import pytest
+from platforms import posix
 from scipy import sparse
 from twins import assert_same_layout
 
@@ -121,7 +122,7 @@ LACKING = {
 def test_workers_without_this_package_are_named(cluster_of_two, data, tmp_path, what):
     code, named = LACKING[what]
     preload = tmp_path / "preload.py"
-    preload.write_text(f"import sys\n{code}\n")
+    preload.write_text(f"import sys\n{code}\n", encoding="utf-8")
     _, X, Y = data
     classifier = make_classifier()
     with (
@@ -235,6 +236,7 @@ class Killer:
         return [answer for answer in said if isinstance(answer, int)]
 
 
+@posix
 @pytest.mark.parametrize(
     "room", [label_vectors, training], ids=lambda one: one.__name__
 )

@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pytest
 from demo_stand_ins import Slow, StandIn, serving
+from platforms import posix
 from scipy import sparse
 from sklearn.utils import Bunch
 
@@ -452,6 +453,7 @@ def test_options(capsys):
         assert message in capsys.readouterr().err
 
 
+@posix  # Windows sends no signal to one process
 @pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_from_the_command_line(tmp_path, records, how):

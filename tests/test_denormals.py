@@ -277,7 +277,7 @@ def test_fast_math_is_refused(tmp_path, option):
     if not header.exists():
         pytest.skip("wheels have no headers")
     empty = tmp_path / "empty.c"
-    empty.write_text("int nothing;\n")
+    empty.write_text("int nothing;\n", encoding="utf-8")
     command = [compiler, "-fsyntax-only", "-include", str(header), str(empty)]
     assert subprocess.run(command, check=False).returncode == 0
     done = subprocess.run(

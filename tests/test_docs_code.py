@@ -77,7 +77,9 @@ def test_what_is_printed_must_be_what_is_shown(tmp_path):
     page.write_text("```python\nprint(1)\n```\n\n```text\n2\n```\n", "utf-8")
     with pytest.raises(AssertionError):
         run_blocks(page)
-    page.write_text("```pycon\n>>> x = 1\n```\n\n```pycon\n>>> x + 1\n2\n```\n")
+    page.write_text(
+        "```pycon\n>>> x = 1\n```\n\n```pycon\n>>> x + 1\n2\n```\n", encoding="utf-8"
+    )
     assert run_blocks(page)["x"] == 1
     page.write_text("```pycon\n>>> 1 + 1\n3\n```\n", "utf-8")
     with pytest.raises(AssertionError):

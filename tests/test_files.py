@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from platforms import posix
 from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
 
@@ -26,8 +27,6 @@ X, Y = make_multilabel_classification(60, 20, n_classes=12, random_state=0)
 X = X / np.linalg.norm(X, axis=1, keepdims=True)
 CLASSIFIER = XRLinearClassifier(random_state=0).fit(X, Y)
 RANKING = np.zeros((3, 2), dtype=np.int64), np.zeros((3, 2))
-
-posix = pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
 
 # Each: what writes into a folder, and the name of a file that it writes there.
 WRITERS = {
@@ -329,6 +328,7 @@ def test_where_nothing_can_be_locked_what_is_recent_stays(tmp_path, monkeypatch)
     assert names_in(tmp_path) == sorted([recent.name, "target"])
 
 
+@posix
 def test_names_as_long_as_the_disk_takes(tmp_path):
     path = tmp_path / ("n" * 255)
     save([1], path)

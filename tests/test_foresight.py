@@ -81,13 +81,15 @@ def test_limits_of_this_machine():
 def test_the_limit_of_a_container(tmp_path, monkeypatch):
     monkeypatch.setattr(foresight, "_CGROUP", tmp_path)
     without = memory_limits()
-    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.max").write_text("max\n", encoding="utf-8")
     assert memory_limits()[0] == without[0]
-    (tmp_path / "memory.max").write_text("1000000\n")
-    (tmp_path / "memory.current").write_text("600000\n")
+    (tmp_path / "memory.max").write_text("1000000\n", encoding="utf-8")
+    (tmp_path / "memory.current").write_text("600000\n", encoding="utf-8")
     assert memory_limits() == (1_000_000, 400_000)
-    (tmp_path / "memory.swap.max").write_text("500\n")
-    (tmp_path / "memory.stat").write_text("inactive_file 200\nactive_file 30\n")
+    (tmp_path / "memory.swap.max").write_text("500\n", encoding="utf-8")
+    (tmp_path / "memory.stat").write_text(
+        "inactive_file 200\nactive_file 30\n", encoding="utf-8"
+    )
     assert memory_limits() == (1_000_500, 400_230)
 
 
@@ -96,11 +98,15 @@ def test_the_limit_of_an_older_container(tmp_path, monkeypatch):
     folder = tmp_path / "memory"
     folder.mkdir()
     without = memory_limits()
-    (folder / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    (folder / "memory.limit_in_bytes").write_text(
+        "9223372036854771712\n", encoding="utf-8"
+    )
     assert memory_limits()[0] == without[0]
-    (folder / "memory.limit_in_bytes").write_text("1000000\n")
-    (folder / "memory.usage_in_bytes").write_text("600000\n")
-    (folder / "memory.stat").write_text("inactive_file 200\nactive_file 30\n")
+    (folder / "memory.limit_in_bytes").write_text("1000000\n", encoding="utf-8")
+    (folder / "memory.usage_in_bytes").write_text("600000\n", encoding="utf-8")
+    (folder / "memory.stat").write_text(
+        "inactive_file 200\nactive_file 30\n", encoding="utf-8"
+    )
     assert memory_limits() == (1_000_000, 400_230)
 
 

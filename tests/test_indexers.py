@@ -459,8 +459,8 @@ def test_dense_and_sparse_agree():
 
 def test_memory_mapped_vectors(tmp_path):
     Z = sparse_vectors(400)
-    for vectors in (Z, Z.toarray()):
-        path = tmp_path / "Z.joblib"
+    for name, vectors in (("sparse", Z), ("dense", Z.toarray())):
+        path = tmp_path / name
         joblib.dump(vectors, path)
         mapped = joblib.load(path, mmap_mode="r")
         indexer = KMeansTree(4, 20, random_state=0)

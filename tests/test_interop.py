@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from platforms import may_link
 from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
 from sklearn.exceptions import NotFittedError
@@ -161,7 +162,9 @@ def test_written_again_as_pecos_wrote_it(name, tmp_path):
             C = sparse.load_npz(written / "C.npz")
             assert (sparse.load_npz(original / "C.npz") != C).nnz == 0
             W = sparse.load_npz(original / "W.npz").toarray()
-            bias = json.loads((original / "param.json").read_text())["bias"]
+            bias = json.loads((original / "param.json").read_text(encoding="utf-8"))[
+                "bias"
+            ]
             W = np.vstack(
                 [W[:12], W[12:] * bias, np.zeros((int(bias <= 0), W.shape[1]))]
             )
@@ -169,14 +172,15 @@ def test_written_again_as_pecos_wrote_it(name, tmp_path):
                 sparse.load_npz(written / "W.npz").toarray(), W, rtol=1e-6
             )
         params = [
-            json.loads((f / "param.json").read_text()) for f in (written, original)
+            json.loads((f / "param.json").read_text(encoding="utf-8"))
+            for f in (written, original)
         ]
         assert params[0]["pred_kwargs"] == params[1]["pred_kwargs"]
         assert params[0].keys() == params[1].keys()
         assert params[0]["__meta__"] == params[1]["__meta__"]
     for file in ["param.json", "ranker/param.json"]:
-        written = json.loads((tmp_path / "model" / file).read_text())
-        expected = json.loads((DATA / name / file).read_text())
+        written = json.loads((tmp_path / "model" / file).read_text(encoding="utf-8"))
+        expected = json.loads((DATA / name / file).read_text(encoding="utf-8"))
         assert written["__meta__"] == expected["__meta__"]
         assert written.keys() == expected.keys()
 
@@ -241,16 +245,17 @@ def test_save_refuses(classifier, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@may_link
 def test_save_overwrites_nothing(classifier, tmp_path):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     (tmp_path / "link").symlink_to("nowhere")
-    (tmp_path / "folder" / "part").write_text("mine")
+    (tmp_path / "folder" / "part").write_text("mine", encoding="utf-8")
     for name in ["folder", "file", "link"]:
         with pytest.raises(FileExistsError, match="exists already"):
             save_pecos(classifier, tmp_path / name)
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder", "link"}
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
 def test_failed_save_leaves_nothing(classifier, tmp_path, monkeypatch):
@@ -289,8 +294,8 @@ save_pecos(load_pecos(sys.argv[1]), sys.argv[2])
 
 
 def edit_json(path, **changes):
-    values = json.loads(path.read_text())
-    path.write_text(json.dumps(values | changes))
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(values | changes), encoding="utf-8")
 
 
 def edit_npz(path, **changes):
@@ -336,6 +341,14 @@ def test_missing_and_strange_files(folder, file):
     path.mkdir()
     assert_refused(folder, file, "is no regular file")
     path.rmdir()
+
+
+@may_link
+@pytest.mark.parametrize("file", ["param.json", "ranker/param.json", P3, W3, C3])
+def test_links_that_lead_astray(folder, file):
+    path = folder / file
+    content = path.read_bytes()
+    path.unlink()
     path.symlink_to(path)
     assert_refused(folder, file, "cannot be read, or is missing")
     path.unlink()
@@ -692,7 +705,7 @@ def test_exact_search_by_dense_matrices(name):
     scores = np.ones((len(X), 1))
     for number in range(len(list((DATA / name / "ranker").glob("*.model")))):
         level = DATA / name / "ranker" / f"{number}.model"
-        settings = json.loads((level / "param.json").read_text())
+        settings = json.loads((level / "param.json").read_text(encoding="utf-8"))
         W = sparse.load_npz(level / "W.npz").toarray()
         C = sparse.load_npz(level / "C.npz").toarray()
         bias = np.full((len(X), int(settings["bias"] > 0)), settings["bias"])

@@ -351,7 +351,7 @@ def memory_of_file(pid, path):
     """Resident bytes of a mapped file: all, and this process's share of them."""
     resident = share = 0
     inside = False
-    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+    for line in Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8").splitlines():
         name, *rest = line.split()
         if "-" in name:
             inside = line.endswith(str(path))

@@ -285,7 +285,7 @@ def test_a_search_over_the_final_estimator_trains_rankers_once(tmp_path):
         error_score="raise",
     ).fit(X, Y)
     # Three folds and the whole, for each of two folds and the refit.
-    assert len(log.read_text().splitlines()) == 3 * (3 + 1)
+    assert len(log.read_text(encoding="utf-8").splitlines()) == 3 * (3 + 1)
 
 
 def test_all_candidates_right_leave_the_order():

@@ -214,11 +214,11 @@ def test_a_search_over_a_retriever_trains_once_a_fold(tmp_path):
     )
     search.fit(TEXTS, sparse.csr_array(indicator()), label_texts=PRODUCTS)
     assert len(search.cv_results_["params"]) == 16
-    assert len(log.read_text().splitlines()) == 2 + 1
+    assert len(log.read_text(encoding="utf-8").splitlines()) == 2 + 1
     search.set_params(param_grid={"vectorizer": [CharNgramTfidf(), WordNgramTfidf()]})
     search.fit(TEXTS, sparse.csr_array(indicator()), label_texts=PRODUCTS)
     # Other features train again: two of them on two folds, and the refit.
-    assert len(log.read_text().splitlines()) == 3 + 2 * 2 + 1
+    assert len(log.read_text(encoding="utf-8").splitlines()) == 3 + 2 * 2 + 1
 
 
 @pytest.mark.parametrize("kind", ["indicator", "classes"])

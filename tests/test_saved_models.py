@@ -17,7 +17,7 @@ def test_a_saved_model_gives_its_answers(kind, suffix):
 
 def assert_right(kind, path):
     found = answers(kind, load(path))
-    right = json.loads((path.parent / "answers.json").read_text())[kind]
+    right = json.loads((path.parent / "answers.json").read_text(encoding="utf-8"))[kind]
     assert len(found) == len(right) == 3
     for own, expected in zip(found, right, strict=True):
         assert [label for label, _ in own] == [label for label, _ in expected]

@@ -13,6 +13,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from platforms import posix
 from sklearn.datasets import make_multilabel_classification
 
 from skxmr import XRLinearClassifier
@@ -46,14 +47,22 @@ def test_what_is_saved_is_loaded(tmp_path, mmap_mode):
     assert names_in(tmp_path) == ["model"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows replaces no mapped file")
 def test_saving_again_leaves_those_who_map_the_earlier_file_alone(tmp_path):
+    path = tmp_path / "model"
     earlier, later = fitted(), fitted(threshold=1.0)
-    save(earlier, tmp_path / "model")
-    mapped = load(tmp_path / "model", mmap_mode="r")
-    save(later, tmp_path / "model")
+    save(earlier, path)
+    mapped = load(path, mmap_mode="r")
+    if os.name == "nt":  # where nobody replaces a mapped file
+        with pytest.raises(PermissionError) as refused:
+            save(later, path)
+        assert refused.value.__notes__ == [
+            f"The model was not saved; {path} is as it was."
+        ]
+        assert names_in(tmp_path) == ["model"]
+    else:
+        save(later, path)
+        assert_same(load(path), later)
     assert_same(mapped, earlier)
-    assert_same(load(tmp_path / "model"), later)
 
 
 def test_the_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
@@ -195,7 +204,7 @@ def run(*arguments):
     return done.stdout
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limits")
+@posix
 def test_a_file_that_cannot_grow(tmp_path):
     path = tmp_path / "model"
     said = run(sys.executable, "-c", SAVE_TOO_MUCH, str(path), "1000000")
@@ -250,7 +259,7 @@ save([np.zeros(1_000_000), Slow()], sys.argv[1])
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@posix
 def test_a_process_killed_in_the_middle(tmp_path):
     path = tmp_path / "model"
     model = fitted()

@@ -374,7 +374,7 @@ def test_clones_pickles_and_parameters():
 
 
 def n_fits(log):
-    return len(log.read_text().splitlines()) if log.exists() else 0
+    return len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
 
 
 def test_stages_tune_and_a_search_trains_them_once(tmp_path):

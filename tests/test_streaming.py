@@ -172,7 +172,9 @@ def test_what_lies_beside_a_mapped_array_is_mapped_too(tmp_path):
         if sys.platform == "linux":
             (line,) = [
                 line
-                for line in Path("/proc/self/maps").read_text().splitlines()
+                for line in Path("/proc/self/maps")
+                .read_text(encoding="utf-8")
+                .splitlines()
                 if _start(line) <= _address(array) < _end(line)
             ]
             assert is_file == line.endswith("(deleted)")

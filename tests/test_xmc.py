@@ -627,7 +627,9 @@ def written(values, tmp_path):
     dump_xmc(X, np.zeros((X.shape[0], 0)), path)
     assert_same(load_xmc(path)[0], X)
     return [
-        line.partition(":")[2] for line in path.read_text().splitlines()[1:] if line
+        line.partition(":")[2]
+        for line in path.read_text(encoding="utf-8").splitlines()[1:]
+        if line
     ]
 
 
