@@ -51,7 +51,7 @@ def fused(*prefix):
 
 def answers(model, data):
     if hasattr(model, "complete"):
-        return [model.complete(typed, TEXTS[0], 20) for typed in ("", "word1", "wrd12")]
+        return [model.complete(typed, TEXTS[0], 20) for typed in ("", "word1", "wrod")]
     columns, scores = skxmr.rank(model, data, N_LABELS)
     found = [columns.tolist(), scores.tolist()]
     for method in ("predict", "predict_proba"):
@@ -169,6 +169,7 @@ MODELS = {
         (TEXTS[::-1], TEXTS),
         [
             {"match": "fuzzy"},
+            {"match": "fuzzy", "edit_weight": 0.5},
             {"classifier_weight": 0},
             {"popularity_weight": 50.0},
             {"decay": 0.9},
@@ -396,6 +397,7 @@ INVALID = {
         {"match": "nonsense"},
         {"match": None},
         {"classifier_weight": -1},
+        {"edit_weight": "x"},
         {"popularity_weight": "x"},
         {"decay": 2},
         {"classifier__beam_width": 0},
