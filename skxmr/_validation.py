@@ -499,8 +499,8 @@ def indicator_pattern(y):
     ValueError
         If y holds anything but 0 and 1, or no 1 at all.
     """
-    check_width(y, "y", "labels")
     y = sparse.csr_array(y)
+    check_width(y, "y", "labels")
     strange = (y.data != 0) & (y.data != 1)
     if strange.any():
         raise ValueError(
