@@ -167,7 +167,7 @@ class CandidateFeatures(Documented, Stateful, BaseEstimator):
         counts = np.bincount(Y.indices, minlength=Y.shape[1])
         centroids = None
         if rows is not None:
-            centroids = sparse.csr_array(normalize(sparse.csr_array(Y.T) @ rows))
+            centroids = _centroids(Y, rows)
         self._state = CandidateState(counts, centroids)
         return self
 
@@ -202,6 +202,23 @@ class CandidateFeatures(Documented, Stateful, BaseEstimator):
             rows = _unit_rows(X)
             described.append(_similarity(rows, state.centroids, candidates))
         return np.column_stack(described)
+
+
+def _centroids(Y, rows):
+    """Sum up the rows of each label, scaled to unit length: sorted CSR.
+
+    SciPy's product takes memory for all columns: it gets those that are used.
+    """
+    used, places = np.unique(rows.indices, return_inverse=True)
+    narrow = sparse.csr_array(
+        (rows.data, places, rows.indptr), shape=(rows.shape[0], len(used))
+    )
+    sums = sparse.csr_array(normalize(sparse.csr_array(Y.T) @ narrow))
+    sums.sort_indices()
+    return sparse.csr_array(
+        (sums.data, used[sums.indices], sums.indptr),
+        shape=(Y.shape[1], rows.shape[1]),
+    )
 
 
 def _similarity(rows, centroids, candidates):

@@ -26,6 +26,8 @@ __all__ = [
 
 # Entries of a task: some milliseconds of work.
 _TASK_WORK = 2**18
+# With more columns, only those that are used are counted.
+_WIDE = 2**24
 
 
 def pifa(X, Y):
@@ -83,7 +85,13 @@ def _pifa(X, Y, n_jobs):
     if not sparse.issparse(X):
         return _normalized(Y.T @ X)
     X = Compressed.from_sparse(sparse.csr_array(X))
-    return _add_rows(X, Compressed.from_sparse(Y.tocsc()), n_jobs).to_csr()
+    rows = Compressed.from_sparse(Y.tocsc())
+    if X.length <= _WIDE:
+        return _add_rows(X, rows, n_jobs).to_csr()
+    # Memory of each task and time of each label go with the number of columns.
+    used = np.unique(X.indices)
+    sums = _add_rows(X.keep_indices(used), rows, n_jobs)
+    return sums._replace(indices=used[sums.indices], length=X.length).to_csr()
 
 
 def _add_rows(X, rows, n_jobs):

@@ -19,6 +19,8 @@ from skxmr import (
     _row_blocks,
 )
 from skxmr._row_blocks import RowBlocks, split_by_size, split_by_sizes
+from skxmr.candidates import CandidateFeatures, Candidates
+from skxmr.label_vectors import pifa
 
 RANDOM = np.random.RandomState(0)
 N_LABELS = 60
@@ -213,3 +215,30 @@ def test_blocks_are_all_rows_in_order():
         assert n_rows == 1 or n_rows * sizes[rows].max() <= _row_blocks._ENTRIES
     assert len(slices) < 200
     assert RowBlocks(np.zeros((3, 2))).n_rows == 3
+
+
+def widened(rows, n_columns):
+    """Give rows the same entries in some of very many columns."""
+    chosen = np.linspace(0, n_columns - 1, rows.shape[1]).astype(np.int64)
+    shape = (rows.shape[0], n_columns)
+    return sparse.csr_array((rows.data, chosen[rows.indices], rows.indptr), shape)
+
+
+def test_label_vectors_and_centroids_do_not_grow_with_columns():
+    wide = widened(X, 2**31 - 1)
+    for make in (pifa, lambda X, Y: CandidateFeatures().fit(X, Y).centroids_):
+        peak, vectors = peak_of(make, wide, Y)
+        assert peak < 3e6
+        expected = widened(sparse.csr_array(make(X, Y)).sorted_indices(), 2**31 - 1)
+        vectors.sort_indices()
+        assert equal(vectors, expected)
+
+
+def test_candidates_of_very_many_columns_are_described():
+    found = Candidates.of_ranking(*ESTIMATORS["near"].fit(X, Y).rank(X[:20], 5))
+    narrow = CandidateFeatures().fit(X, Y).transform(X[:20], found)
+    wide = widened(X, 2**31 - 1)
+    features = CandidateFeatures().fit(wide, Y)
+    peak, described = peak_of(features.transform, wide[:20], found)
+    assert peak < 3e6
+    np.testing.assert_allclose(described, narrow, rtol=1e-6)
