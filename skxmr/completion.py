@@ -417,9 +417,10 @@ class QueryCompleter(Completer):
 
     def _suggest(self, prefix, session, k):
         if self.match == "prefix":
-            found = [(0, self._state.index.find(prefix))]
-        else:
-            found = self._find_near(prefix)
+            ranges = self._state.index.find(prefix)
+            ranks, weights, total = self._suggest_among(ranges, prefix, session, k)
+            return ranks, weights / max(total, _TINY)
+        found = self._find_near(prefix)
         groups = [
             (edits, *self._suggest_among(ranges, prefix, session, k))
             for edits, ranges in found

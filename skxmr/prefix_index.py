@@ -26,6 +26,8 @@ from skxmr._version import refuse_newer
 
 __all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex", "combining_classes", "count_letters"]
 
+_LARGEST = chr(0x10FFFF)
+
 # Raise it when the attributes of PrefixIndex come to mean something else.
 PREFIX_INDEX_VERSION = 1
 
@@ -126,15 +128,12 @@ class PrefixIndex:
     def _starting_with(self, prefix, start, stop):
         """Find the keys of a range that start with a prefix."""
         start = bisect_left(self.keys, prefix, lo=start, hi=stop)
-        if prefix:
-            length = len(prefix)
-            stop = bisect_left(
-                self.keys,
-                True,
-                lo=start,
-                hi=stop,
-                key=lambda key: key[:length] != prefix,
-            )
+        # Before the first text beyond all that start so: the last letter that is not
+        # the largest of all, one higher.
+        lower = prefix.rstrip(_LARGEST)
+        if lower:
+            beyond = lower[:-1] + chr(ord(lower[-1]) + 1)
+            stop = bisect_left(self.keys, beyond, lo=start, hi=stop)
         return start, stop
 
     def _whole_words(self, words):
