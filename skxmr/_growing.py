@@ -35,6 +35,32 @@ class GrowingArray:
         self._buffer[self._size : size] = part
         self._size = size
 
+    def lengthen(self, length, size):
+        """Make room for so many items: for kernels, which write them themselves.
+
+        Nobody may hold the array that was given before, or it is copied.
+
+        Parameters
+        ----------
+        length : int
+            How many items the array must have room for.
+        size : int
+            How many of the first items are kept, if there are as many.
+
+        Returns
+        -------
+        ndarray of shape (at least length,)
+        """
+        self._size = min(size, len(self._buffer))
+        if length > len(self._buffer):
+            self._enlarge(max(length, 2 * len(self._buffer)))
+        return self._buffer
+
+    def cut(self, size):
+        """Finish with so many items in the array that `lengthen` gave."""
+        self._size = size
+        return self.finish()
+
     def finish(self):
         """Give the array, cut to its length; nothing can be appended any more."""
         if self._fit(self._size):

@@ -1,5 +1,6 @@
 """Large arrays straight from the system, so that they go back to it at once."""
 
+import errno
 import mmap
 import os
 import tempfile
@@ -11,9 +12,9 @@ __all__ = [
     "LARGE",
     "empty",
     "empty_beside",
+    "in_words",
     "is_mapped",
     "map_memory",
-    "reserve",
     "use_huge_pages",
     "view_memory",
 ]
@@ -53,31 +54,30 @@ def empty(shape, dtype):
     return view_memory(map_memory(n_bytes), shape, dtype)
 
 
-def reserve(size, dtype):
-    """Make an array like `empty` that may be far longer than what is written into it.
-
-    What is not written takes no memory: no large pages are asked for.
-
-    Parameters
-    ----------
-    size : int
-    dtype : dtype
-
-    Returns
-    -------
-    ndarray of shape (size,)
-    """
-    n_bytes = int(size) * np.dtype(dtype).itemsize
-    if n_bytes < LARGE:
-        return np.empty(int(size), dtype=dtype)
-    return view_memory(mmap.mmap(-1, n_bytes, **_PRIVATE), int(size), dtype)
-
-
 def map_memory(n_bytes):
-    """Take memory from the system, which gives it page by page as it is written."""
-    memory = mmap.mmap(-1, n_bytes, **_PRIVATE)
+    """Take memory from the system, which gives it page by page as it is written.
+
+    Raises
+    ------
+    MemoryError
+        If there is not so much; as of `numpy.empty`, with what was wanted.
+    """
+    try:
+        memory = mmap.mmap(-1, n_bytes, **_PRIVATE)
+    except (OSError, OverflowError) as error:
+        if getattr(error, "errno", errno.ENOMEM) != errno.ENOMEM:
+            raise
+        raise MemoryError(f"Unable to allocate {in_words(n_bytes)}") from error
     use_huge_pages(memory, n_bytes)
     return memory
+
+
+def in_words(n_bytes):
+    """Write a number of bytes for people."""
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB")):
+        if n_bytes >= 1000**power:
+            return f"{n_bytes / 1000**power:,.1f} {unit}"
+    return f"{n_bytes / 1000:,.1f} kB"
 
 
 def use_huge_pages(memory, n_used):

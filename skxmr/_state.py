@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+from skxmr._shortage import tell_shortage
 from skxmr._validation import check_is_fitted, validate_parameter_constraints
 
 __all__ = ["Stateful", "from_state", "reads", "snapshot", "writes"]
@@ -141,7 +142,11 @@ def reads(method: _Method) -> _Method:
 
     @functools.wraps(method)
     def reading(self, *args, **kwargs):
-        return method(snapshot(self), *args, **kwargs)
+        try:
+            return method(snapshot(self), *args, **kwargs)
+        except (MemoryError, OSError, RuntimeError) as error:
+            tell_shortage(error, f"{type(self).__name__}.{method.__name__}")
+            raise
 
     reading.__reads__ = True  # type: ignore[attr-defined]
     return reading  # type: ignore[return-value]
@@ -167,7 +172,11 @@ def writes(method: _Method) -> _Method:
     def writing(self, *args, **kwargs):
         with _writers_lock(self):
             changed = snapshot(self)
-            result = method(changed, *args, **kwargs)
+            try:
+                result = method(changed, *args, **kwargs)
+            except (MemoryError, OSError, RuntimeError) as error:
+                tell_shortage(error, f"{type(self).__name__}.{method.__name__}")
+                raise
             self._state = changed._state
         return self if result is changed else result
 

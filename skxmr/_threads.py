@@ -11,6 +11,8 @@ from concurrent.futures import Future, wait
 import sklearn
 from joblib import parallel_config
 
+from skxmr._memory_limits import has_room_for_thread
+
 __all__ = ["call_in_threads"]
 
 _NONE_LEFT = object()
@@ -41,13 +43,13 @@ def call_in_threads(function, tasks, stop, *, n_threads, nested):
         Nobody else's once it is given. An error of a task comes in its place.
     """
     crew = _Crew(function, tasks, nested)
-    threads = [
-        threading.Thread(target=crew.work, daemon=True) for _ in range(n_threads)
-    ]
+    threads: list[threading.Thread] = []
     try:
-        for thread in threads:
-            thread.start()
-        while (result := crew.next_result()) is not _NONE_LEFT:
+        _start(crew, n_threads, threads)
+        if not threads:  # whoever waits works
+            yield from map(function, tasks)
+            return
+        while (result := crew.next_result(threads)) is not _NONE_LEFT:
             yield result
             del result  # it may be large
     except BaseException:
@@ -57,6 +59,24 @@ def call_in_threads(function, tasks, stop, *, n_threads, nested):
         for thread in threads:
             if thread.ident is not None:  # Ctrl-C may have come before its start
                 thread.join()
+
+
+def _start(crew, n_threads, threads):
+    """Start threads, as many as the system allows; no result depends on how many."""
+    for _ in range(n_threads):
+        if not has_room_for_thread():
+            return
+        threads.append(threading.Thread(target=crew.work, daemon=True))
+        try:
+            threads[-1].start()
+        except RuntimeError:  # no memory for its stack, or too many threads
+            threads.pop()
+            return
+
+
+def _check_alive(are_alive):
+    if not are_alive:
+        raise MemoryError("All threads ended before their tasks did")
 
 
 class _Crew:
@@ -70,17 +90,27 @@ class _Crew:
         self._settings = sklearn.get_config()
         self._backend, self._n_jobs = nested
 
-    def next_result(self):
-        """Wait for the next task to be done; Ctrl-C is heard meanwhile."""
+    def next_result(self, threads):
+        """Wait for the next task to be done; Ctrl-C is heard meanwhile.
+
+        Raises
+        ------
+        MemoryError
+            If no thread is left that could do it: what they raise outside of tasks,
+            for want of memory, nobody hears.
+        """
         future = None
         while future is None:
+            are_alive = any(thread.is_alive() for thread in threads)
             try:
                 future = self.futures.get(timeout=_PATIENCE)
             except queue.Empty:
-                continue
-        while not wait([future], timeout=_PATIENCE).done:
-            continue
-        return future.result()
+                _check_alive(are_alive)
+        while True:
+            are_alive = any(thread.is_alive() for thread in threads)
+            if wait([future], timeout=_PATIENCE).done:
+                return future.result()
+            _check_alive(are_alive)
 
     def work(self):
         """Take tasks until none is left: what a thread does."""

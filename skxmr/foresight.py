@@ -1,20 +1,16 @@
 """Memory that will be needed, told before hours of work and not after."""
 
-import os
 import warnings
-from pathlib import Path
-
-import numpy as np
 
 from skxmr._dense import DenseRows
-from skxmr._large import is_mapped
+from skxmr._large import in_words, is_mapped
+from skxmr._memory_limits import limits_in_words, memory_limits
+from skxmr._shortage import shortage
 
-__all__ = ["foresee", "foresee_training", "memory_limits", "training_memory"]
+__all__ = ["foresee", "foresee_training", "training_memory"]
 
 # Of a node, by default.
 _CHILDREN = 16
-
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def foresee(n_bytes, what, advice):
@@ -41,94 +37,16 @@ def foresee(n_bytes, what, advice):
     """
     most, free = memory_limits()
     if n_bytes > most:
-        raise MemoryError(
-            f"{what} needs {_in_words(n_bytes)} of memory at least; there are "
-            f"{_in_words(most)}. {advice}"
+        raise shortage(
+            f"{what} needs {in_words(n_bytes)} of memory at least; there are "
+            f"{in_words(most)}. {advice}{limits_in_words()}"
         )
     if n_bytes > free:
         warnings.warn(
-            f"{what} needs {_in_words(n_bytes)} of memory at least; "
-            f"{_in_words(free)} are free. {advice}",
+            f"{what} needs {in_words(n_bytes)} of memory at least; "
+            f"{in_words(free)} are free. {advice}",
             stacklevel=4,
         )
-
-
-def _in_words(n_bytes):
-    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB")):
-        if n_bytes >= 1000**power:
-            return f"{n_bytes / 1000**power:,.1f} {unit}"
-    return f"{n_bytes / 1000:,.1f} kB"
-
-
-def memory_limits():
-    """Tell how much memory there is.
-
-    Returns
-    -------
-    most : float
-        All that this process can ever have, swap included: the machine's memory, or
-        the limit of its container. Infinity where nobody says.
-    free : float
-        What it could have now without swapping. Infinity where nobody says.
-    """
-    said = _meminfo()
-    most = said.get("MemTotal", np.inf) + said.get("SwapTotal", 0)
-    free = said.get("MemAvailable", np.inf)
-    limit, swap, used = _limits_of_container()
-    if limit is not None:
-        most = min(most, limit + (swap or 0))
-        free = min(free, limit - used)
-    return most, free
-
-
-def _limits_of_container():
-    """Ask the second version of control groups, or else the first."""
-    limit, swap, used = (
-        _number_in(_CGROUP / f"memory.{name}")
-        for name in ("max", "swap.max", "current")
-    )
-    folder = _CGROUP
-    if limit is None:
-        folder, swap = _CGROUP / "memory", None
-        limit = _number_in(folder / "memory.limit_in_bytes")
-        used = _number_in(folder / "memory.usage_in_bytes")
-    # Files in memory count as used, and make room when they must.
-    return limit, swap, (used or 0) - _files_in_memory(folder)
-
-
-def _meminfo():
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return _sysconf()
-    pairs = (line.split()[:2] for line in lines)
-    return {name.rstrip(":"): 1024 * int(value) for name, value in pairs}
-
-
-def _sysconf():
-    """Ask a system that has no /proc: macOS knows the total only, Windows nothing."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return {}
-    # It can swap without a limit.
-    return {"MemTotal": np.inf, "MemAvailable": total}
-
-
-def _number_in(path):
-    try:
-        return int(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # no such file, or "max"
-        return None
-
-
-def _files_in_memory(folder):
-    try:
-        lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0
-    said = dict(line.split() for line in lines)
-    return sum(int(said.get(name, 0)) for name in ("inactive_file", "active_file"))
 
 
 def foresee_training(X, Y):

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from skxmr._compressed import Compressed
+from skxmr._cython._kmeans import count_features
 from skxmr._cython._placing import Placer
 from skxmr._cython._training import (
     LEVELS,
@@ -26,7 +27,7 @@ from skxmr._cython._training import (
     workspace_size,
 )
 from skxmr._dense import DenseRows
-from skxmr._large import reserve
+from skxmr._growing import GrowingArray
 from skxmr._parallel import current_stop, iterate_tasks
 from skxmr._scratch import ScratchPool, bytes_of, carve
 from skxmr.compaction import (
@@ -189,6 +190,7 @@ class _Task:
     first_parent: int
     items: _Items
     problem: Problem
+    most_columns: int
 
     def detached(self):
         """Carry only the rows that the items train on."""
@@ -230,9 +232,10 @@ def train_levels(X, levels, problems, *, n_jobs=None):
     -------
     list of LevelResult
     """
+    most_columns = _most_columns(X)
     groups = [_group_items(_list_items(X, targets)) for targets in levels]
     tasks = (
-        _make_task(X, targets, items, problem)
+        _make_task(X, targets, items, problem, most_columns)
         for targets, problem, grouped in zip(levels, problems, groups, strict=True)
         for items in grouped
     )
@@ -245,10 +248,19 @@ def train_levels(X, levels, problems, *, n_jobs=None):
         ]
 
 
-def _make_task(X, targets, items, problem):
+def _make_task(X, targets, items, problem, most_columns):
     first = int(items.parents[0])
     some = targets.between(first, int(items.parents[-1]) + 1)
-    return _Task(X, some, first, items, problem)
+    return _Task(X, some, first, items, problem, most_columns)
+
+
+def _most_columns(X):
+    """Count the features that more than one row has: compact rows have no others."""
+    if isinstance(X, DenseRows):
+        return X.length
+    counts = np.zeros(X.length, dtype=np.int32)
+    count_features(X.indices, counts)
+    return int(np.count_nonzero(counts > 1))
 
 
 def untrained_level(targets):
@@ -314,8 +326,6 @@ def _train(task, scratch, stop):
     """Let a kernel train all items, in memory that may be reused."""
     items, targets, problem = task.items, task.targets, task.problem
     n_children = items.stops - items.starts
-    # Of each item, at most.
-    n_features = np.minimum(items.n_entries, task.X.length)
     rows = (_DenseRows if isinstance(task.X, DenseRows) else _SparseRows)(task)
     lanes = lanes_for(int(n_children.max()))
     prior = None
@@ -323,7 +333,7 @@ def _train(task, scratch, stop):
         prior = Prior(problem.prior_length, *targets.priors[:3])
     size = workspace_size(
         rows.n_rows,
-        int(n_features.max()),
+        rows.n_columns,
         rows.n_margins,
         lanes,
         has_prior=prior is not None,
@@ -332,8 +342,8 @@ def _train(task, scratch, stop):
     passing = max(bytes_of(rows.passing), size * 4)
     arrays = scratch.take(rows.needs | {"shared": (-(-passing // 4), np.float32)})
     workspace = arrays.pop("shared")
-    found = _reserve_found(n_features, n_children)
-    placer = Placer(*_reserve_kept(n_features, n_children), *found)
+    n_blocks = int(-(-n_children.max() // N_LANES))
+    placer = Placer(GrowingArray, np.empty(n_blocks + 1, dtype=np.int64))
     run_counts = np.zeros(len(n_children), dtype=np.int64)
     n_all = int(n_children.sum())
     intercepts = np.empty(n_all, dtype=np.float32)
@@ -365,7 +375,11 @@ def _train(task, scratch, stop):
         n_sweeps,
         converged,
     )
-    weights = _cut(found, placer, run_counts, intercepts)
+    features, run_offsets, children, values = placer.finish()
+    offsets = np.concatenate([[0], np.cumsum(run_counts)])
+    weights = LinearWeights(
+        offsets, features, run_offsets, children, values, intercepts
+    )
     return _Trained(weights, n_sweeps, converged)
 
 
@@ -377,6 +391,8 @@ class _SparseRows:
     def __init__(self, task):
         self._X = task.X
         self._n_entries = int(task.items.n_entries.max())
+        # Two rows at least have each.
+        self.n_columns = min(self._n_entries // 2, task.most_columns)
         self.n_rows = int(task.targets.rows.sizes.max())
         self.needs = needs_of_compact_rows(task.X, self.n_rows, self._n_entries)
         self.passing = needs_of_compaction(task.X, self._n_entries)
@@ -391,6 +407,7 @@ class _DenseRows:
     def __init__(self, task):
         self._X = task.X
         self.passing = {}
+        self.n_columns = task.X.length
         self.n_rows = int(task.targets.rows.sizes.max())
         # Rows fewer than features have fewer products than entries. Not for the
         # logistic loss: rounding would move its weights too far.
@@ -411,46 +428,6 @@ class _DenseRows:
             self.n_margins,
             **arrays,
         )
-
-
-def _reserve_kept(n_features, n_children):
-    """Make room for the kept weights of one parent, of which most are 0."""
-    n_blocks = -(-n_children // N_LANES)
-    most = int((n_features * n_blocks).max())
-    return (
-        reserve(most, np.uint32),
-        reserve(most * N_LANES, np.float32),
-        np.empty(n_blocks.max() + 1, np.int64),
-    )
-
-
-def _reserve_found(n_features, n_children):
-    """Make room for all that a task may find, of which most is 0.
-
-    Returns
-    -------
-    features, run_offsets, children, weights : ndarray
-    """
-    n_runs, n_weights = n_features.sum(), (n_features * n_children).sum()
-    return (
-        reserve(n_runs, np.int32),
-        reserve(n_runs + 1, np.int64),
-        reserve(n_weights, np.int32),
-        reserve(n_weights, np.float32),
-    )
-
-
-def _cut(found, placer, run_counts, intercepts):
-    """Give the weights of a task, each item as a parent of its own."""
-    features, run_offsets, children, weights = found
-    return LinearWeights(
-        np.concatenate([[0], np.cumsum(run_counts)]),
-        features[: placer.n_runs],
-        run_offsets[: placer.n_runs + 1],
-        children[: placer.n_weights],
-        weights[: placer.n_weights],
-        intercepts,
-    )
 
 
 def _seeds(seed, parents):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from denormals import can_flush, flushed
+from guarded import Guarded
 from scipy import sparse
 from skxmr._cython._placing import Placer
 from twins import compress, weights_to_dense
@@ -20,6 +21,7 @@ import skxmr
 from skxmr import training
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
+from skxmr._growing import GrowingArray
 from skxmr.pruning import prune
 from skxmr.training import LevelTargets, Problem, train_levels
 from skxmr.weights import LinearWeights
@@ -57,26 +59,7 @@ def test_tests_of_kernels_pass_in_the_mode(name):
     assert done.returncode == 0, done.stdout[-5000:]
 
 
-# Nothing is written beyond what was reserved
-
-SENTINEL = 77
-
-
-class Guards:
-    """Stands for `reserve`, with memory behind what it reserves that is looked at."""
-
-    def __init__(self):
-        self._behind = []
-
-    def reserve(self, size, dtype):
-        memory = np.full(64 * int(size) + 4096, SENTINEL, dtype=dtype)
-        self._behind.append(memory[int(size) :])
-        return memory[: int(size)]
-
-    def check(self):
-        assert len(self._behind) >= 6
-        for behind in self._behind:
-            assert (behind == SENTINEL).all()
+# Nothing is written beyond what there is room for
 
 
 def make_problem(loss, floor):
@@ -119,13 +102,13 @@ def test_training_stays_within_its_memory(monkeypatch, n_children, floor, kind, 
     X = X.astype(np.float32)
     rows = compress(X) if kind == "sparse" else DenseRows(X)
     targets = one_parent(40, n_children, rng)
-    guards = Guards()
-    monkeypatch.setattr(training, "reserve", guards.reserve)
+    Guarded.behind.clear()
+    monkeypatch.setattr(training, "GrowingArray", Guarded)
     monkeypatch.setattr(training, "LEVELS", training.LEVELS[: level + 1])
     problem = make_problem("squared_hinge", floor)
     with flushed():
         (result,) = train_levels(rows, [targets], [problem])
-    guards.check()
+    Guarded.check()
     weights = result.weights
     assert (weights.children < n_children).all()
     assert weights.weights.all()
@@ -145,15 +128,7 @@ def test_training_stays_within_its_memory(monkeypatch, n_children, floor, kind, 
 def test_padding_is_never_kept(floor, level):
     """Whatever it holds: children share their block with up to 31 lanes of padding."""
     n_features, n_children = 6, 17
-    placer = Placer(
-        np.empty(n_features, np.uint32),
-        np.empty(n_features * 32, np.float32),
-        np.empty(2, np.int64),
-        np.empty(n_features, np.int32),
-        np.empty(n_features + 1, np.int64),
-        np.empty(n_features * n_children, np.int32),
-        np.empty(n_features * n_children, np.float32),
-    )
+    placer = Placer(GrowingArray, np.empty(2, np.int64))
     with flushed():
         placer.add(
             np.ones((1, n_features, 32), np.float32),
@@ -167,9 +142,8 @@ def test_padding_is_never_kept(floor, level):
             n_children,
         )
     assert placer.n_weights == n_features * n_children
-    np.testing.assert_array_equal(
-        placer.children, np.tile(np.arange(n_children), n_features)
-    )
+    _, _, children, _ = placer.finish()
+    np.testing.assert_array_equal(children, np.tile(np.arange(n_children), n_features))
 
 
 FITS = """

@@ -8,10 +8,11 @@ from memory_watch import printed_by
 from scipy import sparse
 from twins import random_sparse
 
-from skxmr import XRLinearClassifier, foresight
+from skxmr import XRLinearClassifier, _memory_limits, foresight
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
-from skxmr.foresight import foresee, memory_limits, training_memory
+from skxmr._memory_limits import memory_limits, process_limits
+from skxmr.foresight import foresee, training_memory
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_limits_of_this_machine():
 
 
 def test_the_limit_of_a_container(tmp_path, monkeypatch):
-    monkeypatch.setattr(foresight, "_CGROUP", tmp_path)
+    monkeypatch.setattr(_memory_limits, "_CGROUP", tmp_path)
     without = memory_limits()
     (tmp_path / "memory.max").write_text("max\n", encoding="utf-8")
     assert memory_limits()[0] == without[0]
@@ -94,7 +95,7 @@ def test_the_limit_of_a_container(tmp_path, monkeypatch):
 
 
 def test_the_limit_of_an_older_container(tmp_path, monkeypatch):
-    monkeypatch.setattr(foresight, "_CGROUP", tmp_path)
+    monkeypatch.setattr(_memory_limits, "_CGROUP", tmp_path)
     folder = tmp_path / "memory"
     folder.mkdir()
     without = memory_limits()
@@ -108,6 +109,47 @@ def test_the_limit_of_an_older_container(tmp_path, monkeypatch):
         "inactive_file 200\nactive_file 30\n", encoding="utf-8"
     )
     assert memory_limits() == (1_000_000, 400_230)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_limit_of_a_group_within_others(tmp_path, monkeypatch, version):
+    """As of a job of Slurm or a unit of systemd."""
+    monkeypatch.setattr(_memory_limits, "_CGROUP", tmp_path / "groups")
+    monkeypatch.setattr(_memory_limits, "_PROCESS", tmp_path)
+    line = "0::/jobs/one\n" if version == 2 else "5:cpu:/x\n4:memory:/jobs/one\n"
+    (tmp_path / "cgroup").write_text(line)
+    top = tmp_path / "groups" if version == 2 else tmp_path / "groups" / "memory"
+    limit, used = (
+        ("memory.max", "memory.current")
+        if version == 2
+        else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    )
+    (top / "jobs" / "one").mkdir(parents=True)
+    for folder, most, current in (("jobs", 5000, 4500), ("jobs/one", 3000, 100)):
+        (top / folder / limit).write_text(f"{most}\n")
+        (top / folder / used).write_text(f"{current}\n")
+    assert memory_limits() == (3000, 500)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_limits_of_the_process(tmp_path, monkeypatch):
+    resource = pytest.importorskip("resource")
+    limits = {resource.RLIMIT_AS: 9_000_000, resource.RLIMIT_DATA: 8_000_000}
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limits[which], -1))
+    monkeypatch.setattr(_memory_limits, "_PROCESS", tmp_path)
+    (tmp_path / "status").write_text(
+        "Name:\tpython\nVmSize:\t 2000 kB\nVmData:\t 3000 kB\nThreads:\t1\n"
+    )
+    assert process_limits() == [
+        ("RLIMIT_AS", 9_000_000, 2_048_000),
+        ("RLIMIT_DATA", 8_000_000, 3_072_000),
+    ]
+    assert memory_limits() == (4_928_000, 4_928_000)
+    text = r"there are 4\.9 MB\. Do less\. .*RLIMIT_DATA of this process is 8\.0 MB"
+    with pytest.raises(MemoryError, match=text):
+        foresee(5_000_000, "This", "Do less.")
+    limits[resource.RLIMIT_DATA] = resource.RLIM_INFINITY
+    assert process_limits() == [("RLIMIT_AS", 9_000_000, 2_048_000)]
 
 
 MEASURE = """

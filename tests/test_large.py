@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from joblib import Parallel, delayed, parallel_config
 
 from skxmr._growing import GrowingArray
-from skxmr._large import empty, reserve
+from skxmr._large import empty
 
 LARGE = 2**18 + 3  # float32 of more than a megabyte
 
@@ -26,16 +26,6 @@ def test_empty_is_an_array_like_any_other(shape, dtype):
     assert array.flags.writeable
     array[...] = 3
     assert (pickle.loads(pickle.dumps(array)) == 3).all()
-
-
-@pytest.mark.parametrize("size", [0, 7, LARGE])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
-def test_reserved_arrays_are_arrays_like_any_other(size, dtype):
-    array = reserve(size, dtype)
-    assert (array.shape, array.dtype) == ((size,), np.dtype(dtype))
-    assert array.flags.writeable
-    array[:] = 3
-    assert (pickle.loads(pickle.dumps(array[: size // 2])) == 3).all()
 
 
 def test_large_arrays_travel_to_processes():

@@ -4,6 +4,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from guarded import Guarded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -23,6 +24,7 @@ from twins import (
 
 from skxmr import training
 from skxmr._compressed import Compressed
+from skxmr._growing import GrowingArray
 from skxmr._scratch import ScratchPool
 from skxmr.training import LevelTargets, Problem
 from skxmr.weights import LinearWeights
@@ -329,7 +331,7 @@ def test_a_detached_task_carries_only_its_rows():
     items = training._list_items(X, targets).between(1, 2)
     one = targets.between(*(items.parents[0] + [0, 1]))
     assert 0 < len(one.rows.indices) < X.n_vectors
-    task = training._make_task(X, targets, items, make_problem())
+    task = training._make_task(X, targets, items, make_problem(), X.length)
     detached, pool = pickle.loads(pickle.dumps((task.detached(), ScratchPool())))
     assert detached.X.n_vectors == len(one.rows.indices)
     assert_same_weights(
@@ -387,14 +389,7 @@ def test_weights_below_the_floor_are_dropped():
 )
 def test_kept_weights_stand_by_feature(seed, lanes, floor, level):
     rng = np.random.default_rng(seed)
-    placer = Placer(
-        np.empty(3 * 30, np.uint32),
-        np.empty(3 * 30 * lanes, np.float32),
-        np.empty(4, np.int64),
-        np.empty(60, np.int32),
-        np.empty(61, np.int64),
-        *(np.empty(60 * 3 * lanes, dtype) for dtype in (np.int32, np.float32)),
-    )
+    placer = Placer(GrowingArray, np.empty(4, np.int64))
     rows = []
     # Two parents, whose weights follow each other.
     for _ in range(2):
@@ -434,12 +429,55 @@ def test_kept_weights_stand_by_feature(seed, lanes, floor, level):
                 rows.append((feature, children + first_child, kept[children]))
     assert placer.n_runs == len(rows)
     assert placer.n_weights == sum(len(children) for _, children, _ in rows)
-    offsets = placer.run_offsets
+    found_features, offsets, found_children, found = placer.finish()
+    assert len(offsets) == len(rows) + 1
     for run, (feature, children, kept) in enumerate(rows):
         mine = slice(offsets[run], offsets[run + 1])
-        assert placer.features[run] == feature
-        np.testing.assert_array_equal(placer.children[mine], children)
-        np.testing.assert_array_equal(placer.weights[mine], kept)
+        assert found_features[run] == feature
+        np.testing.assert_array_equal(found_children[mine], children)
+        np.testing.assert_array_equal(found[mine], kept)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 60), st.integers(1, 70)), min_size=1, max_size=40
+    ),
+    st.sampled_from([1.0, 0.2]),
+    st.integers(0, len(training.LEVELS) - 1),
+)
+def test_room_grows_for_parent_after_parent(parents, share, level):
+    """Arrays grow by their own lengths; none is written to behind its end."""
+    Guarded.behind.clear()
+    rng = np.random.default_rng(len(parents))
+    placer = Placer(Guarded, np.empty(4, np.int64))
+    rows = []
+    for n_features, n_children in parents:
+        n_blocks = -(-n_children // 32)
+        weights = rng.random((n_blocks, n_features, 32), dtype=np.float32) + 1
+        weights[rng.random(weights.shape) > share] = 0
+        placer.add(
+            weights,
+            np.zeros((n_blocks, 1, 32), np.float32),
+            np.arange(n_features, dtype=np.int32),
+            np.ones(n_features, np.float32),
+            np.arange(n_features, dtype=np.int32),
+            0.0,
+            level,
+            0,
+            n_children,
+        )
+        wide = weights.transpose(1, 0, 2).reshape(n_features, -1)[:, :n_children]
+        rows += [(i, row) for i, row in enumerate(wide) if row.any()]
+    features, offsets, children, found = placer.finish()
+    Guarded.check()
+    assert features.tolist() == [feature for feature, _ in rows]
+    lengths = [np.count_nonzero(row) for _, row in rows]
+    np.testing.assert_array_equal(offsets, np.cumsum([0, *lengths]))
+    expected = [np.flatnonzero(row) for _, row in rows]
+    np.testing.assert_array_equal(children, np.concatenate([*expected, []]))
+    values = [row[row != 0] for _, row in rows]
+    np.testing.assert_array_equal(found, np.concatenate([*values, []]))
 
 
 @settings(deadline=None, max_examples=200)

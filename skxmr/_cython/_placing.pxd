@@ -8,17 +8,24 @@ cdef class Placer:
     cdef int64_t[::1] next_kept
     # Of all parents so far.
     cdef readonly int64_t n_runs, n_weights
-    cdef readonly int32_t[::1] features
-    cdef readonly int64_t[::1] run_offsets
-    cdef readonly int32_t[::1] children
-    cdef readonly float[::1] weights
+    cdef int32_t[::1] features
+    cdef int64_t[::1] run_offsets
+    cdef int32_t[::1] children
+    cdef float[::1] weights
+    # What gives each of the arrays more room.
+    cdef object bits_room, kept_room, features_room, offsets_room, children_room
+    cdef object weights_room
 
-    cdef void start(self, int64_t n_features, int64_t n_blocks) noexcept nogil
-    cdef void keep(
+    cdef int _make_room_for_bits(self, int64_t length) except -1
+    cdef int _make_room_for_kept(self, int64_t length, int64_t size) except -1
+    cdef int _make_room_for_runs(self, int64_t length) except -1
+    cdef int _make_room_for_weights(self, int64_t length) except -1
+    cdef int start(self, int64_t n_features, int64_t n_blocks) except -1 nogil
+    cdef int keep(
         self, int64_t block, const float* weights, const float* duals, int width,
         int n_children, const int32_t[::1] sources, const float[::1] scales,
         float floor, int level,
-    ) noexcept nogil
-    cdef void place(
+    ) except -1 nogil
+    cdef int place(
         self, const int32_t[::1] features, int lanes, int32_t first_child
-    ) noexcept nogil
+    ) except -1 nogil

@@ -20,19 +20,61 @@ cdef class Placer:
 
     def __init__(
         self,
-        uint32_t[::1] bits,        # SCRATCH (n_features * n_blocks,) of any parent
-        float[::1] kept,           # SCRATCH (n_features * n_blocks * lanes,)
-        int64_t[::1] next_kept,    # SCRATCH (n_blocks + 1,)
-        int32_t[::1] features,     # OUT (n_runs,)
-        int64_t[::1] run_offsets,  # OUT (n_runs + 1,)
-        int32_t[::1] children,     # OUT (n_weights,)
-        float[::1] weights,        # OUT (n_weights,)
+        make_room,                 # of a dtype: `skxmr._growing.GrowingArray`
+        int64_t[::1] next_kept,    # SCRATCH (n_blocks + 1,) of any parent
     ):
-        self.bits, self.kept, self.next_kept = bits, kept, next_kept
-        self.features, self.run_offsets = features, run_offsets
-        self.children, self.weights = children, weights
+        # What could be written is many times what is: room is made as it is needed.
+        self.bits_room, self.kept_room = make_room("u4"), make_room("f4")
+        self.features_room, self.offsets_room = make_room("i4"), make_room("i8")
+        self.children_room, self.weights_room = make_room("i4"), make_room("f4")
+        self.next_kept = next_kept
         self.n_runs = self.n_weights = 0
+        self._make_room_for_runs(0)
         self.run_offsets[0] = 0
+
+    # Whoever grows an array must be its only holder.
+
+    cdef int _make_room_for_bits(self, int64_t length) except -1:
+        self.bits = None
+        self.bits = self.bits_room.lengthen(length, 0)
+        return 0
+
+    cdef int _make_room_for_kept(self, int64_t length, int64_t size) except -1:
+        self.kept = None
+        self.kept = self.kept_room.lengthen(length, size)
+        return 0
+
+    cdef int _make_room_for_runs(self, int64_t length) except -1:
+        self.features = None
+        self.run_offsets = None
+        self.features = self.features_room.lengthen(length, self.n_runs)
+        self.run_offsets = self.offsets_room.lengthen(length + 1, self.n_runs + 1)
+        return 0
+
+    cdef int _make_room_for_weights(self, int64_t length) except -1:
+        self.children = None
+        self.weights = None
+        self.children = self.children_room.lengthen(length, self.n_weights)
+        self.weights = self.weights_room.lengthen(length, self.n_weights)
+        return 0
+
+    def finish(self):
+        """Give all that was kept; nothing can be added any more.
+
+        Returns
+        -------
+        features, run_offsets, children, weights : ndarray
+        """
+        self.features = None
+        self.run_offsets = None
+        self.children = None
+        self.weights = None
+        return (
+            self.features_room.cut(self.n_runs),
+            self.offsets_room.cut(self.n_runs + 1),
+            self.children_room.cut(self.n_weights),
+            self.weights_room.cut(self.n_weights),
+        )
 
     def add(
         self,
@@ -59,15 +101,20 @@ cdef class Placer:
                 )
             self.place(features, lanes, first_child)
 
-    cdef void start(self, int64_t n_features, int64_t n_blocks) noexcept nogil:
+    cdef int start(self, int64_t n_features, int64_t n_blocks) except -1 nogil:
+        """Begin with the next parent, which has at most as many blocks as any."""
         self.n_features, self.n_blocks = n_features, n_blocks
         self.next_kept[0] = 0
+        if self.bits is None or self.bits.shape[0] < n_features * n_blocks:
+            with gil:
+                self._make_room_for_bits(n_features * n_blocks)
+        return 0
 
-    cdef void keep(
+    cdef int keep(
         self, int64_t block, const float* weights, const float* duals, int width,
         int n_children, const int32_t[::1] sources, const float[::1] scales,
         float floor, int level,
-    ) noexcept nogil:
+    ) except -1 nogil:
         """Keep a block's weights of magnitude `floor` or more, but none of 0.
 
         A feature's weights are those of its column times its scale; of one that a
@@ -76,20 +123,37 @@ cdef class Placer:
         """
         cdef uint32_t lanes = <uint32_t>((<uint64_t>1 << n_children) - 1)
         cdef int64_t first = self.next_kept[block]
+        cdef int64_t most = first + self.n_features * width
+        if self.kept is None or self.kept.shape[0] < most:
+            with gil:
+                self._make_room_for_kept(most, first)
         self.next_kept[block + 1] = first
         if self.n_features:
             self.next_kept[block + 1] += keep_lanes(
                 weights, duals, width, &sources[0], &scales[0], self.n_features, floor,
                 lanes, level, &self.bits[block], self.n_blocks, &self.kept[first],
             )
+        return 0
 
-    cdef void place(
+    cdef int place(
         self, const int32_t[::1] features, int lanes, int32_t first_child
-    ) noexcept nogil:
+    ) except -1 nogil:
         """Put the weights of all blocks of a parent together, feature by feature."""
         cdef int64_t i, block, position = self.n_weights, before
+        cdef int64_t n_weights = position + self.next_kept[self.n_blocks]
         cdef uint32_t bits
         cdef int32_t child
+        cdef int64_t n_runs = self.n_runs + self.n_features
+        # Each by its own length: they do not grow at the same times.
+        if self.features.shape[0] < n_runs or self.run_offsets.shape[0] <= n_runs:
+            with gil:
+                self._make_room_for_runs(n_runs)
+        if (
+            self.children is None or self.children.shape[0] < n_weights
+            or self.weights.shape[0] < n_weights
+        ):
+            with gil:
+                self._make_room_for_weights(n_weights)
         for i in range(self.n_features):
             before = position
             for block in range(self.n_blocks):
@@ -106,3 +170,4 @@ cdef class Placer:
                 self.n_runs += 1
                 self.run_offsets[self.n_runs] = position
         self.n_weights = position
+        return 0
