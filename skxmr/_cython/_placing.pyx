@@ -29,7 +29,10 @@ cdef class Placer:
         self.children_room, self.weights_room = make_room("i4"), make_room("f4")
         self.next_kept = next_kept
         self.n_runs = self.n_weights = 0
+        self._make_room_for_bits(0)
+        self._make_room_for_kept(0, 0)
         self._make_room_for_runs(0)
+        self._make_room_for_weights(0)
         self.run_offsets[0] = 0
 
     # Whoever grows an array must be its only holder.
@@ -105,7 +108,7 @@ cdef class Placer:
         """Begin with the next parent, which has at most as many blocks as any."""
         self.n_features, self.n_blocks = n_features, n_blocks
         self.next_kept[0] = 0
-        if self.bits is None or self.bits.shape[0] < n_features * n_blocks:
+        if self.bits.shape[0] < n_features * n_blocks:
             with gil:
                 self._make_room_for_bits(n_features * n_blocks)
         return 0
@@ -124,7 +127,7 @@ cdef class Placer:
         cdef uint32_t lanes = <uint32_t>((<uint64_t>1 << n_children) - 1)
         cdef int64_t first = self.next_kept[block]
         cdef int64_t most = first + self.n_features * width
-        if self.kept is None or self.kept.shape[0] < most:
+        if self.kept.shape[0] < most:
             with gil:
                 self._make_room_for_kept(most, first)
         self.next_kept[block + 1] = first
@@ -148,10 +151,7 @@ cdef class Placer:
         if self.features.shape[0] < n_runs or self.run_offsets.shape[0] <= n_runs:
             with gil:
                 self._make_room_for_runs(n_runs)
-        if (
-            self.children is None or self.children.shape[0] < n_weights
-            or self.weights.shape[0] < n_weights
-        ):
+        if self.children.shape[0] < n_weights or self.weights.shape[0] < n_weights:
             with gil:
                 self._make_room_for_weights(n_weights)
         for i in range(self.n_features):
