@@ -117,7 +117,7 @@ def test_the_limit_of_a_group_within_others(tmp_path, monkeypatch, version):
     monkeypatch.setattr(_memory_limits, "_CGROUP", tmp_path / "groups")
     monkeypatch.setattr(_memory_limits, "_PROCESS", tmp_path)
     line = "0::/jobs/one\n" if version == 2 else "5:cpu:/x\n4:memory:/jobs/one\n"
-    (tmp_path / "cgroup").write_text(line)
+    (tmp_path / "cgroup").write_text(line, encoding="utf-8")
     top = tmp_path / "groups" if version == 2 else tmp_path / "groups" / "memory"
     limit, used = (
         ("memory.max", "memory.current")
@@ -126,8 +126,8 @@ def test_the_limit_of_a_group_within_others(tmp_path, monkeypatch, version):
     )
     (top / "jobs" / "one").mkdir(parents=True)
     for folder, most, current in (("jobs", 5000, 4500), ("jobs/one", 3000, 100)):
-        (top / folder / limit).write_text(f"{most}\n")
-        (top / folder / used).write_text(f"{current}\n")
+        (top / folder / limit).write_text(f"{most}\n", encoding="utf-8")
+        (top / folder / used).write_text(f"{current}\n", encoding="utf-8")
     assert memory_limits() == (3000, 500)
 
 
@@ -138,7 +138,8 @@ def test_limits_of_the_process(tmp_path, monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limits[which], -1))
     monkeypatch.setattr(_memory_limits, "_PROCESS", tmp_path)
     (tmp_path / "status").write_text(
-        "Name:\tpython\nVmSize:\t 2000 kB\nVmData:\t 3000 kB\nThreads:\t1\n"
+        "Name:\tpython\nVmSize:\t 2000 kB\nVmData:\t 3000 kB\nThreads:\t1\n",
+        encoding="utf-8",
     )
     assert process_limits() == [
         ("RLIMIT_AS", 9_000_000, 2_048_000),
