@@ -23,6 +23,7 @@ from skxmr._cython._training import LOSSES
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
+from skxmr._model_pruning import prune_state, pruned_at
 from skxmr._padding import check_size, pad_ranking
 from skxmr._regularization import resolve_regularization
 from skxmr._row_blocks import split_by_size
@@ -49,7 +50,7 @@ from skxmr.foresight import foresee_training
 from skxmr.indexers import KMeansTree
 from skxmr.label_vectors import canonical_label_vectors, vectors_in_order
 from skxmr.layout import SearchLayout
-from skxmr.pruning import prune
+from skxmr.pruning import THRESHOLD_UNITS, check_threshold, prune
 from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
 from skxmr.stages import OwnStages, search_stages, with_seeds
@@ -80,8 +81,9 @@ class ClassifierState:
     trees : list of LabelTree
     layouts : list of SearchLayout
     stages : list of FittedStages
-    pruned_at : float
-        Smaller weights were dropped.
+    pruned_at : dict of str to float
+        By `threshold_unit`, the threshold that smaller weights were dropped at; 0
+        where none.
     C : float or None
         None where it is not known, of models that others have trained.
     """
@@ -93,7 +95,7 @@ class ClassifierState:
     trees: list
     layouts: list
     stages: list
-    pruned_at: float
+    pruned_at: dict
     C: float | None
 
     @property
@@ -127,7 +129,7 @@ def make_state(target, features, trained, layouts, pruned_at, C=None):
     trained : list of TrainedTree
     layouts : list of SearchLayout
         Of the same trees.
-    pruned_at : float
+    pruned_at : dict of str to float
     C : float or None, default=None
 
     Returns
@@ -212,8 +214,13 @@ class XRLinearClassifier(
     threshold : float, default=0.1
         **Pruning threshold of the weights**: smaller ones are dropped after
         training. It does not cut scores; for that see `decision_threshold`.
+    threshold_unit : {"relative", "absolute"}, default="relative"
+        What `threshold` and `weight_floor` are in. "relative" is a share, from 0 to 1,
+        of the largest absolute weight of the same node (the intercept not counted):
+        each node keeps its largest weight, and what is dropped does not depend on the
+        unit of X. "absolute" is a magnitude of weights.
     weight_floor : float, default=0.01
-        With `memory` set, trained weights are cached down to this magnitude, and
+        With `memory` set, trained weights are cached down to this one, and
         `threshold` cannot be lower.
     weight_precision : {"float32", "float16"}, default="float32"
         How weights are kept for prediction. Half precision makes a model a quarter to
@@ -320,6 +327,7 @@ class XRLinearClassifier(
         "negative_sampling": [StrOptions({"parents", "matcher", "both"})],
         "negative_beam_width": [Interval(Integral, 1, None, closed="left")],
         "threshold": [Interval(Real, 0, None, closed="left")],
+        "threshold_unit": [StrOptions(set(THRESHOLD_UNITS))],
         "weight_floor": [Interval(Real, 0, None, closed="left")],
         "weight_precision": [StrOptions({"float32", "float16"})],
         "beam_width": [Interval(Integral, 1, None, closed="left"), None],
@@ -362,6 +370,7 @@ class XRLinearClassifier(
         negative_sampling="parents",
         negative_beam_width=10,
         threshold=0.1,
+        threshold_unit="relative",
         weight_floor=0.01,
         weight_precision="float32",
         beam_width=10,
@@ -390,6 +399,7 @@ class XRLinearClassifier(
         self.negative_sampling = negative_sampling
         self.negative_beam_width = negative_beam_width
         self.threshold = threshold
+        self.threshold_unit = threshold_unit
         self.weight_floor = weight_floor
         self.weight_precision = weight_precision
         self.beam_width = beam_width
@@ -455,13 +465,16 @@ class XRLinearClassifier(
         Raises
         ------
         ValueError
-            If arguments are malformed or do not fit together, or if `memory` is set
-            and `threshold` is below `weight_floor`.
+            If arguments are malformed or do not fit together, if `threshold` or
+            `weight_floor` is above 1 where `threshold_unit` is "relative", or if
+            `memory` is set and `threshold` is below `weight_floor`.
         TypeError
             If a `sample_weight` is given: `relevance` takes its place.
         MemoryError
             If training needs more memory than there is, as far as can be foreseen.
         """
+        for name in ("threshold", "weight_floor"):
+            check_threshold(name, getattr(self, name), self.threshold_unit)
         memory = self._check_memory()
         own = self._own_stages(X, relevance)
         given = y
@@ -501,7 +514,10 @@ class XRLinearClassifier(
         layouts = [
             SearchLayout.from_levels(
                 one.tree,
-                [prune(weights, self.threshold) for weights in one.levels],
+                [
+                    prune(weights, self.threshold, self.threshold_unit)
+                    for weights in one.levels
+                ],
                 X.length,
                 by_node=isinstance(X, DenseRows),
                 weight_precision=self.weight_precision,
@@ -509,7 +525,12 @@ class XRLinearClassifier(
             for one in trained
         ]
         self._state = make_state(
-            target, features, trained, layouts, self.threshold, regularization.C
+            target,
+            features,
+            trained,
+            layouts,
+            pruned_at(self.threshold, self.threshold_unit),
+            regularization.C,
         )
         return self
 
@@ -561,6 +582,7 @@ class XRLinearClassifier(
                 tol=self.tol,
                 max_iter=self.max_iter,
                 weight_floor=self.weight_floor if cached else self.threshold,
+                floor_unit=self.threshold_unit,
                 seed=seeds[1],
                 prior_length=regularization.prior_length,
             )
@@ -868,49 +890,45 @@ class XRLinearClassifier(
         return columns[0], scores_from_logs(columns, log_scores)[0]
 
     @reads
-    def prune(self, threshold: float) -> Self:
+    def prune(
+        self,
+        threshold: float,
+        *,
+        threshold_unit: Literal["relative", "absolute"] | None = None,
+    ) -> Self:
         """Drop more of the small weights.
 
         Parameters
         ----------
         threshold : float
-            Weights of a smaller magnitude are dropped; at least the `threshold` that
-            this estimator was fitted or pruned with.
+            Weights below it are dropped; at least what this estimator was fitted or
+            pruned with in the same unit.
+        threshold_unit : {"relative", "absolute"}, default=None
+            The unit of `threshold`, as of the parameter of that name; None is this
+            estimator's. A model that was pruned in one unit can be pruned in the other,
+            and keeps the weights that both keep.
 
         Returns
         -------
         XRLinearClassifier
-            A new fitted estimator with that `threshold`; this one is unchanged.
+            A new fitted estimator with that `threshold` and `threshold_unit`; this one
+            is unchanged.
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
         ValueError
-            If `threshold` is lower than what was dropped already.
+            If `threshold` is lower than what was dropped already, or above 1 where it
+            is relative.
+        TypeError
+            If `threshold` is no number.
         """
         state = self._fitted()
-        if not isinstance(threshold, Real):
-            raise TypeError(
-                f"threshold must be a number; got {threshold!r}, a "
-                f"{type(threshold).__name__}."
-            )
-        if not threshold >= state.pruned_at:
-            raise ValueError(
-                f"threshold={threshold} is below {state.pruned_at}, the threshold "
-                f"below which this estimator's weights were dropped already."
-            )
-        layouts = [
-            SearchLayout.from_levels(
-                tree,
-                [prune(weights, threshold) for weights in layout.to_levels()],
-                layout.n_features,
-                by_node=layout.by_node is not None,
-                weight_precision=layout.weight_precision,
-            )
-            for tree, layout in zip(state.trees, state.layouts, strict=True)
-        ]
+        unit = self.threshold_unit if threshold_unit is None else threshold_unit
         pruned = copy.copy(self)
-        pruned.threshold = threshold
-        pruned._state = replace(state, layouts=layouts, pruned_at=threshold)
+        pruned.threshold, pruned.threshold_unit = threshold, unit
+        pruned._state = prune_state(state, threshold, unit)
         return pruned
 
     def _shortlists(self, X):

@@ -146,10 +146,10 @@ def _train_levels(X, Y, tree, settings, n_jobs, report):
     matcher = settings.own.fit_matcher(X, Y, tree)
     results, last = train(X, Y, tree, matcher, settings, n_jobs, report)
     ranker = settings.own.fit_ranker(X, last, n_jobs)
-    floor = settings.problem.weight_floor
+    floor, unit = settings.problem.weight_floor, settings.problem.floor_unit
     return TrainedTree(
         tree,
-        tuple(prune(result.weights, floor) for result in results),
+        tuple(prune(result.weights, floor, unit) for result in results),
         n_iter=max(result.n_iter for result in results),
         n_trained=sum(result.n_trained for result in results),
         n_unconverged=sum(result.n_unconverged for result in results),

@@ -16,6 +16,7 @@ from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._files import creating_folder
 from skxmr._foreign_files import ForeignFolder, Settings
+from skxmr._model_pruning import pruned_at
 from skxmr._state import snapshot
 from skxmr._validation import Features, check_is_fitted
 from skxmr.classifier import XRLinearClassifier, make_state
@@ -33,6 +34,9 @@ _MAX_INT32 = np.iinfo(np.int32).max
 # PECOS has no node that is there wherever its parent is. A margin as large has the
 # score 1 by every transform, and is no margin that training would come to.
 _ALWAYS = np.float32(100)
+
+# PECOS prunes all weights at one magnitude.
+_UNIT = "absolute"
 
 # A model with such a share of the weights that it could have was trained on dense rows
 # (embeddings): it is laid out for dense queries as well.
@@ -57,8 +61,9 @@ def load_pecos(folder: str | os.PathLike) -> XRLinearClassifier:
     XRLinearClassifier
         Fitted. Of its parameters, `score_transform` is PECOS's ``post_processor``,
         `beam_width` the ``only_topk`` of the upper levels (``beam_size``),
-        `max_candidates` that of the last, and `threshold` the smallest magnitude of
-        a weight, since a folder does not tell at which PECOS pruned. All others are
+        `max_candidates` that of the last, `threshold_unit` "absolute", as PECOS
+        prunes, and `threshold` the smallest magnitude of a weight, since a folder
+        does not tell at which PECOS pruned. All others are
         the defaults: they do not tell how PECOS trained.
 
     Raises
@@ -495,7 +500,9 @@ def _make_classifier(places, weights, n_features, parameters):
         (float(np.abs(level.weights).min()) for level in weights if level.n_weights),
         default=0.0,
     )
-    classifier = XRLinearClassifier(threshold=smallest, **parameters)
+    classifier = XRLinearClassifier(
+        threshold=smallest, threshold_unit=_UNIT, **parameters
+    )
     n_weights = sum(level.n_weights for level in weights)
     layout = SearchLayout.from_levels(
         tree,
@@ -506,7 +513,7 @@ def _make_classifier(places, weights, n_features, parameters):
     trained = TrainedTree(tree, tuple(weights), n_iter=0, n_trained=0, n_unconverged=0)
     target = IndicatorTarget(tree.n_labels, is_sparse=True, dtype=np.dtype(np.int64))
     classifier._state = make_state(
-        target, Features(n_features), [trained], [layout], smallest
+        target, Features(n_features), [trained], [layout], pruned_at(smallest, _UNIT)
     )
     return classifier
 

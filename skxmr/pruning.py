@@ -2,44 +2,82 @@
 
 import numpy as np
 
-from skxmr._cython._pruning import any_dropped, copy_kept, count_kept
+from skxmr._cython._pruning import count_kept
 from skxmr.weights import LinearWeights
 
-__all__ = ["prune"]
+__all__ = ["THRESHOLD_UNITS", "check_threshold", "prune"]
+
+# What a threshold is a multiple of: the largest magnitude among a node's own weights,
+# or 1.
+THRESHOLD_UNITS = ("relative", "absolute")
 
 
-def prune(weights, threshold):
-    """Keep the weights of magnitude `threshold` or more, and all intercepts.
+def check_threshold(name, value, unit):
+    """Refuse a relative threshold of more than the whole.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    value : float
+        Not negative.
+    unit : {"relative", "absolute"}
+
+    Raises
+    ------
+    ValueError
+    """
+    if unit == "relative" and not 0 <= value <= 1:
+        raise ValueError(
+            f"{name}={value} must be between 0 and 1, a share of the largest weight of "
+            f"each node, where threshold_unit='relative'. For a magnitude of weights "
+            f"set threshold_unit='absolute'."
+        )
+
+
+def prune(weights, threshold, unit):
+    """Keep the large weights of each node, and all intercepts.
 
     Chang et al. (arXiv 2106.12657) prune the trained weights of every node with
-    one threshold.
+    one threshold. A share of each node's largest weight does not depend on the unit of
+    the features, and never drops all weights of a node.
 
     Parameters
     ----------
     weights : LinearWeights
         Left as it is.
     threshold : float
-        Not negative.
+        Weights of a smaller magnitude are dropped. Not negative.
+    unit : {"relative", "absolute"}
+        Whether `threshold` is a share, at most 1, of the largest magnitude among the
+        weights of the same node.
 
     Returns
     -------
     LinearWeights
     """
-    if not any_dropped(weights.weights, threshold):
-        return weights
     kept = np.empty(len(weights.features), dtype=np.int64)
-    count_kept(weights.run_offsets, weights.weights, threshold, kept)
-    n_kept = int(kept.sum())
-    children = np.empty(n_kept, dtype=np.int32)
-    values = np.empty(n_kept, dtype=np.float32)
-    copy_kept(weights.children, weights.weights, threshold, children, values)
+    mask = np.empty(weights.n_weights, dtype=np.bool_)
+    count_kept(
+        weights.row_offsets,
+        weights.run_offsets,
+        weights.children,
+        weights.weights,
+        threshold,
+        unit == "relative",
+        np.empty(weights.children.max(initial=-1) + 1, dtype=np.float32),
+        kept,
+        mask.view(np.uint8),
+    )
+    if mask.all():
+        return weights
     used = kept > 0
     rows_before = np.concatenate([[0], np.cumsum(used)])
     return LinearWeights(
         row_offsets=rows_before[weights.row_offsets],
         features=weights.features[used],
         run_offsets=np.concatenate([[0], np.cumsum(kept[used])]),
-        children=children,
-        weights=values,
+        children=weights.children[mask],
+        weights=weights.weights[mask],
         intercepts=weights.intercepts,
     )

@@ -80,6 +80,9 @@ class Problem:
     prior_length : float, default=0.0
         Length of m, whose direction is that of the sum of the rows in
         `LevelTargets.priors`.
+    floor_unit : {"absolute", "relative"}, default="absolute"
+        Whether `weight_floor` is a share of the largest magnitude among the weights
+        of the same child.
     """
 
     loss: str
@@ -91,6 +94,7 @@ class Problem:
     weight_floor: float
     seed: int
     prior_length: float = 0.0
+    floor_unit: str = "absolute"
 
 
 @dataclass(frozen=True)
@@ -365,6 +369,7 @@ def _train(task, scratch, stop):
         problem.tol,
         problem.max_iter,
         problem.weight_floor,
+        problem.floor_unit == "relative",
         len(LEVELS) - 1,
         stop,
         prior,

@@ -700,6 +700,7 @@ BAD_PARAMETERS = {
     "negative_sampling": ["none", None],
     "negative_beam_width": [0, -1, 1.5, "3", None],
     "threshold": [-0.1, "0.1", None, np.nan, np.inf],
+    "threshold_unit": ["percent", None, 1],
     "weight_floor": [-0.1, "0.1", None, np.nan, np.inf],
     "weight_precision": ["float64", np.float16, None],
     "beam_width": [0, -1, 1.5, "3", np.nan],
@@ -910,6 +911,7 @@ FAILING = {
     "failing indexer": ({"indexer": Raises(RuntimeError("no"))}, (FRAME, CLASSES), {}),
     "wrong tree": ({"indexer": Returns(SMALL)}, (FRAME, Y), {}),
     "interrupted": ({"indexer": Interrupted()}, (FRAME, CLASSES), {}),
+    "more than the whole": ({"threshold": 1.5}, (FRAME, Y), {}),
     "memory and threshold": (
         {"memory": "never made", "threshold": 0.001},
         (FRAME, CLASSES),

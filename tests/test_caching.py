@@ -177,6 +177,7 @@ CHANGES = {
     "negative_sampling": {"negative_sampling": "both"},
     "negative_beam_width": {"negative_beam_width": 11},
     "weight_floor": {"weight_floor": 0.02},
+    "threshold_unit": {"threshold_unit": "absolute"},
     "label_vectors": {"label_vectors": LABEL_VECTORS},
     "pair of label_vectors": {"label_vectors": ("pifa", LABEL_VECTORS)},
     "indexer": {"indexer__group_size": 4},
@@ -308,10 +309,18 @@ def test_weights_are_kept_down_to_the_floor_only(tmp_path):
     n_weights, sizes = [], []
     for i, floor in enumerate([0.0, 0.1, 10.0]):
         classifier = XRLinearClassifier(
-            memory=tmp_path / str(i), threshold=10.0, weight_floor=floor, random_state=0
+            memory=tmp_path / str(i),
+            threshold=10.0,
+            threshold_unit="absolute",
+            weight_floor=floor,
+            random_state=0,
         ).fit(X, Y)
         n_weights.append(
-            XRLinearClassifier(threshold=floor, random_state=0).fit(X, Y).n_weights_
+            XRLinearClassifier(
+                threshold=floor, threshold_unit="absolute", random_state=0
+            )
+            .fit(X, Y)
+            .n_weights_
         )
         files = (tmp_path / str(i)).rglob("*.pkl")
         sizes.append(sum(file.stat().st_size for file in files))

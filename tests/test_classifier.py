@@ -498,8 +498,99 @@ def test_prune_equals_fitting_with_that_threshold():
     assert loose.threshold == 0.05
     assert pruned.n_weights_ < loose.n_weights_
     assert pruned.nbytes_ < loose.nbytes_
-    dropped = np.abs(pruned.layouts_[0].by_feature.weights) < 0.4
-    assert not dropped.any()
+    whole = dense_levels(fit(X, Y, threshold=0))
+    for kept, weights in zip(dense_levels(pruned), whole, strict=True):
+        floors = np.float32(0.4) * np.abs(weights).max(axis=0)
+        expected = np.where(np.abs(weights) >= floors, weights, 0)
+        np.testing.assert_array_equal(kept, expected)
+
+
+def dense_levels(model):
+    tree, layout = model.trees_[0], model.layouts_[0]
+    return [
+        weights_to_dense(weights, offsets, layout.n_features)
+        for weights, offsets in zip(layout.to_levels(), tree.child_offsets, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("unit", ["relative", "absolute"])
+def test_pruning_at_what_was_pruned_at_changes_nothing(unit):
+    """Half precision rounds some weights below what they were pruned at."""
+    X, Y = make_data()
+    model = fit(X, Y, weight_precision="float16", threshold_unit=unit)
+    assert model.prune(0.1).layouts_ is model.layouts_
+
+
+def test_an_absolute_threshold_is_one_for_all_weights():
+    X, Y = make_data()
+    whole = fit(X, Y, threshold=0)
+    for model in (
+        fit(X, Y, threshold=0.4, threshold_unit="absolute"),
+        whole.prune(0.4, threshold_unit="absolute"),
+        whole.set_params(threshold_unit="absolute").prune(0.4),
+    ):
+        assert (model.threshold, model.threshold_unit) == (0.4, "absolute")
+        weights = model.layouts_[0].by_feature.weights
+        all_of_them = whole.layouts_[0].by_feature.weights
+        np.testing.assert_array_equal(
+            np.sort(weights), np.sort(all_of_them[np.abs(all_of_them) >= 0.4])
+        )
+
+
+def test_a_model_is_pruned_in_both_units():
+    X, Y = make_data()
+    model = fit(X, Y, threshold=0.05)
+    one = model.prune(0.3, threshold_unit="absolute").prune(
+        0.2, threshold_unit="relative"
+    )
+    other = model.prune(0.2).prune(0.3, threshold_unit="absolute")
+    assert_same_model(one, other)
+    assert 0 < one.n_weights_ < model.n_weights_
+    for pruned in (one, other):
+        with pytest.raises(ValueError, match=r"threshold=0\.1 is below 0\.2"):
+            pruned.prune(0.1, threshold_unit="relative")
+        with pytest.raises(ValueError, match=r"threshold=0\.2 is below 0\.3"):
+            pruned.prune(0.2, threshold_unit="absolute")
+
+
+def test_the_unit_of_features_does_not_change_what_is_kept():
+    X, Y = make_data()
+    expected, *scaled = (
+        fit(X * np.float32(2.0**power), Y, C="scale") for power in (0, -8, 8)
+    )
+    for model in scaled:
+        for one, other in zip(
+            model.layouts_[0].to_levels(),
+            expected.layouts_[0].to_levels(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one.features, other.features)
+            np.testing.assert_array_equal(one.children, other.children)
+
+
+@pytest.mark.parametrize("name", ["threshold", "weight_floor"])
+def test_a_relative_threshold_is_a_share(name):
+    X, Y = make_data()
+    match = rf"{name}=1\.5 must be between 0 and 1.*threshold_unit='relative'"
+    with pytest.raises(ValueError, match=match):
+        fit(X, Y, **{name: 1.5})
+    fit(X, Y, **{name: 1.5}, threshold_unit="absolute")
+    with pytest.raises(ValueError, match=r"threshold=1\.5 must be between 0 and 1"):
+        fit(X, Y).prune(1.5)
+    with pytest.raises(ValueError, match=r"threshold_unit='percent' must be one of"):
+        fit(X, Y).prune(0.5, threshold_unit="percent")
+
+
+def test_the_largest_weight_of_each_node_stays():
+    X, Y = make_data()
+    for kept, whole in zip(
+        dense_levels(fit(X, Y, threshold=1)),
+        dense_levels(fit(X, Y, threshold=0)),
+        strict=True,
+    ):
+        largest = np.abs(whole).max(axis=0)
+        np.testing.assert_array_equal(np.abs(kept).max(axis=0), largest)
+        assert np.count_nonzero(kept) < np.count_nonzero(whole)
 
 
 def test_prune_cannot_bring_weights_back():

@@ -209,8 +209,9 @@ def test_models_are_fitted(tmp_path, changes):
 
 
 @needs_mode
+@pytest.mark.parametrize("unit", ["absolute", "relative"])
 @pytest.mark.parametrize("threshold", [0.0, 1e-45, 1e-40, 1e-38, 0.5])
-def test_pruning_drops_the_same_weights(threshold):
+def test_pruning_drops_the_same_weights(threshold, unit):
     values = [0.0, -0.0, 1e-45, 1e-41, 1e-37, 1.0]
     values = np.array(values, dtype=np.float32)
     weights = LinearWeights(
@@ -222,7 +223,7 @@ def test_pruning_drops_the_same_weights(threshold):
         np.zeros(len(values), dtype=np.float32),
     )
     with flushed():
-        kept = prune(weights, threshold).weights
+        kept = prune(weights, threshold, unit).weights
     # Zeros never; of denormal weights nobody can say.
     assert 0 not in np.abs(kept.view(np.int32)) << 1
     assert set(values[values >= max(threshold, 1e-37)]) <= set(kept)

@@ -443,7 +443,7 @@ def test_weights_by_node_are_counted_pruned_and_optional():
     )
     tree_nbytes = sum(a.nbytes for a in vars(layout).values() if np.ndim(a))
     assert dense.nbytes_ == tree_nbytes + by_node.nbytes
-    pruned = dense.prune(0.5).layouts_[0].by_node
+    pruned = dense.prune(0.5, threshold_unit="absolute").layouts_[0].by_node
     kept = np.abs(by_node.weights) >= 0.5
     assert 0 < kept.sum() < len(kept)
     np.testing.assert_array_equal(pruned.weights, by_node.weights[kept])

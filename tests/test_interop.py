@@ -24,6 +24,7 @@ from sklearn.preprocessing import Normalizer, normalize
 from twins import levels_from_dense, random_levels, random_tree
 
 from skxmr import TrieTreeHybrid, XRLinearClassifier
+from skxmr._model_pruning import pruned_at
 from skxmr._validation import Features
 from skxmr.classifier import make_state
 from skxmr.fitting import TrainedTree
@@ -70,6 +71,7 @@ def test_parameters_are_those_of_pecos():
     assert classifier.n_features_in_ == 12
     assert classifier.trees_[0].level_sizes == (1, 3, 4, 5, 14)
     assert 0.05 <= classifier.threshold < 0.06
+    assert classifier.threshold_unit == "absolute"
     np.testing.assert_array_equal(classifier.classes_, np.arange(14))
 
 
@@ -88,6 +90,9 @@ def test_what_a_fitted_classifier_can_do():
     assert classifier.prune(0.5).n_weights_ < classifier.n_weights_
     with pytest.raises(ValueError, match="dropped already"):
         classifier.prune(0.01)
+    # A share of each node's largest weight: nothing was dropped by it yet.
+    few = classifier.prune(0.01, threshold_unit="relative").prune(0.9)
+    assert 0 < few.n_weights_ < classifier.n_weights_
 
 
 def test_labels_in_no_cluster_are_never_found():
@@ -109,7 +114,9 @@ def make_fitted(tree, levels, n_features, score_transform):
     trained = TrainedTree(tree, tuple(levels), 1, 1, 0)
     target = IndicatorTarget(tree.n_labels, True, np.dtype(np.int64))
     features = Features(n_features)
-    classifier._state = make_state(target, features, [trained], [layout], 0.0)
+    classifier._state = make_state(
+        target, features, [trained], [layout], pruned_at(0, "absolute")
+    )
     return classifier
 
 
@@ -190,7 +197,7 @@ def test_written_again_as_pecos_wrote_it(name, tmp_path):
     [
         {"beam_width": None, "max_candidates": None},
         {"weight_precision": "float16"},
-        {"threshold": 100.0},
+        {"threshold": 100.0, "threshold_unit": "absolute"},
         {"indexer": TrieTreeHybrid()},
         {"fit_intercept": False},
     ],

@@ -34,6 +34,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr._model_pruning import pruned_at
 from skxmr._validation import Features
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.classifier import ClassifierState
@@ -293,7 +294,7 @@ def make_big_model():
         trees=[tree],
         layouts=[layout],
         stages=[FittedStages()],
-        pruned_at=0.1,
+        pruned_at=pruned_at(0.1, "relative"),
         C=None,
     )
     return model

@@ -411,7 +411,7 @@ def test_pruning_leaves_the_stages():
     assert pruned.n_weights_ < model.n_weights_
     assert pruned.stages_ is model.stages_
     pruned.rank(X, 3)
-    whole = make_classifier(**OF_SPARSE).fit(X, Y).prune(9.0)
+    whole = make_classifier(**OF_SPARSE).fit(X, Y).prune(1.0)
     assert whole.rank(X, 3)[0].shape == (90, 3)
 
 

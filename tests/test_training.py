@@ -305,9 +305,10 @@ def assert_same_weights(one, other):
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("task_work", [1, 3000, 10**9])
-def test_weights_do_not_depend_on_how_work_is_cut(monkeypatch, loss, task_work):
+@pytest.mark.parametrize("unit", ["relative", "absolute"])
+def test_weights_do_not_depend_on_how_work_is_cut(monkeypatch, loss, task_work, unit):
     X, targets = random_level(seed=7)
-    problem = make_problem(loss, tol=0.1, weight_floor=0.05)
+    problem = make_problem(loss, tol=0.1, weight_floor=0.05, floor_unit=unit)
     expected = train_level(X, targets, problem)
     monkeypatch.setattr(training, "_TASK_WORK", task_work)
     found = train_level(X, targets, problem)
@@ -341,9 +342,10 @@ def test_a_detached_task_carries_only_its_rows():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_weights_do_not_depend_on_the_instructions(monkeypatch, loss):
+@pytest.mark.parametrize("floor", [0.0, 0.2])
+def test_weights_do_not_depend_on_the_instructions(monkeypatch, loss, floor):
     X, targets = random_level(seed=14)
-    problem = make_problem(loss, tol=0.01)
+    problem = make_problem(loss, tol=0.01, weight_floor=floor, floor_unit="relative")
     expected = train_level(X, targets, problem)
     for n_levels in range(1, len(training.LEVELS) + 1):
         monkeypatch.setattr(training, "LEVELS", training.LEVELS[:n_levels])
@@ -366,11 +368,16 @@ def test_a_lane_does_not_depend_on_its_neighbours():
 # Storage
 
 
-def test_weights_below_the_floor_are_dropped():
+@pytest.mark.parametrize("unit", ["absolute", "relative"])
+def test_weights_below_the_floor_are_dropped(unit):
     X, Y = random_data(seed=11, n_children=N_LANES + 1)
     full, _, _ = train_dense(X, Y, make_problem(tol=0.1))
-    floored, _, result = train_dense(X, Y, make_problem(tol=0.1, weight_floor=0.2))
-    np.testing.assert_array_equal(floored, np.where(np.abs(full) >= 0.2, full, 0))
+    problem = make_problem(tol=0.1, weight_floor=0.2, floor_unit=unit)
+    floored, _, result = train_dense(X, Y, problem)
+    largest = np.abs(full).max(axis=0) if unit == "relative" else np.float32(1)
+    floors = np.float32(0.2) * largest
+    np.testing.assert_array_equal(floored, np.where(np.abs(full) >= floors, full, 0))
+    assert np.count_nonzero(floored) < np.count_nonzero(full)
     weights = result.weights
     assert weights.n_weights == np.count_nonzero(floored)
     assert (np.diff(weights.run_offsets) > 0).all()
@@ -384,10 +391,11 @@ def test_weights_below_the_floor_are_dropped():
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([4, 8, 16, 32]),
-    st.sampled_from([0, 0.3]),
+    st.sampled_from([0, 0.3, 1]),
+    st.booleans(),
     st.integers(0, len(training.LEVELS) - 1),
 )
-def test_kept_weights_stand_by_feature(seed, lanes, floor, level):
+def test_kept_weights_stand_by_feature(seed, lanes, floor, is_relative, level):
     rng = np.random.default_rng(seed)
     placer = Placer(GrowingArray, np.empty(4, np.int64))
     rows = []
@@ -418,13 +426,17 @@ def test_kept_weights_stand_by_feature(seed, lanes, floor, level):
             level,
             first_child,
             n_children,
+            is_relative,
         )
         # Row -1 - r of both together is row r of the duals.
         W = both[:, sources].transpose(1, 0, 2).reshape(n_features, n_blocks * lanes)
         W *= scales[:, None]
         W[:, n_children:] = 0
+        floors = np.full(W.shape[1], np.float32(floor))
+        if is_relative:
+            floors *= np.abs(W).max(axis=0, initial=0)
         for feature, kept in zip(features, W, strict=True):
-            (children,) = np.nonzero((np.abs(kept) >= floor) & (kept != 0))
+            (children,) = np.nonzero((np.abs(kept) >= floors) & (kept != 0))
             if len(children):
                 rows.append((feature, children + first_child, kept[children]))
     assert placer.n_runs == len(rows)

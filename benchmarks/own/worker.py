@@ -44,6 +44,7 @@ class Skxmr:
             tol=settings["tol"],
             max_iter=settings["max_iter"],
             threshold=settings["threshold"],
+            threshold_unit="absolute",
             beam_width=settings["beam_width"],
             score_transform="l3-hinge",
             n_trees=settings.get("n_trees", 1),

@@ -99,6 +99,7 @@ TUNED = {
         "classifier": {
             "C": 0.35,
             "threshold": 0.05,
+            "threshold_unit": "absolute",
             "score_transform": "l4-hinge",
             "indexer__max_leaf_size": 400,
         },
@@ -108,6 +109,7 @@ TUNED = {
             "C": 0.25,
             "positive_weight": 2.0,
             "threshold": 0.02,
+            "threshold_unit": "absolute",
             "score_transform": "l4-hinge",
             "indexer__max_leaf_size": 800,
         },

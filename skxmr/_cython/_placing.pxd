@@ -1,5 +1,10 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+cdef extern from "include/keep.h" nogil:
+    ctypedef struct Floor "skxmr_floor":
+        float share
+        int is_relative
+
 cdef class Placer:
     # Of one parent's features and blocks of children.
     cdef int64_t n_features, n_blocks
@@ -24,7 +29,7 @@ cdef class Placer:
     cdef int keep(
         self, int64_t block, const float* weights, const float* duals, int width,
         int n_children, const int32_t[::1] sources, const float[::1] scales,
-        float floor, int level,
+        Floor floor, int level,
     ) except -1 nogil
     cdef int place(
         self, const int32_t[::1] features, int lanes, int32_t first_child

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 cdef extern from "include/keep.h" nogil:
     int64_t keep_lanes "skxmr_keep"(
         const float* weights, const float* duals, int width, const int32_t* sources,
-        const float* scales, int64_t n_features, float floor, uint32_t lanes, int level,
+        const float* scales, int64_t n_features, Floor floor, uint32_t lanes, int level,
         uint32_t* bits, int64_t stride, float* kept
     )
     int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
@@ -90,17 +90,20 @@ cdef class Placer:
         int level,                       # of instructions
         int32_t first_child,
         int64_t n_children,              # lanes beyond them are padding
+        bint is_relative=False,          # whether `floor` is a share of the largest
     ):
         """Take the weights of one parent whose blocks have all been trained."""
         cdef int64_t block
         cdef int lanes = <int>weights.shape[2]
+        cdef Floor kept
+        kept.share, kept.is_relative = floor, is_relative
         with nogil:
             self.start(features.shape[0], weights.shape[0])
             for block in range(weights.shape[0]):
                 self.keep(
                     block, &weights[block, 0, 0], &duals[block, 0, 0],
                     lanes, min(lanes, <int>(n_children - block * lanes)), sources,
-                    scales, floor, level,
+                    scales, kept, level,
                 )
             self.place(features, lanes, first_child)
 
@@ -116,9 +119,9 @@ cdef class Placer:
     cdef int keep(
         self, int64_t block, const float* weights, const float* duals, int width,
         int n_children, const int32_t[::1] sources, const float[::1] scales,
-        float floor, int level,
+        Floor floor, int level,
     ) except -1 nogil:
-        """Keep a block's weights of magnitude `floor` or more, but none of 0.
+        """Keep a block's weights of a magnitude as `floor` says, but none of 0.
 
         A feature's weights are those of its column times its scale; of one that a
         single row has, the row's signed dual variables times its scale. Lanes from

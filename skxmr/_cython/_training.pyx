@@ -20,7 +20,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
 
 from skxmr._cython._compaction cimport Compactor
-from skxmr._cython._placing cimport Placer
+from skxmr._cython._placing cimport Floor, Placer
 from skxmr._cython._watch cimport raise_ended
 
 cdef extern from "include/sweep.h" nogil:
@@ -123,7 +123,7 @@ cdef struct Settings:
     double tol
     int max_iter
     double prior_length       # of the prior means of the weights
-    float floor
+    Floor floor
     int level                 # of instructions: a place in LEVELS
 
 
@@ -380,6 +380,7 @@ def train_items(
     double tol,
     int max_iter,
     float floor,                       # magnitude of the smallest weight kept
+    bint is_relative,                  # whether it is a share of the child's largest
     int level,                         # of instructions: a place in LEVELS
     const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
     Prior prior,                       # IN: None where the prior mean is 0
@@ -405,7 +406,8 @@ def train_items(
     cdef int64_t item, first, parent, before = -1, done = 0
     settings.loss, settings.bias_square, settings.tol = loss, bias_square, tol
     settings.positive_cost, settings.negative_cost = positive_cost, negative_cost
-    settings.max_iter, settings.floor, settings.level = max_iter, floor, level
+    settings.max_iter, settings.level = max_iter, level
+    settings.floor.share, settings.floor.is_relative = floor, is_relative
     targets.right_rows = &right_rows[0] if right_rows.shape[0] else NULL
     targets.right_values = &right_values[0] if right_values.shape[0] else NULL
     settings.prior_length = 0

@@ -63,6 +63,7 @@ class Retriever:
             tol=settings["tol"],
             max_iter=settings["max_iter"],
             threshold=settings["threshold"],
+            threshold_unit="absolute",
             beam_width=settings["beam_width"],
             n_trees=settings.get("n_trees", 1),
             n_jobs=threads,

@@ -21,6 +21,23 @@ SKXMR_INLINE const float *skxmr_source(const float *weights, const float *duals,
     return source >= 0 ? weights + source * width : duals + (-1 - source) * width;
 }
 
+/* The most lanes of a block: of sweep.h. */
+enum { SKXMR_KEPT_LANES = 32 };
+
+/* What is kept: a weight whose magnitude is `share` or more; or, where it is relative,
+ * that share or more of the largest magnitude among the weights of its child. */
+typedef struct {
+    float share;
+    int is_relative;
+} skxmr_floor;
+
+/* The smallest magnitude that is kept, given the largest. Never above it, since the
+ * share is at most 1; and 0 for a share of 0, even of infinity. */
+SKXMR_INLINE float skxmr_floor_of(skxmr_floor floor, float largest) {
+    if (!floor.is_relative) return floor.share;
+    return floor.share > 0 ? floor.share * largest : 0;
+}
+
 /* A weight is kept if its magnitude is `floor` or more and it is not 0. Whether it is 0 is
  * read from its bits: a processor that flushes denormal numbers to 0 compares all of
  * them as equal to 0, and would keep every 0 where `floor` is denormal. */
@@ -32,31 +49,33 @@ SKXMR_INLINE int skxmr_is_kept(float weight, float floor) {
 
 /* Bit i is set where scale * source[i] is kept, of `n` floats, a multiple of 4. */
 SKXMR_INLINE uint32_t skxmr_kept_lanes(const float *source, int n, float scale,
-                                       float floor) {
+                                       const float *floors) {
     uint32_t bits = 0;
 #if defined(__SSE2__)
-    const __m128 magnitude = _mm_set1_ps(fabsf(scale)), low = _mm_set1_ps(floor);
+    const __m128 magnitude = _mm_set1_ps(fabsf(scale));
     const __m128 no_sign = _mm_castsi128_ps(_mm_set1_epi32(0x7fffffff));
     const __m128i zero = _mm_setzero_si128();
     for (int first = 0; first < n; first += 4) {
         const __m128 value = _mm_and_ps(_mm_loadu_ps(source + first), no_sign);
         const __m128 scaled = _mm_mul_ps(value, magnitude);
         const __m128i is_zero = _mm_cmpeq_epi32(_mm_castps_si128(scaled), zero);
+        const __m128 low = _mm_loadu_ps(floors + first);
         const __m128 kept =
             _mm_andnot_ps(_mm_castsi128_ps(is_zero), _mm_cmpge_ps(scaled, low));
         bits |= (uint32_t)_mm_movemask_ps(kept) << first;
     }
 #else
     for (int lane = 0; lane < n; lane++)
-        bits |= (uint32_t)skxmr_is_kept(scale * source[lane], floor) << lane;
+        bits |= (uint32_t)skxmr_is_kept(scale * source[lane], floors[lane]) << lane;
 #endif
     return bits;
 }
 
 SKXMR_INLINE int64_t skxmr_keep_any(const float *weights, const float *duals, int width,
                                     const int32_t *sources, const float *scales,
-                                    int64_t n_features, float floor, uint32_t lanes,
-                                    uint32_t *bits, int64_t stride, float *kept) {
+                                    int64_t n_features, const float *floors,
+                                    uint32_t lanes, uint32_t *bits, int64_t stride,
+                                    float *kept) {
     int64_t n_kept = 0;
     for (int64_t i = 0; i < n_features; i++) {
         const float *source = skxmr_source(weights, duals, width, sources[i]);
@@ -64,7 +83,7 @@ SKXMR_INLINE int64_t skxmr_keep_any(const float *weights, const float *duals, in
         if (i + SKXMR_SOURCES_AHEAD < n_features)
             skxmr_prefetch(skxmr_source(weights, duals, width,
                                         sources[i + SKXMR_SOURCES_AHEAD]));
-        left = skxmr_kept_lanes(source, width, scales[i], floor) & lanes;
+        left = skxmr_kept_lanes(source, width, scales[i], floors) & lanes;
         bits[i * stride] = left;
         for (; left; left &= left - 1)
             kept[n_kept++] = scales[i] * source[skxmr_lowest_bit(left)];
@@ -72,14 +91,47 @@ SKXMR_INLINE int64_t skxmr_keep_any(const float *weights, const float *duals, in
     return n_kept;
 }
 
+/* Raise `largest` to the magnitudes of a feature's weights, of `n` lanes, a multiple of 4. */
+SKXMR_INLINE void skxmr_raise(const float *source, int n, float scale, float *largest) {
+#if defined(__SSE2__)
+    const __m128 magnitude = _mm_set1_ps(fabsf(scale));
+    const __m128 no_sign = _mm_castsi128_ps(_mm_set1_epi32(0x7fffffff));
+    for (int first = 0; first < n; first += 4) {
+        const __m128 value = _mm_and_ps(_mm_loadu_ps(source + first), no_sign);
+        const __m128 scaled = _mm_mul_ps(value, magnitude);
+        _mm_storeu_ps(largest + first,
+                      _mm_max_ps(scaled, _mm_loadu_ps(largest + first)));
+    }
+#else
+    for (int lane = 0; lane < n; lane++) {
+        const float scaled = fabsf(scale * source[lane]);
+        if (scaled > largest[lane]) largest[lane] = scaled;
+    }
+#endif
+}
+
+SKXMR_INLINE void skxmr_find_largest_any(const float *weights, const float *duals,
+                                         int width, const int32_t *sources,
+                                         const float *scales, int64_t n_features,
+                                         float *largest) {
+    for (int64_t i = 0; i < n_features; i++) {
+        if (i + SKXMR_SOURCES_AHEAD < n_features)
+            skxmr_prefetch(skxmr_source(weights, duals, width,
+                                        sources[i + SKXMR_SOURCES_AHEAD]));
+        skxmr_raise(skxmr_source(weights, duals, width, sources[i]), width, scales[i],
+                    largest);
+    }
+}
+
 #if defined(__GNUC__) && defined(__x86_64__)
 /* For 16 or 32 lanes. Whole registers are written: never beyond what all of the
  * features so far have room for. */
 __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
     const float *weights, const float *duals, int width, const int32_t *sources,
-    const float *scales, int64_t n_features, float floor, uint32_t lanes,
+    const float *scales, int64_t n_features, const float *floors, uint32_t lanes,
     uint32_t *bits, int64_t stride, float *kept) {
-    const __m512 low = _mm512_set1_ps(floor);
+    const __m512 lows[2] = {_mm512_loadu_ps(floors),
+                            _mm512_loadu_ps(floors + width - 16)};
     int64_t n_kept = 0;
     for (int64_t i = 0; i < n_features; i++) {
         const float *source = skxmr_source(weights, duals, width, sources[i]);
@@ -97,8 +149,8 @@ __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
             const __m512i bits_of = _mm512_castps_si512(magnitudes);
             const __mmask16 used = _mm512_mask_test_epi32_mask(
                 (__mmask16)(lanes >> first), bits_of, bits_of);
-            const __mmask16 mask =
-                _mm512_mask_cmp_ps_mask(used, magnitudes, low, _CMP_GE_OQ);
+            const __mmask16 mask = _mm512_mask_cmp_ps_mask(
+                used, magnitudes, lows[first / 16], _CMP_GE_OQ);
             all |= (uint32_t)mask << first;
             if (!mask) continue;
             _mm512_storeu_ps(kept + n_kept, _mm512_maskz_compress_ps(mask, scaled));
@@ -108,21 +160,67 @@ __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
     }
     return n_kept;
 }
+
+__attribute__((target("avx512f"))) static void skxmr_find_largest_avx512(
+    const float *weights, const float *duals, int width, const int32_t *sources,
+    const float *scales, int64_t n_features, float *largest) {
+    __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n_features; i++) {
+        const float *source = skxmr_source(weights, duals, width, sources[i]);
+        const __m512 scale = _mm512_set1_ps(scales[i]);
+        if (i + SKXMR_SOURCES_AHEAD < n_features) {
+            const float *ahead = skxmr_source(weights, duals, width,
+                                              sources[i + SKXMR_SOURCES_AHEAD]);
+            skxmr_prefetch(ahead);
+            skxmr_prefetch(ahead + width - 1);
+        }
+        low = _mm512_max_ps(
+            low, _mm512_abs_ps(_mm512_mul_ps(scale, _mm512_loadu_ps(source))));
+        high = _mm512_max_ps(
+            high, _mm512_abs_ps(_mm512_mul_ps(
+                      scale, _mm512_loadu_ps(source + width - 16))));
+    }
+    _mm512_storeu_ps(largest, low);
+    _mm512_storeu_ps(largest + width - 16, high);
+}
 #endif
+
+/* Find the smallest magnitude that is kept of each lane. */
+static void skxmr_find_floors(const float *weights, const float *duals, int width,
+                              const int32_t *sources, const float *scales,
+                              int64_t n_features, skxmr_floor floor, int level,
+                              float *floors) {
+    memset(floors, 0, width * sizeof(float));
+    if (floor.is_relative && floor.share > 0) {
+#if defined(__GNUC__) && defined(__x86_64__)
+        if (level == SKXMR_AVX512 && width >= 16)
+            skxmr_find_largest_avx512(weights, duals, width, sources, scales,
+                                      n_features, floors);
+        else
+#endif
+            skxmr_find_largest_any(weights, duals, width, sources, scales, n_features,
+                                   floors);
+    }
+    (void)level;
+    for (int lane = 0; lane < width; lane++)
+        floors[lane] = skxmr_floor_of(floor, floors[lane]);
+}
 
 /* Write a feature's kept lanes to `bits`, every `stride` words, and their weights to
  * `kept`; return how many there are. Lanes that no bit of `lanes` stands for are padding. */
 static int64_t skxmr_keep(const float *weights, const float *duals, int width,
                           const int32_t *sources, const float *scales,
-                          int64_t n_features, float floor, uint32_t lanes, int level,
-                          uint32_t *bits, int64_t stride, float *kept) {
+                          int64_t n_features, skxmr_floor floor, uint32_t lanes,
+                          int level, uint32_t *bits, int64_t stride, float *kept) {
+    float floors[SKXMR_KEPT_LANES];
+    skxmr_find_floors(weights, duals, width, sources, scales, n_features, floor, level,
+                      floors);
 #if defined(__GNUC__) && defined(__x86_64__)
     if (level == SKXMR_AVX512 && width >= 16)
         return skxmr_keep_avx512(weights, duals, width, sources, scales, n_features,
-                                 floor, lanes, bits, stride, kept);
+                                 floors, lanes, bits, stride, kept);
 #endif
-    (void)level;
-    return skxmr_keep_any(weights, duals, width, sources, scales, n_features, floor,
+    return skxmr_keep_any(weights, duals, width, sources, scales, n_features, floors,
                           lanes, bits, stride, kept);
 }
 
