@@ -12,11 +12,19 @@ from scipy import sparse
 
 from skxmr._class_labels import list_labels
 from skxmr._columns import InvalidInputError, as_list, is_missing, is_unordered
+from skxmr._label_fields import (
+    LabelFields,
+    is_table,
+    name_of,
+    read_fields,
+    table_rows,
+)
 
 __all__ = [
     "LabelTexts",
     "Labels",
     "check_label_names",
+    "fields_by_label",
     "in_order_of_labels",
     "labels_of_index",
     "texts_by_label",
@@ -38,10 +46,12 @@ class LabelTexts:
 
     Parameters
     ----------
-    texts : mapping, or Series with an index of labels
+    texts : mapping, or Series or DataFrame with an index of labels
         From a label to its text: for 1-D y, from a class; for an indicator, from a
         column number, or a column's name where y is a data frame. A missing value
-        (None, NaN) is as good as no entry.
+        (None, NaN) is as good as no entry. A label may have a sequence of texts, its
+        fields, as in a row of a data frame: missing ones among them are blank, and the
+        first that is not blank is the label's name.
 
     Raises
     ------
@@ -76,35 +86,40 @@ class LabelTexts:
         labels = labels_of_index(texts)
         if labels is None:
             raise TypeError(
-                f"texts must be a mapping from label to text, or a Series with an "
-                f"index of labels; got a {type(texts).__name__} without."
+                f"texts must be a mapping from label to text, or a Series or DataFrame "
+                f"with an index of labels; got a {type(texts).__name__} without."
             )
         _refuse_repeats(labels, "texts")
         self._texts = {}
-        for label, text in zip(labels, _items_of(texts, "texts"), strict=True):
+        items = _items_of(texts, _Argument("texts", "texts", has_fields=True))
+        for label, item in zip(labels, items, strict=True):
             if is_missing(label):
                 raise ValueError(f"texts has a text for a missing label, {label!r}.")
-            if is_missing(text):
-                continue
-            if not isinstance(text, str):
-                raise TypeError(
-                    f"texts[{label!r:.50}] must be a str; got {text!r:.50} of type "
-                    f"{type(text).__name__}."
-                )
-            self._texts[label] = text
+            if not is_missing(item):
+                fields = read_fields(item, f"texts[{label!r:.50}]")
+                self._texts[label] = item if isinstance(item, str) else fields
 
     def __repr__(self):
         return f"{type(self).__name__}({len(self._texts)} labels)"
 
-    def to_dict(self) -> dict[Any, str]:
+    def to_dict(self) -> dict[Any, str | tuple[str, ...]]:
         """Give the texts by label.
 
         Returns
         -------
         dict
-            A copy; without the labels whose text was missing.
+            A copy; without the labels whose text was missing. Fields are a tuple.
         """
         return dict(self._texts)
+
+    def _fields(self):
+        """Give the texts by label, all in tuples."""
+        texts = self._texts.items()
+        return {key: (one,) if isinstance(one, str) else one for key, one in texts}
+
+    def _names(self):
+        """Give the names by label."""
+        return {label: name_of(fields) for label, fields in self._fields().items()}
 
 
 class Labels(NamedTuple):
@@ -163,11 +178,14 @@ class _Argument(NamedTuple):
         What there is for each label.
     may_hold_more : bool
         Whether a mapping, or an index, may hold other labels as well.
+    has_fields : bool
+        Whether a label may have several, such as the row of a data frame.
     """
 
     name: str
     items: str
     may_hold_more: bool = False
+    has_fields: bool = False
 
     def remedy(self):
         """Say what fits where this does not."""
@@ -241,6 +259,8 @@ def texts_by_label(container, labels, name="label_texts"):
         If there is none for a label, or one for none, or the order is arbitrary; if
         a text is missing or no string.
     """
+    if isinstance(container, LabelTexts):
+        return _of_known(container._names(), labels, _Argument(name, "texts"), "")
     texts = _one_for_each(container, labels, _Argument(name, "texts"))
     for position, text in enumerate(texts):
         if not isinstance(text, str):
@@ -250,6 +270,38 @@ def texts_by_label(container, labels, name="label_texts"):
                 f"{': the text is missing' if is_missing(text) else ''}."
             )
     return texts
+
+
+def fields_by_label(container, labels, name="label_texts"):
+    """Read the texts of each label.
+
+    Parameters
+    ----------
+    container : iterable of (str, or sequence of str), data frame or array of shape \
+            (n_labels, n_fields), mapping from label to the same, or LabelTexts
+    labels : Labels
+    name : str, default="label_texts"
+        The argument, for messages.
+
+    Returns
+    -------
+    LabelFields
+        No text for what a `LabelTexts` lacks.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is none for a label, or one for none, or the order is arbitrary; if
+        the only text of a label is missing, or one is no string.
+    """
+    argument = _Argument(name, "texts", has_fields=True)
+    if isinstance(container, LabelTexts):
+        known = container._fields()
+        n_fields = max(map(len, known.values()), default=0)
+        return LabelFields(_of_known(known, labels, argument, ("",)), n_fields)
+    items = _one_for_each(container, labels, argument)
+    texts = [read_fields(item, f"{name}[{i}]") for i, item in enumerate(items)]
+    return LabelFields(texts, max(map(len, texts), default=0))
 
 
 def check_label_names(label_names, labels):
@@ -280,6 +332,8 @@ def check_label_names(label_names, labels):
     is_kept = isinstance(label_names, LabelTexts) or hasattr(label_names, "__len__")
     if is_text or not (is_kept or is_array) or (is_array and np.ndim(label_names) != 1):
         raise _refusal(label_names, labels, argument)
+    if isinstance(label_names, LabelTexts):
+        return _of_known(label_names._names(), labels, argument, "")
     names = _one_for_each(label_names, labels, argument)
     for position, one in enumerate(names):
         if is_missing(one):
@@ -291,12 +345,10 @@ def check_label_names(label_names, labels):
 
 def _one_for_each(container, labels, argument):
     """List one item for each label."""
-    if isinstance(container, LabelTexts):
-        return _of_known(container.to_dict(), labels, argument)
     keys = labels_of_index(container)
     if keys is None:
         _refuse_sets(container, labels, argument)
-    values = _items_of(container, argument.name)
+    values = _items_of(container, argument)
     places = None
     if keys is not None:
         places = _places(container, keys, labels, argument)
@@ -307,20 +359,20 @@ def _one_for_each(container, labels, argument):
     return values
 
 
-def _of_known(known, labels, argument):
+def _of_known(known, labels, argument, nothing):
     """Take what there is for labels, by the first way to call them that is known."""
     for names in labels.calls(len(known)):
         keys = _comparable(names, names)
         found = dict(zip(_comparable(list(known), names), known.values(), strict=True))
         if any(key in found for key in keys):
-            return [found.get(key, "") for key in keys]
+            return [found.get(key, nothing) for key in keys]
     # Classes differ from fold to fold, but the columns of an indicator do not.
     if known and labels.has_numbers:
         raise ValueError(
             f"{argument.name} has none of the labels of y: expected some of "
             f"{labels.calls(len(known))[0]!r:.50}, got {list(known)!r:.50}."
         )
-    return [""] * len(names)
+    return [nothing] * len(names)
 
 
 def _places(container, keys, labels, argument):
@@ -380,10 +432,12 @@ def labels_of_index(container):
     return None if is_default else list(index)
 
 
-def _items_of(container, name):
+def _items_of(container, argument):
     if isinstance(container, Mapping):
         return list(container.values())
-    return as_list(container, name, "an iterable of str, one for each label")
+    if argument.has_fields and is_table(container):
+        return table_rows(container)
+    return as_list(container, argument.name, "an iterable of str, one for each label")
 
 
 def _as_row(row):

@@ -5,19 +5,25 @@ An estimator that is given other estimators fits clones of them. Then
 reaches the parameter and not its clone. What prediction reads has to act all the same:
 each class declares such parameters as ``_search_parameters``, and whoever predicts by a
 clone asks `FittedClone.following` for it. All other parameters wait for the next fit.
+
+Where None stands for a default estimator, that counts as the parameter; and where a
+parameter leaves `n_jobs` open, the `n_jobs` of whoever predicts by it counts.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from skxmr._default_stages import shared_default
 from skxmr._state import Stateful, snapshot
 
 __all__ = ["FittedClone", "children", "detached"]
 
 # Estimators of scikit-learn that are fitted in place, with what they hold.
 _LISTS = {Pipeline: ("steps",), FeatureUnion: ("transformer_list",)}
+# And those of their parameters that prediction reads.
+_SEARCHED = {FeatureUnion: ("n_jobs",)}
 
 
 class FittedClone:
@@ -49,13 +55,15 @@ class FittedClone:
         """Give another clone of the same parameter."""
         return type(self)(estimator, self.given, self.is_flat)
 
-    def following(self, parameter: Any) -> Any:
+    def following(self, parameter: Any, n_jobs: int | None = None) -> Any:
         """Give the clone, with the parameters of prediction that were set since.
 
         Parameters
         ----------
         parameter : estimator or None
             What was cloned, as it is now.
+        n_jobs : int or None, default=None
+            Stands in for each `n_jobs` of the parameter that is None.
 
         Returns
         -------
@@ -69,15 +77,18 @@ class FittedClone:
         if not given:
             return estimator
         if not self.is_flat:
-            if _are_set(estimator, parameter, given):
-                return _with_settings(estimator, parameter, given)
+            now = _Now(given, n_jobs)
+            if _are_set(estimator, parameter, now):
+                return _with_settings(estimator, parameter, now)
             return estimator
         # This is a part of each search, which takes microseconds.
         values = parameter.__dict__
         for name, before in given.items():
             value = values.get(name, before)
+            if value is None and name == "n_jobs":
+                value = n_jobs
             if value is not before and not _are_same(value, before):
-                return _with_own_settings(estimator, values, given)
+                return _with_own_settings(estimator, values, _Now(given, n_jobs))
         return estimator
 
 
@@ -107,35 +118,71 @@ def detached(estimator: Any) -> Any:
 
 def _settings(estimator, prefix=""):
     """Yield the names and values of all parameters of prediction."""
-    for name in getattr(type(estimator), "_search_parameters", ()):
+    for name in _names_of_settings(type(estimator)):
         yield prefix + name, vars(estimator)[name]
     for name, child in children(estimator):
         yield from _settings(child, f"{prefix}{name}__")
 
 
-def _are_set(estimator, parameter, given, prefix=""):
+class _Now(NamedTuple):
+    """What the parameters of nested estimators are compared with.
+
+    Parameters
+    ----------
+    given : dict of str to object
+        Of the outermost estimator.
+    n_jobs : int or None
+        Stands in for `n_jobs` where it is None.
+    prefix : str
+        Of the nested estimator's parameters in `given`.
+    """
+
+    given: dict
+    n_jobs: int | None = None
+    prefix: str = ""
+
+    def of_stage(self, kind, name):
+        """Compare a stage of an estimator of some class."""
+        is_handed_on = "n_jobs" in getattr(kind, "_hands_on", ())
+        n_jobs = None if is_handed_on else self.n_jobs
+        return _Now(self.given, n_jobs, f"{self.prefix}{name}__")
+
+    def changed(self, kind, values):
+        """List the parameters that differ from what was given, where both are known."""
+        changed = []
+        for name in _names_of_settings(kind):
+            if name not in values or self.prefix + name not in self.given:
+                continue
+            value, before = values[name], self.given[self.prefix + name]
+            if value is None and name == "n_jobs":
+                value = self.n_jobs
+            if value is not before and not _are_same(value, before):
+                changed.append((name, value))
+        return changed
+
+
+def _are_set(estimator, parameter, now):
     """Tell whether some parameter of prediction differs from what was given."""
     kind = type(estimator)
-    values = parameter.__dict__
-    for name in getattr(kind, "_search_parameters", ()):
-        if _is_set(values, name, given, prefix):
-            return True
+    if now.changed(kind, parameter.__dict__):
+        return True
     if not _names_of_stages(kind):
         return False
     return any(
-        _are_set(child, now, given, f"{prefix}{name}__")
-        for name, child, now in _pairs(estimator, parameter)
+        _are_set(child, its_parameter, now.of_stage(kind, name))
+        for name, child, its_parameter in _pairs(estimator, parameter)
     )
 
 
-def _with_settings(estimator, parameter, given, prefix=""):
+def _with_settings(estimator, parameter, now):
     """Copy an estimator, with the parameters of prediction that were set."""
-    copied = _with_own_settings(estimator, parameter.__dict__, given, prefix)
+    kind = type(estimator)
+    copied = _with_own_settings(estimator, parameter.__dict__, now)
     changed = {
-        name: _with_settings(child, now, given, f"{prefix}{name}__")
-        for name, child, now in _pairs(estimator, parameter)
+        name: _with_settings(child, its_parameter, now.of_stage(kind, name))
+        for name, child, its_parameter in _pairs(estimator, parameter)
     }
-    for name in _names_of_stages(type(estimator)):
+    for name in _names_of_stages(kind):
         stage = _stage(copied, name)
         if isinstance(stage, list):
             stage = [(of, changed.get(of, one)) for of, one in stage]
@@ -145,21 +192,11 @@ def _with_settings(estimator, parameter, given, prefix=""):
     return copied
 
 
-def _with_own_settings(estimator, values, given, prefix=""):
+def _with_own_settings(estimator, values, now):
     """Copy an estimator, with those that are not nested."""
     copied = snapshot(estimator)
-    for name in getattr(type(estimator), "_search_parameters", ()):
-        if _is_set(values, name, given, prefix):
-            copied.__dict__[name] = values[name]
+    copied.__dict__.update(now.changed(type(estimator), values))
     return copied
-
-
-def _is_set(values, name, given, prefix):
-    """Tell whether a parameter differs from what was given, where both are known."""
-    if name not in values or prefix + name not in given:
-        return False
-    value, before = values[name], given[prefix + name]
-    return value is not before and not _are_same(value, before)
 
 
 def _stage(estimator, name):
@@ -178,7 +215,8 @@ def _pairs(estimator, parameter):
 def children(estimator):
     """Yield the estimators that an estimator is given, with their names.
 
-    What else stands in their places is for the next fit to refuse.
+    For None, the default that it stands for, which is not to be changed. What else
+    stands in their places is for the next fit to refuse.
 
     Parameters
     ----------
@@ -190,11 +228,17 @@ def children(estimator):
     """
     for name in _names_of_stages(type(estimator)):
         stage = _stage(estimator, name)
+        if stage is None:
+            stage = shared_default(type(estimator), name)
         pairs = stage if isinstance(stage, list) else [(name, stage)]
         for pair in pairs:
             is_pair = isinstance(pair, tuple) and len(pair) == 2
             if is_pair and hasattr(pair[1], "get_params"):
                 yield pair
+
+
+def _names_of_settings(kind):
+    return getattr(kind, "_search_parameters", None) or _SEARCHED.get(kind, ())
 
 
 def _names_of_stages(kind):

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 
@@ -20,6 +20,7 @@ from skxmr._by_label import Labels, LabelTexts, check_label_names
 from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
+from skxmr._default_stages import DefaultStages
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
@@ -27,6 +28,7 @@ from skxmr._model_pruning import prune_state, pruned_at
 from skxmr._padding import check_size, pad_ranking
 from skxmr._regularization import resolve_regularization
 from skxmr._row_blocks import split_by_size
+from skxmr._stage_settings import with_settings
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._validation import (
@@ -53,7 +55,7 @@ from skxmr.layout import SearchLayout
 from skxmr.pruning import THRESHOLD_UNITS, check_threshold, prune
 from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
-from skxmr.stages import OwnStages, search_stages, with_seeds
+from skxmr.stages import OwnStages, search_stages
 from skxmr.targets import (
     ClassTarget,
     IndicatorTarget,
@@ -150,7 +152,7 @@ def make_state(target, features, trained, layouts, pruned_at, C=None):
 
 
 class XRLinearClassifier(
-    Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEstimator
+    Documented, Stateful, CheckedWhenLoaded, Classifier, DefaultStages, BaseEstimator
 ):
     """Extreme multilabel ranking with linear models along a tree of labels.
 
@@ -350,6 +352,9 @@ class XRLinearClassifier(
         "n_jobs",
     )
     _stage_parameters = ("matcher", "ranker")
+    _default_stages: ClassVar[dict] = {"indexer": KMeansTree}
+    # Stages run within parallel tasks of the classifier.
+    _hands_on = ("random_state", "n_jobs", "verbose")
 
     def __init__(
         self,
@@ -570,7 +575,7 @@ class XRLinearClassifier(
         positive_cost, negative_cost = self._costs(regularization.C)
         for _ in range(self.n_trees):
             seeds = random.randint(_MAX_INT32, size=2).tolist()
-            indexer = KMeansTree() if self.indexer is None else clone(self.indexer)
+            indexer = self._clone_stage("indexer")
             has_seed = "random_state" in indexer.get_params()
             if has_seed and (self.n_trees > 1 or indexer.random_state is None):
                 indexer.set_params(random_state=seeds[0])
@@ -595,8 +600,8 @@ class XRLinearClassifier(
                     self.negative_beam_width,
                     replace(
                         own,
-                        matcher=with_seeds(own.matcher, seeds[1]),
-                        ranker=with_seeds(own.ranker, seeds[1]),
+                        matcher=with_settings(own.matcher, seed=seeds[1]),
+                        ranker=with_settings(own.ranker, seed=seeds[1]),
                     ),
                 ),
             )

@@ -7,11 +7,13 @@ from numbers import Integral, Real
 from typing import ClassVar, Self
 
 import numpy as np
-from sklearn.base import TransformerMixin, clone
+from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 
+from skxmr._default_stages import DefaultStages
 from skxmr._integrity import refuse
 from skxmr._normalization import stem_of
+from skxmr._stage_settings import with_settings
 from skxmr._state import from_state, writes
 from skxmr._typing import ArrayLike, Texts
 from skxmr._validation import (
@@ -70,7 +72,15 @@ class QueryState(CompleterState):
             refuse(f"{owner}.classifier_", f"ranks {n_ranked}; expected {n_queries}")
 
 
-class QueryCompleter(Completer):
+def _default_classifier():
+    return XRLinearClassifier(indexer=TrieTreeHybrid(), max_iter=1000)
+
+
+def _words():
+    return WordNgramTfidf(token_pattern=r"(?u)\b\w+\b")
+
+
+class QueryCompleter(DefaultStages, Completer):
     r"""Complete queries as they are typed, by what was asked before.
 
     Three sources are added up, and each counts where the others know little: how often
@@ -141,9 +151,10 @@ class QueryCompleter(Completer):
     max_successors : int, default=1000
         Most queries that a previous query learns of from its neighbours.
     n_jobs : int, default=None
-        Number of parallel jobs of fit. The result does not depend on it.
+        Number of parallel jobs of fit, also of stages that leave their own at None.
+        The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Draws the prefixes, and is the classifier's unless that has its own.
+        Draws the prefixes, and seeds the stages that leave their own at None.
 
     Attributes
     ----------
@@ -226,6 +237,12 @@ class QueryCompleter(Completer):
         "decay",
     )
     _stage_parameters = ("classifier", "previous_vectorizer", "prefix_vectorizer")
+    _default_stages: ClassVar[dict] = {
+        "classifier": _default_classifier,
+        "previous_vectorizer": _words,
+        "prefix_vectorizer": PrefixWeightedCharTfidf,
+    }
+    _hands_on = ("random_state", "n_jobs")
 
     def __init__(
         self,
@@ -385,7 +402,7 @@ class QueryCompleter(Completer):
         if self.previous_vectorizer is None and not _have_words(log.sessions):
             return None
         random = check_random_state(self.random_state)
-        classifier = self._make_classifier(int(random.randint(_MAX_INT32)))
+        seed = int(random.randint(_MAX_INT32))
         lengths = np.array([len(stem_of(key)) for key in log.keys])[log.ranks]
         places, lengths = draw_prefixes(lengths, self.prefixes_per_query, random)
         # And what comes before anything is typed.
@@ -395,25 +412,14 @@ class QueryCompleter(Completer):
             log,
             places,
             lengths,
-            previous_vectorizer=_clone_or(self.previous_vectorizer, _words),
-            prefix_vectorizer=_clone_or(
-                self.prefix_vectorizer, PrefixWeightedCharTfidf
-            ),
-            classifier=classifier,
+            previous_vectorizer=self._make_stage("previous_vectorizer", seed),
+            prefix_vectorizer=self._make_stage("prefix_vectorizer", seed),
+            classifier=self._make_stage("classifier", seed),
         )
 
-    def _make_classifier(self, seed):
-        if self.classifier is None:
-            return XRLinearClassifier(
-                indexer=TrieTreeHybrid(n_jobs=self.n_jobs),
-                max_iter=1000,
-                n_jobs=self.n_jobs,
-                random_state=seed,
-            )
-        classifier = clone(self.classifier)
-        if classifier.random_state is None:
-            classifier.set_params(random_state=seed)
-        return classifier
+    def _make_stage(self, name, seed):
+        """Clone a stage, or make its default, with settings where it has none."""
+        return with_settings(self._clone_stage(name), seed=seed, n_jobs=self.n_jobs)
 
     def _suggest(self, prefix, session, k):
         if self.match == "prefix":
@@ -455,7 +461,10 @@ class QueryCompleter(Completer):
         # Where nothing was asked before, counts of queries say all that there is.
         ranker = state.ranker if self.classifier_weight > 0 else None
         if session and ranker is not None and len(ranges):
-            ranks, shares = ranker.rank(prefix, session, ranges, k, self.classifier)
+            classifier = self._stage_or_default("classifier")
+            ranks, shares = ranker.rank(
+                prefix, session, ranges, k, classifier, self.n_jobs
+            )
             if len(ranks):
                 order = np.argsort(ranks)
                 matching = evidence.total / self._weight_of_all(session)
@@ -473,16 +482,8 @@ class QueryCompleter(Completer):
         return self.popularity_weight + followed
 
 
-def _clone_or(estimator, make):
-    return make() if estimator is None else clone(estimator)
-
-
 def _have_words(sessions):
     return any(re.search(r"\w", text) for session in sessions for text in session)
-
-
-def _words():
-    return WordNgramTfidf(token_pattern=r"(?u)\b\w+\b")
 
 
 def _best_of_groups(groups, edit_weight, k):

@@ -1,28 +1,61 @@
 """Labels' own texts, as more rows to learn from."""
 
-import numpy as np
-from scipy import sparse
+from numbers import Real
+from typing import NamedTuple
 
-from skxmr._by_label import Labels, LabelTexts, texts_by_label
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import check_random_state
+
+from skxmr._by_label import Labels, LabelTexts, fields_by_label
 from skxmr._class_labels import concatenate_labels, exact_labels
+from skxmr._columns import InvalidInputError
+from skxmr._label_fields import is_blank, name_of
+from skxmr._text_pieces import draw_pieces
 from skxmr._validation import column_or_1d, indicator_pattern
 
-__all__ = ["read_label_texts", "with_label_texts"]
+__all__ = [
+    "OwnRows",
+    "check_field_weights",
+    "make_own_rows",
+    "read_label_texts",
+    "with_own_rows",
+]
+
+_MAX_INT32 = np.iinfo(np.int32).max
 
 
-def read_label_texts(label_texts, y):
-    """Read the text of each label.
+class OwnRows(NamedTuple):
+    """Rows that labels get for their own texts.
 
     Parameters
     ----------
-    label_texts : iterable of str, mapping from label to str, or LabelTexts
+    labels : ndarray of shape (n_rows,), int64
+        The label of each row.
+    texts : list of str
+    weights : ndarray of shape (n_rows,), float64
+        The relevance of the label for the row.
+    """
+
+    labels: NDArray
+    texts: list
+    weights: NDArray
+
+
+def read_label_texts(label_texts, y):
+    """Read the texts of each label.
+
+    Parameters
+    ----------
+    label_texts : iterable, data frame, mapping or LabelTexts
         What the user gave.
     y : indicator of shape (n_samples, n_labels), or ndarray of class labels
         As `exact_target` makes it.
 
     Returns
     -------
-    texts : list of str
+    fields : LabelFields
         In the order of the labels.
     y : as it came, or ndarray of shape (n_samples,)
         Class labels of one column are a vector.
@@ -39,38 +72,120 @@ def read_label_texts(label_texts, y):
     if not sparse.issparse(y) and len(shape) == 2 and shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if len(shape) == 2 and np.ndim(y) == 2:
-        return texts_by_label(label_texts, Labels.of_indicator(y)), y, None
+        return fields_by_label(label_texts, Labels.of_indicator(y)), y, None
     classes = np.unique(y)
     if isinstance(label_texts, LabelTexts):
         classes = _with_classes_of(label_texts, classes)
     labels = Labels.of_classes(classes, shape[0])
-    return texts_by_label(label_texts, labels), y, classes
+    return fields_by_label(label_texts, labels), y, classes
 
 
 def _with_classes_of(label_texts, classes):
     """Add the classes that no row has, but a text to learn from."""
-    named = [label for label, text in label_texts.to_dict().items() if text.strip()]
+    fields = label_texts._fields().items()
+    named = [label for label, texts in fields if not is_blank(name_of(texts))]
     if not named:
         return classes
     named = exact_labels(named, "label_texts")
     return np.unique(concatenate_labels(classes, named, "y with label_texts"))
 
 
-def with_label_texts(texts, y, label_texts, classes, relevance, weight):
-    """Add each label's text that is not blank as one more row for that label.
+def check_field_weights(weight, n_fields=None):
+    """Give the weight of each field.
+
+    Parameters
+    ----------
+    weight : float or sequence of float
+        One for all fields, or one for each.
+    n_fields : int or None, default=None
+        None where it is not known.
+
+    Returns
+    -------
+    ndarray of shape (n_fields,), float64
+
+    Raises
+    ------
+    InvalidInputError
+        A ValueError and a TypeError, if a weight is no positive number, or there are
+        not as many as fields.
+    """
+    if isinstance(weight, Real):
+        return np.full(n_fields or 0, float(weight))
+    if np.ndim(weight) != 1:
+        raise InvalidInputError(
+            f"label_text_weight must be a number, or a sequence of one for each field; "
+            f"got {weight!r:.50}."
+        )
+    for position, one in enumerate(weight):
+        is_number = isinstance(one, Real) and not isinstance(one, (bool, np.bool_))
+        if not (is_number and 0 < one < float("inf")):
+            raise InvalidInputError(
+                f"label_text_weight[{position}] must be a positive number; got "
+                f"{one!r:.50}."
+            )
+    if n_fields is not None and len(weight) != n_fields:
+        raise InvalidInputError(
+            f"label_text_weight has {len(weight)} weights; expected {n_fields}, one "
+            f"for each field of label_texts."
+        )
+    return np.array(weight, dtype=np.float64)
+
+
+def make_own_rows(fields, weight, n_pieces, seed):
+    """Make rows of the texts of labels that are not blank, and of pieces of them.
+
+    Parameters
+    ----------
+    fields : LabelFields
+    weight : float or sequence of float
+        The relevance of a label for its texts, and for pieces of them.
+    n_pieces : int
+        How many pieces are drawn for each label.
+    seed : int or None
+        None draws others each time.
+
+    Returns
+    -------
+    OwnRows
+        The texts of all labels, then the pieces of all.
+
+    Raises
+    ------
+    InvalidInputError
+        As `check_field_weights` does.
+    """
+    weights = check_field_weights(weight, fields.n_fields)
+    rows = [
+        (label, field, text)
+        for label, texts in enumerate(fields.texts)
+        for field, text in enumerate(texts)
+        if not is_blank(text)
+    ]
+    if n_pieces:
+        if seed is None:
+            seed = int(check_random_state(None).randint(_MAX_INT32))
+        rows.extend(draw_pieces(fields.texts, n_pieces, seed))
+    labels, of_fields, texts = zip(*rows, strict=True) if rows else ((), (), ())
+    return OwnRows(
+        np.array(labels, dtype=np.int64),
+        list(texts),
+        weights[np.array(of_fields, dtype=np.int64)],
+    )
+
+
+def with_own_rows(texts, y, own, classes, relevance):
+    """Add the labels' own rows.
 
     Parameters
     ----------
     texts : list of str
     y : indicator of shape (n_samples, n_labels), or class labels
-    label_texts : list of str
-        A text for each label, in their order.
+    own : OwnRows
     classes : ndarray of shape (n_labels,), or None
         For class labels, as `read_label_texts` gives them.
     relevance : sparse matrix, array-like or None
         Of the labels of `texts`.
-    weight : float
-        The relevance of a label for its own text.
 
     Returns
     -------
@@ -90,33 +205,32 @@ def with_label_texts(texts, y, label_texts, classes, relevance, weight):
             f"relevance has the shape {np.shape(relevance)}; expected that of y, "
             f"{shape}, or {shape[:1]}, one weight for each text."
         )
-    named = np.array([bool(text.strip()) for text in label_texts])
-    texts = [*texts, *(text for text in label_texts if text.strip())]
+    texts = [*texts, *own.texts]
+    are_weighed = relevance is not None or (own.weights != 1).any()
     if classes is not None:
-        return (
-            texts,
-            concatenate_labels(y, classes[named], "y"),
-            _row_weights(relevance, shape[0], named, weight),
-        )
-    own = sparse.eye_array(len(named), dtype=np.int8, format="csr")[named]
-    weights = _label_weights(relevance, y, own, weight)
+        weights = _row_weights(relevance, shape[0], own) if are_weighed else None
+        return texts, concatenate_labels(y, classes[own.labels], "y"), weights
+    offsets = np.arange(len(own.labels) + 1)
+    added = sparse.csr_array(
+        (own.weights, own.labels, offsets), shape=(len(own.labels), shape[1])
+    )
+    weights = _label_weights(relevance, y, added) if are_weighed else None
+    pattern = sparse.csr_array(
+        (np.ones(added.nnz, dtype=np.int8), added.indices, added.indptr), added.shape
+    )
     if sparse.issparse(y):
-        y = sparse.vstack([y, own.astype(y.dtype)], format="csr")
+        y = sparse.vstack([y, pattern.astype(y.dtype)], format="csr")
     else:
-        y = np.vstack([y, own.toarray()])
+        y = np.vstack([y, pattern.toarray()])
     return texts, y, weights
 
 
-def _row_weights(relevance, n_rows, named, weight):
-    if relevance is None and weight == 1:
-        return None
+def _row_weights(relevance, n_rows, own):
     given = np.ones(n_rows) if relevance is None else np.asarray(relevance)
-    return np.concatenate([given, np.full(named.sum(), weight)])
+    return np.concatenate([given, own.weights])
 
 
-def _label_weights(relevance, y, own, weight):
-    if relevance is None and weight == 1:
-        return None
+def _label_weights(relevance, y, added):
     if relevance is None:
         relevance = indicator_pattern(y)
     elif np.ndim(relevance) == 1:
@@ -127,4 +241,4 @@ def _label_weights(relevance, y, own, weight):
             (weights, pattern.indices, pattern.indptr), shape=pattern.shape
         )
     given = sparse.csr_array(relevance, dtype=np.float64)
-    return sparse.vstack([given, weight * own], format="csr")
+    return sparse.vstack([given, added], format="csr")

@@ -132,10 +132,14 @@ def _parts_of_union(vectorizer):
 
     None if there is more to do: columns dropped or passed through, several jobs.
     """
-    if type(vectorizer) is not FeatureUnion or vectorizer.n_jobs not in (None, 1):
+    if type(vectorizer) is not FeatureUnion:
         return []
     names = [name for name, _ in vectorizer.transformer_list]
     parts = [transformer for _, transformer in vectorizer.transformer_list]
+    # Threads of each part, one part after the other, beat processes for the parts.
+    are_parallel = all(getattr(part, "n_jobs", None) is not None for part in parts)
+    if vectorizer.n_jobs not in (None, 1) and not are_parallel:
+        return []
     are_weighed = set(vectorizer.transformer_weights or ()) <= set(names)
     are_transformers = all(hasattr(part, "fit_transform") for part in parts)
     if are_weighed and are_transformers and not vectorizer.verbose:

@@ -72,7 +72,7 @@ class PrefixRanker:
             FittedClone.of(classifier),
         )
 
-    def rank(self, prefix, session, ranges, k, parameter):
+    def rank(self, prefix, session, ranges, k, parameter, n_jobs=None):
         """Find the best queries in some ranges.
 
         Parameters
@@ -81,8 +81,10 @@ class PrefixRanker:
         session : sequence of str
         ranges : ndarray of shape (n_ranges, 2), int64
         k : int
-        parameter : XRLinearClassifier or None
+        parameter : XRLinearClassifier
             What the classifier was cloned from, as it is now.
+        n_jobs : int or None, default=None
+            Stands in for the parameter's where that is None.
 
         Returns
         -------
@@ -95,7 +97,8 @@ class PrefixRanker:
         if features is None:
             return np.empty(0, dtype=np.int64), np.empty(0)
         indices, values = features
-        state, beam_width, transform = self.ranking.following(parameter)._searching()
+        classifier = self.ranking.following(parameter, n_jobs)
+        state, beam_width, transform = classifier._searching()
         found = [
             search_one(
                 layout,

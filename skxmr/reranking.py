@@ -16,11 +16,13 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skxmr._base import Classifier
 from skxmr._class_labels import find_columns
+from skxmr._default_stages import DefaultStages
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone, detached
 from skxmr._padding import check_size, pad_ranking
 from skxmr._parallel import is_serial
 from skxmr._row_blocks import RowBlocks
+from skxmr._stage_settings import with_settings
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._validation import (
@@ -39,7 +41,6 @@ from skxmr.foreign_scores import log_scores_of_yes
 from skxmr.ranking import final_estimator as ranking_estimator
 from skxmr.ranking import rank
 from skxmr.restriction import LabelSubset
-from skxmr.stages import with_seeds
 from skxmr.targets import (
     ClassTarget,
     IndicatorTarget,
@@ -99,7 +100,7 @@ class RerankerState:
         return self.final.estimator
 
 
-class Reranker(Documented, Stateful, Classifier, BaseEstimator):
+class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
     """Rank the first candidates of a ranker again.
 
     A ranker looks at millions of labels and finds some dozens of candidates; a slower
@@ -192,6 +193,11 @@ class Reranker(Documented, Stateful, Classifier, BaseEstimator):
 
     _search_parameters = ("n_candidates", "decision_threshold")
     _stage_parameters = ("ranker", "final_estimator", "features")
+    _default_stages: ClassVar[dict] = {
+        "final_estimator": HistGradientBoostingClassifier,
+        "features": CandidateFeatures,
+    }
+    _hands_on = ("random_state",)
 
     def __init__(
         self,
@@ -274,19 +280,17 @@ class Reranker(Documented, Stateful, Classifier, BaseEstimator):
 
     def _seeded(self, random):
         """Clone the estimators, with seeds where there are none."""
-        final = self.final_estimator
-        if final is None:
-            final = HistGradientBoostingClassifier()
+        final = self._clone_stage("final_estimator")
         ranker = self.ranker if self.cv == "prefit" else clone(self.ranker)
         if self.random_state is not None:
             seeds = random.randint(_MAX_INT32, size=2).tolist()
-            final = with_seeds(final, seeds[0])
+            final = with_settings(final, seed=seeds[0])
             if self.cv != "prefit":
-                ranker = with_seeds(ranker, seeds[1])
-        return ranker, clone(final)
+                ranker = with_settings(ranker, seed=seeds[1])
+        return ranker, final
 
     def _features(self):
-        return CandidateFeatures() if self.features is None else self.features
+        return self._stage_or_default("features")
 
     def _folds(self, y, random):
         cv = _N_SPLITS if self.cv == "prefit" else self.cv
@@ -372,8 +376,8 @@ class Reranker(Documented, Stateful, Classifier, BaseEstimator):
             scores = np.maximum(candidates.scores, np.exp(_LEAST_LOG))
             log_scores = np.log(scores, dtype=np.float64)
         else:
-            features = state.describing.following(self.features)
-            final = state.final.following(self.final_estimator)
+            features = state.describing.following(self._stage_or_default("features"))
+            final = state.final.following(self._stage_or_default("final_estimator"))
             log_scores = _log_scores(final, _describe(features, X, candidates))
         order = np.lexsort((candidates.ranks, -log_scores, candidates.rows))
         rows = candidates.rows

@@ -1,23 +1,27 @@
 """From text to labels with names: the first application."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar, Literal, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_union
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._base import Classifier
 from skxmr._by_label import LabelTexts
 from skxmr._class_labels import exact_target, list_labels
+from skxmr._default_stages import DefaultStages
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
 from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
 from skxmr._normalization import normalize_text
+from skxmr._stage_settings import with_settings
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr._validation import (
@@ -33,13 +37,20 @@ from skxmr._validation import (
 )
 from skxmr.classifier import XRLinearClassifier
 from skxmr.explanation import Explanation, explain_label
-from skxmr.label_texts import read_label_texts, with_label_texts
+from skxmr.label_texts import (
+    check_field_weights,
+    make_own_rows,
+    read_label_texts,
+    with_own_rows,
+)
 from skxmr.lean import LeanTransformer, fit_transform_texts, transform_texts
 from skxmr.restriction import LabelSubset
 from skxmr.stages import refuse_own_stages
 from skxmr.text import CharNgramTfidf, WordNgramTfidf
 
 __all__ = ["TextRetriever"]
+
+_MAX_INT32 = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,20 @@ class RetrieverState:
         return [label if isinstance(label, str) else None for label in labels]
 
 
-class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEstimator):
+def _default_vectorizer():
+    return make_union(
+        WordNgramTfidf(
+            ngram_range=(1, 2),
+            token_pattern=r"(?u)\b\w+\b",
+            preprocessor=normalize_text,
+        ),
+        CharNgramTfidf(ngram_range=(3, 3), preprocessor=normalize_text),
+    )
+
+
+class TextRetriever(
+    Documented, Stateful, CheckedWhenLoaded, Classifier, DefaultStages, BaseEstimator
+):
     """Find labels for texts: products for queries, subjects for titles.
 
     Texts become word and character n-grams with TF-IDF weights, labels are ranked by
@@ -102,10 +126,24 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
         ``rank(X, k)``, such as `RankFusion` or `Reranker`. None stands for
         ``XRLinearClassifier()``. Searches among some labels, and explanations, take
         one that can do that.
-    label_text_weight : float, default=1.0
+    label_text_weight : float or sequence of float, default=1.0
         How much a label's own text weighs in training, beside a text that has it.
-        More, 4 to 16 say, can be better by far where labels have few texts. Other
-        weights than 1 take a classifier that knows ``relevance``.
+        More, 4 to 16 say, can be better by far where labels have few texts. A sequence
+        has a weight for each field of ``label_texts``. Other weights than 1 take a
+        classifier that knows ``relevance``.
+    text_pieces : int, default=0
+        How many made queries are drawn for each label: each is three words of one of
+        its texts of four words and more, in their order. Each is one more training row,
+        that weighs as its text does; those of a label that are equal are one.
+    random_state : int, RandomState instance or None, default=None
+        Draws the pieces, and seeds the stages, at any depth, that have a `random_state`
+        and leave it at None. The classifier gets an integer as it is. None leaves the
+        stages as they are.
+    n_jobs : int, default=None
+        Number of parallel jobs of fit and prediction, for those stages that leave their
+        own at None. Neither models nor predictions depend on it.
+    verbose : int, default=0
+        The same for stages whose `verbose` is 0.
 
     Attributes
     ----------
@@ -116,7 +154,8 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
     classes_ : ndarray of shape (n_labels,)
         The class labels of a 1-D target; the column numbers of an indicator.
     label_texts_ : list of str or None
-        The texts of the labels, as given to fit.
+        The names of the labels: of the texts given to fit, the first that is not
+        blank.
 
     See Also
     --------
@@ -140,15 +179,39 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
     _parameter_constraints: ClassVar[dict] = {
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "classifier": [HasMethods(["fit", "rank"]), None],
-        "label_text_weight": [Interval(Real, 0, None, closed="neither")],
+        "label_text_weight": [Interval(Real, 0, None, closed="neither"), "array-like"],
+        "text_pieces": [Interval(Integral, 0, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
 
+    _search_parameters = ("n_jobs",)
     _stage_parameters = ("vectorizer", "classifier")
+    _default_stages: ClassVar[dict] = {
+        "vectorizer": _default_vectorizer,
+        "classifier": XRLinearClassifier,
+    }
+    _hands_on = ("random_state", "n_jobs", "verbose")
 
-    def __init__(self, vectorizer=None, classifier=None, *, label_text_weight=1.0):
+    def __init__(
+        self,
+        vectorizer=None,
+        classifier=None,
+        *,
+        label_text_weight=1.0,
+        text_pieces=0,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
         self.vectorizer = vectorizer
         self.classifier = classifier
         self.label_text_weight = label_text_weight
+        self.text_pieces = text_pieces
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
 
     vectorizer_ = from_state("vectorizer", "The fitted vectorizer.")
     classifier_ = from_state("classifier", "The fitted classifier.")
@@ -163,7 +226,7 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
         texts: Texts,
         y: MatrixLike,
         *,
-        label_texts: Texts | Mapping | LabelTexts | None = None,
+        label_texts: Texts | Iterable | Mapping | LabelTexts | None = None,
         relevance: MatrixLike | None = None,
     ) -> Self:
         """Learn from texts and their labels.
@@ -175,13 +238,19 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1, or class labels of any type.
-        label_texts : iterable of str of length n_labels, mapping or LabelTexts, \
-                default=None
+        label_texts : iterable of length n_labels of (str or sequence of str), data \
+                frame, mapping or LabelTexts, default=None
             A text for each label: its name, and (unless empty) one more training row
             for it: so that a label without any other can be found too. In the order of
             the columns, or of the sorted classes of a 1-D y; or a mapping from class to
             text, or from column number (or name, of a data frame). An index that holds
             all labels is read like a mapping.
+
+            A label may have several texts, its fields: a sequence of `str`, or a row of
+            a data frame or of an array of shape (n_labels, n_fields). Each that is not
+            blank is one more training row, and the first of these is the label's name.
+            Missing values (None, NaN) among several texts are as good as blank; as
+            the only text of a label they are refused.
 
             `LabelTexts` may hold more or fewer labels, and cross-validation does not
             cut it. A label that it lacks has no text; of a 1-D y, one that no row has
@@ -206,15 +275,16 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
         texts = check_documents(texts, "texts")
         y = check_structure(exact_target(y), "y")
         relevance = check_structure(relevance, "relevance")
-        names = None
+        check_field_weights(self.label_text_weight)
+        names, seed = None, self._seed()
         if label_texts is not None:
             check_lengths(texts, y)
-            names, y, classes = read_label_texts(label_texts, y)
-            texts, y, relevance = with_label_texts(
-                texts, y, names, classes, relevance, self.label_text_weight
-            )
-        vectorizer = self._make_vectorizer()
-        classifier = self._make_classifier()
+            fields, y, classes = read_label_texts(label_texts, y)
+            names = fields.names()
+            own = make_own_rows(fields, self.label_text_weight, self.text_pieces, seed)
+            texts, y, relevance = with_own_rows(texts, y, own, classes, relevance)
+        vectorizer = self._make_stage("vectorizer", seed)
+        classifier = self._make_stage("classifier", seed)
         X = fit_transform_texts(vectorizer, texts)
         if relevance is None:
             classifier.fit(X, y)
@@ -241,22 +311,26 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
         if state.label_texts is not None:
             check_list(state.label_texts, str, n_labels, "TextRetriever.label_texts_")
 
-    def _make_vectorizer(self):
-        if self.vectorizer is not None:
-            return clone(self.vectorizer)
-        return make_union(
-            WordNgramTfidf(
-                ngram_range=(1, 2),
-                token_pattern=r"(?u)\b\w+\b",
-                preprocessor=normalize_text,
-            ),
-            CharNgramTfidf(ngram_range=(3, 3), preprocessor=normalize_text),
+    def _seed(self):
+        """Give the seed of the stages, or None."""
+        if self.random_state is None or isinstance(self.random_state, Integral):
+            return self.random_state
+        return int(check_random_state(self.random_state).randint(_MAX_INT32))
+
+    def _make_stage(self, name, seed):
+        """Clone a stage, or make its default, with settings where it has none."""
+        return with_settings(
+            self._clone_stage(name),
+            seed=seed,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
         )
 
-    def _make_classifier(self):
-        if self.classifier is not None:
-            return clone(self.classifier)
-        return XRLinearClassifier()
+    def _following_classifier(self, state):
+        """Give the classifier, with what was set on the parameter since fit."""
+        return state.ranking.following(
+            self._stage_or_default("classifier"), self.n_jobs
+        )
 
     @reads
     def subset(
@@ -344,7 +418,7 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
                 f"to search_batch."
             )
         features = state.lean.transform_one(text)
-        classifier = state.ranking.following(self.classifier)
+        classifier = self._following_classifier(state)
         subset = _find_subset(classifier, allowed, excluded, unknown)
         k = min(k, len(state.classes))
         columns, scores = _rank_one(state, classifier, features, k, subset)
@@ -436,7 +510,7 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
         state = self._fitted()
         (text,) = check_documents([text], "text")
         columns = check_labels([label], state.classes, "label")
-        classifier = state.ranking.following(self.classifier)
+        classifier = self._following_classifier(state)
         refuse_own_stages(classifier, "explain")
         _, _, score_transform = classifier._searching()
         is_number = isinstance(tree, Integral) and not isinstance(tree, bool)
@@ -536,10 +610,12 @@ class TextRetriever(Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEst
 
     def _transform(self, texts):
         """Give the features of texts, and the classifier to ask."""
-        state = self._fitted()
-        vectorizer = state.vectorizing.following(self.vectorizer)
+        state = self._ready()
+        vectorizer = state.vectorizing.following(
+            self._stage_or_default("vectorizer"), self.n_jobs
+        )
         X = transform_texts(vectorizer, check_documents(texts, "texts"))
-        return X, state.ranking.following(self.classifier)
+        return X, self._following_classifier(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -66,7 +66,6 @@ A small neural network finds the groups of labels, and trees rank in the groups:
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._row_blocks import split_by_size
@@ -80,7 +79,6 @@ __all__ = [
     "OwnStages",
     "refuse_own_stages",
     "search_stages",
-    "with_seeds",
 ]
 
 _MAX_INT32 = np.iinfo(np.int32).max
@@ -227,32 +225,6 @@ class FittedStages:
             None if self.matcher is None else self.matcher.following(matcher),
             None if self.ranker is None else self.ranker.following(ranker),
         )
-
-
-def with_seeds(stage, seed):
-    """Clone a stage and set its parameters `random_state` that are None.
-
-    Parameters
-    ----------
-    stage : estimator or None
-    seed : int
-
-    Returns
-    -------
-    estimator or None
-    """
-    if stage is None:
-        return None
-    stage = clone(stage)
-    parameters = stage.get_params()
-    names = [
-        name
-        for name in sorted(parameters)
-        if name.split("__")[-1] == "random_state" and parameters[name] is None
-    ]
-    seeds = np.random.SeedSequence(seed).generate_state(max(1, len(names)))
-    seeds = (seeds % _MAX_INT32).tolist()
-    return stage.set_params(**dict(zip(names, seeds, strict=False)))
 
 
 def refuse_own_stages(classifier, asker):

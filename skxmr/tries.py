@@ -6,13 +6,15 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
 from skxmr._by_label import Labels, LabelTexts, texts_by_label
 from skxmr._cython._tries import common_prefixes
+from skxmr._default_stages import DefaultStages
 from skxmr._documentation import Documented
 from skxmr._normalization import Normalizer, stem_of
+from skxmr._stage_settings import with_settings
 from skxmr._state import Stateful, from_state, writes
 from skxmr._typing import MatrixLike
 from skxmr._validation import (
@@ -46,7 +48,7 @@ def fold_name(name):
     return stem_of(_NORMALIZER.key(name))
 
 
-class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
+class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
     """Group labels by their first characters, and those alike by k-means.
 
     A completion has to begin as the prefix does, so the top levels are a trie: the
@@ -92,7 +94,8 @@ class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
     n_jobs : int, default=None
         Number of parallel jobs; the tree does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Picks the first two centres of every bisection.
+        Picks the first two centres of every bisection, and is the vectorizer's, where
+        that has one and leaves it open.
 
     Attributes
     ----------
@@ -141,6 +144,9 @@ class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
+
+    _default_stages: ClassVar[dict] = {"vectorizer": PrefixWeightedCharTfidf}
+    _hands_on = ("random_state", "n_jobs")
 
     def __init__(
         self,
@@ -215,13 +221,9 @@ class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
             If a name is no string.
         """
         names = _check_names(label_names)
-        vectors, features = self._make_vectors(names, Z)
-        rule = Rule(
-            self.max_iter,
-            float(self.tol),
-            bool(self.spherical),
-            seed=int(check_random_state(self.random_state).randint(_MAX_INT32)),
-        )
+        seed = int(check_random_state(self.random_state).randint(_MAX_INT32))
+        vectors, features = self._make_vectors(names, Z, seed)
+        rule = Rule(self.max_iter, float(self.tol), bool(self.spherical), seed=seed)
         tree = self._make_tree(_SortedNames(names), vectors, rule)
         self._state = IndexerState(tree, features)
         return self
@@ -236,15 +238,15 @@ class TrieTreeHybrid(Documented, Stateful, BaseEstimator):
             labels, starts = names.order, names.trie(self.trie_depth)
         return self._cluster(vectors, labels, starts, rule)
 
-    def _make_vectors(self, names, Z):
+    def _make_vectors(self, names, Z, seed):
         """Give the vectors that k-means is done on, and the features of Z."""
         if self.trie_depth is None:
             return None, None
         if self.label_vectors == "text":
-            vectorizer = self.vectorizer
-            if vectorizer is None:
-                vectorizer = PrefixWeightedCharTfidf(n_jobs=self.n_jobs)
-            return _NameVectors.learn(clone(vectorizer), names), None
+            vectorizer = with_settings(
+                self._clone_stage("vectorizer"), seed=seed, n_jobs=self.n_jobs
+            )
+            return _NameVectors.learn(vectorizer, names), None
         if Z is None:
             raise ValueError(
                 'Z is None; label_vectors="given" wants vectors of labels.'

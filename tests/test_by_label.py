@@ -223,6 +223,14 @@ def test_what_does_not_fit_names_what_does(read, given, message):
         read(CLASSES, given)
 
 
+@pytest.mark.parametrize(
+    "table", [pd.DataFrame({"text": IN_ORDER}), np.array([IN_ORDER])], ids=type
+)
+def test_a_table_is_no_sequence_of_names(table):
+    with pytest.raises(ValueError, match=f"label_names.*got a {type(table).__name__}"):
+        names_given(CLASSES, table)
+
+
 @readers
 @pytest.mark.parametrize(
     ("given", "message"),
@@ -230,8 +238,6 @@ def test_what_does_not_fit_names_what_does(read, given, message):
         ("abc", "got a (single )?str"),
         (b"abc", "got a (single )?bytes"),
         (3, "int"),
-        (pd.DataFrame({"text": IN_ORDER}), "DataFrame"),
-        (np.array([IN_ORDER]), "ndarray"),
         (BY_CLASS | {"car": None}, r"\[0\]"),
         (pd.Series(BY_CLASS | {"car": None}), r"\[0\].*missing"),
         ([*IN_ORDER[:2], None], r"\[2\].*missing"),

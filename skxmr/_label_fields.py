@@ -1,0 +1,122 @@
+"""The texts of a label: one, or several fields, such as a name and a description."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from skxmr._columns import InvalidInputError, as_list, is_missing, is_unordered
+
+__all__ = [
+    "LabelFields",
+    "is_blank",
+    "is_table",
+    "name_of",
+    "read_fields",
+    "table_rows",
+]
+
+
+class LabelFields(NamedTuple):
+    """The texts of all labels.
+
+    Parameters
+    ----------
+    texts : list of tuple of str
+        Of each label: the k-th is its field k, blank where there is none. Labels may
+        have more or fewer.
+    n_fields : int
+        The most that a label has, also those labels that a target lacks.
+    """
+
+    texts: list
+    n_fields: int
+
+    def names(self):
+        """List what each label is called: its first text that is not blank."""
+        return list(map(name_of, self.texts))
+
+
+def is_blank(text):
+    """Tell whether there is nothing in a text to learn from."""
+    return not text.strip()
+
+
+def name_of(fields):
+    """Give the first text that is not blank; what stands there if none is."""
+    named = (text for text in fields if not is_blank(text))
+    return next(named, fields[0] if fields else "")
+
+
+def read_fields(item, name):
+    """Read the texts of one label.
+
+    Parameters
+    ----------
+    item : str, or sequence of str
+        In a sequence, a missing value (None, NaN) is as good as a blank text.
+    name : str
+        What to call it in messages.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    InvalidInputError
+        If it is missing, no such sequence, or holds something else.
+    """
+    if isinstance(item, str):
+        return (item,)
+    if is_missing(item):
+        raise InvalidInputError(
+            f"{name} must be a str; got {item!r:.50} of type {type(item).__name__}: "
+            f"the text is missing."
+        )
+    is_sequence = hasattr(item, "__iter__") and len(getattr(item, "shape", (0,))) == 1
+    is_ordered = not isinstance(item, Mapping) and not is_unordered(item)
+    if isinstance(item, (bytes, bytearray)) or not (is_sequence and is_ordered):
+        raise _no_text(item, name)
+    texts = as_list(item, name, "a str or a sequence of str")
+    fields = ["" if is_missing(text) else text for text in texts]
+    for position, text in enumerate(fields):
+        if not isinstance(text, str):
+            raise _no_text(text, f"{name}[{position}]", is_field=True)
+    return tuple(fields)
+
+
+def _no_text(item, name, *, is_field=False):
+    hint = "" if is_field else " Several texts of a label go into a list or tuple."
+    return InvalidInputError(
+        f"{name} must be a str; got {item!r:.50} of type {type(item).__name__}.{hint}"
+    )
+
+
+def is_table(container):
+    """Tell whether a container has rows and columns: an array, or a data frame."""
+    return len(getattr(container, "shape", ())) == 2
+
+
+def table_rows(table):
+    """List the rows of an array of two dimensions, or of a data frame.
+
+    Parameters
+    ----------
+    table : ndarray or data frame of shape (n_labels, n_fields)
+
+    Returns
+    -------
+    list of tuple
+    """
+    if isinstance(table, np.ndarray):
+        return list(map(tuple, table))
+    if hasattr(table, "iloc"):
+        columns = [table.iloc[:, i] for i in range(table.shape[1])]
+    elif hasattr(table, "get_columns"):  # of polars
+        columns = table.get_columns()
+    else:  # of Arrow
+        columns = table.columns
+    if not len(columns):
+        return [()] * table.shape[0]
+    return list(zip(*(as_list(one, "a column", "") for one in columns), strict=True))
