@@ -204,7 +204,8 @@ class XRLinearClassifier(
         Whether models have an intercept (regularised, as in liblinear).
     tol : float, default=0.1
         Training of a node stops when the dual variables' projected gradients seen in
-        one sweep lie within this range.
+        one sweep lie within this range, as in liblinear, or when a sweep lowers the
+        objective by less than (tol / 2)^2 of what all sweeps did.
     max_iter : int, default=100
         Most sweeps over the rows of a node.
     negative_sampling : {"parents", "matcher", "both"}, default="parents"

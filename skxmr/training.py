@@ -49,6 +49,10 @@ __all__ = [
 # long beside its overhead, short beside a level.
 _TASK_WORK = 500_000
 
+# Each task makes the rows of its parents compact, which takes as long as a few sweeps
+# of a block: tasks of a large parent take so many blocks at least.
+_FEWEST_BLOCKS = 4
+
 # The products of so many dense rows take four megabytes.
 _MOST_MULTIPLIED = 1024
 
@@ -70,7 +74,8 @@ class Problem:
     bias : float
         Value of the constant feature whose weight is the intercept; 0 for none.
     tol : float
-        Sweeps end when the violations seen in one differ by this much at most.
+        Sweeps end when the violations seen in one differ by this much at most, or when
+        one lowers the objective by (tol / 2)^2 of what all did, or less.
     max_iter : int
         Most sweeps over the rows.
     weight_floor : float
@@ -294,7 +299,8 @@ def _list_items(X, targets):
     n_children = n_children[taught]
 
     block_work = n_entries + n_rows[taught]
-    most = N_LANES * np.maximum(1, _TASK_WORK // np.maximum(1, block_work))
+    n_blocks = np.maximum(_FEWEST_BLOCKS, _TASK_WORK // np.maximum(1, block_work))
+    most = N_LANES * n_blocks
     n_items = -(-n_children // most)
     place = np.repeat(np.arange(len(taught)), n_items)
     number = np.arange(len(place)) - (np.cumsum(n_items) - n_items)[place]

@@ -194,24 +194,28 @@ def train_one_twin(X, y, problem):
     diagonal = np.zeros(len(X)) if problem.loss == "hinge" else 0.5 / costs
     bounds = costs if problem.loss == "hinge" else np.full(len(X), np.inf)
     order, random = list(range(len(X))), SplitMix(SplitMix(problem.seed).next())
-    sweep = 0
+    sweep, gains = 0, []
     while sweep < problem.max_iter:
         sweep += 1
         random.shuffle(order)
-        violations = []
+        violations, gain = [], 0.0
         for i in order:
             gradient = y[i] * (X[i] @ w) - 1 + diagonal[i] * duals[i]
             at_low, at_high = duals[i] <= 0, duals[i] >= bounds[i]
             lowest = 0 if at_high else -np.inf
             highest = 0 if at_low else np.inf
             violations.append(min(max(gradient, lowest), highest))
-            step = gradient / max(X[i] @ X[i] + diagonal[i], 1e-12)
-            dual = min(max(duals[i] - step, 0), bounds[i])
+            curvature = max(X[i] @ X[i] + diagonal[i], 1e-12)
+            dual = min(max(duals[i] - gradient / curvature, 0), bounds[i])
+            gain += curvature * (dual - duals[i]) ** 2
             w += (dual - duals[i]) * y[i] * X[i]
             duals[i] = dual
+        gains.append(gain)
         if max(0, *violations) - min(0, *violations) <= problem.tol:
-            break
-    return w[:-1], w[-1], sweep
+            return w[:-1], w[-1], sweep, "violations"
+        if gain <= (problem.tol / 2) ** 2 * sum(gains):
+            return w[:-1], w[-1], sweep, "objective"
+    return w[:-1], w[-1], sweep, "limit"
 
 
 @settings(deadline=None, max_examples=30)
@@ -226,16 +230,20 @@ def test_descent_agrees_with_its_twin(seed, loss, fit_intercept, max_iter):
     problem = make_problem(loss, bias=float(fit_intercept), max_iter=max_iter, tol=1e-9)
     W, intercepts, _ = train_dense(X, Y, problem)
     for child in range(Y.shape[1]):
-        w, b, _ = train_one_twin(X.astype(float), 2 * Y[:, child] - 1, problem)
+        w, b, *_ = train_one_twin(X.astype(float), 2 * Y[:, child] - 1, problem)
         np.testing.assert_allclose(W[:, child], w, atol=1e-4)
         assert intercepts[child] == pytest.approx(b, abs=1e-4)
 
 
-def test_sweeps_end_at_the_tolerance():
-    X, Y = random_data(seed=4, n_children=1)
-    loose = make_problem(tol=0.1)
+@pytest.mark.parametrize(
+    ("n_rows", "tol", "end"), [(80, 0.1, "objective"), (5, 0.03, "violations")]
+)
+def test_sweeps_end_at_the_tolerance(n_rows, tol, end):
+    X, Y = random_data(seed=4, n_rows=n_rows, n_children=1)
+    loose = make_problem(tol=tol)
     _, _, result = train_dense(X, Y, loose)
-    _, _, sweeps = train_one_twin(X.astype(float), 2 * Y[:, 0] - 1, loose)
+    *_, sweeps, ended_by = train_one_twin(X.astype(float), 2 * Y[:, 0] - 1, loose)
+    assert ended_by == end
     assert result.n_iter == sweeps < 100
 
 

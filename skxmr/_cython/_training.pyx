@@ -64,6 +64,7 @@ cdef extern from "include/sweep.h" nogil:
         int32_t* active
         float* highest
         float* lowest
+        float* gain
 
     int best_level "skxmr_best_level"()
     Row row_of "skxmr_row_of"(const Problem* problem, int64_t i, int is_dense)
@@ -592,6 +593,10 @@ cdef int _solve(
     cdef State state
     cdef int lane, place, _sweep
     cdef int n_active = 0
+    cdef double[LANES] gains
+    # Of many rows a few move for long after the rest has settled: their violations are
+    # large, yet the objective hardly changes.
+    cdef double least_gain = (settings.tol / 2)**2
     cdef int64_t first, n_rows = block.n_rows, work = 0
     cdef int64_t row_work = 1 + n_entries // n_rows
     cdef int64_t piece = 1 + STOP_WORK // row_work
@@ -599,6 +604,7 @@ cdef int _solve(
     _use_all_lanes(block, &state)
     for lane in range(block.all_lanes):
         block.n_sweeps[lane] = 0
+        gains[lane] = 0
         block.constants[lane] = _constant(block, lane)
         block.converged[lane] = block.constants[lane] != 0.0
         state.active[lane] = 0 if block.converged[lane] else -1
@@ -613,6 +619,7 @@ cdef int _solve(
         _shuffle(block.order, n_rows, &seed)
         memset(state.highest, 0, LANES * sizeof(float))
         memset(state.lowest, 0, LANES * sizeof(float))
+        memset(state.gain, 0, LANES * sizeof(float))
         first = 0
         while first < n_rows and not stop[0]:
             problem.n_rows = min(piece, n_rows - first)
@@ -631,7 +638,11 @@ cdef int _solve(
             lane = block.lanes[place]
             if state.active[place]:
                 block.n_sweeps[lane] += 1
-                if state.highest[place] - state.lowest[place] <= settings.tol:
+                gains[lane] += state.gain[place]
+                if (
+                    state.highest[place] - state.lowest[place] <= settings.tol
+                    or state.gain[place] <= least_gain * gains[lane]
+                ):
                     state.active[place] = 0
                     block.converged[lane] = True
                     n_active -= 1

@@ -76,6 +76,9 @@ typedef struct {
     int32_t active[SKXMR_LANES];  /* -1 for a lane that still moves, 0 for one at rest */
     float highest[SKXMR_LANES];   /* IN and OUT: largest violation of a lane so far */
     float lowest[SKXMR_LANES];    /* IN and OUT: smallest; no violation is one of 0 */
+    float gain[SKXMR_LANES];      /* IN and OUT: sum of curvature * step^2, which is twice
+                                     what the steps lower the objective by, unless they end
+                                     at a bound */
 } skxmr_state;
 
 static double skxmr_sigmoid(double x) {

@@ -40,18 +40,19 @@ typedef float LOOSE __attribute__((vector_size(4 * SKXMR_WIDTH), aligned(4), may
  * returns the steps of the weights. */
 SKXMR_TARGET SKXMR_INLINE FLOATS SKXMR_NAME(skxmr_hinge_step)(
     FLOATS margin, FLOATS signed_cost, MASKS active, float norm, float own,
-    int is_squared, float *duals, FLOATS *highest, FLOATS *lowest) {
+    int is_squared, float *duals, FLOATS *highest, FLOATS *lowest, FLOATS *gain) {
     const FLOATS zero = {0};
     const FLOATS dual = LOAD(duals, 0);
     const MASKS moves = active & (signed_cost != zero);
     const MASKS sign = (MASKS)signed_cost & (MASKS)-zero;
     const FLOATS cost = (FLOATS)((MASKS)signed_cost ^ sign);
     FLOATS gradient = (FLOATS)((MASKS)margin ^ sign) - 1.0f + own * dual;
-    FLOATS violation, next;
+    FLOATS violation, next, step, curvature = zero + norm;
     if (is_squared) {
         gradient += cost * dual;
+        curvature += cost;
         violation = CHOOSE(dual > zero, gradient, SMALLER(gradient, zero));
-        next = GREATER(dual - gradient / (norm + cost), zero);
+        next = GREATER(dual - gradient / curvature, zero);
     } else {
         violation = CHOOSE(dual > zero, gradient, SMALLER(gradient, zero));
         violation = CHOOSE(dual < cost, violation, GREATER(violation, zero));
@@ -61,13 +62,15 @@ SKXMR_TARGET SKXMR_INLINE FLOATS SKXMR_NAME(skxmr_hinge_step)(
     *highest = GREATER(*highest, violation);
     *lowest = SMALLER(*lowest, violation);
     STORE(duals, 0, CHOOSE(moves, next, dual));
-    return (FLOATS)((moves & (MASKS)(next - dual)) ^ (moves & sign));
+    step = MASKED(moves, next - dual);
+    *gain += curvature * step * step;
+    return (FLOATS)((MASKS)step ^ (moves & sign));
 }
 
 /* The same for the logistic loss, lane by lane. */
 SKXMR_TARGET SKXMR_INLINE FLOATS SKXMR_NAME(skxmr_log_steps)(
     FLOATS margin, FLOATS signed_cost, MASKS active, float norm, float own,
-    float *duals, FLOATS *highest) {
+    float *duals, FLOATS *highest, FLOATS *gain) {
     FLOATS steps = {0};
     for (int lane = 0; lane < SKXMR_WIDTH; lane++) {
         float violation;
@@ -76,6 +79,7 @@ SKXMR_TARGET SKXMR_INLINE FLOATS SKXMR_NAME(skxmr_log_steps)(
                                      &duals[lane], &violation);
         if (violation > (*highest)[lane]) (*highest)[lane] = violation;
     }
+    *gain += norm * steps * steps;
     return steps;
 }
 
@@ -138,7 +142,7 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch)(
 
 /* What moves with every row, in registers while a sweep lasts. */
 typedef struct {
-    FLOATS intercepts[PARTS], highest[PARTS], lowest[PARTS];
+    FLOATS intercepts[PARTS], highest[PARTS], lowest[PARTS], gain[PARTS];
     MASKS active[PARTS];
 } SKXMR_NAME(skxmr_moving);
 
@@ -149,6 +153,7 @@ SKXMR_TARGET SKXMR_INLINE SKXMR_NAME(skxmr_moving) SKXMR_NAME(skxmr_load)(
         moving.intercepts[p] = LOAD(state->intercepts, p);
         moving.highest[p] = LOAD(state->highest, p);
         moving.lowest[p] = LOAD(state->lowest, p);
+        moving.gain[p] = LOAD(state->gain, p);
         for (int lane = 0; lane < SKXMR_WIDTH; lane++)
             moving.active[p][lane] = state->active[p * SKXMR_WIDTH + lane];
     }
@@ -161,6 +166,7 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_store)(
         STORE(state->intercepts, p, moving->intercepts[p]);
         STORE(state->highest, p, moving->highest[p]);
         STORE(state->lowest, p, moving->lowest[p]);
+        STORE(state->gain, p, moving->gain[p]);
     }
 }
 
@@ -183,11 +189,12 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_step)(
         if (is_log_loss)
             step[p] = SKXMR_NAME(skxmr_log_steps)(
                 whole, LOAD(costs, p), moving->active[p], norm, own,
-                duals + p * SKXMR_WIDTH, &moving->highest[p]);
+                duals + p * SKXMR_WIDTH, &moving->highest[p], &moving->gain[p]);
         else
             step[p] = SKXMR_NAME(skxmr_hinge_step)(
                 whole, LOAD(costs, p), moving->active[p], norm, own, is_squared,
-                duals + p * SKXMR_WIDTH, &moving->highest[p], &moving->lowest[p]);
+                duals + p * SKXMR_WIDTH, &moving->highest[p], &moving->lowest[p],
+                &moving->gain[p]);
     }
     if (problem->bias_square != 0)
         EACH_PART moving->intercepts[p] += problem->bias_square * step[p];

@@ -53,13 +53,15 @@ static void skxmr_step_scalar(const skxmr_problem *problem, skxmr_state *state,
         const float cost = state->costs[row * lanes + lane];
         const float prior = state->priors ? state->priors[row * lanes + lane] : 0;
         const float margin = margins[lane] + state->intercepts[lane] + own * prior;
-        float *dual = &state->duals[row * lanes + lane], violation;
+        float *dual = &state->duals[row * lanes + lane], violation, curvature;
         step[lane] = 0;
         if (!state->active[lane] || cost == 0) continue;
         step[lane] = is_log_loss
                          ? skxmr_log_step(norm, own, cost, margin, dual, &violation)
                          : skxmr_hinge_step_scalar(problem->loss, norm, own, cost, margin,
                                                    dual, &violation);
+        curvature = problem->loss == SKXMR_SQUARED_HINGE ? norm + fabsf(cost) : norm;
+        state->gain[lane] += curvature * step[lane] * step[lane];
         state->highest[lane] = fmaxf(state->highest[lane], violation);
         if (!is_log_loss) state->lowest[lane] = fminf(state->lowest[lane], violation);
     }
