@@ -84,6 +84,16 @@ class DefaultStages:
                 parameters[name] = stage
         return super().set_params(**parameters)  # type: ignore[misc]
 
+    def _get_params_html(self, deep: bool = True, *others: Any, **named: Any) -> Any:
+        """Get the parameters that an HTML display shows; not those of defaults.
+
+        `deep` comes as True where no stage is given. What else there is depends on the
+        version of scikit-learn.
+        """
+        del deep
+        show: Any = super()._get_params_html  # type: ignore[misc]
+        return show(False, *others, **named)
+
     def _clone_stage(self, name: str) -> Any:
         """Clone a stage, or make its default."""
         stage = getattr(self, name)

@@ -13,6 +13,7 @@ has a whole model, whatever other threads do to the estimator meanwhile:
 """
 
 import functools
+import inspect
 import os
 import threading
 from collections.abc import Callable
@@ -90,7 +91,8 @@ class Stateful:
                 f"its first release, which this one does not read; fit it again."
             )
         with _writers_lock(self):
-            super().__setstate__(state)  # type: ignore[misc]  # of BaseEstimator
+            # Parameters that there were not yet when the estimator was saved.
+            super().__setstate__(_defaults(type(self)) | state)  # type: ignore[misc]
 
 
 @functools.lru_cache(maxsize=1024, typed=True)
@@ -102,6 +104,12 @@ def _check_parameters(kind, *values):
         dict(zip(names, values, strict=True)),
         kind.__name__,
     )
+
+
+def _defaults(kind):
+    """Give the parameters of an estimator that have a default."""
+    given = inspect.signature(kind).parameters.values()
+    return {one.name: one.default for one in given if one.default is not one.empty}
 
 
 def _is_fitted_name(name):

@@ -37,6 +37,8 @@ WORDS = [f"word{i}" for i in range(30)]
 TEXTS = [" ".join(rng.choice(WORDS, 5)) for _ in range(120)]
 CLASSES = [f"class {i % 20:02}" for i in range(120)]
 
+SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
+
 # Each estimator, with the class that stands for None in each stage.
 DEFAULTS = {
     TextRetriever: {"vectorizer": FeatureUnion, "classifier": XRLinearClassifier},
@@ -135,6 +137,19 @@ def test_what_is_listed_is_nobody_elses():
     listed = retriever.get_params()["vectorizer__wordngramtfidf"]
     listed.set_params(min_df=9)
     assert retriever.get_params()["vectorizer__wordngramtfidf__min_df"] == 1
+
+
+@pytest.mark.skipif(SKLEARN < (1, 7), reason="displays show no parameters")
+@kinds
+def test_displays_show_the_parameters_of_stages_that_were_given_only(kind):
+    html = estimator_html_repr(make(kind))
+    for name in DEFAULTS[kind]:
+        assert f"{name}__" not in html
+        assert f"'{name}'" in html
+    stage, inner = NESTED[kind][0][0].split("__")
+    html = estimator_html_repr(make(kind).set_params(**{f"{stage}__{inner}": 3}))
+    assert f"'{inner}'" in html
+    assert type(make(kind)._clone_stage(stage)).__name__ in html
 
 
 @nested

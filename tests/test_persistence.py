@@ -450,3 +450,15 @@ def test_the_layout_says_its_version(tmp_path):
     skops.io.dump(model, tmp_path / "model")
     with zipfile.ZipFile(tmp_path / "model") as archive:
         assert b"SearchLayout" in archive.read("schema.json")
+
+
+def test_an_estimator_saved_before_a_parameter_was_added_has_its_default():
+    model = TextRetriever().fit(["a b", "c d"], ["x", "y"])
+    state = model.__getstate__()
+    for name in ("random_state", "n_jobs", "verbose", "text_pieces"):
+        del state[name]
+    older = TextRetriever.__new__(TextRetriever)
+    older.__setstate__(state)
+    assert repr(older) == repr(model)
+    assert older.search("a") == model.search("a")
+    assert older.rank(["c"], 2)[0].tolist() == [[1, 0]]
