@@ -55,7 +55,7 @@ def _pieces_of(texts, numbers):
     """Give the pieces of one label and their fields, each piece once."""
     long = []
     for field, text in enumerate(texts):
-        words = [word for word in text.split() if _HAS_WORD.search(word)]
+        words = [one for one in text.split() if one.isalnum() or _HAS_WORD.search(one)]
         if len(words) > N_WORDS:
             long.append((field, words))
     pieces: dict = {}

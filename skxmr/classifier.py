@@ -462,7 +462,8 @@ class XRLinearClassifier(
             For indexers that group labels by name; None stands for the classes of a
             1-D y. A mapping goes from a class to its name, or from a column number (or
             name, of a data frame) of an indicator; an index that holds all labels is
-            read like one. `LabelTexts` is what cross-validation does not cut.
+            read like one. `LabelTexts` is what cross-validation does not cut; of a
+            label with several texts it gives the first that is not blank.
 
         Returns
         -------

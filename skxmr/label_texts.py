@@ -156,22 +156,28 @@ def make_own_rows(fields, weight, n_pieces, seed):
         As `check_field_weights` does.
     """
     weights = check_field_weights(weight, fields.n_fields)
-    rows = [
-        (label, field, text)
-        for label, texts in enumerate(fields.texts)
-        for field, text in enumerate(texts)
-        if not is_blank(text)
-    ]
+    labels, of_fields, texts = [], [], []
+    for label, field, text in _own_texts(fields, n_pieces, seed):
+        labels.append(label)
+        of_fields.append(field)
+        texts.append(text)
+    return OwnRows(
+        np.array(labels, dtype=np.int64),
+        texts,
+        weights[np.array(of_fields, dtype=np.int64)],
+    )
+
+
+def _own_texts(fields, n_pieces, seed):
+    """Yield each row's label, the field that it is from, and its text."""
+    for label, texts in enumerate(fields.texts):
+        for field, text in enumerate(texts):
+            if not is_blank(text):
+                yield label, field, text
     if n_pieces:
         if seed is None:
             seed = int(check_random_state(None).randint(_MAX_INT32))
-        rows.extend(draw_pieces(fields.texts, n_pieces, seed))
-    labels, of_fields, texts = zip(*rows, strict=True) if rows else ((), (), ())
-    return OwnRows(
-        np.array(labels, dtype=np.int64),
-        list(texts),
-        weights[np.array(of_fields, dtype=np.int64)],
-    )
+        yield from draw_pieces(fields.texts, n_pieces, seed)
 
 
 def with_own_rows(texts, y, own, classes, relevance):

@@ -26,7 +26,7 @@ def fit_texts(vectorizer, texts):
     texts : list of str
     """
     with sklearn.config_context(transform_output="default"):
-        for part in _parts_of_union(vectorizer) or [vectorizer]:
+        for part in _parts_of_union(vectorizer, is_fitting=True) or [vectorizer]:
             part.fit(texts)
 
 
@@ -43,7 +43,7 @@ def fit_transform_texts(vectorizer, texts):
     ndarray or sparse matrix of shape (n_texts, n_features)
     """
     with sklearn.config_context(transform_output="default"):
-        parts = _parts_of_union(vectorizer)
+        parts = _parts_of_union(vectorizer, is_fitting=True)
         if not parts:
             return _as_matrix(vectorizer.fit_transform(texts))
         return _side_by_side(vectorizer, [part.fit_transform(texts) for part in parts])
@@ -127,24 +127,22 @@ def _lean_parts(vectorizer):
     return parts, np.cumsum([0, *widths[:-1]], dtype=np.int32).tolist()
 
 
-def _parts_of_union(vectorizer):
+def _parts_of_union(vectorizer, *, is_fitting=False):
     """List the transformers of a union that joblib would call one after the other.
 
-    None if there is more to do: columns dropped or passed through, several jobs.
+    None if there is more to do: columns dropped or passed through, several jobs, or
+    reports of fits.
     """
-    if type(vectorizer) is not FeatureUnion:
+    if type(vectorizer) is not FeatureUnion or (is_fitting and vectorizer.verbose):
         return []
     names = [name for name, _ in vectorizer.transformer_list]
     parts = [transformer for _, transformer in vectorizer.transformer_list]
     # Threads of each part, one part after the other, beat processes for the parts.
     are_parallel = all(getattr(part, "n_jobs", None) is not None for part in parts)
-    if vectorizer.n_jobs not in (None, 1) and not are_parallel:
-        return []
+    is_serial = vectorizer.n_jobs in (None, 1) or are_parallel
     are_weighed = set(vectorizer.transformer_weights or ()) <= set(names)
     are_transformers = all(hasattr(part, "fit_transform") for part in parts)
-    if are_weighed and are_transformers and not vectorizer.verbose:
-        return parts
-    return []
+    return parts if is_serial and are_weighed and are_transformers else []
 
 
 def _side_by_side(union, outputs):

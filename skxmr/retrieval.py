@@ -249,8 +249,8 @@ class TextRetriever(
             A label may have several texts, its fields: a sequence of `str`, or a row of
             a data frame or of an array of shape (n_labels, n_fields). Each that is not
             blank is one more training row, and the first of these is the label's name.
-            Missing values (None, NaN) among several texts are as good as blank; as
-            the only text of a label they are refused.
+            Missing values (None, NaN) in a sequence or row are as good as blank texts;
+            in the place of a text or sequence they are refused.
 
             `LabelTexts` may hold more or fewer labels, and cross-validation does not
             cut it. A label that it lacks has no text; of a 1-D y, one that no row has

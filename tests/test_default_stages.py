@@ -444,6 +444,22 @@ def test_nothing_is_copied_for_a_search_where_nothing_was_set():
     assert ranking.following(parameter, 2) is completer.classifier_
 
 
+def test_jobs_of_a_union_whose_parts_have_threads_are_no_processes(monkeypatch):
+    retriever = TextRetriever(random_state=0).fit(TEXTS, CLASSES)
+    expected = find(retriever)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("called by joblib")
+
+    for method in ("fit", "fit_transform", "transform"):
+        monkeypatch.setattr(FeatureUnion, method, refuse)
+    retriever = clone(retriever).set_params(n_jobs=2).fit(TEXTS, CLASSES)
+    assert retriever.vectorizer_.n_jobs == 2
+    assert find(retriever) == expected
+    retriever.set_params(n_jobs=3, vectorizer__verbose=True)
+    assert find(retriever) == expected
+
+
 def test_verbose_retrievers_report(capsys):
     TextRetriever().fit(TEXTS, CLASSES)
     assert capsys.readouterr().out == ""
