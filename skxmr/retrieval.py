@@ -216,7 +216,7 @@ class TextRetriever(
     vectorizer_ = from_state("vectorizer", "The fitted vectorizer.")
     classifier_ = from_state("classifier", "The fitted classifier.")
     classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
-    label_texts_ = from_state("label_texts", "The texts of the labels, or None.")
+    label_texts_ = from_state("label_texts", "The names of the labels, or None.")
 
     # The stages are validated by their own fits.
     @writes
