@@ -17,6 +17,10 @@ __all__ = [
 ]
 
 
+# What data frames of pandas, polars and Arrow have, of which this imports none.
+_OF_FRAMES = ("iloc", "get_columns", "column_names")
+
+
 class LabelFields(NamedTuple):
     """The texts of all labels.
 
@@ -95,7 +99,10 @@ def _no_text(item, name, *, is_field=False):
 
 def is_table(container):
     """Tell whether a container has rows and columns: an array, or a data frame."""
-    return len(getattr(container, "shape", ())) == 2
+    if len(getattr(container, "shape", ())) != 2:
+        return False
+    is_frame = any(hasattr(container, name) for name in _OF_FRAMES)
+    return is_frame or isinstance(container, np.ndarray)
 
 
 def table_rows(table):
@@ -107,10 +114,10 @@ def table_rows(table):
 
     Returns
     -------
-    list of tuple
+    list of sequence
     """
     if isinstance(table, np.ndarray):
-        return list(map(tuple, table))
+        return table.tolist()  # a masked item is None
     if hasattr(table, "iloc"):
         columns = [table.iloc[:, i] for i in range(table.shape[1])]
     elif hasattr(table, "get_columns"):  # of polars

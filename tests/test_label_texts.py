@@ -74,6 +74,10 @@ BY_POSITION = {
     "a generator": lambda: (one for one in FIELDS),
     "None for blank": [("cars", FIELDS[0][1]), ("fruit", None), (None, FIELDS[2][1])],
     "NaN for blank": frame([FIELDS[0], ("fruit", np.nan), (pd.NA, FIELDS[2][1])]),
+    "masked for blank": np.ma.array(
+        [FIELDS[0], ("fruit", "x"), ("x", FIELDS[2][1])],
+        mask=[(False, False), (False, True), (True, False)],
+    ),
     "null for blank": pl.DataFrame(
         [FIELDS[0], ("fruit", None), (None, FIELDS[2][1])], orient="row"
     ),
@@ -249,6 +253,8 @@ MIXED = [("a", "b"), "c", None]
         (pl.DataFrame({"a": [1, 2, 3]}), r"label_texts\[0\]\[0\] must be a str; got 1"),
         (np.array([[["a"]] * 3] * 3), r"label_texts must have one dimension"),
         ({*LABELS}, "label_texts must be a sequence.*got a set"),
+        (sparse.eye_array(3), "label_texts must have one dimension.*of shape"),
+        (pl.LazyFrame({"a": LABELS}), "label_texts must be an iterable of str"),
     ],
     ids=str,
 )
