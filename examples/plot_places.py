@@ -13,7 +13,7 @@ import unicodedata
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skxmr import NeighborRanker, TextRetriever, XRLinearClassifier
+from skxmr import NeighborRanker, TextRetriever
 from skxmr.datasets import load_places
 from skxmr.metrics import recall_at_k
 
@@ -26,7 +26,7 @@ print(f"{len(train.data):,} names to learn from, {len(train.target_names):,} pla
 # %%
 # As it comes, `TextRetriever` reads words, pairs of words and trigrams of characters.
 # The main name of each place is one more name to learn from.
-retriever = TextRetriever(classifier=XRLinearClassifier(random_state=0, n_jobs=2))
+retriever = TextRetriever(random_state=0, n_jobs=2)
 start = time.perf_counter()
 retriever.fit(train.data, train.target, label_texts=train.target_names)
 print(f"fitted in {time.perf_counter() - start:.1f} s")

@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.special import softmax
 from sklearn.pipeline import make_pipeline
 
-from skxmr import NeighborRanker, TextRetriever, WordNgramTfidf, XRLinearClassifier
+from skxmr import NeighborRanker, TextRetriever, WordNgramTfidf
 from skxmr.datasets import load_subjects
 from skxmr.metrics import recall_at_k
 
@@ -81,7 +81,7 @@ class TwoTowers:
 
 # %%
 # **A tree of linear models**: `TextRetriever`.
-tree = TextRetriever(classifier=XRLinearClassifier(random_state=0, n_jobs=2))
+tree = TextRetriever(random_state=0, n_jobs=2)
 neural = TwoTowers()
 names = train.target_names
 

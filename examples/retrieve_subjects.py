@@ -10,7 +10,7 @@ new one.
 import os
 import time
 
-from skxmr import TextRetriever, XRLinearClassifier
+from skxmr import TextRetriever
 from skxmr.datasets import load_full, load_subjects
 from skxmr.metrics import ndcg_at_k, precision_at_k, recall_at_k
 
@@ -28,7 +28,7 @@ print(f"{len(train.data):,} titles to learn from, {train.target.shape[1]:,} term
 
 # %%
 # The terms are texts too: each becomes one more example of itself.
-retriever = TextRetriever(classifier=XRLinearClassifier(random_state=0, n_jobs=-1))
+retriever = TextRetriever(random_state=0, n_jobs=-1)
 start = time.perf_counter()
 retriever.fit(train.data, train.target, label_texts=train.target_names)
 model = retriever.classifier_
