@@ -248,8 +248,9 @@ class XRLinearClassifier(
         `max_candidates`, `decision_threshold` and `score_transform` trains once per
         fold.
     n_jobs : int, default=None
-        Threads of training and prediction (None is 1, -1 is all cores). Neither
-        models nor predictions depend on it.
+        Threads of training and prediction (None is 1, -1 is all cores), also of an
+        indexer and a matcher whose own is None. Neither models nor predictions depend
+        on it.
     random_state : int, RandomState instance or None, default=None
         Of the indexer (unless it has its own) and of the order in which training
         visits rows. With `memory` set, None stands for 0.
@@ -354,7 +355,7 @@ class XRLinearClassifier(
     )
     _stage_parameters = ("matcher", "ranker")
     _default_stages: ClassVar[dict] = {"indexer": KMeansTree}
-    # Stages run within parallel tasks of the classifier.
+    # But for a ranker: it is fitted and asked within parallel tasks.
     _hands_on = ("random_state", "n_jobs", "verbose")
 
     def __init__(
@@ -985,7 +986,10 @@ class XRLinearClassifier(
                 f"subset must be made by the method subset; got {subset!r:.50} of type "
                 f"{type(subset).__name__}."
             )
-        stages = [one.following(self.matcher, self.ranker) for one in self.stages_]
+        stages = [
+            one.following(self.matcher, self.ranker, self.n_jobs)
+            for one in self.stages_
+        ]
         return zip(self.layouts_, stages, allowed, strict=True)
 
     def _search(self, X, layout, stages, allowed, k):

@@ -143,7 +143,7 @@ def _train_levels(X, Y, tree, settings, n_jobs, report):
     train = (
         _train_at_once if settings.negative_sampling == "parents" else _train_one_by_one
     )
-    matcher = settings.own.fit_matcher(X, Y, tree)
+    matcher = settings.own.fit_matcher(X, Y, tree, n_jobs)
     results, last = train(X, Y, tree, matcher, settings, n_jobs, report)
     ranker = settings.own.fit_ranker(X, last, n_jobs)
     floor, unit = settings.problem.weight_floor, settings.problem.floor_unit

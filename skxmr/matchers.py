@@ -48,19 +48,21 @@ class FittedMatcher:
         """The fitted estimator, or None."""
         return self.fitted.estimator
 
-    def following(self, parameter):
+    def following(self, parameter, n_jobs):
         """Give the matcher, with the parameters of prediction that were set since.
 
         Parameters
         ----------
         parameter : estimator or None
             What was cloned, as it is now.
+        n_jobs : int or None
+            Stands in for the parameter's where that is None.
 
         Returns
         -------
         FittedMatcher
         """
-        estimator = self.fitted.following(parameter)
+        estimator = self.fitted.following(parameter, n_jobs)
         if estimator is self.estimator:
             return self
         return FittedMatcher(

@@ -69,6 +69,7 @@ import numpy as np
 from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._row_blocks import split_by_size
+from skxmr._stage_settings import with_settings
 from skxmr.foreign_scores import check_scoring
 from skxmr.leaf_rankers import LeafRankers, fit_leaf_rankers
 from skxmr.matchers import FittedMatcher, fit_matcher
@@ -147,7 +148,7 @@ class OwnStages:
         """Give the level after the last one with linear models."""
         return tree.depth if self.ranker is not None else tree.depth + 1
 
-    def fit_matcher(self, X, Y, tree):
+    def fit_matcher(self, X, Y, tree, n_jobs):
         """Fit the matcher, if there is one and something above the labels.
 
         Parameters
@@ -155,6 +156,8 @@ class OwnStages:
         X : Compressed or DenseRows, a vector for each row
         Y : csr_array of shape (n_samples, n_labels)
         tree : LabelTree
+        n_jobs : int or None
+            The matcher's, where that leaves it open.
 
         Returns
         -------
@@ -164,7 +167,8 @@ class OwnStages:
         if level == 0:
             return None
         *_, M = (nodes for nodes, _ in zip(tree.roll_up(Y), range(level), strict=False))
-        return fit_matcher(self.matcher, X, M, level, self.is_dense)
+        matcher = with_settings(self.matcher, n_jobs=n_jobs)
+        return fit_matcher(matcher, X, M, level, self.is_dense)
 
     def fit_ranker(self, X, targets, n_jobs):
         """Fit the ranker, if there is one.
@@ -207,13 +211,15 @@ class FittedStages:
     def __bool__(self):
         return self.matcher is not None or self.ranker is not None
 
-    def following(self, matcher, ranker):
+    def following(self, matcher, ranker, n_jobs):
         """Give the stages, with the parameters of prediction that were set since.
 
         Parameters
         ----------
         matcher, ranker : estimator or None
             What was cloned, as it is now.
+        n_jobs : int or None
+            Stands in for the matcher's where that is None.
 
         Returns
         -------
@@ -222,7 +228,7 @@ class FittedStages:
         if not self:
             return self
         return FittedStages(
-            None if self.matcher is None else self.matcher.following(matcher),
+            None if self.matcher is None else self.matcher.following(matcher, n_jobs),
             None if self.ranker is None else self.ranker.following(ranker),
         )
 

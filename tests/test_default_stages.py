@@ -473,3 +473,26 @@ def test_settings_of_retrievers_are_checked():
         (name,) = bad
         with pytest.raises(ValueError, match=f"The '{name}' parameter"):
             TextRetriever(**bad).fit(TEXTS, CLASSES)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_jobs_reach_the_matcher_of_a_classifier(n_jobs):
+    X = sparse.csr_array(WordNgramTfidf().fit_transform(TEXTS))
+    matcher = XRLinearClassifier(random_state=0)
+    model = XRLinearClassifier(
+        KMeansTree(2, 6),
+        matcher=matcher,
+        matcher_level=1,
+        n_jobs=n_jobs,
+        random_state=0,
+    )
+    retriever = TextRetriever(WordNgramTfidf(), model, n_jobs=2)
+    expected = find(clone(model).fit(X, CLASSES), X[:20])
+    retriever.fit(TEXTS, CLASSES)
+    for now in (n_jobs, 3):
+        retriever.set_params(n_jobs=now)
+        classifier = retriever._following_classifier(retriever._state)
+        (tree,) = classifier._trees(None)
+        assert tree[1].matcher.estimator.n_jobs == (n_jobs or now)
+        assert find(retriever) == expected
+    assert matcher.n_jobs is None
