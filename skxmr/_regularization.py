@@ -6,7 +6,7 @@ import numpy as np
 
 from skxmr._dense import DenseRows
 
-__all__ = ["Regularization", "resolve_regularization"]
+__all__ = ["Regularization", "resolve_regularization", "usual_length"]
 
 
 class Regularization(NamedTuple):
@@ -49,14 +49,28 @@ def resolve_regularization(X, C, prior_weight, *, fit_intercept):
     -------
     Regularization
     """
-    # Rows without any entry have no length; the rest of fit works for them too.
-    length = np.sqrt(_square_sum(X) / max(1, X.n_vectors)) or 1.0
+    length = usual_length(X)
     prior_length = float(prior_weight / length)
     if C == "scale":
         return Regularization(
             float(length**-2), float(fit_intercept * length), prior_length
         )
     return Regularization(float(C), float(fit_intercept), prior_length)
+
+
+def usual_length(X):
+    """Compute the root mean squared length of rows.
+
+    Parameters
+    ----------
+    X : Compressed or DenseRows, a vector for each row
+
+    Returns
+    -------
+    float
+        1 if all entries are 0: the rest of fit works for such rows, too.
+    """
+    return np.sqrt(_square_sum(X) / max(1, X.n_vectors)) or 1.0
 
 
 def _square_sum(X):

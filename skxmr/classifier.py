@@ -194,9 +194,12 @@ class XRLinearClassifier(
         rows of X, with an intercept of the same scale, so that rankings do not depend
         on the unit of X.
     prior_weight : float, default=0.0
-        What regularisation draws a label's weights to, in place of 0: a multiple of
-        the sum of the label's rows (PIFA), so long that a row of the usual length in
-        its direction gets this margin. More than 0 helps labels with few rows.
+        What regularisation draws a label's weights to, in place of 0: a vector so
+        long that a row of the usual length in its direction gets this margin. Its
+        direction is the sum of the label's rows (PIFA) or, where `label_vectors` are
+        given that have as many columns as X, the label's vector (of a pair, the sum of
+        both at unit length). More than 0 helps labels with few rows; a label without
+        any is then trained on its vector.
     positive_weight, negative_weight : float, default=1.0
         Multiply `C` for the rows that have a label or node, and for those that lack
         it.

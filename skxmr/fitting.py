@@ -2,13 +2,16 @@
 
 import time
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
+from skxmr._compressed import Compressed
 from skxmr._cython._memory import give_back_memory
 from skxmr._dense import DenseRows
+from skxmr._priors import PriorRows, add_prior_rows, add_priors
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune
@@ -65,6 +68,27 @@ class TrainedTree:
     stages: FittedStages = field(default_factory=FittedStages)
 
 
+class _Data(NamedTuple):
+    """What the levels are trained on: rows, and where labels start.
+
+    Parameters
+    ----------
+    X : Compressed or DenseRows, a vector for each row
+        The first are the rows of Y; behind them may be some that are prior means.
+    Y : csr_array of shape (n_rows, n_labels)
+    priors : PriorRows or None
+    """
+
+    X: Compressed | DenseRows
+    Y: sparse.csr_array
+    priors: PriorRows | None
+
+    @property
+    def trained(self):
+        """The rows of X that are trained on, those of Y."""
+        return self.X.between(0, self.Y.shape[0])
+
+
 def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     """Index the labels and train the models of all nodes.
 
@@ -89,15 +113,18 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     """
     del version
     report = _Report(verbose)
+    targets, priors = Y.to_csr(), None
+    if settings.problem.prior_length:
+        X, targets, priors = add_prior_rows(X, targets, settings.label_vectors)
     features = None
     if not settings.own:  # which take rows as they are, now and when they predict
         X, features = _only_used_features(X)
-    targets = Y.to_csr()
-    tree = _index(X, targets, label_names, indexer, settings, n_jobs)
+    data = _Data(X, targets, priors)
+    tree = _index(data, label_names, indexer, settings, n_jobs)
     report.indexed(tree)
     # The vectors of labels; then what training took beside its result.
     give_back_memory()
-    trained = _train_levels(X, targets, tree, settings, n_jobs, report)
+    trained = _train_levels(data, tree, settings, n_jobs, report)
     if features is not None:
         for weights in trained.levels:
             weights.features = features[weights.features]
@@ -105,15 +132,16 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     return trained
 
 
-def _index(X, Y, label_names, indexer, settings, n_jobs):
+def _index(data, label_names, indexer, settings, n_jobs):
     """Group the labels; their vectors are gone when it is done."""
     indexer = _with_jobs(clone(indexer), n_jobs)
     Z = None
     if getattr(indexer, "needs_label_vectors", True):
-        Z = make_label_vectors(settings.label_vectors, X.to_matrix(), Y, n_jobs)
+        X = data.trained.to_matrix()
+        Z = make_label_vectors(settings.label_vectors, X, data.Y, n_jobs)
     indexer.fit(Z, label_names=label_names)
     tree = getattr(indexer, "tree_", None)
-    _check_tree(tree, Y.shape[1], indexer)
+    _check_tree(tree, data.Y.shape[1], indexer)
     return tree
 
 
@@ -139,13 +167,13 @@ def _with_jobs(indexer, n_jobs):
     return indexer
 
 
-def _train_levels(X, Y, tree, settings, n_jobs, report):
+def _train_levels(data, tree, settings, n_jobs, report):
     train = (
         _train_at_once if settings.negative_sampling == "parents" else _train_one_by_one
     )
-    matcher = settings.own.fit_matcher(X, Y, tree, n_jobs)
-    results, last = train(X, Y, tree, matcher, settings, n_jobs, report)
-    ranker = settings.own.fit_ranker(X, last, n_jobs)
+    matcher = settings.own.fit_matcher(data.trained, data.Y, tree, n_jobs)
+    results, last = train(data, tree, matcher, settings, n_jobs, report)
+    ranker = settings.own.fit_ranker(data.trained, last, n_jobs)
     floor, unit = settings.problem.weight_floor, settings.problem.floor_unit
     return TrainedTree(
         tree,
@@ -157,7 +185,7 @@ def _train_levels(X, Y, tree, settings, n_jobs, report):
     )
 
 
-def _train_at_once(X, Y, tree, matcher, settings, n_jobs, report):  # noqa: ARG001
+def _train_at_once(data, tree, matcher, settings, n_jobs, report):  # noqa: ARG001
     """Train all levels together: none needs another where parents bring the rows.
 
     Returns
@@ -167,8 +195,8 @@ def _train_at_once(X, Y, tree, matcher, settings, n_jobs, report):  # noqa: ARG0
         Of the last level.
     """
     levels, problems = [], []
-    parents = _root(Y)
-    for level, children in enumerate(tree.roll_up(Y), start=1):
+    parents = _root(data.Y)
+    for level, children in enumerate(tree.roll_up(data.Y), start=1):
         levels.append(
             level_targets(
                 tree, level, parents, children, None, negative_sampling="parents"
@@ -179,10 +207,14 @@ def _train_at_once(X, Y, tree, matcher, settings, n_jobs, report):  # noqa: ARG0
     first, beyond = _linear_levels(tree, settings)
     linear = slice(first - 1, beyond - 1)
     results = [untrained_level(targets) for targets in levels]
-    results[linear] = train_levels(X, levels[linear], problems[linear], n_jobs=n_jobs)
+    last = levels[-1]
+    levels[-1] = _with_priors(last, tree, data)
+    results[linear] = train_levels(
+        data.X, levels[linear], problems[linear], n_jobs=n_jobs
+    )
     for level in range(first, beyond):
         report.trained(level, tree, levels[level - 1], results[level - 1])
-    return results, levels[-1]
+    return results, last
 
 
 def _linear_levels(tree, settings):
@@ -190,7 +222,7 @@ def _linear_levels(tree, settings):
     return settings.own.first_linear(tree), settings.own.beyond_linear(tree)
 
 
-def _train_one_by_one(X, Y, tree, matcher, settings, n_jobs, report):
+def _train_one_by_one(data, tree, matcher, settings, n_jobs, report):
     """Train a level when those above it can be searched: they bring its negatives.
 
     Returns what `_train_at_once` does.
@@ -199,13 +231,13 @@ def _train_one_by_one(X, Y, tree, matcher, settings, n_jobs, report):
     # part of it.
     unpruned = replace(settings.problem, weight_floor=0.0)
     results: list[LevelResult] = []
-    parents = _root(Y)
+    parents = _root(data.Y)
     first, beyond = _linear_levels(tree, settings)
-    for level, children in enumerate(tree.roll_up(Y), start=1):
+    for level, children in enumerate(tree.roll_up(data.Y), start=1):
         matched = None
         if level >= max(first, 2):
             weights = [result.weights for result in results]
-            matched = _match(X, tree, weights, matcher, settings, n_jobs)
+            matched = _match(data.trained, tree, weights, matcher, settings, n_jobs)
         targets = level_targets(
             tree,
             level,
@@ -220,9 +252,15 @@ def _train_one_by_one(X, Y, tree, matcher, settings, n_jobs, report):
             continue
         problem = unpruned if level < tree.depth else settings.problem
         problems = [_level_problem(problem, level, tree)]
-        results += train_levels(X, [targets], problems, n_jobs=n_jobs)
+        whole = _with_priors(targets, tree, data) if level == tree.depth else targets
+        results += train_levels(data.X, [whole], problems, n_jobs=n_jobs)
         report.trained(level, tree, targets, results[-1])
     return results, targets
+
+
+def _with_priors(targets, tree, data):
+    """Let labels start at the vectors that are given, if any are."""
+    return targets if data.priors is None else add_priors(targets, tree, data.priors)
 
 
 def _root(Y):

@@ -1,0 +1,186 @@
+"""Prior means of the weights of labels whose vectors are given.
+
+The kernels take a prior mean as a weighted sum of rows of X. A given vector becomes one
+more row, which nobody is trained on unless its label has no other.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._compressed import Compressed
+from skxmr._dense import DenseRows
+from skxmr._large import empty_beside
+from skxmr._regularization import usual_length
+from skxmr.label_vectors import pifa
+from skxmr.training import LevelTargets
+
+__all__ = ["PriorRows", "add_prior_rows", "add_priors"]
+
+
+class PriorRows(NamedTuple):
+    """The vectors of labels that lie behind the training rows.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_vectors,)
+        The label of each, first those that no training row has.
+    first : int
+        The row of the first.
+    first_untrained : int
+        The row of the first whose label has training rows.
+    """
+
+    labels: np.ndarray
+    first: int
+    first_untrained: int
+
+
+def add_prior_rows(X, Y, label_vectors):
+    """Put vectors of labels that are given behind the training rows, as long as these.
+
+    Parameters
+    ----------
+    X : Compressed or DenseRows, a vector for each training row
+    Y : csr_array of shape (n_samples, n_labels)
+        Relevance.
+    label_vectors : str, ndarray, csr_array or pair
+        As `canonical_label_vectors` returns it.
+
+    Returns
+    -------
+    X : Compressed or DenseRows
+        The training rows, vectors of labels that none of them has, and of all others.
+    Y : csr_array
+        Of the training rows and the vectors of labels that none of them has, which are
+        trained on: a row for each, that has the label.
+    priors : PriorRows or None
+        None where nothing was added: no vectors are given in the space of X.
+    """
+    directions = _directions(label_vectors, X, Y)
+    if directions is None:
+        return X, Y, None
+    has_vector = _squared_lengths(directions) > 0
+    is_seen = np.bincount(Y.indices, minlength=Y.shape[1]) > 0
+    unseen = np.flatnonzero(has_vector & ~is_seen)
+    labels = np.concatenate([unseen, np.flatnonzero(has_vector & is_seen)])
+    vectors = (directions[labels] * usual_length(X)).astype(np.float32)
+    is_dense = isinstance(X, DenseRows)
+    added = DenseRows(vectors) if is_dense else Compressed.from_sparse(vectors)
+    usual = Y.data.mean(dtype=np.float64) if Y.nnz else 1.0
+    own = sparse.csr_array(
+        (np.full(len(unseen), usual, dtype=np.float32), (range(len(unseen)), unseen)),
+        shape=(len(unseen), Y.shape[1]),
+    )
+    priors = PriorRows(labels, X.n_vectors, X.n_vectors + len(unseen))
+    return _stack(X, added), sparse.vstack([Y, own], format="csr"), priors
+
+
+def add_priors(targets, tree, priors):
+    """Let the labels start at their vectors, and those without at their rows.
+
+    Parameters
+    ----------
+    targets : LevelTargets
+        Of the last level.
+    tree : LabelTree
+    priors : PriorRows
+
+    Returns
+    -------
+    LevelTargets
+    """
+    row_of = np.full(tree.n_labels, -1)
+    row_of[priors.labels] = np.arange(len(priors.labels)) + priors.first
+    row_of = row_of[tree.labels]
+    children = np.flatnonzero(row_of >= 0)
+    added = np.flatnonzero(row_of >= priors.first_untrained)
+    parents = np.searchsorted(targets.child_offsets, added, side="right") - 1
+    n_rows = priors.first + len(priors.labels)
+    rows, positives = (
+        vectors._replace(length=n_rows) for vectors in (targets.rows, targets.positives)
+    )
+    own = _emptied(positives, children)
+    return LevelTargets(
+        targets.child_offsets,
+        _append(rows, parents, row_of[added], 0.0),
+        positives,
+        _append(own, children, row_of[children], 1.0),
+    )
+
+
+def _directions(label_vectors, X, Y):
+    """Find unit vectors in the space of X, or None; 0 for labels without a vector."""
+    if isinstance(label_vectors, str):
+        return None
+    is_pair = isinstance(label_vectors, tuple)
+    vectors = label_vectors[1] if is_pair else label_vectors
+    if vectors.shape[1] != X.length:
+        return None
+    if isinstance(X, DenseRows):
+        vectors = vectors.toarray() if sparse.issparse(vectors) else vectors
+    else:
+        vectors = sparse.csr_array(vectors)
+    if 0 in vectors.shape:
+        return None
+    directions = _unit_rows(vectors.astype(np.float64))
+    return directions + pifa(X.to_matrix(), Y) if is_pair else directions
+
+
+def _unit_rows(vectors):
+    """Scale vectors to unit length, but those of zeros."""
+    # scikit-learn's normalize leaves very short ones as they are.
+    lengths = np.sqrt(_squared_lengths(vectors))
+    scales = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    if sparse.issparse(vectors):
+        return sparse.csr_array(sparse.diags_array(scales) @ vectors)
+    return vectors * scales[:, np.newaxis]
+
+
+def _squared_lengths(vectors):
+    squares = vectors.multiply(vectors) if sparse.issparse(vectors) else vectors**2
+    return np.asarray(squares.sum(axis=1)).ravel()
+
+
+def _stack(first, second):
+    """Put rows below others, in a file where those lie in one."""
+    values = _concatenate(first.values, second.values)
+    if isinstance(first, DenseRows):
+        return DenseRows(values)
+    return Compressed(
+        np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]]),
+        _concatenate(first.indices, second.indices),
+        values,
+        first.length,
+    )
+
+
+def _concatenate(first, second):
+    shape = (len(first) + len(second), *first.shape[1:])
+    whole = empty_beside(first, shape, first.dtype)
+    return np.concatenate([first, second], out=whole)
+
+
+def _emptied(vectors, which):
+    """Take all entries out of some vectors."""
+    is_kept = np.ones(vectors.n_vectors, dtype=bool)
+    is_kept[which] = False
+    entries = np.repeat(is_kept, vectors.sizes)
+    return vectors._replace(
+        offsets=np.concatenate([[0], np.cumsum(vectors.sizes * is_kept)]),
+        indices=vectors.indices[entries],
+        values=vectors.values[entries],
+    )
+
+
+def _append(vectors, which, indices, value):
+    """Put larger indices behind those of some vectors, which ascend."""
+    order = np.lexsort((indices, which))
+    n_added = np.bincount(which, minlength=vectors.n_vectors)
+    ends = vectors.offsets[which + 1]
+    return vectors._replace(
+        offsets=vectors.offsets + np.concatenate([[0], np.cumsum(n_added)]),
+        indices=np.insert(vectors.indices, ends, indices[order]),
+        values=np.insert(vectors.values, ends, np.float32(value)),
+    )
