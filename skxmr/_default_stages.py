@@ -12,7 +12,10 @@ from typing import Any, ClassVar, Self
 
 from sklearn.base import clone
 
-__all__ = ["DefaultStages", "shared_default"]
+__all__ = ["DefaultStages", "is_shared_default", "shared_default"]
+
+# Those that `shared_default` has made, and their stages. They live for ever.
+_SHARED: set[int] = set()
 
 
 class DefaultStages:
@@ -126,4 +129,17 @@ def shared_default(kind: type, name: str) -> Any:
 
 @functools.cache
 def _make_once(make):
-    return make()
+    default = make()
+    parts = [one for one in default.get_params().values() if hasattr(one, "get_params")]
+    _SHARED.update(map(id, [default, *parts]))
+    return default
+
+
+def is_shared_default(estimator: Any) -> bool:
+    """Tell whether an estimator stands in for None, or is a stage of what does.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
+    return id(estimator) in _SHARED

@@ -6,8 +6,9 @@ reaches the parameter and not its clone. What prediction reads has to act all th
 each class declares such parameters as ``_search_parameters``, and whoever predicts by a
 clone asks `FittedClone.following` for it. All other parameters wait for the next fit.
 
-Where None stands for a default estimator, that counts as the parameter; and where a
-parameter leaves `n_jobs` open, the `n_jobs` of whoever predicts by it counts.
+Where a parameter leaves `n_jobs` open, the `n_jobs` of whoever predicts by it counts.
+That holds for None, too, where it stands for a default estimator. Otherwise nothing was
+set by it: a model that was saved keeps its answers when the defaults change.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skxmr._default_stages import shared_default
+from skxmr._default_stages import is_shared_default, shared_default
 from skxmr._state import Stateful, snapshot
 
 __all__ = ["FittedClone", "children", "detached"]
@@ -24,6 +25,9 @@ __all__ = ["FittedClone", "children", "detached"]
 _LISTS = {Pipeline: ("steps",), FeatureUnion: ("transformer_list",)}
 # And those of their parameters that prediction reads.
 _SEARCHED = {FeatureUnion: ("n_jobs",)}
+
+# What a default estimator that None stands for leaves open.
+_OPEN = {"n_jobs": None}
 
 
 class FittedClone:
@@ -82,7 +86,7 @@ class FittedClone:
                 return _with_settings(estimator, parameter, now)
             return estimator
         # This is a part of each search, which takes microseconds.
-        values = parameter.__dict__
+        values = _values(parameter)
         for name, before in given.items():
             value = values.get(name, before)
             if value is None and name == "n_jobs":
@@ -164,7 +168,7 @@ class _Now(NamedTuple):
 def _are_set(estimator, parameter, now):
     """Tell whether some parameter of prediction differs from what was given."""
     kind = type(estimator)
-    if now.changed(kind, parameter.__dict__):
+    if now.changed(kind, _values(parameter)):
         return True
     if not _names_of_stages(kind):
         return False
@@ -174,10 +178,18 @@ def _are_set(estimator, parameter, now):
     )
 
 
+def _values(parameter):
+    """Give the parameters that may have been set.
+
+    Of a default that None stands for that is none, but for `n_jobs`.
+    """
+    return _OPEN if is_shared_default(parameter) else parameter.__dict__
+
+
 def _with_settings(estimator, parameter, now):
     """Copy an estimator, with the parameters of prediction that were set."""
     kind = type(estimator)
-    copied = _with_own_settings(estimator, parameter.__dict__, now)
+    copied = _with_own_settings(estimator, _values(parameter), now)
     changed = {
         name: _with_settings(child, its_parameter, now.of_stage(kind, name))
         for name, child, its_parameter in _pairs(estimator, parameter)

@@ -294,6 +294,27 @@ def test_parameters_of_prediction_of_a_default_within_a_fusion_act_at_once():
     assert find(outer) != before
 
 
+def test_other_defaults_of_a_later_version_change_no_model(monkeypatch):
+    def other():
+        return XRLinearClassifier(score_transform="sigmoid", beam_width=1, n_jobs=2)
+
+    small = {"classifier__indexer__max_leaf_size": 2}
+    retriever = TextRetriever(random_state=0).set_params(**small).fit(TEXTS, CLASSES)
+    retriever.classifier = None
+    fusion = RankFusion([("one", TextRetriever())]).fit(TEXTS, CLASSES)
+    completer = QueryCompleter(random_state=0).fit(TEXTS, TEXTS[::-1])
+    models = [retriever, fusion, completer]
+    before = list(map(find, models))
+    saved = pickle.dumps(models)
+    for kind in (TextRetriever, QueryCompleter):
+        changed = kind._default_stages | {"classifier": other}
+        monkeypatch.setattr(kind, "_default_stages", changed)
+    assert list(map(find, models)) == before
+    assert list(map(find, pickle.loads(saved))) == before
+    retriever.set_params(classifier__max_candidates=7)
+    assert find(retriever) != before[0]
+
+
 # Settings that stages leave open
 
 
