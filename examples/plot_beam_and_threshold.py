@@ -10,11 +10,12 @@ al., `Extreme Multi-label Learning for Semantic Matching in Product Search
 """
 
 import time
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skxmr import KMeansTree, TextRetriever, XRLinearClassifier
+from skxmr import KMeansTree, PruningWarning, TextRetriever, XRLinearClassifier
 from skxmr.datasets import load_places
 from skxmr.metrics import recall_at_k
 
@@ -81,6 +82,8 @@ plt.show()
 # %%
 # Small weights are many and say little. Dropping more of them makes the model smaller
 # and the search faster; beyond some threshold, recall pays for it.
+# The largest cost so much that ``prune`` warns.
+warnings.simplefilter("ignore", PruningWarning)
 thresholds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5]
 by_threshold, sizes = [], []
 for threshold in thresholds:
@@ -98,7 +101,7 @@ for axes in triple:
     axes.set_xscale("log")
     axes.set_xticks(thresholds, thresholds, fontsize=8)
     axes.minorticks_off()
-    axes.set_xlabel("threshold (weight)")
+    axes.set_xlabel("threshold (share of the largest weight)")
 figure.suptitle("Beam of ten: most weights are not missed")
 plt.show()
 

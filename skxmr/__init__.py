@@ -10,6 +10,7 @@ from skxmr import (
     streaming,
 )
 from skxmr._by_label import LabelTexts
+from skxmr._pruning_check import PruningWarning
 from skxmr._version import __version__
 from skxmr.candidates import CandidateFeatures
 from skxmr.classifier import XRLinearClassifier
@@ -32,6 +33,7 @@ __all__ = [
     "LabelTree",
     "NeighborRanker",
     "PrefixWeightedCharTfidf",
+    "PruningWarning",
     "QueryCompleter",
     "RankFusion",
     "Reranker",

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from numbers import Real
 
+from skxmr._pruning_check import Reduction, measure, warn_of_loss
 from skxmr.layout import SearchLayout
 from skxmr.pruning import THRESHOLD_UNITS, check_threshold, prune
 
-__all__ = ["prune_layout", "prune_state", "pruned_at"]
+__all__ = ["lay_out_pruned", "prune_layout", "prune_state", "pruned_at"]
 
 
 def pruned_at(threshold, unit):
@@ -54,12 +55,20 @@ def prune_state(state, threshold, unit):
     if threshold == state.pruned_at[unit]:
         # Those of half precision may have been rounded to less.
         return state
-    layouts = [
-        prune_layout(tree, layout, threshold, unit)
-        for tree, layout in zip(state.trees, state.layouts, strict=True)
-    ]
+    samples = state.samples or [None] * len(state.trees)
+    layouts, effects = zip(
+        *(
+            prune_layout(tree, layout, sample, threshold, unit)
+            for tree, layout, sample in zip(
+                state.trees, state.layouts, samples, strict=True
+            )
+        ),
+        strict=True,
+    )
+    precision = layouts[0].weight_precision
+    warn_of_loss(effects, Reduction(threshold, unit, precision), stacklevel=4)
     dropped = state.pruned_at | {unit: float(threshold)}
-    return replace(state, layouts=layouts, pruned_at=dropped)
+    return replace(state, layouts=list(layouts), pruned_at=dropped)
 
 
 def _check(state, threshold, unit):
@@ -80,25 +89,57 @@ def _check(state, threshold, unit):
     check_threshold("threshold", threshold, unit)
 
 
-def prune_layout(tree, layout, threshold, unit):
-    """Drop more of the weights of one tree.
+def prune_layout(tree, layout, sample, threshold, unit):
+    """Drop more of the weights of one tree, and see what it costs.
 
     Parameters
     ----------
     tree : LabelTree
     layout : SearchLayout
         Left as it is.
+    sample : TrainingSample or None
     threshold : float
     unit : {"relative", "absolute"}
 
     Returns
     -------
-    SearchLayout
+    layout : SearchLayout
+    effect : PruningEffect
     """
-    return SearchLayout.from_levels(
+    levels = layout.to_levels()
+    n_before = [weights.n_weights for weights in levels]
+    if sample is not None:
+        n_before = sample.n_found
+    levels = [prune(weights, threshold, unit) for weights in levels]
+    smaller = SearchLayout.from_levels(
         tree,
-        [prune(weights, threshold, unit) for weights in layout.to_levels()],
+        levels,
         layout.n_features,
         by_node=layout.by_node is not None,
         weight_precision=layout.weight_precision,
     )
+    return smaller, measure(sample, tree, levels, smaller, n_before)
+
+
+def lay_out_pruned(trained, sample, n_features, reduction, *, by_node):
+    """Prune and lay out a tree that was just trained, and see what that costs.
+
+    Parameters
+    ----------
+    trained : TrainedTree
+    sample : TrainingSample
+    n_features : int
+    reduction : Reduction
+    by_node : bool
+
+    Returns
+    -------
+    layout : SearchLayout
+    effect : PruningEffect
+    """
+    threshold, unit, precision = reduction
+    levels = [prune(weights, threshold, unit) for weights in trained.levels]
+    layout = SearchLayout.from_levels(
+        trained.tree, levels, n_features, by_node=by_node, weight_precision=precision
+    )
+    return layout, measure(sample, trained.tree, levels, layout, trained.n_found)

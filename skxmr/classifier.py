@@ -24,8 +24,9 @@ from skxmr._default_stages import DefaultStages
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
 from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
-from skxmr._model_pruning import prune_state, pruned_at
+from skxmr._model_pruning import lay_out_pruned, prune_state, pruned_at
 from skxmr._padding import check_size, pad_ranking
+from skxmr._pruning_check import Reduction, TrainingSample, warn_of_loss
 from skxmr._regularization import resolve_regularization
 from skxmr._row_blocks import split_by_size
 from skxmr._stage_settings import with_settings
@@ -51,8 +52,7 @@ from skxmr.fitting import TrainingSettings, train_tree
 from skxmr.foresight import foresee_training
 from skxmr.indexers import KMeansTree
 from skxmr.label_vectors import canonical_label_vectors, vectors_in_order
-from skxmr.layout import SearchLayout
-from skxmr.pruning import THRESHOLD_UNITS, check_threshold, prune
+from skxmr.pruning import THRESHOLD_UNITS, check_threshold
 from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
 from skxmr.stages import OwnStages, search_stages
@@ -88,6 +88,9 @@ class ClassifierState:
         where none.
     C : float or None
         None where it is not known, of models that others have trained.
+    samples : list of TrainingSample, default=None
+        Training rows that `prune` looks at. Never saved: None in a model that was
+        loaded.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -99,6 +102,10 @@ class ClassifierState:
     stages: list
     pruned_at: dict
     C: float | None
+    samples: list | None = None
+
+    def __getstate__(self):
+        return vars(self) | {"samples": None}
 
     @property
     def n_features(self):
@@ -121,7 +128,7 @@ class ClassifierState:
         return sum(layout.nbytes for layout in self.layouts)
 
 
-def make_state(target, features, trained, layouts, pruned_at, C=None):
+def make_state(target, features, trained, layouts, pruned_at, C=None, samples=None):
     """Put together what a fit has learned.
 
     Parameters
@@ -133,6 +140,7 @@ def make_state(target, features, trained, layouts, pruned_at, C=None):
         Of the same trees.
     pruned_at : dict of str to float
     C : float or None, default=None
+    samples : list of TrainingSample, default=None
 
     Returns
     -------
@@ -148,6 +156,7 @@ def make_state(target, features, trained, layouts, pruned_at, C=None):
         stages=[one.stages for one in trained],
         pruned_at=pruned_at,
         C=C,
+        samples=samples,
     )
 
 
@@ -483,6 +492,15 @@ class XRLinearClassifier(
             If a `sample_weight` is given: `relevance` takes its place.
         MemoryError
             If training needs more memory than there is, as far as can be foreseen.
+
+        Warns
+        -----
+        PruningWarning
+            If P@1 on a sample of training rows falls by more than five points when
+            weights are dropped or rounded, or a level of the tree loses all its
+            weights.
+        ConvergenceWarning
+            If nodes take more than `max_iter` sweeps.
         """
         for name in ("threshold", "weight_floor"):
             check_threshold(name, getattr(self, name), self.threshold_unit)
@@ -522,19 +540,8 @@ class XRLinearClassifier(
             )
         ]
         self._warn_of_unconverged(trained)
-        layouts = [
-            SearchLayout.from_levels(
-                one.tree,
-                [
-                    prune(weights, self.threshold, self.threshold_unit)
-                    for weights in one.levels
-                ],
-                X.length,
-                by_node=isinstance(X, DenseRows),
-                weight_precision=self.weight_precision,
-            )
-            for one in trained
-        ]
+        samples = [TrainingSample.of(one, X, Y) for one in trained]
+        layouts = self._lay_out(trained, samples, X)
         self._state = make_state(
             target,
             features,
@@ -542,8 +549,26 @@ class XRLinearClassifier(
             layouts,
             pruned_at(self.threshold, self.threshold_unit),
             regularization.C,
+            samples,
         )
         return self
+
+    def _lay_out(self, trained, samples, X):
+        """Prune and lay out each tree; warn if that costs ranking."""
+        reduction = Reduction(
+            self.threshold, self.threshold_unit, self.weight_precision
+        )
+        layouts, effects = zip(
+            *(
+                lay_out_pruned(
+                    one, sample, X.length, reduction, by_node=isinstance(X, DenseRows)
+                )
+                for one, sample in zip(trained, samples, strict=True)
+            ),
+            strict=True,
+        )
+        warn_of_loss(effects, reduction, stacklevel=6)
+        return list(layouts)
 
     def _check_memory(self):
         memory = check_memory(self.memory)
@@ -934,6 +959,12 @@ class XRLinearClassifier(
             is relative.
         TypeError
             If `threshold` is no number.
+
+        Warns
+        -----
+        PruningWarning
+            As `fit` does. An estimator that was loaded has no training rows: it warns
+            only where a level loses all its weights.
         """
         state = self._fitted()
         unit = self.threshold_unit if threshold_unit is None else threshold_unit

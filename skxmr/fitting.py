@@ -12,6 +12,7 @@ from skxmr._compressed import Compressed
 from skxmr._cython._memory import give_back_memory
 from skxmr._dense import DenseRows
 from skxmr._priors import PriorRows, add_prior_rows, add_priors
+from skxmr._probing import ProbedRows, RowPaths
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune
@@ -58,6 +59,9 @@ class TrainedTree:
         How many nodes were trained, and how many of them stopped at ``max_iter``.
     stages : FittedStages
         The stages that are not linear.
+    n_found : tuple of int
+        How many weights each level had before it was pruned.
+    probed : ProbedRows or None
     """
 
     tree: LabelTree
@@ -66,6 +70,8 @@ class TrainedTree:
     n_trained: int
     n_unconverged: int
     stages: FittedStages = field(default_factory=FittedStages)
+    n_found: tuple = ()
+    probed: ProbedRows | None = None
 
 
 class _Data(NamedTuple):
@@ -172,7 +178,8 @@ def _train_levels(data, tree, settings, n_jobs, report):
         _train_at_once if settings.negative_sampling == "parents" else _train_one_by_one
     )
     matcher = settings.own.fit_matcher(data.trained, data.Y, tree, n_jobs)
-    results, last = train(data, tree, matcher, settings, n_jobs, report)
+    paths = RowPaths(data.trained, tree, tree.roll_up(data.Y), settings.problem.seed)
+    results, last = train(data, tree, paths, matcher, settings, n_jobs, report)
     ranker = settings.own.fit_ranker(data.trained, last, n_jobs)
     floor, unit = settings.problem.weight_floor, settings.problem.floor_unit
     return TrainedTree(
@@ -182,10 +189,12 @@ def _train_levels(data, tree, settings, n_jobs, report):
         n_trained=sum(result.n_trained for result in results),
         n_unconverged=sum(result.n_unconverged for result in results),
         stages=FittedStages(matcher, ranker),
+        n_found=tuple(result.n_found for result in results),
+        probed=paths.collect([result.best for result in results]),
     )
 
 
-def _train_at_once(data, tree, matcher, settings, n_jobs, report):  # noqa: ARG001
+def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noqa: ARG001
     """Train all levels together: none needs another where parents bring the rows.
 
     Returns
@@ -196,19 +205,18 @@ def _train_at_once(data, tree, matcher, settings, n_jobs, report):  # noqa: ARG0
     """
     levels, problems = [], []
     parents = _root(data.Y)
-    for level, children in enumerate(tree.roll_up(data.Y), start=1):
-        levels.append(
-            level_targets(
-                tree, level, parents, children, None, negative_sampling="parents"
-            )
+    for level, children in enumerate(paths.rolled, start=1):
+        targets = level_targets(
+            tree, level, parents, children, None, negative_sampling="parents"
         )
+        levels.append(paths.mark(level, targets))
         problems.append(_level_problem(settings.problem, level, tree))
         parents = children
     first, beyond = _linear_levels(tree, settings)
     linear = slice(first - 1, beyond - 1)
     results = [untrained_level(targets) for targets in levels]
     last = levels[-1]
-    levels[-1] = _with_priors(last, tree, data)
+    levels[-1] = paths.mark(tree.depth, _with_priors(last, tree, data))
     results[linear] = train_levels(
         data.X, levels[linear], problems[linear], n_jobs=n_jobs
     )
@@ -222,7 +230,7 @@ def _linear_levels(tree, settings):
     return settings.own.first_linear(tree), settings.own.beyond_linear(tree)
 
 
-def _train_one_by_one(data, tree, matcher, settings, n_jobs, report):
+def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
     """Train a level when those above it can be searched: they bring its negatives.
 
     Returns what `_train_at_once` does.
@@ -233,7 +241,7 @@ def _train_one_by_one(data, tree, matcher, settings, n_jobs, report):
     results: list[LevelResult] = []
     parents = _root(data.Y)
     first, beyond = _linear_levels(tree, settings)
-    for level, children in enumerate(tree.roll_up(data.Y), start=1):
+    for level, children in enumerate(paths.rolled, start=1):
         matched = None
         if level >= max(first, 2):
             weights = [result.weights for result in results]
@@ -253,7 +261,8 @@ def _train_one_by_one(data, tree, matcher, settings, n_jobs, report):
         problem = unpruned if level < tree.depth else settings.problem
         problems = [_level_problem(problem, level, tree)]
         whole = _with_priors(targets, tree, data) if level == tree.depth else targets
-        results += train_levels(data.X, [whole], problems, n_jobs=n_jobs)
+        marked = paths.mark(level, whole)
+        results += train_levels(data.X, [marked], problems, n_jobs=n_jobs)
         report.trained(level, tree, targets, results[-1])
     return results, targets
 

@@ -29,6 +29,7 @@ from skxmr._cython._training import (
 from skxmr._dense import DenseRows
 from skxmr._growing import GrowingArray
 from skxmr._parallel import current_stop, iterate_tasks
+from skxmr._probing import ProbeAssembly, ProbeTask
 from skxmr._scratch import ScratchPool, bytes_of, carve
 from skxmr.compaction import (
     make_compactor,
@@ -119,12 +120,15 @@ class LevelTargets:
     own_priors : Compressed, a vector for each child, or None
         The rows, among its parent's, whose weighted sum is the direction of the prior
         mean of the child's weights; None for the positive ones.
+    probed : Compressed, a vector for each parent, or None
+        Some of its rows, of which it is told which child they go to.
     """
 
     child_offsets: np.ndarray
     rows: Compressed
     positives: Compressed
     own_priors: Compressed | None = None
+    probed: Compressed | None = None
 
     @property
     def priors(self):
@@ -141,6 +145,21 @@ class LevelTargets:
             None
             if self.own_priors is None
             else self.own_priors.between(children[0], children[-1]),
+            None if self.probed is None else self.probed.between(start, stop),
+        )
+
+    def keep_rows(self, kept):
+        """Renumber the rows by their position in `kept`, which holds all of them."""
+        own_priors, probed = (
+            None if one is None else one.keep_indices(kept)
+            for one in (self.own_priors, self.probed)
+        )
+        return LevelTargets(
+            self.child_offsets,
+            self.rows.keep_indices(kept),
+            self.positives.keep_indices(kept),
+            own_priors,
+            probed,
         )
 
 
@@ -157,12 +176,18 @@ class LevelResult:
         How many children there was something to learn for.
     n_unconverged : int
         How many of them stopped at ``max_iter``.
+    n_found : int
+        How many weights are not 0, those below the floor counted.
+    best : ndarray of int32, or None
+        The children that the rows in `LevelTargets.probed` go to.
     """
 
     weights: LinearWeights
     n_iter: int
     n_trained: int
     n_unconverged: int
+    n_found: int = 0
+    best: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -204,15 +229,7 @@ class _Task:
     def detached(self):
         """Carry only the rows that the items train on."""
         used = np.unique(self.targets.rows.indices)
-        targets = LevelTargets(
-            self.targets.child_offsets,
-            self.targets.rows.keep_indices(used),
-            self.targets.positives.keep_indices(used),
-            None
-            if self.targets.own_priors is None
-            else self.targets.own_priors.keep_indices(used),
-        )
-        return replace(self, X=self.X.take(used), targets=targets)
+        return replace(self, X=self.X.take(used), targets=self.targets.keep_rows(used))
 
 
 @dataclass(frozen=True)
@@ -222,6 +239,8 @@ class _Trained:
     weights: LinearWeights
     n_sweeps: np.ndarray
     converged: np.ndarray
+    n_found: int
+    found: tuple | None
 
 
 def train_levels(X, levels, problems, *, n_jobs=None):
@@ -357,6 +376,9 @@ def _train(task, scratch, stop):
     run_counts = np.zeros(len(n_children), dtype=np.int64)
     n_all = int(n_children.sum())
     intercepts = np.empty(n_all, dtype=np.float32)
+    probe = None
+    if targets.probed is not None:
+        probe = ProbeTask(targets.probed, items.parents - task.first_parent)
     n_sweeps = np.empty(n_all, dtype=np.int32)
     converged = np.empty(n_all, dtype=np.uint8)
     train_items(
@@ -379,6 +401,7 @@ def _train(task, scratch, stop):
         len(LEVELS) - 1,
         stop,
         prior,
+        None if probe is None else probe.kernel,
         workspace,
         placer,
         run_counts,
@@ -391,7 +414,8 @@ def _train(task, scratch, stop):
     weights = LinearWeights(
         offsets, features, run_offsets, children, values, intercepts
     )
-    return _Trained(weights, n_sweeps, converged)
+    found = None if probe is None else (probe.best, probe.margins)
+    return _Trained(weights, n_sweeps, converged, placer.n_found, found)
 
 
 class _SparseRows:
@@ -460,15 +484,26 @@ def _assemble(done, targets):
     intercepts = np.where(targets.positives.sizes > 0, np.inf, -np.inf)
     intercepts = intercepts.astype(np.float32)
     assembly = _Assembly(targets.child_offsets)
-    n_iter = n_trained = n_unconverged = 0
+    probe = None if targets.probed is None else ProbeAssembly(targets.probed)
+    n_iter = n_trained = n_unconverged = n_found = 0
     for items, trained in done:
         children = _spread(targets.child_offsets[items.parents] + items.starts, items)
         intercepts[children] = trained.weights.intercepts
         n_iter = max(n_iter, int(trained.n_sweeps.max()))
         n_trained += int((trained.n_sweeps > 0).sum())
         n_unconverged += int((trained.converged == 0).sum())
+        n_found += trained.n_found
         assembly.append(items, trained.weights)
-    return LevelResult(assembly.finish(intercepts), n_iter, n_trained, n_unconverged)
+        if probe is not None:
+            probe.append(items.parents, *trained.found)
+    return LevelResult(
+        assembly.finish(intercepts),
+        n_iter,
+        n_trained,
+        n_unconverged,
+        n_found,
+        None if probe is None else probe.finish(),
+    )
 
 
 def _spread(firsts, items):

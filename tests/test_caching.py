@@ -304,6 +304,7 @@ def test_a_threshold_below_the_floor_is_refused(tmp_path, log):
     )
 
 
+@pytest.mark.filterwarnings("ignore::skxmr.PruningWarning")
 def test_weights_are_kept_down_to_the_floor_only(tmp_path):
     X, Y = make_data(n_samples=400, n_classes=60)
     n_weights, sizes = [], []

@@ -568,6 +568,7 @@ def test_the_unit_of_features_does_not_change_what_is_kept():
             np.testing.assert_array_equal(one.children, other.children)
 
 
+@pytest.mark.filterwarnings("ignore::skxmr.PruningWarning")
 @pytest.mark.parametrize("name", ["threshold", "weight_floor"])
 def test_a_relative_threshold_is_a_share(name):
     X, Y = make_data()
@@ -581,6 +582,7 @@ def test_a_relative_threshold_is_a_share(name):
         fit(X, Y).prune(0.5, threshold_unit="percent")
 
 
+@pytest.mark.filterwarnings("ignore::skxmr.PruningWarning")
 def test_the_largest_weight_of_each_node_stays():
     X, Y = make_data()
     for kept, whole in zip(

@@ -432,6 +432,7 @@ def test_estimators_fitted_on_dense_and_on_sparse_are_the_same():
     np.testing.assert_allclose(scores, expected[1], rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::skxmr.PruningWarning")
 def test_weights_by_node_are_counted_pruned_and_optional():
     X, Y = make_data()
     dense, plain = fit(X, Y), fit(sparse.csr_array(X), Y)

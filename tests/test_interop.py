@@ -192,6 +192,7 @@ def test_written_again_as_pecos_wrote_it(name, tmp_path):
         assert written.keys() == expected.keys()
 
 
+@pytest.mark.filterwarnings("ignore::skxmr.PruningWarning")
 @pytest.mark.parametrize(
     "parameters",
     [

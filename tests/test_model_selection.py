@@ -75,6 +75,7 @@ TARGETS |= {"integers": DENSE_Y.argmax(axis=1), "words": CLASSES}
 SCORERS = [recall_at_k_scorer(3), precision_at_k_scorer(1), ndcg_at_k_scorer(5)]
 
 
+@pytest.mark.filterwarnings("ignore::skxmr.PruningWarning")
 @pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
 @pytest.mark.parametrize("scorer", SCORERS, ids=repr)
 def test_grid_search(y, scorer):

@@ -47,6 +47,7 @@ def test_what_is_saved_is_loaded(tmp_path, mmap_mode):
     assert names_in(tmp_path) == ["model"]
 
 
+@pytest.mark.filterwarnings("ignore::skxmr.PruningWarning")
 def test_saving_again_leaves_those_who_map_the_earlier_file_alone(tmp_path):
     path = tmp_path / "model"
     earlier, later = fitted(), fitted(threshold=1.0)

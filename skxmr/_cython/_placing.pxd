@@ -12,7 +12,7 @@ cdef class Placer:
     cdef float[::1] kept
     cdef int64_t[::1] next_kept
     # Of all parents so far.
-    cdef readonly int64_t n_runs, n_weights
+    cdef readonly int64_t n_runs, n_weights, n_found
     cdef int32_t[::1] features
     cdef int64_t[::1] run_offsets
     cdef int32_t[::1] children

@@ -10,7 +10,7 @@ cdef extern from "include/keep.h" nogil:
     int64_t keep_lanes "skxmr_keep"(
         const float* weights, const float* duals, int width, const int32_t* sources,
         const float* scales, int64_t n_features, Floor floor, uint32_t lanes, int level,
-        uint32_t* bits, int64_t stride, float* kept
+        uint32_t* bits, int64_t stride, float* kept, int64_t* n_found
     )
     int lowest_bit "skxmr_lowest_bit"(uint64_t bits)
 
@@ -28,7 +28,7 @@ cdef class Placer:
         self.features_room, self.offsets_room = make_room("i4"), make_room("i8")
         self.children_room, self.weights_room = make_room("i4"), make_room("f4")
         self.next_kept = next_kept
-        self.n_runs = self.n_weights = 0
+        self.n_runs = self.n_weights = self.n_found = 0
         self._make_room_for_bits(0)
         self._make_room_for_kept(0, 0)
         self._make_room_for_runs(0)
@@ -138,6 +138,7 @@ cdef class Placer:
             self.next_kept[block + 1] += keep_lanes(
                 weights, duals, width, &sources[0], &scales[0], self.n_features, floor,
                 lanes, level, &self.bits[block], self.n_blocks, &self.kept[first],
+                &self.n_found,
             )
         return 0
 

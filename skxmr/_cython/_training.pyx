@@ -178,6 +178,20 @@ cdef struct Block:
     int lanes[LANES]          # which lane is at each of `width` places
 
 
+cdef struct Targets:
+    # What tells some children of a parent apart: `train_items` says more.
+    int64_t n_rows
+    int64_t n_children
+    const int32_t* rows
+    const float* row_values
+    const int64_t* right_offsets
+    const int32_t* right_rows
+    const float* right_values
+    const int64_t* prior_offsets
+    const int32_t* prior_rows
+    const float* prior_values
+
+
 # The rows of a parent
 # --------------------
 
@@ -298,6 +312,82 @@ cdef void _square_norms(
         norms[i] = <float>norm
 
 
+# Where rows go
+# -------------
+
+cdef class Probe:
+    """Finds the children of their parents that some rows go to, by all weights.
+
+    Parameters
+    ----------
+    offsets : ndarray of shape (n_parents + 1,), int64
+    rows : ndarray of int32
+        Of each parent, ascending.
+    best : ndarray of int32, filled with -1
+        Gets, for each item and each row of its parent, the child of the largest margin;
+        of equal ones the first.
+    margins : ndarray of float64
+        Gets their margins.
+    """
+
+    cdef const int64_t[::1] offsets
+    cdef const int32_t[::1] rows
+    cdef int32_t[::1] best
+    cdef double[::1] margins
+    cdef int64_t n_done                  # rows of the items so far
+
+    def __init__(
+        self, const int64_t[::1] offsets, const int32_t[::1] rows, int32_t[::1] best,
+        double[::1] margins,
+    ):
+        self.offsets, self.rows, self.best, self.margins = offsets, rows, best, margins
+        self.n_done = 0
+
+    cdef void take(
+        self, int64_t parent, const Problem* problem, const Block* block,
+        const Targets* targets, int32_t first_child, int64_t n_lanes,
+    ) noexcept nogil:
+        """Look at one block of an item's children, which has just been trained."""
+        cdef int64_t row, at, i = 0, start = self.offsets[parent]
+        for row in range(start, self.offsets[parent + 1]):
+            i = _find(targets.rows, i, targets.n_rows, self.rows[row])
+            if i == targets.n_rows or targets.rows[i] != self.rows[row]:
+                continue
+            at = self.n_done + row - start
+            _raise_best(
+                problem, block, i, n_lanes, first_child, &self.best[at],
+                &self.margins[at],
+            )
+
+    cdef void finish_item(self, int64_t parent) noexcept nogil:
+        self.n_done += self.offsets[parent + 1] - self.offsets[parent]
+
+
+cdef void _raise_best(
+    const Problem* problem, const Block* block, int64_t i, int64_t n_lanes,
+    int32_t first_child, int32_t* best, double* largest,
+) noexcept nogil:
+    """Take the child of a row's largest margin, if it is larger than that so far."""
+    cdef int64_t entry, lane, lanes = block.all_lanes
+    cdef double[LANES] margins
+    cdef const float* weights
+    cdef const float* duals = &block.duals[i * lanes]
+    cdef Row row = row_of(problem, i, problem.dense != NULL)
+    # What no other row has: its weights are a multiple of the row.
+    cdef double value, own = problem.own[i] if problem.dense == NULL else 0
+    for lane in range(lanes):
+        margins[lane] = block.intercepts[lane] + own * duals[lane]
+    for entry in range(row.size):
+        value = row.values[entry]
+        weights = &block.weights[_column(&row, entry) * lanes]
+        for lane in range(lanes):
+            margins[lane] += value * weights[lane]
+    for lane in range(n_lanes):
+        if best[0] < 0 or margins[lane] > largest[0]:
+            largest[0] = margins[lane]
+            best[0] = first_child + <int32_t>lane
+
+
 # Training
 # --------
 
@@ -385,6 +475,7 @@ def train_items(
     int level,                         # of instructions: a place in LEVELS
     const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
     Prior prior,                       # IN: None where the prior mean is 0
+    Probe probe,                       # OUT: None where no rows are looked at
     float[::1] workspace,              # SCRATCH (`workspace_size` of the largest,)
     Placer placer,                     # OUT: gets the weights
     int64_t[::1] run_counts,           # OUT (n_items,): features with weights
@@ -435,11 +526,13 @@ def train_items(
             run_counts[item] = -placer.n_runs
             _train_item(
                 gathered, &targets, <int32_t>starts[item], &settings, seeds[item], stop,
-                &workspace[0], placer, &intercepts[done], &n_sweeps[done],
-                &converged[done],
+                &workspace[0], placer, parent, probe, &intercepts[done],
+                &n_sweeps[done], &converged[done],
             )
             if stop[0]:
                 break
+            if probe is not None:
+                probe.finish_item(parent)
             run_counts[item] += placer.n_runs
             done += targets.n_children
 
@@ -447,8 +540,8 @@ def train_items(
 cdef int _train_item(
     Parents gathered, Targets* targets, int32_t first_child,
     const Settings* settings, uint64_t seed, const unsigned char[::1] stop,
-    float* workspace, Placer placer, float* intercepts, int32_t* n_sweeps,
-    unsigned char* converged,
+    float* workspace, Placer placer, int64_t parent, Probe probe,
+    float* intercepts, int32_t* n_sweeps, unsigned char* converged,
 ) except -1 nogil:
     """Solve one block after another and keep its weights, in the order of features."""
     cdef Block block
@@ -490,26 +583,16 @@ cdef int _train_item(
             index, block.weights, block.duals, block.all_lanes, <int>n_lanes,
             gathered.sources, gathered.scales, settings.floor, settings.level,
         )
+        if probe is not None:
+            probe.take(
+                parent, problem, &block, targets, first_child + <int32_t>first, n_lanes
+            )
     placer.place(gathered.features, MOST_LANES, first_child)
     return 0
 
 
 # Costs
 # -----
-
-cdef struct Targets:
-    # What tells some children of a parent apart: `train_items` says more.
-    int64_t n_rows
-    int64_t n_children
-    const int32_t* rows
-    const float* row_values
-    const int64_t* right_offsets
-    const int32_t* right_rows
-    const float* right_values
-    const int64_t* prior_offsets
-    const int32_t* prior_rows
-    const float* prior_values
-
 
 cdef void _fill_costs(
     Targets targets, int64_t first, int64_t n_lanes, int width,

@@ -47,10 +47,11 @@ SKXMR_INLINE int skxmr_is_kept(float weight, float floor) {
     return (bits & 0x7fffffff) != 0 && fabsf(weight) >= floor;
 }
 
-/* Bit i is set where scale * source[i] is kept, of `n` floats, a multiple of 4. */
+/* Bit i is set where scale * source[i] is kept, of `n` floats, a multiple of 4; and of
+ * `found` where it is not 0. */
 SKXMR_INLINE uint32_t skxmr_kept_lanes(const float *source, int n, float scale,
-                                       const float *floors) {
-    uint32_t bits = 0;
+                                       const float *floors, uint32_t *found) {
+    uint32_t bits = 0, zeros = 0;
 #if defined(__SSE2__)
     const __m128 magnitude = _mm_set1_ps(fabsf(scale));
     const __m128 no_sign = _mm_castsi128_ps(_mm_set1_epi32(0x7fffffff));
@@ -63,11 +64,16 @@ SKXMR_INLINE uint32_t skxmr_kept_lanes(const float *source, int n, float scale,
         const __m128 kept =
             _mm_andnot_ps(_mm_castsi128_ps(is_zero), _mm_cmpge_ps(scaled, low));
         bits |= (uint32_t)_mm_movemask_ps(kept) << first;
+        zeros |= (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(is_zero)) << first;
     }
 #else
-    for (int lane = 0; lane < n; lane++)
-        bits |= (uint32_t)skxmr_is_kept(scale * source[lane], floors[lane]) << lane;
+    for (int lane = 0; lane < n; lane++) {
+        const float scaled = scale * source[lane];
+        bits |= (uint32_t)skxmr_is_kept(scaled, floors[lane]) << lane;
+        zeros |= (uint32_t)!skxmr_is_kept(scaled, 0) << lane;
+    }
 #endif
+    *found = ~zeros;
     return bits;
 }
 
@@ -75,15 +81,16 @@ SKXMR_INLINE int64_t skxmr_keep_any(const float *weights, const float *duals, in
                                     const int32_t *sources, const float *scales,
                                     int64_t n_features, const float *floors,
                                     uint32_t lanes, uint32_t *bits, int64_t stride,
-                                    float *kept) {
+                                    float *kept, int64_t *n_found) {
     int64_t n_kept = 0;
     for (int64_t i = 0; i < n_features; i++) {
         const float *source = skxmr_source(weights, duals, width, sources[i]);
-        uint32_t left;
+        uint32_t left, found;
         if (i + SKXMR_SOURCES_AHEAD < n_features)
             skxmr_prefetch(skxmr_source(weights, duals, width,
                                         sources[i + SKXMR_SOURCES_AHEAD]));
-        left = skxmr_kept_lanes(source, width, scales[i], floors) & lanes;
+        left = skxmr_kept_lanes(source, width, scales[i], floors, &found) & lanes;
+        *n_found += skxmr_count_bits(found & lanes);
         bits[i * stride] = left;
         for (; left; left &= left - 1)
             kept[n_kept++] = scales[i] * source[skxmr_lowest_bit(left)];
@@ -129,14 +136,14 @@ SKXMR_INLINE void skxmr_find_largest_any(const float *weights, const float *dual
 __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
     const float *weights, const float *duals, int width, const int32_t *sources,
     const float *scales, int64_t n_features, const float *floors, uint32_t lanes,
-    uint32_t *bits, int64_t stride, float *kept) {
+    uint32_t *bits, int64_t stride, float *kept, int64_t *n_found) {
     const __m512 lows[2] = {_mm512_loadu_ps(floors),
                             _mm512_loadu_ps(floors + width - 16)};
-    int64_t n_kept = 0;
+    int64_t n_kept = 0, n_used = 0;
     for (int64_t i = 0; i < n_features; i++) {
         const float *source = skxmr_source(weights, duals, width, sources[i]);
         const __m512 scale = _mm512_set1_ps(scales[i]);
-        uint32_t all = 0;
+        uint32_t all = 0, found = 0;
         if (i + SKXMR_SOURCES_AHEAD < n_features) {
             const float *ahead = skxmr_source(weights, duals, width,
                                               sources[i + SKXMR_SOURCES_AHEAD]);
@@ -152,12 +159,15 @@ __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
             const __mmask16 mask = _mm512_mask_cmp_ps_mask(
                 used, magnitudes, lows[first / 16], _CMP_GE_OQ);
             all |= (uint32_t)mask << first;
+            found |= (uint32_t)used << first;
             if (!mask) continue;
             _mm512_storeu_ps(kept + n_kept, _mm512_maskz_compress_ps(mask, scaled));
             n_kept += __builtin_popcount(mask);
         }
         bits[i * stride] = all;
+        n_used += skxmr_count_bits(found);
     }
+    *n_found += n_used;
     return n_kept;
 }
 
@@ -207,21 +217,22 @@ static void skxmr_find_floors(const float *weights, const float *duals, int widt
 }
 
 /* Write a feature's kept lanes to `bits`, every `stride` words, and their weights to
- * `kept`; return how many there are. Lanes that no bit of `lanes` stands for are padding. */
+ * `kept`; return how many there are, and add to `n_found` how many are not 0. Lanes that no bit of `lanes` stands for are padding. */
 static int64_t skxmr_keep(const float *weights, const float *duals, int width,
                           const int32_t *sources, const float *scales,
                           int64_t n_features, skxmr_floor floor, uint32_t lanes,
-                          int level, uint32_t *bits, int64_t stride, float *kept) {
+                          int level, uint32_t *bits, int64_t stride, float *kept,
+                          int64_t *n_found) {
     float floors[SKXMR_KEPT_LANES];
     skxmr_find_floors(weights, duals, width, sources, scales, n_features, floor, level,
                       floors);
 #if defined(__GNUC__) && defined(__x86_64__)
     if (level == SKXMR_AVX512 && width >= 16)
         return skxmr_keep_avx512(weights, duals, width, sources, scales, n_features,
-                                 floors, lanes, bits, stride, kept);
+                                 floors, lanes, bits, stride, kept, n_found);
 #endif
     return skxmr_keep_any(weights, duals, width, sources, scales, n_features, floors,
-                          lanes, bits, stride, kept);
+                          lanes, bits, stride, kept, n_found);
 }
 
 #endif
