@@ -23,6 +23,7 @@ from skxmr._cython._training import LOSSES
 from skxmr._default_stages import DefaultStages
 from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
+from skxmr._dominant_columns import describe_dominant_columns
 from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
 from skxmr._model_pruning import lay_out_pruned, prune_state, pruned_at
 from skxmr._padding import check_size, pad_ranking
@@ -539,7 +540,7 @@ class XRLinearClassifier(
                 memory, own, label_vectors, regularization
             )
         ]
-        self._warn_of_unconverged(trained)
+        self._warn_of_training(trained, describe_dominant_columns(X, features))
         samples = [TrainingSample.of(one, X, Y) for one in trained]
         layouts = self._lay_out(trained, samples, X)
         self._state = make_state(
@@ -637,17 +638,20 @@ class XRLinearClassifier(
                 ),
             )
 
-    def _warn_of_unconverged(self, trained):
+    def _warn_of_training(self, trained, dominant):
+        """Warn of nodes that did not converge, and of columns that drown others."""
         n_unconverged = sum(one.n_unconverged for one in trained)
         if n_unconverged:
             n_trained = sum(one.n_trained for one in trained)
             warnings.warn(
                 f"{n_unconverged} of {n_trained} nodes did not converge in "
-                f"max_iter={self.max_iter} sweeps. Increase max_iter or tol, or "
-                f"lower C.",
+                f"max_iter={self.max_iter} sweeps. "
+                + (dominant or "Increase max_iter or tol, or lower C."),
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
+        elif dominant:
+            warnings.warn(dominant, UserWarning, stacklevel=6)
 
     def _check_arrays(self):
         """Refuse what a damaged file may have brought."""

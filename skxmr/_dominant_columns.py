@@ -1,0 +1,85 @@
+"""Finds columns of X on another scale than all others: they drown the rest.
+
+Regularisation treats all features alike, so their scale says how much they matter. A
+price of 10,000 beside TF-IDF values makes all rows nearly parallel: training hardly
+converges, and what else the rows say is lost.
+"""
+
+import numpy as np
+
+from skxmr._dense import DenseRows
+
+__all__ = ["describe_dominant_columns", "dominant_columns"]
+
+# So few columns have nearly all of the squared length of all rows together ...
+_MOST_COLUMNS = 3
+_SHARE = 0.95
+# ... and entries so many times as large as those of the median column.
+_RATIO = 10
+
+
+def dominant_columns(X):
+    """Find the columns that drown all others.
+
+    Parameters
+    ----------
+    X : Compressed or DenseRows, a vector for each row
+
+    Returns
+    -------
+    ndarray of int
+        At most three, the largest first; none where no columns do.
+    """
+    squares, counts = _column_squares(X)
+    used = np.flatnonzero(squares)
+    if len(used) < 2:
+        return used[:0]
+    sizes = np.sqrt(squares[used] / counts[used])
+    order = np.argsort(-squares[used], kind="stable")[:_MOST_COLUMNS]
+    large = order[sizes[order] > _RATIO * np.median(sizes)]
+    if squares[used[large]].sum() < _SHARE * squares.sum():
+        return used[:0]
+    return used[large]
+
+
+def _column_squares(X):
+    """Sum the squares of each column, and count its entries that are not 0."""
+    if isinstance(X, DenseRows):
+        squares = np.einsum("ij,ij->j", X.values, X.values, dtype=np.float64)
+        return squares, np.maximum(1, np.count_nonzero(X.values, axis=0))
+    squares, counts = np.zeros(X.length), np.zeros(X.length, dtype=np.int64)
+    # Some at a time: squares take twice the bytes. Of as many as there are columns.
+    step = max(2**20, X.length)
+    for start in range(0, len(X.indices), step):
+        some = slice(start, start + step)
+        values = np.square(X.values[some], dtype=np.float64)
+        squares += np.bincount(X.indices[some], values, X.length)
+        counts += np.bincount(X.indices[some], minlength=X.length)
+    return squares, np.maximum(1, counts)
+
+
+def describe_dominant_columns(X, features):
+    """Say which columns drown all others, and what to do about it.
+
+    Parameters
+    ----------
+    X : Compressed or DenseRows, a vector for each row
+    features : Features
+
+    Returns
+    -------
+    str
+        Empty where no columns do.
+    """
+    columns = dominant_columns(X)
+    if not len(columns):
+        return ""
+    names = columns.tolist()
+    if features.names is not None:
+        names = [features.names[column] for column in names]
+    listed = ", ".join(repr(name) for name in names)
+    what = "column" if len(names) == 1 else "columns"
+    return (
+        f"Entries of {what} {listed} of X are so large that all others hardly count; "
+        f"scale X, as by sklearn.preprocessing.MaxAbsScaler or StandardScaler."
+    )
