@@ -142,6 +142,7 @@ def test_nested_parameters_of_the_indexer_tune():
     assert search.best_estimator_.get_params()["indexer"] is not None
 
 
+@pytest.mark.filterwarnings("ignore::skxmr.PruningWarning")
 def test_classes_that_occur_once_are_misses_where_they_were_never_seen():
     search = GridSearchCV(
         make_classifier(),
