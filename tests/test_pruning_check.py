@@ -324,3 +324,14 @@ def test_no_rows_or_weights_are_no_matter():
     X = np.zeros((4, 3), dtype=np.float32)
     Y = np.array([[1, 0], [0, 1], [1, 0], [0, 1]])
     XRLinearClassifier(C="scale", max_iter=1000).fit(X, Y)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("C", [0.1, 1.0, "scale"])
+def test_what_is_not_pruned_does_not_warn(loss, C):
+    """Not even where a beam finds less than a greedy search."""
+    X, Y = make_data(n_samples=300)
+    for seed in range(3):
+        XRLinearClassifier(
+            KMeansTree(4, 5), C=C, loss=loss, threshold=0, random_state=seed
+        ).fit(X, Y)
