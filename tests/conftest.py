@@ -1,6 +1,7 @@
 """What tests share, and the settings that they run with."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -14,6 +15,20 @@ settings.load_profile("untimed")
 # As `test_denormals.py` runs the tests of the kernels once more.
 if os.environ.get("SKXMR_FLUSH_DENORMALS") == "1":
     flush()
+
+
+# An address in memory, or a set of several strings, in an order of its own.
+CHANGING = re.compile(r" at 0x\w|\{'[^']*', '")
+
+
+def pytest_collection_modifyitems(items):
+    """Refuse names of tests that another process would not give them.
+
+    pytest-xdist collects the tests in every worker, and compares their names.
+    """
+    changing = [item.nodeid for item in items if CHANGING.search(item.nodeid)]
+    if changing:
+        raise pytest.UsageError(f"ids that differ between processes: {changing}")
 
 
 @pytest.fixture

@@ -280,8 +280,10 @@ def test_names_of_a_trie_by_number():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"a", "b"}, "got a set whose items have no order"),
-        (frozenset("ab"), "got a frozenset whose items have no order"),
+        pytest.param({"a", "b"}, "got a set whose items have no order", id="set"),
+        pytest.param(
+            frozenset("ab"), "got a frozenset whose items have no order", id="frozenset"
+        ),
         ({"a": 1, "b": 2}, "got a dict that lacks 2 of the 2 labels, such as 0"),
         ({1: "a", 2: "b"}, "got a dict that lacks 1 of the 2 labels, such as 0"),
         (Counter("ab"), "got a Counter that lacks 2"),
@@ -620,7 +622,9 @@ def test_label_texts_is_no_sequence():
     [
         (IN_ORDER, TypeError, "must be a mapping.*got a list"),
         (pd.Series(IN_ORDER), TypeError, "must be a mapping.*got a Series"),
-        (set(IN_ORDER), TypeError, "must be a mapping.*got a set"),
+        pytest.param(
+            set(IN_ORDER), TypeError, "must be a mapping.*got a set", id="set"
+        ),
         ("abc", TypeError, "must be a mapping.*got a str"),
         (None, TypeError, "must be a mapping.*got a NoneType"),
         ({"a": 3}, TypeError, r"texts\['a'\] must be a str; got 3"),

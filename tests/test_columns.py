@@ -129,7 +129,8 @@ def test_what_is_missing(value):
 @pytest.mark.parametrize(
     "value",
     ["", " ", "nan", "None", 0, 0.0, False, b"", [], [np.nan], np.array([np.nan]),
-     np.datetime64("2020-01-01"), pd.Timestamp("2020-01-01"), object(), pa.scalar("a")],
+     np.datetime64("2020-01-01"), pd.Timestamp("2020-01-01"), pa.scalar("a"),
+     pytest.param(object(), id="object")],
     ids=repr,
 )  # fmt: skip
 def test_what_is_not_missing(value):
