@@ -21,6 +21,8 @@ from skxmr import (
 from skxmr import classifier as classifier_module
 from skxmr.datasets import load_subjects
 
+pytestmark = pytest.mark.filterwarnings("error::skxmr.PruningWarning")
+
 LOSSES = ["squared_hinge", "hinge", "log_loss"]
 
 
