@@ -30,7 +30,16 @@ def dominant_columns(X):
     ndarray of int
         At most three, the largest first; none where no columns do.
     """
-    squares, counts = _column_squares(X)
+    columns = None
+    if not isinstance(X, DenseRows) and X.length > len(X.indices):
+        # Work must not grow with features that no row has.
+        columns = np.unique(X.indices)
+        X = X.keep_indices(columns)
+    dominant = _dominant(*_column_squares(X))
+    return dominant if columns is None else columns[dominant]
+
+
+def _dominant(squares, counts):
     used = np.flatnonzero(squares)
     if len(used) < 2:
         return used[:0]
