@@ -1,0 +1,1 @@
+"""What defaults cost beside the best known settings, over many tasks."""
