@@ -32,7 +32,7 @@ more_texts, more_target = data[n_learnt:], labels[n_learnt:]
 judged, truth = test.data[:3000], test.target[:3000]
 
 # %%
-# The default, squared hinge loss and the transform "l3-hinge", ranks well and promises
+# The default, squared hinge loss and the transform "l4-hinge", ranks well and promises
 # nothing else. Logistic loss wants a weaker regularisation, and estimates
 # probabilities.
 

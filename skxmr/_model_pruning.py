@@ -5,7 +5,7 @@ from numbers import Real
 
 from skxmr._pruning_check import Reduction, measure, warn_of_loss
 from skxmr.layout import SearchLayout
-from skxmr.pruning import THRESHOLD_UNITS, check_threshold, prune
+from skxmr.pruning import THRESHOLD_UNITS, check_threshold
 
 __all__ = ["lay_out_pruned", "prune_layout", "prune_state", "pruned_at"]
 
@@ -56,17 +56,18 @@ def prune_state(state, threshold, unit):
         # Those of half precision may have been rounded to less.
         return state
     samples = state.samples or [None] * len(state.trees)
+    precision = state.layouts[0].weight_precision
+    reduction = Reduction(threshold, unit, precision, state.unit_weight)
     layouts, effects = zip(
         *(
-            prune_layout(tree, layout, sample, threshold, unit)
+            prune_layout(tree, layout, sample, reduction)
             for tree, layout, sample in zip(
                 state.trees, state.layouts, samples, strict=True
             )
         ),
         strict=True,
     )
-    precision = layouts[0].weight_precision
-    warn_of_loss(effects, Reduction(threshold, unit, precision), stacklevel=4)
+    warn_of_loss(effects, reduction, stacklevel=4)
     dropped = state.pruned_at | {unit: float(threshold)}
     return replace(state, layouts=list(layouts), pruned_at=dropped)
 
@@ -89,7 +90,7 @@ def _check(state, threshold, unit):
     check_threshold("threshold", threshold, unit)
 
 
-def prune_layout(tree, layout, sample, threshold, unit):
+def prune_layout(tree, layout, sample, reduction):
     """Drop more of the weights of one tree, and see what it costs.
 
     Parameters
@@ -98,8 +99,7 @@ def prune_layout(tree, layout, sample, threshold, unit):
     layout : SearchLayout
         Left as it is.
     sample : TrainingSample or None
-    threshold : float
-    unit : {"relative", "absolute"}
+    reduction : Reduction
 
     Returns
     -------
@@ -110,7 +110,7 @@ def prune_layout(tree, layout, sample, threshold, unit):
     n_before = [weights.n_weights for weights in levels]
     if sample is not None:
         n_before = sample.n_found
-    levels = [prune(weights, threshold, unit) for weights in levels]
+    levels = [reduction.prune(weights) for weights in levels]
     smaller = SearchLayout.from_levels(
         tree,
         levels,
@@ -137,9 +137,12 @@ def lay_out_pruned(trained, sample, n_features, reduction, *, by_node):
     layout : SearchLayout
     effect : PruningEffect
     """
-    threshold, unit, precision = reduction
-    levels = [prune(weights, threshold, unit) for weights in trained.levels]
+    levels = [reduction.prune(weights) for weights in trained.levels]
     layout = SearchLayout.from_levels(
-        trained.tree, levels, n_features, by_node=by_node, weight_precision=precision
+        trained.tree,
+        levels,
+        n_features,
+        by_node=by_node,
+        weight_precision=reduction.precision,
     )
     return layout, measure(sample, trained.tree, levels, layout, trained.n_found)

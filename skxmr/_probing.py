@@ -44,17 +44,19 @@ class RowPaths:
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each row
+    n_given : int
+        The sample is of so many first rows: vectors of labels may come behind them.
     tree : LabelTree
     rolled : list of csr_array of shape (n_samples, nodes of the level)
         The targets of each level.
     seed : int
     """
 
-    def __init__(self, X, tree, rolled, seed):
+    def __init__(self, X, n_given, tree, rolled, seed):
         random = np.random.default_rng([seed, 0x5E1F])
         last = rolled[-1]
         sizes = np.diff(last.indptr)
-        labelled = np.flatnonzero(sizes)
+        labelled = np.flatnonzero(sizes[:n_given])
         n_rows = min(_n_rows(X, len(labelled)), len(labelled))
         self._rows = np.sort(random.choice(labelled, n_rows, replace=False))
         chosen = random.random(n_rows) * sizes[self._rows]

@@ -18,6 +18,7 @@ from scipy import sparse
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
 from skxmr.layout import SearchLayout
+from skxmr.pruning import prune
 from skxmr.search import beam_search
 from skxmr.weights import with_precision
 
@@ -67,11 +68,18 @@ class Reduction(NamedTuple):
     threshold : float
     unit : {"relative", "absolute"}
     precision : {"float32", "float16"}
+    unit_weight : float
+        As `prune` takes it.
     """
 
     threshold: float
     unit: str
     precision: str
+    unit_weight: float
+
+    def prune(self, weights):
+        """Prune the weights of one level."""
+        return prune(weights, self.threshold, self.unit, self.unit_weight)
 
 
 @dataclass(frozen=True)

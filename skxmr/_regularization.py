@@ -8,6 +8,10 @@ from skxmr._dense import DenseRows
 
 __all__ = ["Regularization", "resolve_regularization", "usual_length"]
 
+# Rows that are shorter have no prior mean: 1 / their squared length is too large for
+# float32, in which a mean is a sum of rows.
+_SHORTEST = 1e-15
+
 
 class Regularization(NamedTuple):
     """What draws the weights of a node together, for rows of a given length.
@@ -20,11 +24,15 @@ class Regularization(NamedTuple):
         Value of the constant feature whose weight is the intercept; 0 for none.
     prior_length : float
         Length of the prior mean of a label's weights.
+    unit_weight : float
+        The weight that gives a margin of 1 to a row of the root mean squared length
+        that has its feature alone.
     """
 
     C: float
     bias: float
     prior_length: float
+    unit_weight: float
 
 
 def resolve_regularization(X, C, prior_weight, *, fit_intercept):
@@ -50,12 +58,11 @@ def resolve_regularization(X, C, prior_weight, *, fit_intercept):
     Regularization
     """
     length = usual_length(X)
-    prior_length = float(prior_weight / length)
+    prior_length = prior_weight / length if length > _SHORTEST else 0.0
+    bias = fit_intercept
     if C == "scale":
-        return Regularization(
-            float(length**-2), float(fit_intercept * length), prior_length
-        )
-    return Regularization(float(C), float(fit_intercept), prior_length)
+        C, bias = length**-2, fit_intercept * length
+    return Regularization(float(C), float(bias), float(prior_length), float(1 / length))
 
 
 def usual_length(X):
@@ -70,7 +77,10 @@ def usual_length(X):
     float
         1 if all entries are 0: the rest of fit works for such rows, too.
     """
-    return np.sqrt(_square_sum(X) / max(1, X.n_vectors)) or 1.0
+    length = np.sqrt(_square_sum(X) / max(1, X.n_vectors))
+    # Rounded, so that it does not depend on the order of the sum: the same rows may be
+    # dense or sparse.
+    return float(np.float32(length)) or float(length) or 1.0
 
 
 def _square_sum(X):

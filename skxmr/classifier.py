@@ -92,6 +92,8 @@ class ClassifierState:
     samples : list of TrainingSample, default=None
         Training rows that `prune` looks at. Never saved: None in a model that was
         loaded.
+    unit_weight : float, default=inf
+        The weight beside which others are small, by the length of the rows of training.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -104,6 +106,7 @@ class ClassifierState:
     pruned_at: dict
     C: float | None
     samples: list | None = None
+    unit_weight: float = np.inf
 
     def __getstate__(self):
         return vars(self) | {"samples": None}
@@ -129,7 +132,16 @@ class ClassifierState:
         return sum(layout.nbytes for layout in self.layouts)
 
 
-def make_state(target, features, trained, layouts, pruned_at, C=None, samples=None):
+def make_state(
+    target,
+    features,
+    trained,
+    layouts,
+    pruned_at,
+    C=None,
+    samples=None,
+    unit_weight=np.inf,
+):
     """Put together what a fit has learned.
 
     Parameters
@@ -142,6 +154,7 @@ def make_state(target, features, trained, layouts, pruned_at, C=None, samples=No
     pruned_at : dict of str to float
     C : float or None, default=None
     samples : list of TrainingSample, default=None
+    unit_weight : float, default=inf
 
     Returns
     -------
@@ -158,6 +171,7 @@ def make_state(target, features, trained, layouts, pruned_at, C=None, samples=No
         pruned_at=pruned_at,
         C=C,
         samples=samples,
+        unit_weight=unit_weight,
     )
 
 
@@ -198,12 +212,12 @@ class XRLinearClassifier(
         and so is a data frame whose index holds all labels; both may hold more.
     loss : {"squared_hinge", "hinge", "log_loss"}, default="squared_hinge"
         Loss of the linear models; "log_loss" is logistic regression.
-    C : float or "scale", default=1.0
+    C : float or "scale", default="scale"
         Inverse strength of the L2 regularisation. A number is that of
         `sklearn.svm.LinearSVC`. "scale" stands for 1 / the mean squared length of the
         rows of X, with an intercept of the same scale, so that rankings do not depend
         on the unit of X.
-    prior_weight : float, default=0.0
+    prior_weight : float, default=1.0
         What regularisation draws a label's weights to, in place of 0: a vector so
         long that a row of the usual length in its direction gets this margin. Its
         direction is the sum of the label's rows (PIFA) or, where `label_vectors` are
@@ -232,9 +246,10 @@ class XRLinearClassifier(
         training. It does not cut scores; for that see `decision_threshold`.
     threshold_unit : {"relative", "absolute"}, default="relative"
         What `threshold` and `weight_floor` are in. "relative" is a share, from 0 to 1,
-        of the largest absolute weight of the same node (the intercept not counted):
-        each node keeps its largest weight, and what is dropped does not depend on the
-        unit of X. "absolute" is a magnitude of weights.
+        of the largest absolute weight of the same node (the intercept not counted), of
+        which no more counts than makes a margin of 1 on a row of the root mean squared
+        length of X: each node keeps its largest weight, and what is dropped does not
+        depend on the unit of X. "absolute" is a magnitude of weights.
     weight_floor : float, default=0.01
         With `memory` set, trained weights are cached down to this one, and
         `threshold` cannot be lower.
@@ -250,7 +265,7 @@ class XRLinearClassifier(
     decision_threshold : float, default=0.5
         For indicator targets, `predict` returns the labels whose score is above it.
     score_transform : {"sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"}, \
-            default="l3-hinge"
+            default="l4-hinge"
         Turns a node's margin m into a score in [0, 1], to be multiplied along the
         path: 1 / (1 + exp(-m)), or exp(-max(0, 1 - m)^p). With ``loss="log_loss"``,
         "sigmoid" gives probabilities.
@@ -380,8 +395,8 @@ class XRLinearClassifier(
         ranker=None,
         label_vectors="pifa",
         loss="squared_hinge",
-        C=1.0,
-        prior_weight=0.0,
+        C="scale",
+        prior_weight=1.0,
         positive_weight=1.0,
         negative_weight=1.0,
         fit_intercept=True,
@@ -396,7 +411,7 @@ class XRLinearClassifier(
         beam_width=10,
         max_candidates=100,
         decision_threshold=0.5,
-        score_transform="l3-hinge",
+        score_transform="l4-hinge",
         n_trees=1,
         memory=None,
         n_jobs=None,
@@ -542,7 +557,7 @@ class XRLinearClassifier(
         ]
         self._warn_of_training(trained, describe_dominant_columns(X, features))
         samples = [TrainingSample.of(one, X, Y) for one in trained]
-        layouts = self._lay_out(trained, samples, X)
+        layouts = self._lay_out(trained, samples, X, regularization.unit_weight)
         self._state = make_state(
             target,
             features,
@@ -551,13 +566,14 @@ class XRLinearClassifier(
             pruned_at(self.threshold, self.threshold_unit),
             regularization.C,
             samples,
+            regularization.unit_weight,
         )
         return self
 
-    def _lay_out(self, trained, samples, X):
+    def _lay_out(self, trained, samples, X, unit_weight):
         """Prune and lay out each tree; warn if that costs ranking."""
         reduction = Reduction(
-            self.threshold, self.threshold_unit, self.weight_precision
+            self.threshold, self.threshold_unit, self.weight_precision, unit_weight
         )
         layouts, effects = zip(
             *(
@@ -620,6 +636,7 @@ class XRLinearClassifier(
                 max_iter=self.max_iter,
                 weight_floor=self.weight_floor if cached else self.threshold,
                 floor_unit=self.threshold_unit,
+                unit_weight=regularization.unit_weight,
                 seed=seeds[1],
                 prior_length=regularization.prior_length,
             )

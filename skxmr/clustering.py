@@ -21,6 +21,9 @@ __all__ = ["Plan", "Rule", "Segment", "arrange", "bisect"]
 # Of the instructions that this machine has, the best.
 _LEVEL = len(LEVELS) - 1
 
+# Labels of a leaf: fewer make the level above wide, more take longer to score.
+_USUAL_LEAF = 100
+
 
 # The shape of the tree, known before any vector is looked at
 # -----------------------------------------------------------
@@ -45,18 +48,33 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(cls, n_labels, branching_factor, max_leaf_size):
-        """Plan the shallowest tree."""
+        """Plan the shallowest tree, whose levels are as even as can be.
+
+        A narrow level in front of a wide one loses labels and saves little: the number
+        of levels comes first, then the factor that is enough for so many.
+
+        Parameters
+        ----------
+        n_labels : int
+        branching_factor : int
+            Most groups that a group is cut into.
+        max_leaf_size : int or "auto"
+            Most labels of a leaf. "auto" is 100, or so many, up to `branching_factor`,
+            that one level of groups is enough.
+        """
         branching_factor = int(branching_factor)
+        if max_leaf_size == "auto":
+            one_level = -(-n_labels // branching_factor)
+            is_enough = _USUAL_LEAF < one_level <= branching_factor
+            max_leaf_size = one_level if is_enough else _USUAL_LEAF
         n_leaves = -(-n_labels // int(max_leaf_size))
-        below_one = 1  # leaves below one group of the level
-        n_groups = []
-        while below_one < n_leaves:
-            n_groups.append(-(-n_leaves // below_one))
-            below_one *= branching_factor
+        n_levels = _count_digits(n_leaves - 1, branching_factor)
+        factor = 2
+        while n_levels and factor**n_levels < n_leaves:
+            factor += 1
         # Only the top level has fewer groups than it might.
-        top = n_groups[-1] if n_groups else 1
-        levels = range(len(n_groups))
-        return cls(n_labels, tuple(top * branching_factor**level for level in levels))
+        top = -(-n_leaves // factor ** max(0, n_levels - 1))
+        return cls(n_labels, tuple(top * factor**level for level in range(n_levels)))
 
     @property
     def n_leaves(self):
@@ -87,6 +105,15 @@ class Plan(NamedTuple):
             np.unique(np.arange(n_groups, dtype=np.int64) * self.n_labels // n_groups)
             for n_groups in self.n_groups
         ]
+
+
+def _count_digits(number, base):
+    """Count the digits of a number, none of 0."""
+    n_digits = 0
+    while number > 0:
+        number //= base
+        n_digits += 1
+    return n_digits
 
 
 # The order of the labels

@@ -94,6 +94,11 @@ class _Data(NamedTuple):
         """The rows of X that are trained on, those of Y."""
         return self.X.between(0, self.Y.shape[0])
 
+    @property
+    def n_given(self):
+        """Number of the user's rows: none of them is the vector of a label."""
+        return self.Y.shape[0] if self.priors is None else self.priors.first
+
 
 def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     """Index the labels and train the models of all nodes.
@@ -178,13 +183,20 @@ def _train_levels(data, tree, settings, n_jobs, report):
         _train_at_once if settings.negative_sampling == "parents" else _train_one_by_one
     )
     matcher = settings.own.fit_matcher(data.trained, data.Y, tree, n_jobs)
-    paths = RowPaths(data.trained, tree, tree.roll_up(data.Y), settings.problem.seed)
+    paths = RowPaths(
+        data.trained,
+        data.n_given,
+        tree,
+        tree.roll_up(data.Y),
+        settings.problem.seed,
+    )
     results, last = train(data, tree, paths, matcher, settings, n_jobs, report)
     ranker = settings.own.fit_ranker(data.trained, last, n_jobs)
-    floor, unit = settings.problem.weight_floor, settings.problem.floor_unit
+    problem = settings.problem
+    floor = problem.weight_floor, problem.floor_unit, problem.unit_weight
     return TrainedTree(
         tree,
-        tuple(prune(result.weights, floor, unit) for result in results),
+        tuple(prune(result.weights, *floor) for result in results),
         n_iter=max(result.n_iter for result in results),
         n_trained=sum(result.n_trained for result in results),
         n_unconverged=sum(result.n_unconverged for result in results),

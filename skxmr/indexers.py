@@ -15,6 +15,7 @@ from skxmr._typing import MatrixLike
 from skxmr._validation import (
     Features,
     Interval,
+    StrOptions,
     check_structure,
     features_of,
     fit_context,
@@ -62,14 +63,16 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
     one label at most, by bisection after bisection, each of which is a balanced
     2-means: labels are sorted along the line through two centres and cut where the
     sizes ask for it. The tree is as shallow as `branching_factor` and
-    `max_leaf_size` allow; where the top level needs fewer groups, it has fewer.
+    `max_leaf_size` allow, and its levels are as even as that many levels can be.
 
     Parameters
     ----------
-    branching_factor : int, default=16
-        Most groups that a group is cut into.
-    max_leaf_size : int, default=100
-        Most labels of a group of the lowest level.
+    branching_factor : int, default=1024
+        Most groups that a group is cut into. Children of a node are trained and scored
+        side by side, so wide levels cost little, and every further level loses labels.
+    max_leaf_size : int or "auto", default="auto"
+        Most labels of a group of the lowest level. "auto" is 100, or so many, up to
+        `branching_factor`, that one level of groups is enough.
     max_iter : int, default=20
         Most iterations of one bisection.
     tol : float, default=1e-3
@@ -124,7 +127,10 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "branching_factor": [Interval(Integral, 2, None, closed="left")],
-        "max_leaf_size": [Interval(Integral, 1, None, closed="left")],
+        "max_leaf_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "max_iter": [Interval(Integral, 1, _MAX_INT32, closed="both")],
         "tol": [Interval(Real, 0, 1, closed="both")],
         "spherical": ["boolean"],
@@ -134,8 +140,8 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
 
     def __init__(
         self,
-        branching_factor=16,
-        max_leaf_size=100,
+        branching_factor=1024,
+        max_leaf_size="auto",
         *,
         max_iter=20,
         tol=1e-3,

@@ -35,12 +35,14 @@ def check_threshold(name, value, unit):
         )
 
 
-def prune(weights, threshold, unit):
+def prune(weights, threshold, unit, unit_weight=np.inf):
     """Keep the large weights of each node, and all intercepts.
 
     Chang et al. (arXiv 2106.12657) prune the trained weights of every node with
     one threshold. A share of each node's largest weight does not depend on the unit of
-    the features, and never drops all weights of a node.
+    the features, and never drops all weights of a node; but where a few weights are
+    large, those that tell its other labels apart are not small beside a margin of 1.
+    So no more than the weight that makes such a margin counts.
 
     Parameters
     ----------
@@ -51,6 +53,9 @@ def prune(weights, threshold, unit):
     unit : {"relative", "absolute"}
         Whether `threshold` is a share, at most 1, of the largest magnitude among the
         weights of the same node.
+    unit_weight : float, default=inf
+        The weight that gives a margin of 1 to a row of the usual length that has its
+        feature alone. Of a node's largest magnitude no more counts.
 
     Returns
     -------
@@ -65,6 +70,7 @@ def prune(weights, threshold, unit):
         weights.weights,
         threshold,
         unit == "relative",
+        unit_weight,
         np.empty(weights.children.max(initial=-1) + 1, dtype=np.float32),
         kept,
         mask.view(np.uint8),

@@ -27,6 +27,7 @@ from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr._validation import (
     HasMethods,
     Interval,
+    StrOptions,
     check_documents,
     check_k,
     check_labels,
@@ -45,7 +46,7 @@ from skxmr.label_texts import (
 )
 from skxmr.lean import LeanTransformer, fit_transform_texts, transform_texts
 from skxmr.restriction import LabelSubset
-from skxmr.stages import refuse_own_stages
+from skxmr.stages import refuse_own_stages, takes_relevance
 from skxmr.text import CharNgramTfidf, WordNgramTfidf
 
 __all__ = ["TextRetriever"]
@@ -126,11 +127,11 @@ class TextRetriever(
         ``rank(X, k)``, such as `RankFusion` or `Reranker`. None stands for
         ``XRLinearClassifier()``. Searches among some labels, and explanations, take
         one that can do that.
-    label_text_weight : float or sequence of float, default=1.0
-        How much a label's own text weighs in training, beside a text that has it.
-        More, 4 to 16 say, can be better by far where labels have few texts. A sequence
-        has a weight for each field of ``label_texts``. Other weights than 1 take a
-        classifier that knows ``relevance``.
+    label_text_weight : "auto", float or sequence of float, default="auto"
+        How much a label's own text weighs in training, beside a text that has it. A
+        sequence has a weight for each field of ``label_texts``. Other weights than 1
+        take a classifier that knows ``relevance``. "auto" is 8, and 1 for a classifier
+        that does not.
     text_pieces : int, default=0
         How many made queries are drawn for each label: each is three words of one of
         its texts of four words and more, in their order. Each is one more training row,
@@ -179,7 +180,11 @@ class TextRetriever(
     _parameter_constraints: ClassVar[dict] = {
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "classifier": [HasMethods(["fit", "rank"]), None],
-        "label_text_weight": [Interval(Real, 0, None, closed="neither"), "array-like"],
+        "label_text_weight": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"auto"}),
+            "array-like",
+        ],
         "text_pieces": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -199,7 +204,7 @@ class TextRetriever(
         vectorizer=None,
         classifier=None,
         *,
-        label_text_weight=1.0,
+        label_text_weight="auto",
         text_pieces=0,
         random_state=None,
         n_jobs=None,
@@ -275,16 +280,15 @@ class TextRetriever(
         texts = check_documents(texts, "texts")
         y = check_structure(exact_target(y), "y")
         relevance = check_structure(relevance, "relevance")
-        check_field_weights(self.label_text_weight)
-        names, seed = None, self._seed()
+        vectorizer, classifier, seed = self._make_stages()
+        text_weight, names = self._text_weight(classifier), None
+        check_field_weights(text_weight)
         if label_texts is not None:
             check_lengths(texts, y)
             fields, y, classes = read_label_texts(label_texts, y)
             names = fields.names()
-            own = make_own_rows(fields, self.label_text_weight, self.text_pieces, seed)
+            own = make_own_rows(fields, text_weight, self.text_pieces, seed)
             texts, y, relevance = with_own_rows(texts, y, own, classes, relevance)
-        vectorizer = self._make_stage("vectorizer", seed)
-        classifier = self._make_stage("classifier", seed)
         X = fit_transform_texts(vectorizer, texts)
         if relevance is None:
             classifier.fit(X, y)
@@ -311,20 +315,34 @@ class TextRetriever(
         if state.label_texts is not None:
             check_list(state.label_texts, str, n_labels, "TextRetriever.label_texts_")
 
-    def _seed(self):
-        """Give the seed of the stages, or None."""
-        if self.random_state is None or isinstance(self.random_state, Integral):
-            return self.random_state
-        return int(check_random_state(self.random_state).randint(_MAX_INT32))
+    def _make_stages(self):
+        """Clone the stages, or make defaults, with settings where they have none.
 
-    def _make_stage(self, name, seed):
-        """Clone a stage, or make its default, with settings where it has none."""
-        return with_settings(
-            self._clone_stage(name),
-            seed=seed,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
+        Returns
+        -------
+        vectorizer, classifier : estimator
+        seed : int or None
+            What they were given.
+        """
+        seed = self.random_state
+        if seed is not None and not isinstance(seed, Integral):
+            seed = int(check_random_state(seed).randint(_MAX_INT32))
+        vectorizer, classifier = (
+            with_settings(
+                self._clone_stage(name),
+                seed=seed,
+                n_jobs=self.n_jobs,
+                verbose=self.verbose,
+            )
+            for name in self._stage_parameters
         )
+        return vectorizer, classifier, seed
+
+    def _text_weight(self, classifier):
+        """Give what a label's own texts weigh in the training of a classifier."""
+        if isinstance(self.label_text_weight, str):
+            return 8.0 if takes_relevance(classifier) else 1.0
+        return self.label_text_weight
 
     def _following_classifier(self, state):
         """Give the classifier, with what was set on the parameter since fit."""

@@ -191,6 +191,24 @@ class OwnStages:
         )
 
 
+def takes_relevance(classifier):
+    """Whether a classifier can weigh the labels of its rows.
+
+    Parameters
+    ----------
+    classifier : estimator
+
+    Returns
+    -------
+    bool
+    """
+    if not has_fit_parameter(classifier, "relevance"):
+        return False
+    ranker = getattr(classifier, "ranker", None)
+    weighs = ranker is None or has_fit_parameter(ranker, "sample_weight")
+    return weighs and getattr(classifier, "matcher", None) is None
+
+
 class FittedStages:
     """The fitted own stages of one tree.
 

@@ -89,6 +89,8 @@ class Problem:
     floor_unit : {"absolute", "relative"}, default="absolute"
         Whether `weight_floor` is a share of the largest magnitude among the weights
         of the same child.
+    unit_weight : float, default=inf
+        Of that magnitude no more counts.
     """
 
     loss: str
@@ -101,6 +103,7 @@ class Problem:
     seed: int
     prior_length: float = 0.0
     floor_unit: str = "absolute"
+    unit_weight: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -398,6 +401,7 @@ def _train(task, scratch, stop):
         problem.max_iter,
         problem.weight_floor,
         problem.floor_unit == "relative",
+        problem.unit_weight,
         len(LEVELS) - 1,
         stop,
         prior,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -70,10 +70,11 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         alone. None is a full trie, without k-means: every group is cut where the
         names in it first differ, so a chain of characters that all share is one
         level.
-    branching_factor : int, default=16
+    branching_factor : int, default=1024
         Most groups that k-means cuts a group into.
-    max_leaf_size : int, default=100
-        Most labels of a group of the lowest level.
+    max_leaf_size : int or "auto", default="auto"
+        Most labels of a group of the lowest level. "auto" is 100, or so many, up to
+        `branching_factor`, that k-means makes one level of groups.
     label_vectors : {"text", "given"}, default="text"
         What k-means is done on: the names, as `vectorizer` turns them into vectors;
         or the vectors given to fit.
@@ -134,7 +135,10 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         "trie_depth": [Interval(Integral, 0, _MAX_INT32, closed="both"), None],
         "branching_factor": [Interval(Integral, 2, None, closed="left")],
-        "max_leaf_size": [Interval(Integral, 1, None, closed="left")],
+        "max_leaf_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "label_vectors": [StrOptions({"text", "given"})],
         "vectorizer": [HasMethods(["fit", "transform"]), None],
         "top": [StrOptions({"trie", "must-link"})],
@@ -151,8 +155,8 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
     def __init__(
         self,
         trie_depth: int | None = 3,
-        branching_factor: int = 16,
-        max_leaf_size: int = 100,
+        branching_factor: int = 1024,
+        max_leaf_size: int | Literal["auto"] = "auto",
         *,
         label_vectors: str = "text",
         vectorizer: TransformerMixin | None = None,

@@ -320,7 +320,11 @@ BAD_TARGETS = {
         (TypeError, ValueError),  # None until pandas 3, and now NaN
         "got NoneType and str|contains NaN",
     ),
-    "a matrix": (np.matrix(DENSE_Y), TypeError, "np.matrix is not supported"),
+    "a matrix": (
+        sparse.csr_matrix(DENSE_Y).todense(),
+        TypeError,
+        "np.matrix is not supported",
+    ),
     "no labels": (Y[:, :0], ValueError, r"0 feature\(s\) \(shape=\(40, 0\)\)"),
     "no label of any row": (
         sparse.csr_array(Y.shape, dtype=np.int64),

@@ -166,8 +166,8 @@ LABEL_VECTORS = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
 CHANGES = {
     "random_state": {"random_state": 1},
     "C": {"C": 2.0},
-    "C by scale": {"C": "scale"},
-    "prior_weight": {"prior_weight": 1.0},
+    "C of liblinear": {"C": 1.5},
+    "prior_weight": {"prior_weight": 0.5},
     "positive_weight": {"positive_weight": 2.0},
     "negative_weight": {"negative_weight": 2.0},
     "loss": {"loss": "hinge"},

@@ -54,7 +54,7 @@ class Recorder(OneLevel):
         return super().fit(Z)
 
 
-def brute_force_log_scores(classifier, X, transform="l3-hinge"):
+def brute_force_log_scores(classifier, X, transform="l4-hinge"):
     """Scores of all labels: every node's margin, times the scores of its ancestors."""
     tree, layout = classifier.trees_[0], classifier.layouts_[0]
     levels = layout.to_levels()
@@ -99,7 +99,8 @@ def test_exhaustive_search_equals_brute_force(transform):
 
 def test_one_level_is_one_versus_rest():
     X, Y = make_data()
-    classifier = fit(X, Y, indexer=OneLevel(), threshold=0, tol=1e-4, max_iter=5000)
+    plain = {"C": 1.0, "prior_weight": 0.0, "threshold": 0}
+    classifier = fit(X, Y, indexer=OneLevel(), tol=1e-4, max_iter=5000, **plain)
     (weights,) = classifier.layouts_[0].to_levels()
     W = weights_to_dense(weights, np.array([0, Y.shape[1]]), X.shape[1])
     from sklearn.svm import LinearSVC
@@ -376,8 +377,11 @@ def test_relevance_changes_what_is_learned_and_ones_do_not():
     assert_same_model(same, expected)
     more = ones.copy()
     more.data[:] = 9
-    heavier = XRLinearClassifier(SMALL_TREE, random_state=0).fit(X, Y, relevance=more)
-    weighted = fit(X, Y, positive_weight=9)
+    # A prior mean of nine times the rows has the same direction, but for rounding.
+    plain = {"C": 1.0, "prior_weight": 0.0}
+    no_prior = XRLinearClassifier(SMALL_TREE, random_state=0, **plain)
+    heavier = no_prior.fit(X, Y, relevance=more)
+    weighted = fit(X, Y, positive_weight=9, **plain)
     assert_same_model(heavier, weighted)
     assert (heavier.predict_proba(X).sum()) > expected.predict_proba(X).sum()
 
@@ -386,8 +390,9 @@ def test_relevance_of_class_labels():
     X, Y = make_data()
     y = Y.toarray().argmax(axis=1)
     weights = np.full(len(y), 4.0)
-    model = XRLinearClassifier(SMALL_TREE, random_state=0).fit(X, y, relevance=weights)
-    assert_same_model(model, fit(X, y, positive_weight=4))
+    no_prior = XRLinearClassifier(SMALL_TREE, prior_weight=0, random_state=0)
+    model = no_prior.fit(X, y, relevance=weights)
+    assert_same_model(model, fit(X, y, positive_weight=4, prior_weight=0))
 
 
 @pytest.mark.parametrize("negative_sampling", ["matcher", "both"])
@@ -499,8 +504,12 @@ def test_prune_equals_fitting_with_that_threshold():
     assert pruned.n_weights_ < loose.n_weights_
     assert pruned.nbytes_ < loose.nbytes_
     whole = dense_levels(fit(X, Y, threshold=0))
+    # A margin of 1 for a row of the root mean squared length with this feature alone.
+    unit_weight = 1 / np.sqrt((X.toarray() ** 2).sum(axis=1).mean())
     for kept, weights in zip(dense_levels(pruned), whole, strict=True):
-        floors = np.float32(0.4) * np.abs(weights).max(axis=0)
+        largest = np.abs(weights).max(axis=0)
+        assert (largest > unit_weight).any()
+        floors = np.float32(0.4) * np.minimum(largest, np.float32(unit_weight))
         expected = np.where(np.abs(weights) >= floors, weights, 0)
         np.testing.assert_array_equal(kept, expected)
 
@@ -518,7 +527,7 @@ def test_pruning_at_what_was_pruned_at_changes_nothing(unit):
     """Half precision rounds some weights below what they were pruned at."""
     X, Y = make_data()
     model = fit(X, Y, weight_precision="float16", threshold_unit=unit)
-    assert model.prune(0.1).layouts_ is model.layouts_
+    assert model.prune(model.threshold).layouts_ is model.layouts_
 
 
 def test_an_absolute_threshold_is_one_for_all_weights():

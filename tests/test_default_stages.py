@@ -210,12 +210,12 @@ def test_an_explicit_default_is_the_same_model(kind):
     data = (TEXTS, CLASSES) if kind is TextRetriever else (TEXTS, TEXTS[::-1])
     expected = find(kind(random_state=0).fit(*data))
     for stage in DEFAULTS[kind]:
-        name = next(
-            name
+        name, value = next(
+            (name, value)
             for name, value in kind().get_params().items()
             if name.startswith(f"{stage}__") and name.endswith(("__C", "min_df"))
         )
-        model = kind(random_state=0).set_params(**{name: 1})
+        model = kind(random_state=0).set_params(**{name: value})
         assert getattr(model, stage) is not None
         assert find(model.fit(*data)) == expected
 

@@ -175,7 +175,7 @@ def test_an_unfitted_fusion_says_so():
 
 def test_both_together_are_better_than_either():
     train, test = load_subjects(subset="train"), load_subjects(subset="test")
-    texts, target = train.data[:6000], train.target[:6000]
+    texts, target = train.data[:4000], train.target[:4000]
     fusion = RankFusion(make_members()).fit(texts, target)
     judged, truth = test.data[:800], test.target[:800]
 

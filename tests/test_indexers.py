@@ -244,19 +244,45 @@ def groups(tree, level):
 @pytest.mark.parametrize(
     ("n_labels", "level_sizes"),
     [
-        (11_600, (1, 8, 128, 11_600)),
-        (27_754, (1, 2, 32, 512, 27_754)),
+        (11_600, (1, 11, 121, 11_600)),
+        (27_754, (1, 6, 42, 294, 27_754)),
         (100, (1, 100)),
         (101, (1, 2, 101)),
         (1_600, (1, 16, 1_600)),
-        (1_601, (1, 2, 32, 1_601)),
+        (1_601, (1, 4, 20, 1_601)),
         (1, (1, 1)),
     ],
 )
-def test_shape_of_the_tree(n_labels, level_sizes):
+def test_levels_of_the_tree_are_few_and_even(n_labels, level_sizes):
     Z = np.random.default_rng(0).normal(size=(n_labels, 2))
-    tree = KMeansTree(max_iter=1, random_state=0).fit(Z).tree_
+    tree = KMeansTree(16, 100, max_iter=1, random_state=0).fit(Z).tree_
     assert tree.level_sizes == level_sizes
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "n_groups"),
+    [
+        (1, ()),
+        (100, ()),
+        (101, (2,)),
+        (13_233, (133,)),
+        (102_400, (1024,)),
+        (102_401, (1014,)),  # leaves of 101
+        (841_378, (1024,)),  # of 822
+        (1024**2, (1024,)),  # of 1,024, as wide as the level above
+        (1024**2 + 1, (102, 10_506)),  # of 100 again
+        (100_000_000, (1000, 1_000_000)),
+    ],
+)
+def test_shape_of_the_tree_by_default(n_labels, n_groups):
+    default = KMeansTree()
+    plan = Plan.of(n_labels, default.branching_factor, default.max_leaf_size)
+    assert plan.n_groups == n_groups
+
+
+def test_leaves_are_not_widened_beyond_narrow_levels():
+    assert Plan.of(13_233, 16, "auto") == Plan.of(13_233, 16, 100)
+    assert Plan.of(100, 2, "auto").n_leaves == 1
 
 
 @settings(max_examples=40)

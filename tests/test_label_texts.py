@@ -138,6 +138,7 @@ def rows_of(y, label_texts, relevance=None, **parameters):
     """List the rows that labels add: of each, the label, text and relevance."""
     if callable(label_texts):
         label_texts = label_texts()
+    parameters = {"label_text_weight": 1.0} | parameters
     retriever = TextRetriever(Recorder(), Recorder(), **parameters)
     retriever.fit(TEXTS, y, label_texts=label_texts, relevance=relevance)
     seen = Recorder.seen

@@ -44,10 +44,13 @@ def test_prune_agrees_with_its_twin(unit, W, threshold):
         np.testing.assert_array_equal(getattr(weights, name), before[name])
 
 
-RANDOM = arrays(np.float32, (6, 9), elements=st.floats(-4, 4, width=32))
+RANDOM = arrays(
+    np.float32, (6, 9), elements=st.floats(-4, 4, width=32, allow_subnormal=False)
+)
+SHARES = st.floats(0, 1, allow_subnormal=False)
 
 
-@given(RANDOM, st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted))
+@given(RANDOM, st.tuples(SHARES, SHARES).map(sorted))
 def test_pruning_twice_is_pruning_once(W, shares):
     low, high = shares
     weights = weights_from_dense(W, np.zeros(9), OFFSETS)
@@ -60,7 +63,7 @@ def test_pruning_twice_is_pruning_once(W, shares):
     np.testing.assert_array_equal(np.abs(dense).max(axis=0), np.abs(W).max(axis=0))
 
 
-@given(RANDOM, st.floats(0, 1), st.floats(0, 4))
+@given(RANDOM, SHARES, st.floats(0, 4, allow_subnormal=False))
 def test_units_can_be_combined_in_either_order(W, share, magnitude):
     weights = weights_from_dense(W, np.zeros(9), OFFSETS)
     one = prune(prune(weights, share, "relative"), magnitude, "absolute")
@@ -69,7 +72,7 @@ def test_units_can_be_combined_in_either_order(W, share, magnitude):
         np.testing.assert_array_equal(getattr(other, name), array, strict=True)
 
 
-@given(RANDOM, st.floats(0, 1), st.integers(-60, 60))
+@given(RANDOM, SHARES, st.integers(-60, 60))
 def test_the_unit_of_the_weights_does_not_matter(W, share, power):
     W = np.where(np.abs(W) < 1e-6, 0, W).astype(np.float32)
     few = prune(weights_from_dense(W, np.zeros(9), OFFSETS), share, "relative")

@@ -27,21 +27,30 @@ def make_classifier(C="scale", **changes):
 
 
 @pytest.mark.parametrize("kind", [Compressed.from_sparse, None])
-def test_scale_is_one_over_the_mean_squared_length(kind):
+def test_scale_follows_the_mean_squared_length(kind):
     X = sparse.csr_array(np.array([[3, 4], [0, 1], [0, 0]], dtype=np.float32))
     rows = kind(X) if kind else DenseRows(X.toarray())
     mean_square = (25 + 1 + 0) / 3
     found = resolve_regularization(rows, "scale", 2.0, fit_intercept=True)
-    expected = 1 / mean_square, np.sqrt(mean_square), 2 / np.sqrt(mean_square)
+    length = np.sqrt(mean_square)
+    unit_weight = pytest.approx(1 / length)
+    expected = 1 / mean_square, length, 2 / length, 1 / length
     assert found == pytest.approx(expected)
     assert resolve_regularization(rows, "scale", 0.0, fit_intercept=False).bias == 0
-    assert resolve_regularization(rows, 0.3, 0.0, fit_intercept=True) == (0.3, 1, 0)
+    given = resolve_regularization(rows, 0.3, 0.0, fit_intercept=True)
+    assert given == (0.3, 1, 0, unit_weight)
 
 
 def test_rows_without_entries_have_no_scale():
     rows = Compressed.from_sparse(sparse.csr_array((3, 4), dtype=np.float32))
     found = resolve_regularization(rows, "scale", 1.0, fit_intercept=True)
-    assert found == Regularization(1.0, 1.0, 1.0)
+    assert found == Regularization(1.0, 1.0, 1.0, 1.0)
+
+
+def test_rows_too_short_for_float32_have_no_prior_mean():
+    X = sparse.csr_array(np.full((2, 2), 1e-20, dtype=np.float32))
+    rows = Compressed.from_sparse(X)
+    assert resolve_regularization(rows, 1.0, 1.0, fit_intercept=True).prior_length == 0
 
 
 @pytest.mark.parametrize("scale", [2.0**-20, 0.037, 8.0, 1e4])

@@ -192,7 +192,7 @@ def test_what_a_matrix_says_of_its_order_is_not_believed(kind):
     assert not checked.has_canonical_format
     assert matrix.has_canonical_format
     weights = np.where(Y, 1.0 + np.arange(4), 0)
-    expected = make_classifier().fit(X, Y, relevance=weights)
+    expected = make_classifier().fit(sparse.csr_array(X), Y, relevance=weights)
     found = make_classifier().fit(lying(X, kind), Y, relevance=lying(weights, kind))
     for one in (X, lying(X, kind)):
         for ours, theirs in zip(found.rank(one, 4), expected.rank(X, 4), strict=True):

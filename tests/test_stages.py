@@ -69,7 +69,7 @@ def by_hand(matched, ranked, group_size, beam_width):
 
 
 def hinge(margins):
-    return np.exp(-(np.maximum(0, 1 - margins) ** 3))
+    return np.exp(-(np.maximum(0, 1 - margins) ** 4))
 
 
 MATCHERS = {

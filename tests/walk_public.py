@@ -446,6 +446,8 @@ def public_callables(module):
             if callable(public):
                 yield name
             continue
+        if issubclass(public, Warning):
+            continue
         for method, _ in inspect.getmembers(public, callable):
             is_request = method.startswith("set_") and method.endswith("_request")
             if not (method.startswith("_") or is_request or method in INHERITED):

@@ -41,6 +41,7 @@ class Skxmr:
             ),
             loss="squared_hinge",
             C=settings["C"],
+            prior_weight=0.0,
             tol=settings["tol"],
             max_iter=settings["max_iter"],
             threshold=settings["threshold"],

@@ -91,12 +91,14 @@ def neighbors(label_texts=True):
     return Contender(OWN_SYSTEM, "texts", settings, label_texts, SMALL)
 
 
-# What was chosen on rows held out of training: other settings of the classifier and of
-# the retriever. `places` is searched with the defaults.
+# What was chosen on rows held out of training, with narrow trees: other settings of the
+# classifier and of the retriever. `places` is searched with the defaults.
+NARROW = {"prior_weight": 0.0, "indexer__branching_factor": 16}
 TUNED = {
     "products": {
         "retriever": {"label_text_weight": 8.0},
-        "classifier": {
+        "classifier": NARROW
+        | {
             "C": 0.35,
             "threshold": 0.05,
             "threshold_unit": "absolute",
@@ -105,7 +107,9 @@ TUNED = {
         },
     },
     "subjects": {
-        "classifier": {
+        "retriever": {"label_text_weight": 1.0},
+        "classifier": NARROW
+        | {
             "C": 0.25,
             "positive_weight": 2.0,
             "threshold": 0.02,

@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 cdef extern from "include/keep.h" nogil:
     ctypedef struct Floor "skxmr_floor":
         float share
+        float most
         int is_relative
 
 cdef class Placer:

@@ -4,6 +4,7 @@ Blocks of children are trained one after another, each with the weights of all f
 of its parent; stored are all children's weights of one feature, then of the next.
 """
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "include/keep.h" nogil:
@@ -91,12 +92,13 @@ cdef class Placer:
         int32_t first_child,
         int64_t n_children,              # lanes beyond them are padding
         bint is_relative=False,          # whether `floor` is a share of the largest
+        float most=INFINITY,             # of the largest that counts
     ):
         """Take the weights of one parent whose blocks have all been trained."""
         cdef int64_t block
         cdef int lanes = <int>weights.shape[2]
         cdef Floor kept
-        kept.share, kept.is_relative = floor, is_relative
+        kept.share, kept.most, kept.is_relative = floor, most, is_relative
         with nogil:
             self.start(features.shape[0], weights.shape[0])
             for block in range(weights.shape[0]):

@@ -36,6 +36,7 @@ def count_kept(
     const float[::1] weights,        # IN (nnz,)
     float threshold,
     bint is_relative,                # whether it is a share of the child's largest
+    float most,                      # of the largest that counts
     float[::1] floors,               # SCRATCH, of the children of any parent
     int64_t[::1] kept,               # OUT (n_rows,)
     unsigned char[::1] mask,         # OUT (nnz,): 1 where a weight is kept
@@ -43,7 +44,7 @@ def count_kept(
     """Find the weights that are large enough, and count those of each run."""
     cdef int64_t parent, row, entry, count
     cdef Floor floor
-    floor.share, floor.is_relative = threshold, is_relative
+    floor.share, floor.most, floor.is_relative = threshold, most, is_relative
     with nogil:
         for parent in range(row_offsets.shape[0] - 1):
             _find_floors(

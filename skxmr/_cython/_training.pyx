@@ -472,6 +472,7 @@ def train_items(
     int max_iter,
     float floor,                       # magnitude of the smallest weight kept
     bint is_relative,                  # whether it is a share of the child's largest
+    float most,                        # of the largest that counts
     int level,                         # of instructions: a place in LEVELS
     const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
     Prior prior,                       # IN: None where the prior mean is 0
@@ -499,7 +500,8 @@ def train_items(
     settings.loss, settings.bias_square, settings.tol = loss, bias_square, tol
     settings.positive_cost, settings.negative_cost = positive_cost, negative_cost
     settings.max_iter, settings.level = max_iter, level
-    settings.floor.share, settings.floor.is_relative = floor, is_relative
+    settings.floor.share, settings.floor.most = floor, most
+    settings.floor.is_relative = is_relative
     targets.right_rows = &right_rows[0] if right_rows.shape[0] else NULL
     targets.right_values = &right_values[0] if right_values.shape[0] else NULL
     settings.prior_length = 0

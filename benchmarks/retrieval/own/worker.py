@@ -10,7 +10,6 @@ from sklearn.pipeline import make_pipeline, make_union
 
 from skxmr import (
     CharNgramTfidf,
-    KMeansTree,
     NeighborRanker,
     TextRetriever,
     WordNgramTfidf,
@@ -55,16 +54,6 @@ class Retriever:
     def __init__(self, settings, threads, seed):
         self.n_label_rows = settings["label_rows"]
         classifier = StampedClassifier(
-            indexer=KMeansTree(
-                branching_factor=settings["branching_factor"],
-                max_leaf_size=settings["max_leaf_size"],
-            ),
-            C=settings["C"],
-            tol=settings["tol"],
-            max_iter=settings["max_iter"],
-            threshold=settings["threshold"],
-            threshold_unit="absolute",
-            beam_width=settings["beam_width"],
             n_trees=settings.get("n_trees", 1),
             n_jobs=threads,
             random_state=seed,

@@ -25,9 +25,11 @@ SKXMR_INLINE const float *skxmr_source(const float *weights, const float *duals,
 enum { SKXMR_KEPT_LANES = 32 };
 
 /* What is kept: a weight whose magnitude is `share` or more; or, where it is relative,
- * that share or more of the largest magnitude among the weights of its child. */
+ * that share or more of the largest magnitude among the weights of its child, of which
+ * no more than `most` counts. */
 typedef struct {
     float share;
+    float most;
     int is_relative;
 } skxmr_floor;
 
@@ -35,6 +37,7 @@ typedef struct {
  * share is at most 1; and 0 for a share of 0, even of infinity. */
 SKXMR_INLINE float skxmr_floor_of(skxmr_floor floor, float largest) {
     if (!floor.is_relative) return floor.share;
+    if (largest > floor.most) largest = floor.most;
     return floor.share > 0 ? floor.share * largest : 0;
 }
 
