@@ -13,11 +13,13 @@ import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 
 from skxmr import (
     KMeansTree,
     LabelTexts,
     NeighborRanker,
+    RankFusion,
     TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
@@ -197,6 +199,24 @@ def test_single_texts_are_no_sequences_of_letters():
         texts = list(given.values()) if isinstance(given, dict) else given
         assert rows == [(i, text, 1) for i, text in enumerate(texts)]
         assert names == texts
+
+
+def test_texts_weigh_more_by_default_where_labels_can_be_weighed():
+    rows, _ = rows_of(CLASSES, LABELS, label_text_weight="auto")
+    assert rows == [(0, "car", 8.0), (1, "fruit", 8.0), (2, "phone", 8.0)]
+    assert TextRetriever().label_text_weight == "auto"
+    nearest = XRLinearClassifier(
+        KMeansTree(2, 2), ranker=KNeighborsClassifier(n_neighbors=1)
+    )
+    fusion = RankFusion([("a", XRLinearClassifier()), ("b", NeighborRanker())])
+    for classifier in (NeighborRanker(), fusion, nearest):
+        given = {"classifier": classifier, "random_state": 0}
+        alike = TextRetriever(**given, label_text_weight=1.0)
+        found = [
+            one.fit(TEXTS, CLASSES, label_texts=LABELS).search("an apple")
+            for one in (TextRetriever(**given), alike)
+        ]
+        assert found[0] == found[1] != []
 
 
 def test_labels_without_any_text():
