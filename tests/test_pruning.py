@@ -11,13 +11,13 @@ OFFSETS = np.array([0, 3, 4, 9])
 VALUES = st.sampled_from([0.0, -0.0, 0.05, -0.05, 0.1, -0.1, 0.5, -2.0])
 
 
-def kept_by_twin(W, threshold, unit):
+def kept_by_twin(W, threshold, unit, unit_weight):
     """Prune one child after another: each has its own largest weight."""
     kept = np.zeros_like(W)
     for child, w in enumerate(W.T):
         floor = np.float32(threshold)
         if unit == "relative":
-            floor = floor * np.abs(w).max()
+            floor = floor * min(np.abs(w).max(), np.float32(unit_weight))
         is_kept = (np.abs(w) >= floor) & (w != 0)
         kept[is_kept, child] = w[is_kept]
     return kept
@@ -27,14 +27,15 @@ def kept_by_twin(W, threshold, unit):
 @given(
     arrays(np.float32, (5, 9), elements=VALUES),
     st.sampled_from([0, 0.1, 0.25, 0.5, 1, 9]),
+    st.sampled_from([0.1, 0.4, np.inf]),
 )
-def test_prune_agrees_with_its_twin(unit, W, threshold):
+def test_prune_agrees_with_its_twin(unit, W, threshold, unit_weight):
     threshold = min(threshold, 1) if unit == "relative" else threshold
     intercepts = np.linspace(-1, 1, 9, dtype=np.float32)
     weights = weights_from_dense(W, intercepts, OFFSETS)
     before = {name: array.copy() for name, array in vars(weights).items()}
-    pruned = prune(weights, threshold, unit)
-    kept = kept_by_twin(W, threshold, unit)
+    pruned = prune(weights, threshold, unit, unit_weight)
+    kept = kept_by_twin(W, threshold, unit, unit_weight)
     np.testing.assert_array_equal(weights_to_dense(pruned, OFFSETS, 5), kept)
     np.testing.assert_array_equal(pruned.intercepts, intercepts)
     assert pruned.n_weights == np.count_nonzero(kept)
@@ -50,12 +51,13 @@ RANDOM = arrays(
 SHARES = st.floats(0, 1, allow_subnormal=False)
 
 
-@given(RANDOM, st.tuples(SHARES, SHARES).map(sorted))
-def test_pruning_twice_is_pruning_once(W, shares):
+@given(RANDOM, st.tuples(SHARES, SHARES).map(sorted), st.floats(0.01, 9))
+def test_pruning_twice_is_pruning_once(W, shares, unit_weight):
     low, high = shares
     weights = weights_from_dense(W, np.zeros(9), OFFSETS)
-    once = prune(weights, high, "relative")
-    twice = prune(prune(weights, low, "relative"), high, "relative")
+    once = prune(weights, high, "relative", unit_weight)
+    twice = prune(weights, low, "relative", unit_weight)
+    twice = prune(twice, high, "relative", unit_weight)
     for name, array in vars(once).items():
         np.testing.assert_array_equal(getattr(twice, name), array, strict=True)
     # The largest of each child stays.

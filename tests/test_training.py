@@ -376,13 +376,19 @@ def test_a_lane_does_not_depend_on_its_neighbours():
 # Storage
 
 
-@pytest.mark.parametrize("unit", ["absolute", "relative"])
-def test_weights_below_the_floor_are_dropped(unit):
+@pytest.mark.parametrize(
+    ("unit", "unit_weight"),
+    [("absolute", np.inf), ("relative", np.inf), ("relative", 0.5)],
+)
+def test_weights_below_the_floor_are_dropped(unit, unit_weight):
     X, Y = random_data(seed=11, n_children=N_LANES + 1)
     full, _, _ = train_dense(X, Y, make_problem(tol=0.1))
-    problem = make_problem(tol=0.1, weight_floor=0.2, floor_unit=unit)
+    problem = make_problem(
+        tol=0.1, weight_floor=0.2, floor_unit=unit, unit_weight=unit_weight
+    )
     floored, _, result = train_dense(X, Y, problem)
     largest = np.abs(full).max(axis=0) if unit == "relative" else np.float32(1)
+    largest = np.minimum(largest, np.float32(unit_weight))
     floors = np.float32(0.2) * largest
     np.testing.assert_array_equal(floored, np.where(np.abs(full) >= floors, full, 0))
     assert np.count_nonzero(floored) < np.count_nonzero(full)
