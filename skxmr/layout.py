@@ -5,7 +5,6 @@ import numpy as np
 from skxmr._cython._dense_search import DenseSearcher
 from skxmr._cython._search import HAS_LANES, Searcher
 from skxmr._integrity import as_value_errors, check_layout
-from skxmr._older_layouts import OLDEST_LAYOUT, upgrade
 from skxmr._version import refuse_newer
 from skxmr.feature_weights import FeatureWeights
 from skxmr.node_weights import NodeWeights
@@ -148,7 +147,7 @@ class SearchLayout:
         refuse_newer(state, LAYOUT_VERSION, "This model")
         _refuse_older(state)
         with as_value_errors("SearchLayout"):
-            self.__dict__.update(upgrade(state))
+            self.__dict__.update(state)
             self._check_arrays()
 
     def _check_arrays(self):
@@ -290,8 +289,8 @@ class SearchLayout:
 
 def _refuse_older(state):
     version = state.get("version", 0)
-    if version < OLDEST_LAYOUT:
+    if version < LAYOUT_VERSION:
         raise ValueError(
             f"This model was saved with layout version {version}, which this skxmr "
-            f"reads no more; expected version {OLDEST_LAYOUT} at least. Fit it again."
+            f"no longer reads; expected version {LAYOUT_VERSION}. Fit it again."
         )

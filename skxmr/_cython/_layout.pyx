@@ -116,24 +116,6 @@ cdef inline void copy_run(
     memcpy(entries, weights, n * sizeof(weight_t))
 
 
-def join_runs(
-    const child_t[::1] run_lengths,  # IN (n_rows,): less one
-    const child_t[::1] children,     # IN (n_weights,)
-    const weight_t[::1] weights,     # IN (n_weights,)
-    uint8_t[::1] entries,            # OUT: of each run, children before weights
-):
-    """Put the children and the weights of each run side by side."""
-    cdef int64_t row, n, start = 0
-    cdef uint8_t* entry
-    with nogil:
-        for row in range(run_lengths.shape[0]):
-            n = <int64_t>run_lengths[row] + 1
-            entry = &entries[start * <int64_t>(sizeof(child_t) + sizeof(weight_t))]
-            memcpy(entry, &children[start], n * sizeof(child_t))
-            memcpy(entry + n * sizeof(child_t), &weights[start], n * sizeof(weight_t))
-            start += n
-
-
 def split_runs(
     const child_t[::1] run_lengths,  # IN (n_rows,): less one
     const uint8_t[::1] entries,      # IN: of each run, children before weights
