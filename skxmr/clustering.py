@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._kmeans import (
-    LEVELS,
     begin_cut,
     cut_to_leaves,
     follow_scores,
@@ -19,7 +19,7 @@ from skxmr._sharing import Work
 __all__ = ["Plan", "Rule", "Segment", "arrange", "bisect"]
 
 # Of the instructions that this machine has, the best.
-_LEVEL = len(LEVELS) - 1
+_LEVEL = len(SIMD_LEVELS) - 1
 
 # Labels of a leaf: fewer make the level above wide, more take longer to score.
 _USUAL_LEAF = 100

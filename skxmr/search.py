@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from skxmr._compressed import Compressed
-from skxmr._cython._dense_search import LEVELS
+from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._search import TRANSFORMS
 from skxmr._dense import DenseRows
 from skxmr._parallel import current_stop, run_tasks, split_rows
@@ -282,7 +282,7 @@ def _run_dense(task, layout):
         beam_width,
         max(1, min(_BLOCK, n_rows, _PLACES_OF_A_BLOCK // beam_width)),
         TRANSFORMS[task.score_transform],
-        len(LEVELS) - 1,
+        len(SIMD_LEVELS) - 1,
         task.wants_labels,
         columns,
         scores,

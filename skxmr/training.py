@@ -13,10 +13,10 @@ from itertools import pairwise
 import numpy as np
 
 from skxmr._compressed import Compressed
+from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._kmeans import count_features
 from skxmr._cython._placing import Placer
 from skxmr._cython._training import (
-    LEVELS,
     LOSSES,
     N_LANES,
     DenseParents,
@@ -402,7 +402,7 @@ def _train(task, scratch, stop):
         problem.weight_floor,
         problem.floor_unit == "relative",
         problem.unit_weight,
-        len(LEVELS) - 1,
+        len(SIMD_LEVELS) - 1,
         stop,
         prior,
         None if probe is None else probe.kernel,

@@ -127,9 +127,11 @@ def test_search_does_not_depend_on_the_instructions(monkeypatch):
     tree, levels, X = embeddings(50, 60, 8, 100)
     layout = lay_out(tree, levels, 60)
     expected = beam_search(rows_of(X), layout, **WIDE)
-    for n_levels in range(1, len(search_module.LEVELS) + 1):
+    for n_levels in range(1, len(search_module.SIMD_LEVELS) + 1):
         with monkeypatch.context() as patch:
-            patch.setattr(search_module, "LEVELS", search_module.LEVELS[:n_levels])
+            patch.setattr(
+                search_module, "SIMD_LEVELS", search_module.SIMD_LEVELS[:n_levels]
+            )
             assert_same_arrays(beam_search(rows_of(X), layout, **WIDE), expected)
 
 
@@ -285,9 +287,9 @@ def test_dense_and_compressed_rows_train_the_same(
 def test_training_does_not_depend_on_the_instructions(monkeypatch, loss):
     X, targets = random_level(1)
     expected = train_level(rows_of(X), targets, make_problem(loss))
-    for n_levels in range(1, len(training.LEVELS) + 1):
+    for n_levels in range(1, len(training.SIMD_LEVELS) + 1):
         with monkeypatch.context() as patch:
-            patch.setattr(training, "LEVELS", training.LEVELS[:n_levels])
+            patch.setattr(training, "SIMD_LEVELS", training.SIMD_LEVELS[:n_levels])
             found = train_level(rows_of(X), targets, make_problem(loss))
         assert_same_results(found, expected)
 
@@ -298,7 +300,7 @@ def test_products_of_rows(seed, n_rows, n_features):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(50, n_features)).astype(np.float32)
     rows = rng.integers(50, size=n_rows, dtype=np.int32)
-    found = np.zeros((len(training.LEVELS), n_rows, n_rows), dtype=np.float32)
+    found = np.zeros((len(training.SIMD_LEVELS), n_rows, n_rows), dtype=np.float32)
     for level, gram in enumerate(found):
         parents = training.DenseParents(
             X,
@@ -329,9 +331,9 @@ def test_products_of_rows_save_work_but_change_nothing(monkeypatch, loss, n_feat
     monkeypatch.setattr(training, "DenseParents", make)
     multiplied = train_level(rows_of(X), targets, problem)
     assert sum(parents.n_multiplied for parents in made) == targets.rows.n_vectors
-    for n_levels in range(1, len(training.LEVELS)):
+    for n_levels in range(1, len(training.SIMD_LEVELS)):
         with monkeypatch.context() as patch:
-            patch.setattr(training, "LEVELS", training.LEVELS[:n_levels])
+            patch.setattr(training, "SIMD_LEVELS", training.SIMD_LEVELS[:n_levels])
             assert_same_results(train_level(rows_of(X), targets, problem), multiplied)
     made.clear()
     monkeypatch.setattr(training, "_MOST_MULTIPLIED", 0)

@@ -15,7 +15,8 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from skxmr._cython._kmeans import LEVELS, score_rows
+from skxmr._cython._cpu import SIMD_LEVELS
+from skxmr._cython._kmeans import score_rows
 from twins import random_sparse
 
 from skxmr import KMeansTree, clustering
@@ -131,7 +132,7 @@ def test_products_are_the_same_at_all_levels(n_features, seed, dtype, is_sparse)
     sums = rng.normal(size=(2, n_features))
     slow_product = slow_sparse_product if is_sparse else slow_dense_product
     expected = [[slow_product(row, one) for row in Z.tolist()] for one in sums.tolist()]
-    for level in range(len(LEVELS)):
+    for level in range(len(SIMD_LEVELS)):
         products = np.full((2, 5), np.nan)
         for part in ((0, 2), (2, 5)):
             never = np.zeros(1, dtype=np.uint8)

@@ -120,7 +120,7 @@ def test_means_do_not_depend_on_neighbours_or_instructions(monkeypatch, loss):
     alone, alone_intercepts = train(compress(X), one_parent(Y[:, 7:8]), problem)
     np.testing.assert_array_equal(alone[0], W[7])
     assert alone_intercepts[0] == intercepts[7]
-    monkeypatch.setattr(training, "LEVELS", training.LEVELS[:1])
+    monkeypatch.setattr(training, "SIMD_LEVELS", training.SIMD_LEVELS[:1])
     baseline, _ = train(compress(X), one_parent(Y), problem)
     np.testing.assert_array_equal(baseline, W)
 

@@ -355,8 +355,8 @@ def test_weights_do_not_depend_on_the_instructions(monkeypatch, loss, floor):
     X, targets = random_level(seed=14)
     problem = make_problem(loss, tol=0.01, weight_floor=floor, floor_unit="relative")
     expected = train_level(X, targets, problem)
-    for n_levels in range(1, len(training.LEVELS) + 1):
-        monkeypatch.setattr(training, "LEVELS", training.LEVELS[:n_levels])
+    for n_levels in range(1, len(training.SIMD_LEVELS) + 1):
+        monkeypatch.setattr(training, "SIMD_LEVELS", training.SIMD_LEVELS[:n_levels])
         found = train_level(X, targets, problem)
         assert_same_weights(found.weights, expected.weights)
         assert found.n_iter == expected.n_iter
@@ -407,7 +407,7 @@ def test_weights_below_the_floor_are_dropped(unit, unit_weight):
     st.sampled_from([4, 8, 16, 32]),
     st.sampled_from([0, 0.3, 1]),
     st.booleans(),
-    st.integers(0, len(training.LEVELS) - 1),
+    st.integers(0, len(training.SIMD_LEVELS) - 1),
 )
 def test_kept_weights_stand_by_feature(seed, lanes, floor, is_relative, level):
     rng = np.random.default_rng(seed)
@@ -470,7 +470,7 @@ def test_kept_weights_stand_by_feature(seed, lanes, floor, is_relative, level):
         st.tuples(st.integers(1, 60), st.integers(1, 70)), min_size=1, max_size=40
     ),
     st.sampled_from([1.0, 0.2]),
-    st.integers(0, len(training.LEVELS) - 1),
+    st.integers(0, len(training.SIMD_LEVELS) - 1),
 )
 def test_room_grows_for_parent_after_parent(parents, share, level):
     """Arrays grow by their own lengths; none is written to behind its end."""

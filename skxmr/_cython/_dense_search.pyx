@@ -13,6 +13,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from libc.stdlib cimport free
 
 from skxmr._cython._beam cimport Heap, as_score, push, sort, turn_into_scores
+from skxmr._cython._cpu cimport BASELINE
 from skxmr._cython._scratch cimport (
     KEPT_SCRATCH, address_of_ints, address_of_shorts, take
 )
@@ -21,9 +22,6 @@ from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
 cdef extern from "include/products.h" nogil:
     enum:
         QUERIES "SKXMR_QUERIES"
-        BASELINE "SKXMR_BASELINE"
-        AVX2 "SKXMR_AVX2"
-        AVX512 "SKXMR_AVX512"
 
     ctypedef struct Nodes "skxmr_nodes":
         int64_t n_nodes
@@ -33,7 +31,6 @@ cdef extern from "include/products.h" nogil:
         const float* weights
         const float* intercepts
 
-    int best_level "skxmr_best_level"()
     void margins_of_one "skxmr_margins_one"(
         const Nodes* nodes, const double* query, double* margins
     )
@@ -45,13 +42,6 @@ cdef extern from "include/products.h" nogil:
 ctypedef fused feature_t:
     uint16_t
     int32_t
-
-# Levels of vector instructions that this machine has; the last is the best.
-LEVELS = [
-    name
-    for name, level in {"baseline": BASELINE, "avx2": AVX2, "avx512": AVX512}.items()
-    if level <= best_level()
-]
 
 
 cdef struct Tree:
@@ -71,7 +61,7 @@ cdef struct Queries:
     int64_t n_queries
     int64_t n_features
     int transform
-    int instructions               # a place in LEVELS
+    int instructions               # index into SIMD_LEVELS
 
 
 cdef struct Beams:
@@ -214,7 +204,7 @@ cdef class DenseSearcher:
         int64_t beam_width,
         int64_t block,                     # so many queries at a time
         int transform,
-        int instructions,                  # a place in LEVELS
+        int instructions,                  # index into SIMD_LEVELS
         bint wants_labels,                 # or nodes, counted in the last level
         int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
         double[:, ::1] scores,             # OUT (n_samples, k): logarithms; -inf there

@@ -18,13 +18,6 @@ from libc.string cimport memcpy, memset
 from skxmr._cython._seeds cimport draw_two
 from skxmr._cython._selection cimport kth_largest, sortable
 
-cdef extern from "include/levels.h" nogil:
-    enum:
-        BASELINE "SKXMR_BASELINE"
-        AVX2 "SKXMR_AVX2"
-        AVX512 "SKXMR_AVX512"
-    int best_level "skxmr_best_level"()
-
 cdef extern from "include/dense_product.h" nogil:
     double product_of_floats "skxmr_product_float"(
         const float* values, const double* sums, int64_t n, int level
@@ -35,13 +28,6 @@ cdef extern from "include/dense_product.h" nogil:
 
 cdef extern from "include/bits.h" nogil:
     void prefetch "skxmr_prefetch"(const void* address)
-
-# Levels of vector instructions that this machine has; the last is the best.
-LEVELS = [
-    name
-    for name, level in {"baseline": BASELINE, "avx2": AVX2, "avx512": AVX512}.items()
-    if level <= best_level()
-]
 
 # A sum this much shorter (squared) than the other side's is nothing but rounding.
 cdef double ROUNDING = 1e-12
@@ -300,7 +286,7 @@ def score_rows(
     int64_t first_row,
     int64_t last_row,
     bint is_first,
-    int level,                     # of instructions: a place in LEVELS
+    int level,                     # of instructions: index into SIMD_LEVELS
     const uint8_t[::1] stop,       # IN (1,): not 0 as soon as nobody wants the result
     double[:, ::1] products,       # OUT (2, n_rows)
 ):
@@ -604,7 +590,7 @@ def cut_to_leaves(
     int max_iter,
     double tol,
     bint spherical,
-    int level,                       # of instructions: a place in LEVELS
+    int level,                       # of instructions: index into SIMD_LEVELS
     const uint8_t[::1] stop,         # IN (1,): not 0 as soon as nobody wants the result
     double[:, ::1] sums,             # SCRATCH (2, n_features)
     double[:, ::1] products,         # SCRATCH (2, n_rows)

@@ -37,7 +37,7 @@ cdef extern from "include/bits.h" nogil:
 
 cdef extern from "include/runs.h" nogil:
     enum:
-        LANES "SKXMR_LANES"
+        LANES "SKXMR_SEARCH_LANES"
     ctypedef struct Run "skxmr_run":
         uint32_t start
         uint32_t row

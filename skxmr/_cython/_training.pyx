@@ -20,18 +20,16 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
 
 from skxmr._cython._compaction cimport Compactor
+from skxmr._cython._cpu cimport AVX512, best_level
 from skxmr._cython._placing cimport Floor, Placer
 from skxmr._cython._watch cimport raise_ended
 
 cdef extern from "include/sweep.h" nogil:
     enum:
-        LANES "SKXMR_LANES"
+        LANES "SKXMR_MAX_LANES"
         SQUARED_HINGE "SKXMR_SQUARED_HINGE"
         HINGE "SKXMR_HINGE"
         LOG_LOSS "SKXMR_LOG_LOSS"
-        BASELINE "SKXMR_BASELINE"
-        AVX2 "SKXMR_AVX2"
-        AVX512 "SKXMR_AVX512"
 
     ctypedef struct Problem "skxmr_problem":
         int64_t n_rows
@@ -66,7 +64,6 @@ cdef extern from "include/sweep.h" nogil:
         float* lowest
         float* gain
 
-    int best_level "skxmr_best_level"()
     Row row_of "skxmr_row_of"(const Problem* problem, int64_t i, int is_dense)
     void sweep "skxmr_sweep"(
         const Problem* problem, State* state, int lanes, int level
@@ -107,13 +104,6 @@ cdef int MOST_LANES = LANES if best_level() == AVX512 else LANES // 2
 N_LANES = MOST_LANES
 LOSSES = {"squared_hinge": SQUARED_HINGE, "hinge": HINGE, "log_loss": LOG_LOSS}
 
-# Levels of vector instructions that this machine has; the last is the best.
-LEVELS = [
-    name
-    for name, level in {"baseline": BASELINE, "avx2": AVX2, "avx512": AVX512}.items()
-    if level <= best_level()
-]
-
 
 cdef struct Settings:
     # What is minimised for each child, and how far.
@@ -125,7 +115,7 @@ cdef struct Settings:
     int max_iter
     double prior_length       # of the prior means of the weights
     Floor floor
-    int level                 # of instructions: a place in LEVELS
+    int level                 # of instructions: index into SIMD_LEVELS
 
 
 cdef class Prior:
@@ -473,7 +463,7 @@ def train_items(
     float floor,                       # magnitude of the smallest weight kept
     bint is_relative,                  # whether it is a share of the child's largest
     float most,                        # of the largest that counts
-    int level,                         # of instructions: a place in LEVELS
+    int level,                         # of instructions: index into SIMD_LEVELS
     const unsigned char[::1] stop,     # IN (1,): not 0 as soon as nobody waits
     Prior prior,                       # IN: None where the prior mean is 0
     Probe probe,                       # OUT: None where no rows are looked at

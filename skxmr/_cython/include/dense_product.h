@@ -1,6 +1,6 @@
 /* The product of a dense row with sums, in double precision.
  *
- * Entry i is added to lane i % SKXMR_LANES, each in the order of the entries, and lanes
+ * Entry i is added to lane i % SKXMR_PARTIAL_SUMS, each in the order of the entries, and lanes
  * are then added up in halves: so all levels of instructions give the same bits.
  */
 #ifndef SKXMR_DENSE_PRODUCT_H
@@ -10,13 +10,13 @@
 
 #include "levels.h"
 
-#define SKXMR_LANES 16
+#define SKXMR_PARTIAL_SUMS 16
 
 /* Adds up the lanes, to which the entries after the last whole step are added before. */
 #define SKXMR_FINISH(rest)                                                       \
     for (int lane = 0; lane < (rest); lane++)                                    \
         lanes[lane] += (double)values[first + lane] * sums[first + lane];        \
-    for (int half = SKXMR_LANES / 2; half; half /= 2)                            \
+    for (int half = SKXMR_PARTIAL_SUMS / 2; half; half /= 2)                            \
         for (int lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half]; \
     return lanes[0];
 
@@ -41,10 +41,10 @@
 #else
 #define SKXMR_DENSE_PRODUCT(name, real)                                              \
     static double name(const real *values, const double *sums, int64_t n) {          \
-        double lanes[SKXMR_LANES] = {0};                                             \
+        double lanes[SKXMR_PARTIAL_SUMS] = {0};                                             \
         int64_t first = 0;                                                           \
-        for (; first + SKXMR_LANES <= n; first += SKXMR_LANES)                       \
-            for (int lane = 0; lane < SKXMR_LANES; lane++)                           \
+        for (; first + SKXMR_PARTIAL_SUMS <= n; first += SKXMR_PARTIAL_SUMS)                       \
+            for (int lane = 0; lane < SKXMR_PARTIAL_SUMS; lane++)                           \
                 lanes[lane] += (double)values[first + lane] * sums[first + lane];    \
         SKXMR_FINISH(n - first)                                                      \
     }

@@ -11,7 +11,7 @@
 #define DOUBLES SKXMR_NAME(skxmr_product_doubles)
 #define LOOSE SKXMR_NAME(skxmr_product_loose_doubles)
 #define LOOSE_FLOATS SKXMR_NAME(skxmr_product_loose_floats)
-#define PARTS (SKXMR_LANES / SKXMR_WIDTH)
+#define PARTS (SKXMR_PARTIAL_SUMS / SKXMR_WIDTH)
 
 typedef double DOUBLES __attribute__((vector_size(8 * SKXMR_WIDTH)));
 /* The same, wherever it lies in memory, and as many floats. */
@@ -23,10 +23,10 @@ typedef float LOOSE_FLOATS
 #define SKXMR_DENSE_PRODUCT(name, real, loose)                                            \
     SKXMR_TARGET static double SKXMR_NAME(name)(const real *values, const double *sums,   \
                                                 int64_t n) {                              \
-        double lanes[SKXMR_LANES];                                                        \
+        double lanes[SKXMR_PARTIAL_SUMS];                                                        \
         DOUBLES parts[PARTS] = {{0}};                                                     \
         int64_t first = 0;                                                                \
-        for (; first + SKXMR_LANES <= n; first += SKXMR_LANES)                            \
+        for (; first + SKXMR_PARTIAL_SUMS <= n; first += SKXMR_PARTIAL_SUMS)                            \
             for (int p = 0; p < PARTS; p++) {                                             \
                 const int64_t entry = first + p * SKXMR_WIDTH;                            \
                 parts[p] += __builtin_convertvector(*(const loose *)(values + entry),     \

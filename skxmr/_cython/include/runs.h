@@ -24,7 +24,7 @@ typedef struct {
     float value;
 } skxmr_run;
 
-enum { SKXMR_LANES = 16 };
+enum { SKXMR_SEARCH_LANES = 16 };
 
 #if defined(__GNUC__) && defined(__x86_64__)
 #include <immintrin.h>

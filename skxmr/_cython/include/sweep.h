@@ -16,7 +16,7 @@
 
 #include "levels.h"
 
-#define SKXMR_LANES 32
+#define SKXMR_MAX_LANES 32
 
 enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
 
@@ -72,11 +72,11 @@ typedef struct {
     const float *priors;      /* (n_rows, lanes): factors of the rows in the prior mean
                                  of the weights, or NULL where that is 0 */
     float *weights;           /* (n_features, lanes), or margins (all rows, lanes) */
-    float intercepts[SKXMR_LANES];
-    int32_t active[SKXMR_LANES];  /* -1 for a lane that still moves, 0 for one at rest */
-    float highest[SKXMR_LANES];   /* IN and OUT: largest violation of a lane so far */
-    float lowest[SKXMR_LANES];    /* IN and OUT: smallest; no violation is one of 0 */
-    float gain[SKXMR_LANES];      /* IN and OUT: sum of curvature * step^2, which is twice
+    float intercepts[SKXMR_MAX_LANES];
+    int32_t active[SKXMR_MAX_LANES];  /* -1 for a lane that still moves, 0 for one at rest */
+    float highest[SKXMR_MAX_LANES];   /* IN and OUT: largest violation of a lane so far */
+    float lowest[SKXMR_MAX_LANES];    /* IN and OUT: smallest; no violation is one of 0 */
+    float gain[SKXMR_MAX_LANES];      /* IN and OUT: sum of curvature * step^2, which is twice
                                      what the steps lower the objective by, unless they end
                                      at a bound */
 } skxmr_state;

@@ -36,7 +36,7 @@ static float skxmr_product(const float *one, const float *other, int64_t size) {
 
 static void skxmr_margins(const skxmr_state *state, skxmr_row row, int is_dense,
                           int lanes, float *margins) {
-    float even[SKXMR_LANES] = {0}, odd[SKXMR_LANES] = {0};
+    float even[SKXMR_MAX_LANES] = {0}, odd[SKXMR_MAX_LANES] = {0};
     skxmr_add_margins(state, row, is_dense, lanes, 0, even);
     skxmr_add_margins(state, row, is_dense, lanes, 1, odd);
     for (int lane = 0; lane < lanes; lane++) margins[lane] = even[lane] + odd[lane];
@@ -82,7 +82,7 @@ static void skxmr_sweep_gram(const skxmr_problem *problem, skxmr_state *state, i
     for (int64_t i = 0; i < problem->n_rows; i++) {
         const int64_t row = state->order[i];
         skxmr_row products;
-        float step[SKXMR_LANES];
+        float step[SKXMR_MAX_LANES];
         products.features = NULL;
         products.values = problem->gram + row * problem->n_gram;
         products.size = problem->n_gram;
@@ -122,8 +122,8 @@ static void skxmr_sweep_baseline(const skxmr_problem *problem, skxmr_state *stat
         const int64_t row = state->order[i], next = state->order[i + is_pair];
         const skxmr_row here = skxmr_row_of(problem, row, is_dense);
         const skxmr_row there = skxmr_row_of(problem, next, is_dense);
-        float margins[SKXMR_LANES], next_margins[SKXMR_LANES];
-        float step[SKXMR_LANES], next_step[SKXMR_LANES];
+        float margins[SKXMR_MAX_LANES], next_margins[SKXMR_MAX_LANES];
+        float step[SKXMR_MAX_LANES], next_step[SKXMR_MAX_LANES];
         skxmr_margins(state, here, is_dense, lanes, margins);
         if (is_pair) skxmr_margins(state, there, is_dense, lanes, next_margins);
         skxmr_step_scalar(problem, state, row, lanes, margins, step);
