@@ -13,7 +13,7 @@ from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 from skxmr import XRLinearClassifier
 
-SCRIPT = Path(__file__).with_name("fingerprints.py")
+SCRIPT = Path(__file__).parent / "tools" / "fingerprints.py"
 
 
 @functools.cache

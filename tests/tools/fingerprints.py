@@ -1,4 +1,4 @@
-"""Hashes of fitted models' arrays: ``python tests/fingerprints.py``.
+"""Hashes of fitted models' arrays: ``python tests/tools/fingerprints.py``.
 
 The same matrices and seeds give the same arrays for every number of jobs, backend,
 process and version of Python. This prints the hashes of some models as JSON; run it
@@ -101,6 +101,17 @@ def fingerprint(model):
         found.update(f"{path} {array.dtype.str} {array.shape}".encode())
         found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()[:16]
+
+
+def array_hashes(model):
+    """List kinds, shapes and hashes of the different arrays below a model, in order."""
+    return sorted(
+        {
+            f"{array.dtype.str} {array.shape} "
+            + hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+            for _, array in _arrays(model, "", set())
+        }
+    )
 
 
 def _arrays(value, path, seen):

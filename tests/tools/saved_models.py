@@ -1,4 +1,4 @@
-"""Models as release 0.1 saves them: ``python tests/saved_models.py`` makes the files.
+"""Models as release 0.1 saves them, made by ``python tests/tools/saved_models.py``.
 
 Run it once for a release, when the layout of models is final; `test_saved_models.py`
 then holds every later version to these files and the answers beside them.
@@ -16,7 +16,7 @@ from scipy import sparse
 from skxmr import KMeansTree, QueryCompleter, TextRetriever, XRLinearClassifier
 from skxmr.persistence import TRUSTED_TYPES
 
-FOLDER = Path(__file__).parent / "data" / "saved-0.1"
+FOLDER = Path(__file__).parents[1] / "data" / "saved-0.1"
 KINDS = ("sparse", "dense", "retriever", "completer")
 
 N_LABELS = 30
