@@ -1,4 +1,4 @@
-"""How the site is built; see ``docs/development/documentation.rst``."""
+"""Sphinx configuration; see ``docs/development/documentation.rst``."""
 
 import sys
 from pathlib import Path
@@ -33,21 +33,21 @@ extensions = [
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 nitpicky = True
-# What is built from the sources and not by Sphinx lies here, too.
+# Pictures and inventories that are built before Sphinx reads the pages.
 build_folder = HERE / "_build"
 
-# A single pair of backticks: a link if it names something of ours, code otherwise.
+# A single pair of backticks: a link if it names a public object, code otherwise.
 default_role = "plain-or-link"
 
 # Docstrings
 # ----------
 toc_object_entries_show_parents = "hide"
 autosummary_generate = True
-autodoc_typehints = "none"  # numpydoc's types say more
+autodoc_typehints = "none"  # numpydoc shows the types
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
-# The words in the types of parameters that are links; all others are only words.
+# Words in parameter types that become links.
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"
 numpydoc_xref_aliases = {
@@ -62,8 +62,8 @@ numpydoc_xref_aliases = {
     "ndarray": "numpy.ndarray",
 }
 
-# Other projects' pages, without the network
-# ------------------------------------------
+# Links to other projects, without network access
+# -----------------------------------------------
 intersphinx_mapping = compress_inventories(
     HERE / "inventories", build_folder / "inventories"
 )

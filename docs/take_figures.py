@@ -1,4 +1,4 @@
-"""Put a benchmark's output into ``figures.json``, which the landing page shows.
+"""Copy results of a benchmark to ``figures.json``, which the landing page shows.
 
 ::
 
@@ -29,7 +29,7 @@ def best(layouts):
 
 
 def figures_of(comparison, machine, command):
-    """Make what ``figures.json`` holds of what ``python -m benchmarks`` wrote."""
+    """Convert the output of ``python -m benchmarks`` to that of ``figures.json``."""
     problems = {}
     for part in comparison["problems"]:
         by_system = {}
@@ -51,10 +51,10 @@ def figures_of(comparison, machine, command):
 
 
 def main():
-    """Read, choose, write."""
+    """Write the best figures of each system to ``figures.json``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("comparison", type=Path)
-    parser.add_argument("--machine", required=True, help="what a reader should know")
+    parser.add_argument("--machine", required=True, help="shown on the landing page")
     parser.add_argument(
         "--command", default="python -m benchmarks --problems products subjects"
     )

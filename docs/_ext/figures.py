@@ -1,8 +1,8 @@
-"""The pictures and the measured figures of the landing page.
+"""Directives for the picture and the measured figures of the landing page.
 
-``.. measured::`` makes a table of ``figures.json``, with the command that gave it, and
-``.. search-picture::`` shows `search_picture`. Figures are taken from a benchmark's
-output by ``python docs/take_figures.py``.
+``.. measured::`` makes a table of ``figures.json``, with the command that produced it,
+and ``.. search-picture::`` shows the picture of `search_picture`. ``python
+docs/take_figures.py`` takes the figures from the output of a benchmark.
 """
 
 import json
@@ -20,7 +20,7 @@ SYSTEMS = {
     "napkinxc": "napkinXC",
     "onevsrest": "One-vs-rest",
 }
-# Of each measure: what it is, the unit, how many of the unit make the stored one.
+# Each measure: title, unit, and factor from the stored value to this unit.
 MEASURES = {
     "fit_s": ("fit, 2 threads", "s", 1),
     "batch_s_1": ("query, in a batch, 1 thread", "µs", 1e6),
@@ -30,14 +30,14 @@ MEASURES = {
 
 
 def significant(number):
-    """Write a positive number with two or three digits that count."""
+    """Format a positive number with two or three significant digits."""
     if number >= 10:
         return f"{number:,.0f}"
     return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
 def cell(measure, value, own):
-    """Write a measure of one system, and how it stands to ours."""
+    """Format a measure of one system, with its ratio to that of skxmr."""
     if value is None:
         return "\N{EM DASH}"
     _, unit, scale = MEASURES[measure]
@@ -50,7 +50,7 @@ def cell(measure, value, own):
 
 
 def table(problems):
-    """Write the lines of a table: a row a problem and measure, a column a system."""
+    """Write a table: one row per problem and measure, one column per system."""
     measured = {system for by_system in problems.values() for system in by_system}
     systems = [system for system in SYSTEMS if system in measured]
     lines = [".. list-table::", "   :header-rows: 1", "   :class: measured", ""]
@@ -75,28 +75,27 @@ def row(cells):
 
 
 class Measured(SphinxDirective):
-    """The table of ``figures.json``, and where it comes from."""
+    """The table of ``figures.json``, with its source."""
 
     def run(self):
-        """Parse the table's lines where the directive stands."""
+        """Parse the lines of the table into nodes."""
         self.env.note_dependency(str(FIGURES))
         figures = json.loads(FIGURES.read_text("utf-8"))
         source = (
             f"Measured {figures['date']} by ``{figures['command']}`` on "
-            f"{figures['machine']}; in brackets, how many times as long it takes as "
-            "skxmr."
+            f"{figures['machine']}; in brackets, the ratio to the time of skxmr."
         )
         lines = [*table(figures["problems"]), "", source]
         return self.parse_text_to_nodes("\n".join(lines))
 
 
 class SearchPicture(SphinxDirective):
-    """The picture of a search, for light and for dark pages."""
+    """The picture of a search, on light and on dark backgrounds."""
 
     has_content = True
 
     def run(self):
-        """Show both; the theme hides the one that does not fit."""
+        """Insert both; the theme hides one of them."""
         text = " ".join(self.content)
         lines = []
         for theme in search_picture.THEMES:
@@ -114,9 +113,9 @@ def _draw(_app):
 
 
 def setup(app):
-    """Register the directives; draw before any page is read."""
+    """Register the directives, and draw the picture before any page is read."""
     app.add_directive("measured", Measured)
     app.add_directive("search-picture", SearchPicture)
-    # Before the gallery, which takes it where an example has no picture of its own.
+    # Before the gallery, which uses it for examples without a picture.
     app.connect("builder-inited", _draw, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""The pictures of the user guide: each function draws one from a real small model."""
+"""The pictures of the user guide: each function draws one from a small fitted model."""
 
 from functools import cache
 
@@ -17,14 +17,14 @@ from skxmr import (
 )
 from skxmr.datasets import load_subjects
 
-# Blue, orange and green of Okabe and Ito, which colour-blind readers can tell apart;
-# and what is written and drawn on each kind of page.
+# Okabe and Ito's blue, orange and green, which colour-blind readers can distinguish,
+# and the colours of text and background on light and dark pages.
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 THEMES = {
     "light": {"ink": "#14181e", "paper": "white"},
     "dark": {"ink": "#e6e9ee", "paper": "#14181e"},
 }
-# Inches: as wide as a telephone shows without making letters too small to read.
+# Inches: the widest figure whose text is readable on a phone.
 WIDTH = 4.8
 
 STRINGS = ["a", "ab", "abc", "abd", "abfgh", "abfgi", "bcde", "bcdf"]
@@ -39,7 +39,7 @@ TERMS = [
 
 
 def save(name: str, theme: str, path) -> None:
-    """Draw a picture as SVG, for light or for dark pages."""
+    """Draw a picture as SVG, for light or dark pages."""
     drawing = globals().get(name)
     if name not in PICTURES or not callable(drawing):
         raise ValueError(f"There is no picture {name!r}; there are {PICTURES}.")
@@ -102,7 +102,7 @@ def hybrid_tree() -> Figure:
 
 @cache
 def beam_model() -> TextRetriever:
-    """Train on the titles of eighteen subjects, along a tree of three levels."""
+    """Fit titles of eighteen subjects with a tree of three levels."""
     subjects = load_subjects()
     place = {name: i for i, name in enumerate(subjects.target_names)}
     Y = sparse.csc_array(subjects.target)[:, [place[term] for term in TERMS]].tocsr()
@@ -115,7 +115,7 @@ def beam_model() -> TextRetriever:
 
 
 def node_scores(retriever: TextRetriever, text: str) -> list[np.ndarray]:
-    """Give the path scores of all nodes, level by level, the root's 1 first."""
+    """Return the path scores of the nodes of each level, starting from the root."""
     tree = retriever.classifier_.trees_[0]
     scores = [np.ones(1)] + [np.empty(size) for size in tree.level_sizes[1:]]
     for leaf, label in enumerate(tree.labels.tolist()):
@@ -128,7 +128,7 @@ def node_scores(retriever: TextRetriever, text: str) -> list[np.ndarray]:
 
 
 def walk(retriever: TextRetriever, text: str, width: int) -> list:
-    """Walk the tree with a beam: of each level, the nodes scored and those kept."""
+    """Beam search: return the scored and the kept nodes of each level."""
     tree = retriever.classifier_.trees_[0]
     scores = node_scores(retriever, text)
     steps = [([0], [0])]
@@ -137,13 +137,13 @@ def walk(retriever: TextRetriever, text: str, width: int) -> list:
         _, kept = steps[-1]
         scored = [n for p in kept for n in range(offsets[p], offsets[p + 1])]
         best = sorted(scored, key=lambda node, level=level: -scores[level][node])
-        # Of labels, all that were scored may be answers.
+        # All scored labels may be in the result.
         steps.append((scored, best[: width if level < tree.depth else len(best)]))
     return steps
 
 
 def beam_search() -> Figure:
-    """Draw one panel for each level that a search of beam width 2 goes down."""
+    """Draw one panel per level of a search with beam width 2."""
     retriever = beam_model()
     tree = retriever.classifier_.trees_[0]
     scores = node_scores(retriever, QUERY)
@@ -168,7 +168,7 @@ _STEPS = {
 
 
 def _show_state(text, level, node, steps, scores) -> None:
-    """Colour a node: to be followed, or scored and left, or not looked at."""
+    """Colour a node as kept, as scored only, or as not scored."""
     if level == 0:
         text.set_text("root")
         return
@@ -193,7 +193,7 @@ def _show_state(text, level, node, steps, scores) -> None:
 
 
 def score_transforms() -> Figure:
-    """Draw what becomes of a margin, by each kind of transform."""
+    """Draw the score as a function of the margin, for each transform."""
     figure, ax = plt.subplots(figsize=(WIDTH, 2.8), layout="constrained")
     margins = np.linspace(-2, 2, 201)
     violations = np.maximum(0, 1 - margins)

@@ -1,14 +1,14 @@
-"""The directive ``picture``: drawn by our own code while the site is built.
+"""The directive ``picture``, which draws a figure while the site is built.
 
 ::
 
     .. picture:: kmeans_tree
-       :alt: What the picture shows, for those who do not see it.
+       :alt: A description of the picture.
 
        A caption.
 
 The name is a function of ``guide_pictures`` that returns a matplotlib figure. It is
-drawn twice, for light and for dark pages.
+drawn twice, for light and dark pages.
 """
 
 from pathlib import Path
@@ -20,21 +20,21 @@ from sphinx.util.docutils import SphinxDirective
 
 
 class Picture(SphinxDirective):
-    """A figure that a function draws."""
+    """A figure drawn by a function."""
 
     required_arguments = 1
     has_content = True
     option_spec = {"alt": directives.unchanged_required}  # noqa: RUF012
 
     def run(self):
-        """Draw it, and refer to both files; the theme shows one of them."""
+        """Draw it, and insert both files; the theme shows one of them."""
         name = self.arguments[0]
         if "alt" not in self.options:
             raise self.error(f"The picture {name} has no alt text.")
         self.env.note_dependency(guide_pictures.__file__)
         folder = Path(self.env.srcdir) / "_build" / "pictures"
         folder.mkdir(parents=True, exist_ok=True)
-        # The theme hides the caption that stands beside a picture that it hides.
+        # The theme also hides a caption that is a sibling of a hidden image.
         both = nodes.container()
         for theme in guide_pictures.THEMES:
             path = folder / f"{name}-{theme}.svg"

@@ -1,13 +1,13 @@
-"""What a single pair of backticks means: a link where it names something, else code."""
+"""The default role: a link if the text names a Python object, and code otherwise."""
 
 from sphinx.domains.python import PyXRefRole
 
 
 class PlainOrLink(PyXRefRole):
-    """A reference to any Python object, which may lead nowhere.
+    """A reference to any Python object, which need not resolve.
 
-    Docstrings put parameters and values, as well as names, into backticks. A reference
-    with a role of its own, such as in "See Also", must lead somewhere.
+    Docstrings use backticks for parameters and values, as well as for names. A
+    reference with an explicit role, such as in "See Also", must resolve.
     """
 
     def __init__(self):
@@ -15,7 +15,7 @@ class PlainOrLink(PyXRefRole):
         self.refdomain, self.reftype = "py", "obj"
 
     def run(self):
-        """Make the reference, marked as one that may stay plain."""
+        """Make a reference that is marked as one that need not resolve."""
         self.name = "py:obj"
         found, messages = super().run()
         for node in found:
@@ -30,6 +30,6 @@ def _keep_plain(_app, _env, node, contnode):
 def setup(app):
     """Register the role."""
     app.add_role("plain-or-link", PlainOrLink())
-    # After intersphinx, which looks at other projects.
+    # After intersphinx, which resolves names of other projects.
     app.connect("missing-reference", _keep_plain, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,6 @@
-"""Draws a real search along a tree of labels, for the landing page.
+"""Draw a real search along a label tree, for the landing page.
 
-Run by itself, it writes the picture into the current folder.
+Run as a script, it writes the picture into the current folder.
 """
 
 import textwrap
@@ -18,7 +18,7 @@ TEXT = "stars and planets"
 BEAM_WIDTH = 3
 N_FOUND = 5
 
-# Colours that the colour-blind can tell apart, and that read on either ground.
+# Distinguishable for colour-blind readers, and readable on the background.
 THEMES = {
     "light": {
         "ink": "#1c2024",
@@ -37,15 +37,15 @@ THEMES = {
 
 @dataclass(frozen=True)
 class Search:
-    """What happened on the way from a text to its labels."""
+    """The nodes that a search visited, and its result."""
 
-    offsets: list  # of each level: where the children of its nodes begin
-    beams: list  # of each level: the nodes that were followed
+    offsets: list  # of each level: the offsets of the children of its nodes
+    beams: list  # of each level: the nodes in the beam
     found: list  # (node of the last level above the labels, name, score), best first
 
 
 def search(text=TEXT):
-    """Fit a small retriever and look at every node above the labels."""
+    """Fit a small retriever and record its search for a text."""
     train = load_subjects(subset="train")
     classifier = XRLinearClassifier(
         KMeansTree(branching_factor=8, max_leaf_size=100),
@@ -57,7 +57,7 @@ def search(text=TEXT):
     tree = retriever.classifier_.trees_[0]
 
     def score(level, node):
-        # Any label below the node tells the score of the node itself.
+        # The path to any label below the node has the score of the node.
         label = tree.labels[tree.leaf_ranges(level)[node]]
         return retriever.explain(text, int(label)).path[level - 1].path_score
 
@@ -77,12 +77,12 @@ def search(text=TEXT):
 
 
 def children(offsets, nodes):
-    """List the children of some nodes of a level."""
+    """Return the children of some nodes of a level."""
     return np.concatenate([np.arange(offsets[n], offsets[n + 1]) for n in nodes])
 
 
 def draw(found: Search, theme: str) -> Figure:
-    """Draw it from left to right: the root, the groups, the labels."""
+    """Draw the search from left to right: root, groups, labels."""
     colors = THEMES[theme]
     figure = Figure(figsize=(8, 4.4), layout="constrained")
     axes = figure.add_subplot()
@@ -176,7 +176,7 @@ def _write_headings(axes, found, colors):
 
 
 def write(folder: Path) -> None:
-    """Write the picture for light and for dark pages, and as a thumbnail."""
+    """Write the picture for light and dark pages, and as a thumbnail."""
     found = search()
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"svg.fonttype": "path", "svg.hashsalt": "skxmr"}
