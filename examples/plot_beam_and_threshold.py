@@ -1,12 +1,12 @@
 """
-What a wider beam and smaller weights cost
+Effect of beam width and pruning threshold
 ==========================================
 
-Two settings trade quality for time and size, and none of them needs another training.
-``beam_width`` says how many nodes of each level the search goes on from. ``threshold``
-drops the weights of the model that are smaller. The studies follow those of Chang et
-al., `Extreme Multi-label Learning for Semantic Matching in Product Search
-<https://arxiv.org/abs/2106.12657>`_ (KDD 2021), on names of places.
+Two parameters trade quality for time and size without training again. ``beam_width`` is
+the number of nodes that the search follows at each level. ``threshold`` prunes small
+weights of the model. The studies follow those of Chang et al., `Extreme Multi-label
+Learning for Semantic Matching in Product Search <https://arxiv.org/abs/2106.12657>`_
+(KDD 2021), on names of places.
 """
 
 import time
@@ -20,8 +20,8 @@ from skxmr.datasets import load_places
 from skxmr.metrics import recall_at_k
 
 # %%
-# One model is trained, with nearly all of its weights. The leaves are small here, so
-# that the beam has something to choose from.
+# Train one model and keep nearly all of its weights. The leaves are small, so that the
+# beam width has an effect.
 train, test = load_places(subset="train"), load_places(subset="test")
 classifier = XRLinearClassifier(
     KMeansTree(branching_factor=8, max_leaf_size=20),
@@ -37,7 +37,7 @@ print(f"levels of the tree: {model.trees_[0].level_sizes}")
 
 
 def measure(model):
-    """Recall@10, and microseconds of the processor a query: the best of three."""
+    """Recall@10, and CPU time per query in microseconds (the best of three)."""
     model.set_params(n_jobs=1)
     times = []
     for _ in range(3):
@@ -48,7 +48,7 @@ def measure(model):
 
 
 # %%
-# A wider beam misses less, up to a point, and looks at more.
+# A wider beam has a higher recall, up to a point, and a higher cost.
 pruned = model.prune(0.1)
 widths = [1, 2, 3, 5, 10, 20, 50]
 by_width = []
@@ -70,19 +70,19 @@ def draw(axes, x, y, *, color, ylabel):
 figure, pair = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 recalls, times = zip(*by_width, strict=True)
 draw(pair[0], widths, recalls, color=blue, ylabel="recall@10")
-draw(pair[1], widths, times, color=orange, ylabel="microseconds a query")
+draw(pair[1], widths, times, color=orange, ylabel="microseconds per query")
 for axes in pair:
     axes.set_xscale("log")
     axes.set_xticks(widths, widths)
     axes.minorticks_off()
-    axes.set_xlabel("beam width (nodes a level)")
+    axes.set_xlabel("beam width (nodes per level)")
 figure.suptitle("Threshold 0.1: a beam of ten is wide enough")
 plt.show()
 
 # %%
-# Small weights are many and say little. Dropping more of them makes the model smaller
-# and the search faster; beyond some threshold, recall pays for it.
-# The largest cost so much that ``prune`` warns.
+# Small weights are numerous and contribute little. Dropping more of them makes the
+# model smaller and the search faster; above some threshold, recall falls. With the
+# largest ones, ``prune`` warns.
 warnings.simplefilter("ignore", PruningWarning)
 thresholds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5]
 by_threshold, sizes = [], []
@@ -95,19 +95,19 @@ for threshold in thresholds:
 figure, triple = plt.subplots(1, 3, figsize=(9, 3.4), layout="constrained")
 recalls, times = zip(*by_threshold, strict=True)
 draw(triple[0], thresholds, recalls, color=blue, ylabel="recall@10")
-draw(triple[1], thresholds, sizes, color=green, ylabel="megabytes of the model")
-draw(triple[2], thresholds, times, color=orange, ylabel="microseconds a query")
+draw(triple[1], thresholds, sizes, color=green, ylabel="model size in megabytes")
+draw(triple[2], thresholds, times, color=orange, ylabel="microseconds per query")
 for axes in triple:
     axes.set_xscale("log")
     axes.set_xticks(thresholds, thresholds, fontsize=8)
     axes.minorticks_off()
     axes.set_xlabel("threshold (share of the largest weight)")
-figure.suptitle("Beam of ten: most weights are not missed")
+figure.suptitle("Beam of ten: most weights can be dropped")
 plt.show()
 
 # %%
-# Both together: which recall can be had in which time? The best are on the upper left
-# edge.
+# Both parameters together: recall against time. The best combinations are at the upper
+# left.
 figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
 colors = ["#000000", "#0072b2", "#009e73", "#e69f00", "#d55e00"]
 markers = ["o", "s", "^", "D", "v"]
@@ -121,10 +121,10 @@ for threshold, color, marker in zip(
         points.append(measure(pruned))
     recalls, times = np.transpose(points)
     axes.plot(times, recalls, color=color, marker=marker, label=f"{threshold:g}")
-axes.set_xlabel("microseconds a query, one thread")
+axes.set_xlabel("microseconds per query, one thread")
 axes.set_xlim(left=0)
 axes.set_ylabel("recall@10")
 axes.grid(alpha=0.3)
 axes.legend(title="threshold", loc="lower right")
-axes.set_title("Along each line, the beam goes from 1 to 50 nodes")
+axes.set_title("Beam widths from 1 to 50 along each line")
 plt.show()

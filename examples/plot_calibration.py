@@ -1,15 +1,15 @@
 """
-Scores as probabilities
-=======================
+Calibration of scores
+=====================
 
-A ranking needs no probabilities; a decision does. Whoever shows a suggestion only where
-it is right three times out of four, or adds up what clicks are worth, wants a score of
-0.75 to mean just that. With logistic loss and the sigmoid, every node of the tree
-estimates the probability that one of its labels is right, given that one of its
-parent's is; the product along the path is the probability of the label.
+A ranking does not need probabilities, but decisions do: to show only suggestions that
+are correct three times out of four, or to compute an expected value, a score of 0.75
+must be a probability of 0.75. With logistic loss and the sigmoid transform, every node
+of the tree estimates the probability that one of its labels is true, given that one of
+its parent's labels is; the product along the path is the probability of the label.
 
-How good are these estimates, on titles of books and their subjects, most of which have
-a few titles only? And what can be done about it?
+This example measures how well these estimates are calibrated, on titles of books and
+their subjects, most of which have only a few titles, and recalibrates them.
 """
 
 import matplotlib.pyplot as plt
@@ -26,15 +26,15 @@ from skxmr.metrics import (
 
 train, test = load_subjects(subset="train"), load_subjects(subset="test")
 data, labels = train.data[:15_000], train.target[:15_000]
-n_learnt = 4 * len(data) // 5  # the rest is for estimates of new titles
+n_learnt = 4 * len(data) // 5  # the rest is for recalibration
 texts, target = data[:n_learnt], labels[:n_learnt]
 more_texts, more_target = data[n_learnt:], labels[n_learnt:]
 judged, truth = test.data[:3000], test.target[:3000]
 
 # %%
-# The default, squared hinge loss and the transform "l4-hinge", ranks well and promises
-# nothing else. Logistic loss wants a weaker regularisation, and estimates
-# probabilities.
+# The default, squared hinge loss with the transform "l4-hinge", gives a good ranking
+# but no probabilities. Logistic loss estimates probabilities, and needs a weaker
+# regularisation.
 
 
 def fit(**parameters):
@@ -46,11 +46,10 @@ hinge = fit()
 logistic = fit(loss="log_loss", score_transform="sigmoid", C=10.0)
 
 # %%
-# A title that was learnt from shares all its words with itself; a new one shares few
-# with any. So estimates from the training titles are not those that new ones deserve.
-# `Reranker` can put that right: it fits a last estimator to the scores that a ranker
-# gives to titles that it has not seen, here to the first five labels of each. Isotonic
-# regression keeps the order of scores.
+# Models fit their training titles better than new ones, so the scores of training
+# titles cannot be used to calibrate those of new titles. `Reranker` fits a second
+# estimator to the scores of titles that the ranker was not trained on, here to those of
+# the first five labels of each. Isotonic regression preserves the order of the scores.
 
 
 def score(_, candidates):
@@ -81,11 +80,11 @@ for name, found in rankings.items():
     )
 
 # %%
-# A reliability diagram takes the first five labels of every title, puts them into bins
-# by their score, and draws the share of right ones over the mean score. Probabilities
-# keep to the diagonal. Below it a model promises too much; above, too little. The
-# expected calibration error (ECE) is the mean distance to the diagonal, over all these
-# pairs of a title and a label. Below are their numbers in each bin.
+# A reliability diagram bins the first five labels of every title by score, and plots
+# the share of true labels in each bin against the mean score. Calibrated probabilities
+# are on the diagonal. Below it, scores are too high; above it, too low. The expected
+# calibration error (ECE) is the mean distance to the diagonal over all pairs of a title
+# and a label. The lower panel shows the number of pairs in each bin.
 COLOURS = ["#D55E00", "#0072B2", "#009E73"]
 MARKERS = ["^", "o", "s"]
 
@@ -102,9 +101,9 @@ for (name, found), colour, marker in zip(
     diagram.plot(means[enough], shares[enough], label=name, **style)
     counts.plot(means, n_pairs, **style)
 diagram.set(
-    title="Expected calibration error of five subjects a title:\n"
+    title="Expected calibration error of five subjects per title:\n"
     + ", ".join(f"{name} {error:.3f}" for name, error in errors.items()),
-    ylabel="share of right labels",
+    ylabel="share of true labels",
     ylim=(0, 1),
 )
 diagram.title.set_fontsize("medium")
@@ -113,6 +112,6 @@ counts.set(xlabel="score of a label", ylabel="labels", yscale="log", xlim=(0, 1)
 plt.show()
 
 # %%
-# Subjects are incomplete in this catalogue: whatever a cataloguer left out counts as
-# wrong. And probabilities are those of titles like the ones that a model has seen.
-# Where that changes, so does their meaning.
+# The subjects of this catalogue are incomplete: a relevant subject that the cataloguer
+# omitted counts as a negative. Probabilities are also calibrated only for titles like
+# those of the training data; if the distribution changes, calibrate again.

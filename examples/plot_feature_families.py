@@ -1,11 +1,11 @@
 """
-What words, pairs and characters are worth
-==========================================
+Comparison of text features
+===========================
 
-Texts become features before anything is learnt from them. Words alone make the smallest
-model. Pairs of neighbouring words tell "house music" from "music house", and pieces of
-words find what is misspelt or inflected. Which of them pay depends on the texts: here
-names of places, and titles of books.
+Texts are converted to features before training. Words alone give the smallest model.
+Pairs of adjacent words distinguish "house music" from "music house", and character
+n-grams match misspelt and inflected words. Which features help depends on the texts:
+this example compares them on names of places and titles of books.
 """
 
 import time
@@ -33,12 +33,12 @@ families = {
 data = {"names of places": load_places, "titles of books": load_subjects}
 
 # %%
-# The same model on each; only the features differ. The last is what `TextRetriever`
-# takes by itself.
+# The classifier is the same for all; only the features differ. The last ones are the
+# defaults of `TextRetriever`.
 
 
 def measure(vectorizer, train, test):
-    """Recall@10, seconds to fit, megabytes, microseconds a text."""
+    """Recall@10, seconds to fit, megabytes, microseconds per text."""
     retriever = TextRetriever(vectorizer, XRLinearClassifier(random_state=0, n_jobs=2))
     start = time.perf_counter()
     retriever.fit(train.data, train.target, label_texts=train.target_names)
@@ -59,18 +59,18 @@ for texts, load in data.items():
     measured[texts] = np.array(
         [measure(vectorizer, train, test) for vectorizer in families.values()]
     )
-    print(f"{texts}: {len(train.data):,} to learn from")
+    print(f"{texts}: {len(train.data):,} training texts")
     for name, (recall, seconds, size, micro) in zip(
         families, measured[texts], strict=True
     ):
         print(
             f"  {name:25} recall@10 {recall:.3f}, fit {seconds:4.1f} s, "
-            f"{size:4.1f} MB, {micro:4.1f} µs a text"
+            f"{size:4.1f} MB, {micro:4.1f} µs per text"
         )
 
 # %%
-# Names are short and spelt in many ways: without characters, most are not found. Titles
-# are longer, and their words say most of what there is to know.
+# Names are short and have many spellings: most are not found without character n-grams.
+# Titles are longer, and their words are sufficient for most of them.
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
 colors = ["#bbbbbb", "#56b4e9", "#e69f00", "#009e73"]
 places = np.arange(len(families))
@@ -85,9 +85,13 @@ panels[0].invert_yaxis()
 plt.show()
 
 # %%
-# What they cost.
+# The cost of the features.
 figure, panels = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained", sharey=True)
-titles = ["seconds to fit", "megabytes of the model", "microseconds a text, in a batch"]
+titles = [
+    "seconds to fit",
+    "model size in megabytes",
+    "microseconds per text, in a batch",
+]
 for axes, title, column in zip(panels, titles, (1, 2, 3), strict=True):
     for shift, (texts, values), color in zip(
         (-0.2, 0.2), measured.items(), ("#0072b2", "#e69f00"), strict=True

@@ -1,11 +1,10 @@
 """
-Tuning without training again
-=============================
+Grid search with cached training
+================================
 
-What the search does with a trained model, ``beam_width`` and ``threshold`` among it,
-does not change the training. With ``memory`` set, `XRLinearClassifier` keeps what it
-trained in a folder, so that `GridSearchCV` trains once for each fold, however large its
-grid is.
+Training does not depend on parameters of prediction such as ``beam_width`` and
+``threshold``. With ``memory`` set, `XRLinearClassifier` caches trained weights in a
+folder, so that `GridSearchCV` trains once per fold, whatever the size of the grid.
 """
 
 import tempfile
@@ -21,17 +20,17 @@ from skxmr.datasets import load_subjects
 from skxmr.metrics import recall_at_k_scorer
 
 # %%
-# Titles of books, and their subjects. `GridSearchCV` takes a sparse target, with
-# `KFold`.
+# The data are titles of books and their subjects. With `KFold`, `GridSearchCV` accepts
+# a sparse target.
 titles, subjects = load_subjects(return_X_y=True)
 titles, subjects = titles[:10_000], subjects[:10_000]
 
 # %%
-# To count trainings, a tree that counts how often it is grown: each training grows one.
+# Each training builds one tree. To count trainings, count the fits of the indexer.
 
 
 class CountedTree(KMeansTree):
-    """`KMeansTree` that knows how often one was made."""
+    """`KMeansTree` that counts its fits."""
 
     grown = 0
 
@@ -60,8 +59,9 @@ def search_with(memory):
 
 
 # %%
-# Thirty settings on three folds are ninety fits, and one more on all titles with what
-# was best. The largest threshold is too large on purpose, which each fit would say.
+# Thirty candidates on three folds are ninety fits, plus one refit of the best candidate
+# on all titles. The largest threshold is too large on purpose; its warnings are
+# ignored.
 warnings.simplefilter("ignore", PruningWarning)
 with tempfile.TemporaryDirectory() as folder:
     search = search_with(folder)
@@ -73,8 +73,8 @@ print(f"{n_fits} fits, {CountedTree.grown} trainings, {seconds:.1f} s")
 print(search.best_params_)
 
 # %%
-# The heat map of the grid: a beam of twenty is as good as one of fifty, and a threshold
-# of 0.2 loses next to nothing.
+# Mean test scores of the grid: a beam of twenty is as good as one of fifty, and a
+# threshold of 0.2 loses next to nothing.
 scores = search.cv_results_["mean_test_score"].reshape(len(widths), len(thresholds))
 figure, axes = plt.subplots(figsize=(6.5, 4.4), layout="constrained")
 image = axes.imshow(scores, cmap="cividis", aspect="auto", origin="lower")
@@ -88,7 +88,7 @@ axes.plot(best[1], best[0], "s", ms=34, mfc="none", mec="#d55e00", mew=2.5)
 axes.set_xticks(range(len(thresholds)), thresholds)
 axes.set_yticks(range(len(widths)), widths)
 axes.set_xlabel("threshold (weights below it are dropped)")
-axes.set_ylabel("beam width (nodes a level)")
+axes.set_ylabel("beam width (nodes per level)")
 axes.set_title(f"{n_fits} fits, {CountedTree.grown} trainings (square: best)")
 figure.colorbar(image, label="recall@10, mean of three folds")
 plt.show()

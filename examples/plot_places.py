@@ -1,10 +1,10 @@
 """
-A place by any spelling
-=======================
+Find places by any spelling of their names
+==========================================
 
 A place has many names: in other languages, in other scripts, and misspelt. From names
-whose place is known, `TextRetriever` learns which pieces of them speak for which place.
-So it finds places by spellings that it has never seen.
+of known places, `TextRetriever` learns the n-grams that indicate each place, so that it
+finds places by spellings that are not in the training data.
 """
 
 import time
@@ -18,14 +18,14 @@ from skxmr.datasets import load_places
 from skxmr.metrics import recall_at_k
 
 # %%
-# The sample that ships has names of the 10,000 most populous places. Each row is a name
-# and marks its place, or places, in a sparse matrix.
+# The bundled sample has names of the 10,000 most populous places. Each row is a name;
+# the target is a sparse indicator of its place or places.
 train, test = load_places(subset="train"), load_places(subset="test")
 print(f"{len(train.data):,} names to learn from, {len(train.target_names):,} places")
 
 # %%
-# As it comes, `TextRetriever` reads words, pairs of words and trigrams of characters.
-# The main name of each place is one more name to learn from.
+# By default, the features of `TextRetriever` are words, word pairs and character
+# trigrams. The main name of each place is an additional training row.
 retriever = TextRetriever(random_state=0, n_jobs=2)
 start = time.perf_counter()
 retriever.fit(train.data, train.target, label_texts=train.target_names)
@@ -36,9 +36,8 @@ for text in ("Sankt Peterburg", "Barselona", "Нью-Йорк", "Florenz", "Λο
     print(f"{text:16} {name}, {train.country[column]}  (score {score:.2f})")
 
 # %%
-# All places together draw a map of the world. On it, the best three for some misspelt
-# names. The larger a dot, the higher its score: names that mean several places find
-# them all.
+# The map shows all places and the best three for some misspelt names. Larger dots have
+# higher scores: a name of several places finds all of them.
 queries = ["Córdova", "Hyderabaad", "Valensia", "Birmingam"]
 colors = ["#d55e00", "#0072b2", "#009e73"]
 figure, grid = plt.subplots(2, 2, figsize=(9, 4.7), layout="constrained")
@@ -69,14 +68,13 @@ for axes in grid[:, 0]:
 plt.show()
 
 # %%
-# How often is the right place among the first ten? It depends on the script: a Korean
-# name says nothing of how it is written in Latin, and few names in the sample are
-# Korean. The nearest rows by the same features, which need no training, are there to
-# compare with.
+# How often is the true place among the first ten? That depends on the script: a Korean
+# name shares no characters with its Latin form, and few names in the sample are Korean.
+# The baseline is the nearest neighbours with the same features, which need no training.
 
 
 def script_of(name):
-    """First word of the Unicode name of the first letter, as "CYRILLIC" or "CJK"."""
+    """First word of the Unicode name of the first letter, e.g. "CYRILLIC" or "CJK"."""
     letters = [character for character in name if character.isalpha()]
     return unicodedata.name(letters[0]).split()[0] if letters else "NONE"
 
@@ -109,13 +107,13 @@ labels = [f"{title[s]} ({(scripts == s).sum():,} names)" for s in shown]
 axes.set_yticks(places, labels)
 axes.invert_yaxis()
 axes.set_xlim(0, 0.7)
-axes.set_xlabel("recall@10 (share of right places among the first ten)")
+axes.set_xlabel("recall@10 (share of true places among the first ten)")
 axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2, frameon=False)
 plt.show()
 
 # %%
-# And what a call for one name takes, from the string to ten places.
+# The time of a call for a single name, from the string to ten places.
 start = time.perf_counter()
 for name in test.data[:500]:
     retriever.search(name, k=10)
-print(f"{1e6 * (time.perf_counter() - start) / 500:.0f} µs a name, one at a time")
+print(f"{1e6 * (time.perf_counter() - start) / 500:.0f} µs per name, one at a time")

@@ -1,15 +1,14 @@
 """
-One query, three ways to answer it
-==================================
+Lexical, neural and tree-based retrieval
+========================================
 
-Before models such as `XRLinearClassifier`, texts were found by the words that they
-share, or by vectors of a neural network. Here the three answer the same query, and then
-all queries of the test: after a figure of Chang et al., `Extreme Multi-label Learning
-for Semantic Matching in Product Search <https://arxiv.org/abs/2106.12657>`_.
+Common alternatives to models such as `XRLinearClassifier` find texts by shared words,
+or by the vectors of a neural network. This example compares the three on one query, and
+then on all test queries. It follows a figure of Chang et al., `Extreme Multi-label
+Learning for Semantic Matching in Product Search <https://arxiv.org/abs/2106.12657>`_.
 
-The neural model is a small one, a page of NumPy: what it shows is how such models
-work, not how good the largest ones are. ``python -m benchmarks.retrieval`` has one in
-PyTorch.
+The neural model is small and written in NumPy: it shows how such models work, not how
+good the largest ones are. ``python -m benchmarks.retrieval`` has one in PyTorch.
 """
 
 import time
@@ -25,22 +24,22 @@ from skxmr.datasets import load_subjects
 from skxmr.metrics import recall_at_k
 
 # %%
-# Titles of books and articles, with the subjects that librarians gave them.
+# The data are titles of books and articles, with subjects assigned by librarians.
 train, test = load_subjects(subset="train"), load_subjects(subset="test")
 
 # %%
-# **Lexical.** The subjects of the ten titles that are nearest by TF-IDF of their words.
+# **Lexical.** The subjects of the ten titles with the most similar TF-IDF vectors.
 lexical = make_pipeline(WordNgramTfidf(), NeighborRanker(n_neighbors=10))
 
 # %%
-# **Neural.** Every word has a vector, and so has every subject. A title's vector is the
-# weighted sum of its words'; the subjects whose vectors have the largest product with
-# it are found. Both sorts of vectors are learnt, so that a softmax over all subjects
-# gives those of the title. The steps are those of Adagrad.
+# **Neural.** Every word and every subject has an embedding. The embedding of a title is
+# the weighted sum of those of its words, and the scores of the subjects are its dot
+# products with theirs. The embeddings minimise the cross entropy of a softmax over all
+# subjects, by Adagrad.
 
 
 class TwoTowers:
-    """Vectors of titles and of subjects, in NumPy."""
+    """Embeddings of titles and of subjects, in NumPy."""
 
     def __init__(self, size=64, n_epochs=2, rate=0.2, batch=1024):
         self.size, self.n_epochs = size, n_epochs
@@ -67,7 +66,7 @@ class TwoTowers:
         return self
 
     def slopes(self, X, columns):
-        """Gradients of the cross entropy of a batch, by words and by subjects."""
+        """Gradients of a batch's cross entropy for the words and the subjects."""
         titles = X @ self.of_words
         errors = softmax(titles @ self.of_subjects.T, axis=1)
         errors[np.arange(len(columns)), columns] -= 1
@@ -117,7 +116,7 @@ print(test.data[row])
 print("its subjects:", "; ".join(names[column] for column in sorted(truth)))
 
 # %%
-# The first ten of each: right ones in green with a tick, wrong ones in red with a
+# The first ten of each. Subjects of the title are green with a tick, others red with a
 # cross.
 green, red = "#00785a", "#c0392b"
 figure, axes = plt.subplots(figsize=(9.5, 4.6), layout="constrained")
@@ -127,7 +126,7 @@ axes.set_ylim(10.6, -1.2)
 for place, (system, (columns, _)) in enumerate(rankings.items()):
     n_right = len(truth & set(columns[row].tolist()))
     axes.text(place, -0.8, system, weight="bold", fontsize=11)
-    axes.text(place, -0.15, f"{n_right} of the first ten are right", fontsize=10)
+    axes.text(place, -0.15, f"{n_right} of the first ten are true", fontsize=10)
     for rank, column in enumerate(columns[row], start=1):
         right = column in truth
         mark, color = ("\N{CHECK MARK}", green) if right else ("\N{BALLOT X}", red)
@@ -145,7 +144,7 @@ axes.set_title(f"“{test.data[row]}”", fontsize=10, wrap=True)
 plt.show()
 
 # %%
-# One query proves nothing; these are all of them.
+# The results for all test queries.
 figure, panels = plt.subplots(1, 2, figsize=(9, 3), layout="constrained", sharey=True)
 recalls = [recall_at_k(test.target, ranking, k=10) for ranking in rankings.values()]
 colors = ["#bbbbbb", "#56b4e9", "#009e73"]

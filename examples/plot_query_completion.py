@@ -1,15 +1,14 @@
 """
-Completing a query by what was asked before
-===========================================
+Session-aware query completion
+==============================
 
-A cataloguer describes a book by terms of a large vocabulary, one after the other. While
-the next one is being typed, `QueryCompleter` suggests how it goes on, and knows which
-term was chosen before: after "astronomy", *st* is more likely to become "stars" than
-"statistics".
+A cataloguer describes a book by several terms of a large vocabulary. `QueryCompleter`
+completes each term while it is being typed, given the term that was chosen before:
+after "astronomy", *st* is more likely to become "stars" than "statistics".
 
-Here it is compared with what can be counted alone, and its classifier is tried along
-three trees: k-means over the terms, a trie of their characters, and the hybrid, whose
-top is a trie with k-means below.
+This example compares it with completion by counts, and compares three trees of its
+classifier: k-means over the terms, a trie of their characters, and a hybrid of both,
+whose upper levels are a trie.
 """
 
 import time
@@ -23,9 +22,9 @@ from skxmr.datasets import load_subjects
 from skxmr.metrics import completion_ranks
 
 # %%
-# The sample of titles that ships with the package has a few terms each. Every two terms
-# of one title make a pair: one that was chosen, and the next. The pairs of some titles
-# are kept to judge by.
+# The titles of the bundled sample have a few terms each. Every two terms of a title
+# make a pair of a previous and a next query. The pairs of some titles are held out for
+# evaluation.
 names = load_subjects().target_names
 
 
@@ -48,9 +47,9 @@ judged = [pair for pair in zip(*test, strict=True) if pair[1] in known][:1000]
 print(f"{len(train[0]):,} pairs to learn from, {len(known):,} terms")
 
 # %%
-# Six ways to complete. With so large a `classifier_weight`, nothing but the classifier
-# counts: that shows what the tree is worth. The last one is as it comes: classifier,
-# counts of pairs and popularity together.
+# Six completers. Those with a very large ``classifier_weight`` rank by the classifier
+# alone, to compare the trees. The last one has the default parameters: it combines
+# classifier, counts of pairs and popularity.
 
 
 def by_tree(trie_depth):
@@ -74,8 +73,8 @@ for name, completer in completers.items():
     print(f"{name:26} fitted in {time.perf_counter() - start:4.1f} s")
 
 # %%
-# Now each types the first characters of the pairs that were kept. The mean reciprocal
-# rank is 1 where the right term always comes first, and 1/2 where it is second.
+# Each completer gets the first characters of the held-out terms. The mean reciprocal
+# rank is 1 if the true term is always first, and 1/2 if it is always second.
 lengths = [1, 2, 3, 4, 5, 6]
 mean_ranks, latencies = {}, {}
 truths = [following for _, following in judged]
@@ -93,7 +92,7 @@ for name, completer in completers.items():
     latencies[name] = 1e6 * np.array(times)
 
 # %%
-# The previous term is worth most where little has been typed.
+# The previous term helps most with short prefixes.
 colors = ["#888888", "#000000", "#56b4e9", "#e69f00", "#009e73", "#d55e00"]
 markers = ["o", "s", "^", "v", "D", "*"]
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
@@ -106,28 +105,28 @@ axes.set_ylabel("mean reciprocal rank @10")
 axes.set_ylim(0, 1)
 axes.grid(alpha=0.3)
 axes.legend(loc="lower right")
-axes.set_title("How early the right term is suggested")
+axes.set_title("Mean reciprocal rank by length of the prefix")
 plt.show()
 
 # %%
-# All of them answer before the next key is pressed. A full trie is deep, so that its
-# search takes more steps.
+# All of them are faster than typing. A full trie is deep, so its search visits more
+# levels.
 figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
 middle = [np.median(times) for times in latencies.values()]
 slow = [np.quantile(times, 0.9) for times in latencies.values()]
 places = np.arange(len(latencies))
 axes.barh(places, middle, color=colors)
-axes.plot(slow, places, "k|", markersize=14, label="9 of 10 are faster")
+axes.plot(slow, places, "k|", markersize=14, label="90th percentile")
 axes.set_yticks(places, list(latencies))
 axes.invert_yaxis()
-axes.set_xlabel("microseconds a call (bar: median)")
+axes.set_xlabel("microseconds per call (bar: median)")
 axes.legend()
 axes.set_title("Time of a single call, one thread")
 plt.show()
 
 # %%
-# What the hybrid looks like: a few terms, by their first two characters and then by
-# k-means on the vectors of their characters.
+# The hybrid tree of a few terms: grouped by their first two characters, and then by
+# k-means on vectors of their character n-grams.
 few = [
     "star",
     "stars",
@@ -146,7 +145,7 @@ tree.tree_.plot(ax=axes, label_names=few)
 plt.show()
 
 # %%
-# And some answers, by what was chosen before.
+# Completions of one prefix after different previous terms.
 completer = completers["all together"]
 for previous in ("", "astronomy", "education"):
     suggested = ", ".join(name for name, _ in completer.complete("st", previous, k=4))

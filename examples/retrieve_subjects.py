@@ -1,10 +1,9 @@
 """
-Subjects of a title
-===================
+Find the subjects of a title
+============================
 
 A library describes each book and article by a few terms of a large vocabulary. From
-the titles that were described so far, `TextRetriever` learns to find the terms for a
-new one.
+titles with known terms, `TextRetriever` learns to find the terms of a new title.
 """
 
 import os
@@ -15,8 +14,8 @@ from skxmr.datasets import load_full, load_subjects
 from skxmr.metrics import ndcg_at_k, precision_at_k, recall_at_k
 
 # %%
-# Each row has a title, and marks in a sparse matrix which of the terms it has. The
-# sample ships with the package; the full set is read where an environment variable
+# Each row is a title; the target is a sparse indicator of its terms. The sample ships
+# with the package; the full data set is read if the environment variable ``SKXMR_DATA``
 # names its folder.
 if "SKXMR_DATA" in os.environ:
     train = load_full("subjects", subset="train")
@@ -24,10 +23,10 @@ if "SKXMR_DATA" in os.environ:
 else:
     train = load_subjects(subset="train")
     test = load_subjects(subset="test")
-print(f"{len(train.data):,} titles to learn from, {train.target.shape[1]:,} terms")
+print(f"{len(train.data):,} training titles, {train.target.shape[1]:,} terms")
 
 # %%
-# The terms are texts too: each becomes one more example of itself.
+# The terms are texts too: each is an additional training row for itself.
 retriever = TextRetriever(random_state=0, n_jobs=-1)
 start = time.perf_counter()
 retriever.fit(train.data, train.target, label_texts=train.target_names)
@@ -38,8 +37,8 @@ print(
 )
 
 # %%
-# A few titles that it has not seen, with the terms found; those that the library chose
-# are marked.
+# A few test titles with the terms that are found; the terms assigned by the library are
+# marked.
 for row in (1, 6, 17, 20, 28, 36):
     print(f"\n{test.data[row]}")
     chosen = set(test.target[[row]].indices)
@@ -47,8 +46,8 @@ for row in (1, 6, 17, 20, 28, 36):
         print(f"  {'*' if column in chosen else ' '} {score:.3f}  {name}")
 
 # %%
-# How good, and how fast? Most titles have one or two terms, so that a precision of 1
-# cannot be had for more than those.
+# Quality and speed. Most titles have one or two terms, so that the precision at a
+# larger k cannot be 1.
 start = time.perf_counter()
 ranking = retriever.search_batch(test.data, k=10)
 elapsed = time.perf_counter() - start
@@ -56,10 +55,10 @@ print(f"\nrecall@10     {recall_at_k(test.target, ranking, k=10):.3f}")
 print(f"nDCG@10       {ndcg_at_k(test.target, ranking, k=10):.3f}")
 for k in (1, 3, 5):
     print(f"precision@{k}   {precision_at_k(test.target, ranking, k=k):.3f}")
-print(f"{1e6 * elapsed / len(test.data):.0f} µs a title, in a batch")
+print(f"{1e6 * elapsed / len(test.data):.0f} µs per title, in a batch")
 
 start = time.perf_counter()
 for title in test.data[:500]:
     retriever.search(title, k=10)
 elapsed = time.perf_counter() - start
-print(f"{1e6 * elapsed / 500:.0f} µs a title, one at a time")
+print(f"{1e6 * elapsed / 500:.0f} µs per title, one at a time")

@@ -1,11 +1,11 @@
 """
-Stages of one's own: a neural matcher, boosted re-ranking
-=========================================================
+Custom stages: a neural matcher and boosted reranking
+=====================================================
 
-`XRLinearClassifier` works in stages: a matcher finds groups of labels, a ranker scores
-the labels in them. Each may be another estimator. Here a neural network finds the
-groups; and then, instead, gradient boosting looks at the best candidates once more,
-with features of a text and a label together.
+`XRLinearClassifier` has stages: a matcher finds groups of labels, and a ranker scores
+the labels of these groups. Both can be replaced by other estimators. Here a neural
+network is the matcher. As an alternative, gradient boosting reranks the best
+candidates with features of a text and a label together.
 """
 
 import time
@@ -25,15 +25,15 @@ from skxmr.datasets import load_subjects
 from skxmr.metrics import ndcg_at_k, precision_at_k, recall_at_k
 
 # %%
-# Titles of books and their subjects: the 600 subjects that most of the titles have, so
-# that there is something to learn of each.
+# The data are titles of books with the 600 most frequent subjects, so that each subject
+# has enough titles to learn from.
 train, test = load_subjects(subset="train"), load_subjects(subset="test")
 frequency = np.bincount(train.target.indices, minlength=train.target.shape[1])
 often = np.sort(np.argsort(-frequency, kind="stable")[:600])
 
 
 def those_with(data):
-    """Titles that have one of the subjects, and which they have."""
+    """Titles that have one of these subjects, and their target."""
     target = data.target.tocsc()[:, often].tocsr()
     rows = np.flatnonzero(np.diff(target.indptr))
     return [data.data[row] for row in rows], target[rows]
@@ -46,7 +46,7 @@ words = WordNgramTfidf(min_df=2)
 
 
 # %%
-# The linear model, along a tree of two levels.
+# The baseline has linear models along a tree of two levels.
 def classifier(**stages):
     tree = KMeansTree(branching_factor=32, max_leaf_size=32)
     return XRLinearClassifier(tree, random_state=0, n_jobs=2, **stages)
@@ -55,9 +55,9 @@ def classifier(**stages):
 linear = make_pipeline(words, classifier())
 
 # %%
-# **A matcher of one's own** is any multilabel classifier: here a small network. It
-# learns which groups of the tree a title leads to; in the groups, linear models rank as
-# before.
+# **A custom matcher** is any multilabel classifier: here a small network. It learns
+# which groups of the tree have a subject of the title; within the groups, linear models
+# score the labels as before.
 network = MLPClassifier(
     hidden_layer_sizes=(64,), batch_size=256, max_iter=5, random_state=0
 )
@@ -65,12 +65,12 @@ neural = make_pipeline(words, classifier(matcher=network))
 
 
 # %%
-# **Re-ranking.** `Reranker` asks the linear model for thirty candidates and lets
-# gradient boosting order them. It learns from candidates of folds that the model has
-# not seen. To the features that it has by itself comes one of our own: how many of the
-# words of the subject's name stand in the title.
+# **Reranking.** `Reranker` takes thirty candidates from the linear model and reorders
+# them by gradient boosting, which is trained on candidates that were found out of fold.
+# We add one feature to the default ones: the share of the words of the subject's name
+# that occur in the title.
 class WithNames(CandidateFeatures):
-    """The usual features of a pair, and the share of the name's words in the title."""
+    """The default features, and the share of the name's words in the title."""
 
     def __init__(self, names=None):
         self.names = names
@@ -98,11 +98,11 @@ boosted = make_pipeline(
 )
 
 # %%
-# All three, side by side.
+# Compare all three.
 models = {
     "linear": linear,
     "neural matcher": neural,
-    "linear, re-ranked": boosted,
+    "linear, reranked": boosted,
 }
 measures = {
     "precision@1": lambda ranking: precision_at_k(Y_test, ranking, k=1),
@@ -113,7 +113,7 @@ found, seconds = {}, {}
 for name, model in models.items():
     start = time.perf_counter()
     with warnings.catch_warnings():
-        # Five passes over the titles are enough for the network; it would go on.
+        # The network stops after five epochs, before it converges.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(titles, Y)
     seconds[name] = time.perf_counter() - start
@@ -126,8 +126,8 @@ for name, model in models.items():
     print(f"{name:18} fitted in {seconds[name]:4.1f} s: {shown}")
 
 # %%
-# Here the groups that the linear models find are hard to beat, while a second look at
-# the candidates pays.
+# On these data, the network is not a better matcher than the linear models, while
+# reranking improves the result.
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
 places = np.arange(len(measures))
 colors = ["#bbbbbb", "#56b4e9", "#009e73"]

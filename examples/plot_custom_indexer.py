@@ -1,11 +1,10 @@
 """
-A tree of one's own
-===================
+Custom indexers
+===============
 
-The search reaches labels by a tree. `KMeansTree` grows one from what is known of the
-labels, but often there is a hierarchy at hand: countries of places, shelves of a
-library, departments of a shop. An indexer of one's own is an estimator whose ``fit``
-sets ``tree_``.
+A search reaches labels along a tree. `KMeansTree` builds one from the label vectors,
+but often there is a known hierarchy: countries of places, shelves of a library,
+departments of a shop. A custom indexer is an estimator whose ``fit`` sets ``tree_``.
 """
 
 import matplotlib.pyplot as plt
@@ -35,7 +34,7 @@ vectorizer = make_union(
 
 
 def names_of_largest(part, transform):
-    """Features and target of the names that mean one of them."""
+    """Features and targets of the names of these places."""
     target = part.target.tocsc()[:, largest].tocsr()
     rows = np.flatnonzero(np.diff(target.indptr))
     return transform([part.data[row] for row in rows]), target[rows]
@@ -48,11 +47,11 @@ print(f"{X.shape[0]:,} names, {Y.shape[1]:,} places in {len(set(country))} count
 
 # %%
 # `LabelTree.from_parents` makes a tree from the parent of every node. Here the labels
-# are the nodes 0, 1, …, then come their groups, and the last one is the root.
+# are the nodes 0, 1, …, followed by their groups; the last node is the root.
 
 
 def tree_of_groups(group_of_label):
-    """Two levels: groups below the root, labels below them."""
+    """Make a tree of two levels: groups below the root, labels below the groups."""
     groups, numbers = np.unique(group_of_label, return_inverse=True)
     n_labels = len(numbers)
     root = n_labels + len(groups)
@@ -61,7 +60,7 @@ def tree_of_groups(group_of_label):
 
 
 class GroupIndexer(BaseEstimator):
-    """Groups that are known before."""
+    """Group labels by given groups."""
 
     def __init__(self, groups):
         self.groups = groups
@@ -72,9 +71,9 @@ class GroupIndexer(BaseEstimator):
 
 
 class WardIndexer(BaseEstimator):
-    """Groups by scikit-learn's agglomerative clustering of the labels' vectors.
+    """Group labels by agglomerative clustering of their vectors.
 
-    Z has a row for each label, here the mean of its names' features.
+    Z has one row per label, here its PIFA vector.
     """
 
     def __init__(self, n_clusters=100, n_components=50, random_state=None):
@@ -90,8 +89,8 @@ class WardIndexer(BaseEstimator):
 
 
 # %%
-# Five trees, of two levels each: as many groups by k-means, by Ward's method, by
-# country, by the first letter of the main name, and by lot.
+# Five trees of two levels, with groups by k-means, by Ward's method, by country, by the
+# first letter of the main name, and at random.
 rng = np.random.default_rng(0)
 first_letter = np.array([name[0].casefold() for name in train.target_names[largest]])
 indexers = {
@@ -99,7 +98,7 @@ indexers = {
     "Ward's clustering": WardIndexer(random_state=0),
     "country": GroupIndexer(country),
     "first letter": GroupIndexer(first_letter),
-    "by lot": GroupIndexer(rng.integers(100, size=len(largest))),
+    "random": GroupIndexer(rng.integers(100, size=len(largest))),
 }
 widths = [1, 2, 5, 10, 20]
 recalls = {}
@@ -114,10 +113,10 @@ for name, indexer in indexers.items():
     recalls[name] = found
 
 # %%
-# A good tree puts together what is found by the same pieces of names, so that few
-# groups must be looked into. The places of a country share languages; those of a first
-# letter share spellings. Even a wide beam does not make up for a bad tree, for the
-# models of the groups are a part of each score.
+# A good tree groups labels that share features, so that a search needs few groups. The
+# places of a country share languages; those with the same first letter share spellings.
+# A wide beam does not compensate for a bad tree, since the scores of the groups are
+# factors of each label's score.
 colors = ["#009e73", "#0072b2", "#e69f00", "#cc79a7", "#000000"]
 markers = ["o", "s", "^", "D", "v"]
 figure, axes = plt.subplots(figsize=(7, 4.4), layout="constrained")
@@ -126,15 +125,15 @@ for (name, found), color, marker in zip(recalls.items(), colors, markers, strict
 axes.set_xscale("log")
 axes.set_xticks(widths, widths)
 axes.minorticks_off()
-axes.set_xlabel("beam width (groups looked into)")
+axes.set_xlabel("beam width (groups searched)")
 axes.set_ylabel("recall@10")
 axes.grid(alpha=0.3)
 axes.legend(title="groups by")
-axes.set_title("The same model along five trees")
+axes.set_title("The same classifier with five trees")
 plt.show()
 
 # %%
-# Trees can be drawn: here the places of four countries that have few large ones.
+# Trees can be plotted: here the places of four countries with few large places.
 few = np.flatnonzero(np.isin(country, ["DK", "IE", "NO", "PT"]))
 names = train.target_names[largest][few].tolist()
 figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
