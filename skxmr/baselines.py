@@ -1,4 +1,4 @@
-"""Completions that are counted, not learnt: what every completer has to beat."""
+"""Completion by counts, as a baseline for other completers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ __all__ = ["BigramCompleter", "PopularCompleter"]
 
 
 class PopularCompleter(Completer):
-    """Suggest the most frequent of the queries that start with the prefix.
+    """Complete a prefix to the most frequent queries that start with it.
 
-    What was asked before is taken and makes no difference.
+    Previous queries are accepted and ignored.
 
     Parameters
     ----------
     strip_accents : {"ascii", "unicode"}, callable or None, default=None
-        Whether accents count in comparisons, as in `skxmr.QueryCompleter`.
+        Whether accents are removed for comparisons, as in `skxmr.QueryCompleter`.
     preprocessor : callable, default=None
-        Compares queries by what it returns, as in `skxmr.QueryCompleter`.
+        Replaces the normalisation of queries, as in `skxmr.QueryCompleter`.
 
     Attributes
     ----------
     queries_ : list of str
-        The known queries, in alphabetical order, as they were written most often.
+        The known queries in alphabetical order, in their most frequent spelling.
     counts_ : ndarray of shape (n_queries,), float64
-        How often each was asked.
+        The count of each query.
 
     See Also
     --------
-    BigramCompleter : The most frequent after the previous query.
-    skxmr.QueryCompleter : The completer to use.
+    BigramCompleter : Ranks by transitions from the previous query too.
+    skxmr.QueryCompleter : Combines counts with a classifier.
 
     Examples
     --------
@@ -68,12 +68,12 @@ class PopularCompleter(Completer):
         Parameters
         ----------
         previous : iterable of (str, or list, tuple or array of str), or None
-            What was asked before each; of no effect here.
+            Ignored; for compatibility with the other completers.
         queries : iterable of str of length n_asked, or mapping from str to number
-            What was asked; or how often each was, as a `Counter` or pandas'
-            ``value_counts`` has it.
+            The queries; or their counts, as a `Counter` or the result of pandas'
+            ``value_counts``.
         counts : array-like of shape (n_asked,), default=None
-            How often. None counts each once.
+            How often each pair occurred. None counts each once.
 
         Returns
         -------
@@ -84,7 +84,7 @@ class PopularCompleter(Completer):
         ValueError
             If lengths differ, a count is not positive, or all queries are blank.
         TypeError
-            If something is no string.
+            If a query or a previous query is not a string.
         """
         normalizer = self._make_normalizer()
         log = read_log(previous, queries, counts, normalizer)
@@ -92,7 +92,7 @@ class PopularCompleter(Completer):
         self._state = CompleterState(log.names, index, normalizer)
         return self
 
-    def _suggest(self, prefix, session, k):  # noqa: ARG002 - sessions do not matter
+    def _suggest(self, prefix, session, k):  # noqa: ARG002 - sessions are ignored
         index = self._state.index
         evidence = Evidence(index, index.find(prefix), prior=1.0)
         return best_shares(evidence, k)
@@ -100,22 +100,22 @@ class PopularCompleter(Completer):
 
 @dataclass(frozen=True)
 class BigramState(CompleterState):
-    """What a `BigramCompleter` has learned.
+    """The fitted state of a `BigramCompleter`.
 
     Parameters
     ----------
     names, index, normalizer
-        As of any completer.
+        As in `CompleterState`.
     successors : Successors
     prior : float
-        The weight of having been asked once: less than that of the rarest pair.
+        The weight of one count of a query, less than that of any transition.
     """
 
     successors: Successors
     prior: float
 
     def check(self, owner):
-        """Raise ValueError where a damaged file brought what cannot be."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         super().check(owner)
         self.successors.check(len(self.index))
         if not (isinstance(self.prior, float) and 0 < self.prior < float("inf")):
@@ -123,30 +123,29 @@ class BigramState(CompleterState):
 
 
 class BigramCompleter(Completer):
-    """Suggest what most often followed the previous query, then what is popular.
+    """Complete a prefix to the most frequent next queries, then to popular ones.
 
-    Of the queries that start with the prefix, those come first that were asked after
-    the newest previous query, the most frequent best; the others follow by how often
-    they were asked at all.
+    The queries that followed the newest previous query come first, in the order of
+    their number of transitions; the others follow in the order of their counts.
 
     Parameters
     ----------
     strip_accents : {"ascii", "unicode"}, callable or None, default=None
-        Whether accents count in comparisons, as in `skxmr.QueryCompleter`.
+        Whether accents are removed for comparisons, as in `skxmr.QueryCompleter`.
     preprocessor : callable, default=None
-        Compares queries by what it returns, as in `skxmr.QueryCompleter`.
+        Replaces the normalisation of queries, as in `skxmr.QueryCompleter`.
 
     Attributes
     ----------
     queries_ : list of str
-        The known queries, in alphabetical order, as they were written most often.
+        The known queries in alphabetical order, in their most frequent spelling.
     counts_ : ndarray of shape (n_queries,), float64
-        How often each was asked.
+        The count of each query.
 
     See Also
     --------
-    PopularCompleter : Without the previous query.
-    skxmr.QueryCompleter : The completer to use.
+    PopularCompleter : Ranks by counts of queries only.
+    skxmr.QueryCompleter : Combines counts with a classifier.
 
     Examples
     --------
@@ -170,17 +169,17 @@ class BigramCompleter(Completer):
     def fit(
         self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
     ) -> Self:
-        """Count the queries, and what followed what.
+        """Count queries and transitions.
 
         Parameters
         ----------
         previous : iterable of (str, or list, tuple or array of str), or None
-            What was asked before each; of several, the newest counts.
+            The previous query of each query; of several, only the newest is used.
         queries : iterable of str of length n_asked, or mapping from str to number
-            What was asked; or how often each was, as a `Counter` or pandas'
-            ``value_counts`` has it.
+            The queries; or their counts, as a `Counter` or the result of pandas'
+            ``value_counts``.
         counts : array-like of shape (n_asked,), default=None
-            How often. None counts each once.
+            How often each pair occurred. None counts each once.
 
         Returns
         -------
@@ -191,7 +190,7 @@ class BigramCompleter(Completer):
         ValueError
             If lengths differ, a count is not positive, or all queries are blank.
         TypeError
-            If something is no string.
+            If a query or a previous query is not a string.
         """
         normalizer = self._make_normalizer()
         log = read_log(previous, queries, counts, normalizer)
@@ -201,7 +200,7 @@ class BigramCompleter(Completer):
         followed = count_successors(
             newest, log.ranks, log.counts, rows, len(log.keys), decay=1.0
         )
-        # No popularity outweighs the rarest pair.
+        # The weight of all counts together is less than that of the rarest transition.
         least = followed.data.min(initial=1.0)
         self._state = BigramState(
             log.names,

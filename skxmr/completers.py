@@ -1,4 +1,4 @@
-"""What all completers share: the call, and what it guarantees."""
+"""Base class of the completers."""
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterable
@@ -29,16 +29,16 @@ Completions: TypeAlias = list[tuple[str, float]]
 
 @dataclass(frozen=True)
 class CompleterState:
-    """What a completer has learned.
+    """The fitted state of a completer.
 
     Parameters
     ----------
     names : list of str
-        The known queries, in alphabetical order, as they were written most often.
+        The known queries in alphabetical order, in their most frequent spelling.
     index : PrefixIndex
-        Their keys, and how often each was asked.
+        Their keys and counts.
     normalizer : Normalizer
-        Made the keys, and makes those of what is typed.
+        The normalisation that made the keys; it is also applied to prefixes.
     """
 
     names: list
@@ -47,16 +47,16 @@ class CompleterState:
 
     @property
     def counts(self):
-        """How often each query was asked."""
+        """The count of each query."""
         return self.index.counts
 
     def check(self, owner):
-        """Raise ValueError where a damaged file brought what cannot be.
+        """Raise ValueError if the arrays of a loaded model are not consistent.
 
         Parameters
         ----------
         owner : str
-            Class of the completer.
+            Class name of the completer, for messages.
         """
         if not isinstance(self.index, PrefixIndex):
             refuse(f"{owner}.index_", f"is a {type(self.index).__name__}")
@@ -68,7 +68,7 @@ class CompleterState:
 class Completer(
     Documented, Stateful, CheckedWhenLoaded, BaseEstimator, metaclass=ABCMeta
 ):
-    """Completes queries; a subclass fits and says which suggestions are best."""
+    """Base class of completers; a subclass fits and ranks known queries."""
 
     strip_accents: str | Callable[[str], str] | None
     preprocessor: Callable[[str], str] | None
@@ -86,7 +86,7 @@ class Completer(
     __metadata_request__fit: ClassVar[dict] = {"previous": UNUSED, "queries": UNUSED}
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         if self.__sklearn_is_fitted__():
             self._state.check(type(self).__name__)
 
@@ -100,38 +100,39 @@ class Completer(
         Returns
         -------
         ranks : ndarray of shape (at most k,), int64
-            Best first, each once.
+            Best first, without duplicates.
         scores : ndarray of the same shape, float64
         """
 
     @reads
     def complete(self, prefix: str, previous: Session = "", k: int = 10) -> Completions:
-        """Complete what has been typed so far.
+        """Complete a prefix.
 
         Parameters
         ----------
         prefix : str
-            What has been typed. White space at its end says that a word ends here:
-            "milk " is completed to "milk" and "milk chocolate", not to "milkshake".
+            The prefix that has been typed. White space at its end means that a word
+            ends there: "milk " is completed to "milk" and "milk chocolate", not to
+            "milkshake".
         previous : str, or list, tuple or array of str, default=""
-            What was asked before; of several, the newest last. A missing value (None,
-            NaN) says that nothing was, and is passed over among several.
+            The previous query, or several, the newest last. Missing values (None, NaN)
+            are ignored.
         k : int, default=10
-            The most suggestions.
+            The maximum number of completions.
 
         Returns
         -------
         list of (query, score)
-            Best first, none twice; k of them wherever so many known queries match.
+            Best first, without duplicates; k of them if at least k known queries match.
 
         Raises
         ------
         TypeError
-            If `prefix` or what was asked before is no string, or `k` no integer.
+            If `prefix` or a previous query is not a string, or `k` not an integer.
         ValueError
             If `k` is less than 1.
         """
-        # Without the checks of scikit-learn, which cost as much as the search.
+        # scikit-learn's validation is skipped: it takes as long as the search.
         self._ready()
         if type(k) is not int or k < 1:
             k = check_k(k, f"{type(self).__name__}.complete")
@@ -153,22 +154,22 @@ class Completer(
         Parameters
         ----------
         prefixes : iterable of str of length n_prefixes
-            What has been typed.
+            The prefixes.
         previous : iterable of (str, or list, tuple or array of str), or None, \
                 default=None
-            What was asked before each, as in `complete`.
+            The previous queries of each, as in `complete`.
         k : int, default=10
-            The most suggestions for each.
+            The maximum number of completions for each.
 
         Returns
         -------
         list of list of (query, score)
-            What `complete` gives for each.
+            The completions of each prefix, as `complete` returns them.
 
         Raises
         ------
         TypeError, ValueError
-            As `complete` raises them; also where lengths differ.
+            As in `complete`; also if lengths differ.
         """
         self._ready()
         k = check_k(k, f"{type(self).__name__}.complete_batch")
@@ -182,17 +183,17 @@ class Completer(
 
     @reads
     def score(self, previous: Sessions, queries: Texts) -> float:
-        """Tell how early queries are suggested: their mean reciprocal rank @10.
+        """Compute the mean reciprocal rank at 10 of completing prefixes of queries.
 
-        Of each query one prefix is typed, always the same; short ones more often. A
-        query that is not known is a miss.
+        One prefix of each query is drawn, always the same one; short ones are more
+        frequent. A query that is not known counts as 0.
 
         Parameters
         ----------
         previous : iterable of (str, or list, tuple or array of str), or None
-            What was asked before each query, as in `complete`.
+            The previous queries of each query, as in `complete`.
         queries : iterable of str of length n_asked, or mapping from str to number
-            What was asked; or how often each was, as a `Counter` has it.
+            The true queries; or their counts, as a `Counter`.
 
         Returns
         -------
@@ -204,7 +205,7 @@ class Completer(
         ValueError
             If lengths differ, or all queries are blank.
         TypeError
-            If something is no string.
+            If a query or a previous query is not a string.
         """
         self._ready()
         log = read_log(previous, queries, None, self._state.normalizer)

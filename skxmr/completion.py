@@ -1,4 +1,4 @@
-"""Auto-completion that knows what was asked before: the second application."""
+"""Session-aware auto-completion."""
 
 import re
 from collections.abc import Callable
@@ -38,18 +38,18 @@ __all__ = ["QueryCompleter"]
 _MAX_INT32 = np.iinfo(np.int32).max
 _TINY = np.finfo(np.float64).tiny
 
-# Prefixes of at least so many characters may have one edit, or two.
+# Lengths of the prefix from which one edit, or two, are allowed.
 _CHARACTERS_FOR_EDITS = (3, 6)
 
 
 @dataclass(frozen=True)
 class QueryState(CompleterState):
-    """What a `QueryCompleter` has learned.
+    """The fitted state of a `QueryCompleter`.
 
     Parameters
     ----------
     names, index, normalizer
-        As of any completer.
+        As in `CompleterState`.
     successors : Successors
     ranker : PrefixRanker or None
     """
@@ -63,7 +63,7 @@ class QueryState(CompleterState):
         return None if self.ranker is None else self.ranker.classifier
 
     def check(self, owner):
-        """Raise ValueError where a damaged file brought what cannot be."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         super().check(owner)
         n_queries = len(self.index)
         self.successors.check(n_queries)
@@ -81,95 +81,97 @@ def _words():
 
 
 class QueryCompleter(DefaultStages, Completer):
-    r"""Complete queries as they are typed, by what was asked before.
+    r"""Complete queries as they are typed, given the previous queries.
 
-    Three sources are added up, and each counts where the others know little: how often
-    a query followed the previous one and those like it; an `XRLinearClassifier` of the
-    words of the previous queries and the characters typed so far, along a tree whose
-    top is a trie, after Yadav et al. [1]_; and how often the query was asked at all.
+    The score of a query combines three sources, after Yadav et al. [1]_: how often it
+    followed the previous query and similar ones; the scores of an `XRLinearClassifier`
+    on the words of the previous queries and the characters of the prefix, whose tree is
+    a trie with k-means below; and the popularity of the query.
 
-    Only known queries that match what was typed are looked at, from the start: the
-    beam search walks the nodes that lead to one, and nothing is filtered afterwards.
-    So k suggestions come back wherever k known queries match, none of them twice.
+    Only known queries that match the prefix are scored: the beam search enters only
+    nodes that lead to one of them, and no results are filtered out afterwards. So k
+    completions are returned if at least k known queries match, each once.
 
     Queries and prefixes are normalised before they are compared. Case, Unicode form
-    (NFKC), full width, the amount and kind of white space, characters that cannot be
-    seen, and the shape of apostrophes, quotation marks, dashes and digits make no
-    difference. Hangul is compared letter by letter, as it is typed. Accents count,
-    unless `strip_accents` says otherwise; the last letter typed may still get one.
-    Queries that are then the same are one, suggested as it was written most often.
+    (NFKC), full width, white space, invisible characters, and the variants of
+    apostrophes, quotation marks, dashes and digits make no difference. Hangul is
+    compared letter by letter. Accents make a difference unless `strip_accents` is set,
+    but the last letter of a prefix also matches with an accent. Queries that are equal
+    after normalisation are one query, returned in its most frequent spelling.
 
     Parameters
     ----------
     classifier : XRLinearClassifier, default=None
-        Ranks queries; its labels. None stands for
+        Ranks queries, which are its labels. None stands for
         ``XRLinearClassifier(indexer=TrieTreeHybrid(), max_iter=1000)``.
     previous_vectorizer : transformer, default=None
-        Turns what was asked before, as one text, into features of the classifier.
-        None stands for the single words of `WordNgramTfidf`.
+        Transforms the previous queries, joined to one text, into features of the
+        classifier. None stands for `WordNgramTfidf` on single words.
     prefix_vectorizer : transformer, default=None
-        Turns what has been typed into features; it has no say in what matches. None
-        stands for ``PrefixWeightedCharTfidf()``.
+        Transforms the prefix into features of the classifier; it has no effect on which
+        queries match. None stands for ``PrefixWeightedCharTfidf()``.
     match : {"prefix", "fuzzy"}, default="prefix"
-        Which known queries are suggested: those that start with what was typed
-        ("prefix"), or also those that do so but for one edit (a character more, less
-        or another, or two neighbours swapped) from three characters on, or two from
-        six ("fuzzy"). A number is never edited, and a letter with its accents is one
-        character.
+        Which known queries match: those that start with the prefix ("prefix"), or also
+        those whose beginning differs from it by one edit, if it has three characters or
+        more, or two edits, if it has six or more ("fuzzy"). An edit inserts, deletes or
+        replaces a character, or swaps two adjacent ones. Numbers are never edited, and
+        a letter with its accents is one character.
     edit_weight : float, default=0.01
-        How much each edit leaves of the weight of a query, greater than 0 and at most
-        1. Letters are mistyped about once in a hundred. Of queries of the same weight
-        those with fewer edits come first.
+        The factor by which each edit multiplies the weight of a query, greater than 0
+        and at most 1. The default is about the rate of mistyped letters. Of queries of
+        equal weight, those with fewer edits come first.
     strip_accents : {"ascii", "unicode"}, callable or None, default=None
-        Whether accents count when queries, prefixes and sessions are compared, as in
-        scikit-learn: "unicode" removes combining marks, so that "sao" finds "São
-        Paulo"; "ascii" keeps ASCII characters only, and leaves out queries without
-        any. A callable takes a text, otherwise normalised, and returns a `str`. What it
-        makes of a beginning of a query has to begin what it makes of the query.
+        Whether accents are removed before queries, prefixes and sessions are compared,
+        as in scikit-learn: "unicode" removes combining marks, so that "sao" matches
+        "São Paulo"; "ascii" keeps only ASCII characters, and leaves out queries without
+        any. A callable takes a text that is otherwise normalised and returns a `str`.
+        Its result for a prefix of a query must be a prefix of its result for the query.
     preprocessor : callable, default=None
-        Takes a text and returns a `str` by which it is compared, in place of all this
-        normalisation but that of white space. The same holds for it.
+        Takes a text and returns the `str` by which it is compared. It replaces the
+        normalisation except that of white space. Its results must preserve prefixes, as
+        those of `strip_accents`.
     prefixes_per_query : int or "all", default=4
-        On how many prefixes of each pair of session and query the classifier is
-        trained, beside the empty one. Short ones are drawn more often: they are
-        typed on the way to each longer one.
+        The number of prefixes of each pair of session and query on which the classifier
+        is trained, in addition to the empty one. Short ones are sampled more often,
+        since they are typed on the way to each longer one.
     classifier_weight : float, default=5.0
-        What the classifier says of the next query weighs as much as having seen so
-        many queries after the previous one. 0 leaves the classifier out.
+        The weight of the classifier's scores, in units of counts: that many
+        observations of the next query. 0 leaves the classifier out.
     popularity_weight : float, default=1.0
-        As much for how often queries were asked at all.
+        The weight of the popularity of queries, in units of counts.
     n_neighbors : int, default=200
-        From how many previous queries, those with the most similar successors, a
-        previous query learns. 0 leaves them out.
+        The number of nearest neighbours, the previous queries with the most similar
+        transitions, over which counts are smoothed. 0 disables smoothing.
     smoothing : float, default=10.0
-        As many queries they add to those that were seen.
+        The number of counts that the neighbours add to those of each previous query.
     reversed_weight : float, default=0.2
-        What having seen one query after the other says of the other order. 0 suits
-        queries that never come back to what was asked before.
+        The weight of a transition in reverse order. Use 0 if users rarely return to
+        queries that they asked before.
     decay : float, default=0.1
-        Of several previous queries, each counts so much of the one after it.
+        The factor by which the weight of a previous query decreases with each step back
+        in the session.
     max_successors : int, default=1000
-        Most queries that a previous query learns of from its neighbours.
+        The maximum number of next queries that smoothing adds to a previous query.
     n_jobs : int, default=None
-        Number of parallel jobs of fit, also of stages that leave their own at None.
-        The result does not depend on it.
+        The number of parallel jobs of fit, also for stages whose own is None. The
+        result does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Draws the prefixes, and seeds the stages that leave their own at None.
+        Seeds the sampling of prefixes, and the stages whose own is None.
 
     Attributes
     ----------
     queries_ : list of str
-        The known queries, in alphabetical order, as they were written most often.
+        The known queries in alphabetical order, in their most frequent spelling.
     counts_ : ndarray of shape (n_queries,), float64
-        How often each was asked.
+        The count of each query.
     classifier_ : XRLinearClassifier or None
-        The fitted classifier; its columns are the places in `queries_`. None for
-        ``classifier_weight=0``, and where no query has anything before it.
+        The fitted classifier; its columns are the positions in `queries_`. None if
+        `classifier_weight` is 0 or no query has a previous one.
 
     See Also
     --------
-    skxmr.baselines.BigramCompleter : What is counted, and no more.
-    TrieTreeHybrid : The tree.
+    skxmr.baselines.BigramCompleter : Completion by counts alone.
+    TrieTreeHybrid : The default tree of the classifier.
 
     Notes
     -----
@@ -178,12 +180,13 @@ class QueryCompleter(DefaultStages, Completer):
     .. math:: \frac{c(q | s) + a \, P(q) + b \, P(t | s) \, f(q | s, t)}
         {\sum_{r \text{ matches } t} \dots}
 
-    of all that match, where c counts what followed s, with `smoothing` from its
-    neighbours; P(q) is the share of q in all queries and a the `popularity_weight`; f
-    are the classifier's scores, scaled to sum to 1, b is the `classifier_weight`, and
-    P(t | s) the share of what matches t in :math:`c + a P`.
+    of the sum over all matching queries r, where c are the counts of transitions from
+    s, smoothed over neighbours; P(q) is the share of q in all queries, and a is the
+    `popularity_weight`; f are the classifier's scores, scaled to sum to 1, b is the
+    `classifier_weight`, and P(t | s) is the share of the queries that match t in
+    :math:`c + a P`.
 
-    One fitted completer answers many threads at once.
+    A fitted completer can be used by many threads at the same time.
 
     References
     ----------
@@ -289,19 +292,19 @@ class QueryCompleter(DefaultStages, Completer):
     def fit(
         self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
     ) -> Self:
-        """Learn from what was asked, and from what came before it.
+        """Fit to a log of queries and their previous queries.
 
         Parameters
         ----------
         previous : iterable of (str, or list, tuple or array of str), or None
-            What was asked before each query; of several, the newest last. A blank or
-            a missing value (None, NaN) where nothing was; None for all where nothing
-            is known.
+            The previous query of each query, or several, the newest last. Blank or
+            missing values (None, NaN) mean that there was none; None for all if no
+            previous queries are known.
         queries : iterable of str of length n_asked, or mapping from str to number
-            What was asked; or how often each was, as a `Counter` or pandas'
-            ``value_counts`` has it. Blank ones are left out.
+            The queries; or their counts, as a `Counter` or the result of pandas'
+            ``value_counts``. Blank queries are left out.
         counts : array-like of shape (n_asked,), default=None
-            How often. None counts each once.
+            How often each pair occurred. None counts each once.
 
         Returns
         -------
@@ -312,7 +315,7 @@ class QueryCompleter(DefaultStages, Completer):
         ValueError
             If lengths differ, a count is not positive, or all queries are blank.
         TypeError
-            If something is no string.
+            If a query or a previous query is not a string.
         """
         normalizer = self._make_normalizer()
         log = read_log(previous, queries, counts, normalizer).merged()
@@ -326,21 +329,21 @@ class QueryCompleter(DefaultStages, Completer):
     def update(
         self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
     ) -> Self:
-        """Fold in what was asked since, for queries that are known already.
+        """Add the counts of a log of known queries.
 
-        Counts are added: of queries and of what followed what. Queries that fit has
-        not seen are left out; for them, and for the classifier to learn, fit again.
-        Threads that are completing meanwhile see the counts of before or of after.
+        The counts of queries and of transitions are added. Queries that are not known
+        are left out; to add them, or to train the classifier again, use `fit`. Threads
+        that complete queries at the same time use either the old or the new counts.
 
         Parameters
         ----------
         previous : iterable of (str, or list, tuple or array of str), or None
-            What was asked before each query, as in `fit`.
+            The previous queries of each query, as in `fit`.
         queries : iterable of str of length n_asked, or mapping from str to number
-            What was asked; or how often each was, as a `Counter` or pandas'
-            ``value_counts`` has it.
+            The queries; or their counts, as a `Counter` or the result of pandas'
+            ``value_counts``.
         counts : array-like of shape (n_asked,), default=None
-            How often. None counts each once.
+            How often each pair occurred. None counts each once.
 
         Returns
         -------
@@ -349,9 +352,11 @@ class QueryCompleter(DefaultStages, Completer):
         Raises
         ------
         ValueError
-            If lengths differ or a count is not positive. Nothing is changed then.
+            If lengths differ or a count is not positive. The completer is then
+            unchanged.
         TypeError
-            If something is no string. Nothing is changed then.
+            If a query or a previous query is not a string. The completer is then
+            unchanged.
         """
         state = self._fitted()
         index = state.index
@@ -364,7 +369,7 @@ class QueryCompleter(DefaultStages, Completer):
         )
         followed = self._with_reversed(followed, rows, index.keys, state.normalizer)
         more = np.bincount(ranks, asked, minlength=len(index))
-        # In one step, so that those who complete meanwhile see both or none.
+        # A single assignment, so that other threads see either all changes or none.
         self._state = replace(
             state,
             successors=state.successors.plus(rows, followed),
@@ -373,7 +378,7 @@ class QueryCompleter(DefaultStages, Completer):
         return self
 
     def _with_reversed(self, followed, rows, keys, normalizer):
-        """Count what followed what the other way round as well."""
+        """Add the transitions in reverse order."""
         if self.reversed_weight == 0:
             return followed
         row_keys = list(map(normalizer.spell, rows))
@@ -396,7 +401,7 @@ class QueryCompleter(DefaultStages, Completer):
         return Successors.of(rows, smoothed)
 
     def _train(self, log):
-        """Train the classifier, where there is a session to learn from."""
+        """Train the classifier, if there are sessions to learn from."""
         if self.classifier_weight == 0 or not any(log.sessions):
             return None
         if self.previous_vectorizer is None and not _have_words(log.sessions):
@@ -405,7 +410,7 @@ class QueryCompleter(DefaultStages, Completer):
         seed = int(random.randint(_MAX_INT32))
         lengths = np.array([len(stem_of(key)) for key in log.keys])[log.ranks]
         places, lengths = draw_prefixes(lengths, self.prefixes_per_query, random)
-        # And what comes before anything is typed.
+        # The empty prefix of every query.
         places = np.concatenate([places, np.arange(len(log.ranks))])
         lengths = np.concatenate([lengths, np.zeros(len(log.ranks), dtype=np.int64)])
         return PrefixRanker.learn(
@@ -418,7 +423,7 @@ class QueryCompleter(DefaultStages, Completer):
         )
 
     def _make_stage(self, name, seed):
-        """Clone a stage, or make its default, with settings where it has none."""
+        """Clone a stage or its default, and set parameters that it leaves open."""
         return with_settings(self._clone_stage(name), seed=seed, n_jobs=self.n_jobs)
 
     def _suggest(self, prefix, session, k):
@@ -434,7 +439,7 @@ class QueryCompleter(DefaultStages, Completer):
         return _best_of_groups(groups, self.edit_weight, k)
 
     def _find_near(self, prefix):
-        """Find the ranges of queries at each number of edits."""
+        """Find the ranges of matching queries for each number of edits."""
         n_letters = count_letters(prefix)
         most_edits = sum(n_letters >= n for n in _CHARACTERS_FOR_EDITS)
         if most_edits == 0:
@@ -443,7 +448,7 @@ class QueryCompleter(DefaultStages, Completer):
         return [(n, ranges[edits == n]) for n in range(most_edits + 1)]
 
     def _suggest_among(self, ranges, prefix, session, k):
-        """Find the best queries in some ranges.
+        """Find the best queries in some ranges of ranks.
 
         Returns
         -------
@@ -451,14 +456,14 @@ class QueryCompleter(DefaultStages, Completer):
             Best first.
         weights : ndarray of the same shape, float64
         total : float
-            All the weight in the ranges.
+            The weight of all queries in the ranges.
         """
         state = self._state
         index = state.index
         evidence = Evidence(index, ranges, self.popularity_weight / index.total)
         for age, ranks, weights in state.successors.after(session, ranges):
             evidence.add(ranks, weights, self.decay**age)
-        # Where nothing was asked before, counts of queries say all that there is.
+        # Without a session, only the counts of queries are known.
         ranker = state.ranker if self.classifier_weight > 0 else None
         if session and ranker is not None and len(ranges):
             classifier = self._stage_or_default("classifier")
@@ -477,7 +482,7 @@ class QueryCompleter(DefaultStages, Completer):
         return ranks, weights, evidence.total
 
     def _weight_of_all(self, session):
-        """Add up all that speaks for any query, whatever is typed."""
+        """Return the weight of all queries, whatever the prefix."""
         followed = self._state.successors.total_after(session, self.decay)
         return self.popularity_weight + followed
 
@@ -487,20 +492,20 @@ def _have_words(sessions):
 
 
 def _best_of_groups(groups, edit_weight, k):
-    """Put the best of several groups of queries together.
+    """Merge the best queries of several numbers of edits.
 
     Parameters
     ----------
     groups : list of (edits, ranks, weights, total)
-        The weights of the best queries at so many edits, and that of all of them.
+        For each number of edits, the weights of the best queries and of all of them.
     edit_weight : float
-        Each edit multiplies by it.
+        The factor for each edit.
     k : int
 
     Returns
     -------
     ranks : ndarray of shape (at most k,), int64
-        Best first; of equal ones that of fewest edits.
+        Best first; ties are broken by fewer edits.
     scores : ndarray of the same shape, float64
         Shares of the weight of all groups.
     """

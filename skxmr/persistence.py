@@ -1,18 +1,16 @@
-"""Saving models so that nothing is lost, and whom to trust when loading them.
+"""Atomic saves of models, and the types that are safe to load.
 
-`pickle`, `joblib` and `skops` all save and load fitted estimators, with the same
-predictions afterwards. A model that a newer skxmr has laid out in another way is
-refused.
+`pickle`, `joblib` and `skops` can save and load fitted estimators; loaded ones give the
+same predictions. A model with another layout of its arrays raises an error.
 
-- `save` is `joblib.dump` to a file that takes the place of an earlier one only when all
-  of it is on the disk: an error, a full disk or a kill in the middle leaves the earlier
-  model as it was.
-- ``load(path, mmap_mode="r")`` opens a model of many gigabytes at once: weights are
-  read from the file when a search needs them, and several processes share them in
-  memory.
+- `save` is an atomic `joblib.dump`: it replaces an earlier file only when the new one
+  is completely written. If an error occurs, the disk is full or the process is killed,
+  the earlier file is unchanged.
+- ``load(path, mmap_mode="r")`` memory-maps a model: it opens at once, weights are read
+  from the file when a search needs them, and several processes share the memory.
 - ``skops.io.dump(model, path)`` and
-  ``skops.io.load(path, trusted=skxmr.persistence.TRUSTED_TYPES)`` run no code that the
-  file brings along. All others do: use them for files that you trust.
+  ``skops.io.load(path, trusted=skxmr.persistence.TRUSTED_TYPES)`` run no code from the
+  file. All other formats do: use them only for files that you trust.
 """
 
 import os
@@ -88,33 +86,32 @@ Examples
 
 
 def save(model: Any, path: str | os.PathLike) -> None:
-    """Save a model to a file, wholly or not at all.
+    """Save a model to a file atomically.
 
-    The file is written beside `path`, put on the disk (``fsync``) and then renamed.
-    Processes that have the earlier file open or mapped keep what they have. (Windows
-    lets nobody replace a file that a process has open or mapped: save to another
-    name there, or end those processes first.) What a killed process has left behind,
-    a file whose name ends in ``.unfinished``, is removed by the next save to `path`.
+    The file is written under a temporary name in the same folder, flushed to disk
+    (``fsync``) and then renamed. Processes that have the earlier file open or mapped
+    keep using it. (On Windows, a file that is open or mapped cannot be replaced: use
+    another name, or stop those processes first.) A killed process may leave a file
+    whose name ends in ``.unfinished``; the next save to `path` removes it.
 
     Parameters
     ----------
     model : object
-        A fitted estimator, a `Pipeline` of some, or whatever else `joblib.dump`
-        takes. Memory for a copy is not needed.
+        A fitted estimator, a `Pipeline`, or any other object that `joblib.dump`
+        accepts. The arrays are not copied in memory.
     path : str or path-like
-        Where to. An earlier file is replaced; its permissions and, where the system
-        allows, its owner and group are kept, and nobody else can read the model at
-        any time. A symbolic link is replaced itself: the model that it leads to stays
-        as it is.
+        The file to write. If it exists, its permissions and, if possible, its owner and
+        group are kept, and nobody else can read the model at any time. A symbolic link
+        is replaced itself; the file that it points to is unchanged.
 
     Raises
     ------
     OSError
-        If the disk is full or the file cannot be written; `path` is then as it was.
+        If the disk is full or the file cannot be written; `path` is then unchanged.
 
     See Also
     --------
-    load : Loads it again.
+    load : Loads a model.
 
     Examples
     --------
@@ -139,19 +136,19 @@ def save(model: Any, path: str | os.PathLike) -> None:
 
 
 def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None) -> Any:
-    """Load a model that `save` or `joblib.dump` has saved.
+    """Load a model saved by `save` or `joblib.dump`.
 
-    Loading runs what the file says: load only files that you trust.
+    Loading runs code that the file specifies: load only files that you trust.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     mmap_mode : {"r", "c"}, default=None
-        "r" maps the arrays of the file instead of reading them: the model is there at
-        once, only what searches need is read, and all processes that map the file
-        share it in memory. "c" does the same where arrays may be written to, without
-        changing the file. None reads all into memory.
+        "r" memory-maps the arrays instead of reading them: the model opens at once,
+        only what searches need is read, and all processes that map the file share the
+        memory. "c" does the same and allows changes in memory, which are not written to
+        the file. None reads all arrays into memory.
 
     Returns
     -------
@@ -160,13 +157,13 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
     Raises
     ------
     OSError
-        If there is no such file, or it cannot be read.
+        If the file does not exist or cannot be read.
     ValueError
-        If the file holds no model, or a part of one, or one whose arrays do not fit
-        together; if the model was saved by a newer skxmr, in a layout that this one
-        cannot read; or if `mmap_mode` is none of these.
+        If the file is not a model, is truncated, or has arrays that are not consistent;
+        if the model has a layout that this version of skxmr cannot read; or if
+        `mmap_mode` is none of these.
     ImportError
-        If a class of the model is of a package that is not installed.
+        If a class of the model belongs to a package that is not installed.
 
     See Also
     --------
@@ -187,7 +184,7 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
     if mmap_mode not in (None, "r", "c"):
         raise ValueError(f"mmap_mode={mmap_mode!r} must be 'r', 'c' or None.")
     name = os.fsdecode(path)
-    if os.stat(name).st_size == 0:  # noqa: PTH116 - joblib takes a string as well
+    if os.stat(name).st_size == 0:  # noqa: PTH116 - joblib accepts strings too
         raise ValueError(f"{name} is empty; expected a model that `save` has written.")
     try:
         return joblib.load(name, mmap_mode=mmap_mode)
@@ -196,7 +193,7 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the system's; it names the file
+            raise  # from the operating system, with the file name
         raise ValueError(
             f"{name} cannot be loaded; it is damaged or holds no model that `save` "
             f"has written: {type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Known queries in the order of their characters: those with a prefix lie together."""
+"""Index of the known queries: those with the same prefix are contiguous."""
 
 from bisect import bisect_left
 from functools import cache
@@ -28,19 +28,19 @@ __all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex", "combining_classes", "count_le
 
 _LARGEST = chr(0x10FFFF)
 
-# Raise it when the attributes of PrefixIndex come to mean something else.
+# Increase this when the meaning of an attribute of PrefixIndex changes.
 PREFIX_INDEX_VERSION = 1
 
 
 class PrefixIndex:
-    """Keys of queries, sorted, and how often each query was asked.
+    """The sorted keys of the queries, and their counts.
 
-    The place of a query in that order is its *rank*.
+    The position of a query in this order is its *rank*.
 
     Parameters
     ----------
     keys : list of str
-        As `Normalizer.key` makes them: different, and sorted.
+        Keys as made by `Normalizer.key`: distinct and sorted.
     counts : ndarray of shape (n_queries,), float64
         By rank.
     """
@@ -58,7 +58,7 @@ class PrefixIndex:
             self._check_arrays()
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         keys, n_queries = self.keys, len(self.keys)
         check_list(keys, str, n_queries, "PrefixIndex.keys")
         if not all(one < other for one, other in pairwise(keys)):
@@ -86,7 +86,7 @@ class PrefixIndex:
         self.cumulated = np.concatenate([[0.0], np.cumsum(counts)])
 
     def with_counts(self, counts):
-        """Make an index of the same queries with other counts."""
+        """Return an index of the same queries with other counts."""
         index = PrefixIndex.__new__(PrefixIndex)
         index.__dict__.update(vars(self))
         index._set_counts(counts)
@@ -99,22 +99,22 @@ class PrefixIndex:
 
     @property
     def total(self):
-        """How often queries were asked, all together."""
+        """The sum of all counts."""
         return float(self.cumulated[-1])
 
     def find(self, prefix):
-        """Find the queries that start with what has been typed.
+        """Find the queries that start with a prefix.
 
         Parameters
         ----------
         prefix : str
-            As `Normalizer.prefix` makes it: where a blank is at its end, the last word
-            is a whole one; otherwise, the last letter may have more accents in a query.
+            As made by `Normalizer.prefix`. If it ends with a space, its last word is
+            complete; otherwise its last letter may have additional accents in a query.
 
         Returns
         -------
         ndarray of shape (n_ranges, 2), int64
-            First rank of a range and the one beyond the last, ascending.
+            First rank of each range, and last rank plus one, ascending.
         """
         if prefix.endswith(" "):
             ranges = self._whole_words(prefix[:-1])
@@ -128,8 +128,8 @@ class PrefixIndex:
     def _starting_with(self, prefix, start, stop):
         """Find the keys of a range that start with a prefix."""
         start = bisect_left(self.keys, prefix, lo=start, hi=stop)
-        # Before the first text beyond all that start so: the last letter that is not
-        # the largest of all, one higher.
+        # The range ends before the smallest text that is larger than all texts with
+        # this prefix: the last character that is not the largest one is incremented.
         lower = prefix.rstrip(_LARGEST)
         if lower:
             beyond = lower[:-1] + chr(ord(lower[-1]) + 1)
@@ -137,10 +137,10 @@ class PrefixIndex:
         return start, stop
 
     def _whole_words(self, words):
-        """Find the keys that are some words, or go on with a blank behind them."""
+        """Find the keys that are equal to some words, or continue after a space."""
         first = bisect_left(self.keys, words)
         is_known = first < len(self.keys) and self.keys[first] == words
-        # Nothing else sorts between END_OF_KEY and the exclamation mark but the blank.
+        # Only the space sorts between END_OF_KEY and the exclamation mark.
         start = bisect_left(self.keys, words + END_OF_KEY, lo=first)
         stop = bisect_left(self.keys, words + "!", lo=start)
         if is_known and start == first + 1:
@@ -148,10 +148,10 @@ class PrefixIndex:
         return [(first, first + is_known), (start, stop)]
 
     def _accented(self, prefix):
-        """Find the keys that start with a prefix whose last letter has accents.
+        """Find the keys that start with a prefix and have accents on its last letter.
 
-        Others of a lower combining class may stand before those typed: had they been
-        typed already, they would have been sorted there.
+        Accents with a lower combining class may precede those of the prefix:
+        normalisation sorts the accents of a letter by combining class.
         """
         n_before = len(prefix)
         while n_before and combining(prefix[n_before - 1]):
@@ -172,7 +172,7 @@ class PrefixIndex:
         return sorted(ranges)
 
     def _accents_after(self, beginning, start, stop):
-        """Yield the accents that follow the beginning that all keys of a range have."""
+        """Yield the accents that follow the common beginning of the keys of a range."""
         marks = np.flatnonzero(combining_classes())
         place = 0
         while place < len(marks):
@@ -186,30 +186,30 @@ class PrefixIndex:
             place = int(np.searchsorted(marks, ord(found), side="right"))
 
     def find_near(self, prefix, most_edits):
-        """Find the queries of which a beginning is near to what has been typed.
+        """Find the queries with a beginning that is a few edits away from a prefix.
 
-        An edit is a letter inserted, left out or replaced, with all its accents, or two
-        neighbours swapped. Digits are never edited, nor what stands between two.
+        An edit inserts, deletes or replaces a letter with its accents, or swaps two
+        adjacent ones. Digits, and characters between digits, are never edited.
 
         Parameters
         ----------
         prefix : str
             As for `find`.
         most_edits : int
-            1 at least.
+            At least 1.
 
         Returns
         -------
         ranges : ndarray of shape (n_ranges, 2), int64
         edits : ndarray of shape (n_ranges,), int64
-            Those without any are what `find` gives.
+            The ranges with 0 edits are those of `find`.
         """
         whole_words = prefix.endswith(" ")
         typed, _ = _code_points([prefix[:-1] if whole_words else prefix])
         classes = combining_classes()
         room, needed, depth = 0, 64, len(typed) + most_edits + 2
         while needed > room or needed < 0:
-            if needed < 0:  # letters with more accents than have been typed
+            if needed < 0:  # letters with additional accents
                 depth *= 2
             room = max(room, needed)
             ranges = np.empty((room, 2), dtype=np.int64)
@@ -230,15 +230,15 @@ class PrefixIndex:
         return ranges[:needed], edits[:needed]
 
     def mass(self, ranges):
-        """Add up the counts of the queries in some ranges."""
+        """Return the sum of the counts of the queries in some ranges."""
         return float(
             (self.cumulated[ranges[:, 1]] - self.cumulated[ranges[:, 0]]).sum()
         )
 
     def most_frequent(self, ranges, k):
-        """List the ranks of the k most frequent queries in some ranges, best first.
+        """Find the ranks of the k most frequent queries in some ranges, best first.
 
-        Of equally frequent ones, the first in alphabetical order comes first.
+        Ties are broken in alphabetical order.
 
         Returns
         -------
@@ -253,14 +253,14 @@ class PrefixIndex:
 
 @cache
 def combining_classes():
-    """Give the canonical combining class of each code point: 0 but for accents."""
-    # None is beyond these, nor in planes that are not assigned yet.
+    """Return the canonical combining class of each code point: 0 except for accents."""
+    # There are none beyond this range, not even in unassigned planes.
     classes = map(combining, map(chr, range(0x1F000)))
     return np.fromiter(classes, dtype=np.uint8)
 
 
 def count_letters(prefix):
-    """Count characters, each with its accents, but for a blank at the end."""
+    """Count characters with their accents, without a space at the end."""
     prefix = prefix.removesuffix(" ")
     if prefix.isascii():
         return len(prefix)
@@ -268,7 +268,7 @@ def count_letters(prefix):
 
 
 def _code_points(texts):
-    """Code points of texts, one after the other, and where each text begins."""
+    """Code points of concatenated texts, and the offset of each text."""
     offsets = np.zeros(len(texts) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
     joined = "".join(texts).encode("utf-32-le", "surrogatepass")

@@ -1,4 +1,4 @@
-"""A classifier of prefixes: its labels are the queries that they may become."""
+"""Ranking of queries by a classifier of prefix and session."""
 
 import numpy as np
 from scipy import sparse
@@ -13,16 +13,16 @@ __all__ = ["PrefixRanker"]
 
 
 class PrefixRanker:
-    """Ranks the queries that match, by the prefix and by what was asked before.
+    """Ranks matching queries by their prefix and session.
 
     Parameters
     ----------
     before : LeanTransformer
-        Of the session's text.
+        Vectorizer of the session's text.
     typed : LeanTransformer
-        Of the prefix.
+        Vectorizer of the prefix.
     ranking : FittedClone
-        Of an `XRLinearClassifier`; its columns are the ranks of the queries.
+        The `XRLinearClassifier`; its columns are the ranks of the queries.
     """
 
     def __init__(self, before, typed, ranking):
@@ -39,15 +39,15 @@ class PrefixRanker:
     def learn(
         cls, log, places, lengths, *, previous_vectorizer, prefix_vectorizer, classifier
     ):
-        """Fit them, clones all, to prefixes of the queries of a log.
+        """Fit clones of the stages to prefixes of the queries of a log.
 
         Parameters
         ----------
         log : QueryLog
         places : ndarray of shape (n_drawn,), int64
-            Whose prefixes were drawn.
+            Positions in the log of the queries whose prefixes were drawn.
         lengths : ndarray of shape (n_drawn,), int64
-            Of the prefixes, in characters.
+            The lengths of the prefixes in characters.
         previous_vectorizer, prefix_vectorizer : transformer
         classifier : XRLinearClassifier
         """
@@ -82,16 +82,17 @@ class PrefixRanker:
         ranges : ndarray of shape (n_ranges, 2), int64
         k : int
         parameter : XRLinearClassifier
-            What the classifier was cloned from, as it is now.
+            The estimator that the classifier was cloned from, with its current
+            parameters.
         n_jobs : int or None, default=None
-            Stands in for the parameter's where that is None.
+            Replaces the classifier's `n_jobs` if that is None.
 
         Returns
         -------
         ranks : ndarray of shape (at most k,), int64
             Best first.
         shares : ndarray of the same shape, float64
-            The scores, scaled to sum to 1. None where nothing is known of the session.
+            The scores, scaled to sum to 1. Empty if nothing is known of the session.
         """
         features = self._features(prefix, session)
         if features is None:
@@ -114,7 +115,7 @@ class PrefixRanker:
         columns, log_scores = zip(*found, strict=True)
         columns, log_scores = average_trees(columns, log_scores, k)
         n_found = int((columns[0] >= 0).sum())
-        # As shares: the scores themselves may all be too small for a float.
+        # Computed from logarithms: the scores themselves may underflow.
         shares = np.exp(log_scores[0, :n_found] - log_scores[0, :1])
         return columns[0, :n_found], shares / shares.sum()
 
@@ -130,9 +131,9 @@ class PrefixRanker:
 
 
 def _without_blank(prefix):
-    """Leave out that a word has ended: it is known of few queries that end there.
+    """Remove the marker of a complete word, which few training prefixes have.
 
-    Which queries can follow, is for the index to say.
+    The index decides which queries match.
     """
     return prefix.removesuffix(" ")
 

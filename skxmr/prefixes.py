@@ -1,4 +1,4 @@
-"""Prefixes of queries, drawn to learn from and to judge by."""
+"""Random prefixes of queries, for training and evaluation."""
 
 import numpy as np
 
@@ -6,30 +6,31 @@ __all__ = ["draw_prefixes"]
 
 
 def draw_prefixes(lengths, n_drawn, random):
-    """Draw prefixes of queries; short ones are drawn more often, as they are typed.
+    """Draw prefixes of queries; short ones are drawn more often.
 
-    Every prefix is typed on the way to a longer one: a length l of at most n has the
-    probability ln((l + 1) / l) / ln(n + 1).
+    Every prefix is typed on the way to a longer one: of a query of n characters, the
+    prefix of length l has the probability ln((l + 1) / l) / ln(n + 1).
 
     Parameters
     ----------
     lengths : ndarray of shape (n_queries,), int64
-        In characters, 1 at least.
+        In characters, at least 1.
     n_drawn : int or "all"
-        How often to draw for each query; prefixes drawn twice count once.
+        The number of draws per query; duplicates are removed.
     random : RandomState
 
     Returns
     -------
     places : ndarray of shape (n_prefixes,), int64
-        Whose prefix it is, ascending.
+        The position of the query of each prefix, ascending.
     prefix_lengths : ndarray of the same shape, int64
     """
     if n_drawn == "all" or n_drawn >= _surely_all(int(lengths.max(initial=1))):
         places = np.repeat(np.arange(len(lengths)), lengths)
         starts = np.cumsum(lengths) - lengths
         return places, np.arange(len(places)) - starts[places] + 1
-    # One draw from each of n equal parts, so that all have a short prefix.
+    # Stratified: one draw from each of n equal parts, so that each query has a short
+    # prefix.
     n_drawn = int(n_drawn)
     parts = (
         np.arange(n_drawn) + random.random_sample((len(lengths), n_drawn))
@@ -43,9 +44,9 @@ def draw_prefixes(lengths, n_drawn, random):
 
 
 def _surely_all(longest):
-    """Say how many draws leave out no prefix of a query of some length, or a shorter.
+    """Return a number of draws that is sure to include all prefixes up to a length.
 
-    The last length has the least share of the logarithms drawn from: where each of
-    the equal parts is no wider than half of that, one part lies within each length.
+    The largest length has the smallest share of the logarithms that are drawn: if the
+    equal parts are at most half as wide as it, each length contains a whole part.
     """
     return 2 * np.log1p(longest) / np.log1p(1 / longest)

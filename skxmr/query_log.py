@@ -1,4 +1,4 @@
-"""A log of queries, as the completers learn from it."""
+"""Query logs, from which completers learn."""
 
 from collections.abc import Mapping
 from numbers import Number
@@ -15,18 +15,18 @@ __all__ = ["QueryLog", "read_known", "read_log"]
 
 
 class QueryLog(NamedTuple):
-    """Queries, and what came before each.
+    """Queries and their previous queries.
 
     Parameters
     ----------
     keys : list of str
-        Of the different queries, sorted: the place of one is its rank.
+        The distinct keys of the queries, sorted; the position of a key is its rank.
     names : list of str
-        How each was written most often.
+        The most frequent spelling of each.
     sessions : list of tuple of str
-        What was asked before, normalised, the newest last.
+        The previous queries, normalised, the newest last.
     ranks : ndarray of shape (n_asked,), int64
-        The query that followed.
+        The rank of the query that followed.
     counts : ndarray of shape (n_asked,), float64
         How often it did.
     """
@@ -39,11 +39,11 @@ class QueryLog(NamedTuple):
 
     @property
     def query_counts(self):
-        """How often each query was asked, by rank."""
+        """The count of each query, by rank."""
         return np.bincount(self.ranks, self.counts, minlength=len(self.keys))
 
     def merged(self):
-        """Add up the counts of those that are alike in session and query."""
+        """Merge entries with the same session and query, and add their counts."""
         places: dict[tuple, int] = {}
         pairs = zip(self.sessions, self.ranks.tolist(), strict=True)
         numbers = [places.setdefault(pair, len(places)) for pair in pairs]
@@ -57,12 +57,12 @@ class QueryLog(NamedTuple):
 
 
 def read_log(previous, queries, counts, normalizer):
-    """Check and normalise a log; blank queries are left out.
+    """Validate and normalise a log; blank queries are left out.
 
     Parameters
     ----------
     previous, queries, counts
-        As the completers take them.
+        As passed to the completers.
     normalizer : Normalizer
 
     Raises
@@ -70,7 +70,7 @@ def read_log(previous, queries, counts, normalizer):
     ValueError
         If lengths differ, or no query is left.
     TypeError
-        If something is no string.
+        If a query or a previous query is not a string.
     """
     queries, sessions, counts = _read(previous, queries, counts, normalizer)
     spellings: dict[str, list] = {}
@@ -81,7 +81,7 @@ def read_log(previous, queries, counts, normalizer):
         written[1] += count
     names: dict[str, tuple] = {}
     for query, (key, count) in spellings.items():
-        # The most frequent spelling; of equal ones the first in alphabetical order.
+        # The most frequent spelling; ties are broken in alphabetical order.
         if key and (key not in names or (-count, query) < names[key]):
             names[key] = (-count, query)
     if not names:
@@ -100,15 +100,15 @@ def read_log(previous, queries, counts, normalizer):
 
 
 def read_known(previous, queries, counts, normalizer, rank_of):
-    """Check and normalise a log, and keep the queries that are known already.
+    """Validate and normalise a log, and keep only known queries.
 
     Parameters
     ----------
     previous, queries, counts
-        As the completers take them.
+        As passed to the completers.
     normalizer : Normalizer
     rank_of : callable
-        Of a key: the rank of its query, or -1.
+        Maps a key to the rank of its query, or to -1.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def read_known(previous, queries, counts, normalizer, rank_of):
 
 
 def _read(previous, queries, counts, normalizer):
-    """Check what was asked, what was asked before, and how often."""
+    """Validate queries, previous queries and counts."""
     tally = _tally_of(queries)
     if tally is not None:
         _refuse_beside_tally(previous, counts, type(queries).__name__)
@@ -133,14 +133,14 @@ def _read(previous, queries, counts, normalizer):
 
 
 def _counts_in_order(counts, queries, index):
-    """Read counts by query, where the queries themselves are their keys or index."""
+    """Return counts in the order of the queries that are their keys or index."""
     keys = labels_of_index(counts)
     if keys is None:
         refuse_unordered(counts, "counts", "a count for each of queries")
     if keys is None or keys in (queries, index):
         return counts
     if not isinstance(counts, Mapping) and not set(queries) <= set(keys):
-        return counts  # an index of rows
+        return counts  # indexed by row
     if len(set(queries)) < len(queries):
         raise InvalidInputError(
             "counts goes by query, and queries has one more than once; expected a count"
@@ -152,13 +152,13 @@ def _counts_in_order(counts, queries, index):
 
 
 def _tally_of(queries):
-    """Take queries and counts apart, where they are given as one.
+    """Split a mapping or a column of counts into queries and counts.
 
     Returns
     -------
     (list, list) or None
         For a mapping from query to count, such as a `Counter`, and for a column of
-        numbers with an index of queries, as ``value_counts`` makes it.
+        numbers whose index are the queries, as ``value_counts`` returns it.
     """
     if isinstance(queries, Mapping):
         for query, count in queries.items():

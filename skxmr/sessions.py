@@ -1,4 +1,4 @@
-"""What was asked before: each session a string, or several, the newest last."""
+"""Sessions: the previous query of a query, or several, the newest last."""
 
 from collections.abc import Iterable
 
@@ -10,27 +10,27 @@ __all__ = ["check_sessions", "read_session"]
 
 
 def read_session(previous, normalize, name="previous"):
-    """Normalise what was asked before a query.
+    """Normalise the session of a query.
 
     Parameters
     ----------
     previous : str, iterable of str, or a missing value
-        The last input, or the last few, newest last: a list, a tuple, an array and so
-        on.
+        The previous query, or several, the newest last: a list, a tuple, an array and
+        so on.
     normalize : callable
-        Of a text.
+        Maps a text to its normalised form.
     name : str
-        What to call it in messages.
+        Name of the argument, for messages.
 
     Returns
     -------
     tuple of str
-        Newest last; what is blank or missing is left out.
+        Newest last, without blank and missing queries.
 
     Raises
     ------
     TypeError
-        If it is anything else.
+        If `previous` has any other type.
     """
     if isinstance(previous, str):
         normalized = normalize(previous)
@@ -39,19 +39,18 @@ def read_session(previous, normalize, name="previous"):
 
 
 def check_sessions(previous, n_queries, normalize, beside="queries"):
-    """Normalise what was asked before each of many queries.
+    """Normalise the sessions of many queries.
 
     Parameters
     ----------
     previous : iterable of (str, iterable of str, or a missing value), or None
-        None where nothing is known of any. Of an array of two dimensions, each row is
-        a session.
+        None if no previous queries are known. Each row of a 2-D array is a session.
     n_queries : int
-        How many there have to be.
+        The required length.
     normalize : callable
-        Of a text.
+        Maps a text to its normalised form.
     beside : str
-        What there are as many of, for the message.
+        Name of the argument whose length is required, for messages.
 
     Returns
     -------
@@ -60,9 +59,9 @@ def check_sessions(previous, n_queries, normalize, beside="queries"):
     Raises
     ------
     TypeError
-        If one is of another type.
+        If a session has another type.
     ValueError
-        If `previous` is one string or no iterable, or has another length.
+        If `previous` is a single string or not an iterable, or has another length.
     """
     if previous is None:
         return [()] * n_queries
@@ -71,7 +70,7 @@ def check_sessions(previous, n_queries, normalize, beside="queries"):
             f"previous must be an iterable with a session for each of {beside}; got "
             f"a single {type(previous).__name__}."
         )
-    # Each session may be an array, and so all of them.
+    # Each session may be an array, and so may the sequence of them.
     is_matrix = isinstance(previous, np.ndarray) and previous.ndim == 2
     expected = f"an iterable with a session for each of {beside}"
     previous = list(previous) if is_matrix else as_list(previous, "previous", expected)

@@ -1,10 +1,10 @@
-"""Data that does not fit in memory, read from disk and written as it comes.
+"""Matrices and rankings in files, for data larger than memory.
 
-`save_csr` writes the rows of a matrix, a batch at a time, to a folder; `load_csr` gives
-them back as a `scipy.sparse.csr_array` whose arrays are mapped from the files. An
-estimator is fitted on such X and y like on any other; X is not copied into memory.
-`rank_batches` ranks the labels of one batch of rows after another, and `save_rankings`
-writes them down.
+`save_csr` writes a sparse matrix to a folder in batches of rows; `load_csr` returns it
+as a `scipy.sparse.csr_array` whose arrays are memory-mapped. An estimator is fitted on
+such X and y as on any other; X is not copied into memory. `rank_batches` ranks the
+labels of one batch of rows after another, and `save_rankings` writes the rankings to
+files.
 """
 
 import os
@@ -35,29 +35,29 @@ _MAX_INT32 = np.iinfo(np.int32).max
 
 
 def row_batches(X: Any, n_rows: int = 10_000) -> Iterator:
-    """Cut X into batches of consecutive rows.
+    """Iterate over X in batches of consecutive rows.
 
     Parameters
     ----------
     X : array, sparse matrix or sequence
-        CSR that is mapped from disk is read batch by batch; other sparse formats are
-        converted as a whole.
+        A memory-mapped CSR matrix is read batch by batch; other sparse formats are
+        converted at once.
     n_rows : int, default=10_000
-        Rows of a batch; the last may have fewer.
+        Number of rows per batch; the last batch may have fewer.
 
     Returns
     -------
     iterator
-        Slices of X, one after the other.
+        Slices of X.
 
     Raises
     ------
     ValueError
-        If `n_rows` is no positive integer.
+        If `n_rows` is not a positive integer.
 
     See Also
     --------
-    rank_batches : Ranks them.
+    rank_batches : Ranks the labels of batches.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def row_batches(X: Any, n_rows: int = 10_000) -> Iterator:
 
 
 def _rows_of_csr(X):
-    """Make a function that checks and copies consecutive rows."""
+    """Return a function that checks and copies consecutive rows."""
     if X.format == "csr":
         check_offsets(X, "X")
     else:
@@ -83,42 +83,42 @@ def _rows_of_csr(X):
 
 
 def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ranking]:
-    """Rank the labels of batches of rows, one batch after the other.
+    """Rank the labels of one batch of rows after another.
 
-    No more than a batch and its ranking is in memory at a time.
+    Only one batch and its ranking are in memory at a time.
 
     Parameters
     ----------
     estimator : object
-        As for `skxmr.rank`: fitted, a `Pipeline` too. A later fit makes no difference
-        to batches that are still to come.
+        As for `skxmr.rank`: a fitted estimator or `Pipeline`. Fitting it again does not
+        affect batches that are still to come.
     batches : iterable
-        What the estimator predicts from, some rows at a time: see `row_batches`. Some
-        thousand rows make a good batch; with `n_jobs`, each is cut among the workers.
+        Batches of rows as the estimator's input, see `row_batches`. A few thousand rows
+        are a good size; with `n_jobs`, each batch is divided among the workers.
     k : int, default=10
-        How many labels to find for each row.
+        The number of labels per row.
 
     Returns
     -------
     iterator of (columns, scores)
-        Arrays of shape (n_rows, k) for each batch, as `skxmr.rank` returns them.
+        Arrays of shape (n_rows, k) for each batch, as returned by `skxmr.rank`.
 
     Raises
     ------
     TypeError
         If the estimator cannot rank.
     ValueError
-        If `k` is no positive integer.
+        If `k` is not a positive integer.
 
     See Also
     --------
-    save_rankings : Writes them to files as they come.
+    save_rankings : Writes rankings to files.
 
     Notes
     -----
-    On a cluster of Dask, a model is sent to the workers with every batch, unless it
-    is sent before: ``with joblib.parallel_config(backend="dask",
-    scatter=classifier.layouts_)``.
+    On a Dask cluster, every batch sends the model to the workers, unless it was sent
+    before:
+    ``with joblib.parallel_config(backend="dask", scatter=classifier.layouts_)``.
 
     Examples
     --------
@@ -134,21 +134,22 @@ def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ran
     """
     k = check_k(k, "rank_batches")
     refuse_sparse(batches, "batches", "an iterable of batches of rows")
-    estimator = detached(estimator)  # one model for all batches
+    estimator = detached(estimator)  # the same fitted state for all batches
     checked = (check_structure(batch, "batches") for batch in batches)
     return (rank(estimator, batch, k) for batch in checked)
 
 
 def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int:
-    """Write rankings to files as they come.
+    """Write rankings to files, batch by batch.
 
     Parameters
     ----------
     rankings : iterable of (columns, scores)
-        As `rank_batches` yields them: arrays of shape (n_rows, k), of the same k.
+        Arrays of shape (n_rows, k) with the same k, as yielded by `rank_batches`.
     folder : str or path-like
-        Made if it is not there. ``columns.npy`` and ``scores.npy`` in it are replaced
-        when all has been written; ``numpy.load(path, mmap_mode="r")`` reads them.
+        Created if it does not exist. ``columns.npy`` and ``scores.npy`` in it are
+        replaced when all rankings are written; read them with
+        ``numpy.load(path, mmap_mode="r")``.
 
     Returns
     -------
@@ -158,14 +159,14 @@ def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int
     Raises
     ------
     ValueError
-        If the arrays differ in their number of columns or in their dtype, or there
-        are none.
+        If the batches differ in their number of columns or their dtype, or there are
+        none.
     OSError
-        If the files cannot be written; they are then as they were.
+        If the files cannot be written; earlier files are then unchanged.
 
     See Also
     --------
-    rank_batches : Makes them.
+    rank_batches : Ranks the labels of batches.
 
     Examples
     --------
@@ -187,18 +188,18 @@ def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int
 
 
 def save_csr(batches: Iterable, folder: str | os.PathLike) -> tuple[int, int]:
-    """Write the rows of a sparse matrix to a folder, a batch at a time.
+    """Write a sparse matrix to a folder in batches of rows.
 
     Parameters
     ----------
     batches : iterable of sparse matrix of shape (any, n_columns)
-        Consecutive rows, all of one dtype: float32 for the features of an estimator,
-        which takes it without a copy; what is small, such as int8, for an indicator.
-        The whole matrix is a list of one.
+        Consecutive rows of the same dtype: float32 for features, which estimators do
+        not copy, and a small dtype such as int8 for an indicator. Pass ``[matrix]`` to
+        write a whole matrix.
     folder : str or path-like
-        Made if it is not there. ``data.npy``, ``indices.npy``, ``indptr.npy`` and
-        ``shape.npy`` in it, the arrays of a CSR matrix, are replaced when all has
-        been written.
+        Created if it does not exist. ``data.npy``, ``indices.npy``, ``indptr.npy`` and
+        ``shape.npy`` in it, the arrays of a CSR matrix, are replaced when all rows are
+        written.
 
     Returns
     -------
@@ -208,20 +209,21 @@ def save_csr(batches: Iterable, folder: str | os.PathLike) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        If batches differ in their columns or their dtype, or there is none.
+        If the batches differ in their number of columns or their dtype, or there are
+        none.
     OSError
-        If the files cannot be written; they are then as they were.
+        If the files cannot be written; earlier files are then unchanged.
 
     See Also
     --------
-    load_csr : Maps them.
-    skxmr.datasets.load_xmc : Reads the text format of the field, as a whole.
+    load_csr : Memory-maps the files.
+    skxmr.datasets.load_xmc : Reads the text format of the XMC repository.
 
     Notes
     -----
-    Column numbers are int32, 8 bytes an entry together with float32 values. From
-    2**31 entries on they are int64, because SciPy has one type for them and for the
-    offsets.
+    Column indices are int32, that is 8 bytes per entry together with float32 values.
+    From 2**31 entries on they are int64, because SciPy requires the same dtype for
+    indices and offsets.
 
     Examples
     --------
@@ -254,7 +256,7 @@ def save_csr(batches: Iterable, folder: str | os.PathLike) -> tuple[int, int]:
 
 
 def _canonical(batch, n_columns):
-    """Give a batch as CSR with ascending columns, each once."""
+    """Convert a batch to CSR with sorted columns and without duplicates."""
     if not sparse.issparse(batch):
         raise TypeError(
             f"batches must yield sparse matrices; got a {type(batch).__name__}."
@@ -277,16 +279,16 @@ def _canonical(batch, n_columns):
 def load_csr(
     folder: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = "r"
 ) -> sparse.csr_array:
-    """Open a matrix that `save_csr` has written.
+    """Open a matrix written by `save_csr`.
 
     Parameters
     ----------
     folder : str or path-like
-        Where its files are.
+        The folder of its files.
     mmap_mode : {"r", "c"}, default="r"
-        "r" maps the entries from the files: they are read when they are needed, and
-        dropped from memory when others need it. "c" lets them be changed in memory
-        only. None reads them all.
+        "r" memory-maps the entries: they are read when they are needed, and the system
+        may evict them from memory. "c" allows changes in memory only. None reads all
+        entries.
 
     Returns
     -------
@@ -297,11 +299,11 @@ def load_csr(
     OSError
         If a file is missing or cannot be read.
     ValueError
-        If the files do not belong together.
+        If the files are not consistent with each other.
 
     See Also
     --------
-    save_csr : Writes them.
+    save_csr : Writes the files.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What was asked after what: counts of pairs, and what they tell of rarer ones."""
+"""Counts of transitions between queries, smoothed over similar queries."""
 
 from typing import NamedTuple
 
@@ -17,26 +17,26 @@ from skxmr._sparse import keep_largest
 
 __all__ = ["Successors", "count_successors", "reversed_links", "smooth"]
 
-# A query that follows very many others says little of how alike they are: so many of
-# those that it follows most often are compared by it.
+# The number of transitions into a query, the largest first, that are compared: queries
+# that follow very many others say little about their similarity.
 _MOST_COMPARED = 1000
 
-# Of a session, so many of the newest queries count.
+# The number of queries of a session that are used, from the newest.
 _MOST_REMEMBERED = 16
 
-# Rows whose neighbours are looked for at a time.
+# The number of rows whose neighbours are computed at a time.
 _CHUNK = 1024
 
 
 class Successors(NamedTuple):
-    """How often each query followed each previous one, by rank.
+    """Counts of the transitions from each previous query to the next one, by rank.
 
     Parameters
     ----------
     rows : dict of str to int
-        The row of each normalised previous query.
+        Maps each normalised previous query to its row.
     counts : Compressed, a vector for each row
-        Ranks, ascending, and how often they followed.
+        The ranks of the next queries, ascending, and their counts.
     totals : ndarray of shape (n_rows,), float64
         The sum of each row.
     """
@@ -47,13 +47,13 @@ class Successors(NamedTuple):
 
     @classmethod
     def of(cls, rows, counts):
-        """Make them of the rows of a sparse matrix."""
+        """Build them from the rows of a sparse matrix."""
         counts = sparse.csr_array(counts)
         counts.sum_duplicates()
         return cls(rows, Compressed.from_sparse(counts), counts.sum(axis=1))
 
     def check(self, n_queries):
-        """Raise ValueError where a damaged file brought what cannot be."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         name, n_rows = "Successors", len(self.rows)
         check_compressed(self.counts, n_rows, n_queries, f"{name}.counts")
         check_vector(self.totals, (np.float64,), n_rows, f"{name}.totals")
@@ -64,12 +64,13 @@ class Successors(NamedTuple):
             refuse(f"{name}.rows", f"holds other than the rows 0 to {n_rows - 1}")
 
     def after(self, session, ranges):
-        """Give what followed the queries of a session, of those in some ranges.
+        """Return the transitions from the queries of a session into some ranges.
 
         Returns
         -------
         list of (age, ranks, weights)
-            How many queries ago; int32, ascending; float32.
+            The number of steps back (0 for the newest query), ranks (int32, ascending)
+            and counts (float32).
         """
         found = []
         for age, previous in enumerate(reversed(session[-_MOST_REMEMBERED:])):
@@ -82,7 +83,7 @@ class Successors(NamedTuple):
         return found
 
     def total_after(self, session, decay):
-        """Add up all that followed the queries of a session."""
+        """Return the sum of all transitions from a session's queries, with decay."""
         total = 0.0
         for age, previous in enumerate(reversed(session[-_MOST_REMEMBERED:])):
             row = self.rows.get(previous)
@@ -96,7 +97,7 @@ class Successors(NamedTuple):
         Parameters
         ----------
         rows : dict of str to int
-            All that are here, with the same numbers, and maybe more.
+            The present rows, with the same numbers, and possibly new ones.
         counts : csr_array of shape (len(rows), n_queries)
 
         Returns
@@ -109,7 +110,7 @@ class Successors(NamedTuple):
 
 
 def _within(row, ranges):
-    """Give the entries of a single vector whose indices are in some ranges."""
+    """Return the entries of a vector whose indices are in some ranges."""
     bounds = np.searchsorted(row.indices, ranges).tolist()
     if len(bounds) == 1:
         part = slice(*bounds[0])
@@ -120,21 +121,21 @@ def _within(row, ranges):
 
 
 def count_successors(sessions, ranks, counts, rows, n_queries, decay):
-    """Count what followed what; an older query of a session counts less.
+    """Count transitions; those from older queries of a session have less weight.
 
     Parameters
     ----------
     sessions : sequence of tuple of str
         Normalised, newest last.
     ranks : ndarray of shape (n_sessions,), int64
-        The query that followed.
+        The rank of the query that followed.
     counts : ndarray of shape (n_sessions,), float64
         How often it did.
     rows : dict of str to int
-        The rows known so far; those that are not are added.
+        The known rows; new ones are added.
     n_queries : int
     decay : float
-        Each step back multiplies by it.
+        The factor for each step back.
 
     Returns
     -------
@@ -147,14 +148,14 @@ def count_successors(sessions, ranks, counts, rows, n_queries, decay):
             asked_by.append(place)
             ages.append(age)
     places = np.array(asked_by, dtype=np.int64)
-    # Powers by products, which are the same on every processor.
+    # Powers by repeated products, which are the same on every CPU.
     powers = np.cumprod([1.0] + [float(decay)] * max(ages, default=0))
     weights = counts[places] * powers[np.array(ages, dtype=np.int64)]
     return _sum_pairs(weights, seen, ranks[places], (len(rows), n_queries))
 
 
 def reversed_links(counts, row_keys, keys):
-    """Turn round the pairs of which both can come first and second.
+    """Return the reverse transitions between queries that have both a row and a rank.
 
     Parameters
     ----------
@@ -181,11 +182,11 @@ def reversed_links(counts, row_keys, keys):
 
 
 def smooth(counts, *, n_neighbors, weight, most_successors):
-    """Add what followed queries that are followed by the same ones.
+    """Add counts of the transitions from the nearest neighbours of each row.
 
-    Rows are alike by the cosine of the square roots of their counts times inverse
-    document frequency; each gets `weight` more counts, spread as those of its nearest
-    neighbours are.
+    Similarity is the cosine of the square roots of the counts times the inverse
+    document frequency. Each row gets `weight` additional counts, distributed as those
+    of its nearest neighbours.
 
     Parameters
     ----------
@@ -193,7 +194,7 @@ def smooth(counts, *, n_neighbors, weight, most_successors):
     n_neighbors : int
     weight : float
     most_successors : int
-        Of what is added, so many of a row are kept.
+        The maximum number of counts that are added to a row.
 
     Returns
     -------
@@ -220,7 +221,7 @@ def _row_vectors(counts):
     """Square roots of counts times inverse document frequency, of unit length."""
     n_rows, n_queries = counts.shape
     frequency = np.bincount(counts.indices, minlength=n_queries)
-    # Rounded: the last bit of a logarithm may differ between processors.
+    # Rounded, since the last bit of a logarithm may differ between CPUs.
     idf = np.log(1 + n_rows / (1 + frequency)).astype(np.float32)
     vectors = counts.copy()
     vectors.data = np.sqrt(vectors.data) * idf[vectors.indices]
@@ -242,7 +243,7 @@ def _without_self(alike, rows):
 
 
 def _sum_pairs(values, rows, columns, shape):
-    """Make a matrix of entries, of which those in the same place add up."""
+    """Build a matrix of entries; duplicate entries are added."""
     matrix = sparse.csr_array((values, (rows, columns)), shape=shape)
     matrix.sum_duplicates()
     return matrix

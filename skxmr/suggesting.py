@@ -1,4 +1,4 @@
-"""The best of the queries that match, by all that is known of them."""
+"""Selection of the best matching queries by the sum of several weights."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ __all__ = ["Evidence", "best_shares", "best_suggestions"]
 
 
 class Evidence:
-    """What speaks for the queries in some ranges.
+    """Weights of the queries in some ranges of ranks.
 
-    The weight of a query is the sum of its weights in some lists and of `prior` for
-    each time that it was asked.
+    The weight of a query is the sum of its weights in several lists and of `prior`
+    times its count.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class Evidence:
 
 
 def best_suggestions(evidence, k):
-    """Find the queries of most weight.
+    """Find the queries with the largest weights.
 
-    Where fewer than k are in any list, the most frequent others follow.
+    If fewer than k queries are in any list, the most frequent others follow.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def best_suggestions(evidence, k):
     Returns
     -------
     ranks : ndarray of shape (at most k,), int64
-        Best first; of equal ones the first in alphabetical order.
+        Best first; ties are broken in alphabetical order.
     weights : ndarray of the same shape, float64
     """
     popular = evidence.index.most_frequent(evidence.ranges, k)
@@ -70,6 +70,6 @@ def best_suggestions(evidence, k):
 
 
 def best_shares(evidence, k):
-    """Find the queries of most weight, and give their shares of all weight there is."""
+    """Find the queries with the largest weights, and their shares of all weight."""
     ranks, weights = best_suggestions(evidence, k)
     return ranks, weights / evidence.total if len(ranks) else weights
