@@ -1,4 +1,4 @@
-"""BLEU of one sentence against one reference."""
+"""Sentence-level BLEU against a single reference."""
 
 import math
 from collections import Counter
@@ -6,22 +6,22 @@ from collections import Counter
 __all__ = ["sentence_bleu"]
 
 LONGEST = 4
-# What an n-gram order without a match counts as, of its number of n-grams; smoothing
-# method 1 of Chen and Cherry, "A systematic comparison of smoothing techniques for
+# The number of matches assumed for an n-gram order without matches: smoothing method 1
+# of Chen and Cherry, "A systematic comparison of smoothing techniques for
 # sentence-level BLEU", WMT 2014.
 EPSILON = 0.1
 
 
 def sentence_bleu(truth, sentence):
-    r"""BLEU of words up to 4-grams, smoothed.
+    r"""Smoothed BLEU of words up to 4-grams.
 
     .. math:: BLEU = b \cdot \left(\prod_{n=1}^{4} p_n\right)^{1/4}
 
     with :math:`p_n` the share of the sentence's n-grams that are in the truth, each
-    counted at most as often as there, or 0.1 in the numerator where none is; and
-    :math:`b = \min(1, e^{1 - |truth| / |sentence|})`. 0 where no word is in the truth.
-    A sentence shorter than n words has :math:`p_n = 0.1`, so that even a right one
-    reaches 1 with four words only: 0.18, 0.32 and 0.56 with one, two and three.
+    counted at most as often as there, with a numerator of 0.1 if none is; and
+    :math:`b = \min(1, e^{1 - |truth| / |sentence|})`. 0 if no word is in the truth. A
+    sentence shorter than n words has :math:`p_n = 0.1`, so that a correct one of one,
+    two or three words scores 0.18, 0.32 and 0.56.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How far scores are the probabilities that they claim to be."""
+"""Metrics of how well scores are calibrated as probabilities."""
 
 from numbers import Integral
 
@@ -14,44 +14,44 @@ __all__ = ["expected_calibration_error", "reliability_curve"]
 
 
 def reliability_curve(y_true, scores, k=5, *, bins=10):
-    r"""Share of true labels beside the mean score, bin by bin of scores.
+    r"""Share of true labels and mean score of each bin of scores.
 
-    What is counted are pairs of a row and a label: of each row, the first k retrieved.
-    A reliability diagram draws the share over the mean: scores that are probabilities
-    follow the diagonal.
+    The bins are over pairs of a row and one of its first k retrieved labels. A
+    reliability diagram plots the share of true labels against the mean score:
+    calibrated probabilities are on the diagonal.
 
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index a row.
+        True labels: an indicator, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
-        Probabilities: ``(columns, scores)`` as of `skxmr.rank`, or a matrix of shape
-        (n_samples, n_labels). From 0 to 1.
+        Probabilities from 0 to 1: ``(columns, scores)`` as returned by `skxmr.rank`, or
+        a matrix of shape (n_samples, n_labels).
     k : int or None, default=5
-        How many labels of each row count; where fewer are retrieved, those. None counts
-        all pairs of a row and a label, with score 0 where nothing is stored.
+        The number of labels per row, or fewer if fewer are retrieved. None uses all
+        pairs of a row and a label, where scores that are not stored are 0.
     bins : int or array-like of float of shape (n_bins + 1,), default=10
-        How many bins of equal width, or their ascending edges, from 0 to 1. A bin holds
-        its upper edge; the first holds 0 too.
+        The number of bins of equal width, or their ascending edges, from 0 to 1. A bin
+        includes its upper edge; the first includes 0 too.
 
     Returns
     -------
     true_shares : ndarray of shape (n_filled_bins,), float64
-        Share of pairs whose label is true, of each bin that is not empty.
+        The share of pairs whose label is true, for each bin that is not empty.
     mean_scores : ndarray of shape (n_filled_bins,), float64
-        Mean score of its pairs.
+        The mean score of its pairs.
     n_pairs : ndarray of shape (n_filled_bins,), int64
-        How many they are.
+        The number of its pairs.
 
     Raises
     ------
     ValueError
-        If an argument is malformed or they do not fit together, or if `k` is None and
-        it cannot be known how many labels there are.
+        If an argument is invalid, or the arguments do not match, or if `k` is None and
+        the number of labels is not known.
 
     See Also
     --------
-    expected_calibration_error : The same as one number.
+    expected_calibration_error : A summary in one number.
     sklearn.calibration.calibration_curve : For a single label.
 
     Examples
@@ -70,40 +70,40 @@ def reliability_curve(y_true, scores, k=5, *, bins=10):
 
 
 def expected_calibration_error(y_true, scores, k=5, *, bins=10):
-    r"""Mean distance of scores from the shares of true labels: ECE@k.
+    r"""Mean absolute difference of scores and shares of true labels: ECE@k.
 
     .. math:: ECE@k = \sum_b \frac{|B_b|}{N} \left| \frac{1}{|B_b|} \sum_{(i, j) \in
         B_b} [j \in y_i] - \frac{1}{|B_b|} \sum_{(i, j) \in B_b} s_{ij} \right|
 
     over bins of the N pairs of a row and one of its first k labels, by their score
-    [1]_. Over all pairs of rows and labels (``k=None``) the error is close to 0 for
-    whatever gives most labels a score of 0 [2]_.
+    [1]_. Over all pairs of a row and a label (``k=None``), the error is close to 0 for
+    every model that gives most labels a score of 0 [2]_.
 
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index a row.
+        True labels: an indicator, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
         Probabilities, as for `reliability_curve`.
     k : int or None, default=5
-        How many labels of each row count; where fewer are retrieved, those. None counts
-        all pairs of a row and a label, with score 0 where nothing is stored.
+        The number of labels per row, or fewer if fewer are retrieved. None uses all
+        pairs of a row and a label, where scores that are not stored are 0.
     bins : int or array-like of float of shape (n_bins + 1,), default=10
-        How many bins of equal width, or their ascending edges, from 0 to 1.
+        The number of bins of equal width, or their ascending edges, from 0 to 1.
 
     Returns
     -------
     float
-        In [0, 1], the lower the better; 0 where nothing is retrieved.
+        In [0, 1], lower is better; 0 if nothing is retrieved.
 
     Raises
     ------
     ValueError
-        As `reliability_curve` does.
+        As in `reliability_curve`.
 
     See Also
     --------
-    reliability_curve : What this sums up.
+    reliability_curve : The values of each bin.
 
     References
     ----------
@@ -127,7 +127,7 @@ def expected_calibration_error(y_true, scores, k=5, *, bins=10):
 
 
 def _sums(y_true, scores, k, bins, caller):
-    """Sum up true labels, scores and pairs of each bin."""
+    """Sum true labels, scores and pairs for each bin."""
     positive = Interval(Integral, 1, None, closed="left")
     validate_parameter_constraints({"k": [positive, None]}, {"k": k}, caller)
     k = None if k is None else int(k)
@@ -142,14 +142,14 @@ def _sums(y_true, scores, k, bins, caller):
     n_true = np.bincount(bin_of_pair, weights=hits.is_hit[found], minlength=n_bins)
     totals = np.bincount(bin_of_pair, weights=values, minlength=n_bins)
     n_pairs = np.bincount(bin_of_pair, minlength=n_bins)
-    if k is None:  # all others have the score 0
+    if k is None:  # all other labels have a score of 0
         n_true[0] += hits.n_true.sum() - hits.is_hit.sum()
         n_pairs[0] += hits.n_samples * n_labels - len(values)
     return n_true, totals, n_pairs
 
 
 def _inner_edges(bins):
-    """Give the edges between bins."""
+    """Return the edges between bins."""
     if np.ndim(bins) == 0:
         positive = Interval(Integral, 1, None, closed="left")
         validate_parameter_constraints({"bins": [positive]}, {"bins": bins}, "bins")
@@ -165,7 +165,7 @@ def _inner_edges(bins):
 
 
 def _retrieved(scores, k):
-    """Give the first columns and scores of each row, and the number of labels if known.
+    """Return the first columns and scores of each row, and the number of labels.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def _retrieved(scores, k):
 
 
 def _count_labels(y_true, n_labels, k):
-    """Say how many labels a row has, right or wrong; None if that does not matter."""
+    """Return the number of labels, true or not; None if it is not needed."""
     shape = np.shape(y_true)
     if n_labels is not None and len(shape) == 2 and shape[1] != n_labels:
         raise ValueError(

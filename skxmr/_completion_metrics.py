@@ -1,4 +1,4 @@
-"""The metrics of completion in `skxmr.metrics`: of strings, not of columns."""
+"""The completion metrics of `skxmr.metrics`, which compare strings."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -28,20 +28,20 @@ Suggestions: TypeAlias = Iterable[Sequence[str] | Sequence[tuple[str, float]]]
 def completion_reciprocal_rank(
     truths: Texts, suggestions: Suggestions, k: int = 10
 ) -> float:
-    r"""Mean of 1 / the rank of the query that was meant: MRR@k.
+    r"""Mean reciprocal rank of the true query among the completions: MRR@k.
 
-    A row whose truth is not among its first k suggestions counts as 0. Strings are
-    compared as they are: normalise both sides first where case is not to count.
+    A row whose true query is not among its first k completions counts as 0. Strings are
+    compared unchanged: normalise both sides first if case is not to matter.
 
     Parameters
     ----------
     truths : iterable of str
-        The query that each row's person meant.
+        The true query of each row.
     suggestions : iterable of sequences of str or of (str, score)
-        What was suggested for each row, best first, as a completer's ``complete``
-        returns it; may be empty.
+        The completions of each row, best first, as a completer's ``complete`` returns
+        them; may be empty.
     k : int, default=10
-        How many suggestions to look at, at least 1.
+        The number of completions to evaluate, at least 1.
 
     Returns
     -------
@@ -51,14 +51,15 @@ def completion_reciprocal_rank(
     Raises
     ------
     ValueError
-        If there is no row, the two differ in rows, or `k` is no positive integer.
+        If there are no rows, the numbers of rows differ, or `k` is not a positive
+        integer.
     TypeError
-        If a truth or a suggestion is no string.
+        If a truth or a completion is not a string.
 
     See Also
     --------
-    completion_ranks : The ranks themselves, row by row.
-    reciprocal_rank_at_k : The same of columns.
+    completion_ranks : The ranks of each row.
+    reciprocal_rank_at_k : The same for columns.
 
     Examples
     --------
@@ -73,16 +74,16 @@ def completion_reciprocal_rank(
 
 
 def completion_success(truths: Texts, suggestions: Suggestions, k: int = 10) -> float:
-    """Share of rows whose query is among the first k suggestions: success@k.
+    """Success at k: the share of rows whose query is among the first k completions.
 
     Parameters
     ----------
     truths : iterable of str
-        The query that each row's person meant.
+        The true query of each row.
     suggestions : iterable of sequences of str or of (str, score)
-        What was suggested for each row, best first; may be empty.
+        The completions of each row, best first; may be empty.
     k : int, default=10
-        How many suggestions to look at, at least 1.
+        The number of completions to evaluate, at least 1.
 
     Returns
     -------
@@ -92,14 +93,15 @@ def completion_success(truths: Texts, suggestions: Suggestions, k: int = 10) -> 
     Raises
     ------
     ValueError
-        If there is no row, the two differ in rows, or `k` is no positive integer.
+        If there are no rows, the numbers of rows differ, or `k` is not a positive
+        integer.
     TypeError
-        If a truth or a suggestion is no string.
+        If a truth or a completion is not a string.
 
     See Also
     --------
-    completion_reciprocal_rank : Counts the rank, too.
-    completion_ranks : The ranks themselves.
+    completion_reciprocal_rank : Discounts by rank.
+    completion_ranks : The ranks of each row.
 
     Examples
     --------
@@ -113,30 +115,30 @@ def completion_success(truths: Texts, suggestions: Suggestions, k: int = 10) -> 
 
 
 def bleu_reciprocal_rank(truths: Texts, suggestions: Suggestions, k: int = 10) -> float:
-    r"""Likeness of the suggestions to the query that was meant, by rank: BLEU_RR@k.
+    r"""Mean similarity of the completions to the true query, by rank: BLEU_RR@k.
 
     .. math::
 
        BLEU\_RR = \frac{1}{n} \sum_{rows}
        \frac{\sum_{i=1}^{m} BLEU(truth, s_i) / i}{\sum_{i=1}^{m} 1 / i}
 
-    where :math:`s_1, \ldots, s_m` are the first k suggestions of a row, or all where
-    they are fewer. A row without any counts as 0.
+    where :math:`s_1, \ldots, s_m` are the first k completions of a row, or all if there
+    are fewer. A row without completions counts as 0.
 
-    BLEU is that of one sentence over words (parted by white space) up to 4-grams of
-    equal weight, smoothed by Chen and Cherry's method 1: an order of n-grams without
-    a match counts 0.1 matches. So a right suggestion of less than four words has less
-    than 1 (0.18, 0.32 and 0.56 for one, two and three words); compare systems by it on
-    the same rows only.
+    BLEU is the sentence-level score over words (separated by white space) up to 4-grams
+    with equal weights, smoothed by Chen and Cherry's method 1: an n-gram order without
+    a match counts as 0.1 matches. So a correct completion of fewer than four words
+    scores less than 1 (0.18, 0.32 and 0.56 for one, two and three words); compare
+    systems only on the same rows.
 
     Parameters
     ----------
     truths : iterable of str
-        The query that each row's person meant.
+        The true query of each row.
     suggestions : iterable of sequences of str or of (str, score)
-        What was suggested for each row, best first; may be empty.
+        The completions of each row, best first; may be empty.
     k : int, default=10
-        How many suggestions to look at, at least 1.
+        The number of completions to evaluate, at least 1.
 
     Returns
     -------
@@ -146,13 +148,14 @@ def bleu_reciprocal_rank(truths: Texts, suggestions: Suggestions, k: int = 10) -
     Raises
     ------
     ValueError
-        If there is no row, the two differ in rows, or `k` is no positive integer.
+        If there are no rows, the numbers of rows differ, or `k` is not a positive
+        integer.
     TypeError
-        If a truth or a suggestion is no string.
+        If a truth or a completion is not a string.
 
     See Also
     --------
-    bleu_reciprocal_ranks : The values of the rows.
+    bleu_reciprocal_ranks : The values of each row.
 
     References
     ----------
@@ -175,16 +178,16 @@ def bleu_reciprocal_rank(truths: Texts, suggestions: Suggestions, k: int = 10) -
 def bleu_reciprocal_ranks(
     truths: Texts, suggestions: Suggestions, k: int = 10
 ) -> NDArray[np.float64]:
-    """Give BLEU_RR of each row, as `bleu_reciprocal_rank` takes the mean of it.
+    """Compute BLEU_RR for each row; `bleu_reciprocal_rank` is the mean.
 
     Parameters
     ----------
     truths : iterable of str
-        The query that each row's person meant.
+        The true query of each row.
     suggestions : iterable of sequences of str or of (str, score)
-        What was suggested for each row, best first; may be empty.
+        The completions of each row, best first; may be empty.
     k : int, default=10
-        How many suggestions to look at, at least 1.
+        The number of completions to evaluate, at least 1.
 
     Returns
     -------
@@ -194,14 +197,15 @@ def bleu_reciprocal_ranks(
     Raises
     ------
     ValueError
-        If there is no row, the two differ in rows, or `k` is no positive integer.
+        If there are no rows, the numbers of rows differ, or `k` is not a positive
+        integer.
     TypeError
-        If a truth or a suggestion is no string.
+        If a truth or a completion is not a string.
 
     See Also
     --------
-    bleu_reciprocal_rank : Their mean.
-    mean_by : Their means by groups.
+    bleu_reciprocal_rank : The mean over rows.
+    mean_by : Means by group.
 
     Examples
     --------
@@ -216,30 +220,30 @@ def bleu_reciprocal_ranks(
 
 
 def completion_ranks(truths: Texts, suggestions: Suggestions) -> NDArray[np.int64]:
-    """Give the rank of each row's query among its suggestions.
+    """Find the rank of the true query among the completions of each row.
 
     Parameters
     ----------
     truths : iterable of str
-        The query that each row's person meant.
+        The true query of each row.
     suggestions : iterable of sequences of str or of (str, score)
-        What was suggested for each row, best first; may be empty.
+        The completions of each row, best first; may be empty.
 
     Returns
     -------
     ndarray of shape (n_rows,), int64
-        1 for the first suggestion, 0 where the query is not among them.
+        1 for the first completion, 0 if the query is not among them.
 
     Raises
     ------
     ValueError
-        If there is no row, or the two differ in rows.
+        If there are no rows, or the numbers of rows differ.
     TypeError
-        If a truth or a suggestion is no string.
+        If a truth or a completion is not a string.
 
     See Also
     --------
-    mean_by : Means of rows by their group.
+    mean_by : Means by group.
 
     Examples
     --------
@@ -257,29 +261,29 @@ def completion_ranks(truths: Texts, suggestions: Suggestions) -> NDArray[np.int6
 
 
 def mean_by(values: ArrayLike, groups: ArrayLike) -> dict:
-    """Give the mean of the rows of each group.
+    """Compute the mean of the rows of each group.
 
     Parameters
     ----------
     values : array-like of shape (n_rows,)
         Numbers or booleans, such as reciprocal ranks.
     groups : array-like of shape (n_rows,)
-        What each row belongs to: a length of prefix, a bin of `frequency_bins`, a name.
+        The group of each row: a length of prefix, a bin of `frequency_bins`, a name.
 
     Returns
     -------
     dict
-        The mean (float) of each group, in the order of the sorted groups.
+        The mean (float) of each group, sorted by group.
 
     Raises
     ------
     ValueError
-        If an argument is not 1-D, or the two differ in length.
+        If an argument is not 1-D, or lengths differ.
 
     See Also
     --------
-    frequency_bins : Groups by how often a query was asked.
-    completion_ranks : Ranks, a value for each row.
+    frequency_bins : Groups by frequency of the query.
+    completion_ranks : The ranks of each row.
 
     Examples
     --------
@@ -305,27 +309,28 @@ def mean_by(values: ArrayLike, groups: ArrayLike) -> dict:
 def frequency_bins(counts: ArrayLike) -> NDArray[np.int64]:
     """Bin counts in steps of about three: 0, 1, 2-3, 4-10, 11-30, 31-100 and so on.
 
-    Rare queries are judged apart from frequent ones by the bins of how often each
-    row's query was seen in training.
+    The bins separate rare queries from frequent ones, by the frequency of each row's
+    query in the training data.
 
     Parameters
     ----------
     counts : array-like of shape (n_rows,), int
-        Not negative.
+        Non-negative.
 
     Returns
     -------
     ndarray of shape (n_rows,), int64
-        Each count's bin, named by the lowest count in it: 0, 1, 2, 4, 11, 31, 101, ...
+        The bin of each count, named by the lowest count in it: 0, 1, 2, 4, 11, 31, 101,
+        ...
 
     Raises
     ------
     ValueError
-        If `counts` is not 1-D, or holds anything but integers from 0.
+        If `counts` is not 1-D, or has values that are not non-negative integers.
 
     See Also
     --------
-    mean_by : Means of values by such bins.
+    mean_by : Means by group.
 
     Examples
     --------
@@ -367,7 +372,7 @@ def _weigh_by_rank(truth, suggestions):
 
 
 def _check_rows(truths, suggestions):
-    """Check both sides of a comparison; return lists, of strings without scores."""
+    """Validate both arguments; return lists of strings without scores."""
     for rows, name in [(truths, "truths"), (suggestions, "suggestions")]:
         if isinstance(rows, str):
             raise TypeError(f"{name} must hold one item for each row, got a str.")
@@ -394,7 +399,7 @@ def _check_rows(truths, suggestions):
 
 
 def _check_suggestions(row, suggestions):
-    """Strings of one row, without their scores."""
+    """Return the strings of one row without their scores."""
     if isinstance(suggestions, str):
         raise TypeError(
             "suggestions must hold a list of strings for each row, got the str "

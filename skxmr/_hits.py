@@ -1,4 +1,4 @@
-"""What every metric @k counts: which of a row's first k columns are true."""
+"""Hits: which of the first k columns of each row are true labels."""
 
 from dataclasses import dataclass
 
@@ -15,18 +15,18 @@ __all__ = ["Hits", "find_hits", "indicator_csr"]
 
 @dataclass(frozen=True)
 class Hits:
-    """The retrieved columns of each row beside its true ones.
+    """The retrieved columns of each row, and which of them are true.
 
     Attributes
     ----------
     truth : csr_array of shape (n_samples, n_labels), bool
-        Every true label of a row once, in the order of the columns.
+        The true labels of each row, without duplicates, in the order of the columns.
     columns : ndarray of shape (n_samples, at most k), int64
-        Retrieved columns, best first, -1 after the last.
+        Retrieved columns, best first, filled up with -1.
     is_hit : ndarray of shape (n_samples, at most k), bool
-        Whether that column is a true label of its row.
+        Whether the column is a true label of its row.
     k : int
-        How many columns were asked for.
+        The requested number of columns.
     """
 
     truth: sparse.csr_array
@@ -36,26 +36,26 @@ class Hits:
 
     @property
     def n_samples(self):
-        """Count the rows, those without a true label too."""
+        """The number of rows, including rows without true labels."""
         return self.truth.shape[0]
 
     @property
     def n_true(self):
-        """Count the true labels of each row: int64 array of shape (n_samples,)."""
+        """The number of true labels of each row: int64 array of shape (n_samples,)."""
         return np.diff(self.truth.indptr)
 
 
 def find_hits(y_true, scores, k, caller, n_labels=0):
-    """Read what a metric is given and mark the hits.
+    """Validate the arguments of a metric and find the hits.
 
     Parameters
     ----------
     y_true, scores, k
-        As every function of `skxmr.metrics` takes them.
+        As in the functions of `skxmr.metrics`.
     caller : str
-        Name of the user's function, for messages.
+        Name of the public function, for messages.
     n_labels : int, default=0
-        How many columns there are at least; more may show in the other arguments.
+        A lower bound of the number of columns; the other arguments may have more.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def find_hits(y_true, scores, k, caller, n_labels=0):
     Raises
     ------
     ValueError
-        If an argument is malformed, or the two do not fit together.
+        If an argument is invalid, or the arguments do not match.
     """
     k = check_k(k, caller)
     columns, n_columns = _ranked_columns(scores, k)
@@ -86,19 +86,19 @@ def find_hits(y_true, scores, k, caller, n_labels=0):
 
 
 def indicator_csr(y, name):
-    """Read a label indicator.
+    """Convert a label indicator to canonical CSR.
 
     Parameters
     ----------
     y : array-like or sparse matrix of shape (n_samples, n_labels)
-        Not negative; what is not zero is there, however often it is stored.
+        Non-negative; non-zero entries are true, and duplicates count once.
     name : str
-        The argument's name, for messages.
+        Name of the argument, for messages.
 
     Returns
     -------
     csr_array of shape (n_samples, n_labels), bool
-        Canonical and without explicit zeros; `y` stays as it was.
+        Canonical and without explicit zeros; `y` is unchanged.
     """
     y = check_array(check_structure(y, name), accept_sparse="csr", input_name=name)
     check_width(y, name, "columns")
@@ -125,7 +125,7 @@ def _truth_of_indicator(y_true, n_columns):
 
 
 def _check_classes(y_true, n_columns):
-    """Check one column index per row and return them as int64."""
+    """Validate one column index per row and return them as int64."""
     classes = np.asarray(exact_target(y_true, "y_true"))
     if classes.dtype.kind not in "iu":
         raise ValueError(
@@ -148,7 +148,7 @@ def _check_classes(y_true, n_columns):
 
 
 def _truth_of_classes(classes, n_labels):
-    """Make an indicator; -1 gets a column past the `n_labels` that there are."""
+    """Make an indicator; -1 gets an additional column after the `n_labels` columns."""
     indices = np.where(classes < 0, n_labels, classes)
     indptr = np.arange(indices.size + 1)
     is_there = np.ones(indices.size, dtype=bool)
@@ -157,7 +157,7 @@ def _truth_of_classes(classes, n_labels):
 
 
 def _ranked_columns(scores, k):
-    """Give the columns best first, and how many there are where that is known."""
+    """Return the columns, best first, and the number of labels if it is known."""
     if isinstance(scores, tuple):
         return _columns_of_pair(scores), None
     if not sparse.issparse(scores):
@@ -204,7 +204,7 @@ def _columns_of_pair(pair):
 
 
 def _check_columns(columns):
-    """Check ranked columns on their own and return them as int64."""
+    """Validate ranked columns and return them as int64."""
     if columns.dtype.kind not in "iu":
         raise ValueError(
             f"columns, in the pair (columns, scores), must be integers, got "

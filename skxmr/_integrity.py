@@ -126,7 +126,7 @@ class CheckedWhenLoaded:
             self._check_arrays()
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         raise NotImplementedError
 
 

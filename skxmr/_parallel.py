@@ -57,7 +57,7 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
         Picklable; taken one by one as workers come free, so that a generator of
         tasks holds few of them at a time.
     n_jobs : int or None
-        As everywhere in scikit-learn.
+        As in scikit-learn.
     shared : tuple of objects, default=()
         What every task needs, such as a model. A cluster of Dask sends each of them
         to a worker once, if its ``__sizeof__`` says that it is large.

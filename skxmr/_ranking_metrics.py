@@ -1,4 +1,4 @@
-"""The metrics of `skxmr.metrics`, where what they share is described."""
+"""The ranking metrics of `skxmr.metrics`, which describes their arguments."""
 
 from numbers import Real
 
@@ -26,21 +26,21 @@ __all__ = [
 
 
 def precision_at_k(y_true, scores, k=5):
-    r"""Share of true labels among the first k: P@k.
+    r"""Precision at k: the share of true labels among the first k.
 
     .. math:: P@k = \frac{1}{n} \sum_{i=1}^{n} \frac{1}{k} \sum_{j=1}^{k} [r_j \in y]
 
-    The sum is divided by k even where fewer are retrieved or true.
+    The sum is divided by k even if fewer labels are retrieved or true.
 
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index a row.
+        True labels: an indicator, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
-        What was retrieved: ``(columns, scores)`` or ``columns`` as of `skxmr.rank`, or
-        a score matrix of shape (n_samples, n_labels) of non-negative floats.
+        The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
+        or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -50,12 +50,12 @@ def precision_at_k(y_true, scores, k=5):
     Raises
     ------
     ValueError
-        If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+        If an argument is invalid, or the arguments do not match; see `skxmr.metrics`.
 
     See Also
     --------
-    recall_at_k : The same hits as a share of the true labels.
-    ndcg_at_k : Counts hits by their rank.
+    recall_at_k : Divides by the number of true labels.
+    ndcg_at_k : Discounts hits by their rank.
     precision_at_k_scorer : For model selection.
 
     References
@@ -78,22 +78,22 @@ def precision_at_k(y_true, scores, k=5):
 
 
 def recall_at_k(y_true, scores, k=5):
-    r"""Share of each row's true labels that are among the first k: R@k.
+    r"""Recall at k: the share of a row's true labels that are among the first k.
 
     .. math:: R@k = \frac{1}{n} \sum_{i=1}^{n} \frac{1}{|y|} \sum_{j=1}^{k} [r_j \in y]
 
-    A row without true labels counts as 0. With one true label a row, this is
+    A row without true labels counts as 0. With one true label per row, this is
     `sklearn.metrics.top_k_accuracy_score`.
 
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index a row.
+        True labels: an indicator, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
-        What was retrieved: ``(columns, scores)`` or ``columns`` as of `skxmr.rank`, or
-        a score matrix of shape (n_samples, n_labels) of non-negative floats.
+        The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
+        or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -103,12 +103,12 @@ def recall_at_k(y_true, scores, k=5):
     Raises
     ------
     ValueError
-        If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+        If an argument is invalid, or the arguments do not match; see `skxmr.metrics`.
 
     See Also
     --------
-    precision_at_k : The same hits as a share of k.
-    coverage_at_k : How many of all labels are ever found.
+    precision_at_k : Divides by k.
+    coverage_at_k : The share of labels that are found at all.
     recall_at_k_scorer : For model selection.
 
     References
@@ -130,7 +130,7 @@ def recall_at_k(y_true, scores, k=5):
 
 
 def ndcg_at_k(y_true, scores, k=5):
-    r"""Gain of the first k, less for lower ranks, as a share of the best: nDCG@k.
+    r"""Normalised discounted cumulative gain of the first k labels: nDCG@k.
 
     .. math::
 
@@ -138,18 +138,18 @@ def ndcg_at_k(y_true, scores, k=5):
        \frac{\sum_{j=1}^{k} [r_j \in y] / \log_2(j + 1)}
        {\sum_{j=1}^{\min(k, |y|)} 1 / \log_2(j + 1)}
 
-    A row without true labels counts as 0. Where no scores are equal, this is
-    `sklearn.metrics.ndcg_score`, which averages over equal ones.
+    A row without true labels counts as 0. Without ties, this is
+    `sklearn.metrics.ndcg_score`, which averages over ties.
 
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index a row.
+        True labels: an indicator, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
-        What was retrieved: ``(columns, scores)`` or ``columns`` as of `skxmr.rank`, or
-        a score matrix of shape (n_samples, n_labels) of non-negative floats.
+        The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
+        or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -159,12 +159,12 @@ def ndcg_at_k(y_true, scores, k=5):
     Raises
     ------
     ValueError
-        If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+        If an argument is invalid, or the arguments do not match; see `skxmr.metrics`.
 
     See Also
     --------
-    sklearn.metrics.ndcg_score : The same of dense arrays.
-    reciprocal_rank_at_k : Counts the first hit only.
+    sklearn.metrics.ndcg_score : The same for dense arrays.
+    reciprocal_rank_at_k : Uses the first hit only.
     ndcg_at_k_scorer : For model selection.
 
     References
@@ -190,7 +190,7 @@ def ndcg_at_k(y_true, scores, k=5):
 
 
 def reciprocal_rank_at_k(y_true, scores, k=5):
-    r"""Mean of one over the rank of the first true label: MRR@k.
+    r"""Mean reciprocal rank of the first true label: MRR@k.
 
     .. math:: MRR@k = \frac{1}{n} \sum_{i=1}^{n} \max_{j \le k} \frac{[r_j \in y]}{j}
 
@@ -199,12 +199,12 @@ def reciprocal_rank_at_k(y_true, scores, k=5):
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index a row.
+        True labels: an indicator, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
-        What was retrieved: ``(columns, scores)`` or ``columns`` as of `skxmr.rank`, or
-        a score matrix of shape (n_samples, n_labels) of non-negative floats.
+        The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
+        or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -214,12 +214,12 @@ def reciprocal_rank_at_k(y_true, scores, k=5):
     Raises
     ------
     ValueError
-        If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+        If an argument is invalid, or the arguments do not match; see `skxmr.metrics`.
 
     See Also
     --------
-    ndcg_at_k : Counts all hits by their rank.
-    completion_reciprocal_rank : The same of completions.
+    ndcg_at_k : Uses all hits, discounted by rank.
+    completion_reciprocal_rank : The same for completions.
     reciprocal_rank_at_k_scorer : For model selection.
 
     References
@@ -240,26 +240,26 @@ def reciprocal_rank_at_k(y_true, scores, k=5):
 
 
 def coverage_at_k(y_true, scores, k=5):
-    r"""Share of the distinct true labels that are found in a row of theirs: C@k.
+    r"""Coverage at k: the share of distinct true labels that are found in a row.
 
     .. math::
 
        C@k = \frac{\left|\bigcup_{i=1}^{n} \{r_1, \ldots, r_k\} \cap y\right|}
        {\left|\bigcup_{i=1}^{n} y\right|}
 
-    Each label counts once, however rare: a label that is true for some row is covered
-    if it is among the first k of at least one row for which it is true. Retrieved in
-    rows where it is wrong, it is not. Class -1 of a 1-D `y_true` counts as one label.
+    Each label counts once, whatever its frequency: a label that is true for some row is
+    covered if it is among the first k of at least one row for which it is true. Class
+    -1 of a 1-D `y_true` counts as one label.
 
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index a row.
+        True labels: an indicator, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
-        What was retrieved: ``(columns, scores)`` or ``columns`` as of `skxmr.rank`, or
-        a score matrix of shape (n_samples, n_labels) of non-negative floats.
+        The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
+        or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -269,12 +269,12 @@ def coverage_at_k(y_true, scores, k=5):
     Raises
     ------
     ValueError
-        If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+        If an argument is invalid, or the arguments do not match; see `skxmr.metrics`.
 
     See Also
     --------
-    recall_at_k : How many of the true labels are found.
-    propensity_scored_precision_at_k : Precision that counts rare labels for more.
+    recall_at_k : The share of true labels that are found, per row.
+    propensity_scored_precision_at_k : Weights rare labels more.
     coverage_at_k_scorer : For model selection.
 
     References
@@ -298,31 +298,31 @@ def coverage_at_k(y_true, scores, k=5):
 
 
 def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
-    r"""Precision in which rare labels weigh more, as a share of the best: PSP@k.
+    r"""Propensity-scored precision at k, normalised: PSP@k.
 
     .. math::
 
        PSP@k = \frac{\sum_{i=1}^{n} \sum_{j=1}^{k} [r_j \in y] / p_{r_j}}
        {\sum_{i=1}^{n} \max_{s \subseteq y, |s| \le k} \sum_{l \in s} 1 / p_l}
 
-    where :math:`p_l` is the propensity of label l: the probability that it is noted in
-    a row for which it is right. The divisor is what the best ranking would gain, so
-    that the best is 1: the normalised form, which the Extreme Classification
-    Repository reports [2]_ (both sums are over the whole data set).
+    where :math:`p_l` is the propensity of label l: the probability that it is observed
+    in a row for which it is relevant. The denominator is the value of an ideal ranking,
+    so that the maximum is 1. This is the normalised form, which the Extreme
+    Classification Repository reports [2]_ (both sums are over the whole data set).
 
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index a row.
+        True labels: an indicator, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
-        What was retrieved: ``(columns, scores)`` or ``columns`` as of `skxmr.rank`, or
-        a score matrix of shape (n_samples, n_labels) of non-negative floats.
+        The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
+        or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
     propensities : array-like of shape (n_labels,)
-        Propensity of each column, in (0, 1], from the training set: see
-        `propensities`. A 1-D `y_true` may hold classes beyond these, or -1: they are
-        given the smallest, since none is rarer than a class never seen.
+        The propensity of each column, in (0, 1], estimated on the training set: see
+        `propensities`. Classes of a 1-D `y_true` beyond these columns, and -1, get the
+        smallest propensity, as the rarest labels.
 
     Returns
     -------
@@ -332,12 +332,12 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
     Raises
     ------
     ValueError
-        If an argument is malformed or they do not fit together; see `skxmr.metrics`.
+        If an argument is invalid, or the arguments do not match; see `skxmr.metrics`.
 
     See Also
     --------
-    propensities : Estimates them from training data.
-    precision_at_k : The same with all labels alike.
+    propensities : Estimates propensities from training data.
+    precision_at_k : The same without weights.
     propensity_scored_precision_at_k_scorer : For model selection.
 
     References
@@ -361,7 +361,7 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
     p = check_propensities(propensities)
     hits = find_hits(y_true, scores, k, "propensity_scored_precision_at_k", p.size)
     _check_reach(p, hits, np.ndim(y_true))
-    weights = 1 / np.append(p, p.min())  # the last one for every class beyond
+    weights = 1 / np.append(p, p.min())  # the last one for classes beyond the columns
     gained = weights[hits.columns[hits.is_hit]].sum()
     truth = hits.truth
     true_weights = weights[np.minimum(truth.indices, p.size)]
@@ -373,7 +373,7 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
 
 
 def _check_reach(p, hits, y_ndim):
-    """Refuse propensities that do not belong to the columns at hand."""
+    """Raise ValueError if propensities do not match the number of columns."""
     fits = hits.columns.max() < p.size if y_ndim == 1 else hits.truth.shape[1] == p.size
     if not fits:
         raise ValueError(
@@ -383,40 +383,41 @@ def _check_reach(p, hits, y_ndim):
 
 
 def propensities(Y, a=0.55, b=1.5):
-    r"""Estimate the propensity of each label from how often it occurs.
+    r"""Estimate the propensity of each label from its frequency.
 
     .. math::
 
        p_l = \frac{1}{1 + C (N_l + b)^{-a}}, \qquad C = (\ln N - 1) (b + 1)^a
 
-    where :math:`N_l` of the :math:`N` rows have label l [1]_. The authors fitted a
-    and b to data: 0.5 and 0.4 for Wikipedia, 0.6 and 2.6 for Amazon's products, 0.55
-    and 1.5 otherwise. With fewer than three rows C would be negative; it is taken as
-    0, and all propensities as 1.
+    where :math:`N_l` of the :math:`N` rows have label l [1]_. The authors fitted a and
+    b to data: 0.5 and 0.4 for Wikipedia, 0.6 and 2.6 for Amazon's products, 0.55 and
+    1.5 otherwise. With fewer than three rows, C would be negative; it is then 0, and
+    all propensities are 1.
 
     Parameters
     ----------
     Y : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
         Labels of the training rows: an indicator, or class labels of one type.
     a : float, default=0.55
-        How much rare labels are missed more than frequent ones, not negative.
+        Controls how much more often rare labels are missing than frequent ones;
+        non-negative.
     b : float, default=1.5
-        Softens the estimate for the rarest labels, positive.
+        Smooths the estimate for the rarest labels; positive.
 
     Returns
     -------
     ndarray of shape (n_labels,), float64
-        In (0, 1], in the order of the columns of `Y`; for class labels in that of
-        ``numpy.unique(Y)``, which is ``classes_`` of a classifier fitted to them.
+        In (0, 1], in the order of the columns of `Y`; for class labels, in the order of
+        ``numpy.unique(Y)``, that is of the ``classes_`` of a classifier fitted on them.
 
     Raises
     ------
     ValueError
-        If `Y` is malformed, or `a` or `b` out of range.
+        If `Y` is invalid, or `a` or `b` is out of range.
 
     See Also
     --------
-    propensity_scored_precision_at_k : What they are for.
+    propensity_scored_precision_at_k : Uses propensities.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Scorers: a metric @k of what an estimator ranks first, as a search calls it."""
+"""Scorers of ranking metrics, for scikit-learn's model selection."""
 
 from collections.abc import Mapping
 
@@ -35,15 +35,15 @@ __all__ = [
 class RankingScorer:
     """Score an estimator by a metric of its first `k` labels.
 
-    Picklable, and equal to another of the same metric and `k`. It holds
-    ``n_samples x k`` numbers, never ``n_samples x n_labels``.
+    It can be pickled, and is equal to another one with the same metric and `k`. It uses
+    memory for ``n_samples x k`` numbers, never for ``n_samples x n_labels``.
 
     Parameters
     ----------
     metric : callable
         A function of `skxmr.metrics`, called as ``metric(y_true, ranking, k)``.
     k : int
-        How many labels to retrieve for each row, at least 1.
+        The number of labels to rank for each row, at least 1.
     """
 
     def __init__(self, metric, k):
@@ -51,16 +51,16 @@ class RankingScorer:
         self.k = check_k(k, f"{metric.__name__}_scorer")
 
     def __call__(self, estimator, X, y):
-        """Rank the labels of `X` and compare with the truth.
+        """Rank the labels of `X` and compare them with the true ones.
 
         Parameters
         ----------
         estimator : object
-            Fitted, and such that `skxmr.rank` can rank with it.
+            A fitted estimator that `skxmr.rank` supports.
         X : array-like, sparse matrix or list of str, of n_samples rows
         y : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-            A label indicator, or class labels of any type. A class that the estimator
-            never saw in training is a miss.
+            A label indicator, or class labels of any type. A class that is not in the
+            training data has no hit.
 
         Returns
         -------
@@ -68,7 +68,7 @@ class RankingScorer:
             Higher is better.
         """
         y = check_structure(y, "y")
-        estimator = detached(estimator)  # one model for both of what follows
+        estimator = detached(estimator)  # the same fitted state for both steps
         y_true = y if _is_indicator(y) else _columns_of_classes(y, estimator)[0]
         return self.metric(y_true, rank(estimator, X, self.k), self.k)
 
@@ -89,14 +89,14 @@ class RankingScorer:
 
 
 class PropensityScorer(RankingScorer):
-    """Score by a metric that weighs the columns of a label indicator.
+    """Score by a metric that weights the columns of a label indicator.
 
     Parameters
     ----------
     metric : callable
         Called as ``metric(y_true, ranking, k, propensities=...)``.
     k : int
-        How many labels to retrieve for each row, at least 1.
+        The number of labels to rank for each row, at least 1.
     propensities : array-like of shape (n_labels,)
         By column, in (0, 1]; copied.
     """
@@ -106,12 +106,12 @@ class PropensityScorer(RankingScorer):
         self.propensities = check_propensities(propensities).copy()
 
     def __call__(self, estimator, X, y):
-        """Rank the labels of `X` and compare with the truth.
+        """Rank the labels of `X` and compare them with the true ones.
 
         Parameters
         ----------
         estimator, X
-            As for `RankingScorer`.
+            As in `RankingScorer`.
         y : array-like or sparse matrix of shape (n_samples, n_labels)
 
         Returns
@@ -122,7 +122,7 @@ class PropensityScorer(RankingScorer):
         Raises
         ------
         ValueError
-            If `y` holds class labels: their columns differ from fold to fold.
+            If `y` has class labels, whose columns differ from fold to fold.
         """
         y = check_structure(y, "y")
         if not _is_indicator(y):
@@ -145,18 +145,19 @@ class PropensityScorer(RankingScorer):
 
 
 class ClassPropensityScorer(RankingScorer):
-    """Score by a metric that weighs labels by what they are called.
+    """Score by a metric that weights class labels.
 
     Parameters
     ----------
     metric : callable
         Called as ``metric(y_true, ranking, k, propensities=...)``.
     k : int
-        How many labels to retrieve for each row, at least 1.
+        The number of labels to rank for each row, at least 1.
     propensities : mapping
-        From label to propensity, in (0, 1]; copied. A class not in it has the smallest.
+        Maps labels to propensities in (0, 1]; copied. Other classes get the smallest
+        one.
     is_ordered : bool, default=False
-        Whether the order is that of an indicator's columns, where they have no names.
+        Whether the labels are the columns of an indicator, in this order.
     """
 
     def __init__(self, metric, k, propensities, is_ordered=False):
@@ -166,12 +167,12 @@ class ClassPropensityScorer(RankingScorer):
         self.is_ordered = is_ordered
 
     def __call__(self, estimator, X, y):
-        """Rank the labels of `X` and compare with the truth.
+        """Rank the labels of `X` and compare them with the true ones.
 
         Parameters
         ----------
         estimator, X
-            As for `RankingScorer`.
+            As in `RankingScorer`.
         y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or an indicator.
 
@@ -221,19 +222,19 @@ class ClassPropensityScorer(RankingScorer):
 
 
 def precision_at_k_scorer(k=5):
-    """Make a scorer of `precision_at_k`, for `GridSearchCV` and the like.
+    """Make a scorer of `precision_at_k` for model selection.
 
     Parameters
     ----------
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
     callable
-        ``scorer(estimator, X, y)``; picklable. It ranks with `skxmr.rank` and so never
-        holds a score for every label. `y` is a label indicator, or class labels of any
-        type, for which a class that the estimator never saw is a miss.
+        ``scorer(estimator, X, y)``; it can be pickled. It uses `skxmr.rank`, so that it
+        never stores a score for every label. `y` is a label indicator, or class labels
+        of any type, where a class that is not in the training data has no hit.
 
     Raises
     ------
@@ -254,12 +255,12 @@ def precision_at_k_scorer(k=5):
 
 
 def recall_at_k_scorer(k=5):
-    """Make a scorer of `recall_at_k`, for `GridSearchCV` and the like.
+    """Make a scorer of `recall_at_k` for model selection.
 
     Parameters
     ----------
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -295,12 +296,12 @@ def recall_at_k_scorer(k=5):
 
 
 def ndcg_at_k_scorer(k=5):
-    """Make a scorer of `ndcg_at_k`, for `GridSearchCV` and the like.
+    """Make a scorer of `ndcg_at_k` for model selection.
 
     Parameters
     ----------
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -326,12 +327,12 @@ def ndcg_at_k_scorer(k=5):
 
 
 def reciprocal_rank_at_k_scorer(k=5):
-    """Make a scorer of `reciprocal_rank_at_k`, for `GridSearchCV` and the like.
+    """Make a scorer of `reciprocal_rank_at_k` for model selection.
 
     Parameters
     ----------
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -357,12 +358,12 @@ def reciprocal_rank_at_k_scorer(k=5):
 
 
 def coverage_at_k_scorer(k=5):
-    """Make a scorer of `coverage_at_k`, for `GridSearchCV` and the like.
+    """Make a scorer of `coverage_at_k` for model selection.
 
     Parameters
     ----------
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
 
     Returns
     -------
@@ -388,17 +389,17 @@ def coverage_at_k_scorer(k=5):
 
 
 def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
-    """Make a scorer of `propensity_scored_precision_at_k`, for `GridSearchCV` etc.
+    """Make a scorer of `propensity_scored_precision_at_k` for model selection.
 
     Parameters
     ----------
     k : int, default=5
-        How many labels to look at, at least 1.
+        The number of labels to evaluate, at least 1.
     propensities : array-like of shape (n_labels,) or mapping
-        An array, by column, where the scorer will be given a label indicator. Where it
-        will be given class labels, a mapping from class to propensity, or a Series with
-        an index of classes, since ``classes_`` differ from fold to fold; a class that
-        is not in it has the smallest.
+        An array, by column, if `y` is a label indicator. If `y` has class labels, a
+        mapping from class to propensity or a Series whose index are the classes, since
+        ``classes_`` differ from fold to fold; other classes get the smallest
+        propensity.
 
     Returns
     -------
@@ -423,7 +424,7 @@ def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
     """
     metric = propensity_scored_precision_at_k
     labels = labels_of_index(propensities)
-    # An index that repeats itself says nothing of labels.
+    # An index with duplicates does not identify labels.
     if labels is None or len(set(labels)) < len(labels):
         return PropensityScorer(metric, k, propensities)
     is_mapping = isinstance(propensities, Mapping)
@@ -433,7 +434,7 @@ def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
 
 
 def _is_indicator(y):
-    """Tell a label indicator from class labels, which may come as one column."""
+    """Return whether y is a label indicator and not a column of class labels."""
     if sparse.issparse(y):
         return True
     shape = np.shape(y)
@@ -441,21 +442,21 @@ def _is_indicator(y):
 
 
 def _columns_of_classes(y, estimator):
-    """Look class labels up among those that the estimator was fitted to.
+    """Find class labels among the classes of a fitted estimator.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, 1)
         Class labels of any hashable type.
     estimator : object
-        Fitted; has ``classes_`` where its pipelines and searches lead.
+        A fitted estimator; its pipelines and searches lead to one with ``classes_``.
 
     Returns
     -------
     columns : ndarray of shape (n_samples,), int64
-        Index into ``classes_``; each class not among them gets one of its own beyond.
+        Index into ``classes_``; each other class gets a new index after these.
     names : list
-        The class that each index stands for.
+        The class of each index.
     """
     final = final_estimator(estimator)
     if not hasattr(final, "classes_"):

@@ -671,7 +671,7 @@ class XRLinearClassifier(
             warnings.warn(dominant, UserWarning, stacklevel=6)
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         if not self.__sklearn_is_fitted__():
             return
         state = self._state
@@ -708,9 +708,9 @@ class XRLinearClassifier(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`.
+            If X contains NaN or infinity, or has other features than in `fit`.
         """
         found = self._shortlists(X)
         return self._state.target.predict(found, self.decision_threshold)
@@ -734,9 +734,9 @@ class XRLinearClassifier(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`.
+            If X contains NaN or infinity, or has other features than in `fit`.
         """
         found = self._shortlists(X)
         return self._state.target.predict_proba(found)
@@ -760,9 +760,9 @@ class XRLinearClassifier(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`.
+            If X contains NaN or infinity, or has other features than in `fit`.
         """
         found = self._shortlists(X)
         return self._state.target.decision_function(found)
@@ -778,7 +778,7 @@ class XRLinearClassifier(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
         k : int, default=10
-            How many labels to find for each row.
+            The number of labels per row.
         subset : LabelSubset, default=None
             The labels to search among, as `subset` makes it. None searches all.
 
@@ -793,7 +793,7 @@ class XRLinearClassifier(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
             not positive, or so large that there is no memory for the arrays.
@@ -812,7 +812,7 @@ class XRLinearClassifier(
         *,
         unknown: Literal["raise", "ignore"] = "raise",
     ) -> LabelSubset:
-        """Choose labels to search among: those in stock, say, or those not blocked.
+        """Make a set of allowed labels that searches can be restricted to.
 
         A search by it enters only nodes that lead to one of them: no place in the
         beam is lost to others. Make it once and use it for many searches.
@@ -820,13 +820,13 @@ class XRLinearClassifier(
         Parameters
         ----------
         allowed : iterable of labels, or of bool of length n_labels, default=None
-            Columns of an indicator, or classes: a list, a set, a column of a data
-            frame and so on; or a mask of them. None allows all.
+            Columns of an indicator, or classes, in any container such as a list, a set
+            or a column of a data frame; or a boolean mask. None allows all labels.
         excluded : iterable of labels, or of bool of length n_labels, default=None
-            Labels that are left out of those allowed.
+            Labels to remove from the allowed ones.
         unknown : {"raise", "ignore"}, default="raise"
-            Whether labels that the classifier does not know are refused or passed
-            over: those of a catalogue that has changed since the fit, say.
+            Whether labels that the classifier does not know raise an error or are
+            ignored, for example if a catalogue has changed since the fit.
 
         Returns
         -------
@@ -880,7 +880,7 @@ class XRLinearClassifier(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If an array has another dtype than those above, or `k` is so large that
             there is no memory for the arrays.
@@ -974,7 +974,7 @@ class XRLinearClassifier(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If `threshold` is lower than what was dropped already, or above 1 where it
             is relative.

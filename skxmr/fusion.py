@@ -245,7 +245,7 @@ class RankFusion(
         return self
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         if not self.__sklearn_is_fitted__():
             return
         state = self._state
@@ -265,7 +265,7 @@ class RankFusion(
         X : array-like, sparse matrix or list of str, of n_samples rows
             What the estimators take.
         k : int, default=10
-            How many labels to find for each row.
+            The number of labels per row.
 
         Returns
         -------
@@ -278,7 +278,7 @@ class RankFusion(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
             not positive.
@@ -351,9 +351,9 @@ class RankFusion(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`.
+            If X contains NaN or infinity, or has other features than in `fit`.
         """
         target = self._ready().target
         return target.predict(self._shortlists(X), self.decision_threshold)
@@ -375,9 +375,9 @@ class RankFusion(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`.
+            If X contains NaN or infinity, or has other features than in `fit`.
         """
         target = self._ready().target
         return target.predict_proba(self._shortlists(X))

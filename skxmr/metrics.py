@@ -1,44 +1,45 @@
 r"""Metrics of the first k labels of a ranking, and their scorers.
 
-Every metric of columns is called as ``metric(y_true, scores, k)`` and gives one float
-in [0, 1], higher is better. What they share:
+Every ranking metric is called as ``metric(y_true, scores, k)`` and returns a float in
+[0, 1], higher is better. The arguments are:
 
 ``y_true`` : the true labels, in one of two forms
     - a label indicator of shape (n_samples, n_labels), dense or in any sparse format:
-      what is not zero is true; explicit zeros do not count and duplicates count once;
-    - a 1-D array of column indices, one true label a row; -1 stands for a class
-      without a column (one never seen in training, say), so that the row is a miss.
+      non-zero entries are true labels; explicit zeros are ignored and duplicates count
+      once;
+    - a 1-D array of column indices, one true label per row; -1 stands for a class
+      without a column, such as one that is not in the training data, so that the row
+      has no hit.
 
-``scores`` : the ranking to judge, in one of three forms
+``scores`` : the ranking to evaluate, in one of three forms
     - the pair ``(columns, scores)`` that `skxmr.rank` returns, each of shape
-      (n_samples, at least k), best first, -1 after the last where fewer are found;
-    - such ``columns`` alone (an array of integers);
-    - a score matrix of shape (n_samples, n_labels), sparse or dense, of floats that are
-      not negative: 0, stored or not, means not retrieved. Equal scores are ranked in
-      the order of their columns.
+      (n_samples, at least k), best first, filled up with -1 if fewer labels are found;
+    - only such ``columns`` (an integer array);
+    - a matrix of non-negative float scores of shape (n_samples, n_labels), sparse or
+      dense: 0, stored or not, means not retrieved. Ties are broken by column index.
 
-Of a row, :math:`y` is the set of its true labels and :math:`r_1, \ldots, r_k` are the
-first k columns retrieved; :math:`[\cdot]` is 1 where a condition holds and else 0. A
-row without any true label counts as 0 in every mean over rows. That is what P@k does
-anywhere, what PECOS does for recall and napkinXC, by default, for recall and nDCG, and
-what `sklearn.metrics.ndcg_score` does: figures can be compared. A perfect ranking then
-scores less than 1; to judge by the other rows alone, leave such rows out of both
-arguments. Where nothing is true at all, every metric is 0.
+For a row, :math:`y` is the set of its true labels and :math:`r_1, \ldots, r_k` are the
+first k retrieved columns; :math:`[\cdot]` is 1 if a condition holds and 0 otherwise. A
+row without true labels counts as 0 in every mean over rows. This is how P@k is always
+defined, and how PECOS computes recall, napkinXC (by default) recall and nDCG, and
+`sklearn.metrics.ndcg_score` nDCG, so that figures can be compared. A perfect ranking
+then scores less than 1; to evaluate only the other rows, remove such rows from both
+arguments. If there are no true labels at all, every metric is 0.
 
-The metrics of completion (`completion_reciprocal_rank`, `completion_success`,
-`bleu_reciprocal_rank`) are apart: they compare strings and are called as
-``metric(truths, suggestions, k)``. `completion_ranks` and `bleu_reciprocal_ranks` give
-values row by row; `mean_by` takes their means by prefix length, or by how often a query
-was seen (`frequency_bins`).
+The completion metrics (`completion_reciprocal_rank`, `completion_success`,
+`bleu_reciprocal_rank`) compare strings and are called as
+``metric(truths, suggestions, k)``. `completion_ranks` and `bleu_reciprocal_ranks`
+return values per row; `mean_by` averages them by group, such as the length of the
+prefix or the frequency of the query (`frequency_bins`).
 
-`expected_calibration_error` is apart as well: it compares scores with probabilities, so
-lower is better; `reliability_curve` gives what it sums up. They want scores themselves,
-as a matrix or with their columns, from 0 to 1.
+`expected_calibration_error` compares scores with probabilities, and lower is better;
+`reliability_curve` returns the values that it averages. Both need scores from 0 to 1,
+as a matrix or as a pair with their columns.
 
-All others raise ValueError where `y_true` or `scores` is malformed (NaN, negative
-values, a column that repeats or does not exist, integers in the place of floats), where
-the two differ in rows or columns, where `k` is no positive integer, and where `scores`
-holds fewer than the first k columns although more were found.
+The ranking metrics raise ValueError if `y_true` or `scores` is invalid (NaN, negative
+values, duplicate or non-existent columns, integers instead of floats), if their numbers
+of rows or columns differ, if `k` is not a positive integer, or if `scores` has fewer
+than k columns although more labels were found.
 """
 
 from skxmr._calibration_metrics import expected_calibration_error, reliability_curve

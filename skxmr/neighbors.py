@@ -191,7 +191,7 @@ class NeighborRanker(
         return self
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         if not self.__sklearn_is_fitted__():
             return
         state = self._state
@@ -219,7 +219,7 @@ class NeighborRanker(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
         k : int, default=10
-            How many labels to find for each row.
+            The number of labels per row.
 
         Returns
         -------
@@ -232,7 +232,7 @@ class NeighborRanker(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
             not positive.
@@ -347,9 +347,9 @@ class NeighborRanker(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`.
+            If X contains NaN or infinity, or has other features than in `fit`.
         """
         target = self._ready().target
         return target.predict(self._shortlists(X), self.decision_threshold)
@@ -371,9 +371,9 @@ class NeighborRanker(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`.
+            If X contains NaN or infinity, or has other features than in `fit`.
         """
         target = self._ready().target
         return target.predict_proba(self._shortlists(X))

@@ -297,7 +297,7 @@ def run_calls(calls, *, n_jobs):
     ----------
     calls : list of Call
     n_jobs : int or None
-        As everywhere in scikit-learn.
+        As in scikit-learn.
 
     Returns
     -------
@@ -336,7 +336,7 @@ def learn_terms(cutting, texts, *, keep_rows, n_jobs):
     keep_rows : bool
         Or forget what each text holds.
     n_jobs : int or None
-        As everywhere in scikit-learn.
+        As in scikit-learn.
 
     Returns
     -------

@@ -310,7 +310,7 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         X : array-like, sparse matrix or list of str, of n_samples rows
             What the ranker takes.
         k : int, default=10
-            How many labels to find for each row.
+            The number of labels per row.
         subset : LabelSubset, default=None
             The labels to search among, as `subset` makes it. None searches all.
 

@@ -305,7 +305,7 @@ class TextRetriever(
         return self
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         if not self.__sklearn_is_fitted__():
             return
         state = self._state
@@ -358,18 +358,18 @@ class TextRetriever(
         *,
         unknown: Literal["raise", "ignore"] = "raise",
     ) -> LabelSubset:
-        """Choose labels to search among: those in stock, say, or those not blocked.
+        """Make a set of allowed labels that searches can be restricted to.
 
         Parameters
         ----------
         allowed : iterable of labels, or of bool of length n_labels, default=None
-            Columns of an indicator, or classes: a list, a set, a column of a data
-            frame and so on; or a mask of them. None allows all.
+            Columns of an indicator, or classes, in any container such as a list, a set
+            or a column of a data frame; or a boolean mask. None allows all labels.
         excluded : iterable of labels, or of bool of length n_labels, default=None
-            Labels that are left out of those allowed.
+            Labels to remove from the allowed ones.
         unknown : {"raise", "ignore"}, default="raise"
-            Whether labels that the classifier does not know are refused or passed
-            over: those of a catalogue that has changed since the fit, say.
+            Whether labels that the classifier does not know raise an error or are
+            ignored, for example if a catalogue has changed since the fit.
 
         Returns
         -------
@@ -400,7 +400,7 @@ class TextRetriever(
         Parameters
         ----------
         text : str
-            What to find labels for.
+            The input of the search.
         k : int, default=10
             The most labels to find.
         allowed : LabelSubset, or iterable of labels, default=None
@@ -408,9 +408,10 @@ class TextRetriever(
             or a mask as it takes them. No other is returned, nor takes a place in the
             beam.
         excluded : iterable of labels, default=None
-            Labels that are not to be found.
+            Labels to exclude from the results.
         unknown : {"raise", "ignore"}, default="raise"
-            What happens to labels of these that the classifier does not know.
+            Whether labels that the classifier does not know raise an error or are
+            ignored.
 
         Returns
         -------
@@ -461,15 +462,16 @@ class TextRetriever(
         Parameters
         ----------
         texts : iterable of str of length n_samples
-            What to find labels for.
+            The input of the search.
         k : int, default=10
             The most labels to find for each.
         allowed : LabelSubset, or iterable of labels, default=None
             The labels to search among, as in `search`.
         excluded : iterable of labels, default=None
-            Labels that are not to be found.
+            Labels to exclude from the results.
         unknown : {"raise", "ignore"}, default="raise"
-            What happens to labels of these that the classifier does not know.
+            Whether labels that the classifier does not know raise an error or are
+            ignored.
 
         Returns
         -------
@@ -482,11 +484,11 @@ class TextRetriever(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If `texts` is a single string, or `k` is not positive.
         TypeError
-            If one of the texts is no string.
+            If one of the texts is not a string.
         """
         k = check_k(k, "TextRetriever.search_batch")
         X, classifier = self._transform(texts)
@@ -555,7 +557,7 @@ class TextRetriever(
         Parameters
         ----------
         texts : iterable of str of length n_samples
-            What to find labels for.
+            The input of the search.
 
         Returns
         -------
@@ -565,11 +567,11 @@ class TextRetriever(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If `texts` is a single string.
         TypeError
-            If one of the texts is no string.
+            If one of the texts is not a string.
         """
         X, classifier = self._transform(texts)
         return classifier.predict(X)
@@ -581,7 +583,7 @@ class TextRetriever(
         Parameters
         ----------
         texts : iterable of str of length n_samples
-            What to find labels for.
+            The input of the search.
 
         Returns
         -------
@@ -591,11 +593,11 @@ class TextRetriever(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If `texts` is a single string.
         TypeError
-            If one of the texts is no string.
+            If one of the texts is not a string.
         """
         X, classifier = self._transform(texts)
         return classifier.predict_proba(X)
@@ -607,7 +609,7 @@ class TextRetriever(
         Parameters
         ----------
         texts : iterable of str of length n_samples
-            What to find labels for.
+            The input of the search.
 
         Returns
         -------
@@ -617,11 +619,11 @@ class TextRetriever(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         ValueError
             If `texts` is a single string.
         TypeError
-            If one of the texts is no string.
+            If one of the texts is not a string.
         """
         X, classifier = self._transform(texts)
         return classifier.decision_function(X)

@@ -373,7 +373,7 @@ class TreeShard:
         X : tuple of ndarray
             As in `expand`.
         k : int, default=10
-            How many labels to find for each row.
+            The number of labels per row.
 
         Returns
         -------
@@ -578,7 +578,7 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
         k : int, default=10
-            How many labels to find for each row.
+            The number of labels per row.
 
         Returns
         -------

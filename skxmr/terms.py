@@ -150,7 +150,7 @@ class Terms:
             self._check_arrays()
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         check_vector(self.text, (np.uint8,), None, "Terms.text")
         check_vector(self.offsets, (np.int64,), None, "Terms.offsets")
         if self.version == 1:

@@ -1,4 +1,4 @@
-"""Texts to TF-IDF vectors: n-grams of words and of characters."""
+"""TF-IDF vectorizers for n-grams of words and of characters."""
 
 import warnings
 from collections import Counter
@@ -36,8 +36,8 @@ DOCUMENT_FREQUENCY = [
     Interval(Integral, 1, None, closed="left"),
 ]
 
-# Regular expressions that the compiled code knows: runs of word characters, and how
-# long a run must be.
+# Regular expressions that the compiled code implements: runs of word characters, with
+# their minimum length.
 SHORTEST_WORD = {r"\b\w\w+\b": 2, r"\w\w+": 2, r"\b\w+\b": 1, r"\w+": 1}
 
 
@@ -58,7 +58,7 @@ def check_ngram_range(ngram_range):
 
 
 def check_dtype(dtype):
-    """Give `dtype` as a NumPy dtype; raise ValueError unless float32 or float64."""
+    """Return `dtype` as a NumPy dtype; raise ValueError unless float32 or float64."""
     known = np.dtype(dtype)
     if known not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
@@ -66,7 +66,7 @@ def check_dtype(dtype):
 
 
 def check_vocabulary(vocabulary):
-    """List a given vocabulary's terms in the order of their columns.
+    """List the terms of a given vocabulary in the order of their columns.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def check_vocabulary(vocabulary):
     Raises
     ------
     ValueError
-        If it is empty, repeats a term or a column, or leaves out a column.
+        If it is empty, repeats a term or a column, or omits a column.
     """
     if isinstance(vocabulary, Mapping):
         if set(vocabulary.values()) != set(range(len(vocabulary))):
@@ -104,22 +104,22 @@ def check_vocabulary(vocabulary):
 
 
 def count_and_weigh(counting, weighting):
-    """Give the `Rows` that a call returns, and their values in place of counts."""
+    """Run a count, and return its `Rows` and their TF-IDF values."""
     rows = counting.run()
     values = weighting.values(rows)
-    rows.counts = None  # it is a third of the memory
+    rows.counts = None  # the counts are a third of the memory
     return rows, values
 
 
 def as_counted(rows):
-    """Give rows that are counted already."""
+    """Return rows that are counted already."""
     return rows
 
 
 def to_csr(parts, n_features):
-    """Put the rows and values of texts after texts together as a CSR matrix.
+    """Concatenate the rows and values of consecutive texts to a CSR matrix.
 
-    Each part gives up its indices, so that not all is in memory twice.
+    Each part releases its indices, so that there is no second copy of all of them.
     """
     sizes = [np.diff(rows.ends, prepend=0) for rows, _ in parts]
     offsets = np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64)
@@ -135,17 +135,17 @@ def to_csr(parts, n_features):
 
 @dataclass(frozen=True)
 class TextState:
-    """What a vectorizer has learned.
+    """The fitted state of a vectorizer.
 
     Parameters
     ----------
     cutting : Cutting or Tokenising
-        What cuts texts into n-grams.
+        Extracts n-grams from texts.
     terms : Terms
         The n-grams that have columns.
     weighting : Weighting
     is_fixed : bool
-        Whether the n-grams were given.
+        Whether the vocabulary was given.
     """
 
     cutting: Cutting | Tokenising
@@ -155,7 +155,7 @@ class TextState:
 
     @property
     def vocabulary(self):
-        """Columns by their n-gram."""
+        """Maps n-grams to columns."""
         return self.terms.numbers()
 
     @property
@@ -172,12 +172,12 @@ class _NgramTfidf(
     BaseEstimator,
     auto_wrap_output_keys=None,
 ):
-    """What both kinds of n-gram share: counting, vocabulary, weights.
+    """Base class of the vectorizers: counting, vocabulary, weights.
 
     A subclass sets the parameters and provides `_make_cutting`.
     """
 
-    # As with scikit-learn's vectorizers: texts are data, not metadata to route.
+    # As in scikit-learn's vectorizers: texts are data, not metadata to route.
     __metadata_request__fit: ClassVar[dict] = {"raw_documents": UNUSED}
     __metadata_request__transform: ClassVar[dict] = {"raw_documents": UNUSED}
 
@@ -201,13 +201,13 @@ class _NgramTfidf(
 
     _search_parameters = ("n_jobs",)
 
-    # Where a subclass has no such parameter.
+    # For subclasses without this parameter.
     sublinear_tf = False
     binary = False
     position: str | None = None
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         if not self.__sklearn_is_fitted__():
             return
         name, state = type(self).__name__, self._state
@@ -220,11 +220,11 @@ class _NgramTfidf(
                 check_finite(idf, f"{name}.idf_")
 
     def _make_cutting(self):
-        """Give what cuts texts: a `Cutting` or a `Tokenising`."""
+        """Return what extracts n-grams from texts: a `Cutting` or a `Tokenising`."""
         raise NotImplementedError
 
     def _make_normaliser(self):
-        """Give what Python does to texts before they are cut; None for nothing."""
+        """Return the preprocessing in Python that comes before extraction, or None."""
         if self.preprocessor is None and self.strip_accents is None:
             return None
         return CountVectorizer(
@@ -234,12 +234,12 @@ class _NgramTfidf(
         )
 
     def _check_parameters(self):
-        """Check what `_parameter_constraints` cannot say."""
+        """Check what `_parameter_constraints` cannot express."""
         check_ngram_range(self.ngram_range)
         check_dtype(self.dtype)
 
     def _given_terms(self):
-        """Give the checked terms of `vocabulary`, or None where there is none."""
+        """Return the validated terms of `vocabulary`, or None if it is None."""
         if self.vocabulary is None:
             return None
         terms = check_vocabulary(self.vocabulary)
@@ -279,10 +279,10 @@ class _NgramTfidf(
         Raises
         ------
         ValueError
-            If a parameter is out of its range, `raw_documents` is a single text or
-            has two dimensions, or no n-gram is left for the vocabulary.
+            If a parameter is out of range, `raw_documents` is a single text or has two
+            dimensions, or the vocabulary would be empty.
         TypeError
-            If an item of `raw_documents` is no `str`.
+            If an item of `raw_documents` is not a `str`.
         """
         self._fit(raw_documents, keep_rows=False)
         return self
@@ -290,9 +290,9 @@ class _NgramTfidf(
     @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, raw_documents, y=None):  # noqa: ARG002 - as in fit
-        """Learn vocabulary and frequencies, and vectorise the same documents.
+        """Learn vocabulary and frequencies, and transform the same documents.
 
-        The same as `fit` and then `transform`, but each text is read once.
+        Equivalent to `fit` followed by `transform`, but reads each text only once.
 
         Parameters
         ----------
@@ -309,15 +309,15 @@ class _NgramTfidf(
         Raises
         ------
         ValueError
-            If `raw_documents` is a single string, or no n-gram is left.
+            If `raw_documents` is a single string, or the vocabulary would be empty.
         TypeError
-            If one of the documents is no string.
+            If a document is not a string.
         """
         return self._weigh(self._fit(raw_documents, keep_rows=True))
 
     @reads
     def transform(self, raw_documents):
-        """Vectorise documents with the vocabulary and frequencies of `fit`.
+        """Transform documents with the vocabulary and frequencies of `fit`.
 
         Parameters
         ----------
@@ -327,8 +327,8 @@ class _NgramTfidf(
         Returns
         -------
         X : sparse matrix or array of shape (n_documents, n_features), `dtype`
-            TF-IDF values in CSR form with sorted indices. N-grams that are not in
-            the vocabulary count for nothing.
+            TF-IDF values in CSR form with sorted indices. N-grams that are not in the
+            vocabulary are ignored.
 
         Raises
         ------
@@ -337,16 +337,16 @@ class _NgramTfidf(
         ValueError
             If `raw_documents` is a single text or has two dimensions.
         TypeError
-            If an item of `raw_documents` is no `str`.
+            If an item of `raw_documents` is not a `str`.
         """
         state = self._fitted()
         documents = check_documents(raw_documents)
         return self._weigh(self._count(documents, state.cutting, state.terms))
 
     def transform_one(self, text):
-        """Vectorise one text, without the checks and the matrix of `transform`.
+        """Transform a single text, without the validation and matrix of `transform`.
 
-        It is meant for requests that come one at a time.
+        For requests of one text at a time.
 
         Parameters
         ----------
@@ -358,20 +358,20 @@ class _NgramTfidf(
         indices : ndarray of shape (n_ngrams,), int32
             Columns of the text's n-grams, in ascending order.
         values : ndarray of shape (n_ngrams,), `dtype`
-            Their TF-IDF values: the same as in the row that `transform` makes.
+            Their TF-IDF values, the same as in the row that `transform` returns.
 
         Raises
         ------
         TypeError
-            If the text is no string.
+            If the text is not a string.
         """
-        # Without `reads`: one text takes microseconds.
+        # Without `reads`, whose overhead matters at microseconds per text.
         state = self._fitted()
         rows = state.cutting.count([text], state.terms)
         return rows.indices, state.weighting.values(rows)
 
     def _fit(self, raw_documents, *, keep_rows):
-        """Fit, and list calls that count the documents, some after others."""
+        """Fit, and return calls that count consecutive documents."""
         self._check_parameters()
         terms = self._given_terms()
         cutting = self._make_cutting()
@@ -392,7 +392,7 @@ class _NgramTfidf(
         return counts
 
     def _learn(self, documents, cutting, keep_rows):
-        """Learn terms: they, their document frequencies, and calls that count."""
+        """Learn terms; return them, their document frequencies, and count calls."""
         found, blocks = learn_terms(
             cutting, documents, keep_rows=keep_rows, n_jobs=self.n_jobs
         )
@@ -414,7 +414,7 @@ class _NgramTfidf(
         return found.select(order), found.document_counts[order], counts
 
     def _count_given(self, documents, cutting, terms):
-        """Count given terms: their document frequencies, and calls that count."""
+        """Count given terms; return their document frequencies, and count calls."""
         if not documents:
             raise ValueError("raw_documents holds no document to learn idf from.")
         calls = self._count(documents, cutting, terms)
@@ -424,12 +424,12 @@ class _NgramTfidf(
         return frequency, [Call(as_counted, rows) for rows in parts]
 
     def _count(self, documents, cutting, terms):
-        """List calls that count terms in documents, some after others."""
+        """Return calls that count terms in consecutive documents."""
         parts = split_texts(documents) or [[]]
         return [Call(cutting.count, texts, terms) for texts in parts]
 
     def _weigh_terms(self, frequency, n_documents, terms):
-        """Give the inverse document frequency of each term; None where not used."""
+        """Return the inverse document frequency of each term, or None if not used."""
         if not self.use_idf:
             return None
         if not self.smooth_idf and not frequency.all():
@@ -445,7 +445,7 @@ class _NgramTfidf(
         )
 
     def _weigh(self, counts):
-        """Count, by the calls given, and weigh: a CSR matrix."""
+        """Run calls that count, and return the weighted CSR matrix."""
         state = self._state
         calls = [Call(count_and_weigh, count, state.weighting) for count in counts]
         parts = run_calls(calls, n_jobs=self.n_jobs)
@@ -453,12 +453,12 @@ class _NgramTfidf(
 
     @reads
     def get_feature_names_out(self, input_features=None):  # noqa: ARG002 - as above
-        """Name the columns.
+        """Return the names of the columns.
 
         Parameters
         ----------
         input_features : None
-            Ignored: texts have no feature names.
+            Ignored; texts have no feature names.
 
         Returns
         -------
@@ -468,7 +468,7 @@ class _NgramTfidf(
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If called before `fit`.
         """
         terms = self._fitted().terms
         names = np.empty(len(terms), dtype=object)
@@ -483,78 +483,78 @@ class _NgramTfidf(
 
 
 class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    r"""Turn texts into TF-IDF vectors of their word n-grams.
+    r"""Transform texts to TF-IDF vectors of their word n-grams.
 
-    It gives the columns and the values of
-    `sklearn.feature_extraction.text.TfidfVectorizer` with the same parameters, in
-    single precision unless `dtype` says otherwise. The value of an n-gram g in a
-    text is tf(g) · idf(g), where tf is how often the text holds it and
-    idf(g) = ln((1 + N) / (1 + df(g))) + 1 for N documents of which df(g) hold it.
-    Each row is then scaled to unit length.
+    Columns and values are those of `sklearn.feature_extraction.text.TfidfVectorizer`
+    with the same parameters, in single precision by default. The value of an n-gram g
+    in a text is tf(g) · idf(g), where tf(g) is the number of its occurrences and idf(g)
+    = ln((1 + N) / (1 + df(g))) + 1 for N documents, of which df(g) contain g. Each row
+    is then scaled to unit length.
 
     Parameters
     ----------
     ngram_range : tuple (min_n, max_n), default=(1, 1)
-        Fewest and most words of an n-gram; all lengths between are taken too.
+        The minimum and maximum number of words of an n-gram.
     min_df : float in [0, 1] or int, default=1
-        Leave out n-grams that fewer documents hold. A float is a share of the
-        documents, an integer a number of them. Ignored with `vocabulary`.
+        Ignore n-grams that occur in fewer documents. A float is a share of the
+        documents, an integer their number. Not used if `vocabulary` is given.
     max_df : float in [0, 1] or int, default=1.0
-        Leave out n-grams that more documents hold. Ignored with `vocabulary`.
+        Ignore n-grams that occur in more documents. Not used if `vocabulary` is given.
     max_features : int, default=None
-        Keep only so many n-grams, those that occur most often. Ignored with
-        `vocabulary`.
+        Keep only this many n-grams, those with the most occurrences. Not used if
+        `vocabulary` is given.
     vocabulary : mapping of str to int, or iterable of str, default=None
-        The n-grams to use, with their columns or in their order. By default, fit
-        learns them.
+        The n-grams to use, with their columns or in their order. By default, they are
+        learned in fit.
     lowercase : bool, default=True
-        Lower the case of all characters first.
+        Whether to convert all characters to lower case first.
     strip_accents : {"ascii", "unicode"} or callable, default=None
-        Remove accents after that: "ascii" keeps ASCII characters only, "unicode"
-        removes combining marks; both decompose characters first (NFKD). A callable
-        takes and returns a `str`.
+        Whether to remove accents after that: "ascii" keeps ASCII characters only,
+        "unicode" removes combining marks; both decompose characters first (NFKD). A
+        callable takes and returns a `str`.
     token_pattern : str, default=r"(?u)\\b\\w\\w+\\b"
-        Regular expression that finds the words. Where it has a group, the group is
-        the word. Not used with `tokenizer`.
+        Regular expression that matches words. If it has a group, the group is the word.
+        Not used with `tokenizer`.
     stop_words : {"english"} or list of str, default=None
-        Words to leave out before n-grams are formed.
+        Words to remove before n-grams are formed.
     tokenizer : callable, default=None
-        Takes a `str` and returns its words, in place of `token_pattern`.
+        Takes a `str` and returns its words; replaces `token_pattern`.
     preprocessor : callable, default=None
-        Takes and returns a `str`, in place of `lowercase` and `strip_accents`.
+        Takes and returns a `str`; replaces `lowercase` and `strip_accents`.
     norm : {"l1", "l2"} or None, default="l2"
-        Length of each row: the sum of its values or their squares is 1.
+        Scale each row so that the sum of its absolute values ("l1") or of their squares
+        ("l2") is 1.
     use_idf : bool, default=True
-        Whether to weigh n-grams by their inverse document frequency.
+        Whether to multiply by the inverse document frequency.
     smooth_idf : bool, default=True
-        Whether to count one more document that holds every n-gram, as in the
-        formula above; else idf(g) = ln(N / df(g)) + 1.
+        Whether to add 1 to document frequencies, as if one more document contained
+        every n-gram, as in the formula above; otherwise idf(g) = ln(N / df(g)) + 1.
     sublinear_tf : bool, default=False
-        Whether to take 1 + ln(tf) for tf.
+        Whether to replace tf by 1 + ln(tf).
     binary : bool, default=False
-        Whether to take 1 for tf.
+        Whether to replace tf by 1.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-        Type of the values.
+        Data type of the values.
     n_jobs : int, default=None
-        Number of threads, in joblib's terms. The result does not depend on it.
+        The number of threads, as in joblib. The result does not depend on it.
 
     Attributes
     ----------
     vocabulary_ : dict
-        Columns by their n-gram, made when first asked for.
+        Maps n-grams to columns; built on first access.
     fixed_vocabulary_ : bool
-        Whether `vocabulary` gave the n-grams.
+        Whether `vocabulary` was given.
     idf_ : ndarray of shape (n_features,), `dtype`, or None
-        Inverse document frequencies; None where `use_idf` is False.
+        Inverse document frequencies; None if `use_idf` is False.
 
     See Also
     --------
-    CharNgramTfidf : Character n-grams inside words.
-    sklearn.feature_extraction.text.TfidfVectorizer : The model for this class.
+    CharNgramTfidf : Character n-grams within words.
+    sklearn.feature_extraction.text.TfidfVectorizer : The same in scikit-learn.
 
     Notes
     -----
-    Parameters take effect at `fit`.
+    Changed parameters take effect at the next `fit`.
 
     Examples
     --------
@@ -626,7 +626,7 @@ class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
             tokenizer=self.tokenizer,
             preprocessor=self.preprocessor,
         )
-        words.build_analyzer()  # checks the pattern, and stop words against it
+        words.build_analyzer()  # raises errors of the pattern and the stop words
         pattern = (self.token_pattern or "").removeprefix("(?u)")
         if self.tokenizer is not None or pattern not in SHORTEST_WORD:
             return Tokenising(words)
@@ -650,77 +650,76 @@ class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
 
 
 class CharNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Turn texts into TF-IDF vectors of character n-grams inside words.
+    """Transform texts to TF-IDF vectors of character n-grams within words.
 
-    A word is what stands between white space. The mark "#" is put behind each
-    word, and the n-grams are those of its characters and the mark: "echo" gives
-    ech, cho and ho# for n = 3. So an ending is told from the same letters in the
-    middle of a word, and one changed letter leaves most n-grams as they were. A "#"
-    in a text is a character like any other.
+    Words are separated by white space. The end marker "#" is appended to each word, and
+    n-grams are taken within the word and its marker: "echo" gives ech, cho and ho# for
+    n = 3. So the ending of a word has other n-grams than the same letters in the
+    middle, and most n-grams stay the same if one character changes. A "#" in a text is
+    an ordinary character.
 
-    A word that has, with its mark, no more than n characters gives itself and the
-    mark as one n-gram: "a" gives a# for n = 3. It is counted once, not again for
-    the larger n of `ngram_range`.
+    A word that has at most n characters with its marker gives a single n-gram, itself
+    and the marker: "a" gives a# for n = 3. It is counted once, not again for each
+    larger n of `ngram_range`.
 
-    Values are those of `WordNgramTfidf`: tf(g) · idf(g), each row scaled to unit
-    length.
+    Values are as in `WordNgramTfidf`: tf(g) · idf(g), each row scaled to unit length.
 
     Parameters
     ----------
     ngram_range : tuple (min_n, max_n), default=(3, 3)
-        Fewest and most characters of an n-gram, the mark included; all lengths
-        between are taken too.
+        The minimum and maximum number of characters of an n-gram, including the marker.
     min_df : float in [0, 1] or int, default=1
-        Leave out n-grams that fewer documents hold. A float is a share of the
-        documents, an integer a number of them. Ignored with `vocabulary`.
+        Ignore n-grams that occur in fewer documents. A float is a share of the
+        documents, an integer their number. Not used if `vocabulary` is given.
     max_df : float in [0, 1] or int, default=1.0
-        Leave out n-grams that more documents hold. Ignored with `vocabulary`.
+        Ignore n-grams that occur in more documents. Not used if `vocabulary` is given.
     max_features : int, default=None
-        Keep only so many n-grams, those that occur most often. Ignored with
-        `vocabulary`.
+        Keep only this many n-grams, those with the most occurrences. Not used if
+        `vocabulary` is given.
     vocabulary : mapping of str to int, or iterable of str, default=None
-        The n-grams to use, with their columns or in their order. By default, fit
-        learns them.
+        The n-grams to use, with their columns or in their order. By default, they are
+        learned in fit.
     lowercase : bool, default=True
-        Lower the case of all characters first.
+        Whether to convert all characters to lower case first.
     strip_accents : {"ascii", "unicode"} or callable, default=None
-        Remove accents after that: "ascii" keeps ASCII characters only, "unicode"
-        removes combining marks; both decompose characters first (NFKD). A callable
-        takes and returns a `str`.
+        Whether to remove accents after that: "ascii" keeps ASCII characters only,
+        "unicode" removes combining marks; both decompose characters first (NFKD). A
+        callable takes and returns a `str`.
     preprocessor : callable, default=None
-        Takes and returns a `str`, in place of `lowercase` and `strip_accents`.
+        Takes and returns a `str`; replaces `lowercase` and `strip_accents`.
     norm : {"l1", "l2"} or None, default="l2"
-        Length of each row: the sum of its values or their squares is 1.
+        Scale each row so that the sum of its absolute values ("l1") or of their squares
+        ("l2") is 1.
     use_idf : bool, default=True
-        Whether to weigh n-grams by their inverse document frequency.
+        Whether to multiply by the inverse document frequency.
     smooth_idf : bool, default=True
-        Whether to count one more document that holds every n-gram; else
-        idf(g) = ln(N / df(g)) + 1.
+        Whether to add 1 to document frequencies, as if one more document contained
+        every n-gram; otherwise idf(g) = ln(N / df(g)) + 1.
     sublinear_tf : bool, default=False
-        Whether to take 1 + ln(tf) for tf.
+        Whether to replace tf by 1 + ln(tf).
     binary : bool, default=False
-        Whether to take 1 for tf.
+        Whether to replace tf by 1.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-        Type of the values.
+        Data type of the values.
     n_jobs : int, default=None
-        Number of threads, in joblib's terms. The result does not depend on it.
+        The number of threads, as in joblib. The result does not depend on it.
 
     Attributes
     ----------
     vocabulary_ : dict
-        Columns by their n-gram, made when first asked for.
+        Maps n-grams to columns; built on first access.
     fixed_vocabulary_ : bool
-        Whether `vocabulary` gave the n-grams.
+        Whether `vocabulary` was given.
     idf_ : ndarray of shape (n_features,), `dtype`, or None
-        Inverse document frequencies; None where `use_idf` is False.
+        Inverse document frequencies; None if `use_idf` is False.
 
     See Also
     --------
-    WordNgramTfidf : N-grams of words.
+    WordNgramTfidf : Word n-grams.
 
     Notes
     -----
-    Parameters take effect at `fit`.
+    Changed parameters take effect at the next `fit`.
 
     Examples
     --------
@@ -777,69 +776,70 @@ class CharNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
 
 
 class PrefixWeightedCharTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Turn texts into TF-IDF vectors of character n-grams that weigh by position.
+    """Transform texts to TF-IDF vectors of position-weighted character n-grams.
 
-    What somebody types first says most about what is meant: an n-gram that starts
-    at character i of the text, from 0, counts 1/(i + 1) [1]_. The value of an n-gram
-    g is tf(g) · idf(g), where tf(g) is the sum of 1/(i + 1) over its occurrences and
-    idf(g) = ln((1 + N) / (1 + df(g))) + 1 for N documents of which df(g) hold it.
-    Each row is then scaled to unit length.
+    The first characters of a query are the most informative: an n-gram that starts at
+    character i of the text, from 0, counts 1/(i + 1) [1]_. The value of an n-gram g is
+    tf(g) · idf(g), where tf(g) is the sum of 1/(i + 1) over its occurrences and idf(g)
+    = ln((1 + N) / (1 + df(g))) + 1 for N documents, of which df(g) contain g. Each row
+    is then scaled to unit length.
 
-    N-grams are those of all the text: white space is one character, a blank, however
-    much there is. None counts before the first word; one after the last does, since
-    it says that the word has ended.
+    N-grams are taken over the whole text; a run of white space counts as one space.
+    Leading white space is removed; a trailing space is kept, since it means that the
+    last word is complete.
 
     Parameters
     ----------
     ngram_range : tuple (min_n, max_n), default=(1, 3)
-        Fewest and most characters of an n-gram; all lengths between are taken too.
+        The minimum and maximum number of characters of an n-gram.
     position : {"text", "word"}, default="text"
-        From where the characters before an n-gram are counted: from the start of
-        the text, as in [1]_, or of the word. A blank belongs to the word before it.
+        Whether the position of an n-gram is that in the text, as in [1]_, or that in
+        its word. A space belongs to the word before it.
     min_df : float in [0, 1] or int, default=1
-        Leave out n-grams that fewer documents hold. A float is a share of the
-        documents, an integer a number of them. Ignored with `vocabulary`.
+        Ignore n-grams that occur in fewer documents. A float is a share of the
+        documents, an integer their number. Not used if `vocabulary` is given.
     max_df : float in [0, 1] or int, default=1.0
-        Leave out n-grams that more documents hold. Ignored with `vocabulary`.
+        Ignore n-grams that occur in more documents. Not used if `vocabulary` is given.
     max_features : int, default=None
-        Keep only so many n-grams, those that most documents hold. Ignored with
-        `vocabulary`.
+        Keep only this many n-grams, those that occur in the most documents. Not used if
+        `vocabulary` is given.
     vocabulary : mapping of str to int, or iterable of str, default=None
-        The n-grams to use, with their columns or in their order. By default, fit
-        learns them.
+        The n-grams to use, with their columns or in their order. By default, they are
+        learned in fit.
     lowercase : bool, default=True
-        Lower the case of all characters first.
+        Whether to convert all characters to lower case first.
     strip_accents : {"ascii", "unicode"} or callable, default=None
-        Remove accents after that: "ascii" keeps ASCII characters only, "unicode"
-        removes combining marks; both decompose characters first (NFKD). A callable
-        takes and returns a `str`.
+        Whether to remove accents after that: "ascii" keeps ASCII characters only,
+        "unicode" removes combining marks; both decompose characters first (NFKD). A
+        callable takes and returns a `str`.
     preprocessor : callable, default=None
-        Takes and returns a `str`, in place of `lowercase` and `strip_accents`.
+        Takes and returns a `str`; replaces `lowercase` and `strip_accents`.
     norm : {"l1", "l2"} or None, default="l2"
-        Length of each row: the sum of its values or their squares is 1.
+        Scale each row so that the sum of its absolute values ("l1") or of their squares
+        ("l2") is 1.
     use_idf : bool, default=True
-        Whether to weigh n-grams by their inverse document frequency.
+        Whether to multiply by the inverse document frequency.
     smooth_idf : bool, default=True
-        Whether to count one more document that holds every n-gram; else
-        idf(g) = ln(N / df(g)) + 1.
+        Whether to add 1 to document frequencies, as if one more document contained
+        every n-gram; otherwise idf(g) = ln(N / df(g)) + 1.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-        Type of the values. Weights of positions are added up in single precision.
+        Data type of the values. Position weights are added in single precision.
     n_jobs : int, default=None
-        Number of threads, in joblib's terms. The result does not depend on it.
+        The number of threads, as in joblib. The result does not depend on it.
 
     Attributes
     ----------
     vocabulary_ : dict
-        Columns by their n-gram, made when first asked for.
+        Maps n-grams to columns; built on first access.
     fixed_vocabulary_ : bool
-        Whether `vocabulary` gave the n-grams.
+        Whether `vocabulary` was given.
     idf_ : ndarray of shape (n_features,), `dtype`, or None
-        Inverse document frequencies; None where `use_idf` is False.
+        Inverse document frequencies; None if `use_idf` is False.
 
     See Also
     --------
-    CharNgramTfidf : N-grams inside words, wherever they stand.
-    TrieTreeHybrid : Groups labels by their first characters and by these vectors.
+    CharNgramTfidf : N-grams within words, without position weights.
+    TrieTreeHybrid : Groups labels by first characters and by these vectors.
 
     References
     ----------
@@ -849,7 +849,7 @@ class PrefixWeightedCharTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type:
 
     Examples
     --------
-    The "n" of "an" counts half, that of "no" once:
+    The "n" of "an" has half the weight of that of "no":
 
     >>> from skxmr import PrefixWeightedCharTfidf
     >>> vectorizer = PrefixWeightedCharTfidf(

@@ -119,7 +119,7 @@ class LabelTree:
             self._check_arrays()
 
     def _check_arrays(self):
-        """Refuse what a damaged file may have brought."""
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
         for level, offsets in enumerate(self.child_offsets):
             name = f"LabelTree.child_offsets[{level}]"
             check_vector(offsets, (np.int64,), None, name)
