@@ -1,4 +1,4 @@
-"""Candidates that a ranker found, and what is known of a row and a candidate."""
+"""Pairs of a row and a candidate label, and their features."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -24,20 +24,20 @@ _PAIRS_AT_ONCE = 2**16
 
 @dataclass(frozen=True)
 class Candidates:
-    """Pairs of a row and a label that a ranker found for it.
+    """Pairs of a row and a candidate label.
 
-    Row by row, and in each row the best first.
+    Sorted by row, and best first within each row.
 
     Parameters
     ----------
     rows : ndarray of shape (n_pairs,), int64
-        Which row of X.
+        Index of the row of X.
     columns : ndarray of shape (n_pairs,), int64
-        Which label: a column of y, or an index into the sorted classes.
+        Index of the label: a column of y, or an index into the sorted classes.
     scores : ndarray of shape (n_pairs,), float64
-        The score that the ranker gave, between 0 and 1.
+        The score from the ranker, between 0 and 1.
     ranks : ndarray of shape (n_pairs,), int64
-        The place in the row's ranking, from 1.
+        The rank of the label in the row's ranking, from 1.
 
     See Also
     --------
@@ -63,12 +63,12 @@ class Candidates:
 
     @classmethod
     def of_ranking(cls, columns: NDArray, scores: NDArray) -> Self:
-        """List what a ranking found.
+        """Build the pairs of a ranking.
 
         Parameters
         ----------
         columns : ndarray of shape (n_samples, k), int64
-            As `skxmr.rank` returns them; -1 where nothing is found.
+            As `skxmr.rank` returns them, filled up with -1.
         scores : ndarray of shape (n_samples, k)
             Their scores.
 
@@ -79,7 +79,7 @@ class Candidates:
         Raises
         ------
         ValueError
-            If the arrays differ in shape or have not two dimensions.
+            If the arrays differ in shape or are not 2-D.
         """
         for given, name in ((columns, "columns"), (scores, "scores")):
             refuse_sparse(given, name, "an ndarray")
@@ -96,7 +96,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class CandidateState:
-    """What `CandidateFeatures` have learned.
+    """The fitted state of `CandidateFeatures`.
 
     Parameters
     ----------
@@ -109,29 +109,29 @@ class CandidateState:
 
 
 class CandidateFeatures(Documented, Stateful, BaseEstimator):
-    """Describe pairs of a row and a candidate by numbers.
+    """Features of pairs of a row and a candidate.
 
     The columns are
 
     0. the logarithm of the ranker's score;
-    1. the same, less that of the row's best candidate;
+    1. the same minus that of the row's best candidate;
     2. 1 / rank;
     3. log(1 + number of training rows that have the label);
-    4. where X is a matrix of numbers: the cosine of the row and of the sum of the
+    4. if X is a numeric matrix: the cosine of the row and of the sum of the
        label's normalised training rows.
 
-    For other features, write a class like this one, or a subclass.
+    For other features, write a subclass or a class with the same methods.
 
     Attributes
     ----------
     counts_ : ndarray of shape (n_labels,), int64
-        How many training rows have each label.
+        The number of training rows that have each label.
     centroids_ : csr_array of shape (n_labels, n_features) or None
-        The direction of the sum of each label's rows; None where X is no matrix.
+        The sum of each label's rows, scaled to unit length; None if X is not a matrix.
 
     See Also
     --------
-    Reranker : Ranks candidates again by such features.
+    Reranker : Uses the features.
 
     Examples
     --------
@@ -149,7 +149,7 @@ class CandidateFeatures(Documented, Stateful, BaseEstimator):
 
     @writes
     def fit(self, X: Any, Y: MatrixLike) -> Self:
-        """Count the labels, and sum up their rows.
+        """Count the labels, and sum their rows.
 
         Parameters
         ----------
@@ -173,21 +173,21 @@ class CandidateFeatures(Documented, Stateful, BaseEstimator):
 
     @reads
     def transform(self, X: Any, candidates: Candidates) -> NDArray:
-        """Describe candidates.
+        """Compute the features of candidates.
 
         Parameters
         ----------
         X : as for `fit`
-            The rows that candidates were found for.
+            The rows of the candidates.
         candidates : Candidates
-            The pairs to describe.
+            The pairs.
 
         Returns
         -------
         ndarray of shape (n_pairs, 5), or (n_pairs, 4) where X is no matrix, float64
         """
         state = self._fitted()
-        # NumPy's logarithm of single precision differs between processors.
+        # Logarithms in double precision: those of single precision differ between CPUs.
         scores = np.maximum(candidates.scores, np.finfo(np.float32).tiny)
         logs = np.log(scores, dtype=np.float64)
         best = np.full(1 + candidates.rows.max(initial=0), -np.inf)
@@ -205,9 +205,9 @@ class CandidateFeatures(Documented, Stateful, BaseEstimator):
 
 
 def _centroids(Y, rows):
-    """Sum up the rows of each label, scaled to unit length: sorted CSR.
+    """Sum the rows of each label, scaled to unit length: sorted CSR.
 
-    SciPy's product takes memory for all columns: it gets those that are used.
+    SciPy's product allocates memory for all columns, so only used columns are passed.
     """
     used, places = np.unique(rows.indices, return_inverse=True)
     narrow = sparse.csr_array(
@@ -232,7 +232,7 @@ def _similarity(rows, centroids, candidates):
 
 
 def _unit_rows(X):
-    """CSR array of the rows, each of length 1; None if X has no numbers."""
+    """CSR array of the rows, scaled to unit length; None if X is not numeric."""
     X = check_structure(X, "X")
     if not sparse.issparse(X):
         X = np.asarray(X)

@@ -1,4 +1,4 @@
-"""The estimator that puts the stages together: index, match, rank."""
+"""The estimator that combines the stages: index, match, rank."""
 
 import copy
 import warnings
@@ -73,7 +73,7 @@ _MAX_INT32 = np.iinfo(np.int32).max
 
 @dataclass(frozen=True)
 class ClassifierState:
-    """What an `XRLinearClassifier` has learned.
+    """The fitted state of an `XRLinearClassifier`.
 
     Parameters
     ----------
@@ -85,15 +85,15 @@ class ClassifierState:
     layouts : list of SearchLayout
     stages : list of FittedStages
     pruned_at : dict of str to float
-        By `threshold_unit`, the threshold that smaller weights were dropped at; 0
-        where none.
+        For each `threshold_unit`, the threshold at which weights were pruned; 0 if none
+        were.
     C : float or None
-        None where it is not known, of models that others have trained.
+        None if it is not known, for models that other libraries have trained.
     samples : list of TrainingSample, default=None
-        Training rows that `prune` looks at. Never saved: None in a model that was
-        loaded.
+        Training rows on which `prune` measures the loss. Never saved: None in a model
+        that was loaded.
     unit_weight : float, default=inf
-        The weight beside which others are small, by the length of the rows of training.
+        The bound of the relative threshold, from the length of the training rows.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -123,7 +123,7 @@ class ClassifierState:
 
     @property
     def n_weights(self):
-        """Number of stored weights, intercepts not counted."""
+        """Number of stored weights without intercepts."""
         return sum(layout.n_weights for layout in self.layouts)
 
     @property
@@ -142,7 +142,7 @@ def make_state(
     samples=None,
     unit_weight=np.inf,
 ):
-    """Put together what a fit has learned.
+    """Build the fitted state from the results of training.
 
     Parameters
     ----------
@@ -180,11 +180,11 @@ class XRLinearClassifier(
 ):
     """Extreme multilabel ranking with linear models along a tree of labels.
 
-    Three stages, after XR-Linear (Yu et al., arXiv 2010.05878): *index* groups the
-    labels into a tree; *match* walks the tree from the root with a beam, scoring
-    nodes with linear models, to reach a few leaves; *rank* scores the labels of
-    those leaves. Time and memory grow with the non-zeros of the input, never with
-    rows times labels.
+    There are three stages, after XR-Linear (Yu et al., arXiv 2010.05878): *index*
+    groups the labels into a tree; *match* is a beam search from the root that scores
+    nodes with linear models, to reach a few leaves; *rank* scores the labels of those
+    leaves. Time and memory grow with the non-zeros of the input, not with rows times
+    labels.
 
     Parameters
     ----------
@@ -193,134 +193,135 @@ class XRLinearClassifier(
         sets ``tree_``, a `LabelTree`. None stands for ``KMeansTree()``. A clone is
         fitted.
     matcher : estimator, default=None
-        Finds the nodes of one level, in the place of linear models: any multilabel
+        Scores the nodes of one level instead of linear models: any multilabel
         classifier with ``predict_proba`` or ``decision_function``. None stands for
-        linear models. `skxmr.stages` says what it gets and gives. A clone is fitted.
+        linear models. `skxmr.stages` describes its input and output. A clone is fitted.
     matcher_level : int, default=None
-        The level of the nodes that `matcher` finds, 1 for the children of the root.
-        None, or more than there are, is the lowest above the labels.
+        The level of the nodes that `matcher` scores, 1 for the children of the root.
+        None, or a level below the last one, stands for the lowest level above the
+        labels.
     ranker : estimator, default=None
-        Scores the labels below the nodes that were found, in the place of linear
-        models: any binary classifier with ``predict_proba`` or ``decision_function``,
-        linear or not; a clone is fitted for each label, on the rows of its parent.
-        None stands for linear models. See `skxmr.stages`.
+        Scores the labels of the leaves that were reached instead of linear models: any
+        binary classifier with ``predict_proba`` or ``decision_function``. A clone is
+        fitted for each label, on the rows of its parent. None stands for linear models.
+        See `skxmr.stages`.
     label_vectors : "pifa", array-like of shape (n_labels, any), mapping or pair, \
             default="pifa"
-        What the indexer groups labels by: "pifa", the normalised sum of the
-        label's training rows; the user's own vectors, dense or sparse; or both side
-        by side, ``("pifa", vectors)``. A mapping from label to vector is read by label,
-        and so is a data frame whose index holds all labels; both may hold more.
+        The vectors by which the indexer groups labels: "pifa", the normalised sum of
+        the label's training rows; custom vectors, dense or sparse; or both,
+        concatenated, ``("pifa", vectors)``. A mapping, or a data frame whose index
+        holds all labels, maps labels to vectors and may have additional ones.
     loss : {"squared_hinge", "hinge", "log_loss"}, default="squared_hinge"
-        Loss of the linear models; "log_loss" is logistic regression.
+        The loss of the linear models; "log_loss" is logistic regression.
     C : float or "scale", default="scale"
-        Inverse strength of the L2 regularisation. A number is that of
+        Inverse regularisation strength (L2). A number has the meaning of
         `sklearn.svm.LinearSVC`. "scale" stands for 1 / the mean squared length of the
         rows of X, with an intercept of the same scale, so that rankings do not depend
         on the unit of X.
     prior_weight : float, default=1.0
-        What regularisation draws a label's weights to, in place of 0: a vector so
-        long that a row of the usual length in its direction gets this margin. Its
-        direction is the sum of the label's rows (PIFA) or, where `label_vectors` are
-        given that have as many columns as X, the label's vector (of a pair, the sum of
-        both at unit length). More than 0 helps labels with few rows; a label without
-        any is then trained on its vector.
+        Regularises the weights of a label towards a prior mean instead of 0. Its
+        direction is the sum of the label's rows (PIFA) or, if `label_vectors` has the
+        columns of X, the label's vector (for a pair, the sum of both at unit length).
+        Its length is such that a row of root mean square length in this direction has
+        the margin `prior_weight`. A positive value helps labels with few rows; a label
+        without rows is then trained on its vector.
     positive_weight, negative_weight : float, default=1.0
-        Multiply `C` for the rows that have a label or node, and for those that lack
-        it.
+        Factors of `C` for the positive and the negative rows of a node.
     fit_intercept : bool, default=True
         Whether models have an intercept (regularised, as in liblinear).
     tol : float, default=0.1
-        Training of a node stops when the dual variables' projected gradients seen in
-        one sweep lie within this range, as in liblinear, or when a sweep lowers the
+        Training of a node stops when the projected gradients of the dual variables in
+        one sweep are within this range, as in liblinear, or when a sweep lowers the
         objective by less than (tol / 2)^2 of what all sweeps did.
     max_iter : int, default=100
-        Most sweeps over the rows of a node.
+        Maximum number of sweeps over the rows of a node.
     negative_sampling : {"parents", "matcher", "both"}, default="parents"
-        Which rows a node learns to reject: those of its parent that lack it
-        ("parents"), those that the matcher, trained so far, brings to the parent
-        ("matcher"), or both.
+        The rows from which a node takes its negatives: those of its parent ("parents"),
+        those for which the matcher, trained so far, reaches the parent ("matcher"), or
+        both.
     negative_beam_width : int, default=10
         Beam width of that matcher, whose weights are not pruned.
     threshold : float, default=0.1
-        **Pruning threshold of the weights**: smaller ones are dropped after
-        training. It does not cut scores; for that see `decision_threshold`.
+        **Pruning threshold of the weights**: smaller weights are dropped after
+        training. It does not apply to scores; see `decision_threshold`.
     threshold_unit : {"relative", "absolute"}, default="relative"
-        What `threshold` and `weight_floor` are in. "relative" is a share, from 0 to 1,
-        of the largest absolute weight of the same node (the intercept not counted), of
-        which no more counts than makes a margin of 1 on a row of the root mean squared
-        length of X: each node keeps its largest weight, and what is dropped does not
+        The unit of `threshold` and `weight_floor`. "relative" is a share, from 0 to 1,
+        of the largest absolute weight of the same node (without the intercept), or of
+        the weight that makes a margin of 1 on a row of root mean square length of X, if
+        that is smaller: each node keeps its largest weight, and the result does not
         depend on the unit of X. "absolute" is a magnitude of weights.
     weight_floor : float, default=0.01
-        With `memory` set, trained weights are cached down to this one, and
-        `threshold` cannot be lower.
+        With `memory` set, trained weights above it are cached, and `threshold` cannot
+        be lower.
     weight_precision : {"float32", "float16"}, default="float32"
-        How weights are kept for prediction. Half precision makes a model a quarter to
-        a third smaller and changes scores in the third digit.
+        Data type of the weights for prediction. Half precision makes a model a quarter
+        to a third smaller and changes scores in the third digit.
     beam_width : int or None, default=10
-        Most nodes of a level that the search follows. None follows all, which makes
-        the search exact and slow.
+        Maximum number of nodes of a level that the search follows. None follows all,
+        which makes the search exact and slow.
     max_candidates : int or None, default=100
-        Most labels of a row with a score in `predict_proba`, `decision_function` and
-        `predict`. None keeps all that the beam reaches.
+        Maximum number of labels with a score per row in `predict_proba`,
+        `decision_function` and `predict`. None keeps all that the beam reaches.
     decision_threshold : float, default=0.5
         For indicator targets, `predict` returns the labels whose score is above it.
     score_transform : {"sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"}, \
             default="l4-hinge"
-        Turns a node's margin m into a score in [0, 1], to be multiplied along the
-        path: 1 / (1 + exp(-m)), or exp(-max(0, 1 - m)^p). With ``loss="log_loss"``,
-        "sigmoid" gives probabilities.
+        Maps a node's margin m to a score in [0, 1], which is multiplied along the path:
+        1 / (1 + exp(-m)), or exp(-max(0, 1 - m)^p). With ``loss="log_loss"``, "sigmoid"
+        gives probabilities.
     n_trees : int, default=1
-        Number of trees, of different random states, whose scores are averaged.
+        Number of trees with different random states, whose scores are averaged.
     memory : str, path-like or joblib.Memory, default=None
-        Caches trained weights, so that a search over `beam_width`, `threshold`,
+        Caches trained weights, so that a grid search over `beam_width`, `threshold`,
         `max_candidates`, `decision_threshold` and `score_transform` trains once per
         fold.
     n_jobs : int, default=None
-        Threads of training and prediction (None is 1, -1 is all cores), also of an
-        indexer and a matcher whose own is None. Neither models nor predictions depend
-        on it.
+        Number of threads of training and prediction (None is 1, -1 is all cores), also
+        for an indexer and a matcher whose own is None. Neither models nor predictions
+        depend on it.
     random_state : int, RandomState instance or None, default=None
-        Of the indexer (unless it has its own) and of the order in which training
-        visits rows. With `memory` set, None stands for 0.
+        Seeds the indexer (unless it has its own) and the order in which training visits
+        rows. With `memory` set, None means 0.
     verbose : int, default=0
         1 prints a line for each trained level.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target; the column numbers of an indicator.
+        The class labels of a 1-D target, or the column indices of an indicator.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during fit, where X has string column names.
+        Names of features seen during fit, if X has string column names.
     C_ : float
-        What `C` was for the rows of fit, a number also for "scale".
+        The value of `C` that was used, a number also for "scale".
     n_iter_ : int
-        Most sweeps that any node took.
+        Maximum number of sweeps over all nodes.
     n_weights_ : int
-        Number of stored weights, intercepts not counted.
+        Number of stored weights without intercepts.
     nbytes_ : int
         Size in bytes of the arrays that prediction reads.
     trees_ : list of LabelTree
-        The trees over the labels.
+        The label trees.
     layouts_ : list of SearchLayout
-        The same trees with their weights, as the search reads them.
+        The trees with their weights, as the search reads them.
     stages_ : list of FittedStages
         The fitted `matcher` and `ranker` of each tree.
 
     See Also
     --------
     KMeansTree : The default indexer.
-    skxmr.rank : Top labels of a Pipeline.
-    TextRetriever : From text to names of labels.
+    skxmr.rank : The best k labels of a Pipeline.
+    TextRetriever : From texts to label names.
 
     Notes
     -----
-    There are two kinds of target. For an **indicator** (sparse or dense, any number
-    of labels a row) scores lie in [0, 1], 0 for all labels that the search did not
-    reach, and results are sparse where y was. For **1-D class labels** (of any type,
-    strings too) `predict_proba` and `decision_function` are dense, as everywhere in
-    scikit-learn; `predict` and `rank` build no array of rows times classes.
+    There are two kinds of target. For an **indicator** (sparse or dense, any number of
+    labels per row), scores are in [0, 1], labels that the search does not reach have a
+    score of 0, and results are sparse if y was. For **1-D class labels** (of any type,
+    including strings), `predict_proba` and `decision_function` are dense, as everywhere
+    in scikit-learn; `predict` and `rank` build no array of shape (n_samples,
+    n_classes).
 
     References
     ----------
@@ -373,7 +374,7 @@ class XRLinearClassifier(
         "verbose": ["verbose"],
     }
 
-    # What prediction depends on and can be set without another fit.
+    # Parameters of prediction, which can be set without another fit.
     _search_parameters = (
         "beam_width",
         "max_candidates",
@@ -383,7 +384,7 @@ class XRLinearClassifier(
     )
     _stage_parameters = ("matcher", "ranker")
     _default_stages: ClassVar[dict] = {"indexer": KMeansTree}
-    # But for a ranker: it is fitted and asked within parallel tasks.
+    # Not for a ranker, which is fitted and called within parallel tasks.
     _hands_on = ("random_state", "n_jobs", "verbose")
 
     def __init__(
@@ -471,28 +472,28 @@ class XRLinearClassifier(
         relevance: MatrixLike | None = None,
         label_names: Sequence[str] | Mapping | LabelTexts | None = None,
     ) -> Self:
-        """Index the labels and train the models of all nodes.
+        """Build the tree and train the models of all nodes.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Float32 is taken without a copy, in CSR or dense in C order. Where X is
-            dense (and mostly not 0), prediction from dense X is as fast as it can be.
+            Float32 is not copied if it is CSR, or dense in C order. If X is dense (and
+            mostly non-zero), the weights are laid out for predictions from dense X.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1, or class labels of any type.
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
-            How much each label of a row weighs in training: a positive number
-            wherever y has a label; or one for each row, for all its labels. A node
-            above several of a row's labels takes the largest. None weighs all alike.
+            The weight of each label of a row in training: a positive number for each
+            entry of y, or one for all labels of each row. For a node above several
+            labels of a row, the largest is used. None weights all the same.
         label_names : sequence of str of shape (n_labels,), mapping or LabelTexts, \
                 default=None
-            For indexers that group labels by name; None stands for the classes of a
-            1-D y. A mapping goes from a class to its name, or from a column number (or
-            name, of a data frame) of an indicator; an index that holds all labels is
-            read like one. `LabelTexts` is what cross-validation does not cut; of a
-            label with several texts it gives the first that is not blank.
+            Names of labels, for indexers that use them; None stands for the classes of
+            a 1-D y. A mapping is from class or column index (or name, of a data frame)
+            to name; an index that holds all labels is read as a mapping. `LabelTexts`
+            is not split in cross-validation; the name of a label with several texts is
+            the first that is not blank.
 
         Returns
         -------
@@ -501,22 +502,21 @@ class XRLinearClassifier(
         Raises
         ------
         ValueError
-            If arguments are malformed or do not fit together, if `threshold` or
-            `weight_floor` is above 1 where `threshold_unit` is "relative", or if
-            `memory` is set and `threshold` is below `weight_floor`.
+            If an argument is invalid or the arguments do not match, if `threshold` or
+            `weight_floor` is above 1 with ``threshold_unit="relative"``, or if `memory`
+            is set and `threshold` is below `weight_floor`.
         TypeError
-            If a `sample_weight` is given: `relevance` takes its place.
+            If a `sample_weight` is given; use `relevance`.
         MemoryError
-            If training needs more memory than there is, as far as can be foreseen.
+            If the estimated memory of training is more than the limit.
 
         Warns
         -----
         PruningWarning
-            If P@1 on a sample of training rows falls by more than five points when
-            weights are dropped or rounded, or a level of the tree loses all its
-            weights.
+            If dropping or rounding weights lowers P@1 on a sample of training rows by
+            more than five points, or if a level of the tree loses all its weights.
         ConvergenceWarning
-            If nodes take more than `max_iter` sweeps.
+            If nodes do not converge within `max_iter` sweeps.
         """
         for name in ("threshold", "weight_floor"):
             check_threshold(name, getattr(self, name), self.threshold_unit)
@@ -571,7 +571,7 @@ class XRLinearClassifier(
         return self
 
     def _lay_out(self, trained, samples, X, unit_weight):
-        """Prune and lay out each tree; warn if that costs ranking."""
+        """Prune and lay out each tree; warn if this lowers P@1."""
         reduction = Reduction(
             self.threshold, self.threshold_unit, self.weight_precision, unit_weight
         )
@@ -606,18 +606,18 @@ class XRLinearClassifier(
             is_weighted=relevance is not None,
         )
         own.check()
-        # Linear models are the same whatever X came in.
+        # Linear models do not depend on the format of X.
         return own or OwnStages()
 
     def _costs(self, C):
-        """C for the rows that have a label or node, and for those that lack it."""
+        """C for positive and for negative rows."""
         return C * self.positive_weight, C * self.negative_weight
 
     def _seeded_trees(self, memory, own, label_vectors, regularization):
-        """Yield, for each tree, its indexer and settings with seeds of their own."""
-        # Without a cache nobody asks for weights that pruning drops.
+        """Yield the indexer and solver parameters of each tree, with their seeds."""
+        # Without a cache, weights below the threshold are not needed.
         cached = memory.location is not None
-        # What was trained from a random seed would never be asked for again.
+        # A random seed would never give a cache hit.
         fixed = cached and self.random_state is None
         random = check_random_state(0 if fixed else self.random_state)
         positive_cost, negative_cost = self._costs(regularization.C)
@@ -656,7 +656,7 @@ class XRLinearClassifier(
             )
 
     def _warn_of_training(self, trained, dominant):
-        """Warn of nodes that did not converge, and of columns that drown others."""
+        """Warn of nodes that did not converge, and of dominant columns."""
         n_unconverged = sum(one.n_unconverged for one in trained)
         if n_unconverged:
             n_trained = sum(one.n_trained for one in trained)
@@ -702,8 +702,8 @@ class XRLinearClassifier(
         -------
         csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
                 of shape (n_samples,)
-            As y was. An indicator has the labels whose score is above
-            `decision_threshold`; of class labels, the best.
+            In the form of y: the labels of an indicator whose score is above
+            `decision_threshold`, or the best class.
 
         Raises
         ------
@@ -727,9 +727,9 @@ class XRLinearClassifier(
         Returns
         -------
         csr_matrix, csr_array or ndarray of shape (n_samples, n_labels)
-            For an indicator: sparse where y was, float32, at most `max_candidates`
-            scores a row, each between 0 and 1, and 0 for all other labels. For
-            class labels: dense float64, rows sum to 1.
+            For an indicator: sparse if y was, float32, with at most `max_candidates`
+            scores per row, each between 0 and 1, and 0 for all other labels. For class
+            labels: dense float64, rows sum to 1.
 
         Raises
         ------
@@ -754,8 +754,8 @@ class XRLinearClassifier(
         -------
         csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
                 of shape (n_samples,)
-            What `predict_proba` returns; for two classes the second's score minus
-            the first's.
+            As from `predict_proba`; for two classes, the score of the second minus that
+            of the first.
 
         Raises
         ------
@@ -785,18 +785,18 @@ class XRLinearClassifier(
         Returns
         -------
         columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; of equal scores the
-            smaller column. -1 where the search reaches fewer.
+            Columns of y, or indices into `classes_`, best first; ties are broken by
+            column index. -1 if the search reaches fewer labels.
         scores : ndarray of shape (n_samples, k), float32
-            Between 0 and 1; 0 where the search reaches fewer.
+            Between 0 and 1; 0 if the search reaches fewer labels.
 
         Raises
         ------
         NotFittedError
             If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
-            not positive, or so large that there is no memory for the arrays.
+            If X contains NaN or infinity or has other features than in `fit`, or if `k`
+            is not positive, or so large that the arrays do not fit in memory.
         """
         k = check_k(k, "XRLinearClassifier.rank")
         X = self._check_features(X)
@@ -814,8 +814,8 @@ class XRLinearClassifier(
     ) -> LabelSubset:
         """Make a set of allowed labels that searches can be restricted to.
 
-        A search by it enters only nodes that lead to one of them: no place in the
-        beam is lost to others. Make it once and use it for many searches.
+        A restricted search enters only nodes that lead to an allowed label, so that
+        others take no space in the beam. A subset can be used by many searches.
 
         Parameters
         ----------
@@ -837,7 +837,7 @@ class XRLinearClassifier(
         Raises
         ------
         ValueError
-            If there is no such label, or what is given is no iterable of labels.
+            If a label does not exist, or the argument is not an iterable of labels.
         """
         state = self._fitted()
         excluded = [] if excluded is None else excluded
@@ -857,24 +857,24 @@ class XRLinearClassifier(
         *,
         subset: LabelSubset | None = None,
     ) -> Ranking:
-        """Find the best k labels of one row, without checks: the call for serving.
+        """Find the best k labels of one row, without validation, for serving.
 
         Parameters
         ----------
         indices : ndarray of shape (nnz,), int32, or None
-            The row's features, each once. None for a dense row, which has all: the
-            faster way for an estimator that was fitted on dense X.
+            The row's features, without duplicates. None for a dense row, which is
+            faster for an estimator that was fitted on dense X.
         values : ndarray of shape (nnz,), float32
-            Their values; of a dense row, shape (`n_features_in_`,).
+            Their values; for a dense row, of shape (`n_features_in_`,).
         k : int, default=10
-            How many labels to find.
+            The number of labels.
         subset : LabelSubset, default=None
             The labels to search among, as `subset` makes it. None searches all.
 
         Returns
         -------
         columns : ndarray of shape (k,), int64
-            As a row of `rank` returns them.
+            As in a row of `rank`.
         scores : ndarray of shape (k,), float32
 
         Raises
@@ -882,8 +882,8 @@ class XRLinearClassifier(
         NotFittedError
             If called before `fit`.
         ValueError
-            If an array has another dtype than those above, or `k` is so large that
-            there is no memory for the arrays.
+            If an array has another dtype, or `k` is so large that the arrays do not fit
+            in memory.
         """
         state, beam_width, transform = self._searching()
         layout = state.layouts[0]
@@ -909,8 +909,9 @@ class XRLinearClassifier(
         return columns, scores
 
     def _searching(self):
-        """Give what a search for one row reads, all at one moment."""
-        # Without `reads` and scikit-learn's checks: a search takes microseconds.
+        """Return the state that a search for one row reads, at one point in time."""
+        # `reads` and scikit-learn's validation are skipped: a search takes
+        # microseconds.
         state, width, transform = self._fitted(), self.beam_width, self.score_transform
         is_plain = width is None or (type(width) is int and 0 < width <= _MAX_INT32)
         if not is_plain or type(transform) is not str or transform not in TRANSFORMS:
@@ -924,7 +925,7 @@ class XRLinearClassifier(
 
     @reads
     def _rank_one(self, indices, values, k, subset):
-        """Rank one row by several trees, among some labels, or by custom stages."""
+        """Rank one row by all trees, optionally in a subset or by custom stages."""
         wanted = self._n_wanted(k)
         found = [
             search_one(
@@ -953,39 +954,37 @@ class XRLinearClassifier(
         *,
         threshold_unit: Literal["relative", "absolute"] | None = None,
     ) -> Self:
-        """Drop more of the small weights.
+        """Return a copy with fewer weights.
 
         Parameters
         ----------
         threshold : float
-            Weights below it are dropped; at least what this estimator was fitted or
-            pruned with in the same unit.
+            Weights below it are dropped; at least the threshold of this estimator in
+            the same unit.
         threshold_unit : {"relative", "absolute"}, default=None
-            The unit of `threshold`, as of the parameter of that name; None is this
-            estimator's. A model that was pruned in one unit can be pruned in the other,
-            and keeps the weights that both keep.
+            The unit of `threshold`; None is that of this estimator. A model that was
+            pruned in one unit can be pruned in the other, and keeps the weights that
+            both keep.
 
         Returns
         -------
         XRLinearClassifier
-            A new fitted estimator with that `threshold` and `threshold_unit`; this one
-            is unchanged.
+            A new fitted estimator with these parameters; this one is unchanged.
 
         Raises
         ------
         NotFittedError
             If called before `fit`.
         ValueError
-            If `threshold` is lower than what was dropped already, or above 1 where it
-            is relative.
+            If `threshold` is below that of this estimator, or a relative one above 1.
         TypeError
-            If `threshold` is no number.
+            If `threshold` is not a number.
 
         Warns
         -----
         PruningWarning
-            As `fit` does. An estimator that was loaded has no training rows: it warns
-            only where a level loses all its weights.
+            As in `fit`. An estimator that was loaded has no training rows: it only
+            warns of levels that lose all their weights.
         """
         state = self._fitted()
         unit = self.threshold_unit if threshold_unit is None else threshold_unit
@@ -995,7 +994,7 @@ class XRLinearClassifier(
         return pruned
 
     def _shortlists(self, X):
-        """Check X; return what finds the candidates, or the k best, of its rows."""
+        """Validate X; return a function that finds the candidates, or the k best."""
         X = self._check_features(X)
 
         def find(k=None):
@@ -1007,12 +1006,12 @@ class XRLinearClassifier(
         return Shortlists(X.n_vectors, find)
 
     def _check_features(self, X):
-        """Check X, and the parameters that may have been set after fit."""
+        """Validate X, and parameters that may have been set after fit."""
         state = self._ready()
         return validate_features(self, X, state.features)
 
     def _n_candidates(self):
-        """Count the labels that a row may get a score for."""
+        """Return the maximum number of labels with a score per row."""
         layouts = self.layouts_
         reached = max(layout.most_reached(self._width()) for layout in layouts)
         wanted = self._state.target.n_labels
@@ -1021,7 +1020,7 @@ class XRLinearClassifier(
         return min(wanted, len(layouts) * reached)
 
     def _n_wanted(self, k):
-        """Count the labels that each tree is to find, for k of all trees."""
+        """Return the number of labels that each tree has to find for k in total."""
         return k if len(self.layouts_) == 1 else max(k, self._n_candidates())
 
     def _one_row(self, indices, values):
@@ -1031,7 +1030,7 @@ class XRLinearClassifier(
         return Compressed(ends, indices, values, self.n_features_in_)
 
     def _trees(self, subset):
-        """List each tree's layout, own stages and the nodes that may be entered."""
+        """Return the layout, custom stages and allowed nodes of each tree."""
         if subset is None:
             allowed = [None] * len(self.layouts_)
         elif isinstance(subset, LabelSubset):
@@ -1061,12 +1060,12 @@ class XRLinearClassifier(
         return beam_search(X, layout, **how)
 
     def _find(self, X, k, subset=None):
-        """Search all trees and combine what they find."""
+        """Search all trees and average their scores."""
         trees = list(self._trees(subset))
         if len(trees) == 1:
             ((layout, stages, allowed),) = trees
             return self._search(X, layout, stages, allowed, k)
-        # Each tree is to find more labels than are kept.
+        # Each tree finds more labels than are returned.
         wanted = self._n_wanted(k)
         columns = np.empty((X.n_vectors, k), dtype=np.int64)
         log_scores = np.empty((X.n_vectors, k))

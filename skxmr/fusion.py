@@ -1,4 +1,4 @@
-"""Rankings of several estimators, made one."""
+"""Fusion of the rankings of several estimators."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -42,14 +42,14 @@ __all__ = ["RankFusion"]
 
 @dataclass(frozen=True)
 class FusionState:
-    """What a `RankFusion` has learned.
+    """The fitted state of a `RankFusion`.
 
     Parameters
     ----------
     target : IndicatorTarget or ClassTarget
     classes : ndarray of shape (n_labels,)
     members : dict of str to FittedClone
-        Of the estimators, by their names and in their order.
+        The estimators by name, in their order.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -58,7 +58,7 @@ class FusionState:
 
     @property
     def named_estimators(self):
-        """The fitted estimators by their names."""
+        """The fitted estimators by name."""
         return {name: member.estimator for name, member in self.members.items()}
 
     @property
@@ -75,28 +75,28 @@ class RankFusion(
     Composition,
     BaseEstimator,
 ):
-    """Combine what several estimators rank first.
+    """Combine the rankings of several estimators.
 
-    Each estimator is fitted to the same data, and what they find for a row is put
-    together: by the mean of the scores, or by reciprocal ranks [1]_, which asks nothing
-    of the scores, so that a lexical search, whose scores are on another scale, can be
-    combined with a classifier. Nothing is ever as wide as there are labels.
+    Each estimator is fitted to the same data. Rankings are combined by the mean of
+    their scores, or by reciprocal ranks [1]_. The latter do not use the scores, so that
+    a lexical ranking with scores on another scale can be combined with a classifier. No
+    array is as wide as the number of labels.
 
     Parameters
     ----------
     estimators : list of (str, estimator)
-        Anything that `skxmr.rank` can rank with: classifiers, pipelines, retrievers.
+        Any estimators that `skxmr.rank` supports: classifiers, pipelines, retrievers.
     method : {"mean", "reciprocal_rank"}, default="mean"
-        What is added up: "mean", the scores, 0 where an estimator does not find the
-        label; "reciprocal_rank", 1 / (`rank_constant` + rank), ranks from 1, as a
-        share of the most that can be had.
+        What is averaged: "mean", the scores, which are 0 if an estimator does not find
+        the label; "reciprocal_rank", 1 / (`rank_constant` + rank), with ranks from 1,
+        divided by its maximum.
     weights : array-like of shape (n_estimators,) or mapping, default=None
-        How much each estimator counts, in their order or by their names; None counts
-        all alike.
+        The weights of the estimators, in their order or by name; None weights all the
+        same.
     rank_constant : float, default=60.0
-        The larger, the less the first ranks count beside the others.
+        Larger values reduce the influence of the first ranks.
     n_candidates : int, default=100
-        How many labels each estimator is asked for.
+        The number of labels from each estimator.
     decision_threshold : float, default=0.5
         For indicator targets, `predict` returns the labels whose score is above it.
 
@@ -105,14 +105,14 @@ class RankFusion(
     estimators_ : list of estimator
         The fitted estimators.
     named_estimators_ : dict of str to estimator
-        The same by their names.
+        The fitted estimators by name.
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target; the column numbers of an indicator.
+        The class labels of a 1-D target, or the column indices of an indicator.
 
     See Also
     --------
-    NeighborRanker : A lexical search to combine with.
-    sklearn.ensemble.VotingClassifier : For few classes.
+    NeighborRanker : A lexical ranker to combine with.
+    sklearn.ensemble.VotingClassifier : The same for few classes.
 
     References
     ----------
@@ -170,12 +170,12 @@ class RankFusion(
         self.decision_threshold = decision_threshold
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters of this estimator and of those that it combines.
+        """Get the parameters of this estimator and of the combined estimators.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether those of the combined estimators are wanted, by their names.
+            Whether to include the parameters of the combined estimators.
 
         Returns
         -------
@@ -184,12 +184,12 @@ class RankFusion(
         return self._get_params("estimators", deep=deep)
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters of this estimator or of those that it combines.
+        """Set parameters of this estimator or of the combined estimators.
 
         Parameters
         ----------
         **parameters : dict
-            By their names, such as ``method`` or ``lexical__n_neighbors``.
+            Parameters by name, such as ``method`` or ``lexical__n_neighbors``.
 
         Returns
         -------
@@ -198,7 +198,7 @@ class RankFusion(
         Raises
         ------
         ValueError
-            If there is no such parameter or estimator.
+            If a parameter or an estimator does not exist.
         """
         self._set_params("estimators", **parameters)
         return self
@@ -216,7 +216,7 @@ class RankFusion(
         Parameters
         ----------
         X : array-like, sparse matrix or list of str, of n_samples rows
-            What the estimators take.
+            The input of the estimators.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1, or class labels of any type.
@@ -228,8 +228,8 @@ class RankFusion(
         Raises
         ------
         ValueError
-            If there are no estimators, two have one name, or arguments do not fit
-            together.
+            If there are no estimators, two have the same name, or arguments do not
+            match.
         """
         names = [name for name, _ in self.estimators]
         if not names:
@@ -263,25 +263,25 @@ class RankFusion(
         Parameters
         ----------
         X : array-like, sparse matrix or list of str, of n_samples rows
-            What the estimators take.
+            The input of the estimators.
         k : int, default=10
             The number of labels per row.
 
         Returns
         -------
         columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; of equal scores the
-            smaller column. -1 where fewer are found.
+            Columns of y, or indices into `classes_`, best first; ties are broken by
+            column index. -1 if fewer labels are found.
         scores : ndarray of shape (n_samples, k), float64
-            Between 0 and 1; 0 where fewer are found.
+            Between 0 and 1; 0 if fewer labels are found.
 
         Raises
         ------
         NotFittedError
             If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
-            not positive.
+            If X contains NaN or infinity or has other features than in `fit`, or if `k`
+            is not positive.
         """
         self._ready()
         k = check_k(k, "RankFusion.rank")
@@ -291,13 +291,13 @@ class RankFusion(
         return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
 
     def _ranked(self, blocks, k):
-        """Rank the rows of one block after the other."""
+        """Rank the rows in blocks."""
         n_candidates = min(max(k, int(self.n_candidates)), len(self._state.classes))
         for rows in blocks.split(n_candidates * len(self._state.members)):
             yield top_k(self._fused(rows, n_candidates), k)
 
     def _fused(self, X, n_candidates):
-        """Add up what all estimators find: CSR of shape (n_samples, n_labels)."""
+        """Combine the rankings: CSR of shape (n_samples, n_labels)."""
         state = self._state
         weights = check_weights(self.weights, list(state.members))
         parameters = dict(children(self))
@@ -341,7 +341,7 @@ class RankFusion(
         Parameters
         ----------
         X : array-like, sparse matrix or list of str, of n_samples rows
-            What the estimators take.
+            The input of the estimators.
 
         Returns
         -------
@@ -365,7 +365,7 @@ class RankFusion(
         Parameters
         ----------
         X : array-like, sparse matrix or list of str, of n_samples rows
-            What the estimators take.
+            The input of the estimators.
 
         Returns
         -------
@@ -384,7 +384,7 @@ class RankFusion(
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features seen during fit, where the estimators count them."""
+        """Number of features seen during fit, if the estimators have it."""
         return self._fitted().estimators[0].n_features_in_
 
     def __sklearn_tags__(self):

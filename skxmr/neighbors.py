@@ -1,4 +1,4 @@
-"""Labels of the nearest rows: the lexical search to compare and combine with."""
+"""Ranking by the labels of nearest neighbours, a lexical baseline."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -46,19 +46,19 @@ from skxmr.targets import (
 
 __all__ = ["NeighborRanker"]
 
-# The most frequent labels are there for all rows; they count as much as a neighbour of
-# that similarity, of which each has the share that it has of all rows.
+# The most frequent labels are candidates of every row. Together they have the weight of
+# a neighbour with this similarity, divided in proportion to their frequencies.
 _N_FREQUENT = 100
 _STRENGTH_OF_FREQUENCY = 0.01
 
-# Rows whose neighbours are looked for at a time: Ctrl-C waits for them.
+# The number of rows that are processed between checks for an interrupt.
 _ROWS_AT_ONCE = 64
 _WORD = 64
 
 
 @dataclass(frozen=True)
 class NeighborState:
-    """What a `NeighborRanker` has learned.
+    """The fitted state of a `NeighborRanker`.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ class NeighborState:
     classes : ndarray of shape (n_labels,)
     features : Features
     used_features : ndarray of shape (n_used,), int32
-        The features that known rows have, ascending.
+        The features that occur in training rows, ascending.
     rows_by_feature : Compressed, a vector for each used feature
-        The known rows that have it, each of length 1.
+        The training rows that have it, scaled to unit length.
     labels : csr_array of shape (n_rows, n_labels)
     frequent : csr_array of shape (1, n_labels)
-        The shares of the most frequent labels.
+        The frequencies of the most frequent labels.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -96,29 +96,28 @@ class NeighborState:
 class NeighborRanker(
     Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEstimator
 ):
-    """Rank the labels of the training rows that are nearest by cosine.
+    """Rank the labels of the nearest training rows by cosine similarity.
 
-    With TF-IDF features, this is the lexical search that has no training: what a text
-    shares with those known so far. A label's score is the similarity of the neighbours
-    that have it as a share of that of all; only sparse products are built. Behind them
-    come the most frequent labels, which are all that there is for a row that shares
-    nothing with any.
+    With TF-IDF features, this is a lexical search without training. The score of a
+    label is the sum of the similarities of the neighbours that have it, divided by that
+    of all neighbours; only sparse products are computed. The most frequent labels
+    follow; they are the only ones for a row that shares no feature with a training row.
 
     Parameters
     ----------
     n_neighbors : int, default=10
-        How many rows to look at.
+        Number of neighbours.
     decision_threshold : float, default=0.5
         For indicator targets, `predict` returns the labels whose score is above it.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target; the column numbers of an indicator.
+        The class labels of a 1-D target, or the column indices of an indicator.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during fit, where X has string column names.
+        Names of features seen during fit, if X has string column names.
 
     See Also
     --------
@@ -157,7 +156,7 @@ class NeighborRanker(
     @writes
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: MatrixLike) -> Self:
-        """Keep the rows and their labels.
+        """Store the rows and their labels.
 
         Parameters
         ----------
@@ -174,7 +173,7 @@ class NeighborRanker(
         Raises
         ------
         ValueError
-            If X or y holds NaN or infinity, or their numbers of rows differ.
+            If X or y contains NaN or infinity, or their numbers of rows differ.
         """
         rows, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, None)
@@ -224,18 +223,18 @@ class NeighborRanker(
         Returns
         -------
         columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; -1 where fewer are
+            Columns of y, or indices into `classes_`, best first; -1 if fewer labels are
             found.
         scores : ndarray of shape (n_samples, k), float32
-            Between 0 and 1; 0 where fewer are found.
+            Between 0 and 1; 0 if fewer labels are found.
 
         Raises
         ------
         NotFittedError
             If called before `fit`.
         ValueError
-            If X holds NaN or infinity, or has not the features of `fit`, or if `k` is
-            not positive.
+            If X contains NaN or infinity or has other features than in `fit`, or if `k`
+            is not positive.
         """
         state = self._ready()
         k = check_k(k, "NeighborRanker.rank")
@@ -246,7 +245,7 @@ class NeighborRanker(
         return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
 
     def _scores(self, X):
-        """Yield the scores of one block of rows after the other, as CSR arrays."""
+        """Yield the scores of blocks of rows as CSR arrays."""
         n_labels = np.diff(self._state.labels.indptr)
         n_neighbors = min(int(self.n_neighbors), self._state.rows_by_feature.length)
         for rows in split_by_size(X.n_vectors, n_neighbors):
@@ -290,7 +289,7 @@ class NeighborRanker(
         return nearest
 
     def _known_features(self, X):
-        """Scale rows to unit length; keep the features that known rows have."""
+        """Scale rows to unit length; keep the features of training rows."""
         rows = _unit_rows(X)
         places = np.searchsorted(self._state.used_features, rows.indices)
         known = places < len(self._state.used_features)
@@ -304,7 +303,7 @@ class NeighborRanker(
         )
 
     def _vote(self, nearest):
-        """Score the labels of the nearest rows, and those that are frequent."""
+        """Score the labels of the nearest rows, and the frequent labels."""
         totals = nearest.sum(axis=1) + _STRENGTH_OF_FREQUENCY
         frequent = self._state.frequent
         n_rows = nearest.shape[0]
@@ -386,15 +385,15 @@ class NeighborRanker(
 
 
 def _unit_rows(rows):
-    """Compressed rows, each of length 1."""
+    """Compressed rows, scaled to unit length."""
     compressed = rows if isinstance(rows, Compressed) else rows.to_compressed()
     return Compressed.from_sparse(sparse.csr_array(normalize(compressed.to_csr())))
 
 
 def _index(rows):
-    """List the features that rows have, and the unit rows that have each.
+    """Return the features that occur, and the unit rows that have each.
 
-    Memory is that of the entries, however many features there may be.
+    Memory grows with the entries, not with the number of columns.
     """
     rows = _unit_rows(rows)
     features = np.unique(rows.indices)
@@ -403,6 +402,6 @@ def _index(rows):
 
 
 def _most_frequent(Y):
-    """CSR array of one row: the shares of the most frequent labels."""
+    """CSR array of one row: the frequencies of the most frequent labels."""
     shares = np.asarray(Y.sum(axis=0)).ravel() / (Y.shape[0] + 1)
     return keep_largest(sparse.csr_array(shares[np.newaxis]), _N_FREQUENT)

@@ -1,4 +1,4 @@
-"""Ranks the first candidates again, by what is known of a row and a candidate."""
+"""Reranking of candidates with features of a row and a candidate."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ __all__ = ["Reranker"]
 _MAX_INT32 = np.iinfo(np.int32).max
 _LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))
 _N_SPLITS = 5
-# Where it is listed, described and sorted.
+# Applies where pairs are found, described and sorted.
 _NUMBERS_OF_A_CANDIDATE = 8
 
 
@@ -64,18 +64,18 @@ def _ranker_restricts(self):
 
 @dataclass(frozen=True)
 class RerankerState:
-    """What a `Reranker` has learned.
+    """The fitted state of a `Reranker`.
 
     Parameters
     ----------
     target : IndicatorTarget or ClassTarget
     classes : ndarray of shape (n_labels,)
     ranking : FittedClone
-        Of the ranker.
+        The fitted ranker.
     describing : FittedClone
-        Of the features.
+        The fitted features.
     final : FittedClone
-        Of the final estimator, or of None.
+        The final estimator, or None.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -101,64 +101,64 @@ class RerankerState:
 
 
 class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
-    """Rank the first candidates of a ranker again.
+    """Rerank the first candidates of a ranker.
 
-    A ranker looks at millions of labels and finds some dozens of candidates; a slower
-    model that sees the row and a candidate together, gradient boosting say, orders
-    these. It is trained on candidates for the training rows, found by rankers that
-    have not seen those rows: scores of labels that a model has learnt by heart would
-    teach it to trust them. So, as in stacking [1]_, the ranker is fitted to all folds
-    but one and finds candidates for that one, and so on; and in the end to all rows.
+    A ranker finds some dozens of candidates among up to millions of labels; a slower
+    model of row and candidate together, such as gradient boosting, reorders them. It is
+    trained on out-of-fold candidates of the training rows, because rankers score labels
+    of their own training rows too high. As in stacking [1]_, the ranker is fitted on
+    all folds but one and finds candidates for that one, for each fold, and finally it
+    is fitted on all rows.
 
     Parameters
     ----------
     ranker : estimator
-        Anything that `skxmr.rank` can rank with.
+        Any estimator that `skxmr.rank` supports.
     final_estimator : estimator, default=None
-        Learns from features of (row, candidate) whether the candidate is right: any
-        classifier with ``predict_proba`` or ``decision_function``, or regressor. None
-        stands for ``HistGradientBoostingClassifier()``.
+        Predicts from the features of a pair whether the candidate is a true label of
+        the row: any regressor, or classifier with ``predict_proba`` or
+        ``decision_function``. None stands for ``HistGradientBoostingClassifier()``.
     features : callable or transformer, default=None
-        Gives an array of shape (n_pairs, n_pair_features), dense or sparse, for
-        ``(X, candidates)``, the second a `Candidates`. A transformer is fitted to the
-        rows that its fold's ranker is fitted to and their labels, by ``fit(X, Y)``, Y
-        a sparse indicator whose columns are those of candidates; and is then called by
-        ``transform(X, candidates)``. None stands for `CandidateFeatures`.
+        Returns an array of shape (n_pairs, n_pair_features), dense or sparse, for
+        ``(X, candidates)``, where the second is a `Candidates`. A transformer is fitted
+        on the training rows of its fold's ranker and their labels by ``fit(X, Y)``,
+        where Y is a sparse indicator with the columns of the candidates, and then
+        called by ``transform(X, candidates)``. None stands for `CandidateFeatures`.
     n_candidates : int, default=50
-        How many labels the ranker is asked for; no others are found.
+        The number of candidates from the ranker; no other labels are returned.
     cv : int, cross-validation generator, iterable or "prefit", default=5
-        The folds; of an int, shuffled ones. With "prefit" the ranker is fitted
-        already, and `fit` wants rows that it has not seen.
+        The folds; an int stands for shuffled ones. With "prefit", the ranker is already
+        fitted, and `fit` needs rows that it was not trained on.
     decision_threshold : float, default=0.5
         For indicator targets, `predict` returns the labels whose score is above it.
     n_jobs : int, default=None
-        How many folds are worked on at a time. Results do not depend on it.
+        The number of folds that are processed in parallel. Results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Shuffles the folds, and stands in for parameters `random_state` of the
-        estimators that are None. Let it be an integer where the ranker has `memory`.
+        Shuffles the folds, and replaces `random_state` parameters of the estimators
+        that are None. Use an integer if the ranker has `memory`.
 
     Attributes
     ----------
     ranker_ : estimator
-        Fitted to all rows.
+        Fitted on all rows.
     features_ : callable or transformer
-        Fitted to all rows.
+        Fitted on all rows.
     final_estimator_ : estimator or None
-        None if all candidates were right, so that there was nothing to learn: then
-        the ranker's scores stay.
+        None if all candidates were true labels, so that there was nothing to learn: the
+        ranker's scores are then used.
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target; the column numbers of an indicator.
+        The class labels of a 1-D target, or the column indices of an indicator.
 
     See Also
     --------
     RankFusion : Combines rankings without learning.
-    sklearn.ensemble.StackingClassifier : For few classes.
+    sklearn.ensemble.StackingClassifier : The same for few classes.
 
     Notes
     -----
-    The score of a candidate is the final estimator's probability; of a decision
-    function d, 1 / (1 + exp(-d)); of a regressor, what it predicts, cut to [0, 1].
-    Equal scores keep the ranker's order.
+    The score of a candidate is the final estimator's probability; for a decision
+    function d, 1 / (1 + exp(-d)); for a regressor, its prediction clipped to [0, 1].
+    Ties keep the ranker's order.
 
     References
     ----------
@@ -234,7 +234,7 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         Parameters
         ----------
         X : array-like, sparse matrix or list of str, of n_samples rows
-            What the ranker takes.
+            The input of the ranker.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1, or class labels of any type.
@@ -246,8 +246,8 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         Raises
         ------
         ValueError
-            If arguments are malformed or do not fit together, if features are, or if
-            no candidate is right.
+            If an argument or the features are invalid, arguments do not match, or no
+            candidate is a true label.
         """
         y = validate_target(self, y)
         check_lengths(X, y)
@@ -279,7 +279,7 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         return self
 
     def _seeded(self, random):
-        """Clone the estimators, with seeds where there are none."""
+        """Clone the estimators, and set random states that are None."""
         final = self._clone_stage("final_estimator")
         ranker = self.ranker if self.cv == "prefit" else clone(self.ranker)
         if self.random_state is not None:
@@ -308,7 +308,7 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         Parameters
         ----------
         X : array-like, sparse matrix or list of str, of n_samples rows
-            What the ranker takes.
+            The input of the ranker.
         k : int, default=10
             The number of labels per row.
         subset : LabelSubset, default=None
@@ -318,9 +318,9 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         -------
         columns : ndarray of shape (n_samples, k), int64
             Columns of y, or indices into `classes_`, best first; -1 after the first
-            `n_candidates`, or where fewer are found.
+            `n_candidates`, or if fewer labels are found.
         scores : ndarray of shape (n_samples, k), float32
-            Between 0 and 1; 0 where fewer are found.
+            Between 0 and 1; 0 if fewer labels are found.
         """
         self._ready()
         k = check_k(k, "Reranker.rank")
@@ -342,26 +342,26 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         *,
         unknown: Literal["raise", "ignore"] = "raise",
     ) -> LabelSubset:
-        """Choose labels to search among, where the ranker can.
+        """Make a set of allowed labels, if the ranker supports it.
 
         Parameters
         ----------
         allowed, excluded : iterable of labels, default=None
-            As for `XRLinearClassifier.subset`.
+            As in `XRLinearClassifier.subset`.
         unknown : {"raise", "ignore"}, default="raise"
-            What happens to labels of these that the ranker does not know.
+            Whether labels that the ranker does not know raise an error or are ignored.
 
         Returns
         -------
         LabelSubset
             To be passed to `rank`.
         """
-        # A ranker of the user's own may not know the argument.
+        # A custom ranker may not have the argument.
         how = {} if unknown == "raise" else {"unknown": unknown}
         return self._fitted().ranker.subset(allowed, excluded, **how)
 
     def _ranked(self, blocks, k, subset=None):
-        """Rank the rows of one block after the other."""
+        """Rank the rows in blocks."""
         self._check_search_parameters()
         n_candidates = self._n_candidates()
         for rows in blocks.split(_NUMBERS_OF_A_CANDIDATE * n_candidates):
@@ -408,7 +408,7 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         Parameters
         ----------
         X : array-like, sparse matrix or list of str, of n_samples rows
-            What the ranker takes.
+            The input of the ranker.
 
         Returns
         -------
@@ -425,7 +425,7 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         Parameters
         ----------
         X : array-like, sparse matrix or list of str, of n_samples rows
-            What the ranker takes.
+            The input of the ranker.
 
         Returns
         -------
@@ -437,7 +437,7 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features seen during fit, where the ranker counts them."""
+        """Number of features seen during fit, if the ranker has it."""
         return self._fitted().ranker.n_features_in_
 
     def __sklearn_tags__(self):
@@ -450,14 +450,14 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
 
 
 def _with_rows(X):
-    """Make X something that rows can be taken of."""
+    """Convert X to something whose rows can be selected."""
     if sparse.issparse(X):
         return X.tocsr()
     return X if hasattr(X, "__getitem__") else np.asarray(X)
 
 
 def _candidates_of_fold(ranker, is_prefit, features, X, y, Y, fold, how):
-    """Find candidates for the rows of a fold by a ranker that has not seen them.
+    """Find candidates for the rows of a fold by a ranker not trained on them.
 
     Returns
     -------
@@ -476,14 +476,14 @@ def _candidates_of_fold(ranker, is_prefit, features, X, y, Y, fold, how):
 
 
 def _fit_features(features, X, Y):
-    """Fit a clone of a transformer; functions have nothing to learn."""
+    """Fit a clone of a transformer; functions are not fitted."""
     return clone(features).fit(X, Y) if hasattr(features, "fit") else features
 
 
 def _find(ranker, X, how, subset=None):
-    """Rank, with columns that count all classes, those of other folds too."""
+    """Rank, with columns over all classes, including those of other folds."""
     classes, n_candidates = how
-    ranker = detached(ranker)  # one that was fitted already may be fitted again
+    ranker = detached(ranker)  # a prefit ranker may be fitted again meanwhile
     if subset is None:
         columns, scores = rank(ranker, X, n_candidates)
     else:
@@ -498,7 +498,7 @@ def _find(ranker, X, how, subset=None):
 
 
 def _describe(features, X, candidates):
-    """Compute features of pairs and check them."""
+    """Compute and validate the features of pairs."""
     if hasattr(features, "transform"):
         described = features.transform(X, candidates)
     else:
@@ -520,7 +520,7 @@ def _describe(features, X, candidates):
 
 
 def _is_right(Y, candidates):
-    """Say which candidates their rows have."""
+    """Return which candidates are true labels of their rows."""
     n_labels = Y.shape[1]
     rows = np.repeat(np.arange(Y.shape[0]), np.diff(Y.indptr))
     pairs = candidates.rows * n_labels + candidates.columns
@@ -543,7 +543,7 @@ def _fit_final(final, described, is_right):
 
 
 def _log_scores(final, described):
-    """Score candidates; none is lost, so that -inf does not occur."""
+    """Score candidates; none is dropped, so that -inf does not occur."""
     if hasattr(final, "predict_proba") or hasattr(final, "decision_function"):
         logs = log_scores_of_yes(final, described, "sigmoid", "final_estimator")
         return np.maximum(logs, _LEAST_LOG)

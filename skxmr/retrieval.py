@@ -1,4 +1,4 @@
-"""From text to labels with names: the first application."""
+"""Retrieval of named labels for texts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -56,16 +56,16 @@ _MAX_INT32 = np.iinfo(np.int32).max
 
 @dataclass(frozen=True)
 class RetrieverState:
-    """What a `TextRetriever` has learned.
+    """The fitted state of a `TextRetriever`.
 
     Parameters
     ----------
     vectorizing : FittedClone
-        Of the vectorizer.
+        The fitted vectorizer.
     lean : LeanTransformer
-        Of the same.
+        The same, for single texts.
     ranking : FittedClone
-        Of the classifier.
+        The fitted classifier.
     classes : ndarray of shape (n_labels,)
     label_texts : list of str or None
     """
@@ -87,7 +87,7 @@ class RetrieverState:
         return self.ranking.estimator
 
     def names(self, columns, labels):
-        """Give the names of labels, those of `columns`; None where they have none."""
+        """Return the names of the labels of some columns; None if they have none."""
         if self.label_texts is not None:
             return [self.label_texts[column] for column in columns.tolist()]
         return [label if isinstance(label, str) else None for label in labels]
@@ -109,42 +109,42 @@ class TextRetriever(
 ):
     """Find labels for texts: products for queries, subjects for titles.
 
-    Texts become word and character n-grams with TF-IDF weights, labels are ranked by
-    an `XRLinearClassifier`; after Chang et al. [1]_. A label's own text, where there
-    is one, is one more training row for it, which often is worth more than anything
-    else.
+    Features are word and character n-grams with TF-IDF weights, and labels are ranked
+    by an `XRLinearClassifier`, after Chang et al. [1]_. If labels have texts, each text
+    is an additional training row for its label, which often improves the ranking more
+    than anything else.
 
     Parameters
     ----------
     vectorizer : transformer, default=None
-        Turns texts into sparse features. None stands for word 1- and 2-grams beside
-        character trigrams of normalised texts: those that differ only in case, Unicode
-        form (NFKC), full width, invisible characters, or the shape of apostrophes,
-        quotation marks and dashes, are the same. Accents count. A vectorizer of your
-        own gets texts as they are.
+        Transforms texts into sparse features. None stands for word 1- and 2-grams and
+        character trigrams of normalised texts: case, Unicode form (NFKC), full width,
+        invisible characters, and the variants of apostrophes, quotation marks and
+        dashes make no difference; accents do. A custom vectorizer gets the texts
+        unchanged.
     classifier : estimator, default=None
-        Ranks labels: an `XRLinearClassifier`, or anything else with a method
+        Ranks labels: an `XRLinearClassifier`, or any estimator with a method
         ``rank(X, k)``, such as `RankFusion` or `Reranker`. None stands for
-        ``XRLinearClassifier()``. Searches among some labels, and explanations, take
-        one that can do that.
+        ``XRLinearClassifier()``. Restricted searches and explanations need a classifier
+        that supports them.
     label_text_weight : "auto", float or sequence of float, default="auto"
-        How much a label's own text weighs in training, beside a text that has it. A
-        sequence has a weight for each field of ``label_texts``. Other weights than 1
-        take a classifier that knows ``relevance``. "auto" is 8, and 1 for a classifier
+        The weight of a label's own texts in training, relative to other rows. A
+        sequence has one weight for each field of ``label_texts``. Weights other than 1
+        need a classifier that takes ``relevance``. "auto" is 8, or 1 for a classifier
         that does not.
     text_pieces : int, default=0
-        How many made queries are drawn for each label: each is three words of one of
-        its texts of four words and more, in their order. Each is one more training row,
-        that weighs as its text does; those of a label that are equal are one.
+        The number of pseudo-queries that are drawn for each label: three words, in
+        their order, of one of its texts of at least four words. Each is an additional
+        training row with the weight of its text; duplicates of a label are removed.
     random_state : int, RandomState instance or None, default=None
-        Draws the pieces, and seeds the stages, at any depth, that have a `random_state`
-        and leave it at None. The classifier gets an integer as it is. None leaves the
-        stages as they are.
+        Seeds the drawing of pseudo-queries, and all nested stages whose `random_state`
+        is None. An integer is passed on unchanged to the classifier. None leaves the
+        stages unchanged.
     n_jobs : int, default=None
-        Number of parallel jobs of fit and prediction, for those stages that leave their
-        own at None. Neither models nor predictions depend on it.
+        Number of parallel jobs of fit and prediction, for stages whose own is None.
+        Neither models nor predictions depend on it.
     verbose : int, default=0
-        The same for stages whose `verbose` is 0.
+        Passed on to stages whose `verbose` is 0.
 
     Attributes
     ----------
@@ -153,14 +153,13 @@ class TextRetriever(
     classifier_ : estimator
         The fitted classifier.
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target; the column numbers of an indicator.
+        The class labels of a 1-D target, or the column indices of an indicator.
     label_texts_ : list of str or None
-        The names of the labels: of the texts given to fit, the first that is not
-        blank.
+        The names of the labels: the first non-blank text of each.
 
     See Also
     --------
-    XRLinearClassifier : The classifier, for features of any kind.
+    XRLinearClassifier : The classifier, for any features.
 
     References
     ----------
@@ -234,37 +233,36 @@ class TextRetriever(
         label_texts: Texts | Iterable | Mapping | LabelTexts | None = None,
         relevance: MatrixLike | None = None,
     ) -> Self:
-        """Learn from texts and their labels.
+        """Fit to texts and their labels.
 
         Parameters
         ----------
         texts : iterable of str of length n_samples
-            Texts with known labels.
+            The training texts.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1, or class labels of any type.
         label_texts : iterable of length n_labels of (str or sequence of str), data \
                 frame, mapping or LabelTexts, default=None
-            A text for each label: its name, and (unless empty) one more training row
-            for it: so that a label without any other can be found too. In the order of
-            the columns, or of the sorted classes of a 1-D y; or a mapping from class to
-            text, or from column number (or name, of a data frame). An index that holds
-            all labels is read like a mapping.
+            A text for each label: its name and, if not blank, an additional training
+            row, so that labels without other rows can be found too. In the order of the
+            columns, or of the sorted classes of a 1-D y; or a mapping from class or
+            column index (or name, of a data frame) to text. An index that holds all
+            labels is read as a mapping.
 
             A label may have several texts, its fields: a sequence of `str`, or a row of
-            a data frame or of an array of shape (n_labels, n_fields). Each that is not
-            blank is one more training row, and the first of these is the label's name.
-            Missing values (None, NaN) in a sequence or row are as good as blank texts;
-            in the place of a text or sequence they are refused.
+            a data frame or of an array of shape (n_labels, n_fields). Each non-blank
+            text is an additional training row, and the first of these is the label's
+            name. Missing values (None, NaN) in a sequence or row are ignored, but a
+            missing text or sequence is an error.
 
-            `LabelTexts` may hold more or fewer labels, and cross-validation does not
-            cut it. A label that it lacks has no text; of a 1-D y, one that no row has
-            is learnt from its text alone.
+            `LabelTexts` may have more or fewer labels, and is not split in
+            cross-validation. A label that it lacks has no text; with a 1-D y, a label
+            without rows is trained on its texts alone.
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
-            How much each label of a text weighs in training: a positive number
-            wherever y has a label; or one for each text, for all its labels. None
-            weighs all alike.
+            The weight of each label of a text in training: a positive number for each
+            entry of y, or one for all labels of each text. None weights all the same.
 
         Returns
         -------
@@ -273,9 +271,9 @@ class TextRetriever(
         Raises
         ------
         ValueError
-            If arguments are malformed or do not fit together.
+            If an argument is invalid, or the arguments do not match.
         TypeError
-            If a text is no string.
+            If a text is not a string.
         """
         texts = check_documents(texts, "texts")
         y = check_structure(exact_target(y), "y")
@@ -316,13 +314,13 @@ class TextRetriever(
             check_list(state.label_texts, str, n_labels, "TextRetriever.label_texts_")
 
     def _make_stages(self):
-        """Clone the stages, or make defaults, with settings where they have none.
+        """Clone the stages or their defaults, and set parameters that they leave open.
 
         Returns
         -------
         vectorizer, classifier : estimator
         seed : int or None
-            What they were given.
+            The seed that they were given.
         """
         seed = self.random_state
         if seed is not None and not isinstance(seed, Integral):
@@ -339,13 +337,13 @@ class TextRetriever(
         return vectorizer, classifier, seed
 
     def _text_weight(self, classifier):
-        """Give what a label's own texts weigh in the training of a classifier."""
+        """Return the training weight of label texts for a classifier."""
         if isinstance(self.label_text_weight, str):
             return 8.0 if takes_relevance(classifier) else 1.0
         return self.label_text_weight
 
     def _following_classifier(self, state):
-        """Give the classifier, with what was set on the parameter since fit."""
+        """Return the classifier with parameters that were set since fit."""
         return state.ranking.following(
             self._stage_or_default("classifier"), self.n_jobs
         )
@@ -374,15 +372,15 @@ class TextRetriever(
         Returns
         -------
         LabelSubset
-            To be passed to `search` and `search_batch` as `allowed`, as often as one
-            likes, until the next fit.
+            To be passed to `search` and `search_batch` as `allowed`, any number of
+            times, until the next fit.
 
         Raises
         ------
         ValueError
-            If there is no such label.
+            If a label does not exist.
         TypeError
-            If `classifier` cannot search among some labels.
+            If the classifier cannot search a subset of the labels.
         """
         return _make_subset(self._fitted().classifier, allowed, excluded, unknown)
 
@@ -395,18 +393,18 @@ class TextRetriever(
         excluded: SomeLabels | None = None,
         unknown: Literal["raise", "ignore"] = "raise",
     ) -> list[tuple]:
-        """Find the best labels for one text.
+        """Find the best labels for a text.
 
         Parameters
         ----------
         text : str
             The input of the search.
         k : int, default=10
-            The most labels to find.
+            The maximum number of labels.
         allowed : LabelSubset, or iterable of labels, default=None
-            The labels to search among: what `subset` makes, which is fast, or labels
-            or a mask as it takes them. No other is returned, nor takes a place in the
-            beam.
+            The labels to which the search is restricted: the result of `subset`, which
+            is fast, or labels or a mask as `subset` takes them. Others are not
+            returned, and take no space in the beam.
         excluded : iterable of labels, default=None
             Labels to exclude from the results.
         unknown : {"raise", "ignore"}, default="raise"
@@ -416,18 +414,19 @@ class TextRetriever(
         Returns
         -------
         list of (label, name, score)
-            Best first. `label` is a column number of an indicator, or a class; `name`
-            its text, where `label_texts` was given to fit, or else the class, or
-            None; `score` a float between 0 and 1.
+            Best first. `label` is a column index of an indicator, or a class; `name` is
+            its text, if `label_texts` was given to fit, otherwise the class, or None;
+            `score` is a float between 0 and 1.
 
         Raises
         ------
         TypeError
-            If `text` is no string, or `k` no integer.
+            If `text` is not a string, or `k` not an integer.
         ValueError
-            If `k` is less than 1, or there is no such label.
+            If `k` is less than 1, or a label does not exist.
         """
-        # Without `reads` and scikit-learn's checks: these cost as much as the search.
+        # `reads` and scikit-learn's validation are skipped: they take as long as the
+        # search.
         state = self._fitted()
         if type(k) is not int or k < 1:
             k = check_k(k, "TextRetriever.search")
@@ -464,9 +463,9 @@ class TextRetriever(
         texts : iterable of str of length n_samples
             The input of the search.
         k : int, default=10
-            The most labels to find for each.
+            The maximum number of labels per text.
         allowed : LabelSubset, or iterable of labels, default=None
-            The labels to search among, as in `search`.
+            The labels to which the search is restricted, as in `search`.
         excluded : iterable of labels, default=None
             Labels to exclude from the results.
         unknown : {"raise", "ignore"}, default="raise"
@@ -476,10 +475,9 @@ class TextRetriever(
         Returns
         -------
         columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; -1 where fewer are
-            found.
+            Columns of y, or indices into `classes_`, best first; -1 if fewer are found.
         scores : ndarray of shape (n_samples, k), float32
-            Between 0 and 1; 0 where fewer are found.
+            Between 0 and 1; 0 if fewer are found.
 
         Raises
         ------
@@ -501,31 +499,33 @@ class TextRetriever(
 
     @reads
     def explain(self, text: str, label: object, *, tree: int = 0) -> Explanation:
-        """Explain the score of a label: node by node along the path to it.
+        """Explain the score of a label by the nodes on the path to it.
 
         Parameters
         ----------
         text : str
-            What the label is found for, or is not.
+            The input of the search.
         label : object
-            A column of an indicator, or a class.
+            A column index of an indicator, or a class, whether or not a search finds
+            it.
         tree : int, default=0
-            Which of several trees.
+            The index of the tree.
 
         Returns
         -------
         Explanation
             For each node: the n-grams and weights that sum to its margin, its
-            transformed score, and the product of scores so far; the last is what
-            `search` gives the label, if its beam reaches it. ``print`` shows it.
+            transformed score, and the product of the scores so far. The last product is
+            the score that `search` gives the label if the beam reaches it. Use
+            ``print`` to show it.
 
         Raises
         ------
         TypeError
-            If `text` is no string.
+            If `text` is not a string.
         ValueError
-            If there is no such label or tree, or the classifier is not linear
-            throughout.
+            If the label or the tree does not exist, or the classifier has nonlinear
+            stages.
         """
         state = self._fitted()
         (text,) = check_documents([text], "text")
@@ -629,7 +629,7 @@ class TextRetriever(
         return classifier.decision_function(X)
 
     def _transform(self, texts):
-        """Give the features of texts, and the classifier to ask."""
+        """Return the features of texts, and the classifier to use."""
         state = self._ready()
         vectorizer = state.vectorizing.following(
             self._stage_or_default("vectorizer"), self.n_jobs
@@ -646,7 +646,7 @@ class TextRetriever(
 
 
 def _check_weighs(classifier):
-    """Refuse weights of labels where they would end in a message about arguments."""
+    """Raise a clear error for weights that the classifier does not support."""
     if not has_fit_parameter(classifier, "relevance"):
         raise ValueError(
             f"relevance, or a label_text_weight other than 1, takes a classifier whose "
@@ -655,7 +655,7 @@ def _check_weighs(classifier):
 
 
 def _find_subset(classifier, allowed, excluded, unknown):
-    """Make a subset of what a search was given; None for all labels."""
+    """Make a subset from the arguments of a search; None for all labels."""
     if allowed is None and excluded is None:
         return None
     if isinstance(allowed, LabelSubset):
@@ -669,13 +669,13 @@ def _find_subset(classifier, allowed, excluded, unknown):
 
 
 def _make_subset(classifier, allowed, excluded, unknown):
-    """Make a subset, if the classifier can search among some labels."""
+    """Make a subset, if the classifier supports it."""
     if not hasattr(classifier, "subset"):
         raise TypeError(
             f"classifier must have a method subset for searches among some labels; "
             f"got a {type(classifier).__name__}."
         )
-    # A classifier of the user's own may not know the argument.
+    # A custom classifier may not have the argument.
     how = {} if unknown == "raise" else {"unknown": unknown}
     return classifier.subset(allowed, excluded, **how)
 
@@ -693,8 +693,8 @@ def _rank_one(state, classifier, features, k, subset):
 
 
 def _feature_names(vectorizer):
-    """Names of features; None for a vectorizer that has none."""
+    """Return names of features; None if the vectorizer has none."""
     try:
         return vectorizer.get_feature_names_out()
-    except AttributeError:  # of a pipeline's step, too
+    except AttributeError:  # also of a pipeline's step
         return None
