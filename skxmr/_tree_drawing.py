@@ -1,4 +1,4 @@
-"""Draws a label tree for humans: as text, or with matplotlib."""
+"""Display of label trees as text or with matplotlib."""
 
 from itertools import takewhile
 from numbers import Integral
@@ -6,27 +6,27 @@ from typing import NamedTuple
 
 from skxmr._by_label import Labels, check_label_names
 
-# Labels named on the line of a group whose own labels are not drawn.
+# Maximum number of labels named on the line of a group whose labels are not shown.
 N_SAMPLE_LABELS = 3
-# Longest name in a picture, in characters.
+# Maximum length of a name in a plot, in characters.
 MAX_NAME_LENGTH = 40
-# Longest common beginning of the names of a group, in characters.
+# Maximum length of the common prefix of a group, in characters.
 MAX_STEM_LENGTH = 20
 
-# Between the two ends of a grey scale: seen on light and on dark paper.
+# Mid grey, visible on light and on dark backgrounds.
 LINE_COLOR = "0.55"
 GROUP_BOX = {"facecolor": "#e8eef7", "edgecolor": "#8aa4cc", "boxstyle": "round"}
 
 
 class Line(NamedTuple):
-    """One node of the drawing; the lines of a drawing are in pre-order."""
+    """One displayed node; the lines of a display are in pre-order."""
 
     text: str
     depth: int
     parent: int  # the line of the parent, -1 for the root
-    is_last: bool  # of its siblings
-    is_leaf: bool  # of the drawing
-    node: "_Node | None"  # None for a count of those left out
+    is_last: bool  # among its siblings
+    is_leaf: bool  # of the display
+    node: "_Node | None"  # None for a count of omitted nodes
 
 
 class _Node(NamedTuple):
@@ -35,9 +35,9 @@ class _Node(NamedTuple):
 
 
 def to_text(tree, label_names, max_depth, max_children):
-    """Draw with box-drawing characters; see `LabelTree.to_text`."""
+    """Format with box-drawing characters; see `LabelTree.to_text`."""
     drawn = []
-    stems = [""]  # what stands left of the children, for each depth
+    stems = [""]  # the prefix of the children's lines, for each depth
     for line in _lines(tree, label_names, max_depth, max_children):
         if line.parent < 0:
             drawn.append(line.text)
@@ -50,7 +50,7 @@ def to_text(tree, label_names, max_depth, max_children):
 
 
 def plot(tree, ax, label_names, max_depth, max_children):
-    """Draw with matplotlib; see `LabelTree.plot`."""
+    """Plot with matplotlib; see `LabelTree.plot`."""
     try:
         import matplotlib.pyplot as plt  # noqa: PLC0415
         from matplotlib.collections import LineCollection  # noqa: PLC0415
@@ -79,14 +79,14 @@ def plot(tree, ax, label_names, max_depth, max_children):
     for line, height in zip(lines, y, strict=True):
         _write(ax, line, height)
     ax.set_xlim(-0.1, depth + 0.9)
-    # The root at the top of its column; room above and below for the text.
+    # The root is at the top of its column; add margins for the text.
     ax.set_ylim(max(y) + 0.7, min(y) - 0.7)
     ax.set_axis_off()
     return ax
 
 
 def _write(ax, line, height):
-    """Write a node where it stands, over the lines that lead to its children."""
+    """Write the text of a node over the lines to its children."""
     text = line.text
     if len(text) > MAX_NAME_LENGTH:
         text = text[: MAX_NAME_LENGTH - 1] + "…"
@@ -99,21 +99,21 @@ def _write(ax, line, height):
         va="center",
         fontsize=8,
         annotation_clip=False,
-        parse_math=False,  # a name may hold dollar signs
+        parse_math=False,  # names may contain dollar signs
     )
     if not line.is_leaf:
-        # Its own paper, whatever the style's is.
+        # An explicit background, whatever the style's is.
         written.set(bbox=GROUP_BOX, color="black")
     if line.node is not None:
         written.set_gid(f"node-{line.node.level}-{line.node.number}")
 
 
 def _heights(lines):
-    """Place leaves one below the other and parents at the middle of their children."""
+    """Place leaves below each other and parents at the middle of their children."""
     heights = [0.0] * len(lines)
     first = [0.0] * len(lines)
     n_leaves = sum(line.is_leaf for line in lines)
-    # Backwards, children come before their parent, the last of them first.
+    # In reverse order, children come before their parent, the last one first.
     for position in range(len(lines) - 1, -1, -1):
         line = lines[position]
         if line.is_leaf:
@@ -129,12 +129,12 @@ def _heights(lines):
 
 
 def _lines(tree, label_names, max_depth, max_children):
-    """List the nodes to draw, in pre-order, without the one-to-one chains."""
+    """List the nodes to display in pre-order, without chains of single children."""
     _check_limit(max_depth, 0, "max_depth")
     _check_limit(max_children, 1, "max_children")
     describe = _describer(tree, label_names)
     lines = []
-    # Of each entry to come: the node (None for a count of those left out), ...
+    # For each pending entry: the node (None for a count of omitted nodes), ...
     stack = [(_end_of_chain(tree, _Node(0, 0)), 0, -1, True, 0)]
     while stack:
         node, depth, parent, is_last, n_left_out = stack.pop()
@@ -153,10 +153,10 @@ def _lines(tree, label_names, max_depth, max_children):
 
 
 def _children(tree, node, max_children, depth, parent):
-    """List what stands below a node, the last first, as `_lines` stacks it."""
+    """List the entries below a node, the last first, for the stack of `_lines`."""
     first, stop = tree.child_offsets[node.level][node.number :][:2].tolist()
     n_shown = stop - first
-    # One line that says "1 more" takes no less room than the child itself.
+    # A line "1 more" would take as much space as the child itself.
     if max_children is not None and n_shown > int(max_children) + 1:
         n_shown = int(max_children)
     n_left_out = stop - first - n_shown
@@ -169,7 +169,7 @@ def _children(tree, node, max_children, depth, parent):
 
 
 def _end_of_chain(tree, node):
-    """Go down from a node for as long as there is a single child."""
+    """Follow single children from a node to the end of the chain."""
     level, number = node
     while level < tree.depth:
         first, stop = tree.child_offsets[level][number : number + 2].tolist()
@@ -180,7 +180,7 @@ def _end_of_chain(tree, node):
 
 
 def _describer(tree, label_names):
-    """Return the function that puts a node into words."""
+    """Return the function that describes a node."""
     names = tree.labels
     if label_names is not None:
         by_label = check_label_names(label_names, Labels(tree.n_labels))
@@ -211,8 +211,8 @@ def _describer(tree, label_names):
 
 
 def _stem(names):
-    """Give what a group's names begin with, as its title shows it."""
-    # What the first and the last share, all share.
+    """Return the common prefix of a group's names, as its title shows it."""
+    # The common prefix of the first and last name is that of all.
     pairs = zip(min(names), max(names), strict=False)
     shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
     stem = "".join(shared[:MAX_STEM_LENGTH])

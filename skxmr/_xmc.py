@@ -33,7 +33,8 @@ from skxmr._validation import check_structure, public_csr
 __all__ = ["dump_xmc", "load_xmc"]
 
 CHUNK_BYTES = 1 << 18
-# A label, or a feature with its value; and the line of the header.
+# The maximum length of a token (a label, or a feature with its value) and of the header
+# line, in bytes.
 LONGEST_WORD = 1 << 20
 LARGEST_COLUMN_COUNT = 2**31 - 1
 LARGEST_ROW_COUNT = 2**63 - 1
@@ -54,72 +55,71 @@ def load_xmc(
 ) -> tuple[Matrix, Matrix]:
     r"""Read a data set in the Extreme Classification Repository's text formats.
 
-    In one file, the first line holds the numbers of rows, features and labels. Each of
-    the following lines is a row: its labels, joined by commas, then its features with
-    their values::
+    In a single file, the first line has the numbers of rows, features and labels. Each
+    of the following lines is a row: its labels, separated by commas, then its features
+    with their values::
 
         3 5 4
         0,2 1:0.5 4:2
          0:1.25
         3
 
-    Here the second row has no label, so that its line starts with a space, and the
-    third has no feature. A row that has neither is a line of one space. A line of
-    nothing counts as such a row where others follow; at the end it is no row, so that
-    a file that was cut does not pass for whole.
+    Here the second row has no label, so its line starts with a space, and the third row
+    has no feature. A row with neither is a line with one space. An empty line is also
+    such a row if other rows follow; at the end of the file it is not a row, so that a
+    truncated file is detected.
 
-    Of two files, features (``trn_X_Xf.txt``) and labels (``trn_X_Y.txt``), each holds a
-    matrix: the first line its numbers of rows and columns, each of the following lines
-    the columns of a row with their values, or nothing::
+    With two files, of features (``trn_X_Xf.txt``) and labels (``trn_X_Y.txt``), each is
+    a matrix: the first line has its numbers of rows and columns, each of the following
+    lines the columns of a row with their values, or nothing::
 
         3 5          3 4
         1:0.5 4:2    0:1 2:1
         0:1.25
                      3:1
 
-    Files are read in one pass, in pieces; at its peak, memory is what is returned,
-    about an eighth more and some megabytes, whatever the header promises and however
-    long the lines are. A number of more than a million characters is refused. A
-    byte-order mark, the line ends of Windows, blanks after a comma, and blank lines
-    after the last row are passed over.
+    Files are read in one pass, in blocks. Peak memory is that of the result, about an
+    eighth more and some megabytes, whatever the header says and however long the lines
+    are. Numbers of more than a million characters are invalid. A byte-order mark,
+    Windows line endings, spaces after commas, and empty lines after the last row are
+    ignored.
 
     Parameters
     ----------
     path : str, bytes, path-like or binary file object
-        What to read. Data compressed by gzip, bzip2 or xz, and zip archives of one
-        file, are recognised by their first bytes. A file object is read from where it
-        stands and left open.
+        The file to read. Data compressed by gzip, bzip2 or xz, and zip archives of one
+        file, are recognised by their first bytes. A file object is read from its
+        current position and not closed.
     labels : str, bytes, path-like or binary file object, default=None
-        Of two files, that of the labels. None where `path` holds both.
+        The file of the labels, if there are two files. None if `path` has both.
     zero_based : bool, default=True
-        Whether columns are numbered from 0 in the file, as in the repository, or
-        from 1.
+        Whether column indices in the file start at 0, as in the repository, or at 1.
 
     Returns
     -------
     X : sparse array or matrix of shape (n_rows, n_features), float32
-        In CSR format, sorted, as scikit-learn's ``sparse_interface`` asks. A value is
-        that of ``numpy.float32(float(text))``; zeros are stored where written.
+        In CSR format, sorted, according to scikit-learn's ``sparse_interface``. A value
+        is that of ``numpy.float32(float(text))``; explicit zeros are stored.
     Y : sparse array or matrix of shape (n_rows, n_labels), int32
-        The indicator of the labels, likewise.
+        The indicator of the labels, in the same format.
 
     Raises
     ------
     ValueError
-        If a file is not in this format: with its name, the line, what stands there
-        and what was expected. Likewise if a row holds a feature twice, a number is
-        not finite as float32, a column is beyond what the header says, the number of
-        rows is another, the compressed data are damaged, or `labels` has other values
-        than 0 and 1. A label that a row of one file holds twice counts once.
+        If a file is not in this format: with its name, the line, what was found and
+        what was expected. Also if a row has a feature twice, a number is not finite as
+        float32, a column index is beyond the number in the header, the number of rows
+        differs from it, the compressed data are corrupt, or `labels` has values other
+        than 0 and 1. Duplicate labels of a row in a single file count once.
     OSError
         If a file cannot be opened or read.
-    TypeError
+    If `path` or `labels` is none of these.
         If `path` or `labels` is none of those.
 
     See Also
     --------
     dump_xmc : Writes this format, in one file.
-    sklearn.datasets.load_svmlight_file : Reads a like format, without a header.
+    sklearn.datasets.load_svmlight_file : Reads a similar format without header.
 
     References
     ----------
@@ -154,7 +154,7 @@ def load_xmc(
 
 
 def _read(source, has_labels, base):
-    """Read the rows of a file, which start with labels or not."""
+    """Read the rows of a file, with or without labels."""
     with ExitStack() as stack:
         file, name = open_to_read(source, stack)
         stack.enter_context(damage_named(name))
@@ -167,7 +167,7 @@ def _read(source, has_labels, base):
 
 
 def _as_labels(Y, name):
-    """Make an indicator of a matrix of zeros and ones."""
+    """Convert a matrix of zeros and ones to an indicator."""
     others = np.flatnonzero((Y.data != 0) & (Y.data != 1))
     if len(others):
         row = np.searchsorted(Y.indptr, others[0], side="right") - 1

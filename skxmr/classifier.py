@@ -920,7 +920,7 @@ class XRLinearClassifier(
         return state, width, transform
 
     def _width(self):
-        """Give the width of the beam, as kernels take it: no tree is as wide."""
+        """Return the beam width for the kernels, limited to int32; None for all."""
         return self.beam_width and min(int(self.beam_width), _MAX_INT32)
 
     @reads

@@ -1,9 +1,8 @@
-"""Real data sets, and readers of the field's file formats.
+"""Data sets, and readers and writers of the XMC repository's format.
 
 Two samples ship with the package, `load_subjects` and `load_places`; `load_full` reads
-the sets that they were taken from, and others, where a folder holds them.
-`load_xmc` and `dump_xmc` read and write the Extreme Classification Repository's text
-format.
+the full data sets of these samples, and others, from a folder. `load_xmc` and
+`dump_xmc` read and write the Extreme Classification Repository's text format.
 """
 
 import gzip
@@ -29,12 +28,12 @@ SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
 class _Layout(NamedTuple):
-    """Where a set's files hold what: columns counted from 0, and their dtypes."""
+    """The columns of a data set's files, counted from 0, and their dtypes."""
 
     text: int
     ids: int
     n_columns: int
-    label_columns: dict  # name: dtype, in the order of the file
+    label_columns: dict  # maps names to dtypes, in the order of the file
 
 
 _LAYOUTS = {
@@ -99,15 +98,15 @@ def load_subjects(
 ) -> Bunch | tuple:
     """Load titles of books and articles with their subject terms (multilabel).
 
-    A sample of a larger set, small enough to ship with the package: 43,159 training
-    and 3,213 test titles, 4,990 labels, 1.5 labels a title. Credit and licences (CC0
-    and CC BY 4.0) are in `DESCR`.
+    A sample of a larger data set that ships with the package: 43,159 training and 3,213
+    test titles, 4,990 labels, 1.5 labels per title. Attribution and licences (CC0 and
+    CC BY 4.0) are in `DESCR`.
 
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
         The rows to load; "all" is the training rows followed by the test rows. The
-        columns of the target are the same in each.
+        columns of the target are the same for each.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a `Bunch`.
 
@@ -119,29 +118,29 @@ def load_subjects(
         data : list of str
             The titles.
         target : sparse indicator of shape (n_titles, 4990), int32
-            CSR array or matrix, as scikit-learn's ``sparse_interface`` asks.
+            CSR array or matrix, according to scikit-learn's ``sparse_interface``.
         target_names : ndarray of shape (4990,), object
-            The term of each column. Of the 4,990, 11 are the same as another's.
+            The term of each column. 11 of the 4,990 terms are duplicates of others.
         target_ids : ndarray of shape (4990,), object
             The term's identifier in the ontology YSO.
         DESCR : str
-            Description, credit and licence.
+            Description, attribution and licence.
         filename, target_filename : str
             The files of the rows and of the labels.
         data_module : str
-            The package that holds them.
+            The package that contains them.
     (data, target) : tuple if `return_X_y`
-        These two alone.
+        Only returned if `return_X_y` is True.
 
     Raises
     ------
     ValueError
-        If `subset` is none of those.
+        If `subset` is none of these.
 
     See Also
     --------
     load_places : Names of places.
-    load_full : The whole set, from a folder.
+    load_full : The full data set, from a folder.
 
     Examples
     --------
@@ -156,18 +155,18 @@ def load_subjects(
 
 
 def load_places(*, subset: Subset = "train", return_X_y: bool = False) -> Bunch | tuple:
-    """Load names of places, in any language or spelling, with what they mean.
+    """Load names of places in any language or spelling.
 
-    A sample of a larger set, small enough to ship with the package: 52,246 training
-    and 2,161 test names in more than 20 scripts, for the world's 10,000 most populous
-    places; 2% of the names mean several of them. 64% of the test names share no word
-    with the training names. Credit and licence (CC BY 4.0) are in `DESCR`.
+    A sample of a larger data set that ships with the package: 52,246 training and 2,161
+    test names in more than 20 scripts, for the world's 10,000 most populous places; 2%
+    of the names are those of several places. 64% of the test names share no word with
+    the training names. Attribution and licence (CC BY 4.0) are in `DESCR`.
 
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
         The rows to load; "all" is the training rows followed by the test rows. The
-        columns of the target are the same in each.
+        columns of the target are the same for each.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a `Bunch`.
 
@@ -179,7 +178,7 @@ def load_places(*, subset: Subset = "train", return_X_y: bool = False) -> Bunch 
         data : list of str
             The names.
         target : sparse indicator of shape (n_names, 10000), int32
-            CSR array or matrix, as scikit-learn's ``sparse_interface`` asks.
+            CSR array or matrix, according to scikit-learn's ``sparse_interface``.
         target_names : ndarray of shape (10000,), object
             The main name of the place of each column.
         target_ids : ndarray of shape (10000,), object
@@ -191,23 +190,23 @@ def load_places(*, subset: Subset = "train", return_X_y: bool = False) -> Bunch 
         latitude, longitude : ndarray of shape (10000,), float64
             In degrees.
         DESCR : str
-            Description, credit and licence.
+            Description, attribution and licence.
         filename, target_filename : str
             The files of the rows and of the labels.
         data_module : str
-            The package that holds them.
+            The package that contains them.
     (data, target) : tuple if `return_X_y`
-        These two alone.
+        Only returned if `return_X_y` is True.
 
     Raises
     ------
     ValueError
-        If `subset` is none of those.
+        If `subset` is none of these.
 
     See Also
     --------
     load_subjects : Titles with their subjects.
-    load_full : The whole set, from a folder.
+    load_full : The full data set, from a folder.
 
     Examples
     --------
@@ -228,62 +227,61 @@ def load_full(
     folder: str | os.PathLike | None = None,
     return_X_y: bool = False,
 ) -> Bunch | tuple:
-    """Load one of the full data sets, none of which ships with the package.
+    """Load one of the full data sets, which do not ship with the package.
 
     Parameters
     ----------
     name : {"subjects", "places", "products", "article_paths"}
-        "subjects" and "places" are what the shipped samples were taken from.
-        "products" are merchants' offer titles with the product meant, one label a
-        row. "article_paths" are steps from one encyclopedia article to the next, in
-        sessions of one player each; its target is of class labels.
+        "subjects" and "places" are the full data sets of the samples. "products" are
+        merchants' offer titles, with the product as their only label. "article_paths"
+        are steps from one encyclopedia article to the next, in sessions of one player
+        each; its target has class labels.
     subset : {"train", "test", "all"}, default="train"
         The rows to load; "all" is the training rows followed by the test rows. The
-        columns of the target are the same in each.
+        columns of the target are the same for each.
     folder : path-like, default=None
-        The folder that holds a folder `name` with the files ``train.tsv.gz``,
-        ``test.tsv.gz`` and, except for "article_paths", ``labels.tsv.gz``. None
-        stands for the value of the environment variable ``SKXMR_DATA``.
+        The folder that contains a folder `name` with the files ``train.tsv.gz``,
+        ``test.tsv.gz`` and, except for "article_paths", ``labels.tsv.gz``. None stands
+        for the environment variable ``SKXMR_DATA``.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a `Bunch`.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        For "subjects" and "places" with the attributes that `load_subjects` and
-        `load_places` give, except the names of files, and with `folder`. For
-        "products" likewise, with a `category` for each label. For "article_paths"
-        with
+        For "subjects" and "places", the attributes of `load_subjects` and
+        `load_places`, except the file names, and `folder`. For "products" likewise,
+        with a `category` for each label. For "article_paths":
 
         data : ndarray of shape (n_steps,), object
-            The article that the step starts from.
+            The article at the start of the step.
         target : ndarray of shape (n_steps,), object
             The article that it leads to.
         session : ndarray of shape (n_steps,), int64
-            Number of the session, whose steps stand in order.
+            The number of the session; its steps are in order.
         time : ndarray of shape (n_steps,), int64
             Start of the session, in seconds since 1970.
         goal : ndarray of shape (n_steps,), object
-            The article that the player was to reach.
+            The article that the player had to reach.
         DESCR : str
             Source and licence.
         folder : str
-            Where the files are.
+            The folder of the files.
     (data, target) : tuple if `return_X_y`
-        These two alone.
+        Only returned if `return_X_y` is True.
 
     Raises
     ------
     ValueError
-        If `name` or `subset` is none of those; if there is neither a `folder` nor the
-        variable; if a file does not hold what is expected, with its line.
+        If `name` or `subset` is none of these; if there is neither a `folder` nor the
+        environment variable; if a file has invalid contents, with the line.
     FileNotFoundError
         If a file is missing.
 
     See Also
     --------
     load_subjects : The sample that ships with the package.
-    load_xmc : Reads the field's format.
+    load_xmc : Reads the XMC repository's format.
 
     Examples
     --------
@@ -302,7 +300,7 @@ def load_full(
 
 
 def _load_sample(name, subset, return_X_y):
-    """Load a set that ships: its rows begin with the part that they belong to."""
+    """Load a bundled data set, whose rows start with the name of their subset."""
     parts = _parts(subset)
     layout = _LAYOUTS[name]
     filename, target_filename = f"{name}.tsv.gz", f"{name}_labels.tsv.gz"
@@ -325,7 +323,7 @@ def _load_sample(name, subset, return_X_y):
 
 
 def _load_texts(name, folder, files):
-    """Load texts, their target and what is known of the labels."""
+    """Load texts, their target and the attributes of the labels."""
     layout = _LAYOUTS[name]
     labels = _columns_of(folder / "labels.tsv.gz", layout.label_columns)
     rows = [row for file in files for row in _rows_of(file, layout.n_columns)]
@@ -342,14 +340,14 @@ def _load_sessions(_name, _folder, files):
 
 
 def _parts(subset):
-    """Names of the parts of a set that make up a subset."""
+    """Return the names of the files that make up a subset."""
     if subset not in SUBSETS:
         raise ValueError(f"subset must be one of {list(SUBSETS)}, got {subset!r}")
     return SUBSETS[subset]
 
 
 def _full_folder(folder, name):
-    """Give the folder of a full set, or say what to set and what it must hold."""
+    """Return the folder of a full data set, or raise an error with instructions."""
     if folder is None:
         folder = os.environ.get(FOLDER_VARIABLE)
     if not folder:
@@ -362,7 +360,7 @@ def _full_folder(folder, name):
 
 
 def _rows_of(file, n_columns):
-    """Split the lines of a gzipped file at their tabs."""
+    """Split the lines of a gzipped file at tabs."""
     try:
         text = gzip.decompress(file.read_bytes()).decode("utf-8")
     except FileNotFoundError as error:
@@ -382,7 +380,7 @@ def _rows_of(file, n_columns):
 
 
 def _columns_of(file, dtypes):
-    """Read a file whose columns are `dtypes`, by name, as one array each."""
+    """Read a file whose columns are the keys of `dtypes`, as one array each."""
     columns = zip(*_rows_of(file, len(dtypes)), strict=True)
     try:
         return {
@@ -394,7 +392,7 @@ def _columns_of(file, dtypes):
 
 
 def _texts_and_target(rows, layout, target_ids):
-    """Give the texts, and the indicator of the labels that the rows name."""
+    """Return the texts, and the indicator of the labels of each row."""
     column_of = {label: column for column, label in enumerate(target_ids)}
     offsets, columns = [0], []
     for row in rows:
@@ -409,7 +407,7 @@ def _texts_and_target(rows, layout, target_ids):
         (np.ones(len(columns), dtype=np.int32), columns, offsets),
         shape=(len(rows), len(target_ids)),
     )
-    # A row lists its labels by identifier, not by column, and could repeat one.
+    # Labels are listed by identifier, possibly with duplicates.
     target.sum_duplicates()
     target.data[:] = 1
     return [row[layout.text] for row in rows], public_csr(target)

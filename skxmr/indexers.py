@@ -33,13 +33,13 @@ _MAX_INT32 = np.iinfo(np.int32).max
 
 @dataclass(frozen=True)
 class IndexerState:
-    """What an indexer has learned.
+    """The fitted state of an indexer.
 
     Parameters
     ----------
     tree : LabelTree
     features : Features or None
-        Of the vectors; None where there were none.
+        Of the label vectors; None if there are none.
     """
 
     tree: LabelTree
@@ -59,38 +59,36 @@ class IndexerState:
 class KMeansTree(Documented, Stateful, BaseEstimator):
     """Group labels by balanced, hierarchical k-means.
 
-    Every group of a level is cut into `branching_factor` groups whose sizes differ by
-    one label at most, by bisection after bisection, each of which is a balanced
-    2-means: labels are sorted along the line through two centres and cut where the
-    sizes ask for it. The tree is as shallow as `branching_factor` and
-    `max_leaf_size` allow, and its levels are as even as that many levels can be.
+    Every group of a level is split into `branching_factor` groups whose sizes differ by
+    at most one label, by repeated bisection. Each bisection is a balanced 2-means:
+    labels are sorted along the line through two centres and split at the position that
+    the sizes require. The tree is as shallow as `branching_factor` and `max_leaf_size`
+    allow, and its levels are as even as this number of levels allows.
 
     Parameters
     ----------
     branching_factor : int, default=1024
-        Most groups that a group is cut into. Children of a node are trained and scored
-        side by side, so wide levels cost little, and every further level loses labels.
+        Maximum number of children of a node. Siblings are trained and scored together,
+        so wide levels are cheap, while each additional level may lose relevant labels.
     max_leaf_size : int or "auto", default="auto"
-        Most labels of a group of the lowest level. "auto" is 100, or so many, up to
-        `branching_factor`, that one level of groups is enough.
+        Maximum number of labels of a leaf. "auto" is 100, or as many as needed, up to
+        `branching_factor`, for a single level of groups.
     max_iter : int, default=20
-        Most iterations of one bisection.
+        Maximum number of iterations of a bisection.
     tol : float, default=1e-3
-        A bisection stops when the share of its labels that an iteration moves from
-        one side to the other is no larger than this.
+        A bisection stops when an iteration moves at most this share of its labels.
     spherical : bool, default=True
-        Whether only the direction of vectors matters (cosine similarity). Otherwise
+        Whether to use only the direction of vectors (cosine similarity). Otherwise
         distances are Euclidean.
     n_jobs : int, default=None
         Number of parallel jobs; the tree does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Picks the first two centres of every bisection.
+        Draws the first two centres of every bisection.
 
     Attributes
     ----------
     tree_ : LabelTree
-        The tree over the labels. Within a group of the lowest level, labels stand in
-        ascending order.
+        The label tree. The labels of a leaf are in ascending order.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -100,7 +98,7 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
     See Also
     --------
     TrieTreeHybrid : Groups labels by their first characters, then by k-means.
-    XRLinearClassifier : What the tree is for.
+    XRLinearClassifier : Uses the tree.
 
     References
     ----------
@@ -179,11 +177,11 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
         Parameters
         ----------
         Z : {array-like, sparse matrix} of shape (n_labels, n_features)
-            A vector for each label. Labels with a vector of zeros are placed, too.
+            One vector per label. A vector of zeros is allowed.
         y : None
-            Ignored, present for scikit-learn's interface.
+            Ignored; for compatibility with scikit-learn.
         label_names : sequence of str of shape (n_labels,), default=None
-            Ignored, present for the interface of indexers.
+            Ignored; for compatibility with other indexers.
 
         Returns
         -------
@@ -192,7 +190,7 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
         Raises
         ------
         ValueError
-            If Z is not two-dimensional, or holds NaN or infinity.
+            If Z is not 2-D, or contains NaN or infinity.
         """
         probe = stand_in(self)
         checked = validate_data(

@@ -1,4 +1,4 @@
-"""Vectors of labels, for the indexers: from training rows (PIFA) or given."""
+"""Label vectors for the indexers: PIFA or given vectors."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ __all__ = [
     "vectors_in_order",
 ]
 
-# Entries of a task: some milliseconds of work.
+# Entries per task: some milliseconds of work.
 _TASK_WORK = 2**18
-# With more columns, only those that are used are counted.
+# With more columns, only columns that are used are counted.
 _WIDE = 2**24
 
 
@@ -43,12 +43,12 @@ def pifa(X, Y):
     X : {ndarray, sparse matrix, sparse array} of shape (n_samples, n_features)
         Features.
     Y : {sparse matrix, sparse array} of shape (n_samples, n_labels)
-        Indicator, or relevance, which weighs the rows.
+        Indicator, or relevance, by which rows are weighted.
 
     Returns
     -------
     csr_array or ndarray of shape (n_labels, n_features), float32
-        Dense where X is. A label without rows has a row of zeros.
+        Dense if X is. A label without rows has a row of zeros.
 
     Raises
     ------
@@ -88,14 +88,14 @@ def _pifa(X, Y, n_jobs):
     rows = Compressed.from_sparse(Y.tocsc())
     if X.length <= _WIDE:
         return _add_rows(X, rows, n_jobs).to_csr()
-    # Memory of each task and time of each label go with the number of columns.
+    # Memory per task and time per label grow with the number of columns.
     used = np.unique(X.indices)
     sums = _add_rows(X.keep_indices(used), rows, n_jobs)
     return sums._replace(indices=used[sums.indices], length=X.length).to_csr()
 
 
 def _add_rows(X, rows, n_jobs):
-    """Compute PIFA by blocks of labels that are about equal work."""
+    """Compute PIFA in blocks of labels with about equal work."""
     entries = np.concatenate([[0], np.cumsum(X.sizes[rows.indices])])
     work = entries[rows.offsets] + np.arange(rows.n_vectors + 1)
     ends = np.arange(0, work[-1], _TASK_WORK)
@@ -113,22 +113,22 @@ def _add_rows(X, rows, n_jobs):
 
 @dataclass(frozen=True)
 class _Task:
-    """Some labels: the vectors of all rows, and which rows each label has."""
+    """Some labels: the vectors of all rows, and the rows of each label."""
 
     X: Compressed
     rows: Compressed
 
     def detached(self):
-        """Carry only the rows that the labels have."""
+        """Keep only the rows of these labels."""
         used = np.unique(self.rows.indices)
         return _Task(self.X.take(used), self.rows.keep_indices(used))
 
 
 def _add_rows_of_labels(task):
-    """Write the vectors of labels: counts, indices and values; the unit of joblib."""
+    """Compute the vectors of labels: counts, indices and values; one joblib task."""
     X, rows = task.X, task.rows
     n_words = -(-X.length // 64)
-    # No label has more features than its rows, or than there are.
+    # A label has at most as many features as its rows, and as all columns.
     entries = np.concatenate([[0], np.cumsum(X.sizes[rows.indices])])[rows.offsets]
     n_most = int(np.minimum(np.diff(entries), X.length).sum())
     counts = np.empty(rows.n_vectors, dtype=np.int64)
@@ -152,7 +152,7 @@ def _add_rows_of_labels(task):
 
 
 def canonical_label_vectors(label_vectors):
-    """Check the parameter `label_vectors`, as far as it can be without data.
+    """Validate the parameter `label_vectors`, as far as possible without data.
 
     Parameters
     ----------
@@ -163,13 +163,13 @@ def canonical_label_vectors(label_vectors):
     Returns
     -------
     str, ndarray, csr_array, or tuple
-        The same, with vectors as an ndarray or a canonical csr_array, of float32:
-        equal vectors are equal, whatever container they came in.
+        The same, with vectors as an ndarray or a canonical csr_array of float32, so
+        that equal vectors have equal hashes, whatever their container.
 
     Raises
     ------
     ValueError
-        If it is none of these; if vectors are not two-dimensional or not finite.
+        If it is none of these, or if vectors are not 2-D or not finite.
     """
     if isinstance(label_vectors, str):
         if label_vectors != "pifa":
@@ -190,14 +190,14 @@ def canonical_label_vectors(label_vectors):
 
 
 def make_label_vectors(label_vectors, X, Y, n_jobs=None):
-    """Make the vectors that an indexer groups labels by.
+    """Compute the vectors by which an indexer groups labels.
 
     Parameters
     ----------
     label_vectors : "pifa", {array-like, sparse matrix} of shape (n_labels, any), or \
             pair of both
-        "pifa" for `pifa`; vectors are taken as they are; of a pair, both parts are
-        scaled to unit length, row by row, and put side by side.
+        "pifa" for `pifa`; vectors are used as they are; of a pair, the rows of both
+        parts are scaled to unit length and concatenated.
     X : {ndarray, sparse matrix, sparse array} of shape (n_samples, n_features)
         Features.
     Y : {sparse matrix, sparse array} of shape (n_samples, n_labels)
@@ -212,7 +212,7 @@ def make_label_vectors(label_vectors, X, Y, n_jobs=None):
     Raises
     ------
     ValueError
-        If `label_vectors` is malformed or has no row for each label.
+        If `label_vectors` is invalid or does not have one row per label.
     """
     checked = canonical_label_vectors(label_vectors)
     if isinstance(checked, str):
@@ -232,18 +232,18 @@ def make_label_vectors(label_vectors, X, Y, n_jobs=None):
 
 
 def vectors_in_order(label_vectors, labels):
-    """Put vectors that are called by their labels in the order of the labels.
+    """Put vectors that are given by label in the order of the labels.
 
     Parameters
     ----------
     label_vectors : "pifa", array-like, sparse matrix, mapping, or pair
-        As `make_label_vectors` takes them; a mapping goes from label to vector.
+        As for `make_label_vectors`; a mapping is from label to vector.
     labels : Labels
 
     Returns
     -------
     "pifa", array-like, sparse matrix, or pair
-        As it came, where it is read by position.
+        Unchanged if it is in the order of the columns.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def vectors_in_order(label_vectors, labels):
 
 
 def _normalized(vectors):
-    """Scale rows to unit length, in place where they are of floats."""
+    """Scale rows to unit length, in place if they are floating."""
     if 0 in vectors.shape:
         return vectors
     return normalize(vectors, copy=False)
@@ -280,7 +280,7 @@ def _check_vectors(vectors):
             f"label_vectors is {_brief(vectors)}; expected vectors of shape "
             "(n_labels, any)."
         )
-    with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
+    with np.errstate(over="ignore"):  # overflows become infinite, which is an error
         vectors = check_array(
             check_structure(vectors, "label_vectors"),
             accept_sparse="csr",

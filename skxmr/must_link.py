@@ -1,4 +1,4 @@
-"""2-means that never parts labels which must stay together."""
+"""2-means with must-link constraints."""
 
 import numpy as np
 from scipy import sparse
@@ -8,22 +8,22 @@ __all__ = ["cut_in_two"]
 
 
 def cut_in_two(Z, components, rule):
-    """Cut labels in two by 2-means on the means of their components.
+    """Split labels in two by 2-means on the means of their components.
 
-    The cut is where the halves are closest to the same size.
+    The split is where the sizes of the halves are closest to each other.
 
     Parameters
     ----------
     Z : csr_array or ndarray of shape (n_labels, n_features)
-        Vectors of the labels.
+        The label vectors.
     components : ndarray of shape (n_labels,), int64
-        Labels of one component stay together.
+        Labels of the same component stay together.
     rule : Rule
 
     Returns
     -------
     list of ndarray of int64
-        The labels of each half, ascending; all of them where there is nothing to cut.
+        The labels of each half, ascending; all labels if there is only one component.
     """
     distinct, component, sizes = np.unique(
         components, return_inverse=True, return_counts=True
@@ -44,7 +44,7 @@ def cut_in_two(Z, components, rule):
 
 
 def _means(Z, component, sizes, spherical):
-    """Average the vectors of each component."""
+    """Compute the mean vector of each component."""
     if spherical:
         Z = normalize(Z)
     labels = np.arange(len(component))
@@ -55,7 +55,7 @@ def _means(Z, component, sizes, spherical):
 
 
 def _reassign(means, sizes, is_first):
-    """Sort components between the centres of the sides, and cut in the middle."""
+    """Sort components between the centres of the halves, and split in the middle."""
     centres = [
         (sizes * side / (sizes * side).sum()) @ means for side in (is_first, ~is_first)
     ]

@@ -257,7 +257,7 @@ class NeighborRanker(
                 yield self._vote(nearest[part])
 
     def _nearest(self, X, n_neighbors):
-        """Find the similarities of the nearest rows: CSR of shape (n_samples, any)."""
+        """Find the similarities of the nearest rows, as CSR."""
         queries = self._known_features(X)
         by_feature = self._state.rows_by_feature
         n_known = by_feature.length

@@ -1,22 +1,23 @@
-"""A model cut at the first level of its tree into shards, each served apart.
+"""Models split at the first level of their trees into shards.
 
-`split` cuts a fitted classifier into shards: the subtrees of some neighbouring nodes of
-the first level, with their weights. Each is saved and loaded for itself, on a machine
-of its own where one has no memory for all. `ShardedRanker` asks them all and gives the
-same labels and scores as the whole classifier, to the last bit.
+`split` splits a fitted classifier into shards: the subtrees of some adjacent nodes of
+the first level, with their weights. Each shard is saved and loaded separately, for
+example on different machines if none has enough memory for the whole model.
+`ShardedRanker` queries all shards and returns exactly the labels and scores of the
+whole classifier.
 
-A beam search of the whole keeps the best nodes of each level *of all shards*. So
-shards that search by themselves, each with a beam of its own, follow other nodes than
-the whole does. `ShardedRanker` goes level by level instead: it hands each shard the
-nodes of the beam that lie in it; the shard scores their children and gives back the
-best, at most as many as the beam is wide; and the best of all shards are the next beam.
-That costs one exchange a level, so three to five a ranking.
+A beam search keeps the best nodes of each level *over all shards*. Independent searches
+of the shards, each with its own beam, would follow other nodes. `ShardedRanker` instead
+proceeds level by level: it passes each shard the nodes of the beam that belong to it;
+the shard scores their children and returns the best, at most as many as the beam width;
+and the best of all shards are the next beam. This takes one exchange per level, so
+three to five per ranking.
 
-One exchange is enough with `TreeShard.search` and `merge`: every shard searches with a
-beam as wide as the whole's, and the best labels of all are kept. With
-``beam_width=None`` that is the same as the whole. With a beam it looks at more nodes
-than the whole does, mostly finds the same and sometimes better labels, but promises
-neither.
+One exchange is enough with `TreeShard.search` and `merge`: every shard searches with
+the beam width of the whole model, and the best labels of all are kept. With
+``beam_width=None``, the result is that of the whole model. Otherwise the search scores
+more nodes than the whole model does, and mostly finds the same and sometimes better
+labels, without a guarantee.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,26 +47,26 @@ from skxmr.weights import LinearWeights
 
 __all__ = ["ShardedRanker", "TreeShard", "merge", "split"]
 
-# Rows that are searched for at a time: what is exchanged stays small.
+# The number of rows per search, which bounds the size of an exchange.
 _ROWS_AT_ONCE = 4096
 
 
 def split(classifier: XRLinearClassifier, n_shards: int) -> list["TreeShard"]:
-    """Cut a classifier at the first level of its trees.
+    """Split a classifier at the first level of its trees.
 
     Parameters
     ----------
     classifier : XRLinearClassifier
-        Fitted. Its `beam_width`, `max_candidates` and `score_transform` are taken
-        over.
+        A fitted classifier. Its `beam_width`, `max_candidates` and `score_transform`
+        are kept.
     n_shards : int
-        At most the number of nodes of the first level. Shards have about equal
-        numbers of weights, as far as nodes allow.
+        At most the number of nodes of the first level. Shards have about equal numbers
+        of weights, as far as nodes allow.
 
     Returns
     -------
     list of TreeShard
-        To be saved one by one, `skxmr.persistence.save`. Of an ensemble each shard
+        To be saved separately, with `skxmr.persistence.save`. Each shard of an ensemble
         has a part of every tree.
 
     Raises
@@ -73,13 +74,13 @@ def split(classifier: XRLinearClassifier, n_shards: int) -> list["TreeShard"]:
     ValueError
         If there are fewer nodes than shards.
     TypeError
-        If it is no `XRLinearClassifier`.
+        If it is not an `XRLinearClassifier`.
     NotFittedError
         If the classifier is not fitted.
 
     See Also
     --------
-    ShardedRanker : Asks them all.
+    ShardedRanker : Queries all shards.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def split(classifier: XRLinearClassifier, n_shards: int) -> list["TreeShard"]:
 
 
 class _Description(NamedTuple):
-    """What a ranker has to know of the whole."""
+    """The attributes of the whole model that a ranker needs."""
 
     n_features: int
     feature_names: np.ndarray | None
@@ -138,12 +139,12 @@ class _Description(NamedTuple):
     score_transform: str
 
 
-# Cutting
+# Splitting
 # -------
 
 
 def _split_tree(tree, layout, n_shards):
-    """Cut one tree; give the layout of each shard and its first node in each level."""
+    """Split a tree; return each shard's layout and its first node in each level."""
     levels = layout.to_levels()
     cuts = _cuts(tree, levels, n_shards)
     return [
@@ -152,7 +153,7 @@ def _split_tree(tree, layout, n_shards):
 
 
 def _cuts(tree, levels, n_shards):
-    """Cut the nodes of the first level so that all shards have about equal weights."""
+    """Divide the nodes of the first level so that shards have about equal weights."""
     n_nodes = tree.level_sizes[1]
     if n_shards > n_nodes:
         raise ValueError(
@@ -169,7 +170,7 @@ def _cuts(tree, levels, n_shards):
     wanted = before[-1] * np.arange(1, n_shards) / n_shards
     cuts = [0]
     for i, place in enumerate(np.searchsorted(before, wanted).tolist(), start=1):
-        # One node at least for each, those to come included.
+        # At least one node for each shard, including the remaining ones.
         cuts.append(min(max(place, cuts[-1] + 1), n_nodes - (n_shards - i)))
     return [*cuts, n_nodes]
 
@@ -204,7 +205,7 @@ def _shard_of(tree, layout, levels, start, stop):
 
 
 class _Part(NamedTuple):
-    """What a layout asks of a tree."""
+    """The attributes of a tree that a layout needs."""
 
     level_sizes: tuple
     child_offsets: list
@@ -212,7 +213,7 @@ class _Part(NamedTuple):
 
 
 def _children_of_root(level, start, stop):
-    """Keep the weights of some of the root's children."""
+    """Keep the weights of some children of the root."""
     kept = (level.children >= start) & (level.children < stop)
     before = np.concatenate([[0], np.cumsum(kept)])
     lengths = np.diff(before[level.run_offsets])
@@ -248,22 +249,24 @@ def _parents_of(level, first_parent, last_parent, first_child, last_child):
 
 
 class TreeShard:
-    """Some subtrees of a classifier's trees, with their weights: what one server holds.
+    """Some subtrees of a classifier's trees with their weights, for one server.
 
-    `split` makes them. They pickle, and `skxmr.persistence.load` maps them.
+    Made by `split`. Shards can be pickled, and memory-mapped by
+    `skxmr.persistence.load`.
 
     Parameters
     ----------
     description : dict
-        What a ranker has to know of the whole.
+        The attributes of the whole model that a ranker needs.
     layouts : list of SearchLayout
-        A root and the subtrees, for each tree; the labels are columns of the whole.
+        For each tree, its root and the subtrees; the labels are columns of the whole
+        model.
     first_nodes : list of list of int
-        For each tree and level, the number in the whole of the shard's first node.
+        For each tree and level, the number of the shard's first node in the whole tree.
 
     See Also
     --------
-    ShardedRanker : Asks all shards of a classifier.
+    ShardedRanker : Queries all shards of a classifier.
 
     Examples
     --------
@@ -286,7 +289,7 @@ class TreeShard:
 
     @property
     def n_labels(self) -> int:
-        """Number of labels of the shard, in each tree."""
+        """Number of labels of the shard in each tree."""
         return self.layouts[0].n_labels
 
     @property
@@ -313,30 +316,30 @@ class TreeShard:
         Parameters
         ----------
         tree, level : int
-            Which tree, and which of its levels the nodes are of, from 0, the root.
+            The index of the tree, and the level of the nodes, from 0, the root.
         X : tuple of ndarray
-            The rows, as the offsets (int64), indices (int32) and values (float32) of
-            a CSR matrix.
+            The rows, as the offsets (int64), indices (int32) and values (float32) of a
+            CSR matrix.
         nodes : ndarray of shape (n_rows, any), int64
-            For each row the nodes of the beam that lie in this shard, as the whole
-            numbers them, the best first; then -1.
+            For each row, the nodes of the beam that belong to this shard, numbered as
+            in the whole tree, best first, filled up with -1.
         node_scores : ndarray of the same shape, float64
             Their log scores.
         k : int
-            How many children to give back at most.
+            The maximum number of children to return.
 
         Returns
         -------
         children : ndarray of shape (n_rows, k), int64
-            The best, as the whole numbers them; at the last level columns of labels.
-            Then -1.
+            The best children, numbered as in the whole tree; on the last level, columns
+            of labels. Filled up with -1.
         scores : ndarray of shape (n_rows, k), float64
-            Their log scores; then -inf.
+            Their log scores, filled up with -inf.
 
         Raises
         ------
         ValueError
-            If nodes are not this shard's, or X is not made of CSR rows.
+            If nodes do not belong to this shard, or X does not consist of CSR rows.
         """
         layout, firsts = self.layouts[tree], self.first_nodes[tree]
         X = check_rows(X, layout.n_features, "X")
@@ -366,7 +369,7 @@ class TreeShard:
         return children, scores
 
     def search(self, X, k: int = 10):
-        """Search this shard alone, with a beam as wide as the whole's.
+        """Search this shard alone, with the beam width of the whole model.
 
         Parameters
         ----------
@@ -379,7 +382,7 @@ class TreeShard:
         -------
         columns : ndarray of shape (n_rows, k), int64
         log_scores : ndarray of shape (n_rows, k), float64
-            To be put together by `merge`.
+            To be combined by `merge`.
         """
         k = check_k(k, "TreeShard.search")
         described = _described(self.description)
@@ -411,32 +414,33 @@ def _described(description):
 
 
 def merge(found: Iterable[tuple], k: int = 10) -> Ranking:
-    """Put together what shards have found, each searched alone.
+    """Combine the results of independent searches of all shards.
 
     Parameters
     ----------
     found : iterable of (columns, log_scores)
-        As `TreeShard.search` returns them, of all shards, for the same rows. No label
-        is in two of them.
+        As returned by `TreeShard.search` of all shards for the same rows. Each label is
+        in one shard only.
     k : int, default=10
-        How many labels to keep for each row.
+        The number of labels per row.
 
     Returns
     -------
     columns : ndarray of shape (n_rows, k), int64
-        The best labels, of equal ones the smaller column; -1 where there are fewer.
+        The best labels; ties are broken by column index; -1 if there are fewer.
     scores : ndarray of shape (n_rows, k), float32
-        As `XRLinearClassifier.rank` returns them.
+        As returned by `XRLinearClassifier.rank`.
 
     See Also
     --------
-    ShardedRanker : Gives the same as the whole, with any beam.
+    ShardedRanker : Gives the result of the whole model with any beam.
 
     Notes
     -----
-    The same as the whole's if ``beam_width=None``, or if the beam is so wide that no
-    node is left out. Otherwise see `ShardedRanker`. Of an ensemble, a label is in
-    another shard for every tree: there only `ShardedRanker` is right.
+    The result is that of the whole model if ``beam_width=None``, or if the beam is so
+    wide that no node is dropped. Otherwise see `ShardedRanker`. In an ensemble, a label
+    is in different shards for different trees, so that only `ShardedRanker` gives
+    correct scores.
 
     Examples
     --------
@@ -459,7 +463,7 @@ def merge(found: Iterable[tuple], k: int = 10) -> Ranking:
 
 
 def _best(nodes, scores, k):
-    """Keep the best k of each row, of equal ones the smaller number; -1 after them."""
+    """Keep the best k of each row; ties are broken by number; filled up with -1."""
     order = np.lexsort((nodes, -scores), axis=1)[:, :k]
     best = np.take_along_axis(nodes, order, axis=1)
     best_scores = np.take_along_axis(scores, order, axis=1)
@@ -473,7 +477,7 @@ def _best(nodes, scores, k):
 
 
 class _Shards(NamedTuple):
-    """The shards of a classifier, and what they say of it."""
+    """The shards of a classifier and their descriptions."""
 
     shards: Sequence
     whole: _Description
@@ -507,15 +511,15 @@ class _Shards(NamedTuple):
 
 
 class ShardedRanker(Documented, Stateful, BaseEstimator):
-    """Ranks the labels of all shards of a classifier as the classifier itself does.
+    """Rank labels over all shards exactly as the whole classifier does.
 
     Parameters
     ----------
     shards : sequence
-        All shards of one classifier, in order: `TreeShard`, or whatever has its
-        methods ``describe`` and ``expand``, such as the proxies of a
-        `multiprocessing.managers.BaseManager` in another process or on another
-        machine. All are asked at the same time, from threads.
+        All shards of one classifier, in order: `TreeShard`, or any object with its
+        methods ``describe`` and ``expand``, such as proxies of a
+        `multiprocessing.managers.BaseManager` in another process or on another machine.
+        They are queried in parallel threads.
 
     Attributes
     ----------
@@ -530,12 +534,12 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
 
     Notes
     -----
-    For each level and tree, a shard is sent the rows and at most ``beam_width`` nodes
-    of each row with their scores, and sends at most as many back, 16 bytes each.
+    For each level and tree, a shard receives the rows and at most ``beam_width`` nodes
+    with their scores per row, and returns at most as many, of 16 bytes each.
 
     Examples
     --------
-    A server of one shard, in a process of its own::
+    A server of one shard, in its own process::
 
         from multiprocessing.managers import BaseManager
         from skxmr.persistence import load
@@ -545,7 +549,7 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
         manager = BaseManager(("0.0.0.0", 5000), authkey=secret)
         manager.get_server().serve_forever()
 
-    And who asks it::
+    And a client::
 
         BaseManager.register("shard")
         manager = BaseManager(("first.server", 5000), authkey=secret)
@@ -558,7 +562,7 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
 
     @property
     def shards(self) -> Sequence[Any]:
-        """All shards; those that are set are asked what they are, at once."""
+        """All shards; when set, they are queried for their descriptions."""
         return self._state.shards
 
     @shards.setter
@@ -584,7 +588,7 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
         -------
         columns : ndarray of shape (n_samples, k), int64
         scores : ndarray of shape (n_samples, k), float32
-            As `XRLinearClassifier.rank` of the whole returns them.
+            As returned by `XRLinearClassifier.rank` of the whole model.
         """
         k = check_k(k, "ShardedRanker.rank")
         whole = self._state.whole
@@ -609,7 +613,7 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
         return pad_ranking(columns, scores_from_logs(columns, log_scores), k)
 
     def _search(self, pool, tree, X, k):
-        """Walk one tree, level by level, with a beam over all shards."""
+        """Search one tree, level by level, with a beam over all shards."""
         n_rows = len(X[0]) - 1
         state = self._state
         sizes = state.whole.level_sizes[tree]
@@ -636,7 +640,7 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
 
 
 def _within(nodes, scores, start, stop):
-    """Keep the nodes of a range, in their order, then -1."""
+    """Keep the nodes of a range in their order, filled up with -1."""
     inside = (nodes >= start) & (nodes < stop)
     width = max(1, int(inside.sum(axis=1).max(initial=0)))
     order = np.argsort(~inside, axis=1, kind="stable")[:, :width]
@@ -648,7 +652,7 @@ def _within(nodes, scores, start, stop):
 
 
 def _check_complete(whole, ranges):
-    """Refuse shards that are not all of one classifier, in order."""
+    """Raise ValueError unless these are all shards of one classifier, in order."""
     for tree, sizes in enumerate(whole.level_sizes):
         last_level = [of_shard[tree][-1] for of_shard in ranges]
         starts = [start for start, _ in last_level]

@@ -1,4 +1,4 @@
-"""The tree over the labels, as plain arrays, level by level."""
+"""The label tree, as plain arrays for each level."""
 
 import operator
 from collections.abc import Sequence
@@ -21,49 +21,48 @@ __all__ = ["LabelTree"]
 
 
 class LabelTree:
-    """A tree whose leaves are the labels, all of them at the same depth.
+    """A tree whose leaves are the labels, all at the same depth.
 
-    Nodes are numbered level by level, from 0 in each level, so that the children of
-    a node are neighbours: the children of node `p` of level `d` are the nodes
-    ``child_offsets[d][p]`` to ``child_offsets[d][p + 1] - 1`` of level `d` + 1.
-    Level 0 is the root alone; the nodes of the last level are the labels. A branch
-    that ends early is continued by nodes with a single child each, which cost
-    nothing in training and in search.
+    The nodes of each level are numbered from 0, and the children of a node are
+    contiguous: the children of node `p` of level `d` are the nodes
+    ``child_offsets[d][p]`` to ``child_offsets[d][p + 1] - 1`` of level `d` + 1. Level 0
+    is the root; the nodes of the last level are the labels. A branch that ends early is
+    extended by nodes with a single child, which cost nothing in training and in search.
 
-    Most trees come from an indexer such as `KMeansTree`, from `from_parents` or from
+    Trees are made by an indexer such as `KMeansTree`, by `from_parents` or by
     `from_cluster_chain`.
 
     Parameters
     ----------
     child_offsets : sequence of ndarray of int64
-        One array for each level but the last, from the root down, each of length
-        number of nodes of the level + 1. Starts at 0, increases strictly (every node
-        has a child), ends at the number of nodes of the next level.
+        One array for each level but the last, from the root down, of length number of
+        nodes of the level + 1. It starts at 0, is strictly increasing (every node has a
+        child), and ends at the number of nodes of the next level.
     labels : ndarray of int32 or int64 of shape (n_labels,)
-        The label, as a column of Y, that each node of the last level stands for: a
-        permutation of 0 to n_labels - 1.
+        The label, as a column of Y, of each node of the last level: a permutation of 0
+        to n_labels - 1.
 
     Attributes
     ----------
     child_offsets : tuple of ndarray of int64
-        As given; copied only where the dtype or the layout required it.
+        As given; copied only if the dtype or the memory layout requires it.
     labels : ndarray of shape (n_labels,)
-        As given, int32 (int64 only if there are more labels than int32 can number).
+        As given, int32 (int64 only if there are too many labels for int32).
     depth : int
-        Number of levels below the root, 1 at least.
+        Number of levels below the root, at least 1.
     level_sizes : tuple of int
-        Number of nodes of each level, from the root's 1 to `n_labels`.
+        Number of nodes of each level, from 1 for the root to `n_labels`.
     n_labels : int
         Number of labels.
     n_nodes : int
-        Number of nodes of all levels, root and labels included.
+        Number of nodes of all levels, including the root and the labels.
 
     Raises
     ------
     ValueError
         If the arrays do not describe such a tree.
     TypeError
-        If an array is not of integers.
+        If an array does not have an integer dtype.
 
     See Also
     --------
@@ -135,16 +134,14 @@ class LabelTree:
         ----------
         parents : array-like of int of shape (n_nodes,), or mapping
             The parent of each node, -1 for the root; a mapping, or a column with an
-            index of its own, goes from the node. Nodes may be numbered in any
-            order. Those without children are the labels, in ascending order of
-            their numbers: the first is column 0 of Y. Siblings keep the order of
-            their numbers.
+            index, maps nodes to parents. Nodes may be numbered in any order. Nodes
+            without children are the labels, in ascending order of their numbers: the
+            first is column 0 of Y. Siblings keep the order of their numbers.
 
         Returns
         -------
         LabelTree
-            A label less deep than the deepest is continued by nodes with a single
-            child.
+            A label above the deepest level is extended by nodes with a single child.
 
         Raises
         ------
@@ -152,7 +149,7 @@ class LabelTree:
             If there is not exactly one root, a parent does not exist, or there is a
             cycle.
         TypeError
-            If `parents` is not of integers.
+            If `parents` does not have an integer dtype.
 
         Examples
         --------
@@ -175,7 +172,7 @@ class LabelTree:
         n_seen = 1
         child_offsets: list[np.ndarray] = []
         while not child_offsets or not is_label[level].all():
-            # A label that is not alone at the bottom is carried down as its own child.
+            # A label that is not on the last level becomes its own child.
             counts = np.where(is_label[level], 1, n_children[level])
             offsets = np.concatenate(([0], np.cumsum(counts)))
             below = np.repeat(level, counts)
@@ -195,27 +192,27 @@ class LabelTree:
 
     @classmethod
     def from_cluster_chain(cls, chain: Sequence) -> Self:
-        """Build a tree from a chain of cluster matrices, the form PECOS keeps.
+        """Build a tree from a chain of cluster matrices, the format of PECOS.
 
         Parameters
         ----------
         chain : sequence of sparse matrix or sparse array
-            From the root down: ``chain[i]`` has a row for each node of level i + 1
-            and a column for each node of level i, and one non-zero entry in each
-            row, at the node's parent. The first has one column; the rows of the last
-            are the labels, in the order of Y's columns.
+            From the root down: ``chain[i]`` has a row for each node of level i + 1 and
+            a column for each node of level i, and one non-zero entry per row, in the
+            column of the node's parent. The first matrix has one column; the rows of
+            the last one are the labels, in the order of Y's columns.
 
         Returns
         -------
         LabelTree
-            Nodes are renumbered where children of one parent are not neighbours;
-            siblings keep their order.
+            Nodes are renumbered if children of a parent are not contiguous; siblings
+            keep their order.
 
         Raises
         ------
         ValueError
-            If the shapes do not fit together, a row has no parent or several, or a
-            node has no child.
+            If shapes do not match, a row has no or several parents, or a node has no
+            child.
 
         Examples
         --------
@@ -247,16 +244,16 @@ class LabelTree:
 
     @classmethod
     def from_starts(cls, starts: Sequence[ArrayLike], labels: ArrayLike) -> Self:
-        """Build a tree from the place where each group of labels starts.
+        """Build a tree from the position of the first label of each group.
 
         Parameters
         ----------
         starts : sequence of array-like of int
-            For each level between root and labels, from the root down: the place
-            among `labels` of the first label of each node, ascending from 0. A
-            group never straddles groups of the level above.
+            For each level between root and labels, from the root down: the position in
+            `labels` of the first label of each node, ascending from 0. A group must not
+            span several groups of the level above.
         labels : array-like of int of shape (n_labels,)
-            The label, as a column of Y, at each place: a permutation.
+            The label, as a column of Y, at each position: a permutation.
 
         Returns
         -------
@@ -265,9 +262,9 @@ class LabelTree:
         Raises
         ------
         ValueError
-            If the starts describe no tree.
+            If the starts do not describe a tree.
         TypeError
-            If an array is not of integers.
+            If an array does not have an integer dtype.
 
         Examples
         --------
@@ -334,9 +331,9 @@ class LabelTree:
         Raises
         ------
         ValueError
-            If there is no such level.
+            If the level does not exist.
         TypeError
-            If `level` is no integer.
+            If `level` is not an integer.
         """
         return np.diff(self.child_offsets[self._check_level(level, 0, self.depth - 1)])
 
@@ -356,9 +353,9 @@ class LabelTree:
         Raises
         ------
         ValueError
-            If there is no such level.
+            If the level does not exist.
         TypeError
-            If `level` is no integer.
+            If `level` is not an integer.
         """
         if self._check_level(level, 0, self.depth) == 0:
             return np.array([-1], dtype=np.int64)
@@ -383,9 +380,9 @@ class LabelTree:
         Raises
         ------
         ValueError
-            If there is no such level.
+            If the level does not exist.
         TypeError
-            If `level` is no integer.
+            If `level` is not an integer.
         """
         level = self._check_level(level, 0, self.depth)
         ranges = np.arange(self.level_sizes[level] + 1, dtype=np.int64)
@@ -394,28 +391,28 @@ class LabelTree:
         return ranges
 
     def roll_up(self, Y: sparse.sparray | sparse.spmatrix) -> list[sparse.csr_array]:
-        """Turn targets over the labels into targets over the nodes of every level.
+        """Aggregate targets over labels to targets over the nodes of every level.
 
-        A node is positive for a row where any of its labels is. Where Y is not of
-        booleans, its value is the largest of those of its labels.
+        A node is positive for a row if any of its labels is. If Y is not boolean, the
+        value of a node is the maximum over its labels.
 
         Parameters
         ----------
         Y : sparse matrix or sparse array of shape (n_samples, n_labels)
-            Indicator, or relevance: non-negative, an explicit zero is none.
+            Indicator or relevance: non-negative, explicit zeros are ignored.
 
         Returns
         -------
         list of csr_array
-            One for each level below the root, from level 1 to `depth`: entry i has
-            the shape (n_samples, level_sizes[i + 1]), sorted indices, no explicit
-            zeros, and dtype bool where Y is bool, else float32. The last is Y with
-            its columns in the order of the nodes.
+            One for each level below the root, from level 1 to `depth`: entry i has the
+            shape (n_samples, level_sizes[i + 1]), sorted indices, no explicit zeros,
+            and dtype bool if Y is bool, otherwise float32. The last is Y with its
+            columns in the order of the nodes.
 
         Raises
         ------
         ValueError
-            If Y has another number of columns, or negative values or NaN.
+            If Y has another number of columns, negative values or NaN.
         """
         rolled = [self._in_node_order(Y)]
         for level in range(self.depth, 1, -1):
@@ -423,14 +420,14 @@ class LabelTree:
         return rolled[::-1]
 
     def to_cluster_chain(self) -> list[sparse.csc_array | sparse.csc_matrix]:
-        """Turn the tree into a chain of cluster matrices, the form PECOS keeps.
+        """Convert the tree to a chain of cluster matrices, the format of PECOS.
 
         Returns
         -------
         list of csc_array or csc_matrix of float32
-            As `from_cluster_chain` takes them; arrays where scikit-learn's
-            configuration asks for ``sparse_interface="sparray"``, else matrices. The
-            rows of the last are the labels in the order of Y's columns.
+            As for `from_cluster_chain`; arrays with scikit-learn's configuration
+            ``sparse_interface="sparray"``, otherwise matrices. The rows of the last one
+            are the labels in the order of Y's columns.
         """
         chain = []
         for level in range(1, self.depth + 1):
@@ -453,29 +450,31 @@ class LabelTree:
         max_depth: int | None = None,
         max_children: int | None = 10,
     ) -> str:
-        """Draw the tree with characters, one node a line.
+        """Format the tree as text, one node per line.
 
-        Nodes with a single child are skipped: the child stands in their place. Where
-        names are given, a group shows what its names begin with, if anything.
+        Nodes with a single child are skipped and replaced by the child. With names, a
+        group shows the common prefix of its names, if there is one.
 
         Parameters
         ----------
         label_names : sequence of str of shape (n_labels,), default=None
-            Shown in place of the labels' column numbers.
+            Shown instead of the labels' column indices.
         max_depth : int, default=None
-            Levels of the drawing below the root; None shows all.
+            Maximum number of levels below the root; None shows all.
         max_children : int, default=10
-            Children shown of one node; the rest are counted. None shows all.
+            Maximum number of children shown per node; the rest are counted. None shows
+            all.
 
         Returns
         -------
         str
-            Without a newline at the end.
+            Without a trailing newline.
 
         Raises
         ------
         ValueError
-            If `label_names` are not as many as the labels, or a limit is too small.
+            If the number of `label_names` is not that of the labels, or a limit is too
+            small.
         """
         return _tree_drawing.to_text(self, label_names, max_depth, max_children)
 
@@ -487,24 +486,25 @@ class LabelTree:
         max_depth: int | None = None,
         max_children: int | None = 5,
     ) -> "Axes":
-        """Draw the tree with matplotlib, the root at the left.
+        """Plot the tree with matplotlib, with the root at the left.
 
-        Nodes with a single child are skipped: the child stands in their place. Where
-        names are given, a group shows what its names begin with, if anything.
+        Nodes with a single child are skipped and replaced by the child. With names, a
+        group shows the common prefix of its names, if there is one.
 
-        The text of each node can be found by its `gid`, to be given another colour,
-        say: "node-2-5" is node 5 of level 2.
+        The text of each node has a `gid`, for example to change its colour: "node-2-5"
+        is node 5 of level 2.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Where to plot; None makes a new figure.
         label_names : sequence of str of shape (n_labels,), default=None
-            Shown in place of the labels' column numbers.
+            Shown instead of the labels' column indices.
         max_depth : int, default=None
-            Levels of the drawing below the root; None shows all.
+            Maximum number of levels below the root; None shows all.
         max_children : int, default=5
-            Children shown of one node; the rest are counted. None shows all.
+            Maximum number of children shown per node; the rest are counted. None shows
+            all.
 
         Returns
         -------
@@ -526,7 +526,7 @@ class LabelTree:
             and all(map(np.array_equal, self.child_offsets, other.child_offsets))
         )
 
-    # Equal by content, and its arrays can be written to: not a key.
+    # Compared by content, and its arrays are mutable: not hashable.
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
@@ -551,13 +551,13 @@ class LabelTree:
                 f"{self.n_labels} labels of the tree."
             )
         Y = Y.astype(np.bool_ if Y.dtype == np.bool_ else np.float32, copy=True)
-        # NaN is neither.
+        # NaN fails both comparisons.
         if not (Y.data >= 0).all():
             raise ValueError("Y has negative values or NaN; expected 0 or more.")
         Y.sum_duplicates()
         Y.eliminate_zeros()
         positions = _inverse(self.labels)
-        # SciPy gives both index arrays one dtype; int64 only where it must be.
+        # SciPy requires the same dtype for both index arrays; int64 only if necessary.
         indptr = Y.indptr.astype(_index_dtype(Y.nnz))
         in_order = sparse.csr_array(
             (Y.data, positions[Y.indices], indptr), shape=Y.shape
@@ -567,7 +567,7 @@ class LabelTree:
 
 
 def _in_order_of_nodes(parents):
-    """Read parents by the numbers of the nodes, where these are the keys or index."""
+    """Return parents in the order of the nodes, if these are the keys or index."""
     keys = labels_of_index(parents)
     if keys is None:
         return parents
@@ -576,7 +576,7 @@ def _in_order_of_nodes(parents):
 
 
 def _integer_vector(given, name):
-    """View as a contiguous vector of integers, without a copy where it is one."""
+    """Convert to a contiguous integer vector, without a copy if possible."""
     vector = np.ascontiguousarray(given)
     if vector.dtype.kind not in "iu" and vector.size:
         raise TypeError(f"{name} has the dtype {vector.dtype}; expected integers.")
@@ -596,7 +596,7 @@ def _inverse(permutation):
 
 
 def _check_permutation(labels):
-    """Return the labels in the integer type that their number needs."""
+    """Return the labels in the smallest sufficient integer dtype."""
     n_labels = labels.shape[0]
     if n_labels == 0:
         raise ValueError("labels is empty; a tree has one label at least.")
@@ -636,7 +636,7 @@ def _check_offsets(offsets, n_nodes, name):
 
 
 def _check_parents(parents):
-    """Return the root of a parent array whose entries are plausible."""
+    """Validate the entries of a parent array and return the root."""
     n_nodes = parents.shape[0]
     roots = np.flatnonzero(parents == -1)
     if roots.shape[0] != 1:
@@ -654,7 +654,7 @@ def _check_parents(parents):
 
 
 def _only_columns(matrix, n_columns, name):
-    """Return the column of the one entry that each row has."""
+    """Return the column of the single entry of each row."""
     if not sparse.issparse(matrix):
         raise TypeError(f"{name} is {type(matrix).__name__}; expected a sparse matrix.")
     matrix = check_structure(matrix, name)
@@ -677,10 +677,10 @@ def _only_columns(matrix, n_columns, name):
 
 
 def _merge_siblings(targets, parents):
-    """Roll canonical targets up one level.
+    """Aggregate canonical targets by one level.
 
-    Children of one parent are neighbours, so the parents of a sorted row are sorted
-    too, and equal ones stand side by side.
+    Siblings are contiguous, so the parents of a sorted row are sorted too, and
+    duplicates are adjacent.
     """
     n_samples = targets.shape[0]
     above = parents[targets.indices]

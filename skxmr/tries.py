@@ -1,4 +1,4 @@
-"""Trees whose top groups labels by their first characters."""
+"""Trees whose upper levels group labels by their first characters."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -44,69 +44,66 @@ _NORMALIZER = Normalizer()
 
 
 def fold_name(name):
-    """Spell a name as completers do, so that what is typed are its first characters."""
+    """Normalise a name as completers do, so that its beginning matches prefixes."""
     return stem_of(_NORMALIZER.key(name))
 
 
 class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
-    """Group labels by their first characters, and those alike by k-means.
+    """Group labels by their first characters, with k-means below.
 
-    A completion has to begin as the prefix does, so the top levels are a trie: the
-    nodes of level j are the distinct first j characters of the labels' names. Long
-    names would make a full trie deep and slow, so that below `trie_depth` levels each
-    group is cut by balanced, hierarchical k-means, as in `KMeansTree`; after Yadav et
-    al. [1]_.
+    A completion must start with the prefix, so the upper levels are a trie: the nodes
+    of level j are the distinct first j characters of the labels' names. A full trie of
+    long names would be deep and slow, so below `trie_depth` levels the groups are split
+    by balanced, hierarchical k-means, as in `KMeansTree`; after Yadav et al. [1]_.
 
-    Names are compared as `QueryCompleter` compares queries, by Unicode code point:
-    accents are characters behind their letters, and Hangul is spelled letter by letter.
-    A name that ends early makes a group of its own, which is carried down by nodes with
-    a single child: they cost nothing in training and in search. Levels at which nothing
-    is told apart are left out.
+    Names are compared as queries in `QueryCompleter`, by Unicode code points: accents
+    are characters after their letters, and Hangul is decomposed into letters. A name
+    that ends within the trie is a group of its own, extended by nodes with a single
+    child, which cost nothing in training and in search. Levels at which no group is
+    split are removed.
 
     Parameters
     ----------
     trie_depth : int or None, default=3
-        How many of the first characters make levels of their own. 0 is k-means
-        alone. None is a full trie, without k-means: every group is cut where the
-        names in it first differ, so a chain of characters that all share is one
-        level.
+        The number of first characters with a level each. 0 is k-means alone. None is a
+        full trie without k-means: every group is split at the first character at which
+        its names differ, so that a chain of shared characters is one level.
     branching_factor : int, default=1024
-        Most groups that k-means cuts a group into.
+        Maximum number of groups into which k-means splits a group.
     max_leaf_size : int or "auto", default="auto"
-        Most labels of a group of the lowest level. "auto" is 100, or so many, up to
-        `branching_factor`, that k-means makes one level of groups.
+        Maximum number of labels of a leaf. "auto" is 100, or as many as needed, up to
+        `branching_factor`, for a single level of k-means.
     label_vectors : {"text", "given"}, default="text"
-        What k-means is done on: the names, as `vectorizer` turns them into vectors;
-        or the vectors given to fit.
+        The vectors for k-means: those of the names, made by `vectorizer`; or the
+        vectors given to fit.
     vectorizer : transformer, default=None
-        Turns names into sparse vectors. None stands for
+        Transforms names to sparse vectors. None stands for
         ``PrefixWeightedCharTfidf()``.
     top : {"trie", "must-link"}, default="trie"
-        What the top levels are: a trie, or the variant of [1]_ in which 2-means cuts
-        every group in two, at level j without parting labels that share their first
-        j + 1 characters.
+        The upper levels: a trie, or the variant of [1]_ in which 2-means splits every
+        group in two and, at level j, keeps labels together that share their first j + 1
+        characters.
     max_iter : int, default=20
-        Most iterations of one bisection.
+        Maximum number of iterations of a bisection.
     tol : float, default=1e-3
-        A bisection stops when the share of its labels that an iteration moves from
-        one side to the other is no larger than this.
+        A bisection stops when an iteration moves at most this share of its labels.
     spherical : bool, default=True
-        Whether only the direction of vectors matters (cosine similarity).
+        Whether to use only the direction of vectors (cosine similarity).
     n_jobs : int, default=None
         Number of parallel jobs; the tree does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Picks the first two centres of every bisection, and is the vectorizer's, where
-        that has one and leaves it open.
+        Draws the first two centres of every bisection, and seeds the vectorizer if its
+        `random_state` is None.
 
     Attributes
     ----------
     tree_ : LabelTree
-        The tree over the labels.
+        The label tree.
 
     See Also
     --------
     KMeansTree : K-means from the root.
-    PrefixWeightedCharTfidf : Makes the vectors of names.
+    PrefixWeightedCharTfidf : The default vectors of names.
 
     References
     ----------
@@ -181,7 +178,7 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
 
     @property
     def needs_label_vectors(self) -> bool:
-        """Whether fit wants `Z`; a classifier need not make it otherwise."""
+        """Whether fit needs `Z`; if not, a classifier does not compute it."""
         return self.label_vectors == "given"
 
     tree_ = from_state("tree", "The tree over the labels.")
@@ -206,11 +203,11 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         Parameters
         ----------
         Z : {array-like, sparse matrix} of shape (n_labels, n_features), default=None
-            A vector for each label; only for ``label_vectors="given"``.
+            One vector per label; only used with ``label_vectors="given"``.
         y : None
-            Ignored, present for scikit-learn's interface.
+            Ignored; for compatibility with scikit-learn.
         label_names : sequence of str of shape (n_labels,), or mapping
-            The names of the labels; a mapping goes from their numbers.
+            The names of the labels; a mapping is from label index to name.
 
         Returns
         -------
@@ -219,10 +216,10 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are no names, or no vectors where they are to be given, or not
-            as many of one as of the other.
+            If there are no names, no vectors with ``label_vectors="given"``, or their
+            numbers differ.
         TypeError
-            If a name is no string.
+            If a name is not a string.
         """
         names = _check_names(label_names)
         seed = int(check_random_state(self.random_state).randint(_MAX_INT32))
@@ -243,7 +240,7 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         return self._cluster(vectors, labels, starts, rule)
 
     def _make_vectors(self, names, Z, seed):
-        """Give the vectors that k-means is done on, and the features of Z."""
+        """Return the vectors for k-means, and the features of Z."""
         if self.trie_depth is None:
             return None, None
         if self.label_vectors == "text":
@@ -271,7 +268,7 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         return vectors_of(checked), features_of(probe)
 
     def _cluster(self, vectors, labels, starts, rule):
-        """Cut the groups of the last level of the top by k-means."""
+        """Split the groups of the trie's last level by k-means."""
         groups = starts[-1] if starts else np.zeros(1, dtype=np.int64)
         ends = np.append(groups[1:], len(labels))
         plans = [
@@ -311,7 +308,7 @@ def _check_names(label_names):
 
 
 def _halve(names, vectors, depth, rule):
-    """Cut groups in two, level by level, never parting the same first characters.
+    """Split groups in two, level by level, keeping shared first characters together.
 
     Returns
     -------
@@ -334,10 +331,10 @@ def _halve(names, vectors, depth, rule):
 
 
 def _lower_starts(plans, groups):
-    """Lay the levels of several trees side by side, those of shallow ones lowest.
+    """Align the levels of several trees at the bottom.
 
-    A node with a single child takes the place of what a shallow tree lacks at the
-    top. At the bottom it would be a label that takes a group's place in the beam.
+    A shallow tree is extended at the top by nodes with a single child. At the bottom, a
+    label would take the space of a group in the beam.
     """
     depth = max(len(plan.n_groups) for plan in plans)
     below: list[list] = [[] for _ in range(depth)]
@@ -351,13 +348,13 @@ def _lower_starts(plans, groups):
 
 
 def _without_repeats(starts):
-    """Leave out levels at which nothing is told apart."""
+    """Remove levels at which no group is split."""
     sizes = np.array([1, *map(len, starts)])
     return [starts[level] for level in np.flatnonzero(np.diff(sizes))]
 
 
 class _SortedNames:
-    """Names in the order of their characters, and what neighbours share.
+    """Names in the order of their characters, with the lengths of shared prefixes.
 
     Parameters
     ----------
@@ -366,10 +363,10 @@ class _SortedNames:
     Attributes
     ----------
     order : ndarray of shape (n_names,), int64
-        The names, sorted; of equal ones the first comes first.
+        The indices of the sorted names; duplicates keep their order.
     shared : ndarray of shape (n_names,), int32
-        How many first characters each sorted name shares with the one before it; the
-        largest integer there is where they are the same.
+        The length of the prefix that each sorted name shares with the previous one; the
+        largest integer if they are equal.
     """
 
     def __init__(self, names):
@@ -380,23 +377,24 @@ class _SortedNames:
         common_prefixes(folded, self.order, _MAX_INT32, self.shared)
 
     def trie(self, depth):
-        """Find where groups with the same first 1, 2, ... characters start."""
-        # Names differ within their length: beyond that there is nothing to tell apart.
+        """Find the starts of groups with the same first 1, 2, ... characters."""
+        # Names differ within their length: longer prefixes split nothing.
         deepest = int(self.shared[self.shared < _MAX_INT32].max(initial=0)) + 1
         levels = range(1, min(depth, deepest) + 1)
         return _without_repeats([self.starts(level) for level in levels])
 
     def starts(self, n_characters):
-        """Find where groups with the same first so many characters start."""
+        """Find the starts of groups with the same prefix of a given length."""
         new = self.shared < n_characters
         new[0] = True
         return np.flatnonzero(new)
 
     def full_trie(self):
-        """Cut every group where its names first differ, until none does."""
+        """Split every group where its names first differ, down to single names."""
         starts = np.zeros(1, dtype=np.int64)
         levels = []
-        # The first of a group shares with its neighbour what matters above it only.
+        # The prefix that the first name of a group shares with the previous name
+        # belongs to the levels above.
         shared = self.shared.copy()
         while True:
             shared[starts] = _MAX_INT32
@@ -409,29 +407,29 @@ class _SortedNames:
             starts = np.flatnonzero(new)
             levels.append(starts)
         if levels and len(starts) == len(shared):
-            levels.pop()  # these are the labels themselves
+            levels.pop()  # the labels themselves
         return levels
 
 
 class _NameVectors(NamedTuple):
-    """Vectors of names, made when they are asked for: names are smaller."""
+    """Vectors of names, computed on demand, since names need less memory."""
 
     vectorizer: TransformerMixin
     names: list
 
     @classmethod
     def learn(cls, vectorizer, names):
-        """Learn from names; where all are blank, there is nothing to learn."""
+        """Fit the vectorizer, unless all names are blank."""
         if not any(map(fold_name, names)):
             return vectors_of(sparse.csr_array((len(names), 1), dtype=np.float32))
         fit_texts(vectorizer, names)
         return cls(vectorizer, names)
 
     def prepared(self, spherical, work):  # noqa: ARG002
-        """Keep nothing: vectors are made when they are asked for."""
+        """Return self: vectors are computed on demand."""
         return
 
     def take(self, rows):
-        """Make vectors."""
+        """Compute vectors."""
         names = [self.names[row] for row in rows.tolist()]
         return vectors_of(transform_texts(self.vectorizer, names))
