@@ -1,4 +1,4 @@
-"""The texts of a label: one, or several fields, such as a name and a description."""
+"""The texts of labels, of one or several fields, such as name and description."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 
-# What data frames of pandas, polars and Arrow have, of which this imports none.
+# Methods of data frames of pandas, polars and Arrow, none of which is imported here.
 _OF_FRAMES = ("iloc", "get_columns", "column_names")
 
 
@@ -27,27 +27,26 @@ class LabelFields(NamedTuple):
     Parameters
     ----------
     texts : list of tuple of str
-        Of each label: the k-th is its field k, blank where there is none. Labels may
-        have more or fewer.
+        The texts of each label, by field, blank if missing. Lengths may differ.
     n_fields : int
-        The most that a label has, also those labels that a target lacks.
+        The maximum number of fields, also over labels that a target lacks.
     """
 
     texts: list
     n_fields: int
 
     def names(self):
-        """List what each label is called: its first text that is not blank."""
+        """Return the name of each label: its first non-blank text."""
         return list(map(name_of, self.texts))
 
 
 def is_blank(text):
-    """Tell whether there is nothing in a text to learn from."""
+    """Return whether a text is blank."""
     return not text.strip()
 
 
 def name_of(fields):
-    """Give the first text that is not blank; what stands there if none is."""
+    """Return the first non-blank text; the first item if there is none."""
     named = (text for text in fields if not is_blank(text))
     return next(named, fields[0] if fields else "")
 
@@ -58,9 +57,9 @@ def read_fields(item, name):
     Parameters
     ----------
     item : str, or sequence of str
-        In a sequence, a missing value (None, NaN) is as good as a blank text.
+        Missing values (None, NaN) in a sequence are blank texts.
     name : str
-        What to call it in messages.
+        Name of the argument, for messages.
 
     Returns
     -------
@@ -69,7 +68,7 @@ def read_fields(item, name):
     Raises
     ------
     InvalidInputError
-        If it is missing, no such sequence, or holds something else.
+        If it is missing, not a sequence, or contains something other than texts.
     """
     if isinstance(item, str):
         return (item,)
@@ -98,7 +97,7 @@ def _no_text(item, name, *, is_field=False):
 
 
 def is_table(container):
-    """Tell whether a container has rows and columns: an array, or a data frame."""
+    """Return whether a container has rows and columns: an array or a data frame."""
     if len(getattr(container, "shape", ())) != 2:
         return False
     is_frame = any(hasattr(container, name) for name in _OF_FRAMES)
@@ -106,7 +105,7 @@ def is_table(container):
 
 
 def table_rows(table):
-    """List the rows of an array of two dimensions, or of a data frame.
+    """Return the rows of a 2-D array or of a data frame.
 
     Parameters
     ----------
@@ -117,12 +116,12 @@ def table_rows(table):
     list of sequence
     """
     if isinstance(table, np.ndarray):
-        return table.tolist()  # a masked item is None
+        return table.tolist()  # masked items become None
     if hasattr(table, "iloc"):
         columns = [table.iloc[:, i] for i in range(table.shape[1])]
-    elif hasattr(table, "get_columns"):  # of polars
+    elif hasattr(table, "get_columns"):  # polars
         columns = table.get_columns()
-    else:  # of Arrow
+    else:  # Arrow
         columns = table.columns
     if not len(columns):
         return [()] * table.shape[0]

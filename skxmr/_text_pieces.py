@@ -1,6 +1,6 @@
-"""Pieces of labels' texts: made queries, of a few words each.
+"""Pieces of label texts: pseudo-queries of a few words.
 
-People who look for something type a few of its words, not its whole description.
+Search queries have a few words of a text, not a whole description.
 """
 
 import re
@@ -9,10 +9,10 @@ import numpy as np
 
 __all__ = ["N_WORDS", "draw_pieces"]
 
-# A text of no more words is a piece already.
+# Texts with at most this many words have no pieces.
 N_WORDS = 3
 
-# Labels whose pieces are drawn at a time.
+# The number of labels whose pieces are drawn at a time.
 _LABELS_AT_ONCE = 4096
 
 _HAS_WORD = re.compile(r"\w")
@@ -21,30 +21,30 @@ _HAS_WORD = re.compile(r"\w")
 def draw_pieces(fields, n_pieces, seed):
     """Draw pieces of three words from the texts of each label.
 
-    Words stand between white space; what has no letter or digit is none. Each piece is
-    from one of the label's texts of more than three words, all alike; its words are
-    drawn without replacement and keep their order. Of equal pieces of a label one is
-    kept.
+    Words are separated by white space and contain a letter or digit. Each piece is from
+    one of the label's texts of more than three words, with equal probabilities; its
+    words are drawn without replacement and keep their order. Duplicate pieces of a
+    label are removed.
 
     Parameters
     ----------
     fields : list of tuple of str
         The texts of each label.
     n_pieces : int
-        How many are drawn for each label.
+        The number of draws per label.
     seed : int
 
     Yields
     ------
     label : int
     field : int
-        Which of the label's texts it is from.
+        The index of the text among the label's texts.
     piece : str
     """
     random = np.random.default_rng(seed)
     for start in range(0, len(fields), _LABELS_AT_ONCE):
         some = fields[start : start + _LABELS_AT_ONCE]
-        # As many numbers for each label, whatever its texts are.
+        # The same number of random numbers for each label, whatever its texts.
         drawn = random.random((len(some), n_pieces, 1 + N_WORDS))
         for label, (texts, numbers) in enumerate(zip(some, drawn, strict=True), start):
             for field, piece in _pieces_of(texts, numbers.tolist()):
@@ -52,7 +52,7 @@ def draw_pieces(fields, n_pieces, seed):
 
 
 def _pieces_of(texts, numbers):
-    """Give the pieces of one label and their fields, each piece once."""
+    """Return the distinct pieces of one label with their fields."""
     long = []
     for field, text in enumerate(texts):
         words = [one for one in text.split() if one.isalnum() or _HAS_WORD.search(one)]
@@ -69,7 +69,7 @@ def _pieces_of(texts, numbers):
 
 
 def _distinct(numbers, n):
-    """Turn numbers in [0, 1) into as many distinct integers below n, ascending."""
+    """Convert numbers in [0, 1) to as many distinct integers below n, ascending."""
     chosen: list = []
     for taken, number in enumerate(numbers):
         one = int(number * (n - taken))

@@ -1,4 +1,4 @@
-"""Why a label has its score: the weights on the path to it."""
+"""Explanations of scores: the weights on the path to a label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ __all__ = ["Explanation", "NodeScore", "Term", "explain_label"]
 
 @dataclass(frozen=True)
 class Term:
-    """What one feature adds to a node's margin.
+    """The contribution of one feature to a node's margin.
 
     Parameters
     ----------
     feature : int
-        Its column.
+        Its column index.
     name : str or None
-        Its name, such as the n-gram.
+        Its name, such as an n-gram.
     value : float
         Its value in the row.
     weight : float
@@ -26,7 +26,7 @@ class Term:
 
     See Also
     --------
-    NodeScore : The node that it is a part of.
+    NodeScore : The score of a node.
 
     Examples
     --------
@@ -48,22 +48,23 @@ class Term:
 
 @dataclass(frozen=True)
 class NodeScore:
-    """How one node on the path is scored.
+    """The score of one node on the path.
 
     Parameters
     ----------
     level : int
-        From 1, below the root, to the depth of the tree: the label itself.
+        From 1, below the root, to the depth of the tree for the label itself.
     n_labels : int
-        How many labels the node leads to.
+        Number of labels below the node.
     terms : tuple of Term
-        Those with a weight at the node, of largest influence first.
+        The features with a weight at the node, by descending contribution.
     intercept : float
-        Infinite where there was nothing to learn: the node always holds, or never.
+        Infinite if the node has no model, because all its rows are positive or all
+        negative.
     score : float
         The transformed margin, between 0 and 1.
     path_score : float
-        The product of the scores from the root to here.
+        The product of the scores from the root to this node.
 
     See Also
     --------
@@ -86,28 +87,28 @@ class NodeScore:
 
     @property
     def margin(self) -> float:
-        """The intercept and the products of all terms."""
+        """The intercept plus the products of all terms."""
         return self.intercept + sum(term.product for term in self.terms)
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a label has its score in one tree: the nodes on the path to it.
+    """The score of a label in one tree, by the nodes on the path to it.
 
-    ``str()`` shows them with the terms of most influence.
+    ``str()`` shows the nodes with their largest terms.
 
     Parameters
     ----------
     label : object
-        Column of an indicator, or class.
+        Column index of an indicator, or class.
     name : str or None
-        What the label is called.
+        The name of the label.
     path : tuple of NodeScore
         From the first level to the label.
 
     See Also
     --------
-    skxmr.TextRetriever.explain : Makes one.
+    skxmr.TextRetriever.explain : Returns an explanation.
 
     Examples
     --------
@@ -153,7 +154,7 @@ _MOST_SHOWN = 8
 def explain_label(
     layout, features, column, *, score_transform, label, name, feature_names
 ):
-    """Follow the path to a label and score each node on it.
+    """Score each node on the path to a label.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def explain_label(
     column : int
     score_transform : str
     label, name : object
-        What to call the label.
+        The label and its name, as shown.
     feature_names : sequence of str or None
 
     Returns

@@ -1,4 +1,4 @@
-"""Labels' own texts, as more rows to learn from."""
+"""Label texts as additional training rows."""
 
 from numbers import Real
 from typing import NamedTuple
@@ -27,7 +27,7 @@ _MAX_INT32 = np.iinfo(np.int32).max
 
 
 class OwnRows(NamedTuple):
-    """Rows that labels get for their own texts.
+    """Training rows made of label texts.
 
     Parameters
     ----------
@@ -49,24 +49,24 @@ def read_label_texts(label_texts, y):
     Parameters
     ----------
     label_texts : iterable, data frame, mapping or LabelTexts
-        What the user gave.
+        As passed by the user.
     y : indicator of shape (n_samples, n_labels), or ndarray of class labels
-        As `exact_target` makes it.
+        As returned by `exact_target`.
 
     Returns
     -------
     fields : LabelFields
         In the order of the labels.
     y : as it came, or ndarray of shape (n_samples,)
-        Class labels of one column are a vector.
+        Class labels in a single column become a vector.
     classes : ndarray of shape (n_labels,), or None
-        The classes of class labels, ascending: also those that no row has, but a text
-        of `LabelTexts`.
+        The classes of class labels, ascending, including those without rows that have a
+        text in `LabelTexts`.
 
     Raises
     ------
     ValueError, TypeError
-        If there is no text for a label, or one for none, or the order is arbitrary.
+        If a label has no text, a text has no label, or the order is arbitrary.
     """
     shape = np.shape(y)
     if not sparse.issparse(y) and len(shape) == 2 and shape[1] == 1:
@@ -81,7 +81,7 @@ def read_label_texts(label_texts, y):
 
 
 def _with_classes_of(label_texts, classes):
-    """Add the classes that no row has, but a text to learn from."""
+    """Add the classes without rows that have a text."""
     fields = label_texts._fields().items()
     named = [label for label, texts in fields if not is_blank(name_of(texts))]
     if not named:
@@ -91,14 +91,14 @@ def _with_classes_of(label_texts, classes):
 
 
 def check_field_weights(weight, n_fields=None):
-    """Give the weight of each field.
+    """Return the weight of each field.
 
     Parameters
     ----------
     weight : float or sequence of float
         One for all fields, or one for each.
     n_fields : int or None, default=None
-        None where it is not known.
+        None if it is not known.
 
     Returns
     -------
@@ -107,8 +107,8 @@ def check_field_weights(weight, n_fields=None):
     Raises
     ------
     InvalidInputError
-        A ValueError and a TypeError, if a weight is no positive number, or there are
-        not as many as fields.
+        A ValueError and a TypeError, if a weight is not a positive number, or the
+        number of weights is not that of the fields.
     """
     if isinstance(weight, Real):
         return np.full(n_fields or 0, float(weight))
@@ -133,27 +133,27 @@ def check_field_weights(weight, n_fields=None):
 
 
 def make_own_rows(fields, weight, n_pieces, seed):
-    """Make rows of the texts of labels that are not blank, and of pieces of them.
+    """Make rows of the non-blank texts of labels, and of pieces of them.
 
     Parameters
     ----------
     fields : LabelFields
     weight : float or sequence of float
-        The relevance of a label for its texts, and for pieces of them.
+        The relevance of a label for its texts and their pieces.
     n_pieces : int
-        How many pieces are drawn for each label.
+        The number of pieces that are drawn per label.
     seed : int or None
-        None draws others each time.
+        None for a random seed.
 
     Returns
     -------
     OwnRows
-        The texts of all labels, then the pieces of all.
+        The texts of all labels, followed by the pieces of all.
 
     Raises
     ------
     InvalidInputError
-        As `check_field_weights` does.
+        As in `check_field_weights`.
     """
     weights = check_field_weights(weight, fields.n_fields)
     labels, of_fields, texts = [], [], []
@@ -169,7 +169,7 @@ def make_own_rows(fields, weight, n_pieces, seed):
 
 
 def _own_texts(fields, n_pieces, seed):
-    """Yield each row's label, the field that it is from, and its text."""
+    """Yield the label, the field and the text of each row."""
     for label, texts in enumerate(fields.texts):
         for field, text in enumerate(texts):
             if not is_blank(text):
@@ -181,7 +181,7 @@ def _own_texts(fields, n_pieces, seed):
 
 
 def with_own_rows(texts, y, own, classes, relevance):
-    """Add the labels' own rows.
+    """Append the rows made of label texts.
 
     Parameters
     ----------
@@ -189,21 +189,21 @@ def with_own_rows(texts, y, own, classes, relevance):
     y : indicator of shape (n_samples, n_labels), or class labels
     own : OwnRows
     classes : ndarray of shape (n_labels,), or None
-        For class labels, as `read_label_texts` gives them.
+        For class labels, as returned by `read_label_texts`.
     relevance : sparse matrix, array-like or None
-        Of the labels of `texts`.
+        For the labels of `texts`.
 
     Returns
     -------
     texts : list of str
     y : as it came
     relevance : csr_array, ndarray or None
-        None where all weigh 1.
+        None if all weights are 1.
 
     Raises
     ------
     ValueError
-        If relevance has another shape than y.
+        If relevance and y have different shapes.
     """
     shape = np.shape(y)
     if relevance is not None and np.shape(relevance) not in (shape, shape[:1]):

@@ -298,7 +298,7 @@ class TreeShard:
         return sum(layout.nbytes for layout in self.layouts)
 
     def describe(self) -> dict:
-        """Tell a ranker what it has to know: of the whole, and where this part is.
+        """Return the attributes of the whole model, and this shard's position.
 
         Returns
         -------
@@ -485,7 +485,7 @@ class _Shards(NamedTuple):
 
     @classmethod
     def ask(cls, shards):
-        """Ask shards what they are a part of, and check that all are there."""
+        """Request the descriptions of shards, and check that all shards are there."""
         described = [shard.describe() for shard in shards]
         if not described:
             raise ValueError("shards is empty; expected all shards of a classifier.")
