@@ -1,23 +1,27 @@
-"""Models that answer by rule, and a server around them."""
+"""Fake models with fixed answers, and a server for them in a thread."""
 
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from skxmr.demo import DemoServer
+import uvicorn
 
-# One letter more always leaves another list, so that a test can tell them apart.
+from skxmr.demo import application
+from skxmr.demo._server import listen, make_server, url_of
+
+# Each further letter of a prefix gives another list, so that tests can tell them apart.
 QUERIES = ["steam engines", "stations", "statistics", "stars", "sun", "Ångström"]
 
 
 class StandIn:
-    """Completes from a short list; what follows "railways" is "stations"."""
+    """Completes from a short list; after "railways", "stations" is first."""
 
     def complete(self, prefix, previous, k=10):
         queries = list(QUERIES)
         if "railways" in previous:
             queries.sort(key=lambda query: query != "stations")
         found = [query for query in queries if query.lower().startswith(prefix.lower())]
-        return [(query, 1 / place) for place, query in enumerate(found, 1)]
+        return [(query, 1 / position) for position, query in enumerate(found, 1)]
 
     def search(self, text):
         if text == "fail":
@@ -26,7 +30,7 @@ class StandIn:
 
 
 class Slow(StandIn):
-    """Answers the text "slow" only when it is told to."""
+    """Answers the text "slow" only once `go_on` is set."""
 
     def __init__(self):
         self.begun = threading.Semaphore(0)
@@ -39,14 +43,34 @@ class Slow(StandIn):
         return super().search(text)
 
 
+@dataclass
+class Serving:
+    """A running server: its address, uvicorn's object, and its models."""
+
+    address: tuple[str, int]
+    url: str
+    uvicorn: uvicorn.Server
+    catalogue: StandIn | None = None
+
+
 @contextmanager
-def serving(catalogue, host="127.0.0.1", **limits):
-    """Serve from a thread of its own."""
-    with DemoServer((host, 0), catalogue, **limits) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+def serving(catalogue, host="127.0.0.1", **options):
+    """Serve the demo in a thread; `options` are those of `application`."""
+    with running(application(catalogue, **options), host) as server:
+        server.catalogue = catalogue
+        yield server
+
+
+@contextmanager
+def running(app, host="127.0.0.1"):
+    """Run an application in a thread."""
+    server = make_server(app)
+    with listen(host, 0) as listener:
+        found = Serving(listener.getsockname()[:2], url_of(listener), server)
+        thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            yield server
+            yield found
         finally:
-            server.shutdown()
+            server.should_exit = True
             thread.join()

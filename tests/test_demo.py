@@ -1,27 +1,37 @@
-"""The server of the demo, asked over HTTP; its page is in test_demo_page.py."""
+"""The demo's application over HTTP.
+
+The protocol below it is tested in test_demo_protocol.py, its page in test_demo_page.py.
+"""
 
 import http.client
+import importlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 
 import joblib
 import numpy as np
 import pytest
-from demo_stand_ins import Slow, StandIn, serving
+from demo_stand_ins import Serving, Slow, StandIn, running, serving
 from platforms import posix
 from scipy import sparse
 from sklearn.utils import Bunch
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from skxmr.demo import Catalogue
+from skxmr.demo import Catalogue, application, serve
 from skxmr.demo.__main__ import _load_or_train, _parse
-from skxmr.demo.handler import MAX_BODY
-from skxmr.demo.models import pairs_of_terms
+from skxmr.demo._application import MAX_BODY
+from skxmr.demo._catalogue import pairs_of_terms
 
 JSON = {"Content-Type": "application/json"}
 
@@ -33,7 +43,7 @@ def server():
 
 
 def request(server, method, path, body=None, headers=None):
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=10)
+    connection = http.client.HTTPConnection(*server.address, timeout=10)
     try:
         connection.request(method, path, body, headers or {})
         response = connection.getresponse()
@@ -45,13 +55,6 @@ def request(server, method, path, body=None, headers=None):
 def post(server, path, fields, headers=JSON):
     response, body = request(server, "POST", path, json.dumps(fields), headers)
     return response.status, json.loads(body)
-
-
-def raw(server, data):
-    """Send bytes that no client would; return all that comes back."""
-    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
-        connection.sendall(data)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @pytest.mark.parametrize(
@@ -71,12 +74,37 @@ def test_page(server, path, kind, inside):
     head, nothing = request(server, "HEAD", path)
     assert (head.status, nothing) == (200, b"")
     assert head.headers["Content-Length"] == str(len(body))
+    # The browser may keep it, but asks each time whether it has changed.
+    assert response.headers["Cache-Control"] == "no-cache"
+    etag = response.headers["ETag"]
+    for known, status in {etag: 304, f'W/{etag}, "x"': 304, '"x"': 200}.items():
+        again, body = request(server, "GET", path, headers={"If-None-Match": known})
+        assert (again.status, again.headers["ETag"]) == (status, etag)
+        assert bool(body) == (status == 200)
 
 
-def test_page_asks_no_other_server(server):
+def test_page_names_no_other_server(server):
     for path in ("/", "/demo.css", "/demo.js"):
         body = request(server, "GET", path)[1]
         assert b"://" not in body
+
+
+def test_page_works_below_any_path():
+    inner = application(StandIn(), hosts=None)
+    with running(Starlette(routes=[Mount("/shop/demo", inner)])) as server:
+        response, body = request(server, "GET", "/shop/demo")
+        assert response.headers["Location"].endswith("/shop/demo/")
+        response, body = request(server, "GET", "/shop/demo/")
+        assert response.status == 200
+        assert not re.findall(rb'(?:href|src)="/', body)
+        for link in re.findall(rb'(?:href|src)="([^"]+)"', body):
+            path = f"/shop/demo/{link.decode()}"
+            assert request(server, "GET", path)[0].status == 200
+        status, answer = post(server, "/shop/demo/api/search", {"text": "tea"})
+        assert (status, answer["answers"][0]["name"]) == (200, "about tea")
+
+
+CACHED = {"GET": "no-cache", "PUT": "no-store", "BREW": "no-store"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +125,7 @@ def test_headers_of_every_answer(server, method, path, body):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert headers["Cache-Control"] == "no-store"
+    assert headers["Cache-Control"] == ("no-store" if path != "/" else CACHED[method])
     assert "Access-Control-Allow-Origin" not in headers
     assert headers["Server"] == "skxmr"
 
@@ -111,7 +139,7 @@ def test_complete(server):
     assert post(server, "/api/complete", {"prefix": "st"})[1]["suggestions"]
 
 
-def test_complete_knows_what_was_searched_before(server):
+def test_complete_uses_previous_queries(server):
     fields = {"prefix": "st", "previous": ["mushrooms", "railways"]}
     answer = post(server, "/api/complete", fields)[1]
     assert answer["suggestions"][0]["text"] == "stations"
@@ -164,7 +192,7 @@ def test_any_text(server, text):
         ("/api/complete", b'{"prefix": "a", "previous": null}', "list of strings"),
     ],
 )
-def test_bad_questions(server, path, body, message):
+def test_bad_requests(server, path, body, message):
     response, answer = request(server, "POST", path, body, JSON)
     assert response.status == 400
     assert message in json.loads(answer)["error"]
@@ -182,15 +210,16 @@ def test_unknown_addresses(server, path):
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_unknown_methods(server, method):
-    for path, allowed in {"/": "GET, HEAD", "/api/search": "POST"}.items():
+    for path, allowed in {"/": ["GET", "HEAD"], "/api/search": ["POST"]}.items():
         response, _ = request(server, method, path)
-        assert (response.status, response.headers["Allow"]) == (405, allowed)
+        assert response.status == 405
+        assert sorted(response.headers["Allow"].split(", ")) == allowed
     assert request(server, "GET", "/api/search")[0].status == 405
     assert request(server, "POST", "/")[0].status == 405
 
 
-def test_other_sites_cannot_ask(server):
-    # A page can send these kinds anywhere; for JSON its browser must ask first.
+def test_other_sites_cannot_call_the_api(server):
+    # Pages may send these types to any site; for JSON, browsers ask that site first.
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         headers = {"Content-Type": kind}
         assert post(server, "/api/search", {"text": "a"}, headers)[0] == 415
@@ -212,26 +241,25 @@ def test_other_sites_cannot_ask(server):
         ("", 421),
     ],
 )
-def test_only_requests_for_this_server(server, host, status):
+def test_host_must_be_a_name_of_the_server(server, host, status):
     response, body = request(server, "GET", "/", headers={"Host": host})
     assert response.status == status
     if status == 421:
         assert "not a name of this server" in json.loads(body)["error"]
 
 
-def test_a_server_may_have_other_names():
-    with serving(StandIn(), names={"demo.example.org"}) as server:
-        for host, status in {"demo.example.org": 200, "localhost": 421}.items():
-            assert (
-                request(server, "GET", "/", headers={"Host": host})[0].status == status
-            )
-
-
-@pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: localhost\r\n"])
-def test_exactly_one_host(server, hosts):
-    assert raw(server, b"GET / HTTP/1.1\r\n" + hosts + b"\r\n").startswith(
-        b"HTTP/1.1 400"
-    )
+@pytest.mark.parametrize(
+    ("hosts", "statuses"),
+    [
+        ({"Demo.example.org"}, {"demo.example.org": 200, "localhost": 421}),
+        (None, {"demo.example.org": 200, "localhost": 200}),
+    ],
+)
+def test_a_server_may_have_other_names(hosts, statuses):
+    with serving(StandIn(), hosts=hosts) as server:
+        for host, status in statuses.items():
+            response, _ = request(server, "GET", "/", headers={"Host": host})
+            assert response.status == status
 
 
 def test_too_large_a_body(server):
@@ -239,47 +267,25 @@ def test_too_large_a_body(server):
         response, body = request(server, "POST", "/api/search", b"x" * size, JSON)
         assert response.status == 413
         assert f"{MAX_BODY:,} bytes" in json.loads(body)["error"]
-        assert response.headers["Connection"] == "close"
+        chunks = iter([b"x" * size])  # its length is not known before it has arrived
+        assert request(server, "POST", "/api/search", chunks, JSON)[0].status == 413
 
 
-def test_too_long_an_address(server):
-    assert request(server, "GET", "/?" + "x" * 60_000)[0].status == 200
-    response, body = request(server, "GET", "/?" + "x" * 200_000)
-    assert response.status == 414
-    assert set(json.loads(body)) == {"error"}
-
-
-@pytest.mark.parametrize(
-    ("head", "status"),
-    [
-        (b"Content-Length: ten\r\n", b"400"),
-        (b"Content-Length: -1\r\n", b"400"),
-        (b"Content-Length: +1\r\n", b"400"),
-        (b"Content-Length: " + b"9" * 5000 + b"\r\n", b"400"),
-        (b"Transfer-Encoding: chunked\r\n", b"411"),
-        (b"X: y\r\n" * 200, b"431"),
-    ],
-)
-def test_bad_heads(server, head, status):
-    start = b"POST /api/search HTTP/1.1\r\nHost: localhost\r\n"
-    answer = raw(server, start + head + b"\r\n")
-    assert answer.startswith(b"HTTP/1.1 " + status)
-
-
-def test_no_http_at_all(server):
-    assert b" 400 " in raw(server, b"\x16\x03\x01\x02\r\n\r\n")
-    assert b" 505 " in raw(server, b"GET / HTTP/3.0\r\n\r\n")
+def test_body_in_chunks(server):
+    chunks = iter([b'{"te', b'xt": "a"}'])
+    response, body = request(server, "POST", "/api/search", chunks, JSON)
+    assert (response.status, json.loads(body)["answers"][0]["name"]) == (200, "about a")
 
 
 def test_one_connection_takes_many_requests(server):
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=10)
+    connection = http.client.HTTPConnection(*server.address, timeout=10)
     connection.connect()
     own = connection.sock
     for text in ("one", "two"):
         connection.request("POST", "/api/search", json.dumps({"text": text}), JSON)
         answer = json.loads(connection.getresponse().read())
         assert answer["answers"][0]["name"] == f"about {text}"
-    # Not even a body that nobody wants may pass for the next request.
+    # A body that the application does not read must not pass for the next request.
     connection.request("GET", "/", b"GET /nothing HTTP/1.1\r\n\r\n")
     assert connection.getresponse().read()
     connection.request("GET", "/icon.svg")
@@ -298,7 +304,7 @@ def test_many_at_once():
             assert (status, answer["answers"][0]["name"]) == (200, f"about {text}")
 
 
-def test_sheds_what_it_cannot_answer():
+def test_rejects_what_it_cannot_answer():
     slow = Slow()
     with serving(slow, max_requests=2) as server, ThreadPoolExecutor(2) as pool:
         first = [
@@ -314,16 +320,38 @@ def test_sheds_what_it_cannot_answer():
         assert post(server, "/api/search", {"text": "a"})[0] == 200
 
 
-def test_holds_only_so_many_connections():
+def test_calls_as_many_models_at_a_time_as_there_are_threads():
+    slow = Slow()
     with (
-        serving(StandIn(), max_connections=1) as server,
-        socket.create_connection(server.server_address[:2], timeout=10) as first,
+        serving(slow, n_threads=2) as server,
+        ThreadPoolExecutor(16) as pool,
     ):
-        first.sendall(b"GET / HTTP/1.1\r\n")
-        # The second is accepted after the first, and closed without an answer.
-        assert raw(server, b"") == b""
-        first.sendall(b"Host: localhost\r\nConnection: close\r\n\r\n")
-        assert first.recv(65536).startswith(b"HTTP/1.1 200")
+        jobs = [
+            pool.submit(post, server, "/api/search", {"text": "slow"})
+            for _ in range(16)
+        ]
+        for _ in range(2):
+            assert slow.begun.acquire(timeout=10)
+        assert not slow.begun.acquire(timeout=0.2)
+        slow.go_on.set()
+        assert [job.result()[0] for job in jobs] == [200] * 16
+
+
+def test_overload_is_rejected_at_once():
+    slow = Slow()
+    with serving(slow) as server, ThreadPoolExecutor(128) as pool:
+        jobs = [
+            pool.submit(post, server, "/api/search", {"text": "slow"})
+            for _ in range(128)
+        ]
+        # While the models are still at work on the first:
+        rejected = list(islice(as_completed(jobs, timeout=10), 112))
+        assert {job.result()[0] for job in rejected} == {503}
+        # The page does not need the models.
+        assert request(server, "GET", "/")[0].status == 200
+        slow.go_on.set()
+        statuses = Counter(job.result()[0] for job in jobs)
+        assert statuses == {200: 16, 503: 112}
 
 
 def test_a_model_that_fails(server, caplog):
@@ -333,23 +361,7 @@ def test_a_model_that_fails(server, caplog):
     assert post(server, "/api/search", {"text": "a"})[0] == 200
 
 
-def test_a_client_that_leaves(server, caplog, capfd):
-    for data in (b"", b"POST /api/search HTTP/1.1\r\nHost: localhost\r\n"):
-        with socket.create_connection(server.server_address[:2]) as connection:
-            connection.sendall(data)
-            linger = np.array([1, 0], dtype=np.int32).tobytes()
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    short = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
-    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
-        connection.sendall(short)
-        connection.shutdown(socket.SHUT_WR)
-        assert b"400" in connection.recv(65536)
-    assert request(server, "GET", "/")[0].status == 200
-    assert not caplog.records
-    assert capfd.readouterr() == ("", "")
-
-
-def test_closing_lets_questions_under_way_be_answered():
+def test_shutdown_answers_running_requests():
     slow = Slow()
     with ThreadPoolExecutor(1) as pool:
         with serving(slow) as server:
@@ -363,11 +375,11 @@ def test_closing_lets_questions_under_way_be_answered():
 
 
 def test_address_of_either_kind(server):
-    assert server.url == f"http://127.0.0.1:{server.server_address[1]}/"
+    assert server.url == f"http://127.0.0.1:{server.address[1]}/"
     if not socket.has_dualstack_ipv6():
         pytest.skip("no IPv6 here")
     with serving(StandIn(), host="::1") as six:
-        assert six.url == f"http://[::1]:{six.server_address[1]}/"
+        assert six.url == f"http://[::1]:{six.address[1]}/"
         assert request(six, "GET", "/")[0].status == 200
 
 
@@ -473,3 +485,74 @@ def test_from_the_command_line(tmp_path, records, how):
         process.send_signal(how)
         assert process.stdout.read() == "Bye\n"
     assert process.returncode == 0
+
+
+SERVICE = """
+import os
+from demo_stand_ins import StandIn
+from skxmr.demo import application
+
+
+class Pid(StandIn):
+    def search(self, text):
+        return [(0, str(os.getpid()), 1.0)]
+
+
+def make():
+    return application(Pid())
+"""
+
+
+@posix
+@pytest.mark.usefixtures("sigint")
+def test_several_workers(tmp_path):
+    (tmp_path / "service.py").write_text(SERVICE)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    code = (
+        f"import skxmr.demo as d; d.serve('service:make', port={address[1]}, workers=2)"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        try:
+            workers = {worker_of(address) for _ in range(100)}
+            for _ in range(1000):
+                if len(workers) == 2:
+                    break
+                workers.add(worker_of(address))
+            assert len(workers) == 2
+            assert str(process.pid) not in workers
+        finally:
+            process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
+
+
+def worker_of(address):
+    """Return which process answers a search, as soon as one does."""
+    server = Serving(address, "", None)
+    for _ in range(600):
+        try:
+            return post(server, "/api/search", {"text": "a"})[1]["answers"][0]["name"]
+        except ConnectionError:
+            time.sleep(0.1)
+    raise AssertionError("no worker answers")
+
+
+def test_several_workers_need_a_name():
+    with pytest.raises(ValueError, match="expected app as 'module:function'"):
+        serve(application(StandIn()), workers=2)
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_import_names_the_extra(monkeypatch, missing):
+    for name in [name for name in sys.modules if name.startswith("skxmr.demo")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r'pip install "skxmr\[demo\]"'):
+        importlib.import_module("skxmr.demo")
+
+
+def test_skxmr_does_not_import_the_demo():
+    code = "import sys, skxmr; sys.exit('skxmr.demo' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

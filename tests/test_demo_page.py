@@ -346,14 +346,28 @@ def test_errors_are_shown_and_go(page):
     assert page.chips == ["steam"]
 
 
-def test_a_busy_server_is_shown(page):
-    with page.server.turn(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page.server, "_requests", threading.BoundedSemaphore(1))
-        with page.server.turn():
-            page.type("st")
-            page.wait(lambda: "is busy" in page.find("error").text)
-    page.type("a")
-    page.expect_options(*ST[1:])
+COMPLETE = """
+fetch("api/complete", {
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: '{"prefix": ""}',
+}).then((response) => arguments[0](response.ok));
+"""
+
+
+def test_a_busy_server_is_shown(browser):
+    with serving(Moody(), max_requests=1) as server:
+        page = Page(browser, server)
+        page.model.hold["s"] = threading.Event()
+        page.type("s")
+        page.wait(lambda: page.model.asked == [("s", [])])
+        page.type("t")
+        page.wait(lambda: "is busy" in page.find("error").text)
+        page.model.hold["s"].set()
+        page.wait(lambda: page.driver.execute_async_script(COMPLETE))
+        page.type("a")
+        page.expect_options(*ST[1:])
+        browser.get("about:blank")
 
 
 def test_no_server_is_shown(browser):

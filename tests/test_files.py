@@ -18,7 +18,7 @@ from sklearn.datasets import make_multilabel_classification
 from skxmr import XRLinearClassifier, _files
 from skxmr._files import creating_folder, replacing
 from skxmr.datasets import dump_xmc
-from skxmr.demo.models import Catalogue
+from skxmr.demo import Catalogue
 from skxmr.interop import load_pecos, save_pecos
 from skxmr.persistence import load, save
 from skxmr.streaming import save_csr, save_rankings

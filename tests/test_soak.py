@@ -23,7 +23,7 @@ def soaked(**limits):
     with serving(Patient(), **limits) as server:
         return soak(
             psutil.Process(),
-            server.server_address[1],
+            server.address[1],
             (["a title", "another"], QUERIES),
             seconds=0.5,
             rate=20,

@@ -1,10 +1,19 @@
-"""A page to type into: completions while one types, answers on Enter.
+"""A web page to try a model: suggestions while one types, results on Enter.
 
-``python -m skxmr.demo`` serves it on this machine. It needs nothing but skxmr and the
-standard library, and is short on purpose: copy it into a service of your own.
+``python -m skxmr.demo`` serves it on this machine; `application` makes it, and its JSON
+API, for any ASGI server. Needs Starlette and uvicorn: ``pip install "skxmr[demo]"``.
 """
 
-from skxmr.demo.models import Catalogue
-from skxmr.demo.server import DemoServer
+try:
+    import starlette  # noqa: F401
+    import uvicorn  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        'skxmr.demo needs Starlette and uvicorn: pip install "skxmr[demo]"'
+    ) from error
 
-__all__ = ["Catalogue", "DemoServer"]
+from skxmr.demo._application import application
+from skxmr.demo._catalogue import Catalogue
+from skxmr.demo._server import serve
+
+__all__ = ["Catalogue", "application", "serve"]

@@ -5,8 +5,9 @@ import signal
 from pathlib import Path
 
 from skxmr.datasets import load_subjects
-from skxmr.demo.models import Catalogue
-from skxmr.demo.server import LOOPBACK, DemoServer
+from skxmr.demo import Catalogue, application
+from skxmr.demo._application import LOOPBACK
+from skxmr.demo._server import listen, make_server, url_of
 
 __all__ = ["main"]
 
@@ -15,13 +16,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Train or load the models, and serve the page until interrupted."""
     options = _parse(arguments)
     catalogue = _load_or_train(options.models)
-    # Whoever runs services stops them with SIGTERM: let it end as Ctrl-C does.
+    app = application(catalogue, hosts=LOOPBACK.union(options.allow_remote))
+    # uvicorn stops gracefully on SIGINT and SIGTERM, then raises the signal again. Let
+    # SIGTERM, by which services are stopped, end as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    names = LOOPBACK | {name.lower() for name in options.allow_remote}
-    with DemoServer((options.host, options.port), catalogue, names=names) as server:
-        print(f"Open {server.url} (Ctrl-C ends it)", flush=True)
+    with listen(options.host, options.port) as listener:
+        print(f"Open {url_of(listener)} (Ctrl-C ends it)", flush=True)
         try:
-            server.serve_forever()
+            make_server(app).run([listener])
         except KeyboardInterrupt:
             print("Bye")
 

@@ -57,7 +57,7 @@ function tellCount(number, thing, milliseconds) {
 
 function complete() {
   const prefix = query.value;
-  ask("/api/complete", { prefix, previous: session }, (answer) => {
+  ask("api/complete", { prefix, previous: session }, (answer) => {
     if (document.activeElement !== query) return;
     open(prefix, answer.suggestions);
     tellCount(answer.suggestions.length, "suggestion", answer.milliseconds);
@@ -142,7 +142,7 @@ function search(text) {
   query.value = text;
   close();
   if (!text.trim()) return;
-  ask("/api/search", { text }, (answer) => {
+  ask("api/search", { text }, (answer) => {
     remember(text);
     showAnswers(text, answer.answers);
     tellCount(answer.answers.length, "answer", answer.milliseconds);

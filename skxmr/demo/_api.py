@@ -1,41 +1,40 @@
-"""The two questions: JSON in, the models asked, JSON out.
+"""The JSON API: parses a request's body, calls a model, builds the response's body.
 
-- ``POST /api/complete`` takes ``{"prefix": str, "previous": [str, …]}``, what is typed
-  and what was searched before, newest last, and gives
+- ``POST api/complete`` takes ``{"prefix": str, "previous": [str, …]}``, the text typed
+  so far and the previous queries, the latest last, and returns
   ``{"suggestions": [{"text": str, "score": float}, …], "milliseconds": float}``.
-- ``POST /api/search`` takes ``{"text": str}`` and gives
+- ``POST api/search`` takes ``{"text": str}`` and returns
   ``{"answers": [{"name": str, "score": float}, …], "milliseconds": float}``.
 
-An error is ``{"error": str}``, with a status that says whose fault it is.
+An error is ``{"error": str}``, with a 4xx status if the request is to blame.
 """
 
 import json
 import logging
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from skxmr.demo.errors import RequestError
+from starlette.exceptions import HTTPException
 
-__all__ = ["QUESTIONS", "ask"]
+__all__ = ["CALLS", "call"]
 
 logger = logging.getLogger(__name__)
 
 
-def ask(path: str, body: bytes, catalogue: Any) -> bytes:
-    """Answer the question of a path."""
+def call(name: str, catalogue: Any, body: bytes) -> dict[str, Any]:
+    """Answer a request to ``api/name``; errors are of type `HTTPException`."""
     fields = _parse(body)
-    question = QUESTIONS[path]
     try:
-        answer = question(catalogue, fields)
-    except RequestError:
+        return CALLS[name](catalogue, fields)
+    except HTTPException:
         raise
     except Exception as error:
-        logger.exception("%s failed", path)
-        raise RequestError(
+        logger.exception("%s failed", name)
+        raise HTTPException(
             HTTPStatus.INTERNAL_SERVER_ERROR, "The server could not answer this"
         ) from error
-    return json.dumps(answer).encode()
 
 
 def _complete(catalogue, fields):
@@ -44,7 +43,7 @@ def _complete(catalogue, fields):
     if not isinstance(previous, list) or not all(
         isinstance(text, str) for text in previous
     ):
-        raise _bad("previous must be a list of strings")
+        raise _bad_request("previous must be a list of strings")
     start = time.perf_counter()
     found = catalogue.complete(prefix, previous)
     return {
@@ -66,27 +65,30 @@ def _search(catalogue, fields):
     }
 
 
-QUESTIONS = {"/api/complete": _complete, "/api/search": _search}
+CALLS: dict[str, Callable[[Any, dict], dict]] = {
+    "complete": _complete,
+    "search": _search,
+}
 
 
 def _parse(body):
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _bad("The body is not JSON") from error
+        raise _bad_request("The body is not JSON") from error
     if not isinstance(fields, dict):
-        raise _bad("The body must be a JSON object")
+        raise _bad_request("The body must be a JSON object")
     return fields
 
 
 def _text(fields, name):
     if not isinstance(fields.get(name), str):
-        raise _bad(f"{name} must be a string")
+        raise _bad_request(f"{name} must be a string")
     return fields[name]
 
 
-def _bad(message):
-    return RequestError(HTTPStatus.BAD_REQUEST, message)
+def _bad_request(message):
+    return HTTPException(HTTPStatus.BAD_REQUEST, message)
 
 
 def _milliseconds_since(start):
