@@ -677,13 +677,16 @@ class XRLinearClassifier(
         state = self._state
         name, n_labels = type(self).__name__, len(state.classes)
         if not 0 < state.target.n_labels == n_labels:
-            refuse(f"{name}.classes_", f"has {n_labels} for {state.target.n_labels}")
+            refuse(
+                f"{name}.classes_",
+                f"has {n_labels} labels, not {state.target.n_labels}",
+            )
         n_trees = len(state.layouts)
         if not len(state.trees) == len(state.stages) == n_trees > 0:
             refuse(f"{name}.layouts_", f"has {n_trees} trees")
         for tree, layout in zip(state.trees, state.layouts, strict=True):
             if layout.n_features != state.n_features or layout.n_labels != n_labels:
-                refuse(f"{name}.layouts_", "has other features or labels than it says")
+                refuse(f"{name}.layouts_", "does not match the features and labels")
             check_tree_of_layout(tree, layout)
 
     # Prediction

@@ -139,7 +139,7 @@ class Completer(
         if not isinstance(prefix, str):
             raise TypeError(
                 f"prefix must be a str; got {prefix!r:.50} of type "
-                f"{type(prefix).__name__}. Many prefixes go to complete_batch."
+                f"{type(prefix).__name__}. Use complete_batch for several prefixes."
             )
         normalizer = self._state.normalizer
         session = read_session(previous, normalizer.text)

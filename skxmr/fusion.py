@@ -233,7 +233,7 @@ class RankFusion(
         """
         names = [name for name, _ in self.estimators]
         if not names:
-            raise ValueError("estimators is empty; expected one at least.")
+            raise ValueError("estimators is empty; expected at least one.")
         self._validate_names(names)
         check_weights(self.weights, names)
         X, y = check_structure(X, "X"), validate_target(self, y)

@@ -131,7 +131,7 @@ def save(model: Any, path: str | os.PathLike) -> None:
         with replacing(path) as file:
             joblib.dump(model, file)
     except OSError as error:
-        error.add_note(f"The model was not saved; {os.fspath(path)} is as it was.")
+        error.add_note(f"The model was not saved; {os.fspath(path)} is unchanged.")
         raise
 
 

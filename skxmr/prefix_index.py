@@ -75,7 +75,9 @@ class PrefixIndex:
             array = getattr(self, name)
             check_vector(array, (expected.dtype,), len(expected), f"PrefixIndex.{name}")
             if to_be_read(array) and not np.array_equal(array, expected):
-                refuse(f"PrefixIndex.{name}", "is not what its keys and counts make")
+                refuse(
+                    f"PrefixIndex.{name}", "is not consistent with its keys and counts"
+                )
 
     def __len__(self):
         return len(self.keys)

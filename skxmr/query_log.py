@@ -86,8 +86,8 @@ def read_log(previous, queries, counts, normalizer):
             names[key] = (-count, query)
     if not names:
         raise ValueError(
-            f"queries holds {len(queries)} texts and none with a character that is "
-            f"left when it is normalised; expected one at least."
+            f"queries holds {len(queries)} texts, all of them blank after "
+            f"normalisation; expected at least one that is not."
         )
     keys = sorted(names)
     rank_of = {key: rank for rank, key in enumerate(keys)}
@@ -143,7 +143,7 @@ def _counts_in_order(counts, queries, index):
         return counts  # indexed by row
     if len(set(queries)) < len(queries):
         raise InvalidInputError(
-            "counts goes by query, and queries has one more than once; expected a count"
+            "counts is indexed by query, and queries has duplicates; expected a count"
             " for each in their order, or counts=None and queries as a mapping from "
             "query to count."
         )
@@ -164,7 +164,7 @@ def _tally_of(queries):
         for query, count in queries.items():
             if not isinstance(count, Number):
                 raise InvalidInputError(
-                    f"queries must be an iterable of str, or go from each query to its "
+                    f"queries must be an iterable of str, or a mapping from query to "
                     f"count; got a {type(queries).__name__} with {count!r:.50} for "
                     f"{query!r:.50}."
                 )
@@ -184,9 +184,9 @@ def _refuse_beside_tally(previous, counts, kind):
     for given, name in ((previous, "previous"), (counts, "counts")):
         if given is not None:
             raise InvalidInputError(
-                f"queries is a {kind} of queries and their counts; expected {name}=None"
-                f" beside it, since nothing says which of {name} belongs to which "
-                f"query. Give queries as a list."
+                f"queries is a {kind} of queries and their counts; expected "
+                f"{name}=None, since {name} cannot be matched to the queries. Pass "
+                f"queries as a list instead."
             )
 
 

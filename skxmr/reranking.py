@@ -506,8 +506,8 @@ def _describe(features, X, candidates):
     shape = np.shape(described)
     if len(shape) != 2 or shape[0] != len(candidates):
         raise ValueError(
-            f"features must give an array of shape ({len(candidates)}, any), a row for "
-            f"each candidate; got the shape {shape}."
+            f"features must return an array of shape ({len(candidates)}, any), one row "
+            f"per candidate; got the shape {shape}."
         )
     return check_array(
         check_structure(described, "features"),
@@ -537,7 +537,7 @@ def _fit_final(final, described, is_right):
     if not is_right.any():
         raise ValueError(
             f"None of the {len(is_right)} candidates that ranker finds for the rows of "
-            f"X is right; there is nothing to learn from."
+            f"X is a true label; there is nothing to learn from."
         )
     return None if is_right.all() else final.fit(described, is_right)
 
@@ -550,7 +550,7 @@ def _log_scores(final, described):
     predicted = np.asarray(final.predict(described), dtype=np.float64)
     if predicted.shape != (described.shape[0],) or np.isnan(predicted).any():
         raise ValueError(
-            f"final_estimator.predict must give {described.shape[0]} numbers; got an "
-            f"array of shape {predicted.shape}, NaN among them or not."
+            f"final_estimator.predict must return {described.shape[0]} numbers; got an "
+            f"array of shape {predicted.shape}, or with NaN."
         )
     return np.log(np.clip(predicted, np.exp(_LEAST_LOG), 1.0))

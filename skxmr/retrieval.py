@@ -432,8 +432,8 @@ class TextRetriever(
             k = check_k(k, "TextRetriever.search")
         if not isinstance(text, str):
             raise TypeError(
-                f"text must be a string; got a {type(text).__name__}. Many texts go "
-                f"to search_batch."
+                f"text must be a string; got a {type(text).__name__}. Use "
+                f"search_batch for several texts."
             )
         features = state.lean.transform_one(text)
         classifier = self._following_classifier(state)
@@ -661,8 +661,8 @@ def _find_subset(classifier, allowed, excluded, unknown):
     if isinstance(allowed, LabelSubset):
         if excluded is not None:
             raise ValueError(
-                "excluded is given beside a subset that is made already; give both "
-                "to the method subset."
+                "excluded cannot be combined with a LabelSubset; pass both sets of "
+                "labels to the method subset."
             )
         return allowed
     return _make_subset(classifier, allowed, excluded, unknown)
@@ -672,7 +672,7 @@ def _make_subset(classifier, allowed, excluded, unknown):
     """Make a subset, if the classifier supports it."""
     if not hasattr(classifier, "subset"):
         raise TypeError(
-            f"classifier must have a method subset for searches among some labels; "
+            f"classifier must have a method subset to restrict a search; "
             f"got a {type(classifier).__name__}."
         )
     # A custom classifier may not have the argument.

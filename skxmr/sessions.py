@@ -77,7 +77,7 @@ def check_sessions(previous, n_queries, normalize, beside="queries"):
     if len(previous) != n_queries:
         raise ValueError(
             f"previous has {len(previous)} sessions and {beside} has {n_queries} "
-            f"items; expected as many of one as of the other."
+            f"items; expected the same number."
         )
     known: dict[str, tuple] = {}
     sessions = []

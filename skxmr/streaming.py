@@ -330,7 +330,7 @@ def load_csr(
     )
     if not whole:
         raise ValueError(
-            f"The files in {folder} do not belong together: {len(indptr) - 1} rows of "
+            f"The files in {folder} are not consistent: {len(indptr) - 1} rows of "
             f"{indptr[-1]} entries, of which there are {len(data)} with "
             f"{len(indices)} columns; the shape is {shape.tolist()}."
         )

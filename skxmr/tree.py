@@ -92,8 +92,8 @@ class LabelTree:
         refuse_sparse(child_offsets, "child_offsets", "a sequence of vectors")
         if len(child_offsets) == 0:
             raise ValueError(
-                "child_offsets is empty; a tree has one array for each level but the "
-                "last, so one at least."
+                "child_offsets is empty; expected at least one array, one for each "
+                "level but the last."
             )
         leaves = _check_permutation(_integer_vector(labels, "labels"))
         checked = []
@@ -289,7 +289,7 @@ class LabelTree:
             below = _integer_vector(given, f"starts[{level}]")
             if not np.isin(above, below).all() or (np.diff(below) <= 0).any():
                 raise ValueError(
-                    f"starts[{level}] must ascend from 0 and hold the starts of the "
+                    f"starts[{level}] must ascend from 0 and include the starts of the "
                     f"level above."
                 )
             child_offsets.append(np.append(np.searchsorted(below, above), len(below)))

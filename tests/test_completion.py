@@ -497,7 +497,7 @@ def test_short_prefixes_are_drawn_more_often():
         (None, "tea", None, ValueError, "queries must be an iterable"),
         (None, ["tea", None], None, TypeError, r"queries\[1\] must be a str"),
         (None, [], None, ValueError, "queries holds 0 texts"),
-        (None, [" ", ""], None, ValueError, "queries holds 2 texts and none with"),
+        (None, [" ", ""], None, ValueError, "queries holds 2 texts, all of them blank"),
         (None, ["a"], [1, 2], ValueError, r"counts has the shape \(2,\)"),
         (None, ["a"], [0], ValueError, "counts must be positive; got 0"),
         (None, ["a"], [-1.5], ValueError, "counts must be positive; got -1.5"),

@@ -57,7 +57,7 @@ def test_saving_again_leaves_those_who_map_the_earlier_file_alone(tmp_path):
         with pytest.raises(PermissionError) as refused:
             save(later, path)
         assert refused.value.__notes__ == [
-            f"The model was not saved; {path} is as it was."
+            f"The model was not saved; {path} is unchanged."
         ]
         assert names_in(tmp_path) == ["model"]
     else:
@@ -100,7 +100,7 @@ def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(OSError, match="not a regular file") as refused:
         save(fitted(), tmp_path)
     assert refused.value.__notes__ == [
-        f"The model was not saved; {tmp_path} is as it was."
+        f"The model was not saved; {tmp_path} is unchanged."
     ]
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "nothing")
@@ -210,7 +210,7 @@ def test_a_file_that_cannot_grow(tmp_path):
     path = tmp_path / "model"
     said = run(sys.executable, "-c", SAVE_TOO_MUCH, str(path), "1000000")
     assert said.splitlines() == [
-        f"27 The model was not saved; {path} is as it was.",
+        f"27 The model was not saved; {path} is unchanged.",
         "[1, 2, 3]",
     ]
     assert names_in(tmp_path) == ["model"]
@@ -238,7 +238,7 @@ def test_a_disk_that_is_full(tmp_path):
         *(str(tmp_path), sys.executable, SAVE_TOO_MUCH),
     )
     assert said.splitlines() == [
-        f"28 The model was not saved; {tmp_path}/model is as it was.",
+        f"28 The model was not saved; {tmp_path}/model is unchanged.",
         "[1, 2, 3]",
         "model",
     ]

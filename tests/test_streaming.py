@@ -99,7 +99,7 @@ def test_what_does_not_go_together_is_refused_and_nothing_written(tmp_path):
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
     save_csr([random_csr(5, 4)], tmp_path)
     np.save(tmp_path / "indptr.npy", np.arange(6))
-    with pytest.raises(ValueError, match="do not belong together: 5 rows of 5 entries"):
+    with pytest.raises(ValueError, match="are not consistent: 5 rows of 5 entries"):
         load_csr(tmp_path)
     with pytest.raises(ValueError, match=r"mmap_mode='r\+'"):
         load_csr(tmp_path, mmap_mode="r+")

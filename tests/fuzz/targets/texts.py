@@ -157,7 +157,7 @@ def _learn(texts, provider):
     try:
         completer = make().fit([texts[-1], *texts[:-1]], texts)
     except ValueError as error:
-        if "none with a character" not in str(error):
+        if "all of them blank" not in str(error):
             raise
         return
     for typed in ("", texts[0][:3], texts[-1]):
