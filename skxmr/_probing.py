@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skxmr._compressed import Compressed
-from skxmr._cython._training import Probe
+from skxmr._cython._training_probe import Probe
 
 __all__ = ["ProbeAssembly", "ProbeTask", "ProbedRows", "RowPaths"]
 
@@ -139,7 +139,9 @@ class ProbeTask:
         n_rows = int(probed.sizes[parents].sum())
         self.best = np.full(n_rows, -1, dtype=np.int32)
         self.margins = np.zeros(n_rows)
-        self.kernel = Probe(probed.offsets, probed.indices, self.best, self.margins)
+        self.kernel = Probe(
+            probed.offsets, probed.indices, best=self.best, margins=self.margins
+        )
 
 
 class ProbeAssembly:

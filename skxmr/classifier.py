@@ -64,7 +64,7 @@ from skxmr.targets import (
     make_target,
     scores_from_logs,
 )
-from skxmr.training import Problem
+from skxmr.training import SolverParameters
 
 __all__ = ["XRLinearClassifier"]
 
@@ -627,7 +627,7 @@ class XRLinearClassifier(
             has_seed = "random_state" in indexer.get_params()
             if has_seed and (self.n_trees > 1 or indexer.random_state is None):
                 indexer.set_params(random_state=seeds[0])
-            problem = Problem(
+            solver = SolverParameters(
                 loss=self.loss,
                 positive_cost=positive_cost,
                 negative_cost=negative_cost,
@@ -643,7 +643,7 @@ class XRLinearClassifier(
             yield (
                 indexer,
                 TrainingSettings(
-                    problem,
+                    solver,
                     label_vectors,
                     self.negative_sampling,
                     self.negative_beam_width,

@@ -17,7 +17,7 @@ from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune
 from skxmr.stages import FittedStages, OwnStages
-from skxmr.training import LevelResult, Problem, train_levels, untrained_level
+from skxmr.training import LevelResult, SolverParameters, train_levels, untrained_level
 from skxmr.tree import LabelTree
 
 __all__ = ["TrainedTree", "TrainingSettings", "train_tree"]
@@ -29,7 +29,7 @@ class TrainingSettings:
 
     Parameters
     ----------
-    problem : Problem
+    solver : SolverParameters
     label_vectors : str, array or pair
         As in `XRLinearClassifier`.
     negative_sampling : {"parents", "matcher", "both"}
@@ -38,7 +38,7 @@ class TrainingSettings:
         The stages that are not linear.
     """
 
-    problem: Problem
+    solver: SolverParameters
     label_vectors: object
     negative_sampling: str
     negative_beam_width: int
@@ -125,7 +125,7 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     del version
     report = _Report(verbose)
     targets, priors = Y.to_csr(), None
-    if settings.problem.prior_length:
+    if settings.solver.prior_length:
         X, targets, priors = add_prior_rows(X, targets, settings.label_vectors)
     features = None
     if not settings.own:  # which take rows as they are, now and when they predict
@@ -188,12 +188,12 @@ def _train_levels(data, tree, settings, n_jobs, report):
         data.n_given,
         tree,
         tree.roll_up(data.Y),
-        settings.problem.seed,
+        settings.solver.seed,
     )
     results, last = train(data, tree, paths, matcher, settings, n_jobs, report)
     ranker = settings.own.fit_ranker(data.trained, last, n_jobs)
-    problem = settings.problem
-    floor = problem.weight_floor, problem.floor_unit, problem.unit_weight
+    solver = settings.solver
+    floor = solver.weight_floor, solver.floor_unit, solver.unit_weight
     return TrainedTree(
         tree,
         tuple(prune(result.weights, *floor) for result in results),
@@ -215,14 +215,14 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noq
     last : LevelTargets
         Of the last level.
     """
-    levels, problems = [], []
+    levels, solvers = [], []
     parents = _root(data.Y)
     for level, children in enumerate(paths.rolled, start=1):
         targets = level_targets(
             tree, level, parents, children, None, negative_sampling="parents"
         )
         levels.append(paths.mark(level, targets))
-        problems.append(_level_problem(settings.problem, level, tree))
+        solvers.append(_level_solver(settings.solver, level, tree))
         parents = children
     first, beyond = _linear_levels(tree, settings)
     linear = slice(first - 1, beyond - 1)
@@ -230,7 +230,7 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noq
     last = levels[-1]
     levels[-1] = paths.mark(tree.depth, _with_priors(last, tree, data))
     results[linear] = train_levels(
-        data.X, levels[linear], problems[linear], n_jobs=n_jobs
+        data.X, levels[linear], solvers[linear], n_jobs=n_jobs
     )
     for level in range(first, beyond):
         report.trained(level, tree, levels[level - 1], results[level - 1])
@@ -249,7 +249,7 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
     """
     # The matcher that brings negatives is not pruned at all; the last level is not
     # part of it.
-    unpruned = replace(settings.problem, weight_floor=0.0)
+    unpruned = replace(settings.solver, weight_floor=0.0)
     results: list[LevelResult] = []
     parents = _root(data.Y)
     first, beyond = _linear_levels(tree, settings)
@@ -270,11 +270,11 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
         if not first <= level < beyond:
             results.append(untrained_level(targets))
             continue
-        problem = unpruned if level < tree.depth else settings.problem
-        problems = [_level_problem(problem, level, tree)]
+        solver = unpruned if level < tree.depth else settings.solver
+        solvers = [_level_solver(solver, level, tree)]
         whole = _with_priors(targets, tree, data) if level == tree.depth else targets
         marked = paths.mark(level, whole)
-        results += train_levels(data.X, [marked], problems, n_jobs=n_jobs)
+        results += train_levels(data.X, [marked], solvers, n_jobs=n_jobs)
         report.trained(level, tree, targets, results[-1])
     return results, targets
 
@@ -289,19 +289,19 @@ def _root(Y):
     return sparse.csr_array(np.ones((Y.shape[0], 1), dtype=np.float32))
 
 
-def _level_problem(problem, level, tree):
+def _level_solver(solver, level, tree):
     """Give a level a seed of its own, and a prior mean only to labels.
 
     Nodes above the labels have many rows, and gain nothing from it.
     """
-    seed = int(np.random.SeedSequence([problem.seed, level]).generate_state(1)[0])
-    prior_length = problem.prior_length if level == tree.depth else 0.0
-    return replace(problem, seed=seed, prior_length=prior_length)
+    seed = int(np.random.SeedSequence([solver.seed, level]).generate_state(1)[0])
+    prior_length = solver.prior_length if level == tree.depth else 0.0
+    return replace(solver, seed=seed, prior_length=prior_length)
 
 
 def _match(X, tree, weights, matcher, settings, n_jobs):
     """Find the rows that the matcher brings to each parent."""
-    is_logistic = settings.problem.loss == "log_loss"
+    is_logistic = settings.solver.loss == "log_loss"
     return matched_rows(
         X,
         tree,

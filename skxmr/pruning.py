@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr._cython._pruning import count_kept
+from skxmr._cython._pruning import Weights, count_kept
 from skxmr.weights import LinearWeights
 
 __all__ = ["THRESHOLD_UNITS", "check_threshold", "prune"]
@@ -64,16 +64,13 @@ def prune(weights, threshold, unit, unit_weight=np.inf):
     kept = np.empty(len(weights.features), dtype=np.int64)
     mask = np.empty(weights.n_weights, dtype=np.bool_)
     count_kept(
-        weights.row_offsets,
-        weights.run_offsets,
-        weights.children,
-        weights.weights,
-        threshold,
-        unit == "relative",
-        unit_weight,
+        Weights(weights),
         np.empty(weights.children.max(initial=-1) + 1, dtype=np.float32),
         kept,
         mask.view(np.uint8),
+        threshold=threshold,
+        is_relative=unit == "relative",
+        most=unit_weight,
     )
     if mask.all():
         return weights

@@ -15,33 +15,22 @@ import numpy as np
 from skxmr._compressed import Compressed
 from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._kmeans import count_features
-from skxmr._cython._placing import Placer
-from skxmr._cython._training import (
-    LOSSES,
-    N_LANES,
-    DenseParents,
-    Prior,
-    SparseParents,
-    lanes_for,
-    train_items,
-    workspace_size,
-)
+from skxmr._cython._placing import WeightsWriter
+from skxmr._cython._solver import N_LANES
+from skxmr._cython._training import Items, Results, Task, train_items
+from skxmr._cython._training_rows import DenseTrainingRows, SparseTrainingRows
 from skxmr._dense import DenseRows
 from skxmr._growing import GrowingArray
 from skxmr._parallel import current_stop, iterate_tasks
 from skxmr._probing import ProbeAssembly, ProbeTask
-from skxmr._scratch import ScratchPool, bytes_of, carve
-from skxmr.compaction import (
-    make_compactor,
-    needs_of_compact_rows,
-    needs_of_compaction,
-)
+from skxmr._scratch import WorkspacePool
+from skxmr.compaction import make_compactor
 from skxmr.weights import LinearWeights, WeightsBuilder
 
 __all__ = [
     "LevelResult",
     "LevelTargets",
-    "Problem",
+    "SolverParameters",
     "train_levels",
     "untrained_level",
 ]
@@ -61,7 +50,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
-class Problem:
+class SolverParameters:
     """What is minimised for each child, and how far.
 
     Minimises ``|w - m|^2 / 2 + sum_i cost_i * loss(y_i * (w.x_i + b))``, the intercept
@@ -226,7 +215,7 @@ class _Task:
     targets: LevelTargets
     first_parent: int
     items: _Items
-    problem: Problem
+    solver: SolverParameters
     most_columns: int
 
     def detached(self):
@@ -246,7 +235,7 @@ class _Trained:
     found: tuple | None
 
 
-def train_levels(X, levels, problems, *, n_jobs=None):
+def train_levels(X, levels, solvers, *, n_jobs=None):
     """Train the models of all nodes of some levels, all in one go.
 
     Levels do not wait for each other: a level of few parents, of which each is much
@@ -256,7 +245,7 @@ def train_levels(X, levels, problems, *, n_jobs=None):
     ----------
     X : Compressed or DenseRows, a vector for each training row
     levels : sequence of LevelTargets
-    problems : sequence of Problem, one for each level
+    solvers : sequence of SolverParameters, one for each level
     n_jobs : int or None
 
     Returns
@@ -266,11 +255,11 @@ def train_levels(X, levels, problems, *, n_jobs=None):
     most_columns = _most_columns(X)
     groups = [_group_items(_list_items(X, targets)) for targets in levels]
     tasks = (
-        _make_task(X, targets, items, problem, most_columns)
-        for targets, problem, grouped in zip(levels, problems, groups, strict=True)
+        _make_task(X, targets, items, solver, most_columns)
+        for targets, solver, grouped in zip(levels, solvers, groups, strict=True)
         for items in grouped
     )
-    done = iterate_tasks(_train_task, tasks, n_jobs=n_jobs, shared=(ScratchPool(),))
+    done = iterate_tasks(_train_task, tasks, n_jobs=n_jobs, shared=(WorkspacePool(),))
     with closing(done):
         # Put in place as they come: nothing is held twice.
         return [
@@ -279,10 +268,10 @@ def train_levels(X, levels, problems, *, n_jobs=None):
         ]
 
 
-def _make_task(X, targets, items, problem, most_columns):
+def _make_task(X, targets, items, solver, most_columns):
     first = int(items.parents[0])
     some = targets.between(first, int(items.parents[-1]) + 1)
-    return _Task(X, some, first, items, problem, most_columns)
+    return _Task(X, some, first, items, solver, most_columns)
 
 
 def _most_columns(X):
@@ -346,127 +335,78 @@ def _group_items(items):
 
 def _train_task(task, pool):
     """Train the items of a task; the unit that joblib sends to a worker."""
-    stop = current_stop()
-    with pool.lend() as scratch:
-        trained = _train(task, scratch, stop)
+    with pool.lend() as workspace:
+        trained = _train(task, workspace)
         if task.items.work.sum() > _TASK_WORK:
-            scratch.give_back()
-    return None if stop[0] else trained
+            workspace.release()
+    return trained
 
 
-def _train(task, scratch, stop):
-    """Let a kernel train all items, in memory that may be reused."""
-    items, targets, problem = task.items, task.targets, task.problem
-    n_children = items.stops - items.starts
-    rows = (_DenseRows if isinstance(task.X, DenseRows) else _SparseRows)(task)
-    lanes = lanes_for(int(n_children.max()))
-    prior = None
-    if problem.prior_length:
-        prior = Prior(problem.prior_length, *targets.priors[:3])
-    size = workspace_size(
-        rows.n_rows,
-        rows.n_columns,
-        rows.n_margins,
-        lanes,
-        has_prior=prior is not None,
+def _train(task, workspace):
+    """Let the kernel train all items, in memory that may be reused."""
+    items, solver = task.items, task.solver
+    parents = items.parents - task.first_parent
+    kernel_items = Items(
+        parents=parents,
+        starts=items.starts,
+        stops=items.stops,
+        seeds=_seeds(solver.seed, items.parents),
     )
-    # Compacting is over when sweeps begin.
-    passing = max(bytes_of(rows.passing), size * 4)
-    arrays = scratch.take(rows.needs | {"shared": (-(-passing // 4), np.float32)})
-    workspace = arrays.pop("shared")
-    n_blocks = int(-(-n_children.max() // N_LANES))
-    placer = Placer(GrowingArray, np.empty(n_blocks + 1, dtype=np.int64))
-    run_counts = np.zeros(len(n_children), dtype=np.int64)
-    n_all = int(n_children.sum())
-    intercepts = np.empty(n_all, dtype=np.float32)
+    level = len(SIMD_LEVELS) - 1
+    writer = WeightsWriter(
+        GrowingArray,
+        floor=solver.weight_floor,
+        is_relative=solver.floor_unit == "relative",
+        most=solver.unit_weight,
+        simd_level=level,
+    )
     probe = None
-    if targets.probed is not None:
-        probe = ProbeTask(targets.probed, items.parents - task.first_parent)
-    n_sweeps = np.empty(n_all, dtype=np.int32)
-    converged = np.empty(n_all, dtype=np.uint8)
+    if task.targets.probed is not None:
+        probe = ProbeTask(task.targets.probed, parents)
+    n_children = int((items.stops - items.starts).sum())
+    arrays: dict[str, np.ndarray] = {
+        "run_counts": np.zeros(len(parents), dtype=np.int64),
+        "intercepts": np.empty(n_children, dtype=np.float32),
+        "n_sweeps": np.empty(n_children, dtype=np.int32),
+        "converged": np.empty(n_children, dtype=np.uint8),
+    }
     train_items(
-        rows.gather(arrays | carve(workspace.view(np.uint8), rows.passing), scratch),
-        items.parents - task.first_parent,
-        items.starts,
-        items.stops,
-        _seeds(problem.seed, items.parents),
-        targets.child_offsets,
-        *targets.rows[:3],
-        *targets.positives[:3],
-        LOSSES[problem.loss],
-        problem.positive_cost,
-        problem.negative_cost,
-        problem.bias**2,
-        problem.tol,
-        problem.max_iter,
-        problem.weight_floor,
-        problem.floor_unit == "relative",
-        problem.unit_weight,
-        len(SIMD_LEVELS) - 1,
-        stop,
-        prior,
-        None if probe is None else probe.kernel,
+        Task(kernel_items, task.targets, solver, simd_level=level),
+        _training_rows(task, workspace),
         workspace,
-        placer,
-        run_counts,
-        intercepts,
-        n_sweeps,
-        converged,
+        Results(writer, None if probe is None else probe.kernel, **arrays),
+        current_stop(),
     )
-    features, run_offsets, children, values = placer.finish()
-    offsets = np.concatenate([[0], np.cumsum(run_counts)])
-    weights = LinearWeights(
-        offsets, features, run_offsets, children, values, intercepts
+    offsets = np.concatenate([[0], np.cumsum(arrays["run_counts"])])
+    features, run_offsets, children, values = writer.finish()
+    return _Trained(
+        LinearWeights(
+            offsets, features, run_offsets, children, values, arrays["intercepts"]
+        ),
+        arrays["n_sweeps"],
+        arrays["converged"],
+        writer.n_found,
+        None if probe is None else (probe.best, probe.margins),
     )
-    found = None if probe is None else (probe.best, probe.margins)
-    return _Trained(weights, n_sweeps, converged, placer.n_found, found)
 
 
-class _SparseRows:
-    """The rows of a task's parents, which are made compact: what memory they need."""
-
-    n_margins = 0
-
-    def __init__(self, task):
-        self._X = task.X
-        self._n_entries = int(task.items.n_entries.max())
-        # Two rows at least have each.
-        self.n_columns = min(self._n_entries // 2, task.most_columns)
-        self.n_rows = int(task.targets.rows.sizes.max())
-        self.needs = needs_of_compact_rows(task.X, self.n_rows, self._n_entries)
-        self.passing = needs_of_compaction(task.X, self._n_entries)
-
-    def gather(self, arrays, scratch):
-        return SparseParents(make_compactor(self._X, self._n_entries, arrays, scratch))
-
-
-class _DenseRows:
-    """The rows of a task's parents, which stay where they are."""
-
-    def __init__(self, task):
-        self._X = task.X
-        self.passing = {}
-        self.n_columns = task.X.length
-        self.n_rows = int(task.targets.rows.sizes.max())
-        # Rows fewer than features have fewer products than entries. Not for the
-        # logistic loss: rounding would move its weights too far.
-        is_logistic = task.problem.loss == "log_loss"
-        most = 0 if is_logistic else min(task.X.length, _MOST_MULTIPLIED)
-        self.n_margins = min(self.n_rows, most)
-        self.needs = {
-            "norms": (self.n_rows, np.float32),
-            "gram": (self.n_margins**2, np.float32),
-        }
-
-    def gather(self, arrays, scratch):  # noqa: ARG002 - called as that of sparse rows
-        n_features = self._X.length
-        return DenseParents(
-            self._X.values,
-            np.arange(n_features, dtype=np.int32),
-            np.ones(n_features, dtype=np.float32),
-            self.n_margins,
-            **arrays,
-        )
+def _training_rows(task, workspace):
+    """Make the object that prepares the rows of a task's parents for the solver."""
+    X = task.X
+    n_rows = int(task.targets.rows.sizes.max())
+    if not isinstance(X, DenseRows):
+        n_entries = int(task.items.n_entries.max())
+        compactor = make_compactor(X, workspace, n_rows=n_rows, n_entries=n_entries)
+        # Each column is of two rows at least.
+        n_columns = min(n_entries // 2, task.most_columns)
+        return SparseTrainingRows(compactor, n_columns)
+    # Fewer rows than features have fewer products than entries. Not for the logistic
+    # loss, whose weights would suffer too much from rounding.
+    is_logistic = task.solver.loss == "log_loss"
+    most = 0 if is_logistic else min(X.length, _MOST_MULTIPLIED)
+    return DenseTrainingRows(
+        X.values, workspace, most_rows=n_rows, most_margins=min(n_rows, most)
+    )
 
 
 def _seeds(seed, parents):

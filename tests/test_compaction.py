@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skxmr._cython._workspace import Workspace
 from twins import compress, objective, random_sparse, train_level, weights_to_dense
 
 from skxmr import compaction
 from skxmr._compressed import Compressed
-from skxmr._scratch import Scratch
-from skxmr.compaction import (
-    make_compactor,
-    needs_of_compact_rows,
-    needs_of_compaction,
-)
-from skxmr.training import LevelTargets, Problem
+from skxmr.compaction import make_compactor
+from skxmr.training import LevelTargets, SolverParameters
 
 
 class Compacted(NamedTuple):
@@ -23,7 +19,7 @@ class Compacted(NamedTuple):
     offsets: np.ndarray
     columns: np.ndarray
     values: np.ndarray
-    own: np.ndarray
+    unshared: np.ndarray
     norms: np.ndarray
     n_columns: int
     features: np.ndarray
@@ -32,10 +28,9 @@ class Compacted(NamedTuple):
 
 
 def compactor_of(X):
-    n_entries, scratch = int(X.offsets[-1]), Scratch()
-    needs = needs_of_compact_rows(X, X.n_vectors, n_entries)
-    arrays = scratch.take(needs | needs_of_compaction(X, n_entries))
-    return make_compactor(X, n_entries, arrays, scratch)
+    return make_compactor(
+        X, Workspace(np.empty), n_rows=X.n_vectors, n_entries=int(X.offsets[-1])
+    )
 
 
 def compact(X, rows, *, fit_intercept=False, compactor=None):
@@ -47,7 +42,7 @@ def compact(X, rows, *, fit_intercept=False, compactor=None):
         np.array(compactor.offsets[: n_rows + 1]),
         np.array(compactor.columns[:n_entries]),
         np.array(compactor.values[:n_entries]),
-        np.array(compactor.own[:n_rows]),
+        np.array(compactor.unshared[:n_rows]),
         np.array(compactor.norms[:n_rows]),
         compactor.n_columns,
         np.array(compactor.features[:n_features]),
@@ -58,7 +53,7 @@ def compact(X, rows, *, fit_intercept=False, compactor=None):
 
 def columns_to_dense(compacted):
     """The rows by their columns, of shape (n_rows, n_columns)."""
-    n_rows = len(compacted.own)
+    n_rows = len(compacted.unshared)
     dense = np.zeros((n_rows, compacted.n_columns))
     rows = np.repeat(np.arange(n_rows), np.diff(compacted.offsets))
     dense[rows, compacted.columns] = compacted.values
@@ -95,7 +90,7 @@ def test_compact_rows_say_the_same(seed, fit_intercept):
 
     # What a sweep reads of the rows is their products, and nothing else.
     products = columns_to_dense(compacted)
-    products = products @ products.T + np.diag(compacted.own)
+    products = products @ products.T + np.diag(compacted.unshared)
     np.testing.assert_allclose(products, some @ some.T, rtol=1e-5, atol=1e-6)
     norms = (some**2).sum(axis=1) + fit_intercept
     np.testing.assert_allclose(compacted.norms, norms, rtol=1e-6)
@@ -135,7 +130,7 @@ def test_features_of_one_row_take_no_column():
     X = np.array([[1, 2, 3, 0], [1, 0, 0, 4], [1, 0, 0, 0]])
     compacted = compact(compress(X), np.arange(3))
     assert compacted.n_columns == 1
-    assert compacted.own.tolist() == [13, 16, 0]
+    assert compacted.unshared.tolist() == [13, 16, 0]
     assert compacted.columns.tolist() == [0, 0, 0]
 
 
@@ -153,7 +148,7 @@ def test_few_rows(rows):
     X = np.array([[1, 2], [1, 0], [0, 0]])
     compacted = compact(compress(X), rows)
     assert compacted.n_columns == len(compacted.features) == 0
-    assert len(compacted.own) == len(rows)
+    assert len(compacted.unshared) == len(rows)
 
 
 @pytest.mark.parametrize("loss", ["squared_hinge", "hinge", "log_loss"])
@@ -170,7 +165,9 @@ def test_models_of_compacted_rows_are_those_of_the_rows(loss, fit_intercept):
     )
     children = compress(Y.T)
     targets = LevelTargets(np.array([0, 3]), rows, children)
-    problem = Problem(loss, 1.0, 1.0, float(fit_intercept), 1e-5, 10_000, 0.0, 7)
+    problem = SolverParameters(
+        loss, 1.0, 1.0, float(fit_intercept), 1e-5, 10_000, 0.0, 7
+    )
     result = train_level(compress(X), targets, problem)
     W = weights_to_dense(result.weights, targets.child_offsets, X.shape[1])
     for child in range(3):

@@ -14,7 +14,7 @@ import pytest
 from denormals import can_flush, flushed
 from guarded import Guarded
 from scipy import sparse
-from skxmr._cython._placing import Placer
+from skxmr._cython._placing import WeightsWriter
 from twins import compress, weights_to_dense
 
 import skxmr
@@ -23,7 +23,7 @@ from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
 from skxmr._growing import GrowingArray
 from skxmr.pruning import prune
-from skxmr.training import LevelTargets, Problem, train_levels
+from skxmr.training import LevelTargets, SolverParameters, train_levels
 from skxmr.weights import LinearWeights
 
 TESTS = Path(__file__).parent
@@ -63,7 +63,7 @@ def test_tests_of_kernels_pass_in_the_mode(name):
 
 
 def make_problem(loss, floor):
-    return Problem(
+    return SolverParameters(
         loss=loss,
         positive_cost=1.0,
         negative_cost=1.0,
@@ -128,21 +128,19 @@ def test_training_stays_within_its_memory(monkeypatch, n_children, floor, kind, 
 def test_padding_is_never_kept(floor, level):
     """Whatever it holds: children share their block with up to 31 lanes of padding."""
     n_features, n_children = 6, 17
-    placer = Placer(GrowingArray, np.empty(2, np.int64))
+    writer = WeightsWriter(GrowingArray, floor=floor, simd_level=level)
     with flushed():
-        placer.add(
+        writer.add(
             np.ones((1, n_features, 32), np.float32),
             np.zeros((1, 1, 32), np.float32),
-            np.arange(n_features, dtype=np.int32),
-            np.ones(n_features, np.float32),
-            np.arange(n_features, dtype=np.int32),
-            floor,
-            level,
-            0,
-            n_children,
+            features=np.arange(n_features, dtype=np.int32),
+            sources=np.arange(n_features, dtype=np.int32),
+            scales=np.ones(n_features, np.float32),
+            first_child=0,
+            n_children=n_children,
         )
-    assert placer.n_weights == n_features * n_children
-    _, _, children, _ = placer.finish()
+    assert writer.n_weights == n_features * n_children
+    _, _, children, _ = writer.finish()
     np.testing.assert_array_equal(children, np.tile(np.arange(n_children), n_features))
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from skxmr._cython._workspace import Workspace
 from twins import (
     assert_found,
     compress,
@@ -30,7 +31,7 @@ from skxmr._validation import validate_features
 from skxmr.layout import SearchLayout
 from skxmr.node_weights import NODE_WEIGHTS_VERSION, NodeWeights
 from skxmr.search import beam_search, search_one
-from skxmr.training import LevelTargets, Problem
+from skxmr.training import LevelTargets, SolverParameters
 
 TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]
 LOSSES = ["squared_hinge", "hinge", "log_loss"]
@@ -242,7 +243,7 @@ def make_problem(loss="squared_hinge", **changes):
         "weight_floor": 0.0,
         "seed": 5,
     }
-    return Problem(**(values | changes))
+    return SolverParameters(**(values | changes))
 
 
 def assert_same_results(one, other):
@@ -302,15 +303,10 @@ def test_products_of_rows(seed, n_rows, n_features):
     rows = rng.integers(50, size=n_rows, dtype=np.int32)
     found = np.zeros((len(training.SIMD_LEVELS), n_rows, n_rows), dtype=np.float32)
     for level, gram in enumerate(found):
-        parents = training.DenseParents(
-            X,
-            np.arange(n_features, dtype=np.int32),
-            np.ones(n_features, dtype=np.float32),
-            n_rows,
-            np.empty(50, dtype=np.float32),
-            gram.reshape(-1),
+        training_rows = training.DenseTrainingRows(
+            X, Workspace(np.empty), most_rows=n_rows, most_margins=n_rows
         )
-        parents.multiply(rows, level)
+        gram[:] = np.reshape(training_rows.multiply(rows, level), gram.shape)
     np.testing.assert_allclose(found[0], X[rows] @ X[rows].T, atol=1e-4)
     assert (found == found[0]).all()
     assert (found[0] == found[0].T).all()
@@ -327,10 +323,10 @@ def test_products_of_rows_save_work_but_change_nothing(monkeypatch, loss, n_feat
         made.append(kernel(*arguments, **arrays))
         return made[-1]
 
-    kernel = training.DenseParents
-    monkeypatch.setattr(training, "DenseParents", make)
+    kernel = training.DenseTrainingRows
+    monkeypatch.setattr(training, "DenseTrainingRows", make)
     multiplied = train_level(rows_of(X), targets, problem)
-    assert sum(parents.n_multiplied for parents in made) == targets.rows.n_vectors
+    assert sum(rows.n_multiplied for rows in made) == targets.rows.n_vectors
     for n_levels in range(1, len(training.SIMD_LEVELS)):
         with monkeypatch.context() as patch:
             patch.setattr(training, "SIMD_LEVELS", training.SIMD_LEVELS[:n_levels])
@@ -338,7 +334,7 @@ def test_products_of_rows_save_work_but_change_nothing(monkeypatch, loss, n_feat
     made.clear()
     monkeypatch.setattr(training, "_MOST_MULTIPLIED", 0)
     plain = train_level(rows_of(X), targets, problem)
-    assert [parents.n_multiplied for parents in made] == [0]
+    assert [rows.n_multiplied for rows in made] == [0]
     one, other = multiplied.weights, plain.weights
     np.testing.assert_allclose(one.intercepts, other.intercepts, atol=1e-4)
     np.testing.assert_allclose(

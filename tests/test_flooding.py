@@ -9,11 +9,12 @@ import pickle
 import numpy as np
 import pytest
 from scipy import sparse
+from skxmr._cython._compaction import table_size
+from skxmr._cython._workspace import Workspace
 from twins import compress
 
 from skxmr import CharNgramTfidf, WordNgramTfidf, compaction, ensembles, terms
 from skxmr._cython import _terms
-from skxmr._scratch import Scratch
 from skxmr.terms import GrowingTerms, Terms
 
 KNOWN = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543211], dtype=np.uint64)
@@ -156,13 +157,12 @@ def longest_run(taken):
 
 
 def compacted_table(X):
-    n_entries, scratch = int(X.offsets[-1]), Scratch()
-    needs = compaction.needs_of_compact_rows(X, X.n_vectors, n_entries)
-    arrays = scratch.take(needs | compaction.needs_of_compaction(X, n_entries))
-    compactor = compaction.make_compactor(X, n_entries, arrays, scratch)
+    compactor = compaction.make_compactor(
+        X, Workspace(np.empty), n_rows=X.n_vectors, n_entries=int(X.offsets[-1])
+    )
     compactor.compact(np.arange(X.n_vectors, dtype=np.int32), False)
     n_features = compactor.n_features
-    table = arrays["table"][: compaction.table_size(n_features)] >= 0
+    table = np.asarray(compactor.table)[: table_size(n_features)] >= 0
     return table, compactor.sources[:n_features].copy()
 
 

@@ -1,7 +1,7 @@
-/* The product of a dense row with sums, in double precision.
+/* The product of a dense row with a dense vector of doubles.
  *
- * Entry i is added to lane i % SKXMR_PARTIAL_SUMS, each in the order of the entries, and lanes
- * are then added up in halves: so all levels of instructions give the same bits.
+ * Entry i is added to partial sum i % SKXMR_PARTIAL_SUMS, in the order of the entries, and
+ * the partial sums are then added pairwise: all SIMD levels give the same bits.
  */
 #ifndef SKXMR_DENSE_PRODUCT_H
 #define SKXMR_DENSE_PRODUCT_H
@@ -12,7 +12,7 @@
 
 #define SKXMR_PARTIAL_SUMS 16
 
-/* Adds up the lanes, to which the entries after the last whole step are added before. */
+/* Adds the remaining entries to the partial sums, and those pairwise. */
 #define SKXMR_FINISH(rest)                                                       \
     for (int lane = 0; lane < (rest); lane++)                                    \
         lanes[lane] += (double)values[first + lane] * sums[first + lane];        \
@@ -60,7 +60,6 @@ SKXMR_DENSE_PRODUCT(skxmr_product_double_baseline, double)
 #define SKXMR_DISPATCH(real) (void)level;
 #endif
 
-/* With at most that level of instructions. */
 static inline double skxmr_product_float(const float *values, const double *sums,
                                          int64_t n, int level) {
     SKXMR_DISPATCH(float)

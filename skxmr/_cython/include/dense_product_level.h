@@ -1,7 +1,7 @@
-/* Included by dense_product.h once for each level of instructions: no include guard.
+/* Included by dense_product.h once for each SIMD level: no include guard.
  *
- * Needs SKXMR_TARGET, the attribute that turns the instructions on; SKXMR_WIDTH, the
- * doubles of a register; and SKXMR_LEVEL, the level's name.
+ * Needs SKXMR_TARGET, the attribute that enables the instructions; SKXMR_WIDTH, the
+ * number of doubles in a register; and SKXMR_LEVEL, the name of the level.
  */
 
 #define SKXMR_JOIN_(name, level) name##_##level
@@ -14,7 +14,7 @@
 #define PARTS (SKXMR_PARTIAL_SUMS / SKXMR_WIDTH)
 
 typedef double DOUBLES __attribute__((vector_size(8 * SKXMR_WIDTH)));
-/* The same, wherever it lies in memory, and as many floats. */
+/* The same without alignment, and as many floats. */
 typedef double LOOSE
     __attribute__((vector_size(8 * SKXMR_WIDTH), aligned(8), may_alias));
 typedef float LOOSE_FLOATS

@@ -1,8 +1,8 @@
-/* What the hinges are held to. */
+/* Limits of the hinge losses. */
 #ifndef SKXMR_HINGE_H
 #define SKXMR_HINGE_H
 
-/* A violation beyond this would overflow to a log score of -inf, which is kept for labels
+/* Larger violations would overflow to a log score of -inf, which is reserved for labels
  * that are never retrieved. */
 #define SKXMR_LARGEST_VIOLATION 1e60
 

@@ -1,4 +1,4 @@
-/* Moves lanes of rows of 32, 16 or 8 next to each other, and back. */
+/* Gathers some lanes of arrays with 32, 16 or 8 lanes, and scatters them back. */
 #ifndef SKXMR_LANES_H
 #define SKXMR_LANES_H
 
@@ -9,7 +9,7 @@
 #if defined(__GNUC__) && defined(__x86_64__)
 #include <immintrin.h>
 
-/* The lowest bits, of as many floats of a register as there are. */
+/* A mask of the first n floats of a register. */
 #define SKXMR_FIRST(n) ((__mmask16)((n) >= 16 ? 0xffff : (1 << (n)) - 1))
 
 __attribute__((target("avx512f"))) static void skxmr_pack_avx512(
@@ -27,14 +27,14 @@ __attribute__((target("avx512f"))) static void skxmr_pack_avx512(
 __attribute__((target("avx512f"))) static void skxmr_spread_avx512(
     const float *narrow, int width, const int *lanes, int all_lanes, int64_t n,
     float *wide) {
-    int place_of[32] = {0};
+    int slot_of[32] = {0};
     uint32_t moved = 0;
-    for (int place = 0; place < width; place++) {
-        place_of[lanes[place]] = place;
-        moved |= (uint32_t)1 << lanes[place];
+    for (int slot = 0; slot < width; slot++) {
+        slot_of[lanes[slot]] = slot;
+        moved |= (uint32_t)1 << lanes[slot];
     }
-    const __m512i low = _mm512_loadu_si512(place_of);
-    const __m512i high = _mm512_loadu_si512(place_of + 16);
+    const __m512i low = _mm512_loadu_si512(slot_of);
+    const __m512i high = _mm512_loadu_si512(slot_of + 16);
     const __mmask16 in = SKXMR_FIRST(width);
     for (int64_t i = 0; i < n; i++, wide += all_lanes, narrow += width) {
         const __m512 row = _mm512_maskz_loadu_ps(in, narrow);
@@ -46,7 +46,7 @@ __attribute__((target("avx512f"))) static void skxmr_spread_avx512(
 }
 #endif
 
-/* Copy `width` lanes, at most 16, of n rows: narrow[i][place] = wide[i][lanes[place]]. */
+/* Copy `width` lanes, at most 16, of n rows: narrow[i][slot] = wide[i][lanes[slot]]. */
 static void skxmr_pack(const float *wide, int all_lanes, const int *lanes, int width,
                        int64_t n, int level, float *narrow) {
 #if defined(__GNUC__) && defined(__x86_64__)
@@ -57,11 +57,11 @@ static void skxmr_pack(const float *wide, int all_lanes, const int *lanes, int w
 #endif
     (void)level;
     for (int64_t i = 0; i < n; i++)
-        for (int place = 0; place < width; place++)
-            narrow[i * width + place] = wide[i * all_lanes + lanes[place]];
+        for (int slot = 0; slot < width; slot++)
+            narrow[i * width + slot] = wide[i * all_lanes + lanes[slot]];
 }
 
-/* Copy them back: wide[i][lanes[place]] = narrow[i][place]. */
+/* Copy them back: wide[i][lanes[slot]] = narrow[i][slot]. */
 static void skxmr_spread(const float *narrow, int width, const int *lanes,
                          int all_lanes, int64_t n, int level, float *wide) {
 #if defined(__GNUC__) && defined(__x86_64__)
@@ -72,8 +72,8 @@ static void skxmr_spread(const float *narrow, int width, const int *lanes,
 #endif
     (void)level;
     for (int64_t i = 0; i < n; i++)
-        for (int place = 0; place < width; place++)
-            wide[i * all_lanes + lanes[place]] = narrow[i * width + place];
+        for (int slot = 0; slot < width; slot++)
+            wide[i * all_lanes + lanes[slot]] = narrow[i * width + slot];
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* Levels of vector instructions, chosen at run time. */
+/* Levels of SIMD instructions, chosen at run time. */
 #ifndef SKXMR_LEVELS_H
 #define SKXMR_LEVELS_H
 
@@ -10,7 +10,7 @@
 
 enum { SKXMR_BASELINE = 0, SKXMR_AVX2 = 1, SKXMR_AVX512 = 2 };
 
-/* The best level of instructions of this machine. */
+/* The best level that this machine has. */
 SKXMR_INLINE int skxmr_best_level(void) {
 #if defined(__GNUC__) && defined(__x86_64__)
     __builtin_cpu_init();

@@ -1,4 +1,4 @@
-/* Freed memory that the allocator keeps. */
+/* Returns freed memory to the system. */
 #ifndef SKXMR_MEMORY_H
 #define SKXMR_MEMORY_H
 

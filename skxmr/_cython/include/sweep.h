@@ -1,11 +1,11 @@
 /* One sweep of dual coordinate descent over the rows of one parent, for 32, 16, 8
- * or 4 children side by side, compiled for each level of vector instructions and chosen
- * at run time.
+ * or 4 children side by side, each in a lane of its own. Compiled for each level of SIMD
+ * instructions; the level is chosen at run time.
  *
- * The lanes are a few values of the compilers' vector types, each at most as wide as a
- * register. So every machine does the same operations on every lane, and without
- * fused multiply-adds (-ffp-contract=off) gets the same bits. Compilers without vector
- * types run the same steps lane by lane.
+ * The lanes are held in a few values of the compilers' vector types, each at most as wide
+ * as a register. Every machine does the same operations on every lane, so without fused
+ * multiply-adds (-ffp-contract=off) the results are the same to the bit. Compilers
+ * without vector types run the same steps lane by lane.
  */
 #ifndef SKXMR_SWEEP_H
 #define SKXMR_SWEEP_H
@@ -15,56 +15,12 @@
 #include <stdint.h>
 
 #include "levels.h"
+#include "training_rows.h"
 
-#define SKXMR_MAX_LANES 32
-
-enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
-
-/* The rows that the children of a block share, in CSR or dense. */
-typedef struct {
-    int64_t n_rows;
-    const int64_t *offsets;   /* (n_rows + 1) */
-    const int32_t *features;
-    const float *values;
-    const float *own;         /* (n_rows): squared norm of what no other row has */
-    const float *dense;       /* (n_samples, width), or NULL: rows are in CSR */
-    const int32_t *rows;      /* (n_rows): where among the samples */
-    int64_t width;
-    const float *gram;        /* (all rows, all rows): products of dense rows, or NULL;
-                                 NULL for the logistic loss */
-    int64_t n_gram;
-    const float *norms;       /* (n_rows): squared, that of the constant included */
-    int loss;
-    float bias_square;        /* of the constant feature of the intercept; 0: none */
-    int is_large;             /* weights and rows do not stay in a core's cache */
-} skxmr_problem;
-
-/* One row: `features` is NULL for a dense one, which has all. */
-typedef struct {
-    const int32_t *features;
-    const float *values;
-    int64_t size;
-} skxmr_row;
-
-SKXMR_INLINE skxmr_row skxmr_row_of(const skxmr_problem *problem, int64_t i,
-                                    int is_dense) {
-    skxmr_row row;
-    if (is_dense) {
-        row.features = NULL;
-        row.values = problem->dense + problem->rows[i] * problem->width;
-        row.size = problem->width;
-    } else {
-        row.features = problem->features + problem->offsets[i];
-        row.values = problem->values + problem->offsets[i];
-        row.size = problem->offsets[i + 1] - problem->offsets[i];
-    }
-    return row;
-}
-
-/* The lanes of a block: what differs by child, with the lane last. */
+/* What differs between the children of a block, with the lane as the last axis. */
 typedef struct {
     const int32_t *order;     /* (n_rows): the rows in the order of this sweep */
-    /* (n_rows, lanes): > 0 right, < 0 wrong, 0 ignored. The magnitude is the upper
+    /* (n_rows, lanes): > 0 positive, < 0 negative, 0 ignored. The magnitude is the upper
      * bound of the dual variable; for the squared hinge, which has none, the diagonal
      * term 1 / (2 cost). */
     const float *costs;
@@ -73,12 +29,12 @@ typedef struct {
                                  of the weights, or NULL where that is 0 */
     float *weights;           /* (n_features, lanes), or margins (all rows, lanes) */
     float intercepts[SKXMR_MAX_LANES];
-    int32_t active[SKXMR_MAX_LANES];  /* -1 for a lane that still moves, 0 for one at rest */
+    int32_t active[SKXMR_MAX_LANES];  /* -1 for a lane that is still trained, else 0 */
     float highest[SKXMR_MAX_LANES];   /* IN and OUT: largest violation of a lane so far */
     float lowest[SKXMR_MAX_LANES];    /* IN and OUT: smallest; no violation is one of 0 */
-    float gain[SKXMR_MAX_LANES];      /* IN and OUT: sum of curvature * step^2, which is twice
-                                     what the steps lower the objective by, unless they end
-                                     at a bound */
+    float gain[SKXMR_MAX_LANES];      /* IN and OUT: sum of curvature * step^2: twice the
+                                     decrease of the objective, but for steps that end at
+                                     a bound */
 } skxmr_state;
 
 static double skxmr_sigmoid(double x) {
@@ -94,11 +50,11 @@ static double skxmr_sigmoid(double x) {
  * and 1 + norm * cost / 4 and the root between the ends below, so Newton's method
  * needs a few steps; one that leaves the bracket is bisected.
  */
-static float skxmr_log_step(double norm, double own, float signed_cost, float margin,
+static float skxmr_log_step(double norm, double unshared, float signed_cost, float margin,
                             float *dual, float *violation) {
     double cost = fabs(signed_cost), sign = signed_cost > 0 ? 1 : -1;
     double before = cost * skxmr_sigmoid(*dual);
-    double signed_margin = sign * margin + own * before;
+    double signed_margin = sign * margin + unshared * before;
     double low = -signed_margin - norm * (cost - before);
     double high = -signed_margin + norm * before;
     double logit = fmin(fmax(*dual, low), high);
@@ -112,12 +68,12 @@ static float skxmr_log_step(double norm, double own, float signed_cost, float ma
         if (!(low < logit && logit < high)) logit = (low + high) / 2;
     }
     *dual = (float)logit;
-    /* What is stored is rounded: step to the dual variable that is stored. */
+    /* The stored value is rounded: step to the dual variable that it stands for. */
     return (float)((cost * skxmr_sigmoid(*dual) - before) * sign);
 }
 
 #if defined(__GNUC__)
-/* Into the second cache: processors drop a part of what comes in bursts for the first. */
+/* Into the second-level cache: bursts of prefetches into the first are partly dropped. */
 #define SKXMR_PREFETCH(address) __builtin_prefetch(address, 0, 2)
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -144,45 +100,45 @@ static float skxmr_log_step(double norm, double own, float signed_cost, float ma
 #include "sweep_scalar.h"
 #endif
 
-/* Visit every row once, for that many lanes, with at most that level of instructions. */
-static void skxmr_sweep(const skxmr_problem *problem, skxmr_state *state, int lanes,
+/* Visit every row once, in `state->order`. */
+static void skxmr_sweep(const skxmr_rows *rows, skxmr_state *state, int lanes,
                         int level) {
 #if defined(__GNUC__) && defined(__x86_64__)
-    if (level == SKXMR_AVX512) { skxmr_sweep_avx512(problem, state, lanes); return; }
-    if (level == SKXMR_AVX2) { skxmr_sweep_avx2(problem, state, lanes); return; }
+    if (level == SKXMR_AVX512) { skxmr_sweep_avx512(rows, state, lanes); return; }
+    if (level == SKXMR_AVX2) { skxmr_sweep_avx2(rows, state, lanes); return; }
 #endif
     (void)level;
-    skxmr_sweep_baseline(problem, state, lanes);
+    skxmr_sweep_baseline(rows, state, lanes);
 }
 
-/* Add up the weights (width, lanes) of dense rows from their signed dual variables. */
-static void skxmr_add_up(const skxmr_problem *problem, const float *duals, int lanes,
+/* Compute the weights (width, lanes) of dense rows from their signed dual variables. */
+static void skxmr_add_up(const skxmr_rows *rows, const float *duals, int lanes,
                          int level, float *weights) {
 #if defined(__GNUC__) && defined(__x86_64__)
     if (level == SKXMR_AVX512) {
-        skxmr_add_up_avx512(problem, duals, lanes, weights);
+        skxmr_add_up_avx512(rows, duals, lanes, weights);
         return;
     }
     if (level == SKXMR_AVX2) {
-        skxmr_add_up_avx2(problem, duals, lanes, weights);
+        skxmr_add_up_avx2(rows, duals, lanes, weights);
         return;
     }
 #endif
     (void)level;
-    skxmr_add_up_baseline(problem, duals, lanes, weights);
+    skxmr_add_up_baseline(rows, duals, lanes, weights);
 }
 
-/* Products of all pairs of the rows of a dense problem. */
-static void skxmr_fill_gram(const skxmr_problem *problem, float *gram, int level) {
+/* Fill `gram` (n_rows, n_rows) with the products of all pairs of dense rows. */
+static void skxmr_fill_gram(const skxmr_rows *rows, float *gram, int level) {
 #if defined(__GNUC__) && defined(__x86_64__)
-    if (level == SKXMR_AVX512) { skxmr_fill_gram_avx512_16(problem, gram); return; }
-    if (level == SKXMR_AVX2) { skxmr_fill_gram_avx2_16(problem, gram); return; }
+    if (level == SKXMR_AVX512) { skxmr_fill_gram_avx512_16(rows, gram); return; }
+    if (level == SKXMR_AVX2) { skxmr_fill_gram_avx2_16(rows, gram); return; }
 #endif
     (void)level;
 #if defined(__GNUC__)
-    skxmr_fill_gram_baseline_16(problem, gram);
+    skxmr_fill_gram_baseline_16(rows, gram);
 #else
-    skxmr_fill_gram_baseline(problem, gram);
+    skxmr_fill_gram_baseline(rows, gram);
 #endif
 }
 

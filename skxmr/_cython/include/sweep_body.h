@@ -1,7 +1,7 @@
 /* Included by sweep_level.h for each number of lanes: no include guard.
  *
- * Needs SKXMR_TARGET; SKXMR_STRIDE, the number of lanes; SKXMR_WIDTH, the floats of the
- * registers to use; and SKXMR_NAME, which gives names a suffix of their own.
+ * Needs SKXMR_TARGET; SKXMR_STRIDE, the number of lanes; SKXMR_WIDTH, the number of floats
+ * in a register; and SKXMR_NAME, which adds a suffix to names.
  */
 
 #define FLOATS SKXMR_NAME(skxmr_floats)
@@ -12,7 +12,7 @@
 
 typedef float FLOATS __attribute__((vector_size(4 * SKXMR_WIDTH)));
 typedef int32_t MASKS __attribute__((vector_size(4 * SKXMR_WIDTH)));
-/* The same, wherever it lies in memory. */
+/* The same without alignment. */
 typedef float LOOSE __attribute__((vector_size(4 * SKXMR_WIDTH), aligned(4), may_alias));
 
 #define LOAD(pointer, p) (*(const LOOSE *)((pointer) + (p)*SKXMR_WIDTH))
@@ -21,7 +21,7 @@ typedef float LOOSE __attribute__((vector_size(4 * SKXMR_WIDTH), aligned(4), may
 #define CHOOSE(mask, yes, no) \
     ((FLOATS)(((mask) & (MASKS)(yes)) | (~(mask) & (MASKS)(no))))
 
-/* a > b ? a : b and a < b ? a : b, which is what the instructions do. */
+/* a > b ? a : b and a < b ? a : b: b where either is NaN, as the instructions give. */
 #if defined(__x86_64__) && SKXMR_WIDTH == 16
 #define GREATER(a, b) ((FLOATS)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define SMALLER(a, b) ((FLOATS)_mm512_min_ps((__m512)(a), (__m512)(b)))
@@ -39,14 +39,14 @@ typedef float LOOSE __attribute__((vector_size(4 * SKXMR_WIDTH), aligned(4), may
 /* Exact minimum of one dual variable of each lane of a part, between 0 and its bound;
  * returns the steps of the weights. */
 SKXMR_TARGET SKXMR_INLINE FLOATS SKXMR_NAME(skxmr_hinge_step)(
-    FLOATS margin, FLOATS signed_cost, MASKS active, float norm, float own,
+    FLOATS margin, FLOATS signed_cost, MASKS active, float norm, float unshared,
     int is_squared, float *duals, FLOATS *highest, FLOATS *lowest, FLOATS *gain) {
     const FLOATS zero = {0};
     const FLOATS dual = LOAD(duals, 0);
     const MASKS moves = active & (signed_cost != zero);
     const MASKS sign = (MASKS)signed_cost & (MASKS)-zero;
     const FLOATS cost = (FLOATS)((MASKS)signed_cost ^ sign);
-    FLOATS gradient = (FLOATS)((MASKS)margin ^ sign) - 1.0f + own * dual;
+    FLOATS gradient = (FLOATS)((MASKS)margin ^ sign) - 1.0f + unshared * dual;
     FLOATS violation, next, step, curvature = zero + norm;
     if (is_squared) {
         gradient += cost * dual;
@@ -69,13 +69,13 @@ SKXMR_TARGET SKXMR_INLINE FLOATS SKXMR_NAME(skxmr_hinge_step)(
 
 /* The same for the logistic loss, lane by lane. */
 SKXMR_TARGET SKXMR_INLINE FLOATS SKXMR_NAME(skxmr_log_steps)(
-    FLOATS margin, FLOATS signed_cost, MASKS active, float norm, float own,
+    FLOATS margin, FLOATS signed_cost, MASKS active, float norm, float unshared,
     float *duals, FLOATS *highest, FLOATS *gain) {
     FLOATS steps = {0};
     for (int lane = 0; lane < SKXMR_WIDTH; lane++) {
         float violation;
         if (!active[lane] || signed_cost[lane] == 0) continue;
-        steps[lane] = skxmr_log_step(norm, own, signed_cost[lane], margin[lane],
+        steps[lane] = skxmr_log_step(norm, unshared, signed_cost[lane], margin[lane],
                                      &duals[lane], &violation);
         if (violation > (*highest)[lane]) (*highest)[lane] = violation;
     }
@@ -100,11 +100,11 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_any)(const FLOATS *parts) {
 #endif
 }
 
-/* Ask for a row's own memory. */
+/* Prefetch a row, its costs and its dual variables. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_row)(
-    const skxmr_problem *problem, const skxmr_state *state, int64_t next, int is_dense) {
-    const skxmr_row row = skxmr_row_of(problem, next, is_dense);
-    SKXMR_PREFETCH(problem->norms + next);
+    const skxmr_rows *rows, const skxmr_state *state, int64_t next, int is_dense) {
+    const skxmr_row row = skxmr_row_of(rows, next, is_dense);
+    SKXMR_PREFETCH(rows->norms + next);
     for (int lane = 0; lane < SKXMR_STRIDE; lane += 16) {
         SKXMR_PREFETCH(state->costs + next * SKXMR_STRIDE + lane);
         SKXMR_PREFETCH(state->duals + next * SKXMR_STRIDE + lane);
@@ -114,33 +114,33 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_row)(
         if (!is_dense) SKXMR_PREFETCH(row.features + entry);
     }
     if (!is_dense) {
-        SKXMR_PREFETCH(problem->own + next);
+        SKXMR_PREFETCH(rows->unshared + next);
         SKXMR_PREFETCH(row.values + row.size);
         SKXMR_PREFETCH(row.features + row.size);
     }
 }
 
-/* Ask for the weights that a row reads; its features should be here by now. */
+/* Prefetch the weights that a row reads; its features are in the cache by now. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_weights)(
-    const skxmr_problem *problem, const skxmr_state *state, int64_t next) {
-    const skxmr_row row = skxmr_row_of(problem, next, 0);
+    const skxmr_rows *rows, const skxmr_state *state, int64_t next) {
+    const skxmr_row row = skxmr_row_of(rows, next, 0);
     for (int64_t entry = 0; entry < row.size; entry++)
         for (int lane = 0; lane < SKXMR_STRIDE; lane += 16)
             SKXMR_PREFETCH(state->weights
                            + (int64_t)row.features[entry] * SKXMR_STRIDE + lane);
 }
 
-/* Rows come in random order: ask for the next ones early enough. */
+/* Rows are visited in random order, which hardware prefetchers cannot follow. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch)(
-    const skxmr_problem *problem, const skxmr_state *state, int64_t i) {
-    const int64_t n_rows = problem->n_rows;
+    const skxmr_rows *rows, const skxmr_state *state, int64_t i) {
+    const int64_t n_rows = rows->n_rows;
     const int32_t *order = state->order;
-    if (i + 12 < n_rows) SKXMR_PREFETCH(problem->offsets + order[i + 12]);
-    if (i + 8 < n_rows) SKXMR_NAME(skxmr_prefetch_row)(problem, state, order[i + 8], 0);
-    if (i + 2 < n_rows) SKXMR_NAME(skxmr_prefetch_weights)(problem, state, order[i + 2]);
+    if (i + 12 < n_rows) SKXMR_PREFETCH(rows->offsets + order[i + 12]);
+    if (i + 8 < n_rows) SKXMR_NAME(skxmr_prefetch_row)(rows, state, order[i + 8], 0);
+    if (i + 2 < n_rows) SKXMR_NAME(skxmr_prefetch_weights)(rows, state, order[i + 2]);
 }
 
-/* What moves with every row, in registers while a sweep lasts. */
+/* What every row changes: kept in registers during a sweep. */
 typedef struct {
     FLOATS intercepts[PARTS], highest[PARTS], lowest[PARTS], gain[PARTS];
     MASKS active[PARTS];
@@ -170,49 +170,49 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_store)(
     }
 }
 
-/* Move the dual variables of a row; tells whether any has moved. `margin` lacks the
- * intercept. */
+/* Update the dual variables of a row; return whether any has changed. `margin` is without
+ * the intercept. */
 SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_step)(
-    const skxmr_problem *problem, const skxmr_state *state, int64_t row, int is_dense,
+    const skxmr_rows *rows, const skxmr_state *state, int64_t row, int is_dense,
     int is_log_loss, const FLOATS *margin, SKXMR_NAME(skxmr_moving) *moving,
     FLOATS *step) {
-    /* A row without entries and intercept moves no weight: its dual goes to an end. */
-    const float norm = fmaxf(problem->norms[row], 1e-30f);
-    const float own = is_dense ? 0.0f : problem->own[row];
-    const int is_squared = problem->loss == SKXMR_SQUARED_HINGE;
+    /* Without entries and intercept the norm is 0: the dual variable goes to a bound. */
+    const float norm = fmaxf(rows->norms[row], 1e-30f);
+    const float unshared = is_dense ? 0.0f : rows->unshared[row];
+    const int is_squared = rows->loss == SKXMR_SQUARED_HINGE;
     const float *costs = state->costs + row * SKXMR_STRIDE;
     float *duals = state->duals + row * SKXMR_STRIDE;
     const float *priors = state->priors ? state->priors + row * SKXMR_STRIDE : NULL;
     EACH_PART {
         FLOATS whole = margin[p] + moving->intercepts[p];
-        if (priors) whole += own * LOAD(priors, p);
+        if (priors) whole += unshared * LOAD(priors, p);
         if (is_log_loss)
             step[p] = SKXMR_NAME(skxmr_log_steps)(
-                whole, LOAD(costs, p), moving->active[p], norm, own,
+                whole, LOAD(costs, p), moving->active[p], norm, unshared,
                 duals + p * SKXMR_WIDTH, &moving->highest[p], &moving->gain[p]);
         else
             step[p] = SKXMR_NAME(skxmr_hinge_step)(
-                whole, LOAD(costs, p), moving->active[p], norm, own, is_squared,
+                whole, LOAD(costs, p), moving->active[p], norm, unshared, is_squared,
                 duals + p * SKXMR_WIDTH, &moving->highest[p], &moving->lowest[p],
                 &moving->gain[p]);
     }
-    if (problem->bias_square != 0)
-        EACH_PART moving->intercepts[p] += problem->bias_square * step[p];
-    /* Once a block has settled, most rows move no lane at all. */
+    if (rows->bias_square != 0)
+        EACH_PART moving->intercepts[p] += rows->bias_square * step[p];
+    /* Near convergence most rows change no lane at all. */
     return SKXMR_NAME(skxmr_any)(step);
 }
 
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_sparse)(
-    const skxmr_problem *problem, skxmr_state *state, int is_log_loss) {
+    const skxmr_rows *rows, skxmr_state *state, int is_log_loss) {
     float *weights = state->weights;
     const FLOATS zero = {0};
     SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
-    for (int64_t i = 0; i < problem->n_rows; i++) {
+    for (int64_t i = 0; i < rows->n_rows; i++) {
         const int64_t row = state->order[i];
-        const skxmr_row here = skxmr_row_of(problem, row, 0);
-        if (problem->is_large) SKXMR_NAME(skxmr_prefetch)(problem, state, i);
-        /* Two sums, so that an addition need not wait for the one before; the
-         * intercept last, so that they need not wait for the row before. */
+        const skxmr_row here = skxmr_row_of(rows, row, 0);
+        if (rows->is_large) SKXMR_NAME(skxmr_prefetch)(rows, state, i);
+        /* Two sums halve the latency of dependent additions. The intercept is added last,
+         * so that the sums do not depend on the row before. */
         FLOATS margin[PARTS], odd[PARTS], step[PARTS];
         EACH_PART margin[p] = odd[p] = zero;
         int64_t entry = 0;
@@ -227,7 +227,7 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_sparse)(
             EACH_PART margin[p] += here.values[entry] * LOAD(w, p);
         }
         EACH_PART margin[p] += odd[p];
-        if (!SKXMR_NAME(skxmr_step)(problem, state, row, 0, is_log_loss, margin, &moving,
+        if (!SKXMR_NAME(skxmr_step)(rows, state, row, 0, is_log_loss, margin, &moving,
                                     step))
             continue;
         for (entry = 0; entry < here.size; entry++) {
@@ -239,8 +239,8 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_sparse)(
     SKXMR_NAME(skxmr_store)(state, &moving);
 }
 
-/* Products of a dense row with some others: 16 sums side by side for each, whatever the
- * registers, then halves of them together. `n` is known when this is compiled. */
+/* Products of a dense row with `n` others, a constant at compile time. Each has 16 partial
+ * sums whatever the width of registers, which are then added pairwise. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_products)(const float *one,
                                                          const float *const *others,
                                                          int n, int64_t size,
@@ -259,8 +259,7 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_products)(const float *one,
         for (int64_t entry = whole; entry < size; entry++)
             sums[entry - whole] += one[entry] * others[row][entry];
         for (int half = 8; half; half /= 2)
-            for (int place = 0; place < half; place++)
-                sums[place] += sums[place + half];
+            for (int i = 0; i < half; i++) sums[i] += sums[i + half];
         products[row] = sums[0];
     }
 }
@@ -299,27 +298,27 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_dense_margins)(
     EACH_PART next_margin[p] += next_odd[p];
 }
 
-/* Rows two by two: the second one's margin, taken before the first has moved, changes
- * by the first one's step times their product. So all weights are read and written
- * half as often. */
+/* Two rows at a time, so that all weights are read and written half as often. The margin
+ * of the second row is computed before the step of the first, and then corrected by
+ * that step times the product of the rows. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
-    const skxmr_problem *problem, skxmr_state *state, int is_log_loss) {
+    const skxmr_rows *rows, skxmr_state *state, int is_log_loss) {
     float *weights = state->weights;
-    const int64_t size = problem->width;
+    const int64_t size = rows->width;
     SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
-    for (int64_t i = 0; i < problem->n_rows; i += 2) {
-        const int is_pair = i + 1 < problem->n_rows;
+    for (int64_t i = 0; i < rows->n_rows; i += 2) {
+        const int is_pair = i + 1 < rows->n_rows;
         const int64_t row = state->order[i], next = state->order[i + is_pair];
-        const float *one = skxmr_row_of(problem, row, 1).values;
-        const float *other = skxmr_row_of(problem, next, 1).values;
+        const float *one = skxmr_row_of(rows, row, 1).values;
+        const float *other = skxmr_row_of(rows, next, 1).values;
         FLOATS margin[PARTS], next_margin[PARTS], step[PARTS], next_step[PARTS];
         EACH_PART next_step[p] = (FLOATS){0};
         int has_moved, has_next_moved = 0;
-        /* The weights of all features are in use all the time; the rows are not. */
-        for (int64_t ahead = i + 2; ahead < i + 4 && ahead < problem->n_rows; ahead++)
-            SKXMR_NAME(skxmr_prefetch_row)(problem, state, state->order[ahead], 1);
+        /* The weights stay in the cache; the rows do not. */
+        for (int64_t ahead = i + 2; ahead < i + 4 && ahead < rows->n_rows; ahead++)
+            SKXMR_NAME(skxmr_prefetch_row)(rows, state, state->order[ahead], 1);
         SKXMR_NAME(skxmr_dense_margins)(weights, one, other, size, margin, next_margin);
-        has_moved = SKXMR_NAME(skxmr_step)(problem, state, row, 1, is_log_loss, margin,
+        has_moved = SKXMR_NAME(skxmr_step)(rows, state, row, 1, is_log_loss, margin,
                                            &moving, step);
         if (is_pair) {
             if (has_moved) {
@@ -327,7 +326,7 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
                 EACH_PART next_margin[p] += product * step[p];
             }
             has_next_moved = SKXMR_NAME(skxmr_step)(
-                problem, state, next, 1, is_log_loss, next_margin, &moving, next_step);
+                rows, state, next, 1, is_log_loss, next_margin, &moving, next_step);
         }
         if (has_moved && has_next_moved) {
             for (int64_t entry = 0; entry < size; entry++) {
@@ -347,19 +346,19 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
     SKXMR_NAME(skxmr_store)(state, &moving);
 }
 
-/* The same where the products of all pairs of rows are known: margins stand in the place
- * of weights, and a step moves those of all rows. A row that does not move costs next to
- * nothing. Not for the logistic loss, whose weights rounding would move too far. */
+/* The same where the products of all pairs of rows are known: the margins of all rows are
+ * kept up to date in place of the weights. A row without a step costs next to nothing.
+ * Not for the logistic loss, whose weights would suffer too much from rounding. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_gram)(
-    const skxmr_problem *problem, skxmr_state *state) {
-    const int64_t size = problem->n_gram;
+    const skxmr_rows *rows, skxmr_state *state) {
+    const int64_t size = rows->n_gram;
     SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
-    for (int64_t i = 0; i < problem->n_rows; i++) {
+    for (int64_t i = 0; i < rows->n_rows; i++) {
         const int64_t row = state->order[i];
-        const float *products = problem->gram + row * size;
+        const float *products = rows->gram + row * size;
         FLOATS margin[PARTS], step[PARTS];
         EACH_PART margin[p] = LOAD(state->weights + row * SKXMR_STRIDE, p);
-        if (!SKXMR_NAME(skxmr_step)(problem, state, row, 1, 0, margin, &moving, step))
+        if (!SKXMR_NAME(skxmr_step)(rows, state, row, 1, 0, margin, &moving, step))
             continue;
         for (int64_t other = 0; other < size; other++) {
             float *margins = state->weights + other * SKXMR_STRIDE;
@@ -369,14 +368,14 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_gram)(
     SKXMR_NAME(skxmr_store)(state, &moving);
 }
 
-/* Add up the weights of `n` features from `first` on, of signed dual variables. */
+/* Compute the weights of `n` features from `first` on from signed dual variables. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_add_up_some)(
-    const skxmr_problem *problem, const float *duals, int64_t first, int n,
+    const skxmr_rows *rows, const float *duals, int64_t first, int n,
     float *weights) {
     FLOATS sums[4][PARTS];
     for (int f = 0; f < n; f++) EACH_PART sums[f][p] = (FLOATS){0};
-    for (int64_t row = 0; row < problem->n_gram; row++) {
-        const float *values = skxmr_row_of(problem, row, 1).values + first;
+    for (int64_t row = 0; row < rows->n_gram; row++) {
+        const float *values = skxmr_row_of(rows, row, 1).values + first;
         for (int f = 0; f < n; f++)
             EACH_PART sums[f][p] += values[f] * LOAD(duals + row * SKXMR_STRIDE, p);
     }
@@ -385,47 +384,47 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_add_up_some)(
 }
 
 SKXMR_TARGET static void SKXMR_NAME(skxmr_add_up)(
-    const skxmr_problem *problem, const float *duals, float *weights) {
+    const skxmr_rows *rows, const float *duals, float *weights) {
     int64_t first = 0;
-    for (; first + 4 <= problem->width; first += 4)
-        SKXMR_NAME(skxmr_add_up_some)(problem, duals, first, 4, weights);
-    for (; first < problem->width; first++)
-        SKXMR_NAME(skxmr_add_up_some)(problem, duals, first, 1, weights);
+    for (; first + 4 <= rows->width; first += 4)
+        SKXMR_NAME(skxmr_add_up_some)(rows, duals, first, 4, weights);
+    for (; first < rows->width; first++)
+        SKXMR_NAME(skxmr_add_up_some)(rows, duals, first, 1, weights);
 }
 
 #if SKXMR_STRIDE == 16
-/* Four at a time: an addition of one need not wait for that of another. */
-SKXMR_TARGET static void SKXMR_NAME(skxmr_fill_gram)(const skxmr_problem *problem,
+/* Four products at a time hide the latency of additions. */
+SKXMR_TARGET static void SKXMR_NAME(skxmr_fill_gram)(const skxmr_rows *rows,
                                                     float *gram) {
-    const int64_t size = problem->n_rows, width = problem->width;
+    const int64_t size = rows->n_rows, width = rows->width;
     for (int64_t i = 0; i < size; i++) {
-        const float *one = problem->dense + problem->rows[i] * width;
+        const float *one = rows->dense + rows->samples[i] * width;
         float *products = gram + i * size;
         int64_t j = 0;
         for (; j + 4 <= i + 1; j += 4) {
             const float *others[4];
             for (int row = 0; row < 4; row++)
-                others[row] = problem->dense + problem->rows[j + row] * width;
+                others[row] = rows->dense + rows->samples[j + row] * width;
             SKXMR_NAME(skxmr_products)(one, others, 4, width, products + j);
         }
         for (; j <= i; j++)
             products[j] = SKXMR_NAME(skxmr_product)(
-                one, problem->dense + problem->rows[j] * width, width);
+                one, rows->dense + rows->samples[j] * width, width);
         for (j = 0; j < i; j++) gram[j * size + i] = products[j];
     }
 }
 #endif
 
-/* The logistic loss calls functions, for which all registers have to be cleared: it has
- * loops of its own. */
-SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_problem *problem,
+/* The logistic loss calls functions, before which registers are spilled to memory: its
+ * loops are compiled apart. */
+SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_rows *rows,
                                                 skxmr_state *state) {
-    const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
-    if (problem->gram) SKXMR_NAME(skxmr_sweep_gram)(problem, state);
-    else if (problem->dense && is_log_loss) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 1);
-    else if (problem->dense) SKXMR_NAME(skxmr_sweep_dense)(problem, state, 0);
-    else if (is_log_loss) SKXMR_NAME(skxmr_sweep_sparse)(problem, state, 1);
-    else SKXMR_NAME(skxmr_sweep_sparse)(problem, state, 0);
+    const int is_log_loss = rows->loss == SKXMR_LOG_LOSS;
+    if (rows->gram) SKXMR_NAME(skxmr_sweep_gram)(rows, state);
+    else if (rows->dense && is_log_loss) SKXMR_NAME(skxmr_sweep_dense)(rows, state, 1);
+    else if (rows->dense) SKXMR_NAME(skxmr_sweep_dense)(rows, state, 0);
+    else if (is_log_loss) SKXMR_NAME(skxmr_sweep_sparse)(rows, state, 1);
+    else SKXMR_NAME(skxmr_sweep_sparse)(rows, state, 0);
 }
 
 #undef FLOATS

@@ -1,7 +1,7 @@
-/* Included by sweep.h once for each level of instructions: no include guard.
+/* Included by sweep.h once for each SIMD level: no include guard.
  *
- * Needs SKXMR_TARGET, the attribute that turns the instructions on; SKXMR_REGISTER, the
- * floats of a register; and SKXMR_LEVEL, the level's name.
+ * Needs SKXMR_TARGET, the attribute that enables the instructions; SKXMR_REGISTER, the
+ * number of floats in a register; and SKXMR_LEVEL, the name of the level.
  */
 
 #define SKXMR_JOIN_(name, level, lanes) name##_##level##_##lanes
@@ -33,22 +33,22 @@
 #define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_sweep, SKXMR_LEVEL, lanes)
 
 SKXMR_TARGET static void SKXMR_FULL(skxmr_sweep, SKXMR_LEVEL)(
-    const skxmr_problem *problem, skxmr_state *state, int lanes) {
-    if (lanes == 32) SKXMR_OF(32)(problem, state);
-    else if (lanes == 16) SKXMR_OF(16)(problem, state);
-    else if (lanes == 8) SKXMR_OF(8)(problem, state);
-    else SKXMR_OF(4)(problem, state);
+    const skxmr_rows *rows, skxmr_state *state, int lanes) {
+    if (lanes == 32) SKXMR_OF(32)(rows, state);
+    else if (lanes == 16) SKXMR_OF(16)(rows, state);
+    else if (lanes == 8) SKXMR_OF(8)(rows, state);
+    else SKXMR_OF(4)(rows, state);
 }
 
 #undef SKXMR_OF
 #define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_add_up, SKXMR_LEVEL, lanes)
 
 SKXMR_TARGET static void SKXMR_FULL(skxmr_add_up, SKXMR_LEVEL)(
-    const skxmr_problem *problem, const float *duals, int lanes, float *weights) {
-    if (lanes == 32) SKXMR_OF(32)(problem, duals, weights);
-    else if (lanes == 16) SKXMR_OF(16)(problem, duals, weights);
-    else if (lanes == 8) SKXMR_OF(8)(problem, duals, weights);
-    else SKXMR_OF(4)(problem, duals, weights);
+    const skxmr_rows *rows, const float *duals, int lanes, float *weights) {
+    if (lanes == 32) SKXMR_OF(32)(rows, duals, weights);
+    else if (lanes == 16) SKXMR_OF(16)(rows, duals, weights);
+    else if (lanes == 8) SKXMR_OF(8)(rows, duals, weights);
+    else SKXMR_OF(4)(rows, duals, weights);
 }
 
 #undef SKXMR_OF

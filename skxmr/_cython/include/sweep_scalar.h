@@ -1,12 +1,12 @@
 /* The same sweep for compilers without vector types; included by sweep.h. */
 
-static float skxmr_hinge_step_scalar(int loss, float norm, float own, float signed_cost,
+static float skxmr_hinge_step_scalar(int loss, float norm, float unshared, float signed_cost,
                                      float margin, float *dual, float *violation) {
     const int is_squared = loss == SKXMR_SQUARED_HINGE;
     const float cost = fabsf(signed_cost), sign = signed_cost > 0 ? 1.0f : -1.0f;
     const float diagonal = is_squared ? cost : 0.0f, bound = is_squared ? INFINITY : cost;
     const float before = *dual;
-    float gradient = sign * margin - 1 + own * before;
+    float gradient = sign * margin - 1 + unshared * before;
     if (is_squared) gradient += diagonal * before;
     *violation = gradient;
     if (before <= 0) *violation = fminf(gradient, 0);
@@ -24,13 +24,13 @@ static void skxmr_add_margins(const skxmr_state *state, skxmr_row row, int is_de
     }
 }
 
-/* Product of two dense rows, in the order of the other levels. */
+/* Product of two dense rows, added in the order of the vector code. */
 static float skxmr_product(const float *one, const float *other, int64_t size) {
     float sums[16] = {0};
     for (int64_t entry = 0; entry < size; entry++)
         sums[entry % 16] += one[entry] * other[entry];
     for (int half = 8; half; half /= 2)
-        for (int place = 0; place < half; place++) sums[place] += sums[place + half];
+        for (int i = 0; i < half; i++) sums[i] += sums[i + half];
     return sums[0];
 }
 
@@ -42,31 +42,31 @@ static void skxmr_margins(const skxmr_state *state, skxmr_row row, int is_dense,
     for (int lane = 0; lane < lanes; lane++) margins[lane] = even[lane] + odd[lane];
 }
 
-/* Move the dual variables of a row; `margins` lack the intercepts. */
-static void skxmr_step_scalar(const skxmr_problem *problem, skxmr_state *state,
+/* Update the dual variables of a row; `margins` are without the intercepts. */
+static void skxmr_step_scalar(const skxmr_rows *rows, skxmr_state *state,
                               int64_t row, int lanes, const float *margins,
                               float *step) {
-    const int is_log_loss = problem->loss == SKXMR_LOG_LOSS;
-    const float norm = fmaxf(problem->norms[row], 1e-30f);
-    const float own = problem->dense ? 0 : problem->own[row];
+    const int is_log_loss = rows->loss == SKXMR_LOG_LOSS;
+    const float norm = fmaxf(rows->norms[row], 1e-30f);
+    const float unshared = rows->dense ? 0 : rows->unshared[row];
     for (int lane = 0; lane < lanes; lane++) {
         const float cost = state->costs[row * lanes + lane];
         const float prior = state->priors ? state->priors[row * lanes + lane] : 0;
-        const float margin = margins[lane] + state->intercepts[lane] + own * prior;
+        const float margin = margins[lane] + state->intercepts[lane] + unshared * prior;
         float *dual = &state->duals[row * lanes + lane], violation, curvature;
         step[lane] = 0;
         if (!state->active[lane] || cost == 0) continue;
         step[lane] = is_log_loss
-                         ? skxmr_log_step(norm, own, cost, margin, dual, &violation)
-                         : skxmr_hinge_step_scalar(problem->loss, norm, own, cost, margin,
+                         ? skxmr_log_step(norm, unshared, cost, margin, dual, &violation)
+                         : skxmr_hinge_step_scalar(rows->loss, norm, unshared, cost, margin,
                                                    dual, &violation);
-        curvature = problem->loss == SKXMR_SQUARED_HINGE ? norm + fabsf(cost) : norm;
+        curvature = rows->loss == SKXMR_SQUARED_HINGE ? norm + fabsf(cost) : norm;
         state->gain[lane] += curvature * step[lane] * step[lane];
         state->highest[lane] = fmaxf(state->highest[lane], violation);
         if (!is_log_loss) state->lowest[lane] = fminf(state->lowest[lane], violation);
     }
     for (int lane = 0; lane < lanes; lane++)
-        state->intercepts[lane] += problem->bias_square * step[lane];
+        state->intercepts[lane] += rows->bias_square * step[lane];
 }
 
 static void skxmr_add_row(skxmr_state *state, skxmr_row row, int is_dense, int lanes,
@@ -77,61 +77,61 @@ static void skxmr_add_row(skxmr_state *state, skxmr_row row, int is_dense, int l
     }
 }
 
-/* Rows of which the products of all pairs are known. */
-static void skxmr_sweep_gram(const skxmr_problem *problem, skxmr_state *state, int lanes) {
-    for (int64_t i = 0; i < problem->n_rows; i++) {
+/* Rows whose products of all pairs are known. */
+static void skxmr_sweep_gram(const skxmr_rows *rows, skxmr_state *state, int lanes) {
+    for (int64_t i = 0; i < rows->n_rows; i++) {
         const int64_t row = state->order[i];
         skxmr_row products;
         float step[SKXMR_MAX_LANES];
         products.features = NULL;
-        products.values = problem->gram + row * problem->n_gram;
-        products.size = problem->n_gram;
-        skxmr_step_scalar(problem, state, row, lanes, state->weights + row * lanes, step);
+        products.values = rows->gram + row * rows->n_gram;
+        products.size = rows->n_gram;
+        skxmr_step_scalar(rows, state, row, lanes, state->weights + row * lanes, step);
         skxmr_add_row(state, products, 1, lanes, step);
     }
 }
 
-static void skxmr_add_up_baseline(const skxmr_problem *problem, const float *duals,
+static void skxmr_add_up_baseline(const skxmr_rows *rows, const float *duals,
                                   int lanes, float *weights) {
-    for (int64_t i = 0; i < problem->width * lanes; i++) weights[i] = 0;
-    for (int64_t row = 0; row < problem->n_gram; row++) {
-        const float *values = skxmr_row_of(problem, row, 1).values;
-        for (int64_t i = 0; i < problem->width; i++)
+    for (int64_t i = 0; i < rows->width * lanes; i++) weights[i] = 0;
+    for (int64_t row = 0; row < rows->n_gram; row++) {
+        const float *values = skxmr_row_of(rows, row, 1).values;
+        for (int64_t i = 0; i < rows->width; i++)
             for (int lane = 0; lane < lanes; lane++)
                 weights[i * lanes + lane] += values[i] * duals[row * lanes + lane];
     }
 }
 
-static void skxmr_fill_gram_baseline(const skxmr_problem *problem, float *gram) {
-    const int64_t size = problem->n_rows;
+static void skxmr_fill_gram_baseline(const skxmr_rows *rows, float *gram) {
+    const int64_t size = rows->n_rows;
     for (int64_t i = 0; i < size; i++)
         for (int64_t j = 0; j < size; j++)
             gram[i * size + j] =
-                skxmr_product(problem->dense + problem->rows[i] * problem->width,
-                              problem->dense + problem->rows[j] * problem->width,
-                              problem->width);
+                skxmr_product(rows->dense + rows->samples[i] * rows->width,
+                              rows->dense + rows->samples[j] * rows->width,
+                              rows->width);
 }
 
-/* Dense rows two by two, as the other levels do. */
-static void skxmr_sweep_baseline(const skxmr_problem *problem, skxmr_state *state,
+/* Dense rows two at a time, in the order of the vector code. */
+static void skxmr_sweep_baseline(const skxmr_rows *rows, skxmr_state *state,
                                  int lanes) {
-    if (problem->gram) { skxmr_sweep_gram(problem, state, lanes); return; }
-    const int is_dense = problem->dense != NULL;
-    for (int64_t i = 0; i < problem->n_rows; i += 1 + is_dense) {
-        const int is_pair = is_dense && i + 1 < problem->n_rows;
+    if (rows->gram) { skxmr_sweep_gram(rows, state, lanes); return; }
+    const int is_dense = rows->dense != NULL;
+    for (int64_t i = 0; i < rows->n_rows; i += 1 + is_dense) {
+        const int is_pair = is_dense && i + 1 < rows->n_rows;
         const int64_t row = state->order[i], next = state->order[i + is_pair];
-        const skxmr_row here = skxmr_row_of(problem, row, is_dense);
-        const skxmr_row there = skxmr_row_of(problem, next, is_dense);
+        const skxmr_row here = skxmr_row_of(rows, row, is_dense);
+        const skxmr_row there = skxmr_row_of(rows, next, is_dense);
         float margins[SKXMR_MAX_LANES], next_margins[SKXMR_MAX_LANES];
         float step[SKXMR_MAX_LANES], next_step[SKXMR_MAX_LANES];
         skxmr_margins(state, here, is_dense, lanes, margins);
         if (is_pair) skxmr_margins(state, there, is_dense, lanes, next_margins);
-        skxmr_step_scalar(problem, state, row, lanes, margins, step);
+        skxmr_step_scalar(rows, state, row, lanes, margins, step);
         if (is_pair) {
             const float product = skxmr_product(here.values, there.values, here.size);
             for (int lane = 0; lane < lanes; lane++)
                 next_margins[lane] += product * step[lane];
-            skxmr_step_scalar(problem, state, next, lanes, next_margins, next_step);
+            skxmr_step_scalar(rows, state, next, lanes, next_margins, next_step);
         }
         skxmr_add_row(state, here, is_dense, lanes, step);
         if (is_pair) skxmr_add_row(state, there, is_dense, lanes, next_step);
