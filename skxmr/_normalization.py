@@ -1,15 +1,15 @@
-"""How texts are compared: one normalisation for completion and for retrieval.
+"""Normalisation of texts for completion and retrieval.
 
-Two texts are the same if they differ only in case, in their Unicode normal form, in
-compatibility forms (full width, ligatures), in characters that cannot be seen, in the
-shape of apostrophes, quotation marks and dashes, in the script of decimal digits, or in
-the amount and kind of white space. Accents count, unless they are stripped.
+Two texts are equal after normalisation if they differ only in case, Unicode normal
+form, compatibility forms (full width, ligatures), invisible characters, variants of
+apostrophes, quotation marks and dashes, the script of decimal digits, or white space.
+Accents make a difference, unless they are stripped.
 
-Normalised texts come in two forms. *Composed* ones (`normalize_text`) are for words and
-n-grams: a letter with its accent is one character. *Keys* are for comparing what has
-been typed with the beginnings of queries: in them, accents follow their letters, and
-Hangul is spelled in the letters that are typed one after the other, so that each step
-on the way to a text is a beginning of its key.
+There are two forms of normalised texts. *Composed* texts (`normalize_text`) are for
+words and n-grams: a letter with its accent is one character. *Keys* are for matching
+prefixes: accents follow their letters, and Hangul is decomposed into the letters in the
+order of typing, so that every prefix that is typed on the way to a text is a prefix of
+its key.
 """
 
 import re
@@ -17,19 +17,19 @@ from unicodedata import combining, decimal, normalize
 
 __all__ = ["END_OF_KEY", "Normalizer", "normalize_text", "stem_of"]
 
-# Stands in a key before what tells it from those spelled with the same letters. The
-# normalisation never leaves it in a text, where it is white space, and it sorts
-# immediately before the blank.
+# In a key, precedes what distinguishes it from keys with the same letters. It is white
+# space, which normalisation removes from texts, and it sorts immediately before the
+# space.
 END_OF_KEY = "\x1f"
 
-# Characters of Unicode's Default_Ignorable_Code_Point, but for the tags below.
+# Characters of Unicode's Default_Ignorable_Code_Point, except the tags below.
 _IGNORABLE = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e001f"
     "\U000e0080-\U000e0fff"
 )
-# Variants of ASCII characters, also those that NFKD maps to something else.
+# Variants of ASCII characters, including those that NFKD maps to something else.
 _VARIANTS = {
     "'": "`\u02b9\u02bb-\u02bf\u02c8\u02ca\u02cb\u0374\u055a\u05f3\u1fef"
     "\u2018\u2019\u201a\u201b\u2032\u2035\ua78b\ua78c\uff07\uff40",
@@ -46,12 +46,12 @@ _VARIANTS = {
 }
 _TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007f]+)|[\U000e0020-\U000e007f]+")
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
-# What is typed for an apostrophe, decomposed.
+# Characters that are typed as an apostrophe, decomposed.
 _LONE_ACUTE = re.compile("\\s\u0301")
 
 
 def _members(ranges):
-    """List the characters of what stands between the brackets of a pattern."""
+    """List the characters between the brackets of a pattern."""
     for first, last in re.findall("(.)(?:-(.))?", ranges, re.DOTALL):
         yield from range(ord(first), ord(last or first) + 1)
 
@@ -60,16 +60,17 @@ _TABLE: dict[int, str | None] = {
     **dict.fromkeys(_members(_IGNORABLE)),
     **{code: one for one, others in _VARIANTS.items() for code in _members(others)},
 }
-# Most texts hold none of them, and translation is slow.
+# Most texts contain none of them, and translation is slow.
 _IN_TABLE = re.compile(f"[{''.join(chr(code) for code in _TABLE if code < 0x10000)}]")
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
 
 # Hangul
 # ------
-# Unicode tells the consonants at the end of a syllable from those at its start, but
-# while somebody types, the last consonant may yet become the start of the next one, and
-# some letters are typed as two: 한 is typed on the way to 하나, 고 on the way to 과.
+# Unicode distinguishes the final consonants of syllables from initial ones, but while a
+# text is being typed, the last consonant may become the initial one of the next
+# syllable, and some letters are typed as two: 한 is typed on the way to 하나, 고 on the
+# way to 과.
 
 _INITIALS, _VOWELS, _FINALS = "\u1100-\u1112", "\u1161-\u1175", "\u11a8-\u11c2"
 _SYLLABLE = re.compile(f"[{_INITIALS}][{_VOWELS}][{_FINALS}]?")
@@ -98,7 +99,7 @@ _TYPED = str.maketrans(
 
 
 def normalize_text(text):
-    """Normalise a text, composed, with accents; white space is left at neither end.
+    """Normalise a text, composed, with accents and without outer white space.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def normalize_text(text):
     Returns
     -------
     str
-        ASCII characters in lower case, others with their case folded.
+        ASCII characters in lower case, others case-folded.
     """
     if text.isascii():
         return " ".join(text.replace("`", "'").lower().split())
@@ -115,7 +116,7 @@ def normalize_text(text):
 
 
 class Normalizer:
-    """Makes texts comparable: as `normalize_text` does, or with accents stripped.
+    """Normalises texts as `normalize_text` does, or without accents.
 
     Parameters
     ----------
@@ -123,8 +124,8 @@ class Normalizer:
         As in scikit-learn: "ascii" keeps ASCII characters only, "unicode" removes
         combining marks. A callable gets the composed text.
     preprocessor : callable or None
-        Takes a text and returns what it is compared by, in place of all else but the
-        folding of white space.
+        Takes a text and returns the text by which it is compared; replaces all
+        normalisation except that of white space.
     """
 
     def __init__(self, strip_accents=None, preprocessor=None):
@@ -132,30 +133,31 @@ class Normalizer:
         self.preprocessor = preprocessor
 
     def text(self, text):
-        """Normalise a text, composed: for words and n-grams."""
+        """Normalise a text, composed, for words and n-grams."""
         if text.isascii() and not self._calls:
             return normalize_text(text)
         folded = " ".join(self._fold(text).split())
         return folded if self.preprocessor is not None else normalize("NFC", folded)
 
     def key(self, text):
-        """Make the key of a query: those of different queries are different.
+        """Return the key of a query; those of different queries differ.
 
         Returns
         -------
         str
-            The letters as they are typed; behind `END_OF_KEY`, where other queries may
-            be spelled with the same ones, what tells it from them.
+            The letters in the order of typing; if other queries may have the same
+            letters, followed by `END_OF_KEY` and what distinguishes this one.
         """
         return self.spell(self.text(text))
 
     def prefix(self, text):
-        """Make the beginning of keys of what has been typed so far.
+        """Return the prefix of keys for a text that is being typed.
 
         Returns
         -------
         str
-            With a blank at the end where a word has ended, unless all is blank.
+            With a space at the end if the last word is complete, unless the text is
+            blank.
         """
         if text.isascii() and not self._calls:
             folded, last = normalize_text(text), text[-1:]
@@ -170,7 +172,7 @@ class Normalizer:
         return self.preprocessor is not None or callable(self.strip_accents)
 
     def _fold(self, text):
-        """Fold all but white space; decomposed, unless a preprocessor makes it."""
+        """Normalise all but white space; decomposed, unless there is a preprocessor."""
         if self.preprocessor is not None:
             return _call(self.preprocessor, text, "preprocessor")
         if callable(self.strip_accents):
@@ -184,7 +186,7 @@ class Normalizer:
         return folded
 
     def spell(self, text):
-        """Make the key of what is normalised already, as `text` does."""
+        """Return the key of a text that is already normalised by `text`."""
         if text.isascii() or self.preprocessor is not None:
             return text
         text = normalize("NFD", text)
@@ -192,23 +194,23 @@ class Normalizer:
             return text
         typed = text.translate(_TYPED)
         if _LETTER.search(_SYLLABLE.sub("", text)):
-            # Letters that are part of no syllable: 가ㄱ is typed as 각 is.
+            # Letters that are not part of a syllable: 가ㄱ is typed like 각.
             return typed + END_OF_KEY + text
         return typed
 
 
 def stem_of(key):
-    """Give the letters of a key, without what only tells it from other keys."""
+    """Return the letters of a key, without what only distinguishes it."""
     return key.partition(END_OF_KEY)[0]
 
 
 def _decompose(text):
-    """Fold all but the amount of white space; accents follow their letters."""
+    """Normalise all but the amount of white space; accents follow their letters."""
     if _IN_TABLE.search(text) or _BEYOND.search(text):
         text = text.translate(_TABLE)
-        # What is invisible but for the flags of regions, which are told apart by it.
+        # Invisible characters, except the tags by which flags of regions differ.
         text = _TAGS.sub(r"\1", text)
-    # Case folding can need another decomposition, and the other way round.
+    # Case folding may require another decomposition, and vice versa.
     text = normalize("NFKD", normalize("NFKD", text).casefold())
     text = _OTHER_DIGIT.sub(lambda found: str(decimal(found[0])), text)
     if "\u0301" in text:
@@ -217,7 +219,7 @@ def _decompose(text):
 
 
 def _without_dots(text):
-    """Remove the dot above from each i: İ becomes it and an i that has one anyway."""
+    """Remove the dot above from each i, since İ is folded to i and a dot above."""
     kept, base = [], ""
     for one in text:
         if combining(one) == 0:

@@ -1,4 +1,4 @@
-"""Balanced, hierarchical k-means: which labels go to which leaf."""
+"""Balanced, hierarchical k-means: the assignment of labels to leaves."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,29 +18,31 @@ from skxmr._sharing import Work
 
 __all__ = ["Plan", "Rule", "Segment", "arrange", "bisect"]
 
-# Of the instructions that this machine has, the best.
+# The best instruction set of this machine.
 _LEVEL = len(SIMD_LEVELS) - 1
 
-# Labels of a leaf: fewer make the level above wide, more take longer to score.
+# Labels per leaf: smaller leaves make the level above wider, larger ones take longer to
+# score.
 _USUAL_LEAF = 100
 
 
-# The shape of the tree, known before any vector is looked at
+# The shape of the tree, which does not depend on the vectors
 # -----------------------------------------------------------
 
 
 class Plan(NamedTuple):
     """The sizes of all groups: group i of m has the labels i*n // m to (i+1)*n // m.
 
-    The groups of every level come together from those of the lowest, the leaves, so a
-    group, or a run of neighbouring ones that is yet to be cut, is a range of leaves.
+    The groups of each level are unions of adjacent groups of the lowest level, the
+    leaves, so that a group, or a run of adjacent groups that is not split yet, is a
+    range of leaves.
 
     Parameters
     ----------
     n_labels : int
     n_groups : tuple of int
-        For each level of groups below the root; each divides the next. Some groups
-        are empty if there are more of them than labels.
+        For each level of groups below the root; each divides the next. Some groups are
+        empty if there are more groups than labels.
     """
 
     n_labels: int
@@ -48,19 +50,19 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(cls, n_labels, branching_factor, max_leaf_size):
-        """Plan the shallowest tree, whose levels are as even as can be.
+        """Plan the tree with the fewest levels, as even as possible.
 
-        A narrow level in front of a wide one loses labels and saves little: the number
-        of levels comes first, then the factor that is enough for so many.
+        A narrow level above a wide one may lose relevant labels and saves little time,
+        so the number of levels is minimised first, then the number of children.
 
         Parameters
         ----------
         n_labels : int
         branching_factor : int
-            Most groups that a group is cut into.
+            Maximum number of children of a group.
         max_leaf_size : int or "auto"
-            Most labels of a leaf. "auto" is 100, or so many, up to `branching_factor`,
-            that one level of groups is enough.
+            Maximum number of labels of a leaf. "auto" is 100, or as many as needed, up
+            to `branching_factor`, for a single level of groups.
         """
         branching_factor = int(branching_factor)
         if max_leaf_size == "auto":
@@ -72,34 +74,34 @@ class Plan(NamedTuple):
         factor = 2
         while n_levels and factor**n_levels < n_leaves:
             factor += 1
-        # Only the top level has fewer groups than it might.
+        # Only the top level has fewer groups than the maximum.
         top = -(-n_leaves // factor ** max(0, n_levels - 1))
         return cls(n_labels, tuple(top * factor**level for level in range(n_levels)))
 
     @property
     def n_leaves(self):
-        """How many groups the lowest level has, empty ones included."""
+        """Number of groups of the lowest level, including empty ones."""
         return self.n_groups[-1] if self.n_groups else 1
 
     def group_sizes(self):
-        """Count the leaves of a group of each level, from the top down."""
+        """Return the number of leaves of a group, for each level from the top down."""
         return self.n_leaves // np.array(self.n_groups, dtype=np.int64)
 
     def start(self, leaf):
-        """Place of a leaf's first label in the order of the labels."""
+        """Position of a leaf's first label in the order of the labels."""
         return leaf * self.n_labels // self.n_leaves
 
     def middle(self, first, stop):
-        """Leaf at which to cut a range of leaves, between groups of one level."""
+        """Find the leaf at which a range of leaves is split, between groups."""
         sizes = self.group_sizes().tolist()
         leaves_per_group = next(size for size in sizes if size < stop - first)
         n_parts = (stop - first) // leaves_per_group
         return first + n_parts // 2 * leaves_per_group
 
     def starts(self):
-        """Find the place of the first label of each group, level by level.
+        """Find the position of the first label of each group, for each level.
 
-        Groups that are empty are left out.
+        Empty groups are omitted.
         """
         return [
             np.unique(np.arange(n_groups, dtype=np.int64) * self.n_labels // n_groups)
@@ -108,7 +110,7 @@ class Plan(NamedTuple):
 
 
 def _count_digits(number, base):
-    """Count the digits of a number, none of 0."""
+    """Count the decimal digits of a number; 0 has none."""
     n_digits = 0
     while number > 0:
         number //= base
@@ -121,10 +123,10 @@ def _count_digits(number, base):
 
 
 class Rule(NamedTuple):
-    """How to cut; all but `labels_per_task`, the tree depends on.
+    """Parameters of the splits; the tree depends on all but `labels_per_task`.
 
-    A segment of `labels_per_task` labels at most is one task, down to its last cut;
-    each cut of a larger one is a task of its own.
+    A segment of at most `labels_per_task` labels is one task, down to its leaves; each
+    split of a larger one is a separate task.
     """
 
     max_iter: int
@@ -134,43 +136,43 @@ class Rule(NamedTuple):
     labels_per_task: int = 2048
 
     def with_seed_of(self, place):
-        """Give the rule for one of several trees, which draws for itself."""
+        """Return the rule for another tree, with its own seed."""
         (seed,) = np.random.SeedSequence([self.seed, place]).generate_state(1)
         return self._replace(seed=int(seed))
 
 
 class Segment(NamedTuple):
-    """A run of leaves, to be cut, and the labels that they are to have, ascending.
+    """A range of leaves to be split, and their labels, ascending.
 
-    `labels` are names only: `rows` says where their vectors are.
+    `labels` only identify the labels: `rows` has the positions of their vectors.
     """
 
-    vectors: Any  # SparseVectors, DenseVectors or what else has `take`
+    vectors: Any  # SparseVectors, DenseVectors or another class with `take`
     rows: np.ndarray
     labels: np.ndarray
     first: int
     stop: int
     plan: Plan
     rule: Rule
-    is_prepared: bool = False  # whether the vectors are
+    is_prepared: bool = False  # whether `vectors.prepared` was called
 
     @classmethod
     def of(cls, vectors, labels, plan, rule):
-        """Make the segment of all leaves of a plan, for labels whose rows these are."""
+        """Make the segment of all leaves of a plan, for labels with the given rows."""
         return cls(vectors, labels, labels, 0, plan.n_leaves, plan, rule)
 
     @property
     def is_wide(self):
-        """Whether there are leaves to be told apart."""
+        """Whether there is more than one leaf."""
         return self.stop - self.first > 1
 
     @property
     def is_large(self):
-        """Whether to cut it once in a task, not down to its leaves."""
+        """Whether a task splits it only once, not down to its leaves."""
         return len(self.labels) > self.rule.labels_per_task
 
     def cut(self, labels):
-        """Give its two halves, whose labels stand one after the other."""
+        """Return its two halves; the labels of the first come first."""
         plan = self.plan
         middle = plan.middle(self.first, self.stop)
         n_first = plan.start(middle) - plan.start(self.first)
@@ -181,19 +183,19 @@ class Segment(NamedTuple):
         )
 
     def detached(self):
-        """Reduce the vectors to those of the segment."""
+        """Keep only the vectors of the segment."""
         return self._replace(
             vectors=self.vectors.take(self.rows), rows=np.arange(len(self.rows))
         )
 
 
 def arrange(segments, n_jobs):
-    """Put the labels of segments in the order of their leaves.
+    """Sort the labels of segments by leaf.
 
     Parameters
     ----------
     segments : list of Segment
-        Of the same vectors, and with rules that differ in their seeds only.
+        With the same vectors, and rules that differ only in their seeds.
     n_jobs : int or None
 
     Returns
@@ -202,7 +204,7 @@ def arrange(segments, n_jobs):
         The labels of each segment.
     """
     arranged = [segment.labels.copy() for segment in segments]
-    # What is yet to be cut, and where it stands.
+    # Pending segments, and their positions in the result.
     parts = [
         (segment, result)
         for segment, result in zip(segments, arranged, strict=True)
@@ -219,13 +221,13 @@ def arrange(segments, n_jobs):
 
 
 def _start(parts, work):
-    """Add the parts to what is to be done by threads."""
+    """Add the parts to the work of the threads."""
     for segment, result in _prepare(parts, work):
         work.add(len(result), partial(_arrange_part, segment, result, work))
 
 
 def _arrange_part(segment, result, work):
-    """Arrange a segment, and let its halves be arranged."""
+    """Sort a segment, and add its halves to the work."""
     labels = _arrange_segment(segment, work)
     result[:] = labels
     for half, place in _parts_of(segment, labels, result):
@@ -233,7 +235,7 @@ def _arrange_part(segment, result, work):
 
 
 def _arrange_in_rounds(parts, n_jobs):
-    """Cut all segments, then their halves, wherever tasks run."""
+    """Split all segments, then their halves, on any joblib backend."""
     while parts:
         ordered = run_tasks(
             _arrange_segment, (segment for segment, _ in parts), n_jobs=n_jobs
@@ -246,7 +248,7 @@ def _arrange_in_rounds(parts, n_jobs):
 
 
 def _parts_of(segment, labels, result):
-    """Give what is left to be cut of a segment whose labels have been ordered."""
+    """Return the parts of a sorted segment that are not split yet."""
     if not segment.is_large:
         return []
     first, second = segment.cut(labels)
@@ -256,7 +258,7 @@ def _parts_of(segment, labels, result):
 
 
 def _prepare(parts, work):
-    """Prepare the vectors where segments are large, which read them again and again."""
+    """Prepare the vectors of large segments, which are read many times."""
     if not any(segment.is_large for segment, _ in parts):
         return parts
     segment = parts[0][0]
@@ -270,7 +272,7 @@ def _prepare(parts, work):
 
 
 def _arrange_segment(segment, work=None):
-    """Order the labels of a segment: of a large one cut it once, else to its leaves."""
+    """Sort a segment: split a large one once, others down to their leaves."""
     if len(segment.labels) < 2:
         return segment.labels
     rows = _rows_of(segment)
@@ -287,7 +289,7 @@ def _arrange_segment(segment, work=None):
 
 
 def _rows_of(segment):
-    """Give the rows of a segment, of unit length if only directions matter."""
+    """Return the rows of a segment, scaled to unit length if spherical."""
     vectors = segment.vectors
     if segment.is_prepared and segment.is_large and vectors.lie_well(segment.rows):
         return vectors.view(segment.rows)
@@ -298,20 +300,20 @@ def _rows_of(segment):
 
 
 def bisect(rows, centres, n_first, rule, sides, work):
-    """Cut rows in two by balanced 2-means.
+    """Split rows in two by balanced 2-means.
 
     Parameters
     ----------
     rows : Rows
     centres : (int, int)
-        Two different rows to begin with.
+        Two different rows as the initial centres.
     n_first : int
-        How many rows side 0 gets.
+        The number of rows on side 0.
     rule : Rule
     sides : ndarray of shape (n_rows,), uint8, ones
-        Is filled with the side of each row.
+        OUT: the side of each row.
     work : Work
-        Whose threads may help.
+        The work whose threads may help.
     """
     n_rows = len(sides)
     max_moved = int(rule.tol * n_rows)
@@ -352,7 +354,7 @@ def bisect(rows, centres, n_first, rule, sides, work):
 
 
 def _order_of_leaves(segment, rows):
-    """Cut rows down to the leaves and return them in the order of those."""
+    """Split rows down to the leaves, and return them sorted by leaf."""
     plan, rule = segment.plan, segment.rule
     n_rows = len(segment.labels)
     starts, stops, indices, values = rows.entries
@@ -389,7 +391,7 @@ def _order_of_leaves(segment, rows):
 
 
 def _first_centres(segment):
-    """Draw two different rows; depends on the place in the tree, not on tasks."""
+    """Draw two different rows; depends on the position in the tree, not on tasks."""
     n_rows = len(segment.labels)
     place = [segment.rule.seed, segment.first, segment.stop]
     drawn = np.random.SeedSequence(place).generate_state(2, np.uint64)

@@ -1,10 +1,10 @@
-"""Texts to features by any vectorizer, many or one at a time.
+"""Feature extraction by any vectorizer, for many texts or one at a time.
 
-What scikit-learn puts around a vectorizer costs as much as a search: its checks, and in
-a `FeatureUnion` joblib, which moreover sets Python's warnings filters, common to all
-threads, for a moment. So its transformers are called one by one here, where joblib
-would do just that. And whatever containers scikit-learn is configured to give, features
-are arrays or sparse matrices here.
+scikit-learn's overhead around a vectorizer takes as long as a search: validation and,
+in a `FeatureUnion`, joblib, which also changes Python's global warning filters for a
+moment, for all threads. So the transformers of a union are called one after the other
+here, if joblib would do the same. Features are arrays or sparse matrices, whatever
+output containers scikit-learn is configured for.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ __all__ = ["LeanTransformer", "fit_texts", "fit_transform_texts", "transform_tex
 
 
 def fit_texts(vectorizer, texts):
-    """Fit a vectorizer, in place.
+    """Fit a vectorizer in place.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def fit_texts(vectorizer, texts):
 
 
 def fit_transform_texts(vectorizer, texts):
-    """Fit a vectorizer, in place, and give the features of the texts.
+    """Fit a vectorizer in place, and return the features of the texts.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ def fit_transform_texts(vectorizer, texts):
 
 
 def transform_texts(vectorizer, texts):
-    """Give the features of texts.
+    """Return the features of texts.
 
     Parameters
     ----------
     vectorizer : transformer
-        Fitted.
+        A fitted vectorizer.
     texts : list of str
 
     Returns
@@ -70,13 +70,13 @@ def transform_texts(vectorizer, texts):
 
 
 class LeanTransformer:
-    """Turns single texts into the features that a fitted vectorizer gives them.
+    """Computes the features of single texts with a fitted vectorizer.
 
     Parameters
     ----------
     vectorizer : transformer
-        Fitted. It is fast if it has a method ``transform_one``, or is a
-        `FeatureUnion` of such; any other works.
+        A fitted vectorizer. It is fast if it has a method ``transform_one``, or is a
+        `FeatureUnion` of such vectorizers; any other works.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class LeanTransformer:
         self.n_features = int(transform_texts(vectorizer, [""]).shape[1])
 
     def transform_one(self, text):
-        """Give the features of a text.
+        """Return the features of a text.
 
         Returns
         -------
@@ -114,9 +114,9 @@ class LeanTransformer:
 
 
 def _lean_parts(vectorizer):
-    """List transformers that take one text alone, and the first column of each.
+    """Return transformers for single texts, and the first column of each.
 
-    None if the vectorizer does not consist of such transformers side by side.
+    None if the vectorizer is not a union of such transformers.
     """
     parts = [vectorizer]
     if isinstance(vectorizer, FeatureUnion) and not vectorizer.transformer_weights:
@@ -128,16 +128,17 @@ def _lean_parts(vectorizer):
 
 
 def _parts_of_union(vectorizer, *, is_fitting=False):
-    """List the transformers of a union that joblib would call one after the other.
+    """Return the transformers of a union that joblib would call sequentially.
 
-    None if there is more to do: columns dropped or passed through, several jobs, or
-    reports of fits.
+    None if the union does more: drops or passes through columns, uses several jobs, or
+    reports its progress.
     """
     if type(vectorizer) is not FeatureUnion or (is_fitting and vectorizer.verbose):
         return []
     names = [name for name, _ in vectorizer.transformer_list]
     parts = [transformer for _, transformer in vectorizer.transformer_list]
-    # Threads of each part, one part after the other, beat processes for the parts.
+    # Threads within each part, one part after the other, are faster than a process per
+    # part.
     are_parallel = all(getattr(part, "n_jobs", None) is not None for part in parts)
     is_serial = vectorizer.n_jobs in (None, 1) or are_parallel
     are_weighed = set(vectorizer.transformer_weights or ()) <= set(names)
@@ -146,7 +147,7 @@ def _parts_of_union(vectorizer, *, is_fitting=False):
 
 
 def _side_by_side(union, outputs):
-    """Put the features that the transformers of a union give beside each other."""
+    """Concatenate the features of the transformers of a union."""
     weights = union.transformer_weights or {}
     matrices = list(map(_as_matrix, outputs))
     for i, (name, _) in enumerate(union.transformer_list):
@@ -158,9 +159,9 @@ def _side_by_side(union, outputs):
 
 
 def _as_matrix(output):
-    """Take the values out of a data frame; the names of columns are not features."""
+    """Return the values of a data frame; column names are not feature names."""
     if sparse.issparse(output) or isinstance(output, np.ndarray):
         return check_structure(output, "The result of a vectorizer")
-    if hasattr(output, "sparse"):  # a frame of pandas's sparse columns
+    if hasattr(output, "sparse"):  # a pandas data frame with sparse columns
         return sparse.csr_array(output.sparse.to_coo())
     return np.asarray(output)

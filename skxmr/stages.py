@@ -1,51 +1,50 @@
-"""What a user's own matcher or ranker must offer, and how they stand in for ours.
+"""The interface of custom matchers and rankers, and their place in a search.
 
-`XRLinearClassifier` has three stages, and each can be a user's own: its parameters
+`XRLinearClassifier` has three stages, and each can be replaced: its parameters
 ``indexer``, ``matcher`` and ``ranker`` take estimators, of which clones are fitted.
 
-**A matcher** finds the nodes of one level of the tree, in the place of the linear
-models of that level and of all above it. It is any multilabel classifier:
+**A matcher** scores the nodes of one level of the tree. It replaces the linear models
+of this level and of all levels above. It is any multilabel classifier with:
 
-- ``fit(X, M)``: X, the training rows as they came (sparse or dense, float32); M, a
-  sparse indicator of int8 of shape (n_samples, n_nodes): which nodes of the level lead
-  to a label of the row. Nodes that all rows have, or none, are left out of M. A matcher
-  that refuses a sparse target gets M dense.
-- ``predict_proba(X)``, or else ``decision_function(X)``: a score of each column of M
-  for each row, of shape (n_samples, n_nodes), dense or sparse; for probabilities also a
-  list of arrays of shape (n_samples, 2), as forests give.
+- ``fit(X, M)``: X, the training rows as given (sparse or dense, float32); M, a sparse
+  indicator of int8 of shape (n_samples, n_nodes): the nodes of the level that lead to a
+  label of the row. Nodes that all rows have, or none, are not columns of M. A matcher
+  that does not accept a sparse target gets a dense M.
+- ``predict_proba(X)``, or otherwise ``decision_function(X)``: a score for each row and
+  column of M, of shape (n_samples, n_nodes), dense or sparse; probabilities may also be
+  a list of arrays of shape (n_samples, 2), as from random forests.
 
-``matcher_level`` says which level: 1 for the children of the root. By default, and
-where the tree is less deep, it is the lowest level above the labels. A tree that has no
-level there (few labels) needs no matcher.
+``matcher_level`` is the level: 1 for the children of the root. By default, and if the
+tree has fewer levels, it is the lowest level above the labels. If there is no level
+between root and labels (few labels), the matcher is not used.
 
-**A ranker** scores the labels of the nodes that were matched, in the place of the
-linear models of the last level. It is any binary classifier; one clone is fitted for
-each label:
+**A ranker** scores the labels of the nodes that were matched. It replaces the linear
+models of the last level. It is any binary classifier, of which one clone is fitted for
+each label, with:
 
-- ``fit(X, y)``: X, the rows of the label's parent (those that have one of the labels
-  beside it, or as `negative_sampling` says); of sparse rows, only the columns that some
-  of them have. y, an array of int8: 1 where the row has the label, and else 0. Labels
-  that all these rows have get the score of their parent. Where `relevance` is given, it
-  comes as ``sample_weight``.
-- ``predict_proba(X)`` of shape (n_samples, 2), or else ``decision_function(X)`` of
+- ``fit(X, y)``: X, the rows of the label's parent (those that have one of its labels,
+  or according to `negative_sampling`); of sparse rows, only the columns that occur in
+  them. y, an array of int8: 1 if the row has the label, otherwise 0. A label that all
+  these rows have gets the score of its parent. `relevance` is passed as
+  ``sample_weight``.
+- ``predict_proba(X)`` of shape (n_samples, 2), or otherwise ``decision_function(X)`` of
   shape (n_samples,).
 
-Probabilities are scores as they are; decision values become scores by
-``score_transform``. As everywhere, the score of a label is the product of the scores
-along its path. A score of 0 means not found.
+Probabilities are used as scores; decision values are mapped to scores by
+``score_transform``. As with linear models, the score of a label is the product of the
+scores along its path. A score of 0 means not found.
 
-Levels between a matcher's and a ranker's are linear, with the weights, the beam and the
-parameters of `XRLinearClassifier`. Seeds: where a stage has parameters ``random_state``
-that are None, they are set from the classifier's. `prune` drops weights of the linear
-levels only; explanations, `QueryCompleter` and model folders of other systems want
-linear models throughout, and say so.
+The levels between matcher and ranker are linear, with the weights, the beam and the
+parameters of `XRLinearClassifier`. Parameters ``random_state`` of a stage that are None
+are set from that of the classifier. `prune` applies to the linear levels only;
+explanations, `QueryCompleter` and PECOS model folders need linear models on all levels,
+and raise an error otherwise.
 
-A third kind of own stage comes after these: `Reranker` ranks the first candidates
-again, by features of a row and a candidate together.
+To rerank the first candidates with features of a row and a candidate, see `Reranker`.
 
 Examples
 --------
-A small neural network finds the groups of labels, and trees rank in the groups:
+A small neural network finds the groups of labels, and trees rank within the groups:
 
 >>> from sklearn.datasets import make_multilabel_classification
 >>> from sklearn.neural_network import MLPClassifier
@@ -87,17 +86,17 @@ _MAX_INT32 = np.iinfo(np.int32).max
 
 @dataclass(frozen=True)
 class OwnStages:
-    """The stages of a classifier that are a user's own, before they are fitted.
+    """The custom stages of a classifier, before they are fitted.
 
     Parameters
     ----------
     matcher, ranker : estimator or None
-        None for the linear models.
+        None for linear models.
     matcher_level : int or None
-        Level of the matcher's nodes; None, or a deeper one than there is, for the
-        lowest above the labels.
+        Level of the matcher's nodes; None, or a level below the last one, stands for
+        the lowest level above the labels.
     is_dense : bool
-        Whether the rows were given dense, so that stages get them so.
+        Whether rows are dense, and are passed to the stages as dense.
     is_weighted : bool
         Whether rows have a relevance.
     """
@@ -112,14 +111,14 @@ class OwnStages:
         return self.matcher is not None or self.ranker is not None
 
     def check(self):
-        """Refuse stages that lack what the search will ask for.
+        """Raise an error for stages without the required methods.
 
         Raises
         ------
         TypeError
-            If a stage gives no scores.
+            If a stage has no method for scores.
         ValueError
-            If rows have a relevance that a stage cannot take.
+            If rows have a relevance that a stage does not support.
         """
         for name, stage in (("matcher", self.matcher), ("ranker", self.ranker)):
             if stage is not None:
@@ -137,7 +136,7 @@ class OwnStages:
             )
 
     def first_linear(self, tree):
-        """Give the first level of a tree with linear models, from 1."""
+        """Return the first level of a tree with linear models, from 1."""
         if self.matcher is None:
             return 1
         if self.matcher_level is None:
@@ -145,11 +144,11 @@ class OwnStages:
         return min(int(self.matcher_level) + 1, tree.depth)
 
     def beyond_linear(self, tree):
-        """Give the level after the last one with linear models."""
+        """Return the level after the last one with linear models."""
         return tree.depth if self.ranker is not None else tree.depth + 1
 
     def fit_matcher(self, X, Y, tree, n_jobs):
-        """Fit the matcher, if there is one and something above the labels.
+        """Fit the matcher, if there is one and a level between root and labels.
 
         Parameters
         ----------
@@ -157,7 +156,7 @@ class OwnStages:
         Y : csr_array of shape (n_samples, n_labels)
         tree : LabelTree
         n_jobs : int or None
-            The matcher's, where that leaves it open.
+            For a matcher whose own is None.
 
         Returns
         -------
@@ -192,7 +191,7 @@ class OwnStages:
 
 
 def takes_relevance(classifier):
-    """Whether a classifier can weigh the labels of its rows.
+    """Return whether a classifier supports weights of the labels of its rows.
 
     Parameters
     ----------
@@ -210,14 +209,14 @@ def takes_relevance(classifier):
 
 
 class FittedStages:
-    """The fitted own stages of one tree.
+    """The fitted custom stages of one tree.
 
     Parameters
     ----------
     matcher : FittedMatcher or None
-        None where the tree is searched from its root.
+        None if the tree is searched from its root.
     ranker : LeafRankers or None
-        None where the last level is linear.
+        None if the last level is linear.
     """
 
     def __init__(
@@ -230,14 +229,14 @@ class FittedStages:
         return self.matcher is not None or self.ranker is not None
 
     def following(self, matcher, ranker, n_jobs):
-        """Give the stages, with the parameters of prediction that were set since.
+        """Return the stages with the current parameters of prediction.
 
         Parameters
         ----------
         matcher, ranker : estimator or None
-            What was cloned, as it is now.
+            The estimators that were cloned, with their current parameters.
         n_jobs : int or None
-            Stands in for the matcher's where that is None.
+            For a matcher whose own is None.
 
         Returns
         -------
@@ -252,18 +251,18 @@ class FittedStages:
 
 
 def refuse_own_stages(classifier, asker):
-    """Refuse a classifier that is not linear throughout.
+    """Raise an error for a classifier with custom stages.
 
     Parameters
     ----------
     classifier : estimator
     asker : str
-        Who wants linear models, for the message.
+        Name of the caller, for the message.
 
     Raises
     ------
     ValueError
-        If it is no `XRLinearClassifier`, or has a matcher or ranker of its own.
+        If it is not an `XRLinearClassifier`, or has a custom matcher or ranker.
     """
     if not hasattr(classifier, "score_transform"):
         raise ValueError(
@@ -282,14 +281,15 @@ def refuse_own_stages(classifier, asker):
 def search_stages(
     X, layout, stages, *, k, beam_width, score_transform, allowed=None, n_jobs=None
 ):
-    """Find the best labels of each row in a tree with own stages.
+    """Find the best labels of each row in a tree with custom stages.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each row
     layout : SearchLayout
-        Of the whole tree. Nodes of levels that are not linear have no weights but the
-        infinite intercepts of `LinearWeights`: their scores come from the stages.
+        Of the whole tree. Nodes of levels that are not linear have no weights, except
+        for the infinite intercepts of `LinearWeights`: their scores are from the
+        stages.
     stages : FittedStages
     k, beam_width, score_transform, allowed, n_jobs
         As in `skxmr.search.beam_search`.
@@ -297,12 +297,12 @@ def search_stages(
     Returns
     -------
     columns : ndarray of shape (n_samples, k), int64
-        Best first; -1 where fewer than k are found.
+        Best first, filled up with -1.
     log_scores : ndarray of shape (n_samples, k), float64
-        Logarithms of the scores; -inf where fewer than k are found.
+        Logarithms of the scores, filled up with -inf.
     """
     parts = []
-    # What is reached is ranked, all of it.
+    # All labels that are reached are ranked.
     wanted = layout.most_reached(beam_width) if stages.ranker else k
     width = layout.widest_level if beam_width is None else beam_width
     for block in split_by_size(X.n_vectors, wanted + width, n_jobs):
@@ -327,7 +327,7 @@ def search_stages(
 
 
 def _reach(X, layout, stages, k, how):
-    """Find the best labels by all but the ranker."""
+    """Find the best labels without the ranker."""
     matcher = stages.matcher
     if matcher is None:
         return beam_search(X, layout, k=k, **how)
@@ -342,7 +342,7 @@ def _reach(X, layout, stages, k, how):
 
 
 def _best(columns, log_scores, k):
-    """Keep the k best; of equal scores the smaller column comes first."""
+    """Keep the best k; ties are broken by column index."""
     columns = np.where(np.isneginf(log_scores), -1, columns)
     order = np.lexsort((columns, -log_scores))[:, :k]
     best = np.full((len(columns), k), -1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Vectors of labels as k-means reads them."""
+"""Label vectors in the format of the k-means kernels."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,21 +20,21 @@ from skxmr._validation import check_structure, check_width
 
 __all__ = ["DenseVectors", "Rows", "SparseVectors", "vectors_of"]
 
-# Entries of a part of the work: less than a millisecond.
+# Entries per part of the work: less than a millisecond.
 _PART = 2**18
 _LONGEST_PART = 2**26
-# Entries that are looked at to find out which features are frequent.
+# The number of entries that are sampled to find frequent features.
 _SAMPLE = 2**19
 
 
 class Rows(NamedTuple):
-    """Rows to be cut.
+    """Rows to be split.
 
     Parameters
     ----------
     entries : (starts, stops, indices, values)
-        Where the entries of each row start and stop, and the features and values of
-        all entries. Of a dense matrix `indices` is None.
+        The start and stop of the entries of each row, and the features and values of
+        all entries. For a dense matrix, `indices` is None.
     length : int
         The number of features.
     """
@@ -43,34 +43,34 @@ class Rows(NamedTuple):
     length: int
 
     def parts(self, n_threads):
-        """Do what `parts_of` does."""
+        """Call `parts_of`."""
         starts, stops, *_ = self.entries
         return parts_of(np.concatenate([[0], np.cumsum(stops - starts)]), n_threads)
 
 
 def parts_of(offsets, n_threads):
-    """Cut vectors into ranges of about equal work, for so many threads to share.
+    """Divide vectors into ranges of about equal work for a number of threads.
 
     Parameters
     ----------
     offsets : ndarray of shape (n_vectors + 1,), int64
-        Sums of the numbers of entries before each vector.
+        Cumulative numbers of entries.
     n_threads : int
 
     Returns
     -------
     list of (int, int)
-        The first vector of each part, and that after its last.
+        The first vector of each part, and its last plus one.
     """
     n_vectors, n_entries = len(offsets) - 1, int(offsets[-1])
-    # Not even one thread takes all at once: it would not hear Ctrl-C.
+    # A single thread gets several parts too, to check for interrupts between them.
     size = max(_PART, min(_LONGEST_PART, n_entries // (4 * n_threads)))
     cuts = np.searchsorted(offsets, np.arange(size, n_entries, size))
     return list(pairwise(np.unique([0, *cuts, n_vectors]).tolist()))
 
 
 def vectors_of(Z):
-    """Give the rows of a sparse or dense matrix as vectors to cluster."""
+    """Return the rows of a sparse or dense matrix as vectors to cluster."""
     return SparseVectors.of(Z) if sparse.issparse(Z) else DenseVectors(Z)
 
 
@@ -79,7 +79,7 @@ class SparseVectors(Compressed):
 
     @classmethod
     def of(cls, Z):
-        """Take the rows; copies only what is not in the form of the kernels."""
+        """Wrap the rows; only arrays in other formats than the kernels are copied."""
         Z = sparse.csr_array(check_structure(Z, "Z"))
         check_width(Z, "Z", "columns")
         if not Z.has_canonical_format:
@@ -93,7 +93,7 @@ class SparseVectors(Compressed):
         )
 
     def take(self, vectors):
-        """Copy rows, without the features that none of them has."""
+        """Copy rows, without the features that occur in none of them."""
         offsets = np.zeros(len(vectors) + 1, dtype=np.int64)
         np.cumsum(self.offsets[vectors + 1] - self.offsets[vectors], out=offsets[1:])
         indices = empty(offsets[-1], np.int32)
@@ -112,38 +112,38 @@ class SparseVectors(Compressed):
         return SparseVectors(offsets, indices, values, length)
 
     def lie_well(self, vectors):
-        """Tell whether rows are better read where they are than copied.
+        """Return whether reading rows in place is faster than copying them.
 
-        That is so if sums of all features are small beside the entries of the rows.
+        It is if a sum over all features is small compared to the entries of the rows.
         """
         n_entries = (self.offsets[vectors + 1] - self.offsets[vectors]).sum()
         return 2 * self.length <= n_entries
 
     def normalize(self):
-        """Scale rows to unit length, in place."""
+        """Scale rows to unit length in place."""
         normalize_rows(self.offsets, self.values)
 
     def view(self, vectors=None):
-        """Give rows to be cut, without copying entries."""
+        """Return rows to be split, without copying entries."""
         starts, stops = self.offsets[:-1], self.offsets[1:]
         if vectors is not None:
             starts, stops = starts[vectors], stops[vectors]
         return Rows((starts, stops, self.indices, self.values), self.length)
 
     def prepared(self, spherical, work):
-        """Give the features other numbers, so that frequent ones are neighbours.
+        """Renumber the features, so that frequent ones are adjacent.
 
         Parameters
         ----------
         spherical : bool
-            Whether the result has rows of unit length.
+            Whether the rows of the result have unit length.
         work : Work
-            Whose threads may help.
+            The work whose threads may help.
 
         Returns
         -------
         SparseVectors
-            With values of its own only if those here are not of unit length.
+            The values are copied only if the rows do not have unit length.
         """
         if not self.lie_well(np.arange(self.n_vectors)):
             own = self.take(np.arange(self.n_vectors))
@@ -154,7 +154,7 @@ class SparseVectors(Compressed):
         return own._replace(values=_of_unit_length(own.offsets, own.values, work))
 
     def _renumbered(self, work):
-        """Give indices the numbers of their features, frequent ones first."""
+        """Renumber the features of indices, frequent ones first."""
         counts = np.zeros(self.length, dtype=np.int32)
         count_features(self.indices[:_SAMPLE], counts)
         numbers = np.empty(self.length, dtype=np.int32)
@@ -181,7 +181,7 @@ class DenseVectors(NamedTuple):
 
     @property
     def offsets(self):
-        """Where the rows start, and where the last one ends."""
+        """The start of each row, and the end of the last."""
         return np.arange(self.rows.shape[0] + 1, dtype=np.int64) * self.length
 
     def to_matrix(self):
@@ -193,15 +193,15 @@ class DenseVectors(NamedTuple):
         return DenseVectors(self.rows[vectors])
 
     def lie_well(self, vectors):
-        """Tell whether rows are better read where they are than copied: all of them."""
+        """Return True: dense rows are always read in place."""
         return len(vectors) == len(self.rows)
 
     def normalize(self):
-        """Scale rows to unit length, in place."""
+        """Scale rows to unit length in place."""
         normalize_rows(self.offsets, self.rows.reshape(-1))
 
     def view(self, vectors=None):
-        """Give rows to be cut, without copying entries."""
+        """Return rows to be split, without copying entries."""
         starts = self.offsets[:-1]
         if vectors is not None:
             starts = starts[vectors]
@@ -209,9 +209,9 @@ class DenseVectors(NamedTuple):
         return Rows(entries, self.length)
 
     def prepared(self, spherical, work):
-        """Give the vectors as they are if that will do, or else None.
+        """Return the vectors if they need no scaling, otherwise None.
 
-        A copy of all would be kept beside those of some.
+        A scaled copy of all would be in memory together with those of segments.
         """
         values = self.rows.reshape(-1)
         if spherical and not _have_unit_length(self.offsets, values, work):
@@ -220,7 +220,7 @@ class DenseVectors(NamedTuple):
 
 
 def _have_unit_length(offsets, values, work):
-    """Tell whether all rows are of unit length, or zeros."""
+    """Return whether all rows have unit length or are zero."""
     other_parts: list[tuple] = []
 
     def check(part):
@@ -233,7 +233,7 @@ def _have_unit_length(offsets, values, work):
 
 
 def _of_unit_length(offsets, values, work):
-    """Scale rows to unit length; they are copied unless they are of that length."""
+    """Scale rows to unit length; they are copied unless they already have it."""
     if _have_unit_length(offsets, values, work):
         return values
     own = empty(len(values), values.dtype)
