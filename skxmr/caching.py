@@ -1,4 +1,4 @@
-"""Trains once what several fits ask for at the same time: joblib.Memory and a lock."""
+"""Cached calls that concurrent fits run only once: joblib.Memory with a lock."""
 
 import contextlib
 import hashlib
@@ -17,15 +17,15 @@ __all__ = ["cached_call"]
 
 
 def cached_call(memory, function, arguments, ignored):
-    """Call a function, or load what it returned for equal arguments before.
+    """Call a function, or load its cached result for equal arguments.
 
-    `joblib.Memory` has no lock: two workers of a search that need the same model at
-    the same time would both train it. Here the second waits for the first.
+    `joblib.Memory` has no lock: two workers of a grid search that need the same model
+    at the same time would both train it. Here the second one waits for the first.
 
     Parameters
     ----------
     memory : joblib.Memory
-        With ``location=None`` the function is simply called.
+        With ``location=None``, the function is called without caching.
     function : callable
         A module-level function of ``arguments`` and ``ignored``.
     arguments : dict
@@ -39,14 +39,14 @@ def cached_call(memory, function, arguments, ignored):
     """
     if memory.location is None:
         return function(**arguments, **ignored)
-    # Hashed here, once: the lock needs it, and joblib would also write the repr of
-    # all arguments into the cache, of a million names too.
+    # Hashed here, since the lock needs the hash, and since joblib would also write the
+    # repr of all arguments to the cache, for example of a million names.
     key = joblib.hash(arguments, coerce_mmap=True)
     name = f"{function.__module__}.{function.__qualname__}:{key}"
     cached = memory.cache(_call, ignore=["function", "arguments", "ignored"])
     folder = Path(memory.location, "skxmr-locks")
-    # Whoever comes first to an empty cache notes the code of the function; another
-    # who reads it half written would take it for changed, and wipe the cache.
+    # The first call writes the source code of the function into the cache. A concurrent
+    # call that reads an incomplete file would assume a change and clear the cache.
     with _locked(folder, "code"):
         cached.check_call_in_cache(name, function, arguments, ignored)
     with _locked(folder, name):
@@ -59,10 +59,10 @@ def _call(name, function, arguments, ignored):  # noqa: ARG001 - the key of the 
 
 @contextlib.contextmanager
 def _locked(folder, name):
-    """Hold the lock of that name: one holder among all threads and processes."""
+    """Hold the lock of a name, exclusive among all threads and processes."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / hashlib.sha256(name.encode()).hexdigest()
-    # The system frees the lock of a process that dies.
+    # The system releases the lock of a process that dies.
     with path.open("a+b") as file:
         _lock(file)
         try:
@@ -79,7 +79,7 @@ if sys.platform == "win32":
             try:
                 return msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
             except OSError as error:
-                # Windows gives up after ten seconds; training may take hours.
+                # Windows times out after ten seconds; training may take hours.
                 if error.errno != errno.EDEADLOCK:
                     raise
 

@@ -1,4 +1,4 @@
-"""Index the labels, then train level by level: all of `fit` that is worth caching."""
+"""Tree building and training of all levels: the part of `fit` that is cached."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ class TrainingSettings:
     negative_sampling : {"parents", "matcher", "both"}
     negative_beam_width : int
     own : OwnStages
-        The stages that are not linear.
+        The custom stages.
     """
 
     solver: SolverParameters
@@ -47,20 +47,20 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class TrainedTree:
-    """A tree, the weights of each of its levels, and how training went.
+    """A tree, the weights of each of its levels, and statistics of the training.
 
     Parameters
     ----------
     tree : LabelTree
     levels : tuple of LinearWeights
     n_iter : int
-        Most sweeps that any node took.
+        Maximum number of sweeps over all nodes.
     n_trained, n_unconverged : int
-        How many nodes were trained, and how many of them stopped at ``max_iter``.
+        Number of trained nodes, and of those that stopped at ``max_iter``.
     stages : FittedStages
-        The stages that are not linear.
+        The fitted custom stages.
     n_found : tuple of int
-        How many weights each level had before it was pruned.
+        Number of weights of each level before pruning.
     probed : ProbedRows or None
     """
 
@@ -75,12 +75,12 @@ class TrainedTree:
 
 
 class _Data(NamedTuple):
-    """What the levels are trained on: rows, and where labels start.
+    """Training data of the levels: rows, targets and prior means.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each row
-        The first are the rows of Y; behind them may be some that are prior means.
+        The first rows are those of Y, possibly followed by rows that are prior means.
     Y : csr_array of shape (n_rows, n_labels)
     priors : PriorRows or None
     """
@@ -91,30 +91,30 @@ class _Data(NamedTuple):
 
     @property
     def trained(self):
-        """The rows of X that are trained on, those of Y."""
+        """The training rows of X, those of Y."""
         return self.X.between(0, self.Y.shape[0])
 
     @property
     def n_given(self):
-        """Number of the user's rows: none of them is the vector of a label."""
+        """Number of the user's rows, without rows made of label vectors."""
         return self.Y.shape[0] if self.priors is None else self.priors.first
 
 
 def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
-    """Index the labels and train the models of all nodes.
+    """Build the tree and train the models of all nodes.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each row
     Y : Compressed, a vector for each row
-        Stored where a label is right, with its relevance.
+        Stored for positive labels, with their relevance.
     label_names : sequence or None
         For indexers that group labels by name.
     indexer : estimator
-        Not fitted here: a clone is.
+        A clone of it is fitted.
     settings : TrainingSettings
     version : str
-        Of this package: what another version has cached is not taken.
+        Version of the package, so that results cached by other versions are not used.
     n_jobs : int or None
     verbose : int
 
@@ -128,12 +128,12 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     if settings.solver.prior_length:
         X, targets, priors = add_prior_rows(X, targets, settings.label_vectors)
     features = None
-    if not settings.own:  # which take rows as they are, now and when they predict
+    if not settings.own:  # these take rows unchanged in training and prediction
         X, features = _only_used_features(X)
     data = _Data(X, targets, priors)
     tree = _index(data, label_names, indexer, settings, n_jobs)
     report.indexed(tree)
-    # The vectors of labels; then what training took beside its result.
+    # Release the label vectors, then the memory of training beyond its result.
     give_back_memory()
     trained = _train_levels(data, tree, settings, n_jobs, report)
     if features is not None:
@@ -144,7 +144,7 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
 
 
 def _index(data, label_names, indexer, settings, n_jobs):
-    """Group the labels; their vectors are gone when it is done."""
+    """Group the labels; their vectors are released on return."""
     indexer = _with_jobs(clone(indexer), n_jobs)
     Z = None
     if getattr(indexer, "needs_label_vectors", True):
@@ -157,13 +157,13 @@ def _index(data, label_names, indexer, settings, n_jobs):
 
 
 def _only_used_features(X):
-    """Drop features that no row has, where they are most: work must not grow with them.
+    """Drop unused features if they are the majority, so that work is bounded.
 
     Returns
     -------
     X : Compressed or DenseRows
     features : ndarray of int32, or None
-        What the features were before; None if they are as they were.
+        The original features; None if they are unchanged.
     """
     if isinstance(X, DenseRows) or X.length <= 4 * len(X.indices) + 2**16:
         return X, None
@@ -172,7 +172,7 @@ def _only_used_features(X):
 
 
 def _with_jobs(indexer, n_jobs):
-    """Let an indexer that does not say otherwise use as many workers as training."""
+    """Set `n_jobs` of an indexer whose own is None."""
     if indexer.get_params().get("n_jobs", 1) is None:
         indexer.set_params(n_jobs=n_jobs)
     return indexer
@@ -207,7 +207,7 @@ def _train_levels(data, tree, settings, n_jobs, report):
 
 
 def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noqa: ARG001
-    """Train all levels together: none needs another where parents bring the rows.
+    """Train all levels together, possible if negatives are from the parents.
 
     Returns
     -------
@@ -238,17 +238,17 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noq
 
 
 def _linear_levels(tree, settings):
-    """Give the first of the levels with linear models, and the one beyond them."""
+    """Return the first level with linear models, and the one after the last."""
     return settings.own.first_linear(tree), settings.own.beyond_linear(tree)
 
 
 def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
-    """Train a level when those above it can be searched: they bring its negatives.
+    """Train level by level: the levels above find the negatives of the next one.
 
-    Returns what `_train_at_once` does.
+    Returns the same as `_train_at_once`.
     """
-    # The matcher that brings negatives is not pruned at all; the last level is not
-    # part of it.
+    # The matcher that finds negatives is not pruned, and does not include the last
+    # level.
     unpruned = replace(settings.solver, weight_floor=0.0)
     results: list[LevelResult] = []
     parents = _root(data.Y)
@@ -280,19 +280,19 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
 
 
 def _with_priors(targets, tree, data):
-    """Let labels start at the vectors that are given, if any are."""
+    """Add given label vectors as prior means, if there are any."""
     return targets if data.priors is None else add_priors(targets, tree, data.priors)
 
 
 def _root(Y):
-    """Make the level above the first: one node, which has all rows."""
+    """Make the level above the first: one node with all rows."""
     return sparse.csr_array(np.ones((Y.shape[0], 1), dtype=np.float32))
 
 
 def _level_solver(solver, level, tree):
-    """Give a level a seed of its own, and a prior mean only to labels.
+    """Return the solver parameters of a level: its seed, and a prior only for labels.
 
-    Nodes above the labels have many rows, and gain nothing from it.
+    Nodes above the labels have many rows and gain nothing from a prior.
     """
     seed = int(np.random.SeedSequence([solver.seed, level]).generate_state(1)[0])
     prior_length = solver.prior_length if level == tree.depth else 0.0
@@ -300,7 +300,7 @@ def _level_solver(solver, level, tree):
 
 
 def _match(X, tree, weights, matcher, settings, n_jobs):
-    """Find the rows that the matcher brings to each parent."""
+    """Find the rows for which the matcher reaches each parent."""
     is_logistic = settings.solver.loss == "log_loss"
     return matched_rows(
         X,
@@ -314,7 +314,7 @@ def _match(X, tree, weights, matcher, settings, n_jobs):
 
 
 def _check_tree(tree, n_labels, indexer):
-    """Refuse what a user's own indexer may have built."""
+    """Raise an error for an invalid tree of a custom indexer."""
     if not isinstance(tree, LabelTree):
         raise TypeError(
             f"indexer={indexer!r} set tree_ to a {type(tree).__name__}; expected a "
@@ -328,7 +328,7 @@ def _check_tree(tree, n_labels, indexer):
 
 
 class _Report:
-    """Says how far a fit has come, where the user wants to know."""
+    """Prints the progress of a fit if `verbose` is set."""
 
     def __init__(self, verbose):
         self._verbose = verbose

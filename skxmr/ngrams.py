@@ -1,4 +1,4 @@
-"""Counts the n-grams of texts: what texts are cut into, and how often each occurs."""
+"""N-gram counts: extraction of n-grams from texts."""
 
 from collections import Counter
 from itertools import pairwise
@@ -21,23 +21,23 @@ __all__ = [
     "split_texts",
 ]
 
-# Characters that a task goes through: enough to make tasks cheap, few enough that a
-# fit can be interrupted and that scratch stays small.
+# Characters per task: enough to make the overhead small, few enough that a fit can be
+# interrupted and that workspaces stay small.
 MOST_CHARACTERS = 1 << 18
 _MAX_INT32 = np.iinfo(np.int32).max
 
 
 class Rows:
-    """What texts hold, as the arrays of a CSR matrix of counts.
+    """The n-grams of texts, as the arrays of a CSR matrix of counts.
 
     Attributes
     ----------
     ends : ndarray of shape (n_texts,), int64
-        Where the entries of each text end in the other two.
+        The end of the entries of each text in the other two arrays.
     indices : ndarray of shape (n_entries,), int32
         Numbers of terms.
     counts : ndarray of shape (n_entries,), int32 or float32
-        How often the text holds the term; a float where each time has a weight.
+        Number of occurrences; a float if occurrences have weights.
     """
 
     def __init__(self, ends, indices, counts):
@@ -47,7 +47,7 @@ class Rows:
 
     @classmethod
     def empty(cls, n_texts, n_entries, dtype):
-        """Make room for the entries of texts; `dtype` is that of the counts."""
+        """Allocate space for the entries of texts; `dtype` is that of the counts."""
         return cls(
             np.zeros(n_texts, dtype=np.int64),
             np.empty(n_entries, dtype=np.int32),
@@ -55,32 +55,32 @@ class Rows:
         )
 
     def arrays(self):
-        """List the arrays that the kernels take: to them, counts are 32 bits."""
+        """Return the arrays for the kernels, which read counts as 32 bits."""
         return self.ends, self.indices, self.counts.view(np.int32)
 
     def grow(self):
-        """Make room for twice as many entries."""
+        """Double the space for entries."""
         self.indices = grown(self.indices)
         self.counts = grown(self.counts)
 
     def trim(self):
-        """Give up the room that is not used."""
+        """Release unused space."""
         n_entries = self.ends[-1] if len(self.ends) else 0
         self.indices = self.indices[:n_entries].copy()
         self.counts = self.counts[:n_entries].copy()
 
     def renumbered(self, numbers):
-        """Give terms new numbers, in place, and sort each row by them.
+        """Renumber terms in place, and sort each row.
 
         Parameters
         ----------
         numbers : ndarray of shape (n_terms,), int32
-            -1 for terms to leave out.
+            -1 for terms to remove.
 
         Returns
         -------
         Rows
-            Itself.
+            The object itself.
         """
         longest = np.diff(self.ends, prepend=0).max(initial=0)
         spare = np.empty((2, max(1, longest)), dtype=np.int32)
@@ -90,25 +90,25 @@ class Rows:
 
 
 class Cutting:
-    """Cuts texts by compiled code.
+    """Extracts n-grams by compiled code.
 
     Parameters
     ----------
     units : {"words", "characters", "text"}
-        What n-grams are of: words; the characters of each word and the mark "#"
-        behind it; or the characters of the whole text, white space being folded.
+        What n-grams consist of: words; the characters of each word with the end marker
+        "#"; or the characters of the whole text, with white space folded.
     position : {"text", "word"} or None
-        Of the characters of the whole text: an n-gram weighs 1 / (1 + where it
-        starts) there. None counts.
+        For the characters of the whole text: an n-gram has the weight 1 / (1 + start)
+        by its position in the text or the word. None for counts.
     ngram_range : tuple (min_n, max_n)
     shortest : int
-        Fewest characters of a word; for n-grams of words.
+        The minimum number of characters of a word, for n-grams of words.
     lowercase : bool
-        Whether to lower the case of all characters.
+        Whether to convert all characters to lower case.
     normaliser : CountVectorizer or None
-        What its preprocessor does to a text, in place of `lowercase`.
+        Its preprocessor is used instead of `lowercase`.
     stop_words : Terms or None
-        Words to leave out.
+        Words to remove.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Cutting:
         self.stop_words = stop_words
 
     def check(self):
-        """Raise ValueError where an attribute cannot be, as from a damaged file."""
+        """Raise ValueError if an attribute of a loaded model is invalid."""
         low, high = self.ngram_range
         fits = (
             self.units in kernel.UNITS
@@ -145,13 +145,13 @@ class Cutting:
             refuse("Cutting", f"has the attributes {vars(self)!r:.200}")
 
     def normalise(self, texts):
-        """Make texts ready for the kernel: a list of str."""
+        """Return the normalised texts for the kernel: a list of str."""
         if self.normaliser is not None:
             return list(map(self.normaliser.build_preprocessor(), texts))
         return kernel.lower_wide(texts) if self.lowercase else texts
 
     def prepare(self, texts):
-        """Make texts ready, with scratch to cut them in and room for their rows."""
+        """Normalise texts, and allocate a workspace and space for their rows."""
         texts = self.normalise(texts)
         longest, total = kernel.measure(texts, None)
         low, high = self.ngram_range
@@ -170,7 +170,7 @@ class Cutting:
         return texts, cutter, Rows.empty(len(texts), 2 * total + 16, dtype)
 
     def count(self, texts, terms):
-        """Count how often each text holds each term.
+        """Count the occurrences of each term in each text.
 
         Parameters
         ----------
@@ -193,14 +193,14 @@ class Cutting:
         return rows
 
     def learn(self, texts, terms, *, keep_rows):
-        """Count all n-grams of texts, and make terms of those that are new.
+        """Count all n-grams of texts, and add new ones to the terms.
 
         Parameters
         ----------
         texts : list of str
         terms : GrowingTerms
         keep_rows : bool
-            Or forget what each text holds.
+            Whether to return the counts of each text.
 
         Returns
         -------
@@ -221,23 +221,23 @@ class Cutting:
 
 
 class Tokenising:
-    """Cuts texts by a function of Python's, for what compiled code does not know.
+    """Extracts n-grams by a Python function that the kernels do not implement.
 
     Parameters
     ----------
     vectorizer : CountVectorizer
-        Its analyzer lists the n-grams of a text.
+        Its analyzer returns the n-grams of a text.
     """
 
     def __init__(self, vectorizer):
         self.vectorizer = vectorizer
 
     def count(self, texts, terms):
-        """Count how often each text holds each term; see `Cutting.count`."""
+        """Count the occurrences of each term in each text; see `Cutting.count`."""
         return self._count(texts, terms.numbers().get)
 
     def learn(self, texts, terms, *, keep_rows):
-        """Count all n-grams of texts, and make terms of those that are new."""
+        """Count all n-grams of texts, and add new ones to the terms."""
         found: dict[str, int] = {}
         rows = self._count(texts, lambda term: found.setdefault(term, len(found)))
         in_documents = np.bincount(rows.indices, minlength=len(found))
@@ -267,14 +267,14 @@ class Tokenising:
 
 
 class Call:
-    """A function and its arguments: a task.
+    """A task: a function and its arguments.
 
     Parameters
     ----------
     function : callable
-        Picklable.
+        Can be pickled.
     *arguments
-        All that it takes.
+        The arguments of the function.
     """
 
     def __init__(self, function, *arguments):
@@ -282,7 +282,7 @@ class Call:
         self.arguments = arguments
 
     def detached(self):
-        """Give the task with no more than it needs: itself."""
+        """Return the task without data that it does not need: itself."""
         return self
 
     def run(self):
@@ -291,7 +291,7 @@ class Call:
 
 
 def run_calls(calls, *, n_jobs):
-    """Run tasks, a single one without ado, and list what they return.
+    """Run tasks, a single one in this thread, and return their results.
 
     Parameters
     ----------
@@ -309,10 +309,10 @@ def run_calls(calls, *, n_jobs):
 
 
 def split_texts(texts):
-    """Cut a list of texts into consecutive lists of few enough characters."""
+    """Split a list of texts into consecutive lists of a bounded size."""
     lengths = np.empty(len(texts), dtype=np.int64)
     kernel.measure(texts, lengths)
-    ends = np.cumsum(lengths + 16)  # a text costs something beside its characters
+    ends = np.cumsum(lengths + 16)  # a constant overhead per text
     total = int(ends[-1]) if len(ends) else 0
     starts = np.searchsorted(ends, np.arange(0, total, MOST_CHARACTERS), side="right")
     cuts = [*np.unique(starts).tolist(), len(texts)]
@@ -334,17 +334,17 @@ def learn_terms(cutting, texts, *, keep_rows, n_jobs):
     cutting : Cutting or Tokenising
     texts : list of str
     keep_rows : bool
-        Or forget what each text holds.
+        Whether to return the counts of each text.
     n_jobs : int or None
         As in scikit-learn.
 
     Returns
     -------
     terms : GrowingTerms
-        Every n-gram, with its counts; in no order that means anything.
+        Every n-gram with its counts, in arbitrary order.
     blocks : list of (list of Rows, ndarray)
-        For some texts after others what they hold, a part at a time, and the number
-        in `terms` of each term in there. No part is kept unless `keep_rows`.
+        For consecutive parts of the texts, their rows, and the number in `terms` of
+        each term of the part. Empty unless `keep_rows`.
     """
     parts = split_texts(texts)
     n_blocks = max(1, min(len(parts), effective_n_jobs(n_jobs)))
@@ -356,7 +356,7 @@ def learn_terms(cutting, texts, *, keep_rows, n_jobs):
     (terms, first), *others = run_calls(calls, n_jobs=n_jobs)
     numbers = np.arange(len(terms), dtype=np.int32)
     blocks = [(first, numbers)]
-    while others:  # one at a time, so that each is freed
+    while others:  # one at a time, to release each
         more, rows = others.pop(0)
         numbers = terms.add(more, more.document_counts, more.total_counts)
         blocks.append((rows, numbers))

@@ -1,4 +1,4 @@
-"""Terms, such as n-grams, as plain arrays: their text and a hash table over it."""
+"""Terms, such as n-grams, as plain arrays: their text and a hash table."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ from skxmr._version import refuse_newer
 __all__ = ["GrowingTerms", "Terms", "grown", "run_kernel"]
 
 STATUS = {number: name for name, number in kernel.STATUS.items()}
-# Raise it when the arrays of `Terms` come to mean something else.
+# Increase this when the meaning of the arrays of `Terms` changes.
 TERMS_VERSION = 2
 MOST_TERMS = np.iinfo(np.int32).max - 1
 
@@ -32,14 +32,14 @@ def grown(array):
 
 
 def run_kernel(kernel_from, growers):
-    """Call a kernel until it is done; whenever something is full, make it grow.
+    """Call a kernel until it is done; whenever an array is full, grow it.
 
     Parameters
     ----------
     kernel_from : callable
-        Of the item to begin with; returns a status and the item to go on with.
+        Takes the item to start from; returns a status and the item to continue from.
     growers : dict of callable
-        For each name of what can be full.
+        For each status name of a full array.
     """
     status, item = kernel_from(0)
     while STATUS[status] != "done":
@@ -50,7 +50,7 @@ def run_kernel(kernel_from, growers):
 def _encode(term):
     if not isinstance(term, str):
         raise TypeError(f"a term must be a str; got {term!r}.")
-    # Python's strings may hold lone surrogates, which plain UTF-8 refuses.
+    # Python strings may contain lone surrogates, which are not valid UTF-8.
     return term.encode("utf-8", "surrogatepass")
 
 
@@ -62,8 +62,8 @@ def _key_from(data):
 def _key_of(text, offsets):
     """Derive the key of a table from all of its terms.
 
-    So equal vocabularies have equal tables, but terms cannot be chosen for the key: to
-    change one is to change the key.
+    So equal vocabularies have equal tables, but terms cannot be chosen to collide:
+    changing one changes the key.
     """
     digest = hashlib.blake2b(offsets.astype("<i8").tobytes(), digest_size=16)
     digest.update(text.tobytes())
@@ -71,14 +71,14 @@ def _key_of(text, offsets):
 
 
 def _make_slots(text, offsets, key):
-    """File terms in a hash table that is at most half full."""
+    """Build a hash table that is at most half full."""
     slots = np.zeros(1 << (2 * len(offsets) - 1).bit_length(), dtype=np.uint64)
     kernel.fill_slots(text, offsets, key, slots)
     return slots
 
 
 def _check_text(text, offsets):
-    """Refuse what is no UTF-8, or terms that begin within a character."""
+    """Raise ValueError for invalid UTF-8, or terms that start within a character."""
     try:
         text.tobytes().decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
@@ -89,19 +89,19 @@ def _check_text(text, offsets):
 
 
 class Terms:
-    """Different strings, numbered, that can be looked up by their UTF-8.
+    """Distinct strings with numbers, which can be looked up by their UTF-8.
 
     Parameters
     ----------
     text : ndarray of shape (n_bytes,), uint8
-        The terms in UTF-8, one after the other.
+        The concatenated terms in UTF-8.
     offsets : ndarray of shape (n_terms + 1,), int64
-        Where each term begins, and where the last one ends.
+        The start of each term, and the end of the last one.
     slots : ndarray of shape (n_slots,), uint64
-        Hash table: 0, or the upper half of a term's hash and its number plus 1.
-        There is a power of 2 of slots, at least twice as many as terms.
+        Hash table: 0, or the upper half of a term's hash and its number plus 1. The
+        number of slots is a power of 2, at least twice the number of terms.
     key : ndarray of shape (2,), uint64
-        Of the hash; derived from the terms.
+        The key of the hash, derived from the terms.
     """
 
     def __init__(self, text, offsets, slots, key):
@@ -114,7 +114,7 @@ class Terms:
 
     @classmethod
     def from_strings(cls, strings):
-        """Make terms of strings, which must differ, in their order.
+        """Make terms of distinct strings, in their order.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class Terms:
 
     @classmethod
     def from_arrays(cls, text, offsets):
-        """Make terms of their text and where each begins.
+        """Make terms of their text and the start of each.
 
         Parameters
         ----------
@@ -162,7 +162,8 @@ class Terms:
                 self.offsets, 0, len(self.text), "Terms.offsets", strictly=False
             )
             _check_text(self.text, self.offsets)
-            # A table that is too full, or not the terms', would be slow or mute.
+            # With a table that is too full or of other terms, lookups would be slow or
+            # fail.
             if not np.array_equal(self.key, _key_of(self.text, self.offsets)):
                 refuse("Terms.key", "is not the key of its terms")
             slots = _make_slots(self.text, self.offsets, self.key)
@@ -178,11 +179,11 @@ class Terms:
         self.version = TERMS_VERSION
 
     def arrays(self):
-        """List the arrays that the kernels take."""
+        """Return the arrays for the kernels."""
         return self.text, self.offsets, self.slots, self.key
 
     def numbers(self):
-        """Give the number of each term: a dict, made when first asked for."""
+        """Map each term to its number: a dict, built on first access."""
         if self._numbers is None:
             self._numbers = {term: i for i, term in enumerate(self.to_list())}
         return self._numbers
@@ -192,7 +193,7 @@ class Terms:
         return self.text[start:end].tobytes().decode("utf-8", "surrogatepass")
 
     def to_list(self):
-        """Give all terms, as strings, in the order of their numbers."""
+        """Return all terms as strings, in the order of their numbers."""
         text, offsets = self.text.tobytes(), self.offsets.tolist()
         return [
             text[start:end].decode("utf-8", "surrogatepass")
@@ -201,7 +202,7 @@ class Terms:
 
 
 class GrowingTerms:
-    """Terms that are being collected, with what is counted about them.
+    """Terms that are being collected, with their counts.
 
     The first of the arrays are the arguments of the kernels that fill them.
 
@@ -210,13 +211,13 @@ class GrowingTerms:
     sizes : ndarray of shape (2,), int64
         Number of terms, and of bytes of their text.
     text, offsets, slots : ndarray
-        As in `Terms`, with room for more.
+        As in `Terms`, with additional space.
     key : ndarray of shape (2,), uint64
-        Of the hash; random, since terms are numbered as they come whatever it is.
+        The key of the hash: random, since the numbers of terms do not depend on it.
     document_counts, total_counts : ndarray of shape (max_terms,), int64
-        How many documents hold the term, and how often they do.
+        Number of documents that contain the term, and of occurrences.
     entries : ndarray of shape (max_terms,), int64
-        Scratch of the kernel.
+        Workspace of the kernel.
     """
 
     def __init__(self):
@@ -233,7 +234,7 @@ class GrowingTerms:
         return int(self.sizes[0])
 
     def arrays(self):
-        """List the arrays that the kernels take."""
+        """Return the arrays for the kernels."""
         return (
             self.sizes,
             self.text,
@@ -246,7 +247,7 @@ class GrowingTerms:
         )
 
     def growers(self):
-        """Name what the kernels may find full, and what makes it grow."""
+        """Map each status of the kernels to the function that grows the full array."""
         return {"bytes": self._grow_text, "terms": self._grow_terms}
 
     def _grow_text(self):
@@ -265,7 +266,7 @@ class GrowingTerms:
         kernel.fill_slots(self.text, offsets[: n_terms + 1], self.key, self.slots)
 
     def add(self, terms, document_counts, total_counts):
-        """Add terms and what was counted about them; equal terms become one.
+        """Add terms and their counts; equal terms are merged.
 
         Parameters
         ----------
@@ -275,7 +276,7 @@ class GrowingTerms:
         Returns
         -------
         ndarray of shape (n_terms,), int32
-            The number of each here.
+            The number of each term in this object.
         """
         offsets = terms.offsets[: len(terms) + 1]
         numbers = np.empty(len(terms), dtype=np.int32)
@@ -295,7 +296,7 @@ class GrowingTerms:
         return numbers
 
     def sort(self, order):
-        """Put some terms into the order of their characters.
+        """Sort some terms by their characters.
 
         Parameters
         ----------
@@ -312,7 +313,7 @@ class GrowingTerms:
         return order
 
     def select(self, order):
-        """Make `Terms` of some of them.
+        """Make `Terms` of some of the terms.
 
         Parameters
         ----------

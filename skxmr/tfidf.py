@@ -1,4 +1,4 @@
-"""TF-IDF: which n-grams to keep, and what they weigh."""
+"""TF-IDF: selection of n-grams, and their weights."""
 
 from numbers import Integral
 
@@ -14,20 +14,21 @@ NORMS = {None: 0, "l1": 1, "l2": 2}
 def select_terms(
     terms, n_documents, *, min_df, max_df, max_features, by_documents, dtype
 ):
-    """Choose the n-grams that become columns.
+    """Select the n-grams that become columns.
 
     Parameters
     ----------
     terms : GrowingTerms
     n_documents : int
     min_df, max_df : int or float
-        Fewest and most documents that hold the n-gram: a number, or a share.
+        Minimum and maximum number of documents with the n-gram, or their share.
     max_features : int or None
-        How many of them to choose, at most: those that occur most often.
+        Maximum number of n-grams, those with the most occurrences.
     by_documents : bool
-        Whether an n-gram counts only once in a document.
+        Whether to rank n-grams by documents instead of occurrences.
     dtype : dtype
-        In which to count occurrences, so that ties are those of scikit-learn.
+        The dtype in which occurrences are counted, so that ties are those of
+        scikit-learn.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def select_terms(
     Raises
     ------
     ValueError
-        If there is nothing to choose from, or nothing is left.
+        If there are no n-grams, or none is left.
     """
     if len(terms) == 0:
         raise ValueError(
@@ -59,22 +60,23 @@ def select_terms(
     order = terms.sort(order)
     if max_features is not None and len(order) > max_features:
         total = frequency if by_documents else terms.total_counts
-        # The same sort of the same numbers as scikit-learn's, so the same of ties.
+        # The same sort of the same numbers as in scikit-learn, for the same order of
+        # ties.
         most = (-total[order].astype(dtype)).argsort()[:max_features]
         order = order[np.sort(most)]
     return order
 
 
 def inverse_document_frequency(frequency, n_documents, *, smooth, dtype):
-    """Weigh n-grams by the documents that hold them.
+    """Compute inverse document frequencies.
 
     Parameters
     ----------
     frequency : ndarray of shape (n_terms,), int64
-        How many documents hold each.
+        Number of documents with each n-gram.
     n_documents : int
     smooth : bool
-        Whether to count one more document that holds every n-gram.
+        Whether to add 1 to all numbers of documents.
     dtype : dtype
 
     Returns
@@ -82,22 +84,22 @@ def inverse_document_frequency(frequency, n_documents, *, smooth, dtype):
     ndarray of shape (n_terms,), `dtype`
         ln(N / df) + 1.
     """
-    # In double precision, then rounded: NumPy's logarithm of single precision differs
-    # between processors.
+    # In double precision, then rounded: NumPy's single-precision logarithm differs
+    # between CPUs.
     ratio = (n_documents + smooth) / (frequency + smooth).astype(np.float64)
     return (np.log(ratio) + 1).astype(dtype)
 
 
 class Weighting:
-    """Turns counts into TF-IDF values.
+    """Converts counts to TF-IDF values.
 
     Parameters
     ----------
     idf : ndarray of shape (n_terms,), `dtype`, or None
-        Weights of the terms, if any.
+        Inverse document frequencies of the terms, if used.
     norm : {"l1", "l2"} or None
     sublinear_tf, binary : bool
-        Whether to take 1 + ln(tf), or 1, for tf.
+        Whether to replace tf by 1 + ln(tf), or by 1.
     dtype : {"float32", "float64"}
     """
 
@@ -109,7 +111,7 @@ class Weighting:
         self.dtype = dtype
 
     def values(self, rows):
-        """Weigh the entries of rows.
+        """Compute the values of the entries of rows.
 
         Parameters
         ----------
@@ -124,7 +126,7 @@ class Weighting:
         else:
             values = rows.counts.astype(self.dtype)
         if self.sublinear_tf:
-            # As for the inverse document frequency.
+            # In double precision, as for the inverse document frequency.
             values = (np.log(values, dtype=np.float64) + 1).astype(self.dtype)
         weights = values[:0] if self.idf is None else self.idf
         kernel.scale(rows.ends, rows.indices, weights, NORMS[self.norm], values)
