@@ -1,8 +1,8 @@
-"""Model folders of other systems: reads and writes those of PECOS XR-Linear.
+"""Readers and writers of PECOS XR-Linear model folders.
 
-A linear model along a tree of labels is the same thing in both systems: a margin for
-each node, a function that turns it into a score, products along paths, a beam. So a
-model that one has trained can be searched by the other.
+Both libraries have linear models along a tree of labels: a margin for each node, a
+transform to a score, products along paths, and a beam search. So skxmr can search
+models that PECOS trained, and vice versa.
 """
 
 import json
@@ -31,63 +31,62 @@ __all__ = ["load_pecos", "save_pecos"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
 
-# PECOS has no node that is there wherever its parent is. A margin as large has the
-# score 1 by every transform, and is no margin that training would come to.
+# PECOS has no node that always has its parent's score. With a margin this large, every
+# transform gives a score of 1, and training never reaches it.
 _ALWAYS = np.float32(100)
 
-# PECOS prunes all weights at one magnitude.
+# PECOS prunes all weights at the same magnitude.
 _UNIT = "absolute"
 
-# A model with such a share of the weights that it could have was trained on dense rows
-# (embeddings): it is laid out for dense queries as well.
+# If a model has at least this share of all possible weights, it was trained on dense
+# rows (embeddings), and is laid out for dense queries too.
 _DENSE = 0.25
 
 
 def load_pecos(folder: str | os.PathLike) -> XRLinearClassifier:
-    """Read a model folder that PECOS XR-Linear has written.
+    """Read a model folder written by PECOS XR-Linear.
 
-    The classifier gives PECOS's scores to five digits and, but for labels of equal
-    scores, its ranking: `rank`, `predict_proba`, `prune` and all else work as after a
-    fit on a sparse indicator.
+    The classifier has the scores of PECOS to five digits and the same ranking, except
+    for ties. `rank`, `predict_proba`, `prune` and all other methods work as after a fit
+    on a sparse indicator.
 
     Parameters
     ----------
     folder : str or path-like
-        What ``XLinearModel.save`` of PECOS 1.2.8 wrote: ``param.json``, and
+        A folder written by ``XLinearModel.save`` of PECOS 1.2.8: ``param.json``, and
         ``ranker`` with a folder for each level.
 
     Returns
     -------
     XRLinearClassifier
-        Fitted. Of its parameters, `score_transform` is PECOS's ``post_processor``,
+        A fitted classifier. Its `score_transform` is PECOS's ``post_processor``,
         `beam_width` the ``only_topk`` of the upper levels (``beam_size``),
-        `max_candidates` that of the last, `threshold_unit` "absolute", as PECOS
-        prunes, and `threshold` the smallest magnitude of a weight, since a folder
-        does not tell at which PECOS pruned. All others are
-        the defaults: they do not tell how PECOS trained.
+        `max_candidates` that of the last level, `threshold_unit` "absolute", and
+        `threshold` the smallest magnitude of a weight, since a folder does not contain
+        PECOS's threshold. All other parameters are the defaults, whatever those of
+        PECOS's training were.
 
     Raises
     ------
     ValueError
-        If a file is missing, damaged or not what PECOS writes, if files do not fit
-        together, or if the model is one that `XRLinearClassifier` cannot be: with a
-        post-processor other than "sigmoid" and "l1-hinge" to "l4-hinge" (as "noop"
-        or those of logarithms), with levels that differ in it or in their beams, with
-        a root of several nodes, or compiled to memory-mapped files. The message names
-        the file.
+        If a file is missing, corrupt or invalid, if files are not consistent, or if
+        `XRLinearClassifier` does not support the model: if its post-processor is not
+        one of "sigmoid" and "l1-hinge" to "l4-hinge" (but "noop" or one of logarithms),
+        its levels differ in post-processor or beam, its root has several nodes, or it
+        is compiled to memory-mapped files. The message names the file.
 
     See Also
     --------
-    save_pecos : Writes such a folder.
+    save_pecos : Writes a folder.
 
     Notes
     -----
-    Nothing in the folder is executed, no pickle is read and no link out of it
-    followed; sizes, types and indices are checked before they are used. A folder from
-    a stranger can still predict nonsense.
+    Nothing in the folder is executed, no pickle is read, and no link out of it is
+    followed; sizes, dtypes and indices are checked before they are used. A folder from
+    an untrusted source may still give wrong predictions.
 
-    A label in no cluster, as ``XLinearModel.set_output_constraint`` leaves them, is
-    never found.
+    A label in no cluster, as after ``XLinearModel.set_output_constraint``, is never
+    found.
 
     Examples
     --------
@@ -117,46 +116,44 @@ def load_pecos(folder: str | os.PathLike) -> XRLinearClassifier:
 
 
 def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> None:
-    """Write a model folder that PECOS XR-Linear loads.
+    """Write a model folder that PECOS XR-Linear can load.
 
-    PECOS 1.2.8 predicts the classifier's scores to five digits and, but for labels of
-    equal scores, its ranking, with ``XLinearModel.load`` of either kind and every type
-    of weight matrix. The folder is written beside its place and then renamed: it is
-    there whole or not at all.
+    PECOS 1.2.8 has the scores of the classifier to five digits and the same ranking,
+    except for ties, with both kinds of ``XLinearModel.load`` and every type of weight
+    matrix. The folder is written atomically: under a temporary name, then renamed.
 
     Parameters
     ----------
     classifier : XRLinearClassifier
-        Fitted, with one tree. Its `beam_width`, `max_candidates` and
+        A fitted classifier with one tree. Its `beam_width`, `max_candidates` and
         `score_transform` become PECOS's defaults of prediction. Labels are written as
-        columns only: for class labels, keep `classes_` elsewhere; features without
-        their names.
+        columns only: save `classes_` and the names of features separately.
     folder : str or path-like
-        Must not exist, or be empty; the folder around it must exist. A symbolic link
-        to an empty folder is replaced itself.
+        Must not exist, or be empty; its parent folder must exist. A symbolic link to an
+        empty folder is replaced itself.
 
     Raises
     ------
     ValueError
-        If the classifier has several trees, which PECOS XR-Linear has not.
+        If the classifier has several trees, which PECOS XR-Linear does not support.
     TypeError
-        If it is no `XRLinearClassifier`.
+        If it is not an `XRLinearClassifier`.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     FileExistsError
-        If there is such a file already, or a folder that is not empty.
+        If there is a file of this name, or a folder that is not empty.
     OSError
         If the folder cannot be written.
 
     See Also
     --------
-    load_pecos : Reads such a folder.
+    load_pecos : Reads a folder.
 
     Notes
     -----
-    A label that training never saw, which the classifier never finds, is written into
-    no cluster, so that PECOS does not find it either. A node that is alone below its
-    parent gets an intercept whose score is 1.
+    A label without training rows, which the classifier never finds, is in no cluster,
+    so that PECOS does not find it either. A node without siblings gets an intercept
+    that gives a score of 1.
 
     Examples
     --------

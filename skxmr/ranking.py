@@ -1,4 +1,4 @@
-"""The first k labels of each row, from any fitted estimator."""
+"""The best k labels of each row, from any fitted estimator."""
 
 import numpy as np
 from scipy import sparse
@@ -14,49 +14,48 @@ __all__ = ["final_estimator", "rank", "top_k", "top_k_signed"]
 
 
 def rank(estimator, X, k=10):
-    """Rank the labels of each row: the `k` with the highest scores, best first.
+    """Find the `k` labels with the highest scores for each row, best first.
 
-    Sees through a `Pipeline`, through a search such as `GridSearchCV`, and through
-    any nesting of the two, to the estimator that ranks.
+    The estimator may be within a `Pipeline`, a search such as `GridSearchCV`, or any
+    nesting of the two.
 
     Parameters
     ----------
     estimator : object
-        Fitted. Either it has a method ``rank(X, k)`` of its own, as
-        `XRLinearClassifier` has, which holds ``n_samples x k`` numbers and no more;
-        or it is a `Pipeline` whose last step can be ranked with, or has such a
-        ``best_estimator_``; or it is any other scikit-learn classifier with
-        ``predict_proba`` or (second choice) ``decision_function``. These last score
-        all labels, mostly in a dense array; they are asked for a block of rows at a
-        time.
+        A fitted estimator. Either it has a method ``rank(X, k)``, such as
+        `XRLinearClassifier`, which computes only ``n_samples x k`` numbers; or it is a
+        `Pipeline` or a search whose final estimator can rank; or it is any other
+        scikit-learn classifier with ``predict_proba`` or, otherwise,
+        ``decision_function``. The last kind scores all labels, mostly in a dense array,
+        and is called with blocks of rows.
     X : array-like, sparse matrix or list of str, of n_samples rows
-        What the estimator predicts from; a pipeline's earlier steps transform it.
+        The input of the estimator; the earlier steps of a pipeline transform it.
     k : int, default=10
-        How many labels to retrieve for each row, at least 1.
+        The number of labels per row, at least 1.
 
     Returns
     -------
     columns : ndarray of shape (n_samples, k), int64
-        Columns of the indicator `Y` that the estimator was fitted to, or indices
-        into its ``classes_`` where it was fitted to 1-D class labels; -1 after the
-        last where fewer than `k` are found. Equal scores come in the order of their
-        columns. A probability of 0 is not found; a decision function finds all.
+        Columns of the indicator `Y` of fit, or indices into ``classes_`` for 1-D class
+        labels; filled up with -1 if fewer than `k` labels are found. Ties are broken by
+        column index. A label with a probability of 0 is not found; with a decision
+        function, all labels are found.
     scores : ndarray of shape (n_samples, k), float32 or float64
         Their scores, highest first; 0 where the column is -1.
 
     Raises
     ------
     TypeError
-        If `estimator` is none of these.
+        If `estimator` cannot rank.
     ValueError
-        If `k` is no positive integer, or the estimator's scores are malformed.
+        If `k` is not a positive integer, or the estimator's scores are invalid.
     NotFittedError
         If the estimator is not fitted.
 
     See Also
     --------
-    XRLinearClassifier.rank : Of features, without a Pipeline.
-    skxmr.metrics : How good a ranking is.
+    XRLinearClassifier.rank : The method of the classifier.
+    skxmr.metrics : Evaluation of rankings.
 
     Examples
     --------
@@ -111,14 +110,14 @@ def top_k(scores, k):
     Parameters
     ----------
     scores : ndarray or sparse matrix of shape (n_samples, n_labels)
-        Finite; a label with score 0, stored or not, is not found.
+        Finite; a label with a score of 0, stored or not, is not found.
     k : int
         At least 1.
 
     Returns
     -------
     columns : ndarray of shape (n_samples, k), int64
-        Best first, equal scores in the order of their columns, then -1.
+        Best first; ties are broken by column index; filled up with -1.
     top_scores : ndarray of shape (n_samples, k), float32 or float64
     """
     scores = check_structure(scores, "scores")

@@ -1,4 +1,4 @@
-"""Searches among some labels only: which nodes of a tree they may enter."""
+"""Searches restricted to a subset of the labels: the nodes that they may enter."""
 
 import numpy as np
 
@@ -69,15 +69,15 @@ class LabelPlaces:
 
 
 class LabelSubset:
-    """Some of the labels of a fitted classifier, made ready to search among them.
+    """A subset of the labels of a fitted classifier, for restricted searches.
 
-    Made by `XRLinearClassifier.subset` or `TextRetriever.subset`. It belongs to the
-    classifier that made it; it does not change, and many threads can search by it.
+    Made by `XRLinearClassifier.subset` or `TextRetriever.subset`. It can only be used
+    with the classifier that made it. It is immutable, and many threads can use it.
 
     Parameters
     ----------
     layouts : sequence of SearchLayout
-        Of each tree.
+        The layout of each tree.
     allowed : ndarray of int64 or None
         Columns, ascending; None for all.
     excluded : ndarray of int64
@@ -86,12 +86,12 @@ class LabelSubset:
     Attributes
     ----------
     bits : tuple of ndarray of uint64
-        For each tree, which nodes lead to an allowed label.
+        For each tree, a bit for each node: whether it leads to an allowed label.
 
     See Also
     --------
-    skxmr.XRLinearClassifier.subset : Makes one.
-    skxmr.TextRetriever.subset : Makes one.
+    skxmr.XRLinearClassifier.subset : Makes a subset.
+    skxmr.TextRetriever.subset : Makes a subset.
 
     Examples
     --------
@@ -108,7 +108,7 @@ class LabelSubset:
         self._layouts = tuple(layouts)
 
     def bits_for(self, layouts):
-        """Give the bits, if these are the trees that they were made for.
+        """Return the bits, if they belong to the given trees.
 
         Parameters
         ----------
@@ -118,12 +118,12 @@ class LabelSubset:
         Returns
         -------
         tuple of ndarray of uint64
-            For each tree, which nodes lead to an allowed label.
+            For each tree, a bit for each node: whether it leads to an allowed label.
 
         Raises
         ------
         ValueError
-            If they are others.
+            If they belong to other trees.
         """
         same = len(layouts) == len(self._layouts) and all(
             one is other for one, other in zip(layouts, self._layouts, strict=True)
@@ -143,6 +143,7 @@ def _bits(layout, allowed, excluded):
         bits = places.allow(np.stack([allowed, allowed + 1], axis=1))
     if bits is None:
         bits = places.allow_all()
-    # A node that leads to nothing but labels that are never found would take a place.
+    # A node that leads only to labels that are never found would take space in the
+    # beam.
     places.forbid(np.concatenate([excluded, places.never_found]), bits)
     return bits
