@@ -1,7 +1,8 @@
-"""One thing for each label (a text, a name, a vector), from any container.
+"""One item per label (a text, a name, a vector), from any container.
 
-A mapping is read by label, and so is an index that holds all labels. What has no
-index, a default one, or any beside labels that have no names, is read by position.
+Mappings, and containers whose index holds all labels, are read by label. Others are
+read by position: those without an index, with a default index, or with any index if the
+labels have no names.
 """
 
 from collections.abc import Mapping
@@ -37,33 +38,32 @@ _REMEDY = (
 
 
 class LabelTexts:
-    """Texts or names of labels, of more or fewer labels than a target has.
+    """Texts or names of labels, possibly of more or fewer labels than a target has.
 
-    scikit-learn cuts a fit parameter that has as many items as there are samples, as
-    it does ``sample_weight``: texts of labels must not be cut. This has no length, so
-    that cross-validation and searches hand it on as it is; and each fold takes from it
-    what its labels need.
+    In cross-validation, scikit-learn splits fit parameters with as many items as there
+    are samples, such as ``sample_weight``. Texts of labels must not be split. An
+    instance has no length, so that cross-validation and searches pass it on unchanged,
+    and each fold reads the texts of its labels.
 
     Parameters
     ----------
     texts : mapping, or Series or DataFrame with an index of labels
-        From a label to its text: for 1-D y, from a class; for an indicator, from a
-        column number, or a column's name where y is a data frame. A missing value
-        (None, NaN) is as good as no entry. A label may have a sequence of texts, its
-        fields, as in a row of a data frame: missing ones among them are blank, and the
-        first that is not blank is the label's name.
+        Maps labels to texts: the classes of a 1-D y, or the column indices of an
+        indicator, or column names if y is a data frame. Missing values (None, NaN) are
+        ignored. A label may have a sequence of texts, its fields, as in a row of a data
+        frame: missing ones are blank, and the first non-blank one is the label's name.
 
     Raises
     ------
     TypeError
-        If `texts` is no mapping, or a text no string.
+        If `texts` is not a mapping, or a text is not a string.
     ValueError
         If a label is missing, or occurs twice.
 
     See Also
     --------
-    TextRetriever.fit : Takes it as ``label_texts``.
-    XRLinearClassifier.fit : Takes it as ``label_names``.
+    TextRetriever.fit : Its parameter ``label_texts``.
+    XRLinearClassifier.fit : Its parameter ``label_names``.
 
     Examples
     --------
@@ -103,39 +103,39 @@ class LabelTexts:
         return f"{type(self).__name__}({len(self._texts)} labels)"
 
     def to_dict(self) -> dict[Any, str | tuple[str, ...]]:
-        """Give the texts by label.
+        """Return the texts by label.
 
         Returns
         -------
         dict
-            A copy; without the labels whose text was missing. Fields are a tuple.
+            A copy without labels whose text was missing. Fields are a tuple.
         """
         return dict(self._texts)
 
     def _fields(self):
-        """Give the texts by label, all in tuples."""
+        """Return the texts by label, all as tuples."""
         texts = self._texts.items()
         return {key: (one,) if isinstance(one, str) else one for key, one in texts}
 
     def _names(self):
-        """Give the names by label."""
+        """Return the names by label."""
         return {label: name_of(fields) for label, fields in self._fields().items()}
 
 
 class Labels(NamedTuple):
-    """The labels of a target, and what a user may call them.
+    """The labels of a target, and the ways to refer to them.
 
     Parameters
     ----------
     n_labels : int or None
-        None where what is given for them tells how many there are.
+        None if the argument that is read determines the number.
     names : list or None
-        What they are called: classes, or names of the columns of a data frame. None
-        for columns without names.
+        Their names: classes, or names of the columns of a data frame. None for columns
+        without names.
     has_numbers : bool
-        Whether they may be called by their column numbers as well.
+        Whether column indices refer to them too.
     n_samples : int or None
-        Number of samples of the target, to tell what a cross-validation has cut.
+        Number of samples of the target, to detect what cross-validation has split.
     """
 
     n_labels: int | None
@@ -150,7 +150,7 @@ class Labels(NamedTuple):
 
     @classmethod
     def of_indicator(cls, y):
-        """Make the labels of an indicator, as the user gave it."""
+        """Make the labels of an indicator, as passed by the user."""
         n_samples, n_labels = np.shape(y)
         return cls(n_labels, _column_names(y), True, n_samples)
 
@@ -162,24 +162,24 @@ class Labels(NamedTuple):
         return cls.of_classes(target.classes, n_samples)
 
     def calls(self, n_items):
-        """List the ways to call all labels, the first choice first."""
+        """Return the ways to refer to all labels, in order of precedence."""
         numbers = range(n_items if self.n_labels is None else self.n_labels)
         named = [] if self.names is None else [self.names]
         return [*named, numbers] if self.has_numbers else named
 
 
 class _Argument(NamedTuple):
-    """An argument that has one thing for each label, for messages.
+    """An argument with one item per label, for messages.
 
     Parameters
     ----------
     name : str
     items : str
-        What there is for each label.
+        What the items are.
     may_hold_more : bool
-        Whether a mapping, or an index, may hold other labels as well.
+        Whether a mapping, or an index, may have other labels too.
     has_fields : bool
-        Whether a label may have several, such as the row of a data frame.
+        Whether a label may have several items, such as a row of a data frame.
     """
 
     name: str
@@ -188,11 +188,11 @@ class _Argument(NamedTuple):
     has_fields: bool = False
 
     def remedy(self):
-        """Say what fits where this does not."""
+        """Return advice for an invalid argument."""
         return _REMEDY if self.name in ("label_texts", "label_names") else ""
 
     def refusal(self, message, error=ValueError):
-        """Make an error, with the remedy where there is one."""
+        """Make an error, with advice if there is any."""
         return error(f"{message} {self.remedy()}".strip())
 
 
@@ -202,22 +202,22 @@ def in_order_of_labels(container, labels, name, items, *, may_hold_more=False):
     Parameters
     ----------
     container : {array-like, sparse matrix} of shape (n_labels, ...), or mapping
-        A mapping goes from a label to its number or vector.
+        A mapping is from label to number or vector.
     labels : Labels
     name, items : str
-        The argument and what there is for each label, for messages.
+        The argument and its items, for messages.
     may_hold_more : bool, default=False
-        Whether a mapping, or an index, may hold other labels as well.
+        Whether a mapping, or an index, may have other labels too.
 
     Returns
     -------
     {array-like, sparse matrix} of shape (n_labels, ...)
-        As it came, where it is read by position.
+        Unchanged if it is read by position.
 
     Raises
     ------
     ValueError, TypeError
-        If a label has nothing, or the order is arbitrary.
+        If a label has no item, or the order is arbitrary.
     """
     if sparse.issparse(container):
         return container
@@ -251,13 +251,13 @@ def texts_by_label(container, labels, name="label_texts"):
     Returns
     -------
     list of str
-        Blank for what a `LabelTexts` lacks.
+        Blank for labels that a `LabelTexts` lacks.
 
     Raises
     ------
     ValueError, TypeError
-        If there is none for a label, or one for none, or the order is arbitrary; if
-        a text is missing or no string.
+        If a label has no text, a text has no label, or the order is arbitrary; if a
+        text is missing or not a string.
     """
     if isinstance(container, LabelTexts):
         return _of_known(container._names(), labels, _Argument(name, "texts"), "")
@@ -286,13 +286,13 @@ def fields_by_label(container, labels, name="label_texts"):
     Returns
     -------
     LabelFields
-        No text for what a `LabelTexts` lacks.
+        Without texts for labels that a `LabelTexts` lacks.
 
     Raises
     ------
     ValueError, TypeError
-        If there is none for a label, or one for none, or the order is arbitrary; if
-        the only text of a label is missing, or one is no string.
+        If a label has no text, a text has no label, or the order is arbitrary; if the
+        only text of a label is missing, or one is not a string.
     """
     argument = _Argument(name, "texts", has_fields=True)
     if isinstance(container, LabelTexts):
@@ -310,19 +310,19 @@ def check_label_names(label_names, labels):
     Parameters
     ----------
     label_names : sequence, array, mapping, LabelTexts or None
-        Names may be of any type; the indexer says which it can use.
+        Names may be of any type that the indexer supports.
     labels : Labels
 
     Returns
     -------
     list or None
-        Blank for what a `LabelTexts` lacks.
+        Blank for labels that a `LabelTexts` lacks.
 
     Raises
     ------
     ValueError, TypeError
-        If there is none for a label, or one for none, or the order is arbitrary; if
-        a name is missing, or `label_names` can be read only once.
+        If a label has no name, a name has no label, or the order is arbitrary; if a
+        name is missing, or `label_names` is an iterator.
     """
     if label_names is None:
         return None
@@ -344,7 +344,7 @@ def check_label_names(label_names, labels):
 
 
 def _one_for_each(container, labels, argument):
-    """List one item for each label."""
+    """Return one item per label."""
     keys = labels_of_index(container)
     if keys is None:
         _refuse_sets(container, labels, argument)
@@ -360,7 +360,7 @@ def _one_for_each(container, labels, argument):
 
 
 def _of_known(known, labels, argument, nothing):
-    """Take what there is for labels, by the first way to call them that is known."""
+    """Return the items of labels, by the first way to refer to them that matches."""
     for names in labels.calls(len(known)):
         keys = _comparable(names, names)
         found = dict(zip(_comparable(list(known), names), known.values(), strict=True))
@@ -376,7 +376,7 @@ def _of_known(known, labels, argument, nothing):
 
 
 def _places(container, keys, labels, argument):
-    """Find the item of each label; None where items are read by position."""
+    """Find the item of each label; None if items are read by position."""
     is_mapping = isinstance(container, Mapping)
     if labels.names is None and not is_mapping:
         return None
@@ -401,7 +401,7 @@ def _places(container, keys, labels, argument):
 
 
 def _comparable(keys, names):
-    """Give dates the unit of others, by which they have the same hash."""
+    """Convert dates to the unit of others, for equal hashes."""
     if len(names) and isinstance(names[0], (np.datetime64, np.timedelta64)):
         try:
             return np.array(keys, dtype=names[0].dtype).astype(np.int64).tolist()
@@ -411,7 +411,7 @@ def _comparable(keys, names):
 
 
 def labels_of_index(container):
-    """List what a container calls its items.
+    """Return the labels of a container's items.
 
     Parameters
     ----------
@@ -421,7 +421,7 @@ def labels_of_index(container):
     -------
     list or None
         The keys of a mapping; the index of a column or data frame, unless it is the
-        default one, which numbers the items. None where there are positions only.
+        default one, which numbers the items. None for containers without labels.
     """
     if isinstance(container, Mapping):
         return list(container.keys())
@@ -445,8 +445,9 @@ def _as_row(row):
 
 
 def _column_names(y):
-    """List the names of a data frame's columns; None for those of an array."""
-    # A table of Arrow has its columns themselves by the name that others use.
+    """Return the names of a data frame's columns; None for an array."""
+    # An Arrow table has the columns themselves under the name that others use for
+    # names.
     columns = getattr(y, "column_names", getattr(y, "columns", None))
     if columns is None or type(columns).__name__ == "RangeIndex":
         return None

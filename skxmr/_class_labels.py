@@ -1,8 +1,8 @@
-"""Class labels of any type, from any container, unaltered.
+"""Exact conversion of class labels of any type from any container.
 
-NumPy and scikit-learn convert where types meet: integers beside a missing value become
-floats, numbers beside strings become strings, and two integers of different signedness
-are compared as floats. Any of that may make one label out of two.
+NumPy and scikit-learn convert mixed types: integers with a missing value become floats,
+numbers with strings become strings, and integers of different signedness are compared
+as floats. Each of these may turn two labels into one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,26 +35,26 @@ _NEVER_MISSING = {str, np.str_, int, bool, np.bool_, np.int64, np.int32, bytes}
 
 
 def exact_target(y, name="y"):
-    """Make an array of class labels that holds the very labels.
+    """Convert class labels to an array without changing them.
 
     Parameters
     ----------
     y : object
-        What the user gave.
+        The argument of the user.
     name : str, default="y"
-        What to call it in messages.
+        Name of the argument, for messages.
 
     Returns
     -------
     ndarray of shape (n_samples,) or (n_samples, 1), or object
-        Class labels as an array of a NumPy type that holds each of them exactly, or of
-        objects. An indicator, and what is neither, as it came.
+        Class labels as an array of a NumPy dtype that represents them exactly, or of
+        objects. An indicator, or an invalid target, is returned unchanged.
 
     Raises
     ------
     ValueError, TypeError
-        If a label is missing, or labels are of several types or of one that cannot be
-        sorted, or `y` is a set or a mapping.
+        If a label is missing, if labels are of several types or of one that cannot be
+        sorted, or if `y` is a set or a mapping.
     """
     if y is None or sparse.issparse(y) or isinstance(y, (str, bytes, np.matrix)):
         return y
@@ -73,13 +73,13 @@ def exact_target(y, name="y"):
 
 
 def exact_labels(labels, name):
-    """Make an array of a list or a vector of labels that holds the very labels.
+    """Convert a list or a vector of labels to an array without changing them.
 
     Parameters
     ----------
     labels : list, or ndarray of shape (n_labels,)
     name : str
-        What to call them in messages.
+        Name of the argument, for messages.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def exact_labels(labels, name):
     Raises
     ------
     ValueError, TypeError
-        As `exact_target` does.
+        As in `exact_target`.
     """
     if isinstance(labels, np.ndarray):
         kind = labels.dtype.kind
@@ -101,14 +101,14 @@ def exact_labels(labels, name):
 
 
 def concatenate_labels(first, second, name):
-    """Put two arrays of labels one after the other, each label as it is.
+    """Concatenate two arrays of labels without changing them.
 
     Parameters
     ----------
     first, second : ndarray of shape (any,)
-        As `exact_labels` makes them.
+        As returned by `exact_labels`.
     name : str
-        What to call them in messages.
+        Name of the argument, for messages.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def concatenate_labels(first, second, name):
 
 
 def list_labels(labels):
-    """List labels as Python objects; dates stay NumPy's, whose precision Python lacks.
+    """List labels as Python objects; dates stay NumPy's, which are more precise.
 
     Parameters
     ----------
@@ -141,16 +141,16 @@ def list_labels(labels):
 
 
 def list_target(y, name="y"):
-    """List class labels as Python objects, so that equal ones hash alike.
+    """List class labels as Python objects, so that equal ones have equal hashes.
 
-    Labels of several types may stand beside each other here, None too: they are looked
-    up, not sorted.
+    Labels may be of several types, including None, since they are looked up and not
+    sorted.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, 1)
     name : str, default="y"
-        What to call it in messages.
+        Name of the argument, for messages.
 
     Returns
     -------
@@ -173,19 +173,19 @@ def list_target(y, name="y"):
 
 
 def find_columns(labels, classes):
-    """Find the places of labels among classes, comparing them exactly.
+    """Find the positions of labels among classes by exact comparison.
 
     Parameters
     ----------
     labels : ndarray of shape (n,)
-        As `exact_labels` makes them.
+        As returned by `exact_labels`.
     classes : ndarray of shape (n_classes,)
         Ascending.
 
     Returns
     -------
     ndarray of shape (n,), int64
-        -1 for what is none of the classes.
+        -1 for labels that are not among the classes.
 
     Raises
     ------
@@ -204,29 +204,29 @@ def find_columns(labels, classes):
 
 
 def _target_of_items(y, name):
-    """Read a target of Python's own containers."""
+    """Read a target in a Python container."""
     if not isinstance(y, Iterable):
         return y
     items = y if isinstance(y, (list, tuple)) else list(y)
-    # Rows of an indicator, or the labels of each row, which scikit-learn refuses.
+    # Rows of an indicator, or sequences of labels, which scikit-learn does not support.
     if any(map(is_row, items[:1])):
         return items
     return _exact(without_scalars(list(items)), name, text_dtype=None)
 
 
 def is_row(item):
-    """Tell an item that is itself a vector, or a sequence, from a label."""
+    """Return whether an item is a vector or sequence, and not a label."""
     is_text = isinstance(item, (str, bytes))
     return not is_text and (isinstance(item, Sequence) or np.ndim(item) > 0)
 
 
 def array_of_column(y, name):
-    """Make an array of a column, of objects where NumPy has no such type.
+    """Convert a column to an array, of objects if NumPy has no such type.
 
     Parameters
     ----------
     y : array-like
-    name : str
+    Name of the argument, for messages.
         What to call it in messages.
 
     Returns
@@ -240,8 +240,8 @@ def array_of_column(y, name):
     """
     _refuse_masked(y, name)
     if hasattr(y, "to_pylist") or (hasattr(y, "to_list") and not hasattr(y, "iloc")):
-        # Arrow and polars give NumPy dates without their time zone, and no integers of
-        # 128 bits at all.
+        # Arrow and polars return NumPy dates without their time zone, and no 128-bit
+        # integers.
         kind = str(getattr(y, "dtype", getattr(y, "type", "")))
         if any(mark in kind for mark in ("time_zone='", "tz=", "128")):
             values = y.to_pylist() if hasattr(y, "to_pylist") else y.to_list()
@@ -269,7 +269,7 @@ def _refuse_missing_numbers(labels, name):
 
 
 def _exact(values, name, text_dtype):
-    """Make an array of Python objects that holds each exactly."""
+    """Convert Python objects to an array that represents each exactly."""
     types = set(map(type, values))
     if not types <= _NEVER_MISSING:
         _refuse_missing(values, types, name)
@@ -281,7 +281,7 @@ def _exact(values, name, text_dtype):
         return _of_texts(values, text_dtype)
     if _are(types, (bool, np.bool_)):
         return np.array(values, dtype=bool)
-    # NumPy takes its time spans to be integers.
+    # NumPy considers its time spans to be integers.
     if not types.isdisjoint({np.datetime64, np.timedelta64}):
         return _of_times(values, types, name)
     if _are(types, (Integral, np.bool_)):
@@ -312,7 +312,7 @@ def _refuse_missing(values, types, name):
 
 
 def _of_texts(values, text_dtype):
-    # NumPy's fixed-width strings lose a NUL at their end.
+    # NumPy's fixed-width strings lose trailing NUL characters.
     if text_dtype is object or any(text.endswith("\0") for text in values):
         return _array_of_objects([str(text) for text in values])
     return np.array(values)
@@ -335,7 +335,7 @@ def _of_integers(values):
 
 
 def _of_numbers(values):
-    """Floats, if that leaves the integers among them what they are."""
+    """Return floats if they represent the integers among them exactly."""
     numbers = [value.item() if hasattr(value, "item") else value for value in values]
     try:
         floats = np.array(numbers, dtype=np.float64)
@@ -375,14 +375,14 @@ def _several_types(types, name):
 
 
 def _of_one_type(labels, classes):
-    """Convert labels to the type of classes, where each stays what it is.
+    """Convert labels to the dtype of the classes without changing them.
 
     Returns
     -------
     labels : ndarray
-        Of the type of classes, or of objects.
+        Of the dtype of the classes, or of objects.
     is_possible : ndarray of bool, or bool
-        Which labels that type can hold; others are none of the classes.
+        Which labels this dtype can represent; others are not among the classes.
     """
     kinds = labels.dtype.kind + classes.dtype.kind
     if labels.dtype == classes.dtype or kinds in ("UU", "OO"):
@@ -390,14 +390,14 @@ def _of_one_type(labels, classes):
     if all(kind in "biuf" for kind in kinds):
         return _cast_numbers(labels, classes.dtype)
     if kinds == "OU" and all(isinstance(label, str) for label in labels):
-        # Classes may be many; they are not to be converted for a few labels.
+        # There may be many classes; they are not converted for a few labels.
         fits = np.array([not label.endswith("\0") for label in labels], dtype=bool)
         return labels.astype(np.str_), fits
     if kinds in ("MM", "mm"):
         return labels, True
     if "O" not in kinds:
         return np.zeros(len(labels), dtype=classes.dtype), False
-    if kinds in ("OM", "Om"):  # such as Timestamps of pandas
+    if kinds in ("OM", "Om"):  # such as pandas Timestamps
         return labels.astype(classes.dtype), True
     return labels.astype(object), True
 
@@ -413,6 +413,6 @@ def _cast_numbers(labels, dtype):
         labels = np.where(possible, labels, 0)
     with np.errstate(over="ignore", invalid="ignore"):
         cast = labels.astype(dtype)
-        # Back again, to see whether anything was lost: also the sign, of overflow.
+        # Converted back to detect losses, including the sign of an overflow.
         same = (cast.astype(labels.dtype) == labels) & ((cast < 0) == (labels < 0))
     return cast, possible & same

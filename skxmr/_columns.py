@@ -1,6 +1,6 @@
-"""Columns of data: lists, arrays and columns of data frames, as lists of objects.
+"""Conversion of columns of data (lists, arrays, columns of data frames) to lists.
 
-Nothing is imported to tell them apart: a container is judged by what it offers.
+No data frame library is imported: containers are recognised by their methods.
 """
 
 from collections.abc import ItemsView, Iterable, KeysView, Mapping, Sequence
@@ -20,15 +20,15 @@ __all__ = [
 
 
 class InvalidInputError(ValueError, TypeError):
-    """A container, or something in it, that is not what an argument takes.
+    """An invalid container, or an invalid item in it.
 
-    Both a ValueError and a TypeError, as scikit-learn's ``InvalidParameterError`` is:
-    whether a missing value is of a wrong type or a wrong value is a matter of taste.
+    Both a ValueError and a TypeError, like scikit-learn's ``InvalidParameterError``,
+    since a missing value may be seen as a wrong type or as a wrong value.
     """
 
 
 def is_missing(value):
-    """Tell whether a value is a data frame's way to say that there is none.
+    """Return whether a value is a data frame's missing value.
 
     Parameters
     ----------
@@ -43,27 +43,27 @@ def is_missing(value):
         return True
     if isinstance(value, (str, bytes, int)) or hasattr(value, "__len__"):
         return False
-    if hasattr(value, "as_py"):  # a scalar of Arrow
+    if hasattr(value, "as_py"):  # an Arrow scalar
         return is_missing(value.as_py())
     try:
         return bool(value != value)
-    except TypeError:  # pandas.NA is neither equal to itself nor different
+    except TypeError:  # comparisons of pandas.NA have no truth value
         return type(value).__name__ == "NAType"
     except ArithmeticError:  # a signalling NaN of decimal
         return True
 
 
 def is_unordered(values):
-    """Tell whether the items of a container have no order of their own."""
+    """Return whether the items of a container have no order."""
     if isinstance(values, Mapping):
         return True
-    # The views of a dict are sets, too, and have its order.
+    # The views of a dict are sets too, and have its order.
     has_order = isinstance(values, (KeysView, ItemsView, Sequence))
     return isinstance(values, AbstractSet) and not has_order
 
 
 def refuse_unordered(values, name, expected):
-    """Refuse a set, whose order is arbitrary, and a mapping, whose keys would be read.
+    """Raise an error for a set, whose order is arbitrary, and for a mapping.
 
     Raises
     ------
@@ -83,29 +83,29 @@ def refuse_unordered(values, name, expected):
 
 
 def as_list(values, name, expected):
-    """List the items of a container that has one dimension and an order.
+    """List the items of a 1-D, ordered container.
 
     Parameters
     ----------
     values : iterable
         A list or tuple, an array, a column of a data frame, a generator and so on.
     name : str
-        What to call it in messages.
+        Name of the argument, for messages.
     expected : str
-        What it should be, for messages: "an iterable of ...".
+        The expected type, for messages: "an iterable of ...".
 
     Returns
     -------
     list
-        A new one. Scalars of Arrow are Python objects; a missing value is whatever
-        the container has for it.
+        A new list. Arrow scalars are converted to Python objects; missing values are
+        those of the container.
 
     Raises
     ------
     ValueError
-        If it is a single string, or has more or fewer dimensions than one.
+        If it is a single string, or not 1-D.
     TypeError
-        If it is no iterable.
+        If it is not an iterable.
     InvalidInputError
         If it is a set or a mapping: a ValueError and a TypeError.
     """
@@ -124,13 +124,13 @@ def as_list(values, name, expected):
         )
     if not isinstance(values, Iterable):
         raise TypeError(f"{name} must be {expected}; got {type(values).__name__}.")
-    if hasattr(values, "to_pylist"):  # of Arrow
+    if hasattr(values, "to_pylist"):  # Arrow
         return values.to_pylist()
     return without_scalars(list(values))
 
 
 def without_scalars(items):
-    """Replace the scalars of Arrow in a list by the Python objects that they stand for.
+    """Convert the Arrow scalars in a list to Python objects.
 
     Parameters
     ----------
@@ -139,23 +139,23 @@ def without_scalars(items):
     Returns
     -------
     list
-        The same, where there are none.
+        The same list if there are none.
     """
-    # By type, for there may be millions of items.
+    # By type, since there may be millions of items.
     if not any(hasattr(kind, "as_py") for kind in set(map(type, items))):
         return items
     return [item.as_py() if hasattr(item, "as_py") else item for item in items]
 
 
 def session_texts(session, name):
-    """List what was asked in one session.
+    """List the queries of a session.
 
     Parameters
     ----------
     session : iterable of str, or a missing value
-        The newest last. Missing values in it are left out.
+        The newest last. Missing values are removed.
     name : str
-        What to call it in messages.
+        Name of the argument, for messages.
 
     Returns
     -------
@@ -164,11 +164,11 @@ def session_texts(session, name):
     Raises
     ------
     TypeError
-        If it is no such container, or one of its items no `str`.
+        If it is not such a container, or an item is not a `str`.
     """
     if is_missing(session):
         return []
-    if hasattr(session, "as_py"):  # a scalar of Arrow
+    if hasattr(session, "as_py"):  # an Arrow scalar
         session = session.as_py()
         if isinstance(session, str):
             return [session]

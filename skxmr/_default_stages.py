@@ -1,9 +1,9 @@
 """Parameters for which None stands for a default estimator.
 
-Such a parameter stays None: in ``repr``, in clones and in ``get_params(deep=False)``.
-Yet the default's own parameters can be listed and set, as if it had been passed:
-``TextRetriever().set_params(classifier__C=2)`` puts a fresh default in the place of
-None, and sets its `C`. So grids reach the stages of an estimator that is all defaults.
+Such a parameter stays None in ``repr``, in clones and in ``get_params(deep=False)``.
+The parameters of the default can still be listed and set:
+``TextRetriever().set_params(classifier__C=2)`` replaces None by a new default and sets
+its `C`. So grids can tune the stages of an estimator with defaults.
 """
 
 import functools
@@ -14,15 +14,15 @@ from sklearn.base import clone
 
 __all__ = ["DefaultStages", "is_shared_default", "shared_default"]
 
-# Those that `shared_default` has made, and their stages. They live for ever.
+# The results of `shared_default`, and their stages, which are never released.
 _SHARED: set[int] = set()
 
 
 class DefaultStages:
-    """An estimator some of whose parameters are estimators or None, a default one.
+    """An estimator with parameters that are estimators, or None for a default one.
 
-    Subclasses say in ``_default_stages`` what makes the default of each, and in
-    ``_hands_on`` which of `random_state`, `n_jobs` and `verbose` their fit gives to
+    Subclasses define in ``_default_stages`` how to make the default of each, and in
+    ``_hands_on`` which of `random_state`, `n_jobs` and `verbose` their fit passes on to
     stages that leave them open.
     """
 
@@ -35,8 +35,8 @@ class DefaultStages:
         Parameters
         ----------
         deep : bool, default=True
-            Whether those of stages are wanted, ``stage__parameter``; where a stage is
-            None, those of the default estimator that None stands for.
+            Whether to include the parameters of stages, ``stage__parameter``; for a
+            stage that is None, those of its default estimator.
 
         Returns
         -------
@@ -45,7 +45,7 @@ class DefaultStages:
         parameters: dict = super().get_params(deep=False)  # type: ignore[misc]
         if not deep:
             return parameters
-        # In the order of scikit-learn.
+        # In scikit-learn's order.
         all_parameters: dict = {}
         for name, value in parameters.items():
             stage = value
@@ -63,8 +63,8 @@ class DefaultStages:
         Parameters
         ----------
         **parameters : dict
-            By their names, ``stage__parameter`` for those of a stage. A stage that is
-            None gives way to a new default estimator with that parameter.
+            Parameters by name, ``stage__parameter`` for those of a stage. A stage that
+            is None is replaced by a new default estimator with the parameter.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class DefaultStages:
         Raises
         ------
         ValueError
-            If there is no such parameter.
+            If a parameter does not exist.
         """
         for name, make in self._default_stages.items():
             nested = [key for key in parameters if key.startswith(f"{name}__")]
@@ -90,38 +90,38 @@ class DefaultStages:
     def _get_params_html(self, deep: bool = True, *others: Any, **named: Any) -> Any:
         """Get the parameters that an HTML display shows; not those of defaults.
 
-        `deep` comes as True where no stage is given. What else there is depends on the
-        version of scikit-learn.
+        `deep` is True if no stage is given. Other arguments depend on the version of
+        scikit-learn.
         """
         del deep
         show: Any = super()._get_params_html  # type: ignore[misc]
         return show(False, *others, **named)
 
     def _clone_stage(self, name: str) -> Any:
-        """Clone a stage, or make its default."""
+        """Clone a stage or its default."""
         stage = getattr(self, name)
         return self._default_stages[name]() if stage is None else clone(stage)
 
     def _stage_or_default(self, name: str) -> Any:
-        """Give a stage, or a default that is only to be read."""
+        """Return a stage, or a default that must not be modified."""
         stage = getattr(self, name)
         return _make_once(self._default_stages[name]) if stage is None else stage
 
 
 def shared_default(kind: type, name: str) -> Any:
-    """Give the default of a parameter, one and the same each time: not to be changed.
+    """Return the default of a parameter, shared by all: it must not be modified.
 
     Parameters
     ----------
     kind : type
-        Of an estimator.
+        The class of the estimator.
     name : str
-        Of its parameter.
+        The name of the parameter.
 
     Returns
     -------
     estimator or None
-        None if the parameter has none.
+        None if the parameter has no default.
     """
     make = getattr(kind, "_default_stages", {}).get(name)
     return None if make is None else _make_once(make)
@@ -136,7 +136,7 @@ def _make_once(make):
 
 
 def is_shared_default(estimator: Any) -> bool:
-    """Tell whether an estimator stands in for None, or is a stage of what does.
+    """Return whether an estimator is a shared default, or a stage of one.
 
     Parameters
     ----------

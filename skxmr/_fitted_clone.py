@@ -1,14 +1,14 @@
-"""Fitted clones of parameters that follow what is set on the parameters later.
+"""Fitted clones that follow later changes of the parameters they were cloned from.
 
-An estimator that is given other estimators fits clones of them. Then
+An estimator with nested estimators fits clones of them.
 ``set_params(classifier__beam_width=50)``, or ``retriever.classifier.beam_width = 50``,
-reaches the parameter and not its clone. What prediction reads has to act all the same:
-each class declares such parameters as ``_search_parameters``, and whoever predicts by a
-clone asks `FittedClone.following` for it. All other parameters wait for the next fit.
+then changes the parameter and not its clone. Parameters of prediction must still take
+effect: each class declares them as ``_search_parameters``, and prediction calls
+`FittedClone.following`. All other parameters take effect at the next fit.
 
-Where a parameter leaves `n_jobs` open, the `n_jobs` of whoever predicts by it counts.
-That holds for None, too, where it stands for a default estimator. Otherwise nothing was
-set by it: a model that was saved keeps its answers when the defaults change.
+If the `n_jobs` of a parameter is None, that of the outer estimator is used, also if the
+parameter itself is None and stands for a default estimator. Apart from that, a default
+has no changed parameters: a saved model keeps its predictions if the defaults change.
 """
 
 from typing import Any, NamedTuple
@@ -21,25 +21,25 @@ from skxmr._state import Stateful, snapshot
 
 __all__ = ["FittedClone", "children", "detached"]
 
-# Estimators of scikit-learn that are fitted in place, with what they hold.
+# scikit-learn's estimators that are fitted in place, with their nested ones.
 _LISTS = {Pipeline: ("steps",), FeatureUnion: ("transformer_list",)}
-# And those of their parameters that prediction reads.
+# Their parameters of prediction.
 _SEARCHED = {FeatureUnion: ("n_jobs",)}
 
-# What a default estimator that None stands for leaves open.
+# Parameters that a default estimator leaves open.
 _OPEN = {"n_jobs": None}
 
 
 class FittedClone:
-    """A fitted clone of a parameter, and what its parameters of prediction were.
+    """A fitted clone of a parameter, and the values of its parameters of prediction.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted.
+        The fitted clone.
     given : dict of str to object
-        The parameters of prediction that it was fitted with, nested ones too. Only
-        those that differ from these later have been set since.
+        The values of the parameters of prediction in fit, including nested ones. A
+        different value means that the parameter was set later.
     is_flat : bool
         Whether none of them is nested.
     """
@@ -51,29 +51,29 @@ class FittedClone:
 
     @classmethod
     def of(cls, estimator: Any):
-        """Note the parameters that a clone has been fitted with."""
+        """Record the parameters with which a clone was fitted."""
         is_flat = not any(True for _ in children(estimator))
         return cls(estimator, dict(_settings(estimator)), is_flat)
 
     def like(self, estimator: Any):
-        """Give another clone of the same parameter."""
+        """Return the same for another clone of the same parameter."""
         return type(self)(estimator, self.given, self.is_flat)
 
     def following(self, parameter: Any, n_jobs: int | None = None) -> Any:
-        """Give the clone, with the parameters of prediction that were set since.
+        """Return the clone with the current parameters of prediction.
 
         Parameters
         ----------
         parameter : estimator or None
-            What was cloned, as it is now.
+            The estimator that was cloned, with its current parameters.
         n_jobs : int or None, default=None
-            Stands in for each `n_jobs` of the parameter that is None.
+            Replaces each `n_jobs` of the parameter that is None.
 
         Returns
         -------
         estimator
-            The clone itself where nothing was set, or where the parameter is of
-            another class by now; otherwise a copy that shares what it has learned.
+            The clone itself if nothing was set, or if the parameter now has another
+            class; otherwise a copy that shares the fitted state.
         """
         estimator, given = self.estimator, self.given
         if type(parameter) is not type(estimator) or parameter is estimator:
@@ -85,7 +85,7 @@ class FittedClone:
             if _are_set(estimator, parameter, now):
                 return _with_settings(estimator, parameter, now)
             return estimator
-        # This is a part of each search, which takes microseconds.
+        # Part of each search, which takes microseconds.
         values = _values(parameter)
         for name, before in given.items():
             value = values.get(name, before)
@@ -97,17 +97,17 @@ class FittedClone:
 
 
 def detached(estimator: Any) -> Any:
-    """Copy a fitted estimator of somebody else's, so that later fits do not reach it.
+    """Copy a fitted estimator of the user, so that later fits do not affect the copy.
 
     Parameters
     ----------
     estimator : estimator
-        One of this package, or a pipeline or union that holds some.
+        An estimator of this package, or a pipeline or union that contains some.
 
     Returns
     -------
     estimator
-        It shares what was learned. The estimator itself if it is anything else.
+        It shares the fitted state. Any other estimator is returned itself.
     """
     if isinstance(estimator, Stateful):
         return snapshot(estimator)
@@ -129,16 +129,16 @@ def _settings(estimator, prefix=""):
 
 
 class _Now(NamedTuple):
-    """What the parameters of nested estimators are compared with.
+    """The values with which parameters of nested estimators are compared.
 
     Parameters
     ----------
     given : dict of str to object
         Of the outermost estimator.
     n_jobs : int or None
-        Stands in for `n_jobs` where it is None.
+        Replaces `n_jobs` that are None.
     prefix : str
-        Of the nested estimator's parameters in `given`.
+        The prefix of the nested estimator's parameters in `given`.
     """
 
     given: dict
@@ -146,13 +146,13 @@ class _Now(NamedTuple):
     prefix: str = ""
 
     def of_stage(self, kind, name):
-        """Compare a stage of an estimator of some class."""
+        """Return the same for a stage of an estimator of a given class."""
         is_handed_on = "n_jobs" in getattr(kind, "_hands_on", ())
         n_jobs = None if is_handed_on else self.n_jobs
         return _Now(self.given, n_jobs, f"{self.prefix}{name}__")
 
     def changed(self, kind, values):
-        """List the parameters that differ from what was given, where both are known."""
+        """List the parameters whose value differs from the one in fit."""
         changed = []
         for name in _names_of_settings(kind):
             if name not in values or self.prefix + name not in self.given:
@@ -166,7 +166,7 @@ class _Now(NamedTuple):
 
 
 def _are_set(estimator, parameter, now):
-    """Tell whether some parameter of prediction differs from what was given."""
+    """Return whether a parameter of prediction differs from its value in fit."""
     kind = type(estimator)
     if now.changed(kind, _values(parameter)):
         return True
@@ -179,15 +179,15 @@ def _are_set(estimator, parameter, now):
 
 
 def _values(parameter):
-    """Give the parameters that may have been set.
+    """Return the parameters that may have been set.
 
-    Of a default that None stands for that is none, but for `n_jobs`.
+    For a default estimator, this is only `n_jobs`.
     """
     return _OPEN if is_shared_default(parameter) else parameter.__dict__
 
 
 def _with_settings(estimator, parameter, now):
-    """Copy an estimator, with the parameters of prediction that were set."""
+    """Copy an estimator with the parameters of prediction that were set."""
     kind = type(estimator)
     copied = _with_own_settings(estimator, _values(parameter), now)
     changed = {
@@ -205,19 +205,19 @@ def _with_settings(estimator, parameter, now):
 
 
 def _with_own_settings(estimator, values, now):
-    """Copy an estimator, with those that are not nested."""
+    """Copy an estimator with those that are not nested."""
     copied = snapshot(estimator)
     copied.__dict__.update(now.changed(type(estimator), values))
     return copied
 
 
 def _stage(estimator, name):
-    """Give a parameter that is an estimator, or a list of named ones."""
+    """Return a parameter that is an estimator, or a list of named ones."""
     return estimator.__dict__.get(name)
 
 
 def _pairs(estimator, parameter):
-    """Yield the children that both have, of the same class, with their names."""
+    """Yield the named children that both have, of the same class."""
     now = dict(children(parameter))
     for name, child in children(estimator):
         if name in now and type(now[name]) is type(child):
@@ -225,10 +225,10 @@ def _pairs(estimator, parameter):
 
 
 def children(estimator):
-    """Yield the estimators that an estimator is given, with their names.
+    """Yield the nested estimators of an estimator with their names.
 
-    For None, the default that it stands for, which is not to be changed. What else
-    stands in their places is for the next fit to refuse.
+    For None, the default that it stands for, which must not be modified. Invalid values
+    raise an error in the next fit.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def _names_of_stages(kind):
 
 
 def _are_same(one, other):
-    """Compare parameters; what cannot be compared differs."""
+    """Compare parameters; values that cannot be compared are different."""
     if one is other:
         return True
     if type(one) is not type(other):

@@ -1,10 +1,9 @@
-"""Checks of the arrays of loaded models: a damaged file must not become wild reads.
+"""Checks of the arrays of loaded models, so that kernels never read out of bounds.
 
-Kernels believe the arrays of a fitted model. They come from a file when a model is
-loaded, and a file may have been altered: what is read is checked once, there. Types,
-shapes and how the arrays fit together always are; their contents only where they are
-in memory, since reading a memory-mapped model of gigabytes is what mapping it avoids.
-`check_arrays` reads those too.
+The kernels rely on the arrays of a fitted model. When a model is loaded, these come
+from a file that may be corrupt, so they are checked once. Types, shapes and consistency
+are always checked; contents only of arrays in memory, since a memory-mapped model
+should not be read completely. `check_arrays` checks those too.
 """
 
 from contextlib import contextmanager
@@ -34,25 +33,26 @@ __all__ = [
 ]
 
 _BITS = 64
-_LARGEST_HALF = 0x7C00  # from these bits on, the sign apart, halves are not finite
+_LARGEST_HALF = 0x7C00  # the first bits, without sign, that are not finite
 _reads_mapped = ContextVar("reads_mapped", default=False)
 
 
 def check_arrays(model: object) -> None:
-    """Check all arrays of a fitted model, those that are memory-mapped too.
+    """Check all arrays of a fitted model, including memory-mapped ones.
 
-    Loading a model checks its arrays, but leaves the contents of memory-mapped ones
-    unread. This reads them: once through the file.
+    Loading a model checks its arrays, except for the contents of memory-mapped ones.
+    This function reads these, once through the file.
 
     Parameters
     ----------
     model : object
-        Whatever holds fitted estimators of skxmr: one of them, a `Pipeline`, a list.
+        Any object that contains fitted estimators of skxmr: an estimator, a `Pipeline`,
+        a list.
 
     Raises
     ------
     ValueError
-        If an array is damaged; the message names it.
+        If an array is invalid; the message names it.
 
     See Also
     --------
@@ -75,13 +75,13 @@ def check_arrays(model: object) -> None:
 
 
 def _parts(model):
-    """Yield every object below a model that can check its arrays."""
+    """Yield every object in a model that can check its arrays."""
     seen, waiting = {}, [model]
     while waiting:
         part = waiting.pop()
         if id(part) in seen:
             continue
-        seen[id(part)] = part  # kept, so that no other gets its number
+        seen[id(part)] = part  # kept alive, so that its id is not reused
         if hasattr(part, "_check_arrays"):
             yield part
         if isinstance(part, dict):
@@ -93,32 +93,32 @@ def _parts(model):
 
 
 def refuse(name, problem):
-    """Raise the ValueError of a damaged model.
+    """Raise the ValueError of a corrupt model.
 
     Parameters
     ----------
     name : str
         The array, with its class.
     problem : str
-        What it has, and what was expected.
+        Its value, and the expected one.
     """
     raise ValueError(f"The loaded model is damaged: {name} {problem}.")
 
 
 @contextmanager
 def as_value_errors(name):
-    """Turn the errors of attributes that lack, or are of another kind, into ours."""
+    """Convert errors of missing attributes or wrong types to ValueError."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
         raise ValueError(
-            f"The loaded model is damaged: an attribute of {name} lacks, or is of "
-            f"another kind than expected ({error})."
+            f"The loaded model is damaged: an attribute of {name} is missing or has "
+            f"the wrong type ({error})."
         ) from error
 
 
 class CheckedWhenLoaded:
-    """An estimator whose arrays are checked when its state comes from a file."""
+    """An estimator whose arrays are checked when it is loaded."""
 
     def __setstate__(self, state):
         super().__setstate__(state)  # type: ignore[misc]  # of BaseEstimator
@@ -131,12 +131,12 @@ class CheckedWhenLoaded:
 
 
 def to_be_read(*arrays):
-    """Tell whether the contents of arrays are to be checked: not of mapped ones."""
+    """Return whether to check the contents of arrays: not if they are memory-mapped."""
     return _reads_mapped.get() or not any(isinstance(a, np.memmap) for a in arrays)
 
 
 def check_list(values, kind, size, name):
-    """Refuse what is not a list of so many values of a kind."""
+    """Check that a value is a list of a given length and type of items."""
     if not isinstance(values, list) or len(values) != size:
         refuse(name, f"is {_described(values)}; expected a list of length {size}")
     for value in values:
@@ -150,14 +150,14 @@ def _described(value):
 
 
 def check_vector(array, dtypes, size, name):
-    """Refuse what is not a contiguous vector of a type and a size.
+    """Check that an array is a contiguous vector of a given dtype and size.
 
     Parameters
     ----------
     array : object
     dtypes : tuple of type
     size : int or None
-        None allows any.
+        None allows any size.
     name : str
     """
     _check_shape(array, dtypes, (size,), name)
@@ -181,7 +181,7 @@ def _check_shape(array, dtypes, shape, name):
 
 
 def check_ascending(array, first, last, name, *, strictly=True):
-    """Refuse a vector that does not ascend from one number to another."""
+    """Check that a vector is ascending from one number to another."""
     if len(array) == 0 or array[0] != first or array[-1] != last:
         got = "is empty" if len(array) == 0 else f"goes from {array[0]} to {array[-1]}"
         refuse(name, f"{got}; expected {first} to {last}")
@@ -203,7 +203,7 @@ def _check_range(array, lowest, stop, name):
 
 
 def check_finite(array, name):
-    """Refuse NaN and infinite numbers, without a copy of the array for halves."""
+    """Check that all numbers are finite, without a copy of a float16 array."""
     if array.dtype == np.float16:
         finite = ((array.view(np.uint16) & 0x7FFF) < _LARGEST_HALF).all()
     else:
@@ -213,7 +213,7 @@ def check_finite(array, name):
 
 
 def check_permutation(array, name):
-    """Refuse a vector that does not hold each of 0 to its length less one, once."""
+    """Check that a vector is a permutation of 0 to its length minus 1."""
     _check_range(array, 0, len(array), name)
     if len(array) and (np.bincount(array, minlength=len(array)) != 1).any():
         refuse(name, f"repeats a number; expected each of 0 to {len(array) - 1} once")
@@ -247,7 +247,7 @@ def check_compressed(rows, n_vectors, length, name):
 
 
 def check_csr(matrix, shape, name):
-    """Check a CSR array of SciPy's: its products read by its indices.
+    """Check a SciPy CSR array, whose products use its indices without checks.
 
     Parameters
     ----------
@@ -274,9 +274,9 @@ def check_csr(matrix, shape, name):
 
 
 def _check_rows_ascend(offsets, indices, name):
-    """Refuse rows whose indices do not ascend."""
+    """Check that the indices of each row are ascending."""
     falls = indices[1:] <= indices[:-1]
-    # Where a new row starts, they may.
+    # Not between rows.
     starts = offsets[1:-1]
     falls[starts[(starts > 0) & (starts < len(indices))] - 1] = False
     if falls.any():
@@ -288,7 +288,7 @@ def _check_rows_ascend(offsets, indices, name):
 
 
 def check_layout(layout):
-    """Check the arrays of a `SearchLayout`, and how they fit together.
+    """Check the arrays of a `SearchLayout` and their consistency.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ def check_layout(layout):
 
 
 def _check_layout_types(layout):
-    """Check what costs nothing: types, shapes, sizes."""
+    """Check types, shapes and sizes, which needs no reading."""
 
     def size_of(name, dtype):
         array = getattr(layout, name)
@@ -339,7 +339,7 @@ def _check_layout_types(layout):
 
 
 def _check_weight_types(layout, weights):
-    """Check what costs nothing of the weights by feature."""
+    """Check types and sizes of the weights by feature."""
 
     def check(name, *dtypes, shape=(None,)):
         array = getattr(weights, name)
@@ -369,7 +369,7 @@ def _check_weight_types(layout, weights):
 
 
 def _check_nodes(layout):
-    """Check that the nodes are a tree, level by level."""
+    """Check that the nodes form a tree, level by level."""
     starts, offsets = layout.level_starts, layout.child_offsets
     n_nodes = len(layout.intercepts) + 1
     check_ascending(offsets, 1, n_nodes, "SearchLayout.child_offsets")
@@ -380,7 +380,7 @@ def _check_nodes(layout):
             f"is {starts.tolist()!r:.80}; expected each level to start where the "
             f"children of the one above do",
         )
-    # Of a part of a tree, they are columns of the whole: no permutation.
+    # Those of a shard are columns of the whole model: not a permutation.
     _check_range(layout.labels, 0, 2**31, "SearchLayout.labels")
     if np.isnan(layout.intercepts).any():
         refuse("SearchLayout.intercepts", "has NaN; expected numbers")
@@ -399,7 +399,7 @@ def _check_nodes(layout):
 
 
 def _check_features(weights):
-    """Check the bitmaps: they must number the features that have rows."""
+    """Check that the bitmaps number the features that have rows."""
     kept, words = weights.kept_features, weights.words
     if len(kept):
         _check_range(kept, 0, weights.n_features, "FeatureWeights.kept_features")
@@ -424,7 +424,7 @@ def _check_features(weights):
 
 
 def _check_runs(layout, weights):
-    """Check that all rows and weights are those of nodes that there are."""
+    """Check that all rows and weights belong to existing nodes."""
     wrong, row, is_finite = kernel.check_runs(
         weights.row_starts,
         weights.parents,
@@ -471,7 +471,7 @@ def check_tree_of_layout(tree, layout):
 
 
 def check_node_weights(weights):
-    """Check what can be known of a `NodeWeights` by itself.
+    """Check a `NodeWeights` by itself.
 
     Parameters
     ----------
@@ -489,7 +489,7 @@ def check_node_weights(weights):
 
 
 def _check_by_node(layout):
-    """Check that weights by node fit the nodes and features of their layout."""
+    """Check that weights by node match the nodes and features of their layout."""
     by_node = layout.by_node
     n_nodes = len(layout.intercepts) + 1
     check_vector(by_node.node_offsets, (np.int64,), n_nodes, "NodeWeights.node_offsets")

@@ -1,8 +1,8 @@
-"""Settings that an estimator hands on to its stages where these leave them open.
+"""Parameters that an estimator passes on to its stages if they leave them open.
 
-`random_state`, `n_jobs` and `verbose` of an estimator stand in for those of its stages
-that are None (of `verbose`: 0), at any depth. The parameters that the user passed stay
-as they are: clones of them are changed.
+`random_state`, `n_jobs` and `verbose` of an estimator replace those of its stages that
+are None (for `verbose`: 0), at any depth. The estimators that the user passed are
+unchanged: their clones are modified.
 """
 
 import numpy as np
@@ -13,21 +13,21 @@ __all__ = ["with_settings"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
 
-# Since scikit-learn 1.8 it has no use for n_jobs, and warns of it.
+# Since scikit-learn 1.8 it ignores n_jobs, and warns about it.
 _WITHOUT_JOBS = LogisticRegression
 
 
 def with_settings(stage, *, seed=None, n_jobs=None, verbose=0):
-    """Clone a stage and set what it leaves open, and what its own stages leave open.
+    """Clone a stage, and set the open parameters of it and of its stages.
 
-    What hands a setting on to its stages itself (as ``_hands_on`` of its class says) is
-    left to do so.
+    Parameters that a stage passes on to its own stages (``_hands_on`` of its class) are
+    not set there.
 
     Parameters
     ----------
     stage : estimator or None
     seed : int or None, default=None
-        The `random_state` of the stage; those of its stages are drawn from it.
+        The `random_state` of the stage, from which those of its stages are drawn.
     n_jobs : int or None, default=None
     verbose : int, default=0
 
@@ -60,7 +60,7 @@ def with_settings(stage, *, seed=None, n_jobs=None, verbose=0):
 
 
 def _left_open(stage, setting):
-    """List the parameters of a name that are None, or 0, by their nested names."""
+    """List the nested parameters of a given name that are None, or 0."""
     values = stage.get_params()
     names = []
     for name in sorted(values):

@@ -1,15 +1,15 @@
-"""What fit learns, as one object that never changes, for many threads at once.
+"""Fitted state as one immutable object, for use by many threads.
 
-An estimator keeps all that `fit` has learned in one attribute, ``_state``: an object
-that is made anew by each change and never altered. So whoever takes one reference to it
-has a whole model, whatever other threads do to the estimator meanwhile:
+An estimator stores all that `fit` has learned in one attribute, ``_state``: an object
+that every change replaces and none modifies. So a single reference to it is a
+consistent model, whatever other threads do to the estimator:
 
-- a *reader* (`rank`, `predict`, `search` …) takes the reference once. `reads` does it
+- a *reader* (`rank`, `predict`, `search` …) reads the reference once. `reads` does this
   for a whole method, which then runs on a shallow copy of the estimator; methods that
-  answer in microseconds call `_fitted` instead.
-- a *writer* (`fit`, `update` …) is decorated by `writes`: it holds the estimator's lock
-  from its first look at the state to the assignment of the next one, so that no writer
-  loses what another has written. An error or Ctrl-C before that changes nothing.
+  take microseconds call `_fitted` instead.
+- a *writer* (`fit`, `update` …) is decorated with `writes`: it holds the estimator's
+  lock from reading the state to assigning the next one, so that no writer overwrites
+  the changes of another. An error or an interrupt before that changes nothing.
 """
 
 import functools
@@ -28,23 +28,23 @@ _Method = TypeVar("_Method", bound=Callable)
 
 _SCALARS = (int, float, str, type(None))
 
-# What belongs to one object and is in none of its copies.
+# Attributes of one object that are not copied.
 _LOCKS = "_locks"
 
 
 class Stateful:
-    """An estimator whose fit learns one object, ``_state``."""
+    """An estimator whose fit assigns one object, ``_state``."""
 
     _state: Any
 
-    # Parameters that prediction reads, so that they act without another fit; and
-    # those that are estimators, or lists of named ones, whose fitted clones predict.
+    # Parameters of prediction, which take effect without another fit; and parameters
+    # that are estimators, or lists of named ones, whose fitted clones predict.
     _search_parameters: ClassVar[tuple[str, ...]] = ()
     _stage_parameters: ClassVar[tuple[str, ...]] = ()
     _parameter_constraints: ClassVar[dict]
 
     def _fitted(self):
-        """Give the state, or raise NotFittedError."""
+        """Return the state, or raise NotFittedError."""
         try:
             return self._state
         except AttributeError:
@@ -52,13 +52,13 @@ class Stateful:
             return self._state  # another thread has just fitted it
 
     def _ready(self):
-        """Give the state, once the parameters of prediction are known to be sound."""
+        """Validate the parameters of prediction, and return the state."""
         state = self._fitted()
         self._check_search_parameters()
         return state
 
     def _check_search_parameters(self):
-        """Refuse parameters of prediction that were set to nonsense after fit.
+        """Validate parameters of prediction that may have been set after fit.
 
         Raises
         ------
@@ -91,13 +91,13 @@ class Stateful:
                 f"its first release, which this one does not read; fit it again."
             )
         with _writers_lock(self):
-            # Parameters that there were not yet when the estimator was saved.
+            # Parameters that did not exist when the estimator was saved.
             super().__setstate__(_defaults(type(self)) | state)  # type: ignore[misc]
 
 
 @functools.lru_cache(maxsize=1024, typed=True)
 def _check_parameters(kind, *values):
-    """Check parameters of prediction; those that were sound are so the next time."""
+    """Validate parameters of prediction; the result is cached for valid ones."""
     names = kind._search_parameters
     validate_parameter_constraints(
         {name: kind._parameter_constraints[name] for name in names},
@@ -107,7 +107,7 @@ def _check_parameters(kind, *values):
 
 
 def _defaults(kind):
-    """Give the parameters of an estimator that have a default."""
+    """Return the parameters of an estimator that have a default."""
     given = inspect.signature(kind).parameters.values()
     return {one.name: one.default for one in given if one.default is not one.empty}
 
@@ -117,7 +117,7 @@ def _is_fitted_name(name):
 
 
 def snapshot(estimator):
-    """Copy an estimator as it is at one moment: parameters and state, not its locks.
+    """Copy the parameters and the state of an estimator at one time, not its locks.
 
     Parameters
     ----------
@@ -129,14 +129,14 @@ def snapshot(estimator):
     estimator
     """
     copied = object.__new__(type(estimator))
-    attributes = estimator.__dict__.copy()  # one step for other threads
+    attributes = estimator.__dict__.copy()  # atomic with respect to other threads
     attributes.pop(_LOCKS, None)
     copied.__dict__.update(attributes)
     return copied
 
 
 def reads(method: _Method) -> _Method:
-    """Let a method run on a snapshot of its estimator, which no other thread changes.
+    """Run a method on a snapshot of its estimator, which no other thread changes.
 
     Parameters
     ----------
@@ -161,10 +161,10 @@ def reads(method: _Method) -> _Method:
 
 
 def writes(method: _Method) -> _Method:
-    """Let a method change the state of its estimator in one step, or not at all.
+    """Make the changes of a method to the state of its estimator atomic.
 
-    It runs on a snapshot, so that parameters set meanwhile are those of the next fit,
-    and with the estimator's lock, so that one writer comes after another.
+    It runs on a snapshot, so that parameters that are set meanwhile apply to the next
+    fit, and with the estimator's lock, so that writers run one after another.
 
     Parameters
     ----------
@@ -193,10 +193,10 @@ def writes(method: _Method) -> _Method:
 
 
 def _writers_lock(estimator):
-    """Give the lock that whoever changes this estimator holds.
+    """Return the lock that writers of this estimator hold.
 
-    There is one for each process: a process that was forked while another thread held
-    the lock would wait for it forever.
+    There is one per process: a process that was forked while another thread held the
+    lock would wait for it forever.
     """
     locks = estimator.__dict__.setdefault(_LOCKS, {})
     return locks.setdefault(os.getpid(), threading.RLock())
@@ -208,16 +208,16 @@ def from_state(name: str, doc: str, *, optional: bool = False) -> Any:
     Parameters
     ----------
     name : str
-        Of the attribute.
+        Name of the attribute.
     doc : str
-        What it is.
+        Its docstring.
     optional : bool, default=False
-        Whether None stands for no such attribute.
+        Whether the attribute does not exist if it is None.
 
     Returns
     -------
     property
-        It raises NotFittedError before fit, which is an AttributeError too.
+        It raises NotFittedError, which is also an AttributeError, before fit.
     """
 
     def read(self):

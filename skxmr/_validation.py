@@ -1,4 +1,4 @@
-"""Every check of input; the only room that imports scikit-learn's private names."""
+"""Validation of input; the only module that imports private names of scikit-learn."""
 
 from functools import cache, wraps
 from inspect import signature
@@ -70,7 +70,8 @@ __all__ = [
     "validate_target",
 ]
 
-# What says how much rows count, in the place of scikit-learn's sample_weight.
+# Parameters with weights of samples, named in the error for scikit-learn's
+# sample_weight.
 _WEIGHTS_OF_ROWS = {
     "relevance": "the weight of each row's labels",
     "counts": "how often each query was asked",
@@ -78,22 +79,22 @@ _WEIGHTS_OF_ROWS = {
 
 _MAX_INT32 = np.iinfo(np.int32).max
 
-# Dense X with a smaller share of entries other than 0 is compressed: kernels for dense
-# rows would mostly multiply zeros.
+# Dense X with a smaller share of non-zeros is converted to sparse: the kernels for
+# dense rows would mostly multiply zeros.
 _LEAST_DENSITY = 0.25
 
 
 def fit_context(*, prefer_skip_nested_validation):
-    """Decorate a method fit: check the estimator's parameters, as scikit-learn does.
+    """Decorate a fit method to validate the estimator's parameters.
 
-    A `sample_weight` is refused with the name of what to give instead. It is no
-    parameter of fit: where it is, scikit-learn demands that a weight of 2 gives the
-    very model of a row given twice, which a randomised solver with a tolerance cannot.
+    A `sample_weight` raises an error that names the parameter to use. It is not a
+    parameter of fit, because scikit-learn requires that a weight of 2 is equivalent to
+    repeating the sample, which a randomised solver with a tolerance cannot guarantee.
 
     Parameters
     ----------
     prefer_skip_nested_validation : bool
-        Whether estimators fitted within need not check their parameters.
+        Whether nested estimators need not validate their parameters.
 
     Returns
     -------
@@ -130,35 +131,35 @@ def _refuse_sample_weight(estimator, accepted):
 
 
 class Interval(_Interval):
-    """An interval of numbers, of which True and False are none.
+    """An interval of numbers that excludes booleans.
 
-    scikit-learn's takes them, since Python's booleans are integers.
+    scikit-learn's interval accepts booleans, which are integers in Python.
     """
 
     def is_satisfied_by(self, val):
-        """Whether a value lies in the interval."""
+        """Return whether a value is in the interval."""
         return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
 
 
 def check_k(k, caller):
-    """Refuse a number of labels to retrieve that is not a positive integer.
+    """Validate a number of labels: a positive integer.
 
     Parameters
     ----------
     k : object
-        What the user gave.
+        The argument of the user.
     caller : str
-        Name of the user's function, for the message.
+        Name of the public function, for the message.
 
     Returns
     -------
     int
-        Python's, which does not overflow as NumPy's small ones do.
+        A Python int, which does not overflow, unlike NumPy's small integers.
 
     Raises
     ------
     InvalidParameterError
-        Where `k` is anything else; both a ValueError and a TypeError.
+        If `k` is anything else; both a ValueError and a TypeError.
     """
     at_least_one = Interval(Integral, 1, None, closed="left")
     validate_parameter_constraints({"k": [at_least_one]}, {"k": k}, caller)
@@ -166,24 +167,24 @@ def check_k(k, caller):
 
 
 def check_weights(weights, names):
-    """Check how much each of some estimators counts.
+    """Validate the weights of estimators.
 
     Parameters
     ----------
     weights : array-like of shape (n_weights,), mapping from name to weight, or None
-        None counts all alike.
+        None weights all the same.
     names : list of str
         The names of the estimators.
 
     Returns
     -------
     ndarray of shape (n_weights,), float64
-        They sum to 1.
+        Normalised to a sum of 1.
 
     Raises
     ------
     ValueError
-        If there are more or fewer, or one is negative, or none is positive.
+        If their number differs, or one is negative, or none is positive.
     """
     n_weights = len(names)
     if weights is None:
@@ -207,12 +208,12 @@ def check_weights(weights, names):
 
 
 def check_propensities(propensities):
-    """Check propensities of labels and return them as an array.
+    """Validate propensities of labels and return them as an array.
 
     Parameters
     ----------
     propensities : array-like of shape (n_labels,), or mapping
-        A mapping goes from column numbers.
+        A mapping is from column index to propensity.
 
     Returns
     -------
@@ -221,7 +222,7 @@ def check_propensities(propensities):
     Raises
     ------
     ValueError
-        If they are not 1-D, none, not numbers, or not in (0, 1].
+        If they are not 1-D, empty, not numeric, or not in (0, 1].
     """
     propensities = in_order_of_labels(
         propensities, Labels(None), "propensities", "numbers"
@@ -244,7 +245,7 @@ def check_propensities(propensities):
 
 
 def public_csr(X):
-    """Give a CSR array the sparse interface that scikit-learn's configuration asks.
+    """Convert a CSR array to scikit-learn's configured sparse interface.
 
     Parameters
     ----------
@@ -253,8 +254,8 @@ def public_csr(X):
     Returns
     -------
     csr_array or csr_matrix
-        `csr_array` where ``sparse_interface="sparray"`` is configured
-        (scikit-learn 1.9 and newer), else `csr_matrix`, scikit-learn's default.
+        `csr_array` with ``sparse_interface="sparray"`` (scikit-learn 1.9 and newer),
+        otherwise `csr_matrix`, scikit-learn's default.
     """
     interface = get_config().get("sparse_interface", "spmatrix")
     wanted = sparse.csr_array if interface == "sparray" else sparse.csr_matrix
@@ -271,7 +272,7 @@ def check_memory(memory):
 
 
 class Features(NamedTuple):
-    """The features of X, as fit saw them.
+    """The features of X in fit.
 
     Parameters
     ----------
@@ -284,7 +285,7 @@ class Features(NamedTuple):
 
 
 class _StandIn:
-    """What scikit-learn's checks of X take for an estimator, and set attributes of."""
+    """An object on which scikit-learn's validation of X sets attributes."""
 
     _tags: Tags
     n_features_in_: int
@@ -300,14 +301,14 @@ def _stand_in_named(name):
 
 
 def stand_in(estimator, features=None):
-    """Make an object that scikit-learn checks X by, in the place of an estimator.
+    """Make an object that replaces an estimator in scikit-learn's validation of X.
 
     Parameters
     ----------
     estimator : estimator
-        Its class is named in messages; it stays as it is.
+        Its class is named in messages; it is unchanged.
     features : Features or None
-        What X is checked against; None where X is the first.
+        The features that X must have; None in fit.
 
     Returns
     -------
@@ -323,7 +324,7 @@ def stand_in(estimator, features=None):
 
 
 def features_of(probe):
-    """Give the features that scikit-learn's checks have noted.
+    """Return the features that scikit-learn's validation has recorded.
 
     Parameters
     ----------
@@ -338,13 +339,13 @@ def features_of(probe):
 
 
 def validate_features(estimator, X, features):
-    """Check X at prediction, against what the estimator was fitted on.
+    """Validate X in prediction, against the features of fit.
 
     Parameters
     ----------
     estimator : estimator
     X : object
-        What the user gave.
+        The argument of the user.
     features : Features
 
     Returns
@@ -353,7 +354,7 @@ def validate_features(estimator, X, features):
         A vector for each row.
     """
     X = check_structure(X, "X")
-    with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
+    with np.errstate(over="ignore"):  # overflows become infinite, which is an error
         X = validate_data(
             stand_in(estimator, features),
             X,
@@ -366,16 +367,16 @@ def validate_features(estimator, X, features):
 
 
 def validate_features_and_target(estimator, X, y):
-    """Check X and y at fit, leaving the estimator as it is.
+    """Validate X and y in fit, without changing the estimator.
 
     Returns
     -------
     rows : Compressed or DenseRows
         A vector for each row of X.
     y : ndarray or csr_array
-        As scikit-learn's checks return it.
+        As scikit-learn's validation returns it.
     features : Features
-        To be kept when the fit has succeeded.
+        To be stored when the fit has succeeded.
     """
     X, y = check_structure(X, "X"), check_structure(exact_target(y), "y")
     probe = stand_in(estimator)
@@ -393,13 +394,13 @@ def validate_features_and_target(estimator, X, y):
 
 
 def validate_target(estimator, y):
-    """Check y alone, for estimators of which others check X."""
+    """Validate y alone, for estimators whose X other estimators validate."""
     y = check_structure(exact_target(y), "y")
     return validate_data(stand_in(estimator), X="no_validation", y=y, multi_output=True)
 
 
 def check_width(matrix, name, columns):
-    """Refuse more columns than int32 can number.
+    """Raise ValueError for more columns than int32 can index.
 
     Parameters
     ----------
@@ -437,7 +438,7 @@ def _rows(X):
 
 
 def target_kind(y):
-    """Tell an indicator from class labels.
+    """Return whether y is an indicator or class labels.
 
     Parameters
     ----------
@@ -476,9 +477,9 @@ def target_kind(y):
 
 
 def _type_of_target(y):
-    """Name the type of a target as scikit-learn does, but for labels that are objects.
+    """Return the type of a target as scikit-learn does, also for object labels.
 
-    It knows none of them but strings.
+    scikit-learn supports no objects except strings.
     """
     if y.ndim != 1 or y.dtype != object or isinstance(y[0], str):
         return type_of_target(y, input_name="y")
@@ -487,17 +488,17 @@ def _type_of_target(y):
 
 
 def indicator_pattern(y):
-    """Check a sparse or dense indicator and return where it is 1.
+    """Validate a sparse or dense indicator and return its pattern.
 
     Returns
     -------
     csr_array of float32, canonical
-        1 where y is; nothing else is stored.
+        1 for each label of y; nothing else is stored.
 
     Raises
     ------
     ValueError
-        If y holds anything but 0 and 1, or no 1 at all.
+        If y has values other than 0 and 1, or no 1.
     """
     y = sparse.csr_array(y)
     check_width(y, "y", "labels")
@@ -522,15 +523,15 @@ def indicator_pattern(y):
 
 
 def check_relevance(relevance, pattern):
-    """Check the weights of labels and put them in the places of the labels.
+    """Validate the weights of labels and align them with the labels.
 
     Parameters
     ----------
     relevance : sparse matrix or array-like, or None
-        Of shape (n_samples, n_labels); or (n_samples,), one weight for all labels of
-        a row.
+        Of shape (n_samples, n_labels); or (n_samples,), one weight for all labels of a
+        row.
     pattern : csr_array of shape (n_samples, n_labels), canonical
-        Where y has a label.
+        The labels of y.
 
     Returns
     -------
@@ -539,12 +540,12 @@ def check_relevance(relevance, pattern):
     Raises
     ------
     ValueError
-        If shapes differ, or a weight is not positive and finite, is missing or
-        stands where y has no label.
+        If shapes differ, or a weight is not positive and finite, is missing, or is at a
+        position without a label.
     """
     if relevance is None:
         return pattern
-    with np.errstate(over="ignore"):  # too large for float32 is refused as infinite
+    with np.errstate(over="ignore"):  # overflows become infinite, which is an error
         checked = check_array(
             check_structure(relevance, "relevance"),
             accept_sparse="csr",
@@ -589,24 +590,23 @@ def _relevance_of_labels(relevance, pattern):
 
 
 def check_precision(X, Y, costs, bias):
-    """Refuse what training in single precision would overflow or lose.
+    """Raise ValueError if training in single precision would overflow or underflow.
 
     Parameters
     ----------
     X : Compressed or DenseRows
         A vector for each row.
     Y : csr_array of shape (n_samples, n_labels)
-        Stored where a row has a label, with its relevance.
+        Stored for each label of a row, with its relevance.
     costs : pair of float
-        C times the weight of rows that have a label, and of those that lack it.
+        C times the weights of positive and of negative rows.
     bias : float
         Value of the constant feature.
 
     Raises
     ------
     ValueError
-        If a cost is too small for float32, or costs and values of X together are so
-        large that margins might be.
+        If a cost is too small for float32, or if margins might overflow.
     """
     single = np.finfo(np.float32)
     positive_cost, negative_cost = costs
@@ -619,7 +619,7 @@ def check_precision(X, Y, costs, bias):
         )
     largest = max(X.values.max(initial=0).item(), -X.values.min(initial=0).item())
     squared_length = bias**2 + int(X.sizes.max()) * largest * largest
-    # Dual variables are no larger than costs, so margins no larger than this.
+    # Dual variables are at most the costs, so margins are at most this.
     if X.n_vectors * max(1.0, highest) * squared_length > float(single.max):
         raise ValueError(
             f"X gets up to {largest:.3g}, C times weights and relevance to "
@@ -633,13 +633,13 @@ def check_precision(X, Y, costs, bias):
 
 
 def check_documents(documents, name="raw_documents"):
-    """Make a list of `str` of any iterable of texts.
+    """Convert an iterable of texts to a list of `str`.
 
     Parameters
     ----------
     documents : iterable of str
     name : str, default="raw_documents"
-        What to call them in messages.
+        Name of the argument, for messages.
 
     Returns
     -------
@@ -648,9 +648,9 @@ def check_documents(documents, name="raw_documents"):
     Raises
     ------
     ValueError
-        If `documents` is one text or has more than one dimension.
+        If `documents` is a single text or has more than one dimension.
     TypeError
-        If it is no iterable, or one of its items is no `str`.
+        If it is not an iterable, or an item is not a `str`.
     InvalidInputError
         If a text is missing, or `documents` is a set or a mapping: a ValueError and a
         TypeError.
@@ -669,7 +669,7 @@ def check_documents(documents, name="raw_documents"):
 
 
 def check_counts(counts, n_queries):
-    """Check how often each query was asked.
+    """Validate the counts of queries.
 
     Parameters
     ----------
@@ -683,7 +683,7 @@ def check_counts(counts, n_queries):
 
     Raises
     ------
-    ValueError
+    If their number differs, or one is not positive and finite.
         If there are more or fewer, or one is not positive and finite.
     """
     if counts is None:
