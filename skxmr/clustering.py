@@ -7,6 +7,8 @@ import numpy as np
 
 from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._kmeans import (
+    Bisection,
+    LeafRule,
     begin_cut,
     cut_to_leaves,
     follow_scores,
@@ -19,7 +21,7 @@ from skxmr._sharing import Work
 __all__ = ["Plan", "Rule", "Segment", "arrange", "bisect"]
 
 # The best instruction set of this machine.
-_LEVEL = len(SIMD_LEVELS) - 1
+_SIMD_LEVEL = len(SIMD_LEVELS) - 1
 
 # Labels per leaf: smaller leaves make the level above wider, larger ones take longer to
 # score.
@@ -281,10 +283,10 @@ def _arrange_segment(segment, work=None):
     plan = segment.plan
     middle = plan.middle(segment.first, segment.stop)
     n_first = plan.start(middle) - plan.start(segment.first)
-    sides = np.ones(len(segment.labels), dtype=np.uint8)
-    if n_first:
-        centres = _first_centres(segment)
-        bisect(rows, centres, n_first, segment.rule, sides, work or Work())
+    if not n_first:
+        return segment.labels
+    centres = _first_centres(segment)
+    sides = bisect(rows, centres, n_first, segment.rule, work or Work())
     return np.concatenate([segment.labels[sides == side] for side in (0, 1)])
 
 
@@ -299,7 +301,7 @@ def _rows_of(segment):
     return own.view()
 
 
-def bisect(rows, centres, n_first, rule, sides, work):
+def bisect(rows, centres, n_first, rule, work):
     """Split rows in two by balanced 2-means.
 
     Parameters
@@ -310,81 +312,44 @@ def bisect(rows, centres, n_first, rule, sides, work):
     n_first : int
         The number of rows on side 0.
     rule : Rule
-    sides : ndarray of shape (n_rows,), uint8, ones
-        OUT: the side of each row.
     work : Work
         The work whose threads may help.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), uint8
+        The side of each row.
     """
-    n_rows = len(sides)
-    max_moved = int(rule.tol * n_rows)
-    sums = np.zeros((2, rows.length))
-    products = np.empty((2, n_rows))
-    keys = np.empty((2, n_rows), dtype=np.uint64)
-    moved = np.empty(n_rows, dtype=np.int64)
-    stop = current_stop()
+    bisection = _bisection(rows, rule)
+    max_moved = int(rule.tol * len(rows.starts))
     parts = rows.parts(work.n_threads)
-    entries = rows.entries
-    first_centre, second_centre = centres
-    second_centre = begin_cut(*entries, first_centre, second_centre, sums)
-
-    def score(is_first, part):
-        score_rows(*entries, sums, *part, is_first, _LEVEL, stop, products)
-
+    begin_cut(bisection, n_first, *centres)
     for iteration in range(rule.max_iter):
-        is_first = iteration == 0
-        work.do_each(partial(score, is_first), parts)
-        if stop[0]:
-            return
-        n_moved = follow_scores(
-            *entries,
-            first_centre,
-            second_centre,
-            n_first,
-            max_moved,
-            rule.spherical,
-            is_first,
-            sums,
-            products,
-            keys,
-            moved,
-            sides,
-        )
-        if not is_first and n_moved <= max_moved:
-            return
+        work.do_each(lambda part: score_rows(bisection, *part), parts)
+        n_moved = follow_scores(bisection, max_moved)
+        if iteration and n_moved <= max_moved:
+            break
+    return np.asarray(bisection.sides)
+
+
+def _bisection(rows, rule):
+    return Bisection(
+        rows,
+        empty,
+        spherical=rule.spherical,
+        simd_level=_SIMD_LEVEL,
+        stop=current_stop(),
+    )
 
 
 def _order_of_leaves(segment, rows):
     """Split rows down to the leaves, and return them sorted by leaf."""
-    plan, rule = segment.plan, segment.rule
-    n_rows = len(segment.labels)
-    starts, stops, indices, values = rows.entries
-    table = np.empty((2, 3, n_rows), dtype=np.int64)
-    table[0] = starts, stops, np.arange(n_rows)
-    is_sparse = indices is not None
-    order = np.empty(n_rows, dtype=np.int64)
+    order = np.empty(len(segment.labels), dtype=np.int64)
     cut_to_leaves(
-        table,
-        indices,
-        values,
-        empty(len(indices), np.int32) if is_sparse else None,
-        empty(len(values), values.dtype) if is_sparse else None,
+        _bisection(rows, segment.rule),
+        LeafRule(segment.plan, segment.rule),
         segment.first,
         segment.stop,
-        plan.n_labels,
-        plan.group_sizes(),
-        plan.n_leaves,
-        rule.seed,
-        rule.max_iter,
-        rule.tol,
-        rule.spherical,
-        _LEVEL,
-        current_stop(),
-        np.empty((2, rows.length)),
-        np.empty((2, n_rows)),
-        np.empty((2, n_rows), dtype=np.uint64),
-        np.empty(n_rows, dtype=np.int64),
-        np.empty(n_rows, dtype=np.uint8),
-        np.empty(rows.length, dtype=np.int32),
         order,
     )
     return order

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 
 from skxmr._compressed import Compressed
+from skxmr._cython._cluster_vectors import count_features
 from skxmr._cython._cpu import SIMD_LEVELS
-from skxmr._cython._kmeans import count_features
 from skxmr._cython._placing import WeightsWriter
 from skxmr._cython._solver import N_LANES
 from skxmr._cython._training import Items, Results, Task, train_items

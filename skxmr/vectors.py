@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._compressed import Compressed
-from skxmr._cython._kmeans import (
+from skxmr._cython._cluster_vectors import (
     count_features,
     gather_rows,
     have_unit_length,
@@ -32,20 +32,25 @@ class Rows(NamedTuple):
 
     Parameters
     ----------
-    entries : (starts, stops, indices, values)
-        The start and stop of the entries of each row, and the features and values of
-        all entries. For a dense matrix, `indices` is None.
+    starts, stops : ndarray of shape (n_rows,), int64
+        The first entry of each row, and the one after its last.
+    indices : ndarray of shape (nnz,), int32, or None
+        The features of all entries. None for a dense matrix.
+    values : ndarray of shape (nnz,), float32 or float64
     length : int
         The number of features.
     """
 
-    entries: tuple
+    starts: np.ndarray
+    stops: np.ndarray
+    indices: np.ndarray | None
+    values: np.ndarray
     length: int
 
     def parts(self, n_threads):
         """Call `parts_of`."""
-        starts, stops, *_ = self.entries
-        return parts_of(np.concatenate([[0], np.cumsum(stops - starts)]), n_threads)
+        sizes = self.stops - self.starts
+        return parts_of(np.concatenate([[0], np.cumsum(sizes)]), n_threads)
 
 
 def parts_of(offsets, n_threads):
@@ -128,7 +133,7 @@ class SparseVectors(Compressed):
         starts, stops = self.offsets[:-1], self.offsets[1:]
         if vectors is not None:
             starts, stops = starts[vectors], stops[vectors]
-        return Rows((starts, stops, self.indices, self.values), self.length)
+        return Rows(starts, stops, self.indices, self.values, self.length)
 
     def prepared(self, spherical, work):
         """Renumber the features, so that frequent ones are adjacent.
@@ -205,8 +210,8 @@ class DenseVectors(NamedTuple):
         starts = self.offsets[:-1]
         if vectors is not None:
             starts = starts[vectors]
-        entries = starts, starts + self.length, None, self.rows.reshape(-1)
-        return Rows(entries, self.length)
+        values = self.rows.reshape(-1)
+        return Rows(starts, starts + self.length, None, values, self.length)
 
     def prepared(self, spherical, work):
         """Return the vectors if they need no scaling, otherwise None.

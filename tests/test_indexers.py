@@ -16,7 +16,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skxmr._cython._cpu import SIMD_LEVELS
-from skxmr._cython._kmeans import score_rows
+from skxmr._cython._kmeans import Bisection, score_rows
 from twins import random_sparse
 
 from skxmr import KMeansTree, clustering
@@ -87,12 +87,10 @@ def slow_scores(Z, sums, sizes):
 
 def bisect(vectors, centres, n_first, max_iter=50, max_moved=0, spherical=True):
     rows = vectors.view()
-    n_rows = len(rows.entries[0])
-    sides = np.ones(n_rows, dtype=np.uint8)
+    n_rows = len(rows.starts)
     # No less than the least share of rows that is that many.
     rule = Rule(max_iter, (max_moved + 0.5) / n_rows, spherical, 0)
-    clustering.bisect(rows, centres, n_first, rule, sides, Work())
-    return sides
+    return clustering.bisect(rows, centres, n_first, rule, Work())
 
 
 @st.composite
@@ -133,13 +131,17 @@ def test_products_are_the_same_at_all_levels(n_features, seed, dtype, is_sparse)
     slow_product = slow_sparse_product if is_sparse else slow_dense_product
     expected = [[slow_product(row, one) for row in Z.tolist()] for one in sums.tolist()]
     for level in range(len(SIMD_LEVELS)):
-        products = np.full((2, 5), np.nan)
+        bisection = Bisection(
+            vectors.view(),
+            np.empty,
+            spherical=True,
+            simd_level=level,
+            stop=np.zeros(1, dtype=np.uint8),
+        )
+        np.asarray(bisection.sums)[:] = sums
         for part in ((0, 2), (2, 5)):
-            never = np.zeros(1, dtype=np.uint8)
-            score_rows(
-                *vectors.view().entries, sums, *part, True, level, never, products
-            )
-        assert products.tolist() == expected
+            score_rows(bisection, *part)
+        assert np.asarray(bisection.products).tolist() == expected
 
 
 @pytest.mark.parametrize("n_copies", [2, 4, 16])
@@ -638,7 +640,7 @@ def test_vectors_of_unit_length_are_not_copied(dtype):
 
 
 def values_of(vectors):
-    return vectors.view().entries[-1]
+    return vectors.view().values
 
 
 @given(st.lists(st.integers(0, 10) | st.just(2**19), min_size=1), st.integers(1, 4))

@@ -42,14 +42,14 @@ classifier = XRLinearClassifier(indexer=indexer, random_state=0)
 before = classifier.fit(X, Y).predict_proba(X).toarray()
 state = dict(vars(classifier))
 
-def interrupted(stage, module, name, seconds=0.0, change=lambda arguments: arguments):
+def interrupted(stage, module, name, seconds=0.0):
     # Says once that its stage has begun. Every call is slow by itself, or sleeps.
     kernel = getattr(module, name)
     silent = [stage]
     def announced(*arguments):
         if silent:
             print(silent.pop(), flush=True)
-        result = kernel(*change(arguments))
+        result = kernel(*arguments)
         time.sleep(seconds)
         return result
     setattr(module, name, announced)
@@ -64,16 +64,17 @@ def interrupted(stage, module, name, seconds=0.0, change=lambda arguments: argum
         print("unchanged", flush=True)
     setattr(module, name, kernel)
 
-def restless(arguments):
-    # Iterations without end: no number of moved rows is small enough.
-    return *arguments[:11], 2**31 - 1, -1.0, *arguments[13:]
-
 n_jobs = int(sys.argv[1])
 label_vectors._TASK_WORK = training._TASK_WORK = 10
 classifier.set_params(n_jobs=n_jobs)
 interrupted("tasks of label vectors", label_vectors, "add_rows", 0.3)
 classifier.set_params(n_jobs=n_jobs)
-interrupted("a call of k-means", clustering, "cut_to_leaves", change=restless)
+# Iterations without end: no number of moved rows is small enough.
+def endless(max_iter, tol, *others, **named):
+    return clustering.Rule(2**31 - 1, -1.0, *others, **named)
+
+indexers.Rule = endless
+interrupted("a call of k-means", clustering, "cut_to_leaves")
 classifier.set_params(n_jobs=n_jobs)
 indexers.Rule = functools.partial(clustering.Rule, labels_per_task=8)
 interrupted("a step of a large cut", clustering, "score_rows", 0.3)

@@ -1,22 +1,24 @@
 """Cuts the rows of a matrix in two by balanced 2-means, once or down to the leaves.
 
 A cut puts a given number of rows on side 0 and the rest on side 1. Rows are scored
-along the line through the two centres, the best go to side 0, centres follow, until
-rows stay where they are. The sums of each side are kept up to date by the rows that
-changed sides, which soon are few.
+along the line through the two centres; those with the best scores go to side 0, the
+centres are updated, and so on until few rows change sides. The sums of each side are
+updated by the rows that changed sides only.
 
-A row is a range of entries. Rows of a sparse matrix have an index for each entry; where
-there are no indices, the matrix is dense.
+A row is a range of entries. Rows of a sparse matrix have an index for each entry;
+without indices the matrix is dense.
 """
 
-from cpython.exc cimport PyErr_CheckSignals
 from cython cimport floating
-from libc.math cimport fabs, sqrt
+from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from skxmr._cython._seeds cimport draw_two
 from skxmr._cython._selection cimport kth_largest, sortable
+from skxmr._cython._watch cimport (
+    WATCH_WORK, Watch, must_end, raise_ended, watch_for
+)
 
 cdef extern from "include/dense_product.h" nogil:
     double product_of_floats "skxmr_product_float"(
@@ -29,28 +31,27 @@ cdef extern from "include/dense_product.h" nogil:
 cdef extern from "include/bits.h" nogil:
     void prefetch "skxmr_prefetch"(const void* address)
 
-# A sum this much shorter (squared) than the other side's is nothing but rounding.
+# A sum this much shorter (squared) than that of the other side is zero up to rounding.
 cdef double ROUNDING = 1e-12
 
-# Rows this near to each other (squared, beside their lengths) are one, up to rounding.
+# Rows this near to each other (squared, relative to their lengths) are equal up to
+# rounding.
 cdef double SAME = 1e-12
 
-# Squared lengths between these are exact enough, without scaling.
-cdef double LEAST_SQUARE = 1e-200
-cdef double MOST_SQUARE = 1e200
-
 cdef enum:
-    # Entries between two looks at whether to stop: some milliseconds.
-    ENTRIES_TO_STOP = 4194304
-    # Entries of the next row that are fetched ahead.
+    # Entries of the next row that are prefetched.
     ENTRIES_AHEAD = 64
+
+# What the addresses of empty arrays point to.
+cdef int32_t NO_INDEX = 0
+cdef double NO_VALUE = 0.0
 
 
 cdef struct Cut:
     int64_t n_rows
     int64_t n_features
     int64_t n_first             # how many rows side 0 gets
-    int64_t first_centre        # the row that side 0 begins with
+    int64_t first_centre        # the row that side 0 starts with
     int64_t second_centre
     bint spherical
     const int64_t* starts       # (n_rows,)
@@ -64,186 +65,85 @@ cdef struct Cut:
     uint64_t* spare_keys        # (n_rows,)
     int64_t* moved              # (n_rows,)
     uint8_t* sides              # (n_rows,)
-    const uint8_t* stop         # not 0 as soon as nobody wants the result
-    int64_t n_unwatched         # entries since the last look at whether to stop
-    int level                   # of instructions
+    int level                   # index into SIMD_LEVELS
 
 
-# Preparing rows
-# --------------
+cdef class Bisection:
+    """Rows to be cut, and the memory for it.
 
+    Parameters
+    ----------
+    rows : object
+        With attributes `starts` and `stops` of shape (n_rows,), int64; `indices` of
+        shape (nnz,), int32, or None; `values` of shape (nnz,), float32 or float64;
+        and `length`, the number of features.
+    allocate : callable
+        Of a number of items and a dtype: makes an uninitialised array.
+    spherical : bool
+        Whether centres are scaled to unit length.
+    simd_level : int
+        Index into `SIMD_LEVELS`.
+    stop : ndarray of shape (1,), uint8
+        Not 0 once nobody wants the result.
 
-def count_features(
-    const int32_t[::1] indices,  # IN (nnz,)
-    int32_t[::1] counts,         # IN, OUT (n_features,)
-):
-    """Count how often features occur."""
-    cdef int64_t entry
-    with nogil:
-        for entry in range(indices.shape[0]):
-            counts[indices[entry]] += 1
-
-
-def number_by_counts(
-    const int32_t[::1] counts,   # IN (n_features,)
-    int32_t[::1] numbers,        # OUT (n_features,)
-):
-    """Number features so that frequent ones, up to powers of two, come first."""
-    cdef int64_t feature
-    cdef int32_t[33] places
-    cdef int32_t rank, place = 0, size
-    memset(places, 0, sizeof(places))
-    with nogil:
-        for feature in range(counts.shape[0]):
-            places[n_bits(counts[feature])] += 1
-        for rank in range(32, -1, -1):
-            size = places[rank]
-            places[rank] = place
-            place += size
-        for feature in range(counts.shape[0]):
-            rank = n_bits(counts[feature])
-            numbers[feature] = places[rank]
-            places[rank] += 1
-
-
-cdef inline int32_t n_bits(int32_t number) noexcept nogil:
-    cdef int32_t size = 0
-    while number:
-        size += 1
-        number >>= 1
-    return size
-
-
-def renumber(
-    const int32_t[::1] indices,  # IN (nnz,)
-    const int32_t[::1] numbers,  # IN (n_features,)
-    int32_t[::1] renumbered,     # OUT (nnz,)
-):
-    """Give each index the number of its feature."""
-    cdef int64_t entry
-    with nogil:
-        for entry in range(indices.shape[0]):
-            renumbered[entry] = numbers[indices[entry]]
-
-
-def gather_rows(
-    const int64_t[::1] offsets,       # IN (n_vectors + 1,)
-    const int32_t[::1] indices,       # IN (nnz,)
-    const floating[::1] values,       # IN (nnz,)
-    const int64_t[::1] rows,          # IN (n_rows,)
-    int32_t[::1] numbers,             # IN, OUT (n_features,), zeros at first
-    const int64_t[::1] own_offsets,   # IN (n_rows + 1,)
-    int32_t[::1] own_indices,         # OUT (own nnz,)
-    floating[::1] own_values,         # OUT (own nnz,)
-):
-    """Copy rows and number the features that they have in the order of their coming.
-
-    Returns
-    -------
-    int
-        How many different features the rows have.
+    Attributes
+    ----------
+    sums : memoryview of shape (2, n_features), float64
+        The sum of the rows of side 0, and that of all rows.
+    products : memoryview of shape (2, n_rows), float64
+        Of each row with those sums.
+    sides : memoryview of shape (n_rows,), uint8
     """
-    cdef int64_t row, entry, source, shift
-    cdef int32_t feature, n_features = 0
-    with nogil:
-        for row in range(rows.shape[0]):
-            shift = offsets[rows[row]] - own_offsets[row]
-            for entry in range(own_offsets[row], own_offsets[row + 1]):
-                source = entry + shift
-                feature = indices[source]
-                if numbers[feature] == 0:
-                    n_features += 1
-                    numbers[feature] = n_features
-                own_indices[entry] = numbers[feature] - 1
-                own_values[entry] = values[source]
-    return n_features
 
+    cdef Cut cut
+    cdef const int64_t[::1] starts, stops
+    cdef const int32_t[::1] indices
+    cdef const float[::1] floats           # the values, or None
+    cdef const double[::1] doubles         # the values, or None
+    cdef readonly double[:, ::1] sums, products
+    cdef uint64_t[:, ::1] keys
+    cdef int64_t[::1] moved
+    cdef readonly uint8_t[::1] sides
+    cdef const uint8_t[::1] stop
+    cdef object allocate
+    cdef bint is_first                     # whether no row has been scored yet
 
-def normalize_rows(
-    const int64_t[::1] offsets,  # IN (n_rows + 1,)
-    floating[::1] values,        # IN, OUT (nnz,)
-):
-    """Scale the rows to unit length; rows of zeros stay."""
-    cdef int64_t row, start, stop
-    with nogil:
-        for row in range(offsets.shape[0] - 1):
-            start, stop = offsets[row], offsets[row + 1]
-            if stop > start:
-                normalize_row(&values[start], stop - start)
+    def __init__(
+        self, rows, allocate, *, bint spherical, int simd_level,
+        const uint8_t[::1] stop,
+    ):
+        cdef int64_t n_rows
+        self.starts, self.stops, self.indices = rows.starts, rows.stops, rows.indices
+        self.floats = self.doubles = None
+        if rows.values.dtype.itemsize == sizeof(float):
+            self.floats = rows.values
+        else:
+            self.doubles = rows.values
+        self.allocate, self.stop, self.is_first = allocate, stop, True
+        n_rows = self.starts.shape[0]
+        self.sums = allocate((2, rows.length), "f8")
+        self.products = allocate((2, n_rows), "f8")
+        self.keys = allocate((2, n_rows), "u8")
+        self.moved = allocate(n_rows, "i8")
+        self.sides = allocate(n_rows, "u1")
+        self.cut.n_features, self.cut.spherical = rows.length, spherical
+        self.cut.level = simd_level
+        self.bind(n_rows)
 
-
-def have_unit_length(
-    const int64_t[::1] offsets,  # IN (n_rows + 1,)
-    const floating[::1] values,  # IN (nnz,)
-):
-    """Tell whether `normalize_rows` would leave all rows as they are."""
-    cdef int64_t row, start, stop
-    cdef bint all_have = True
-    with nogil:
-        for row in range(offsets.shape[0] - 1):
-            start, stop = offsets[row], offsets[row + 1]
-            if stop > start and not (
-                has_unit_length(
-                    &values[start], squared_length(&values[start], stop - start)
-                )
-                or largest_of(&values[start], stop - start) == 0.0
-            ):
-                all_have = False
-                break
-    return all_have
-
-
-cdef inline double largest_of(const floating* values, int64_t length) noexcept nogil:
-    """Return the largest of the magnitudes."""
-    cdef int64_t entry
-    cdef double largest = 0.0
-    for entry in range(length):
-        largest = max(largest, fabs(values[entry]))
-    return largest
-
-
-cdef inline bint has_unit_length(
-    const floating* values, double sum_of_squares
-) noexcept nogil:
-    """Tell whether nothing but rounding is between a length and 1."""
-    if floating is float:
-        return fabs(sum_of_squares - 1.0) < 1e-6
-    else:
-        return fabs(sum_of_squares - 1.0) < 1e-13
-
-
-cdef inline void normalize_row(floating* values, int64_t length) noexcept nogil:
-    cdef int64_t entry
-    cdef double largest, scale, sum_of_squares = squared_length(values, length)
-    if has_unit_length(values, sum_of_squares):
-        # Scaled once more, it would change.
-        return
-    if not LEAST_SQUARE < sum_of_squares < MOST_SQUARE:
-        # Squares are out of range, or all are 0.
-        largest = largest_of(values, length)
-        if largest == 0.0:
-            return
-        for entry in range(length):
-            values[entry] = <floating> (values[entry] / largest)
-        sum_of_squares = squared_length(values, length)
-    scale = 1.0 / sqrt(sum_of_squares)
-    for entry in range(length):
-        values[entry] = <floating> (values[entry] * scale)
-
-
-cdef inline double squared_length(
-    const floating* values, int64_t length
-) noexcept nogil:
-    cdef double first = 0.0, second = 0.0, third = 0.0, fourth = 0.0
-    cdef int64_t entry
-    for entry in range(0, length - 3, 4):
-        first += <double> values[entry] * values[entry]
-        second += <double> values[entry + 1] * values[entry + 1]
-        third += <double> values[entry + 2] * values[entry + 2]
-        fourth += <double> values[entry + 3] * values[entry + 3]
-    for entry in range(length - length % 4, length):
-        first += <double> values[entry] * values[entry]
-    return (first + second) + (third + fourth)
+    cdef int bind(self, int64_t n_rows) except -1:
+        """Bind the addresses of all arrays."""
+        cdef Cut* cut = &self.cut
+        cut.n_rows = n_rows
+        cut.starts, cut.stops, cut.indices = &self.starts[0], &self.stops[0], NULL
+        if self.indices is not None:
+            cut.indices = &self.indices[0] if self.indices.shape[0] else &NO_INDEX
+        cut.sums = cut.totals = &NO_VALUE
+        if cut.n_features:
+            cut.sums, cut.totals = &self.sums[0, 0], &self.sums[1, 0]
+        cut.to_sums, cut.to_totals = &self.products[0, 0], &self.products[1, 0]
+        cut.keys, cut.spare_keys = &self.keys[0, 0], &self.keys[1, 0]
+        cut.moved, cut.sides = &self.moved[0], &self.sides[0]
+        return 0
 
 
 # One cut, step by step
@@ -251,115 +151,76 @@ cdef inline double squared_length(
 
 
 def begin_cut(
-    const int64_t[::1] starts,     # IN (n_rows,)
-    const int64_t[::1] stops,      # IN (n_rows,)
-    const int32_t[::1] indices,    # IN (nnz,), or None
-    const floating[::1] values,    # IN (nnz,)
-    int64_t first_centre,
-    int64_t second_centre,
-    double[:, ::1] sums,           # IN, OUT (2, n_features), zeros at first
+    Bisection bisection, int64_t n_first, int64_t first_centre, int64_t second_centre
 ):
-    """Add up all rows in ``sums[1]`` and point from one row to another in ``sums[0]``.
+    """Put all rows on side 1, and start with the line from one row to another.
 
-    If they are the same, up to rounding, the second is the next row, in a circle, that
-    is another.
-
-    Returns
-    -------
-    int
-        The second row.
+    If the two rows are equal up to rounding, the next row that differs from the first,
+    in a circle, takes the place of the second.
     """
-    cdef Cut cut = cut_of(starts, stops, indices, sums)
+    cdef Cut* cut = &bisection.cut
+    cut.n_first = n_first
     cut.first_centre, cut.second_centre = first_centre, second_centre
-    if values.shape[0]:
-        with nogil:
-            begin(&cut, &values[0])
-    return cut.second_centre
-
-
-def score_rows(
-    const int64_t[::1] starts,     # IN (n_rows,)
-    const int64_t[::1] stops,      # IN (n_rows,)
-    const int32_t[::1] indices,    # IN (nnz,), or None
-    const floating[::1] values,    # IN (nnz,)
-    double[:, ::1] sums,           # IN (2, n_features)
-    int64_t first_row,
-    int64_t last_row,
-    bint is_first,
-    int level,                     # of instructions: index into SIMD_LEVELS
-    const uint8_t[::1] stop,       # IN (1,): not 0 as soon as nobody wants the result
-    double[:, ::1] products,       # OUT (2, n_rows)
-):
-    """Multiply some of the rows with the sums; with the totals for the first time."""
-    cdef Cut cut = cut_of(starts, stops, indices, sums)
-    cut.to_sums, cut.to_totals = &products[0, 0], &products[1, 0]
-    cut.level, cut.stop = level, &stop[0]
-    # A first look at once.
-    cut.n_unwatched = ENTRIES_TO_STOP
+    bisection.is_first = True
     with nogil:
-        score(&cut, first_of(values), first_row, last_row, is_first)
+        memset(cut.sides, 1, cut.n_rows)
+        if bisection.floats is not None:
+            begin(cut, first_of(bisection.floats))
+        else:
+            begin(cut, first_of(bisection.doubles))
 
 
-def follow_scores(
-    const int64_t[::1] starts,     # IN (n_rows,)
-    const int64_t[::1] stops,      # IN (n_rows,)
-    const int32_t[::1] indices,    # IN (nnz,), or None
-    const floating[::1] values,    # IN (nnz,)
-    int64_t first_centre,
-    int64_t second_centre,
-    int64_t n_first,
-    int64_t max_moved,
-    bint spherical,
-    bint is_first,
-    double[:, ::1] sums,           # IN, OUT (2, n_features)
-    double[:, ::1] products,       # IN (2, n_rows)
-    uint64_t[:, ::1] keys,         # SCRATCH (2, n_rows)
-    int64_t[::1] moved,            # SCRATCH (n_rows,)
-    uint8_t[::1] sides,            # IN, OUT (n_rows,), ones at first
-):
-    """Put `n_first` rows of the best scores on side 0, the rest on side 1.
+def score_rows(Bisection bisection, int64_t first_row, int64_t last_row):
+    """Compute the products of some of the rows with the sums.
 
-    The sums follow if more than `max_moved` rows have changed sides, or at first.
+    Several threads may do so at a time, each for other rows.
+
+    Raises
+    ------
+    KeyboardInterrupt
+    RuntimeError
+        If the stop flag is set.
+    """
+    cdef Cut* cut = &bisection.cut
+    cdef bint is_first = bisection.is_first
+    cdef Watch watch = watch_for(bisection.stop)
+    # So that the first row looks whether to stop.
+    watch.work = WATCH_WORK
+    with nogil:
+        if bisection.floats is not None:
+            score(
+                cut, first_of(bisection.floats), first_row, last_row, is_first, &watch
+            )
+        else:
+            score(
+                cut, first_of(bisection.doubles), first_row, last_row, is_first, &watch
+            )
+    raise_ended(&watch)
+
+
+def follow_scores(Bisection bisection, int64_t max_moved):
+    """Put the rows with the best scores on side 0, the rest on side 1.
+
+    The sums are updated if more than `max_moved` rows have changed sides, or if rows
+    were scored for the first time.
 
     Returns
     -------
     int
         The number of rows that have changed sides.
     """
-    cdef Cut cut = cut_of(starts, stops, indices, sums)
+    cdef Cut* cut = &bisection.cut
+    cdef bint is_first = bisection.is_first
     cdef int64_t n_moved
-    cut.first_centre, cut.second_centre = first_centre, second_centre
-    cut.n_first, cut.spherical = n_first, spherical
-    cut.to_sums, cut.to_totals = &products[0, 0], &products[1, 0]
-    cut.keys, cut.spare_keys = &keys[0, 0], &keys[1, 0]
-    cut.moved, cut.sides = &moved[0], &sides[0]
     with nogil:
-        n_moved = assign_sides(&cut, is_first)
+        n_moved = assign_sides(cut, is_first)
         if is_first or n_moved > max_moved:
-            follow(&cut, first_of(values), n_moved, is_first)
+            if bisection.floats is not None:
+                follow(cut, first_of(bisection.floats), n_moved, is_first)
+            else:
+                follow(cut, first_of(bisection.doubles), n_moved, is_first)
+    bisection.is_first = False
     return n_moved
-
-
-cdef Cut cut_of(
-    const int64_t[::1] starts, const int64_t[::1] stops, const int32_t[::1] indices,
-    double[:, ::1] sums,
-):
-    """Describe a cut, as far as all steps need it."""
-    cdef Cut cut
-    memset(&cut, 0, sizeof(cut))
-    cut.n_rows = starts.shape[0]
-    cut.n_features = sums.shape[1]
-    cut.starts, cut.stops = &starts[0], &stops[0]
-    if cut.n_features:
-        cut.sums, cut.totals = &sums[0, 0], &sums[1, 0]
-    if indices is not None:
-        cut.indices = &indices[0] if indices.shape[0] else &NO_INDEX
-    return cut
-
-
-# What arrays that are empty point to.
-cdef int32_t NO_INDEX = 0
-cdef double NO_VALUE = 0.0
 
 
 cdef inline const floating* first_of(const floating[::1] values) noexcept nogil:
@@ -367,7 +228,11 @@ cdef inline const floating* first_of(const floating[::1] values) noexcept nogil:
 
 
 cdef void begin(Cut* cut, const floating* values) noexcept nogil:
-    cdef int64_t row
+    """Add up all rows, and set the sums to the difference of the two centres."""
+    cdef int64_t row, n_bytes = cut.n_features * sizeof(double)
+    if n_bytes:
+        memset(cut.sums, 0, n_bytes)
+        memset(cut.totals, 0, n_bytes)
     for row in range(cut.n_rows):
         add_row(cut, values, row, 1, cut.totals)
     find_other_centre(cut, values)
@@ -375,32 +240,26 @@ cdef void begin(Cut* cut, const floating* values) noexcept nogil:
     add_row(cut, values, cut.second_centre, -1, cut.sums)
 
 
-cdef int score(
-    Cut* cut, const floating* values, int64_t first_row, int64_t last_row, bint is_first
-) except -1 nogil:
-    """Multiply rows with the sums; returns 1 if it was stopped."""
+cdef void score(
+    Cut* cut, const floating* values, int64_t first_row, int64_t last_row,
+    bint is_first, Watch* watch,
+) noexcept nogil:
+    """Compute the products of rows with the sums and, at first, with the totals."""
     cdef int64_t row
     for row in range(first_row, last_row):
-        cut.n_unwatched += cut.stops[row] - cut.starts[row] + 1
-        if cut.n_unwatched > ENTRIES_TO_STOP:
-            cut.n_unwatched = 0
-            # Ctrl-C, where this is the main thread.
-            with gil:
-                PyErr_CheckSignals()
-            if cut.stop[0]:
-                return 1
+        if must_end(watch, cut.stops[row] - cut.starts[row] + 1):
+            return
         if row + 1 < last_row:
-            fetch_row(cut, values, row + 1)
+            prefetch_row(cut, values, row + 1)
         cut.to_sums[row] = product(cut, values, row, cut.sums)
         if is_first:
             cut.to_totals[row] = product(cut, values, row, cut.totals)
-    return 0
 
 
-cdef inline void fetch_row(
+cdef inline void prefetch_row(
     const Cut* cut, const floating* values, int64_t row
 ) noexcept nogil:
-    """Have the processor fetch the first entries of a row, which may lie anywhere."""
+    """Prefetch the first entries of a row."""
     cdef int64_t entry, start = cut.starts[row]
     # A cache line has 16 entries.
     for entry in range(start, min(cut.stops[row], start + ENTRIES_AHEAD), 16):
@@ -410,7 +269,7 @@ cdef inline void fetch_row(
 
 
 cdef int64_t assign_sides(Cut* cut, bint is_first) noexcept nogil:
-    """Put the best rows on side 0, of equally good ones the first.
+    """Put the rows with the best scores on side 0; of equal scores the first row.
 
     Returns the number of rows that changed sides, listed in `moved`.
     """
@@ -437,13 +296,13 @@ cdef int64_t assign_sides(Cut* cut, bint is_first) noexcept nogil:
 
 
 cdef double weight_of_totals(const Cut* cut) noexcept nogil:
-    """Say how to score a row by its products with the sums and with the totals.
+    """Return the weight of a row's product with the totals in its score.
 
     With s and t the sums of side 0 and of all rows, a row's score along the line from
-    one centre to the other is that with s / a - (t - s) / b, where a and b are the
-    numbers of rows or, of spherical centres, the lengths of s and of t - s. This is
-    proportional to s - t * a / (a + b). Squared lengths are sums of products that are
-    known, since s adds up rows: the numbering of features makes no difference.
+    one centre to the other is its product with s / a - (t - s) / b, where a and b are
+    the numbers of rows or, of spherical centres, the lengths of s and of t - s. This is
+    proportional to s - t * a / (a + b). Squared lengths are sums of known products,
+    since s is a sum of rows, so they do not depend on the numbering of features.
     """
     cdef double first = 0.0, both = 0.0, whole = 0.0, second, least
     cdef int64_t row
@@ -455,8 +314,7 @@ cdef double weight_of_totals(const Cut* cut) noexcept nogil:
             first += cut.to_sums[row]
             both += cut.to_totals[row]
     second = (whole - both) - (both - first)
-    # A side of zero vectors has what rounding leaves; scaled to unit length, that would
-    # be a direction like any other.
+    # The sum of a side of zero vectors may be rounding errors, which have no direction.
     least = ROUNDING * (first + second)
     if second <= least:
         return 0.0
@@ -469,7 +327,7 @@ cdef double weight_of_totals(const Cut* cut) noexcept nogil:
 cdef void follow(
     Cut* cut, const floating* values, int64_t n_moved, bint is_first
 ) noexcept nogil:
-    """Let the sums follow the rows that have moved."""
+    """Update the sums by the rows that have changed sides."""
     cdef int64_t position, row
     if is_first:
         clear_row(cut, cut.first_centre, cut.sums)
@@ -480,7 +338,7 @@ cdef void follow(
 
 
 cdef void find_other_centre(Cut* cut, const floating* values) noexcept nogil:
-    """Let the second centre be another than the first; `sums` are zeros."""
+    """Make the second centre differ from the first; `sums` are zeros."""
     cdef int64_t first = cut.first_centre, shift, other, entry
     cdef double length = 0.0, squares, apart, value
     for entry in range(cut.starts[first], cut.stops[first]):
@@ -489,7 +347,7 @@ cdef void find_other_centre(Cut* cut, const floating* values) noexcept nogil:
     for shift in range(cut.n_rows):
         other = (cut.second_centre + shift) % cut.n_rows
         squares = apart = length
-        # |a - b|^2 is |a|^2 but for the features of b.
+        # |a - b|^2 differs from |a|^2 by the features of b.
         for entry in range(cut.starts[other], cut.stops[other]):
             value = values[entry]
             squares += value * value
@@ -542,7 +400,7 @@ cdef inline double product(
 cdef inline double sparse_product(
     const int32_t* indices, const floating* values, const double* sums, int64_t n
 ) noexcept nogil:
-    # Four sums at a time: one alone would wait for each addition to finish.
+    # Four sums hide the latency of dependent additions.
     cdef double first = 0.0, second = 0.0, third = 0.0, fourth = 0.0
     cdef int64_t entry
     for entry in range(0, n - 3, 4):
@@ -558,7 +416,6 @@ cdef inline double sparse_product(
 # Cuts down to the leaves
 # -----------------------
 
-
 cdef struct Rule:
     uint32_t seed
     int max_iter
@@ -568,146 +425,184 @@ cdef struct Rule:
     const int64_t* group_sizes       # leaves of a group, level by level, descending
 
 
+cdef class LeafRule:
+    """How to cut rows down to the leaves of a tree.
+
+    Parameters
+    ----------
+    plan : skxmr.clustering.Plan
+    rule : skxmr.clustering.Rule
+    """
+
+    cdef Rule rule
+    cdef const int64_t[::1] group_sizes
+
+    def __init__(self, plan, rule):
+        self.group_sizes = plan.group_sizes()
+        self.rule.seed, self.rule.max_iter = rule.seed, rule.max_iter
+        self.rule.tol = rule.tol
+        self.rule.n_labels, self.rule.n_leaves = plan.n_labels, plan.n_leaves
+        self.rule.group_sizes = &self.group_sizes[0]
+
+
 cdef struct Rows:
-    int64_t* starts                  # where the entries of each begin
+    int64_t* starts                  # of the entries of each
     int64_t* stops
-    int64_t* numbers                 # its place among the rows of the segment
+    int64_t* numbers                 # indices among the rows of the segment
     int32_t* indices                 # NULL of a dense matrix
 
 
+cdef struct Part:
+    # Rows that are consecutive, and the leaves that they are to be put in.
+    int64_t start
+    int64_t stop
+    int64_t n_features
+    int64_t first_leaf
+    int64_t last_leaf
+
+
+cdef struct Memory:
+    Watch watch
+    int32_t* feature_numbers         # (n_features,)
+    int64_t* order                   # (n_rows,)
+
+
 def cut_to_leaves(
-    int64_t[:, :, ::1] rows,         # IN, OUT (2, 3, n_rows): starts, stops, numbers
-    const int32_t[::1] indices,      # IN, OUT (nnz,), or None
-    const floating[::1] values,      # IN, OUT (nnz,); of a dense matrix IN
-    int32_t[::1] spare_indices,      # SCRATCH (nnz,), or None
-    floating[::1] spare_values,      # SCRATCH (nnz,), or None
-    int64_t first_leaf,
-    int64_t last_leaf,
-    int64_t n_labels,
-    const int64_t[::1] group_sizes,  # IN (n_levels,): leaves of a group of each level
-    int64_t n_leaves,
-    uint32_t seed,
-    int max_iter,
-    double tol,
-    bint spherical,
-    int level,                       # of instructions: index into SIMD_LEVELS
-    const uint8_t[::1] stop,         # IN (1,): not 0 as soon as nobody wants the result
-    double[:, ::1] sums,             # SCRATCH (2, n_features)
-    double[:, ::1] products,         # SCRATCH (2, n_rows)
-    uint64_t[:, ::1] keys,           # SCRATCH (2, n_rows)
-    int64_t[::1] moved,              # SCRATCH (n_rows,)
-    uint8_t[::1] sides,              # SCRATCH (n_rows,)
-    int32_t[::1] feature_numbers,    # SCRATCH (n_features,)
+    Bisection bisection, LeafRule rule, int64_t first_leaf, int64_t last_leaf,
     int64_t[::1] order,              # OUT (n_rows,)
 ):
     """Put the numbers of the rows of a segment in the order of its leaves.
 
-    Halves are cut in their turn. The rows of a sparse half are gathered, so that its
-    features are few and near; what was read is written over by the halves' halves.
+    Each half is cut in turn. The rows of a half of a sparse matrix are copied, so that
+    its features are few and near each other; the entries that were read are overwritten
+    by halves of the halves. So the values of a sparse matrix are scratch as well.
+
+    Raises
+    ------
+    KeyboardInterrupt
+    RuntimeError
+        If the stop flag is set.
     """
-    cdef Cut cut = cut_of(rows[0, 0], rows[0, 1], indices, sums)
-    cdef Rule rule
-    cdef Rows own, spare
-    cdef floating* first_value = <floating*> first_of(values)
-    cdef floating* spare_value = NULL
-    cdef int32_t* number = &feature_numbers[0] if cut.n_features else &NO_INDEX
-    cut.spherical, cut.level = spherical, level
-    cut.to_sums, cut.to_totals = &products[0, 0], &products[1, 0]
-    cut.keys, cut.spare_keys = &keys[0, 0], &keys[1, 0]
-    cut.moved, cut.sides, cut.stop = &moved[0], &sides[0], &stop[0]
-    rule.seed, rule.max_iter, rule.tol = seed, max_iter, tol
-    rule.n_labels, rule.n_leaves = n_labels, n_leaves
-    rule.group_sizes = &group_sizes[0]
-    own.starts, own.stops, own.numbers = &rows[0, 0, 0], &rows[0, 1, 0], &rows[0, 2, 0]
-    spare.starts, spare.stops = &rows[1, 0, 0], &rows[1, 1, 0]
-    spare.numbers = &rows[1, 2, 0]
-    own.indices, spare.indices = <int32_t*> cut.indices, NULL
-    if spare_indices is not None and spare_indices.shape[0]:
-        spare.indices, spare_value = &spare_indices[0], &spare_values[0]
-    with nogil:
+    cdef Cut* cut = &bisection.cut
+    cdef bint is_sparse = bisection.indices is not None
+    cdef int64_t nnz = bisection.indices.shape[0] if is_sparse else 0
+    cdef int64_t[:, :, ::1] table = bisection.allocate((2, 3, cut.n_rows), "i8")
+    cdef int32_t[::1] numbers = bisection.allocate(max(1, cut.n_features), "i4")
+    cdef int32_t[::1] spare_indices = bisection.allocate(max(1, nnz), "i4")
+    cdef float[::1] spare_floats
+    cdef double[::1] spare_doubles
+    cdef Rows own = rows_of(table[0]), spare = rows_of(table[1])
+    cdef Memory memory
+    cdef Part whole
+    memory.watch = watch_for(bisection.stop)
+    memory.feature_numbers, memory.order = &numbers[0], &order[0]
+    whole.start, whole.stop, whole.n_features = 0, cut.n_rows, cut.n_features
+    whole.first_leaf, whole.last_leaf = first_leaf, last_leaf
+    list_rows(cut, &own)
+    own.indices = <int32_t*> cut.indices
+    spare.indices = &spare_indices[0] if is_sparse else NULL
+    if bisection.floats is not None:
+        spare_floats = bisection.allocate(max(1, nnz), "f4")
+        with nogil:
+            arrange(
+                cut, &rule.rule, &memory, &own, &spare,
+                <float*> first_of(bisection.floats), &spare_floats[0], whole,
+            )
+    else:
+        spare_doubles = bisection.allocate(max(1, nnz), "f8")
+        with nogil:
+            arrange(
+                cut, &rule.rule, &memory, &own, &spare,
+                <double*> first_of(bisection.doubles), &spare_doubles[0], whole,
+            )
+    raise_ended(&memory.watch)
+
+
+cdef Rows rows_of(int64_t[:, ::1] table) noexcept:
+    cdef Rows rows
+    rows.starts, rows.stops, rows.numbers = &table[0, 0], &table[1, 0], &table[2, 0]
+    return rows
+
+
+cdef void list_rows(const Cut* cut, Rows* rows) noexcept nogil:
+    cdef int64_t row
+    for row in range(cut.n_rows):
+        rows.starts[row], rows.stops[row] = cut.starts[row], cut.stops[row]
+        rows.numbers[row] = row
+
+
+cdef void arrange(
+    Cut* cut, const Rule* rule, Memory* memory, Rows* own, Rows* spare,
+    floating* values, floating* spare_values, Part part,
+) noexcept nogil:
+    """Arrange some rows, unless ended early."""
+    cdef int64_t n_rows = part.stop - part.start, middle, n_first, next_entry
+    cdef int half
+    cdef Part[2] halves
+    if part.last_leaf - part.first_leaf < 2 or n_rows < 2:
+        memcpy(
+            &memory.order[part.start], &own.numbers[part.start],
+            n_rows * sizeof(int64_t),
+        )
+        return
+    middle = middle_leaf(rule, part.first_leaf, part.last_leaf)
+    n_first = first_position(rule, middle) - first_position(rule, part.first_leaf)
+    cut.n_rows, cut.n_first, cut.n_features = n_rows, n_first, part.n_features
+    cut.starts, cut.stops = &own.starts[part.start], &own.stops[part.start]
+    cut.indices = own.indices
+    memset(cut.sides, 1, n_rows)
+    if n_first:
+        bisect(cut, rule, <const floating*> values, part, &memory.watch)
+    if memory.watch.ended:
+        return
+    halves[0] = halves[1] = part
+    halves[0].stop = halves[1].start = part.start + n_first
+    halves[0].last_leaf = halves[1].first_leaf = middle
+    next_entry = own.starts[part.start]
+    for half in range(2):
+        list_side(cut, own, spare, part.start, <uint8_t> half, halves[half].start)
+        if (
+            own.indices != NULL
+            and halves[half].last_leaf - halves[half].first_leaf > 1
+        ):
+            halves[half].n_features = gather_half(
+                own, spare, <const floating*> values, spare_values, halves[half],
+                &next_entry, memory.feature_numbers,
+            )
+    for half in range(2):
         arrange(
-            &cut, &rule, &own, &spare, first_value, spare_value, number,
-            0, rows.shape[2], cut.n_features, first_leaf, last_leaf, &order[0],
+            cut, rule, memory, spare, own,
+            values if own.indices == NULL else spare_values, values, halves[half],
         )
 
 
-cdef int arrange(
-    Cut* cut, const Rule* rule, Rows* own, Rows* spare,
-    floating* values, floating* spare_values, int32_t* feature_numbers,
-    int64_t start, int64_t stop, int64_t n_features, int64_t first_leaf,
-    int64_t last_leaf, int64_t* order,
-) except -1 nogil:
-    """Arrange the rows from `start` to `stop`; returns 1 if it was stopped."""
-    cdef int64_t n_rows = stop - start, middle, n_first, half
-    cdef int64_t next_entry
-    cdef int64_t[3] ends
-    cdef int64_t[3] leaves
-    cdef int64_t[2] n_own_features
-    if last_leaf - first_leaf < 2 or n_rows < 2:
-        memcpy(&order[start], &own.numbers[start], n_rows * sizeof(int64_t))
-        return 0
-    middle = middle_leaf(rule, first_leaf, last_leaf)
-    n_first = first_place(rule, middle) - first_place(rule, first_leaf)
-    cut.n_rows, cut.n_first, cut.n_features = n_rows, n_first, n_features
-    cut.starts, cut.stops = &own.starts[start], &own.stops[start]
-    cut.indices = own.indices
-    memset(cut.sides, 1, n_rows)
-    if n_first and bisect(cut, rule, values, first_leaf, last_leaf):
-        return 1
-    ends[0], ends[1], ends[2] = start, start + n_first, stop
-    leaves[0], leaves[1], leaves[2] = first_leaf, middle, last_leaf
-    next_entry = own.starts[start]
-    for half in range(2):
-        n_own_features[half] = n_features
-        place_rows(cut, own, spare, start, half, ends[half])
-        if own.indices != NULL and leaves[half + 1] - leaves[half] > 1:
-            n_own_features[half] = gather_half(
-                own, spare, ends[half], ends[half + 1], values, spare_values,
-                &next_entry, feature_numbers, n_features,
-            )
-    for half in range(2):
-        if arrange(
-            cut, rule, spare, own,
-            values if own.indices == NULL else spare_values, values, feature_numbers,
-            ends[half], ends[half + 1], n_own_features[half],
-            leaves[half], leaves[half + 1], order,
-        ):
-            return 1
-    return 0
-
-
-cdef int bisect(
-    Cut* cut, const Rule* rule, const floating* values, int64_t first_leaf,
-    int64_t last_leaf,
-) except -1 nogil:
-    """Cut once; returns 1 if it was stopped."""
+cdef void bisect(
+    Cut* cut, const Rule* rule, const floating* values, Part part, Watch* watch
+) noexcept nogil:
+    """Cut rows once, unless ended early."""
     cdef uint64_t[2] drawn
-    cdef int64_t n_moved, n_bytes = cut.n_features * sizeof(double)
-    cdef int64_t max_moved = <int64_t> (rule.tol * cut.n_rows)
+    cdef int64_t n_moved, max_moved = <int64_t> (rule.tol * cut.n_rows)
     cdef int iteration
-    # Two different rows; they depend on the place in the tree, not on tasks.
-    draw_two(rule.seed, first_leaf, last_leaf, drawn)
+    # Two different rows, which depend on the position in the tree, not on tasks.
+    draw_two(rule.seed, part.first_leaf, part.last_leaf, drawn)
     cut.first_centre = drawn[0] % <uint64_t> cut.n_rows
     cut.second_centre = drawn[1] % <uint64_t> (cut.n_rows - 1)
     cut.second_centre += cut.second_centre >= cut.first_centre
-    if n_bytes:
-        memset(cut.sums, 0, n_bytes)
-        memset(cut.totals, 0, n_bytes)
     begin(cut, values)
     for iteration in range(rule.max_iter):
-        if score(cut, values, 0, cut.n_rows, iteration == 0):
-            return 1
+        score(cut, values, 0, cut.n_rows, iteration == 0, watch)
+        if watch.ended:
+            return
         n_moved = assign_sides(cut, iteration == 0)
         if iteration and n_moved <= max_moved:
             break
         follow(cut, values, n_moved, iteration == 0)
-    return 0
 
 
 cdef inline int64_t middle_leaf(
     const Rule* rule, int64_t first_leaf, int64_t last_leaf
 ) noexcept nogil:
-    """Leaf at which to cut a range of leaves, between groups of one level."""
+    """Return the leaf at which to cut, between two groups of one level."""
     cdef const int64_t* size = rule.group_sizes
     cdef int64_t n_leaves = last_leaf - first_leaf
     while size[0] >= n_leaves:
@@ -715,34 +610,33 @@ cdef inline int64_t middle_leaf(
     return first_leaf + n_leaves // size[0] // 2 * size[0]
 
 
-cdef inline int64_t first_place(const Rule* rule, int64_t leaf) noexcept nogil:
+cdef inline int64_t first_position(const Rule* rule, int64_t leaf) noexcept nogil:
     return leaf * rule.n_labels // rule.n_leaves
 
 
-cdef void place_rows(
+cdef void list_side(
     const Cut* cut, const Rows* own, Rows* spare, int64_t start, uint8_t side,
-    int64_t place,
+    int64_t position,
 ) noexcept nogil:
-    """List the rows of one side from a place on."""
+    """List the rows of one side from a position on."""
     cdef int64_t row
     for row in range(cut.n_rows):
         if cut.sides[row] == side:
-            spare.starts[place] = own.starts[start + row]
-            spare.stops[place] = own.stops[start + row]
-            spare.numbers[place] = own.numbers[start + row]
-            place += 1
+            spare.starts[position] = own.starts[start + row]
+            spare.stops[position] = own.stops[start + row]
+            spare.numbers[position] = own.numbers[start + row]
+            position += 1
 
 
 cdef int64_t gather_half(
-    const Rows* own, Rows* spare, int64_t start, int64_t stop, const floating* values,
-    floating* spare_values, int64_t* next_entry, int32_t* feature_numbers,
-    int64_t n_features,
+    const Rows* own, Rows* spare, const floating* values, floating* spare_values,
+    Part half, int64_t* next_entry, int32_t* feature_numbers,
 ) noexcept nogil:
-    """Copy the entries of rows that are listed; returns how many features they have."""
+    """Copy the entries of the rows of a half; return how many features they have."""
     cdef int64_t row, entry, target = next_entry[0], last
     cdef int32_t feature, n_seen = 0
-    memset(feature_numbers, 0, n_features * sizeof(int32_t))
-    for row in range(start, stop):
+    memset(feature_numbers, 0, half.n_features * sizeof(int32_t))
+    for row in range(half.start, half.stop):
         entry, last = spare.starts[row], spare.stops[row]
         spare.starts[row] = target
         for entry in range(entry, last):
