@@ -352,7 +352,7 @@ def _array_of_objects(values):
 
 
 def _check_sortable(values, types, name):
-    if any(issubclass(one, AbstractSet) for one in types):  # `<` of sets is no order
+    if any(issubclass(one, AbstractSet) for one in types):  # no total order
         raise ValueError(f"Unknown label type: {name} holds sets.")
     try:
         set(values)
