@@ -1,7 +1,6 @@
-"""A real browser without a window, for the tests of pages.
+"""Headless Chromium, for the tests of web pages.
 
-Tests that need it are skipped where there is no Chromium, unless SKXMR_BROWSER=1 says
-that there must be one.
+These tests are skipped where there is no Chromium, unless SKXMR_BROWSER=1 is set.
 """
 
 import os
@@ -24,12 +23,12 @@ FLAGS = [
 ]
 MISSING = not (BROWSER and DRIVER) and os.environ.get("SKXMR_BROWSER") != "1"
 
-needs_browser = pytest.mark.skipif(MISSING, reason="no Chromium and its driver here")
+needs_browser = pytest.mark.skipif(MISSING, reason="needs Chromium and its driver")
 
 
 @contextmanager
 def chromium(profile):
-    """Open a browser whose profile is in a new folder, and close it at the end."""
+    """Start a browser with a folder for its profile, and close it at the end."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()

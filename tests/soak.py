@@ -1,14 +1,19 @@
-"""Mixed requests to the demo server for some minutes, then more than it can carry.
+"""Soak test of the demo server: mixed requests for minutes, then an overload.
 
-``python tests/soak.py`` starts ``python -m skxmr.demo`` on a free port of this machine,
-and talks to nothing else. At a steady rate it types prefixes letter by letter, searches
-titles and opens the page; then it measures how many long questions the server answers a
-second, and asks four times as many. Long ones are 1500 titles each: they cost
-the server far more than asking costs, so that one process asks as many as it has to
-beside the server, on the same two cores. It prints, as JSON, latencies, the memory of
-the server, and how each phase's requests ended; it fails where one went wrong, where
-fewer were asked than meant, or where the steady load is not answered as before once the
-overload is over. All phases are bounded in time and in requests.
+``python tests/soak.py`` starts ``python -m skxmr.demo`` on a free port of this machine
+and sends requests to it only, in four phases:
+
+1. steady: typed prefixes, searches for titles and page loads, at a steady rate;
+2. capacity: searches for a long text, each client as soon as it is answered, to measure
+   how many the server answers a second;
+3. overload: four times that rate;
+4. recovered: the steady load again.
+
+The long text has 1500 titles: answering it costs the server far more than sending it
+costs the client, so that one client process can overload the server on the same two
+CPUs. The script prints latencies, the memory of the server and the outcomes of each
+phase as JSON. It fails if a request fails, if the overload is lower than intended, or
+if the server does not recover. All phases are bounded in time and in requests.
 """
 
 import argparse
@@ -27,22 +32,22 @@ import psutil
 from skxmr.datasets import load_subjects
 
 HEADERS = {"Content-Type": "application/json"}
-SETTLING = 2.0  # seconds before memory is read for the first time
-MOST_REQUESTS = 1_000_000
-N_CLIENTS = 128  # eight times what the server answers at once
+WARM_UP = 2.0  # seconds before memory is measured for the first time
+MAX_REQUESTS = 1_000_000
+N_CLIENTS = 128  # eight times the requests that the server accepts at a time
 OVERLOAD = 4
-TITLES_OF_A_LONG_QUESTION = 1500
+N_TITLES_OF_LONG_TEXT = 1500
 
 
 class Client:
-    """One connection, which is opened again when the server has closed it."""
+    """A client with one connection, which it opens again after the server closed it."""
 
     def __init__(self, port):
         self.port = port
         self.connection = None
 
     def ask(self, method, path, fields=None):
-        """Send a request; give the status, the headers and the body of the answer."""
+        """Send a request; return status, headers and body of the response."""
         if self.connection is None:
             self.connection = http.client.HTTPConnection(
                 "127.0.0.1", self.port, timeout=30
@@ -62,20 +67,20 @@ class Client:
             self.connection = None
 
 
-class Questions:
-    """An endless mix: prefixes as they are typed, searches, the page now and then."""
+class MixedRequests:
+    """An endless mix: prefixes as they are typed, searches, sometimes the page."""
 
     def __init__(self, titles, names, seed):
         self.titles = titles
         self.names = names
         self.random = random.Random(seed)
-        self.waiting = []
+        self.pending = []
 
     def next(self):
-        """Give the next request: method, path, fields."""
-        if not self.waiting:
-            self.waiting = list(self._visit())
-        return self.waiting.pop(0)
+        """Return the next request: method, path, fields."""
+        if not self.pending:
+            self.pending = list(self._visit())
+        return self.pending.pop(0)
 
     def _visit(self):
         if self.random.random() < 0.1:
@@ -88,35 +93,35 @@ class Questions:
         yield "POST", "/api/search", {"text": self.random.choice(self.titles)}
 
 
-class LongQuestions:
-    """An endless row of searches for many titles at once."""
+class LongSearches:
+    """Always the same search, for a text of many titles."""
 
     def __init__(self, titles, names, seed):
-        chosen = random.Random(seed).choices(titles, k=TITLES_OF_A_LONG_QUESTION)
-        self.question = "POST", "/api/search", {"text": " ".join(chosen)}
+        chosen = random.Random(seed).choices(titles, k=N_TITLES_OF_LONG_TEXT)
+        self.request = "POST", "/api/search", {"text": " ".join(chosen)}
 
     def next(self):
-        """Give the next request, which is as long as all."""
-        return self.question
+        """Return the next request: method, path, fields."""
+        return self.request
 
 
 class Outcome:
-    """How the requests of a phase ended, and how long they took."""
+    """Counts how the requests of a phase ended, and keeps their latencies."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.endings = Counter()
-        self.milliseconds = {"answered": [], "shed": []}
+        self.milliseconds = {"answered": [], "rejected": []}
 
     def note(self, ending, seconds):
-        """Note one request; the times of those that ended well are kept."""
+        """Count one request; keep the latency of an answered or a rejected one."""
         with self.lock:
             self.endings[ending] += 1
             if ending in self.milliseconds:
                 self.milliseconds[ending].append(1000 * seconds)
 
     def summary(self, seconds):
-        """Sum up a phase of so many seconds."""
+        """Summarize a phase that took so many seconds."""
         times = {
             f"{ending}_p{percent}_ms": round(float(np.percentile(found, percent)), 2)
             for ending, found in self.milliseconds.items()
@@ -133,26 +138,29 @@ class Outcome:
 
 
 def ending_of(status, headers, answer):
-    """Tell how a request ended: "answered", "shed" or what is wrong."""
+    """Classify a response: "answered", "rejected" as documented, or its status."""
     if status == 200:
         return "answered"
     is_clear = (
         headers.get("Retry-After") == "1" and "busy" in json.loads(answer)["error"]
     )
-    return "shed" if status == 503 and is_clear else f"status {status}"
+    return "rejected" if status == 503 and is_clear else f"status {status}"
 
 
-def drive(port, questions, outcome, *, rate, end, budget):
-    """Ask at a rate until an end; at None, as soon as the last answer is there."""
+def drive(port, requests, outcome, *, rate, offset, end, budget):
+    """Send requests at a rate until `end`, the first after a part of the interval.
+
+    With `rate` None, each follows the answer to the one before immediately.
+    """
     client, started = Client(port), time.monotonic()
     for number in range(budget):
-        due = started + number / rate if rate else 0.0
+        due = started + (number + offset) / rate if rate else 0.0
         time.sleep(max(0.0, due - time.monotonic()))
         start = time.monotonic()
         if start >= end:
             break
         try:
-            ending = ending_of(*client.ask(*questions.next()))
+            ending = ending_of(*client.ask(*requests.next()))
         except (OSError, http.client.HTTPException) as error:
             ending = type(error).__name__
             client.close()
@@ -160,8 +168,8 @@ def drive(port, questions, outcome, *, rate, end, budget):
     client.close()
 
 
-def run_phase(port, data, *, n_clients, rate, seconds, kind=Questions):
-    """Let some clients ask for some seconds; `rate` is that of all together."""
+def run_phase(port, data, *, n_clients, rate, seconds, kind=MixedRequests):
+    """Let clients send requests for some seconds; `rate` is that of all together."""
     outcome, start = Outcome(), time.monotonic()
     threads = [
         threading.Thread(
@@ -169,8 +177,9 @@ def run_phase(port, data, *, n_clients, rate, seconds, kind=Questions):
             args=(port, kind(*data, seed), outcome),
             kwargs={
                 "rate": rate and rate / n_clients,
+                "offset": seed / n_clients,
                 "end": start + seconds,
-                "budget": MOST_REQUESTS // n_clients,
+                "budget": MAX_REQUESTS // n_clients,
             },
         )
         for seed in range(n_clients)
@@ -191,11 +200,11 @@ def soak(process, port, data, *, seconds, rate, overload_seconds):
         The server.
     port : int
     data : tuple (titles, names)
-        Lists of str to ask with.
+        Lists of str to make requests of.
     seconds, rate : float
-        Of the steady phase; requests a second.
+        Duration of the steady phase, and its requests a second.
     overload_seconds : float
-        Of each of the other phases.
+        Duration of each of the other phases.
 
     Returns
     -------
@@ -203,30 +212,30 @@ def soak(process, port, data, *, seconds, rate, overload_seconds):
         A summary of each phase, and resident memory in MB.
     """
     resident = lambda: round(process.memory_info().rss / 2**20, 1)  # noqa: E731
-    run_phase(port, data, n_clients=4, rate=rate, seconds=SETTLING)
+    run_phase(port, data, n_clients=4, rate=rate, seconds=WARM_UP)
     found = {"resident_MB_at_start": resident()}
     found["steady"] = run_phase(port, data, n_clients=4, rate=rate, seconds=seconds)
     found["resident_MB_at_end"] = resident()
-    # Fewer than are answered at once, so that none is told to come back.
+    # Fewer clients than requests that the server accepts, so that it rejects none.
     found["capacity"] = run_phase(
         port,
         data,
         n_clients=8,
         rate=None,
         seconds=overload_seconds,
-        kind=LongQuestions,
+        kind=LongSearches,
     )
-    carried = found["capacity"]["answered_per_second"]
+    capacity = found["capacity"]["answered_per_second"]
     found["overload"] = overload = run_phase(
         port,
         data,
         n_clients=N_CLIENTS,
-        rate=OVERLOAD * carried,
+        rate=OVERLOAD * capacity,
         seconds=overload_seconds,
-        kind=LongQuestions,
+        kind=LongSearches,
     )
-    asked = overload["requests"] / overload_seconds  # then all were on their way
-    overload["asked_times_capacity"] = round(asked / carried, 2)
+    sent = overload["requests"] / overload_seconds  # not the time until the last answer
+    overload["sent_times_capacity"] = round(sent / capacity, 2)
     found["recovered"] = run_phase(
         port, data, n_clients=4, rate=rate, seconds=overload_seconds
     )
@@ -235,29 +244,29 @@ def soak(process, port, data, *, seconds, rate, overload_seconds):
 
 
 def faults(found):
-    """List what went wrong: any ending but "answered", and "shed" under overload."""
+    """List failures: the overload, and no other phase, must have rejected requests."""
     wrong = []
     for phase in ("steady", "capacity", "overload", "recovered"):
-        allowed = {"answered", "shed"} if phase == "overload" else {"answered"}
+        allowed = {"answered", "rejected"} if phase == "overload" else {"answered"}
         for ending, count in found[phase]["endings"].items():
             if ending not in allowed:
                 wrong.append(f"{phase}: {count} {ending}")
-    if not found["overload"]["endings"].get("shed"):
-        wrong.append("overload: nothing was shed")
+    if not found["overload"]["endings"].get("rejected"):
+        wrong.append("overload: nothing was rejected")
     return wrong
 
 
 def shortfalls(found):
-    """List what was not reached: the overload that was meant, and the end of it."""
+    """List what was missed: the intended overload, or the recovery from it."""
     missed = []
-    times = found["overload"]["asked_times_capacity"]
+    times = found["overload"]["sent_times_capacity"]
     if times < 0.95 * OVERLOAD:
-        missed.append(f"overload: asked {times} times what is carried, not {OVERLOAD}")
+        missed.append(f"overload: sent {times} times the capacity, not {OVERLOAD}")
     before, after = (
         found[phase]["answered_per_second"] for phase in ("steady", "recovered")
     )
     if after < 0.95 * before:
-        missed.append(f"recovered: {after} answers a second; {before} before")
+        missed.append(f"recovered: {after} answers a second, {before} before")
     return missed
 
 
@@ -267,7 +276,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
     parser.add_argument("--overload-seconds", type=float, default=15.0)
-    parser.add_argument("--models", default=None, help="as of python -m skxmr.demo")
+    parser.add_argument("--models", default=None, help="as for python -m skxmr.demo")
     options = parser.parse_args()
     subjects = load_subjects()
     data = list(subjects.data), list(subjects.target_names)
@@ -288,7 +297,7 @@ def main():
             )
         finally:
             server.terminate()
-            server.stdout.read()  # it says good-bye
+            server.stdout.read()  # until it has exited
     print(json.dumps(found, indent=1))
     wrong = faults(found) + shortfalls(found)
     if wrong:

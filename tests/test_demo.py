@@ -434,7 +434,7 @@ def test_models_are_kept_in_a_file(tmp_path, records):
     assert list(tmp_path.iterdir()) == [path]
     for other in ({"version": "0"}, [1]):
         joblib.dump(other, path)
-        with pytest.raises(ValueError, match="delete it, and they are trained anew"):
+        with pytest.raises(ValueError, match="delete it to train them again"):
             Catalogue.load(path)
 
 

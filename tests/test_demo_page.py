@@ -1,4 +1,4 @@
-"""The demo's page, driven in a real browser without a window."""
+"""The demo page in headless Chromium."""
 
 import threading
 
@@ -16,7 +16,7 @@ def browser(tmp_path_factory):
 
 
 class Moody(StandIn):
-    """Fails, lingers and remembers what it was asked, as a test wishes."""
+    """Records its calls, and fails or blocks if a test says so."""
 
     def __init__(self):
         self.asked = []
@@ -26,14 +26,14 @@ class Moody(StandIn):
     def complete(self, prefix, previous, k=10):
         self.asked.append((prefix, previous))
         if self.fail:
-            raise RuntimeError("as a test wished")
+            raise RuntimeError("as the test wants")
         if prefix in self.hold:
             self.hold[prefix].wait(timeout=10)
         return super().complete(prefix, previous, k)
 
 
 class Page:
-    """What a person does with the page, and sees on it."""
+    """Actions of a user on the page, and what it shows."""
 
     def __init__(self, driver, server):
         self.driver = driver
@@ -71,7 +71,7 @@ class Page:
 
     @property
     def active(self):
-        """The option that the arrows stand on: as announced, and as marked."""
+        """The option selected with the arrow keys: as announced, and as marked."""
         name = self.box.get_attribute("aria-activedescendant")
         marked = self.texts("[role=option][aria-selected=true]")
         assert marked == ([self.find(name).text] if name else [])
@@ -120,7 +120,7 @@ def test_typing_shows_options(page):
     page.type("ea")
     page.expect_options("steam engines")
     assert page.find("count").text == "1 suggestion"
-    # What the prefix lacks stands out.
+    # What completes the prefix is emphasized.
     assert page.texts("[role=option] b") == ["m engines"]
     page.type("x")
     page.expect_options()
@@ -226,7 +226,7 @@ def test_a_press_on_an_option_searches_it(page):
     assert page.options == []
 
 
-def test_an_answer_leads_on(page):
+def test_an_answer_is_searched_on_click(page):
     page.search("steam")
     page.driver.find_element("css selector", "#found button").click()
     page.wait(lambda: page.chips == ["steam", "about steam"])
@@ -262,7 +262,7 @@ def test_leaving_closes(page):
     page.expect_options()
 
 
-def test_previous_searches_count(page):
+def test_previous_searches_change_suggestions(page):
     page.type("st")
     page.expect_options(*ST)
     page.search("railways")
@@ -270,8 +270,8 @@ def test_previous_searches_count(page):
     page.box.clear()
     page.type("st")
     page.expect_options("stations", "steam engines", "statistics", "stars")
-    # The answers to "s" look the same: the question for "st" may be still to come, or
-    # have overtaken that for "s".
+    # The suggestions for "s" look the same: the request for "st" may be sent later, or
+    # have overtaken the one for "s".
     page.wait(lambda: ("st", ["railways", "mushrooms"]) in page.model.asked)
     # Searched again, it is the newest.
     page.search("railways")
@@ -300,14 +300,14 @@ def test_a_search_is_forgotten(page):
     assert not page.find("session").is_displayed()
 
 
-def test_an_old_answer_comes_too_late(page):
+def test_an_old_response_does_not_replace_a_new_one(page):
     page.model.hold["s"] = threading.Event()
     page.type("s")
     page.wait(lambda: page.model.asked == [("s", [])])
     page.type("tar")
     page.expect_options("stars")
     page.model.hold["s"].set()
-    # One more question and its answer: had the old one counted, it would have shown.
+    # After one more request, the old response would have been shown.
     page.type("s")
     page.wait(lambda: page.model.asked[-1] == ("stars", []))
     page.expect_options("stars")
@@ -321,7 +321,7 @@ def test_an_answer_after_leaving_the_list_does_not_open_it(page, key):
     page.wait(lambda: ("st", []) in page.model.asked)
     page.press(key)
     page.model.hold["st"].set()
-    # A later answer has come: so has that one, if anybody still waits for it.
+    # Once a later response has arrived, so has the held one, if it was not aborted.
     page.driver.execute_async_script("fetch('/icon.svg').then(arguments[0])")
     assert page.options == []
 
@@ -337,7 +337,7 @@ def test_errors_are_shown_and_go(page):
     page.type("t")
     page.expect_options("stations", "statistics")
     assert page.find("error").text == ""
-    # A failed search keeps what was found before, and is not remembered.
+    # A failed search keeps the previous answers, and is not added to the session.
     page.search("steam")
     page.box.clear()
     page.type("fail")
@@ -402,7 +402,7 @@ def test_phone(page, width):
             "return [scrollWidth, clientWidth, innerWidth]"
         )
         assert sizes == [width] * 3
-        # Large enough to hit with a finger.
+        # Large enough for a finger.
         for selector in ("#query", "form button", "[role=option]", "#chips button"):
             element = page.driver.find_element("css selector", selector)
             assert element.size["height"] >= 36

@@ -1,4 +1,4 @@
-"""The soak of the demo server, in short: real requests to stand-ins for models."""
+"""A short run of the soak test, with fake models."""
 
 import time
 
@@ -7,8 +7,8 @@ from demo_stand_ins import QUERIES, StandIn, serving
 from soak import faults, soak
 
 
-class Patient(StandIn):
-    """Takes its time, so that few clients are more than the server carries."""
+class Sleepy(StandIn):
+    """Sleeps in every call, so that few clients overload the server."""
 
     def complete(self, prefix, previous, k=10):
         time.sleep(0.005)
@@ -20,7 +20,7 @@ class Patient(StandIn):
 
 
 def soaked(**limits):
-    with serving(Patient(), **limits) as server:
+    with serving(Sleepy(), **limits) as server:
         return soak(
             psutil.Process(),
             server.address[1],
@@ -35,13 +35,13 @@ def test_a_short_soak_ends_well():
     found = soaked(max_requests=8)
     assert faults(found) == []
     assert found["steady"]["endings"].keys() == {"answered"}
-    assert found["overload"]["endings"]["shed"] > 0
+    assert found["overload"]["endings"]["rejected"] > 0
     assert found["recovered"]["requests"] > 0
     assert found["resident_MB_at_end"] > 0
 
 
 def test_a_soak_notices_faults():
     found = soaked(max_requests=1000)
-    assert faults(found) == ["overload: nothing was shed"]
+    assert faults(found) == ["overload: nothing was rejected"]
     found["steady"]["endings"]["status 500"] = 2
     assert "steady: 2 status 500" in faults(found)

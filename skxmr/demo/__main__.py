@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _load_or_train(path):
     if path is not None and path.exists():
         return Catalogue.load(path)
-    print("Training for some seconds (--models PATH keeps the models) ...", flush=True)
+    print("Training takes some seconds (--models PATH keeps it) ...", flush=True)
     catalogue = Catalogue.train(load_subjects())
     if path is not None:
         catalogue.save(path)
@@ -40,24 +40,24 @@ def _load_or_train(path):
 
 def _parse(arguments):
     parser = argparse.ArgumentParser(
-        prog="python -m skxmr.demo", description="Serve a page to type into."
+        prog="python -m skxmr.demo", description="Serve a search page."
     )
-    parser.add_argument("--port", type=int, default=8000, help="0 takes any free one")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes any free port")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at")
     parser.add_argument(
         "--allow-remote",
         metavar="NAME",
         nargs="+",
         default=[],
-        help="serve other machines too, that call this one by one of these names; "
-        "there is no encryption and no log-in",
+        help="serve other machines too, which reach this one by one of these names; "
+        "there is no encryption and no authentication",
     )
     parser.add_argument(
         "--models",
         type=Path,
         metavar="PATH",
-        help="load the models from this file, or train and save them there; loading "
-        "can run code in the file: name only one that you trust",
+        help="load the models from this file if it exists, else train them and save "
+        "them to it; loading can execute code from the file: load only one you trust",
     )
     options = parser.parse_args(arguments)
     if not 0 <= options.port < 1 << 16:
@@ -65,8 +65,8 @@ def _parse(arguments):
     local = {name.strip("[]") for name in LOOPBACK}
     if options.host not in local and not options.allow_remote:
         parser.error(
-            f"--host {options.host} would let other machines connect: say by which "
-            f"name they call this one, with --allow-remote NAME"
+            f"--host {options.host} would let other machines connect: also pass the "
+            f"name by which they reach this one, as --allow-remote NAME"
         )
     return options
 

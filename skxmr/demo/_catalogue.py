@@ -17,7 +17,7 @@ __all__ = ["Catalogue", "pairs_of_terms"]
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the page asks: how a text might go on, and what it finds.
+    """The models behind the demo page: a query completer and a retriever.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ class Catalogue:
     retriever : object with `search(text, k)`
         Such as a fitted `TextRetriever`.
     k : int, default=10
-        The most completions and answers to give.
+        Maximum number of completions, and of search results.
 
     See Also
     --------
-    DemoServer : Serves it.
+    application : Makes a web application of it.
 
     Examples
     --------
@@ -53,8 +53,8 @@ class Catalogue:
     def train(cls, records: Any) -> Self:
         """Train both models on texts and their terms.
 
-        Who searched for a term may well search next for another term of the same text:
-        such pairs stand in for the log that a search engine has.
+        The completer learns from pairs of terms of the same text, in place of the
+        consecutive queries of a search log.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class Catalogue:
         Returns
         -------
         Catalogue
-            Of the trained models.
+            The trained models.
         """
         names = list(records.target_names)
         completer = QueryCompleter(random_state=0)
@@ -77,38 +77,38 @@ class Catalogue:
     def load(cls, path: Path) -> Self:
         """Load models from a file.
 
-        That can run code which the file brings along: name only a file you trust.
+        Loading can execute code from the file: load only files that you trust.
 
         Parameters
         ----------
         path : Path
-            What `save` wrote.
+            A file that `save` wrote.
 
         Returns
         -------
         Catalogue
-            Of the models.
+            The loaded models.
 
         Raises
         ------
         ValueError
-            If the file holds something else, or models of another version.
+            If the file contains something else, or models of another version.
         """
         saved = joblib.load(path)
         if not isinstance(saved, dict) or saved.get("version") != __version__:
             raise ValueError(
-                f"{path} holds no models of skxmr {__version__}; delete it, and they "
-                f"are trained anew"
+                f"{path} does not contain models of skxmr {__version__}; delete it to "
+                f"train them again"
             )
         return cls(saved["completer"], saved["retriever"])
 
     def save(self, path: Path) -> None:
-        """Save the models to a file, whole or not at all.
+        """Save the models to a file, atomically.
 
         Parameters
         ----------
         path : Path
-            Where to; a file that is there is replaced.
+            The file, replaced if it exists.
         """
         models = {"completer": self.completer, "retriever": self.retriever}
         with replacing(path) as file:
@@ -120,19 +120,19 @@ class Catalogue:
         Parameters
         ----------
         prefix : str
-            What was typed.
+            The text typed so far.
         previous : list of str
-            What was searched before, the last one last.
+            Previous queries, the latest last.
 
         Returns
         -------
         list of (str, float)
-            Queries that go on from the prefix, and their scores, best first.
+            Queries that complete the prefix, and their scores, best first.
         """
         return self.completer.complete(prefix, previous, k=self.k)
 
     def search(self, text: str) -> list[tuple[Any, str | None, float]]:
-        """Answer a query.
+        """Search for a query.
 
         Parameters
         ----------
@@ -142,26 +142,26 @@ class Catalogue:
         Returns
         -------
         list of (object, str or None, float)
-            What it finds: label, name and score, best first.
+            Label, name and score of each result, best first.
         """
         return self.retriever.search(text, k=self.k)
 
 
 def pairs_of_terms(target, names) -> tuple[list[str], list[str]]:
-    """List what was searched before and what came next, as records suggest it.
+    """Make training pairs (previous query, next query) of the terms of records.
 
     Parameters
     ----------
     target : sparse matrix of shape (n_records, n_terms)
-        The terms of each record.
+        Indicator of the terms of each record.
     names : sequence of str of shape (n_terms,)
-        What the terms are called.
+        Names of the terms.
 
     Returns
     -------
     previous, queries : list of str
-        Each name after nothing, once and once more for each of its records; and each
-        two names of a record one after the other, in both orders.
+        Every name without a previous query, once and once more for each of its records;
+        and every ordered pair of names of a record.
     """
     pairs = [("", name) for name in names]
     for start, stop in zip(target.indptr, target.indptr[1:], strict=False):

@@ -1,17 +1,17 @@
-// A search box that suggests while one types: the combobox pattern of the ARIA guide.
+// A search box with suggestions while typing: the combobox pattern of the ARIA guide.
 
 const form = document.getElementById("form");
 const query = document.getElementById("query");
 const suggestions = document.getElementById("suggestions");
 const REMEMBERED = 5; // searches
 
-let session = []; // what was searched before, newest last
-let active = -1; // the option that the arrow keys stand on
-let underway = new AbortController(); // the latest question
+let session = []; // previous searches, latest last
+let active = -1; // index of the option selected with the arrow keys
+let underway = new AbortController(); // of the latest request
 
-// ---- asking the server
+// ---- requests
 
-// Each question aborts the one before, so an old answer never follows a new one.
+// Each request aborts the one before, so that an old response never replaces a new one.
 async function ask(path, fields, show) {
   underway.abort();
   underway = new AbortController();
@@ -80,7 +80,7 @@ function option(prefix, text, i) {
   item.id = `option-${i}`;
   item.setAttribute("role", "option");
   item.dataset.text = text;
-  // What completes the prefix stands out.
+  // Emphasize what completes the prefix.
   const starts = text.toLowerCase().startsWith(prefix.toLowerCase());
   const cut = starts ? prefix.length : 0;
   const rest = document.createElement("b");
@@ -105,11 +105,11 @@ function activate(i) {
 
 // ---- the keyboard
 
-// One step beyond either end is the text itself, as typed.
+// Position 0 is the text as typed, and follows after either end of the list.
 function step(by) {
   if (suggestions.hidden) return complete();
-  const places = suggestions.children.length + 1;
-  activate(((active + 1 + by + places) % places) - 1);
+  const positions = suggestions.children.length + 1;
+  activate(((active + 1 + by + positions) % positions) - 1);
 }
 
 function dismiss() {
@@ -153,7 +153,7 @@ function showAnswers(text, found) {
   document.getElementById("answers-title").textContent = `Subjects for “${text}”`;
   document.getElementById("found").replaceChildren(...found.map(answerItem));
   document.getElementById("answers").hidden = false;
-  // The next query replaces this one; a phone's keyboard would hide the answers.
+  // Typing replaces this query; on a phone, the keyboard would hide the answers.
   query.select();
   if (matchMedia("(pointer: coarse)").matches) query.blur();
 }
@@ -181,7 +181,7 @@ function remember(text) {
 function forget(text) {
   session = session.filter((other) => other !== text);
   showSession();
-  query.focus(); // the button that had the focus is gone
+  query.focus(); // the focused button was removed
 }
 
 function showSession() {
@@ -211,7 +211,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   search(suggestions.children[active]?.dataset.text ?? query.value);
 });
-// A press on the list must not take the focus from the box, which would close the list.
+// Keep the focus in the box when the list is clicked: losing it closes the list.
 suggestions.addEventListener("mousedown", (event) => event.preventDefault());
 suggestions.addEventListener("click", (event) => {
   const item = event.target.closest("[role=option]");
