@@ -329,7 +329,7 @@ def test_nothing_right_is_nothing_to_learn():
 
     y = DENSE_Y.copy()
     y[:, 11] = 0
-    with pytest.raises(ValueError, match="None of the 90 candidates .* is a true"):
+    with pytest.raises(ValueError, match=r"None of the 90 candidates .* is a true"):
         make_reranker(ranker=Wrong()).fit(X.toarray(), y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         make_reranker().fit(X, Y[:5])
