@@ -1,4 +1,4 @@
-"""What the classifiers of this package share."""
+"""Base class of the classifiers."""
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +13,7 @@ __all__ = ["Classifier"]
 
 
 class Classifier(ClassifierMixin):
-    """A scikit-learn classifier that reads no corrupt matrix and alters no label."""
+    """A classifier that validates sparse structure and does not convert labels."""
 
     @reads
     def score(
@@ -24,13 +24,13 @@ class Classifier(ClassifierMixin):
     ) -> float:
         """Return the accuracy on given rows and labels.
 
-        For an indicator, that is the share of rows whose labels are all predicted and
-        no others, which says little of a ranking: see the scorers of `skxmr.metrics`.
+        For an indicator, this is the share of rows whose set of labels is predicted
+        exactly, which says little of a ranking; see the scorers of `skxmr.metrics`.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or texts
-            What the estimator predicts from.
+            The input of the estimator.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             True labels.
@@ -45,7 +45,7 @@ class Classifier(ClassifierMixin):
         Raises
         ------
         ValueError
-            If X or y is malformed, or they do not fit together.
+            If X or y is invalid, or they do not match.
         """
         X, y = check_structure(X, "X"), exact_target(check_structure(y, "y"))
         if np.ndim(y) == 1 and not sparse.issparse(y):
@@ -53,7 +53,7 @@ class Classifier(ClassifierMixin):
         return super().score(X, y, sample_weight)
 
     def _accuracy(self, X, y, sample_weight):
-        """Compare class labels exactly, where scikit-learn converts them."""
+        """Compare class labels exactly; scikit-learn would convert them."""
         predicted = find_columns(self.predict(X), self.classes_)
         check_lengths(y, predicted, sample_weight)
         is_right = find_columns(y, self.classes_) == predicted

@@ -1,8 +1,8 @@
-"""Finds columns of X on another scale than all others: they drown the rest.
+"""Detection of columns of X on a much larger scale than all others.
 
-Regularisation treats all features alike, so their scale says how much they matter. A
-price of 10,000 beside TF-IDF values makes all rows nearly parallel: training hardly
-converges, and what else the rows say is lost.
+Regularisation treats all features the same, so their scale determines their influence.
+With a price of 10,000 next to TF-IDF values, all rows are nearly parallel: training
+hardly converges, and the other features have no influence.
 """
 
 import numpy as np
@@ -11,15 +11,15 @@ from skxmr._dense import DenseRows
 
 __all__ = ["describe_dominant_columns", "dominant_columns"]
 
-# So few columns have nearly all of the squared length of all rows together ...
+# At most this many columns account for nearly all of the squared length of all rows ...
 _MOST_COLUMNS = 3
 _SHARE = 0.95
-# ... and entries so many times as large as those of the median column.
+# ... and their entries are this many times as large as those of the median column.
 _RATIO = 10
 
 
 def dominant_columns(X):
-    """Find the columns that drown all others.
+    """Find columns that dominate all others.
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ def dominant_columns(X):
     Returns
     -------
     ndarray of int
-        At most three, the largest first; none where no columns do.
+        At most three, the largest first; empty if there are none.
     """
     columns = None
     if not isinstance(X, DenseRows) and X.length > len(X.indices):
-        # Work must not grow with features that no row has.
+        # Work must not grow with features that do not occur.
         columns = np.unique(X.indices)
         X = X.keep_indices(columns)
     dominant = _dominant(*_column_squares(X))
@@ -52,12 +52,13 @@ def _dominant(squares, counts):
 
 
 def _column_squares(X):
-    """Sum the squares of each column, and count its entries that are not 0."""
+    """Compute the sum of squares and the number of non-zeros of each column."""
     if isinstance(X, DenseRows):
         squares = np.einsum("ij,ij->j", X.values, X.values, dtype=np.float64)
         return squares, np.maximum(1, np.count_nonzero(X.values, axis=0))
     squares, counts = np.zeros(X.length), np.zeros(X.length, dtype=np.int64)
-    # Some at a time: squares take twice the bytes. Of as many as there are columns.
+    # In blocks: squares need twice the bytes. Each has as many entries as there are
+    # columns.
     step = max(2**20, X.length)
     for start in range(0, len(X.indices), step):
         some = slice(start, start + step)
@@ -68,7 +69,7 @@ def _column_squares(X):
 
 
 def describe_dominant_columns(X, features):
-    """Say which columns drown all others, and what to do about it.
+    """Describe the columns that dominate all others, with advice.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def describe_dominant_columns(X, features):
     Returns
     -------
     str
-        Empty where no columns do.
+        Empty if there are none.
     """
     columns = dominant_columns(X)
     if not len(columns):

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all."""
+"""Atomic writes of files and folders."""
 
 import os
 import secrets
@@ -11,31 +11,31 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows, where an open file cannot be removed anyway
+except ImportError:  # Windows, where an open file cannot be removed
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["creating_folder", "replacing"]
 
 _SUFFIX = ".unfinished"
 _ACL = "system.posix_acl_access"
-# Where nothing can be locked, what was written within these seconds may be in use.
+# Without locks, files that were modified within these seconds may be in use.
 _RECENT = 60
 
 
 @contextmanager
 def replacing(path):
-    """Open a file for writing that takes the place of another when it is complete.
+    """Open a file for writing that replaces another one when it is complete.
 
-    It is written beside the other and renamed when all of it is on the disk. Whatever
-    happens before, an error, a kill, a loss of power, the other is as it was, and so
-    it stays for the processes that have it open or mapped. What a killed process
-    leaves behind is removed when the same file is written again. Nobody can read the
-    new file who could not read the other.
+    It is written under a temporary name in the same folder and renamed when it is on
+    the disk. Before that, an error, a kill or a power failure leaves the other file
+    unchanged, and processes that have it open or mapped keep it. Files that a killed
+    process has left are removed by the next write of the same file. The new file can
+    only be read by users who could read the other one.
 
     Parameters
     ----------
     path : str, bytes or path-like
-        A symbolic link is replaced itself: what it leads to stays as it is.
+        A symbolic link is replaced itself; the file that it points to is unchanged.
 
     Yields
     ------
@@ -44,7 +44,7 @@ def replacing(path):
     Raises
     ------
     OSError
-        If `path` is there but no regular file, or the new file cannot be written.
+        If `path` exists and is not a regular file, or the new file cannot be written.
     """
     target = Path(os.fsdecode(path)).absolute()
     earlier = _stat(target)
@@ -59,7 +59,7 @@ def replacing(path):
             _take_permissions(target, unfinished)
             os.fsync(descriptor)
             if fcntl is not None:
-                # While it is locked, so that nobody takes it for a leftover.
+                # While it is locked, so that no process considers it a leftover.
                 unfinished.replace(target)
         if fcntl is None:
             unfinished.replace(target)
@@ -70,7 +70,7 @@ def replacing(path):
 
 @contextmanager
 def creating_folder(path):
-    """Make a folder that has its name only when all is in it, on the disk.
+    """Create a folder that gets its name when all its files are on the disk.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def creating_folder(path):
     Raises
     ------
     FileExistsError
-        If `path` is there, but no empty folder.
+        If `path` exists and is not an empty folder.
     OSError
         If it cannot be written.
     """
@@ -104,7 +104,7 @@ def creating_folder(path):
 
 
 def _stat(path):
-    """Describe what a path leads to; None if that is not there."""
+    """Return the status of a path; None if it does not exist."""
     with suppress(FileNotFoundError):
         return path.stat()
     return None
@@ -119,7 +119,7 @@ def _check_free(folder):
 
 
 def _rename_folder(unfinished, target):
-    """Give a folder its name, which may be that of an empty one."""
+    """Rename a folder, possibly to replace an empty one."""
     _check_free(target)
     if target.is_symlink():
         target.unlink()
@@ -132,7 +132,7 @@ def _rename_folder(unfinished, target):
         raise
 
 
-# What is not finished
+# Unfinished files
 # --------------------
 
 
@@ -141,18 +141,18 @@ def _unfinished_name(target):
 
 
 def _prefix(target):
-    """Tell the files of one target from others; short, however long its name is."""
+    """Return a prefix that identifies the files of one target, of bounded length."""
     return f".{sha256(os.fsencode(target.name)).hexdigest()[:16]}."
 
 
 def _create(target, mode):
-    """Make and lock a file that is to become another."""
+    """Create and lock the temporary file of a target."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
         unfinished = _unfinished_name(target)
         descriptor = os.open(unfinished, flags, mode)
         _lock(descriptor)
-        # Another process may have taken it for a leftover before it was locked.
+        # Another process may have removed it as a leftover before it was locked.
         if os.name == "nt" or os.fstat(descriptor).st_nlink:
             return unfinished, descriptor
         os.close(descriptor)
@@ -160,7 +160,7 @@ def _create(target, mode):
 
 @contextmanager
 def _new_folder(target, mode):
-    """Make and lock a folder that is to become another."""
+    """Create and lock the temporary folder of a target."""
     while True:
         unfinished = _unfinished_name(target)
         unfinished.mkdir(mode)
@@ -178,14 +178,14 @@ def _new_folder(target, mode):
 
 
 def _lock(descriptor):
-    """Show other processes that somebody writes, as far as the disk allows."""
+    """Lock a file for other processes, if the file system supports it."""
     if fcntl is not None:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _remove_leftovers(target):
-    """Remove what killed processes have left of the same target."""
+    """Remove the files that killed processes have left for the same target."""
     prefix = _prefix(target)
     with suppress(OSError):
         for entry in os.scandir(target.parent):
@@ -195,7 +195,7 @@ def _remove_leftovers(target):
 
 
 def _remove_leftover(path):
-    """Remove a file or folder unless a process still writes it."""
+    """Remove a file or folder unless a process is still writing it."""
     if fcntl is None:
         if time.time() - os.lstat(path).st_mtime > _RECENT:
             _remove(path)
@@ -215,28 +215,29 @@ def _remove(path):
         Path(path).unlink()
 
 
-# Who may read it
+# Permissions
 # ---------------
 
 
 def _take_permissions(target, unfinished):
-    """Give a new file the permissions of the one that it replaces, and no others."""
+    """Give a new file the permissions of the one that it replaces."""
     earlier = _stat(target)
     if earlier is None:
         return
     mode = stat.S_IMODE(earlier.st_mode)
     if not (_take_group(earlier, unfinished) and _take_acl(target, unfinished)):
-        # Who was of the group may now be one of the others, or the other way round.
+        # The group may have changed, so members of one may be others now, and vice
+        # versa.
         common = mode & mode >> 3 & stat.S_IRWXO
         mode = mode & stat.S_IRWXU | common << 3 | common
     unfinished.chmod(mode)
 
 
 def _take_group(earlier, unfinished):
-    """Give a file the owner and group of another; tell whether it has the group."""
+    """Copy owner and group of another file; return whether the group is set."""
     if not hasattr(os, "chown"):
         return True
-    with suppress(OSError):  # only root may give files away
+    with suppress(OSError):  # only root may change the owner
         os.chown(unfinished, earlier.st_uid, -1)
     with suppress(OSError):
         os.chown(unfinished, -1, earlier.st_gid)
@@ -244,14 +245,14 @@ def _take_group(earlier, unfinished):
 
 
 def _take_acl(target, unfinished):
-    """Give a file the access list of another, if any; tell whether it has the same."""
+    """Copy the access list of another file; return whether that worked."""
     if not hasattr(os, "getxattr"):
         return True
     wanted, given = _acl(target), _acl(unfinished)
     try:
         if wanted is not None:
             os.setxattr(unfinished, _ACL, wanted)
-        elif given is not None:  # of the folder's default
+        elif given is not None:  # inherited from the folder's default
             os.removexattr(unfinished, _ACL)
     except OSError:
         return False
@@ -264,7 +265,7 @@ def _acl(path):
     return None
 
 
-# What is on the disk
+# Flushing
 # -------------------
 
 
@@ -281,7 +282,7 @@ def _sync_file(path):
 
 
 def _sync_folder(folder):
-    """Write the new name to the disk, where the system lets folders be opened."""
+    """Flush a renaming to the disk, if the system can open folders."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Arrays that grow at their end, for results that come bit by bit."""
+"""Arrays that grow at their end, for results of unknown length."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ __all__ = ["GrowingArray"]
 
 
 class GrowingArray:
-    """One-dimensional array of which nobody knows how long it will be.
+    """1-D array of unknown length.
 
-    Holding all parts until the last has come, and then joining them, would take the
-    memory twice.
+    Keeping all parts until the last one, and then concatenating them, would need twice
+    the memory.
 
     Parameters
     ----------
@@ -27,25 +27,26 @@ class GrowingArray:
         return self._size
 
     def append(self, part):
-        """Copy an array to the end."""
+        """Append an array."""
         size = self._size + len(part)
         if size > len(self._buffer):
-            # What is never written takes no memory.
+            # Memory that is never written is not allocated.
             self._enlarge(2 * size)
         self._buffer[self._size : size] = part
         self._size = size
 
     def lengthen(self, length, size):
-        """Make room for so many items: for kernels, which write them themselves.
+        """Make space for a number of items, for kernels that write them.
 
-        Nobody may hold the array that was given before, or it is copied.
+        The array that was returned before must not be referenced any more, otherwise it
+        is copied.
 
         Parameters
         ----------
         length : int
-            How many items the array must have room for.
+            The number of items that the array must have space for.
         size : int
-            How many of the first items are kept, if there are as many.
+            The maximum number of items that are kept, from the first.
 
         Returns
         -------
@@ -57,23 +58,23 @@ class GrowingArray:
         return self._buffer
 
     def cut(self, size):
-        """Finish with so many items in the array that `lengthen` gave."""
+        """Set the number of items in the array that `lengthen` returned."""
         self._size = size
         return self.finish()
 
     def finish(self):
-        """Give the array, cut to its length; nothing can be appended any more."""
+        """Return the array, truncated to its length; it cannot grow afterwards."""
         if self._fit(self._size):
             array = self._buffer
         else:
-            # Copied, lest its memory be kept that nobody sees.
+            # Copied, so that the unused memory is released.
             array = empty(self._size, self._buffer.dtype)
             array[:] = self._buffer[: self._size]
         del self._buffer, self._map
         return array
 
     def _enlarge(self, length):
-        """Make room; what there is stays where it is or is copied."""
+        """Make space; the items stay in place or are copied."""
         dtype = self._buffer.dtype
         if length * dtype.itemsize < LARGE:
             buffer = np.empty(length, dtype)
@@ -86,17 +87,17 @@ class GrowingArray:
         self._buffer = buffer
 
     def _fit(self, length):
-        """Let the system lengthen or shorten the memory; tells whether it can."""
+        """Resize the memory in place; return whether the system supports it."""
         if self._map is None:
             return False
         dtype, before = self._buffer.dtype, len(self._buffer)
-        # Nobody may look at memory that moves.
+        # There must be no references to memory that moves.
         del self._buffer
         try:
             self._map.resize(max(1, length * dtype.itemsize))
             use_huge_pages(self._map, self._size * dtype.itemsize)
         except (OSError, SystemError, ValueError, BufferError):
-            # Not every system can, and none if there is no memory left.
+            # Not all systems support it, and it fails if there is no memory left.
             self._buffer = view_memory(self._map, before, dtype)
             return False
         self._buffer = view_memory(self._map, length, dtype)

@@ -1,4 +1,4 @@
-"""Large arrays straight from the system, so that they go back to it at once."""
+"""Large arrays in memory-mapped pages, which are returned to the system at once."""
 
 import errno
 import mmap
@@ -19,11 +19,12 @@ __all__ = [
     "view_memory",
 ]
 
-# Below, the pages that the system clears anew cost more than they are worth.
+# For smaller arrays, clearing pages costs more than it saves.
 LARGE = 2**20
-# From here on, larger pages are cleared faster, as NumPy has found.
+# From this size on, huge pages are cleared faster, as in NumPy.
 _HUGE = 2**22
-# What a forked process writes is its own. Windows, which forks nothing, has no flags.
+# Private mappings: a forked process does not change them. Windows has no fork, and no
+# flags.
 _PRIVATE = (
     {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
     if hasattr(mmap, "MAP_PRIVATE")
@@ -32,10 +33,10 @@ _PRIVATE = (
 
 
 def empty(shape, dtype):
-    """Make an array like `numpy.empty`, but leave nothing behind when it goes.
+    """Make an array like `numpy.empty` that returns its memory when it is deleted.
 
-    Allocators keep what threads free, tens of megabytes each, for the same thread;
-    the next stage of a fit would come on top.
+    Allocators keep memory that threads free, tens of megabytes each, for the same
+    thread; it would add to that of the next stage of a fit.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def empty(shape, dtype):
     Returns
     -------
     ndarray
-        In C order, on a cache line's start if it is large.
+        In C order, aligned to a cache line if it is large.
     """
     shape = shape if isinstance(shape, tuple) else (shape,)
     n_bytes = prod(map(int, shape)) * np.dtype(dtype).itemsize
@@ -55,12 +56,12 @@ def empty(shape, dtype):
 
 
 def map_memory(n_bytes):
-    """Take memory from the system, which gives it page by page as it is written.
+    """Map anonymous memory, which the system allocates page by page when it is written.
 
     Raises
     ------
     MemoryError
-        If there is not so much; as of `numpy.empty`, with what was wanted.
+        If there is not enough; with the requested size, as from `numpy.empty`.
     """
     try:
         memory = mmap.mmap(-1, n_bytes, **_PRIVATE)
@@ -73,7 +74,7 @@ def map_memory(n_bytes):
 
 
 def in_words(n_bytes):
-    """Write a number of bytes for people."""
+    """Format a number of bytes."""
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB")):
         if n_bytes >= 1000**power:
             return f"{n_bytes / 1000**power:,.1f} {unit}"
@@ -81,7 +82,7 @@ def in_words(n_bytes):
 
 
 def use_huge_pages(memory, n_used):
-    """Ask for large pages if so many bytes are worth them."""
+    """Request huge pages if the size is large enough."""
     if n_used >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
 
@@ -89,12 +90,12 @@ def use_huge_pages(memory, n_used):
 def view_memory(memory, shape, dtype):
     """Make an array of the first bytes of mapped memory."""
     n_items = prod(map(int, shape)) if isinstance(shape, tuple) else int(shape)
-    # joblib would take an array whose base is a map for one that a file backs.
+    # joblib would treat an array whose base is a map as one that is backed by a file.
     return np.frombuffer(memoryview(memory), dtype=dtype, count=n_items).reshape(shape)
 
 
 def is_mapped(array):
-    """Tell whether an array lies in a file that NumPy has mapped.
+    """Return whether an array is memory-mapped from a file by NumPy.
 
     Parameters
     ----------
@@ -112,10 +113,10 @@ def is_mapped(array):
 
 
 def empty_beside(source, shape, dtype):
-    """Make an array like `empty`, in a file if another lies in one.
+    """Make an array like `empty`, in a file if a given array is in one.
 
-    Whoever maps data from a file has no memory for a copy of it. The file has no name
-    and goes with the array; it lies where Python's `tempfile` puts files, in
+    Data are mapped from a file if there is no memory for a copy. The file has no name
+    and is deleted with the array; it is in the folder of Python's `tempfile`, in
     ``TMPDIR`` if that is set.
 
     Parameters
@@ -131,14 +132,15 @@ def empty_beside(source, shape, dtype):
     Raises
     ------
     OSError
-        If the disk has no room for it.
+        If the disk does not have enough space.
     """
     shape = shape if isinstance(shape, tuple) else (shape,)
     n_bytes = prod(map(int, shape)) * np.dtype(dtype).itemsize
     if n_bytes < LARGE or not is_mapped(source):
         return empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
-        # A page that finds no room when it is written would kill the process.
+        # The space is reserved, since writing to a mapped page without space kills the
+        # process.
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, n_bytes)
         else:

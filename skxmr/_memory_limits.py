@@ -1,4 +1,4 @@
-"""How much memory this process may have: of the machine, its containers and itself."""
+"""Memory limits of the machine, of control groups and of this process."""
 
 import os
 from contextlib import suppress
@@ -18,24 +18,25 @@ __all__ = ["has_room_for_thread", "limits_in_words", "memory_limits", "process_l
 _CGROUP = Path("/sys/fs/cgroup")
 _PROCESS = Path("/proc/self")
 
-# A stack of the usual size, and as much again.
+# Twice the usual size of a stack.
 _OF_A_THREAD = 2**24
 
-# What a limit of a process counts, as its status calls it; the option of `ulimit`.
+# For each limit of a process, its field in /proc/self/status and its option of
+# `ulimit`.
 _COUNTED = {"RLIMIT_AS": ("VmSize", "-v"), "RLIMIT_DATA": ("VmData", "-d")}
 
 
 def memory_limits():
-    """Tell how much memory there is.
+    """Return the limits of memory.
 
     Returns
     -------
     most : float
-        All that this process can ever have, swap included: the machine's memory, or
-        the limit of its container, or what its own limits leave. Infinity where nobody
-        says.
+        The maximum for this process, including swap: the memory of the machine, the
+        limit of its container, or what the process's own limits leave. Infinity if
+        unknown.
     free : float
-        What it could have now without swapping. Infinity where nobody says.
+        The memory that is available without swapping. Infinity if unknown.
     """
     said = _meminfo()
     most = said.get("MemTotal", np.inf) + said.get("SwapTotal", 0)
@@ -49,13 +50,13 @@ def memory_limits():
 
 
 def process_limits():
-    """List the limits of this process itself, which `ulimit` sets.
+    """List the limits of this process, which `ulimit` sets.
 
     Returns
     -------
     list of (name, limit, used)
-        Of those that are set: "RLIMIT_AS" counts all addresses, "RLIMIT_DATA" memory
-        that can be written; in bytes.
+        Only limits that are set: "RLIMIT_AS" for the address space, "RLIMIT_DATA" for
+        writable memory; in bytes.
     """
     if resource is None:
         return []
@@ -69,15 +70,16 @@ def process_limits():
 
 
 def has_room_for_thread():
-    """Tell whether the limits of this process allow one more thread.
+    """Return whether the limits of this process allow one more thread.
 
-    Python waits for ever for a thread that gets its stack but then no memory to begin.
+    Python waits for ever for a thread whose stack can be allocated but that then has no
+    memory to start.
     """
     return all(limit - used > _OF_A_THREAD for _, limit, used in process_limits())
 
 
 def limits_in_words():
-    """Say which limits of its own this process has; nothing if none is set."""
+    """Describe the limits of this process; empty if none is set."""
     return "".join(
         f" The limit {name} of this process is {in_words(limit)}, of which "
         f"{in_words(used)} are in use; `ulimit {_COUNTED[name][1]}` sets it."
@@ -86,13 +88,12 @@ def limits_in_words():
 
 
 def _limits_of_containers():
-    """Find the limits of all control groups that this process is in, of both versions.
+    """Find the limits of all control groups of this process, of both versions.
 
     Yields
     ------
     most, free : int
-        Swap is part of the first. Files in memory count as free: they make room when
-        they must.
+        The first includes swap. Cached files count as free, since they can be evicted.
     """
     for folder in _folders_of(""):
         limit = _number_in(folder / "memory.max")
@@ -108,7 +109,7 @@ def _limits_of_containers():
 
 
 def _folders_of(controller):
-    """List the folder of a hierarchy, and of the groups on the way to this process."""
+    """List the folder of a hierarchy, and those of the groups of this process."""
     top = _CGROUP / controller
     folders = [top]
     with suppress(OSError):
@@ -125,7 +126,7 @@ def _meminfo():
 
 
 def _numbers_of(path):
-    """Read the lines of a file that are a name and a number of kilobytes."""
+    """Parse lines with a name and a number of kilobytes."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -139,12 +140,12 @@ def _numbers_of(path):
 
 
 def _sysconf():
-    """Ask a system that has no /proc: macOS knows the total only, Windows nothing."""
+    """Query a system without /proc: macOS has the total only, Windows nothing."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return {}
-    # It can swap without a limit.
+    # Its swap is not limited.
     return {"MemTotal": np.inf, "MemAvailable": total}
 
 

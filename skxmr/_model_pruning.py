@@ -1,4 +1,4 @@
-"""Prunes fitted models, and remembers at what they were pruned."""
+"""Pruning of fitted models."""
 
 from dataclasses import replace
 from numbers import Real
@@ -11,7 +11,7 @@ __all__ = ["lay_out_pruned", "prune_layout", "prune_state", "pruned_at"]
 
 
 def pruned_at(threshold, unit):
-    """Tell below what a new model's weights were dropped, in each unit.
+    """Return the threshold in each unit at which a new model was pruned.
 
     Parameters
     ----------
@@ -26,16 +26,15 @@ def pruned_at(threshold, unit):
 
 
 def prune_state(state, threshold, unit):
-    """Drop more of the weights of a fitted classifier.
+    """Prune the weights of a fitted classifier further.
 
-    Which weights are left does not depend on the order in which a model is pruned in
-    two units: an absolute threshold drops the largest weight of a node only with all
-    the others.
+    The result of pruning in both units does not depend on their order: an absolute
+    threshold drops the largest weight of a node only with all others.
 
     Parameters
     ----------
     state : ClassifierState
-        Left as it is.
+        Unchanged.
     threshold : float
     unit : {"relative", "absolute"}
 
@@ -46,14 +45,14 @@ def prune_state(state, threshold, unit):
     Raises
     ------
     TypeError
-        If `threshold` is no number.
+        If `threshold` is not a number.
     ValueError
-        If `unit` is no unit, or `threshold` no threshold in it, or one below which
-        weights were dropped already.
+        If `unit` is unknown, or `threshold` is out of range or below that of an earlier
+        pruning.
     """
     _check(state, threshold, unit)
     if threshold == state.pruned_at[unit]:
-        # Those of half precision may have been rounded to less.
+        # Weights in half precision may have been rounded down.
         return state
     samples = state.samples or [None] * len(state.trees)
     precision = state.layouts[0].weight_precision
@@ -91,13 +90,13 @@ def _check(state, threshold, unit):
 
 
 def prune_layout(tree, layout, sample, reduction):
-    """Drop more of the weights of one tree, and see what it costs.
+    """Prune the weights of one tree further, and measure the loss.
 
     Parameters
     ----------
     tree : LabelTree
     layout : SearchLayout
-        Left as it is.
+        Unchanged.
     sample : TrainingSample or None
     reduction : Reduction
 
@@ -122,7 +121,7 @@ def prune_layout(tree, layout, sample, reduction):
 
 
 def lay_out_pruned(trained, sample, n_features, reduction, *, by_node):
-    """Prune and lay out a tree that was just trained, and see what that costs.
+    """Prune and lay out a tree that was just trained, and measure the loss.
 
     Parameters
     ----------

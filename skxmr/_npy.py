@@ -1,4 +1,4 @@
-"""Arrays in .npy files that grow row by row."""
+"""Arrays in .npy files that grow by rows."""
 
 import os
 from contextlib import ExitStack, contextmanager
@@ -18,12 +18,12 @@ _CHUNK = 1 << 20
 
 @contextmanager
 def growing_npys(folder, names):
-    """Open a .npy file for each name; they take their names when all are complete.
+    """Open a .npy file for each name; all are renamed when all are complete.
 
     Parameters
     ----------
     folder : path-like
-        Made if it is not there. Earlier files are left alone until then; see
+        Created if it does not exist. Earlier files are unchanged until then; see
         `replacing`.
     names : sequence of str
 
@@ -39,32 +39,32 @@ def growing_npys(folder, names):
             for name in names
         ]
         yield arrays
-        # None takes its name before all are on the disk.
+        # None is renamed before all are on the disk.
         for array in arrays:
             array.finish()
 
 
 class GrowingNpy:
-    """An array of which nobody knows how many rows it will have, in a file.
+    """An array in a file, with an unknown number of rows.
 
     Parameters
     ----------
     file : file object, binary, empty, to be written and read
     name : str
-        What to call the array in messages.
+        Name of the array, for messages.
     """
 
     def __init__(self, file, name):
         self._file = file
         self._name = name
-        self._like: Any = None  # without rows, of the dtype and the shape of all others
+        self._like: Any = None  # an empty array with the dtype and shape of the rows
         self._n_rows = 0
 
     def __len__(self):
         return self._n_rows
 
     def append(self, rows):
-        """Write rows to the end.
+        """Append rows.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class GrowingNpy:
         Raises
         ------
         ValueError
-            If they differ from those before in dtype or shape.
+            If their dtype or shape differs from that of earlier rows.
         """
         if self._like is None:
             self._like = np.empty((0, *rows.shape[1:]), dtype=rows.dtype)
@@ -89,7 +89,7 @@ class GrowingNpy:
         self._n_rows += len(rows)
 
     def widen(self, dtype):
-        """Give the entries of a vector a wider type, in place, the last first.
+        """Convert the entries of a vector to a wider dtype in place, from the last one.
 
         Parameters
         ----------
@@ -105,12 +105,12 @@ class GrowingNpy:
         self._like = self._like.astype(wide)
 
     def finish(self):
-        """Write how many rows there are, and all of it to the disk.
+        """Write the number of rows, and flush the file to the disk.
 
         Raises
         ------
         ValueError
-            If none were ever appended, not even an array of 0 rows.
+            If nothing was appended, not even an array of 0 rows.
         """
         if self._like is None:
             raise ValueError(
@@ -122,7 +122,7 @@ class GrowingNpy:
         os.fsync(self._file.fileno())
 
     def _write_header(self):
-        # NumPy leaves room for a number of rows that is not known yet.
+        # NumPy's header has space for a larger number of rows.
         header = {
             "descr": dtype_to_descr(self._like.dtype),
             "fortran_order": False,

@@ -1,4 +1,4 @@
-"""Rankings of k labels where there are fewer: searched for by fewer, padded once."""
+"""Padding of rankings if there are fewer than k labels."""
 
 import numpy as np
 
@@ -6,36 +6,37 @@ from skxmr.foresight import foresee
 
 __all__ = ["check_size", "pad_ranking"]
 
-# A column number and a score.
+# A column index and a score.
 _ENTRY_BYTES = 8 + 4
 
-# Smaller rankings are not compared with the memory that there is: asking takes time.
+# The size of smaller rankings is not compared with the available memory, since the
+# query takes time.
 _SMALL = 2**27
 
-# No ranking has so much padding for a reason.
+# With more padding than this, k is assumed to be an error.
 _MOST_PADDING = 2**32
 
 
 def check_size(n_rows, k, n_labels):
-    """Refuse a ranking that cannot fit in memory, before anything is searched for.
+    """Raise an error for a ranking that does not fit in memory, before the search.
 
     Parameters
     ----------
     n_rows : int
     k : int
-        How many labels were asked for.
+        The requested number of labels.
     n_labels : int
-        How many there are.
+        The number of all labels.
 
     Returns
     -------
     int
-        How many can be found: the smaller of k and the number of labels.
+        The smaller of both.
 
     Raises
     ------
     ValueError
-        If there are so few labels that nearly all of a huge ranking would be padding.
+        If nearly all of a huge ranking would be padding.
     MemoryError
         If the ranking needs more memory than there is.
     """
@@ -60,7 +61,7 @@ def _check_memory(n_bytes, n_rows, k, n_labels):
 
 
 def pad_ranking(columns, scores, k):
-    """Widen a ranking to k entries a row: column -1 and score 0 where there is none.
+    """Pad a ranking to k entries per row with column -1 and score 0.
 
     Parameters
     ----------

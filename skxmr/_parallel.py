@@ -1,4 +1,4 @@
-"""Where tasks run: joblib decides, and tasks carry what their workers lack."""
+"""Parallel execution of tasks by joblib, on threads, processes or a cluster."""
 
 import threading
 import warnings
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def run_tasks(function, tasks, *, n_jobs, shared=()):
-    """Do what `iterate_tasks` does and return all results.
+    """Call `iterate_tasks` and return all results.
 
     Parameters
     ----------
@@ -43,35 +43,37 @@ def run_tasks(function, tasks, *, n_jobs, shared=()):
 
 
 def iterate_tasks(function, tasks, *, n_jobs, shared=()):
-    """Call a function on each task, in parallel, and give the results in order.
+    """Call a function on each task in parallel, and yield the results in order.
 
-    Kernels release the GIL, so threads are preferred; whoever wants processes or
-    a cluster says so with `joblib.parallel_config`. Tasks then travel, each
-    reduced by its method ``detached()`` to what it needs.
+    Kernels release the GIL, so threads are preferred; `joblib.parallel_config` selects
+    processes or a cluster. Tasks are then pickled, after their method ``detached()``
+    has reduced them to the data that they need.
 
     Parameters
     ----------
     function : callable
-        Of one task and of what is shared; a picklable, module-level function.
+        Called with a task and the shared objects; a module-level function that can be
+        pickled.
     tasks : iterable
-        Picklable; taken one by one as workers come free, so that a generator of
-        tasks holds few of them at a time.
+        Can be pickled; consumed one by one as workers become free, so that only a few
+        tasks of a generator are in memory at a time.
     n_jobs : int or None
         As in scikit-learn.
     shared : tuple of objects, default=()
-        What every task needs, such as a model. A cluster of Dask sends each of them
-        to a worker once, if its ``__sizeof__`` says that it is large.
+        Objects that every task needs, such as a model. A Dask cluster sends each of
+        them to a worker only once, if its ``__sizeof__`` is large.
 
     Returns
     -------
     generator
-        A result is nobody else's once it is given. Close it, also after an error or
-        Ctrl-C: tasks that wait are then dropped, and those that run may stop early.
+        Keeps no reference to a result that it has yielded. Close it, also after an
+        error or an interrupt: pending tasks are then dropped, and running ones may stop
+        early.
 
     Raises
     ------
     RuntimeError
-        If a worker of a Dask cluster has not got this version of this package.
+        If a worker of a Dask cluster does not have this version of the package.
     """
     parallel = _make_parallel(n_jobs)
     if hasattr(parallel._backend, "client"):  # Dask's
@@ -86,18 +88,18 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
     except BaseException:
         stop[0] = 1
         with warnings.catch_warnings():
-            # joblib says how many tasks were for nothing.
+            # joblib warns of the tasks that were dropped.
             warnings.simplefilter("ignore", UserWarning)
             results.close()
         raise
 
 
 def _start(parallel, function, tasks, stop, shared):
-    """Let joblib do the tasks, or do them in its place where it would use threads."""
+    """Run the tasks by joblib, or by own threads if joblib would use threads."""
     tasks = takewhile(lambda _: not stop[0], tasks)
     backend = parallel._backend
-    # Where joblib would do just that. It would set Python's warnings filters for each
-    # task, which are common to all threads.
+    # joblib would do the same, but would set Python's global warning filters for each
+    # task.
     if is_serial(parallel):
         return (_run(function, task, stop, *shared) for task in tasks)
     if type(backend) is ThreadingBackend:
@@ -116,15 +118,15 @@ def _start(parallel, function, tasks, stop, shared):
 
 
 def _make_parallel(n_jobs):
-    """Let results come one by one, where the backend can."""
+    """Return results one by one, if the backend supports it."""
     try:
         return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
-    except ValueError:  # Ray's and multiprocessing's cannot
+    except ValueError:  # not supported by those of Ray and multiprocessing
         return Parallel(n_jobs=n_jobs, prefer="threads")
 
 
 def is_serial(parallel):
-    """Tell whether joblib would do tasks one after the other, in this thread.
+    """Return whether joblib would run tasks sequentially in this thread.
 
     Parameters
     ----------
@@ -136,7 +138,7 @@ def is_serial(parallel):
 
 
 def count_threads(n_jobs):
-    """Tell how many threads tasks would run in, which see what each other write.
+    """Return the number of threads of tasks, if these share memory.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ def count_threads(n_jobs):
     Returns
     -------
     int
-        0 where tasks may run elsewhere.
+        0 if tasks may run in other processes.
     """
     parallel = _make_parallel(n_jobs)
     if type(parallel._backend) is not ThreadingBackend:
@@ -154,12 +156,12 @@ def count_threads(n_jobs):
 
 
 def current_stop():
-    """Tell the running task when to stop: Ctrl-C reaches the main thread only.
+    """Return the stop flag of the running task: only the main thread gets interrupts.
 
     Returns
     -------
     ndarray of shape (1,), uint8
-        Becomes other than 0 when nobody wants the result any more.
+        Not 0 if the result is not needed any more.
     """
     return getattr(_running, "stop", _NEVER)
 
@@ -169,7 +171,7 @@ _NEVER = np.zeros(1, dtype=np.uint8)
 
 
 def _run(function, task, stop, *shared):
-    """Call the function, unless nobody waits for it."""
+    """Call the function, unless its result is not needed any more."""
     if stop[0]:
         return None
     before = current_stop()
@@ -181,14 +183,14 @@ def _run(function, task, stop, *shared):
 
 
 def split_rows(n_rows, *, n_jobs, min_rows):
-    """Cut rows into consecutive slices, a few for each worker.
+    """Divide rows into consecutive slices, a few for each worker.
 
     Parameters
     ----------
     n_rows : int
     n_jobs : int or None
     min_rows : int
-        No slice is cut much smaller than this.
+        The approximate minimum size of a slice.
 
     Returns
     -------

@@ -1,10 +1,11 @@
-"""Tells when pruning or half precision costs ranking.
+"""Detection of pruning or half precision that lowers ranking quality.
 
-Pruning drops much of what a model remembers of its training rows, and little of what it
-knows of others: P@1 of a greedy search on training rows may fall by nine points, that
-of a beam by three, where that on test rows does not fall at all. So a beam by the
+Pruning affects training rows more than others, since small weights mostly fit single
+rows: P@1 of a greedy search on training rows may fall by nine points, and that of a
+beam search by three, while that on test rows does not fall. So a beam search with the
 pruned weights (or a greedy search, if that is better) is compared with a greedy search
-by all weights, which is all that can be known without holding them.
+with all weights, which training records since all weights are never in memory at a
+time.
 """
 
 import math
@@ -31,28 +32,28 @@ __all__ = [
     "warn_of_loss",
 ]
 
-# What P@1 may lose without a word: training rows lose up to three points where others
-# lose none.
+# The tolerated loss of P@1: training rows lose up to three points where others lose
+# none.
 _TOLERATED = 0.05
 
 _BEAM_WIDTH = 10
 
 
 class PruningWarning(UserWarning):
-    """Pruning, or half precision, makes a classifier rank worse than it could.
+    """Warning of pruning, or half precision, that lowers the quality of a ranking.
 
-    `XRLinearClassifier.fit` and `XRLinearClassifier.prune` warn when P@1 on a sample of
-    training rows falls by more than five points, or when a level of the tree loses all
+    `XRLinearClassifier.fit` and `XRLinearClassifier.prune` warn if P@1 on a sample of
+    training rows falls by more than five points, or if a level of the tree loses all
     its weights. (Training rows lose up to three points where others lose none.) The
-    message has the numbers and says what to change.
+    message has the numbers and advice.
 
     See Also
     --------
-    XRLinearClassifier : What warns.
+    XRLinearClassifier : Raises the warning.
 
     Examples
     --------
-    To take it for an error:
+    To turn it into an error:
 
     >>> import warnings
     >>> from skxmr import PruningWarning
@@ -61,7 +62,7 @@ class PruningWarning(UserWarning):
 
 
 class Reduction(NamedTuple):
-    """What makes a trained model smaller.
+    """The parameters by which a trained model is made smaller.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ class Reduction(NamedTuple):
     unit : {"relative", "absolute"}
     precision : {"float32", "float16"}
     unit_weight : float
-        As `prune` takes it.
+        As for `prune`.
     """
 
     threshold: float
@@ -84,16 +85,16 @@ class Reduction(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """Some training rows of a tree, and how they are ranked by all its weights.
+    """Some training rows of a tree, and the hits of a search with all its weights.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each row
     Y : csr_array of shape (n_rows, n_labels)
     hits : ndarray of shape (n_rows,), bool
-        Which rows a greedy search by all weights leads to one of their labels.
+        For which rows a greedy search with all weights finds one of their labels.
     n_found : tuple of int
-        How many weights each level had before any were dropped.
+        The number of weights of each level before pruning.
     """
 
     X: Compressed | DenseRows
@@ -103,7 +104,7 @@ class TrainingSample:
 
     @classmethod
     def of(cls, trained, X, Y):
-        """Take the rows that training has looked at.
+        """Take the rows that training has sampled.
 
         Parameters
         ----------
@@ -114,7 +115,7 @@ class TrainingSample:
         Returns
         -------
         TrainingSample or None
-            None where other models than linear ones find or score nodes.
+            None with custom stages.
         """
         if trained.stages:
             return None
@@ -122,7 +123,7 @@ class TrainingSample:
         return cls(X.take(rows), Y[rows], trained.probed.hits, trained.n_found)
 
     def hits_by(self, layout):
-        """Tell for which rows a search finds one of their labels first.
+        """Return for which rows a search finds one of their labels first.
 
         Parameters
         ----------
@@ -132,12 +133,12 @@ class TrainingSample:
         -------
         ndarray of shape (n_rows,), bool
         """
-        # A beam is mostly better than a greedy search, but not always.
+        # A beam search is mostly better than a greedy search, but not always.
         greedy, beam = (self._hits_of(layout, width) for width in (1, _BEAM_WIDTH))
         return greedy if greedy.sum() > beam.sum() else beam
 
     def _hits_of(self, layout, beam_width):
-        # Unlike those of hinges, these scores of different margins differ.
+        # Unlike those of hinges, these scores are strictly increasing with the margin.
         columns, _ = beam_search(
             self.X, layout, k=1, beam_width=beam_width, score_transform="sigmoid"
         )
@@ -148,16 +149,16 @@ class TrainingSample:
 
 @dataclass(frozen=True)
 class PruningEffect:
-    """What a tree has lost.
+    """The loss of a tree.
 
     Parameters
     ----------
     n_before, n_after : ndarray of shape (depth,), int64
         Number of weights of each level.
     hits_before, hits_after : ndarray of shape (n_rows,), bool
-        Which rows find one of their labels. Empty where there is no sample.
+        For which rows the search finds one of their labels. Empty without a sample.
     by_rounding : bool
-        Whether they would find them without half precision.
+        Whether the loss is due to half precision alone.
     """
 
     n_before: np.ndarray
@@ -178,14 +179,14 @@ def measure(sample, tree, levels, layout, n_before):
     Parameters
     ----------
     sample : TrainingSample or None
-        None where there is none, as in models that were loaded.
+        None if there is none, as in models that were loaded.
     tree : LabelTree
     levels : sequence of LinearWeights
-        As they are before they are rounded.
+        Pruned, before they are rounded.
     layout : SearchLayout
-        Of the same.
+        Of the pruned weights.
     n_before : sequence of int
-        Number of weights of each level before.
+        Number of weights of each level before pruning.
 
     Returns
     -------
@@ -211,7 +212,7 @@ def measure(sample, tree, levels, layout, n_before):
 
 
 def _is_lost(before, after):
-    """Tell whether P@1 falls by more than is tolerated, and than by chance."""
+    """Return whether P@1 falls by more than tolerated, and significantly."""
     n_lost, n_gained = int((before & ~after).sum()), int((after & ~before).sum())
     loss = n_lost - n_gained
     return loss > _TOLERATED * len(before) and loss > 2 * math.sqrt(n_lost + n_gained)
@@ -226,7 +227,7 @@ def warn_of_loss(effects, reduction, stacklevel):
         Of each tree.
     reduction : Reduction
     stacklevel : int
-        Of the function that calls this one.
+        As seen from the calling function.
     """
     lost = sorted({level for effect in effects for level in effect.lost_levels()})
     before = np.concatenate([effect.hits_before for effect in effects])

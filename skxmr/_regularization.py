@@ -1,4 +1,4 @@
-"""How strongly the linear models are regularised, in units of the data."""
+"""Regularisation parameters in units of the data."""
 
 from typing import NamedTuple
 
@@ -8,13 +8,13 @@ from skxmr._dense import DenseRows
 
 __all__ = ["Regularization", "resolve_regularization", "usual_length"]
 
-# Rows that are shorter have no prior mean: 1 / their squared length is too large for
-# float32, in which a mean is a sum of rows.
+# Shorter rows have no prior mean: 1 / their squared length overflows float32, in which
+# a mean is a sum of rows.
 _SHORTEST = 1e-15
 
 
 class Regularization(NamedTuple):
-    """What draws the weights of a node together, for rows of a given length.
+    """The regularisation of a node, for rows of a given length.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class Regularization(NamedTuple):
     prior_length : float
         Length of the prior mean of a label's weights.
     unit_weight : float
-        The weight that gives a margin of 1 to a row of the root mean squared length
-        that has its feature alone.
+        The weight that gives a margin of 1 on a row of root mean square length with
+        this feature alone.
     """
 
     C: float
@@ -36,21 +36,20 @@ class Regularization(NamedTuple):
 
 
 def resolve_regularization(X, C, prior_weight, *, fit_intercept):
-    """Resolve the parameters of an estimator for the rows that it is fitted on.
+    """Resolve the parameters of an estimator for its training rows.
 
-    Rows that are s times as long want 1 / s^2 of the C, a constant feature s times as
-    large and a prior mean of 1 / s of the length, for the same margins.
+    For the same margins, rows that are s times as long need 1 / s^2 of C, a constant
+    feature that is s times as large, and a prior mean of 1 / s of the length.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each row
     C : float or "scale"
-        "scale" stands for 1 / the mean squared length of the rows, beside a constant
-        feature of the root of that length. Beside a number the constant is 1, as in
+        "scale" stands for 1 / the mean squared length of the rows, with a constant
+        feature of the root of that mean. For a number, the constant feature is 1, as in
         liblinear.
     prior_weight : float
-        Largest margin that the prior mean gives to a row of the root mean squared
-        length.
+        The largest margin of the prior mean on rows of root mean square length.
     fit_intercept : bool
 
     Returns
@@ -66,7 +65,7 @@ def resolve_regularization(X, C, prior_weight, *, fit_intercept):
 
 
 def usual_length(X):
-    """Compute the root mean squared length of rows.
+    """Compute the root mean square length of rows.
 
     Parameters
     ----------
@@ -75,16 +74,16 @@ def usual_length(X):
     Returns
     -------
     float
-        1 if all entries are 0: the rest of fit works for such rows, too.
+        1 if all entries are 0, so that such rows can be fitted.
     """
     length = np.sqrt(_square_sum(X) / max(1, X.n_vectors))
-    # Rounded, so that it does not depend on the order of the sum: the same rows may be
-    # dense or sparse.
+    # Rounded, so that it does not depend on the order of the sum: dense and sparse rows
+    # give the same.
     return float(np.float32(length)) or float(length) or 1.0
 
 
 def _square_sum(X):
-    """Sum the squares of all entries in double precision, some at a time."""
+    """Sum the squares of all entries in double precision, in blocks."""
     values = X.values.reshape(-1) if isinstance(X, DenseRows) else X.values
     parts = (values[start : start + 2**20] for start in range(0, len(values), 2**20))
     return sum(float(np.square(part, dtype=np.float64).sum()) for part in parts)

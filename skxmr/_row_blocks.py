@@ -1,4 +1,4 @@
-"""Blocks of rows, so that memory is bounded however many rows there are."""
+"""Blocks of rows, to bound the memory of work on many rows."""
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -8,25 +8,25 @@ from skxmr._validation import check_structure, take_rows
 
 __all__ = ["RowBlocks", "split_by_size", "split_by_sizes"]
 
-# Entries of a block for each worker: 8 MB of a column number and a score each.
+# Entries of a block per worker: 8 MB of column indices and scores.
 _ENTRIES = 2**19
 
 
 def split_by_size(n_rows, row_size, n_jobs=None):
-    """Cut rows into consecutive slices of a bounded number of entries.
+    """Divide rows into consecutive slices of a bounded number of entries.
 
     Parameters
     ----------
     n_rows : int
     row_size : int
-        Entries that are held for each row while its block is worked on.
+        The number of entries per row while its block is processed.
     n_jobs : int or None, default=None
         Blocks grow with the number of workers that share one.
 
     Returns
     -------
     list of slice
-        One at least, even if there are no rows.
+        At least one, even if there are no rows.
     """
     step = max(1, _ENTRIES * effective_n_jobs(n_jobs) // max(1, row_size))
     starts = range(0, max(1, n_rows), step)
@@ -34,13 +34,13 @@ def split_by_size(n_rows, row_size, n_jobs=None):
 
 
 def split_by_sizes(sizes):
-    """Cut rows that need unlike numbers of entries into consecutive slices.
+    """Divide rows of different numbers of entries into consecutive slices.
 
     Parameters
     ----------
     sizes : ndarray of shape (n_rows,), int64
-        Entries of each row. A block holds, padded to its longest row, no more than
-        the bound, or it is a single row.
+        Entries of each row. A block, padded to its longest row, is within the bound, or
+        is a single row.
 
     Yields
     ------
@@ -58,13 +58,13 @@ def split_by_sizes(sizes):
 
 
 class RowBlocks:
-    """Whatever estimators predict from, cut into blocks of rows.
+    """The input of an estimator, divided into blocks of rows.
 
     Parameters
     ----------
     X : array-like, data frame, sparse matrix or iterable
-        An iterable without a length is listed. What has no rows, such as a single
-        string, is one block, for the estimator to refuse.
+        An iterable without a length is converted to a list. Input without rows, such as
+        a single string, is one block, for which the estimator raises an error.
     """
 
     def __init__(self, X):
@@ -84,7 +84,7 @@ class RowBlocks:
 
         Yields
         ------
-        The same kind of data; `X` itself if one block holds it.
+        The same kind of data; `X` itself if it is a single block.
         """
         slices = split_by_size(self.n_rows, row_size)
         if len(slices) == 1:

@@ -1,7 +1,7 @@
-"""Shortage of memory is told in one way, wherever it is met.
+"""Uniform errors for shortages of memory.
 
-The system says it by MemoryError, by OSError or, if a thread cannot start, by
-RuntimeError; some of them say how much was wanted, none what to do.
+The system reports a shortage by MemoryError, by OSError or, if a thread cannot start,
+by RuntimeError; some of these state the requested size, none what to do.
 """
 
 import errno
@@ -17,21 +17,21 @@ _ADVICE = (
 
 
 def shortage(text):
-    """Make a MemoryError that says all that there is to say."""
+    """Make a MemoryError with the size, the limits and advice."""
     error = MemoryError(text)
     vars(error)["is_told"] = True
     return error
 
 
 def tell_shortage(error, what):
-    """Raise a helpful MemoryError in place of an error if that is a shortage of memory.
+    """Raise a helpful MemoryError instead of an error that is a shortage of memory.
 
     Parameters
     ----------
     error : Exception
-        One that says all already is left to the caller to raise, as is any other.
+        Errors that are complete, or no shortage of memory, are left to the caller.
     what : str
-        What was being done.
+        The operation that failed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster: they must have this package, and failures must be told."""
+"""Checks and errors of the workers of a Dask cluster."""
 
 import functools
 
@@ -8,10 +8,10 @@ __all__ = ["check_workers", "tell_failures"]
 
 
 def check_workers(client):
-    """Refuse a cluster with workers that cannot run tasks of this package.
+    """Raise an error for workers that cannot run tasks of this package.
 
-    Dask says nothing of it: a worker that cannot unpickle a task closes its connection,
-    and the task waits for other workers, for ever if there are none.
+    Dask does not report this: a worker that cannot unpickle a task closes its
+    connection, and the task waits for other workers, for ever if there are none.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ def check_workers(client):
                 f"asked for its version, it said: {answer}. Install this version on "
                 "all workers."
             )
-        # A worker that is about to leave answers with an error, or not at all.
+        # A worker that is shutting down raises an error, or does not answer.
 
 
 def _make_question():
-    """Make a function that travels by value, to where this module may not be."""
+    """Make a function that is pickled by value, for workers without this module."""
 
     def installed_version():
         try:
@@ -47,11 +47,12 @@ def _make_question():
 
 
 def tell_failures(backend):
-    """Let joblib know of tasks that the cluster has given up.
+    """Report tasks to joblib that the cluster has given up.
 
-    What a task raises comes back as its result. But where Dask itself says that a task
-    has failed, as when several workers died of it or none was left for too long, joblib
-    keeps the error for whoever asks the task's future, and waits for ever: nobody asks.
+    Exceptions of a task are returned as its result. But if Dask itself reports that a
+    task failed, for example because several workers died of it or none was left for too
+    long, joblib stores the error in the task's future, which it never reads, and waits
+    for ever.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def tell_failures(backend):
     """
     if "tells_failures" in vars(backend):
         return
-    name = "submit" if hasattr(backend, "submit") else "apply_async"  # of joblib < 1.5
+    name = "submit" if hasattr(backend, "submit") else "apply_async"  # joblib < 1.5
     hand_over = getattr(backend, name)
 
     def hand_over_and_tell(function, callback=None):
@@ -73,6 +74,6 @@ def tell_failures(backend):
 
 
 def _tell(callback, future):
-    """Give joblib an error as the result: it then raises it."""
+    """Pass an error to joblib as the result, which it then raises."""
     if future.exception() is not None:
         callback(future.exception())

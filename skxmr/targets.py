@@ -1,4 +1,4 @@
-"""The two kinds of target: what fit learns from them and what comes out again."""
+"""The two kinds of target, and the conversion of results to their form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,19 +32,19 @@ _MOST_FOUND = np.nextafter(np.float32(1), np.float32(0))
 
 
 def make_target(y, relevance):
-    """Tell which kind of target y is, and what there is to learn.
+    """Make the target and the training labels of y.
 
     Parameters
     ----------
     y : ndarray or csr_array
-        As scikit-learn's checks return it.
+        As scikit-learn's validation returns it.
     relevance : sparse matrix, array-like or None
 
     Returns
     -------
     target : IndicatorTarget or ClassTarget
     Y : csr_array of shape (n_samples, n_labels), float32, canonical
-        Stored where a row has a label, with its relevance.
+        Stored for each label of a row, with its relevance.
     """
     target: IndicatorTarget | ClassTarget
     kind, y = target_kind(y)
@@ -62,7 +62,7 @@ def make_target(y, relevance):
 
 
 def scores_from_logs(columns, log_scores):
-    """Turn logarithms of scores into scores.
+    """Convert logarithms of scores to scores.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def scores_from_logs(columns, log_scores):
     Returns
     -------
     ndarray of shape (n_samples, k), float32
-        Above 0 and below 1 for whatever was found, as scikit-learn expects of
-        probabilities of labels; 0 where nothing was found.
+        Above 0 and below 1 for labels that were found, as scikit-learn expects of
+        probabilities; 0 if nothing was found.
     """
     scores = np.exp(log_scores).astype(np.float32)
     scores = np.minimum(np.maximum(scores, _LEAST_FOUND), _MOST_FOUND)
@@ -82,7 +82,7 @@ def scores_from_logs(columns, log_scores):
 
 
 def logs_of_scores(columns, scores):
-    """Turn scores into logarithms, as a target takes them.
+    """Convert scores to logarithms for a target.
 
     Parameters
     ----------
@@ -100,15 +100,17 @@ def logs_of_scores(columns, scores):
 
 @dataclass(frozen=True)
 class Shortlists:
-    """The best candidates of each row, found for a block of rows at a time.
+    """The best candidates of each row, computed in blocks of rows.
 
-    What is kept of them is mostly far less than what is found, so that nobody should
-    hold the candidates of all rows.
+    Results mostly keep only a few of the candidates, so that those of all rows should
+    not be in memory at a time.
 
     Parameters
     ----------
     n_rows : int
-    find : callable
+    Takes the number of labels per row, or None for all with a score; yields (columns,
+    log_scores) of each block, arrays of shape (rows of the block, any): best first,
+    filled up with -1 and -inf.
         Given how many labels to find for a row, or None for all that get a score,
         yields the blocks' (columns, log_scores), arrays of shape (rows of the block,
         any): best first, then -1 and -inf.
@@ -119,7 +121,7 @@ class Shortlists:
 
 
 class IndicatorTarget:
-    """A sparse or dense indicator matrix: any number of labels a row.
+    """A sparse or dense indicator matrix: any number of labels per row.
 
     Parameters
     ----------
@@ -133,16 +135,16 @@ class IndicatorTarget:
         self.is_sparse = is_sparse
         self.dtype = dtype
 
-    # Columns have no names of their own.
+    # Columns have no names.
     names = None
 
     @property
     def classes(self):
-        """Columns of the indicator."""
+        """Column indices of the indicator."""
         return np.arange(self.n_labels)
 
     def predict(self, shortlists, decision_threshold):
-        """Mark the labels whose score is above the threshold.
+        """Return the labels whose score is above the threshold.
 
         Parameters
         ----------
@@ -214,7 +216,7 @@ class IndicatorTarget:
 
 
 class ClassTarget:
-    """1-D class labels: exactly one class a row.
+    """1-D class labels: exactly one class per row.
 
     Parameters
     ----------
@@ -226,7 +228,7 @@ class ClassTarget:
 
     @property
     def names(self):
-        """The classes: they are the names of the labels."""
+        """The classes, which are the names of the labels."""
         return self.classes
 
     @property
@@ -241,7 +243,7 @@ class ClassTarget:
         ----------
         shortlists : Shortlists
         decision_threshold : float
-            Of no effect: one class always wins.
+            Ignored: one class is always predicted.
 
         Returns
         -------
@@ -282,7 +284,7 @@ def _foresee_dense(n_rows, n_labels, n_bytes):
 
 
 def _one_always(columns, log_scores):
-    """Let the first class win where none is found."""
+    """Use the first class if none is found."""
     nothing = columns[:, 0] < 0
     if nothing.any():
         columns, log_scores = columns.copy(), log_scores.copy()
