@@ -1,8 +1,8 @@
-"""Reads files that anyone may have made: nothing in them is run or believed.
+"""Reader of untrusted files: nothing is executed, and all sizes are checked.
 
-What a file declares (sizes, types, offsets) is held against what it holds before
-memory is taken by it, so that reading takes a few times the size of the file at most.
-Whatever is wrong raises a ValueError that names the file.
+The sizes, dtypes and offsets that a file declares are compared with its contents before
+memory is allocated, so that reading needs at most a few times the size of the file. Any
+error is a ValueError that names the file.
 """
 
 import json
@@ -22,8 +22,8 @@ __all__ = ["ForeignFolder", "Settings"]
 _MOST_JSON_BYTES = 1 << 20
 _MAX_INT32 = np.iinfo(np.int32).max
 
-# The first bytes of a .npy file, the length of its header, and the header as NumPy
-# writes it. Read by a pattern: NumPy itself would evaluate the text.
+# The magic bytes of a .npy file, the length of its header, and the header as NumPy
+# writes it. Parsed by a pattern: NumPy would evaluate the text.
 _NPY_START = b"\x93NUMPY"
 _NPY_LENGTHS = {(1, 0): 2, (2, 0): 4}
 _LONGEST_NPY_HEADER = 4096
@@ -32,7 +32,7 @@ _NPY_HEADER = re.compile(
     r"'shape': \((?P<shape>[0-9, ]{0,64})\), \}\s*"
 )
 
-# The parts of a sparse matrix as SciPy saves it, their types and dimensions.
+# The arrays of a sparse matrix as saved by SciPy, with their dtypes and dimensions.
 _SPARSE_PARTS = {
     "format.npy": ({"|S3", "<U3"}, 0),
     "shape.npy": ({"<i4", "<i8"}, 1),
@@ -43,7 +43,7 @@ _SPARSE_PARTS = {
 
 
 class ForeignFolder:
-    """A folder whose files are read by names of ours, and by no others.
+    """A folder of which only files with given names are read.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class ForeignFolder:
     Raises
     ------
     ValueError
-        If there is no such folder.
+        If the folder does not exist.
     """
 
     def __init__(self, path):
@@ -67,17 +67,17 @@ class ForeignFolder:
         try:
             resolved = path.resolve(strict=True)
             kind = resolved.stat().st_mode
-        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        except (OSError, RuntimeError) as error:  # RuntimeError: circular links
             raise ValueError(f"{path} cannot be read, or is missing.") from error
         if not resolved.is_relative_to(self._root):
             raise ValueError(f"{path} is a link that leads out of the folder.")
-        # Opening a pipe would wait; a device may never end.
+        # Opening a pipe would block; a device may be endless.
         if not stat.S_ISREG(kind):
             raise ValueError(f"{path} is no regular file.")
         return path
 
     def read_settings(self, name):
-        """Read an object of JSON.
+        """Read a JSON object.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class ForeignFolder:
         Raises
         ------
         ValueError
-            If the file is missing, too large, no JSON, or no object.
+            If the file is missing, too large, invalid JSON, or not an object.
         """
         path = self._find(name)
         with path.open("rb") as file:
@@ -112,7 +112,7 @@ class ForeignFolder:
         return Settings(str(path), values)
 
     def read_columns(self, name):
-        """Read a sparse matrix by columns, as ``scipy.sparse.save_npz`` writes it.
+        """Read a sparse matrix by columns, as written by ``scipy.sparse.save_npz``.
 
         Parameters
         ----------
@@ -122,13 +122,13 @@ class ForeignFolder:
         Returns
         -------
         Compressed
-            A vector for each column. Indices are inside, but in any order and maybe
-            twice; values are finite.
+            A vector for each column. Indices are in bounds, but may be unsorted and
+            have duplicates; values are finite.
 
         Raises
         ------
         ValueError
-            If the file is missing, damaged, compressed, or holds anything else.
+            If the file is missing, corrupt, compressed, or has other contents.
         """
         path = self._find(name)
         try:
@@ -143,7 +143,7 @@ _DAMAGE = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedEr
 
 
 class Settings:
-    """An object of JSON, with the name of its file for messages.
+    """A JSON object with the name of its file, for messages.
 
     Parameters
     ----------
@@ -159,22 +159,22 @@ class Settings:
         return key in self.values
 
     def section(self, key):
-        """Return the object at a key."""
+        """Return the object of a key."""
         return Settings(self.name, self._get(key, dict, "an object"))
 
     def text(self, key):
-        """Return the string at a key."""
+        """Return the string of a key."""
         return self._get(key, str, "a string")
 
     def integer(self, key, lowest, highest=_MAX_INT32):
-        """Return the integer at a key."""
+        """Return the integer of a key."""
         number = self._get(key, Integral, "an integer")
         if not lowest <= number <= highest:
             self._refuse(key, f"{lowest} to {highest}")
         return number
 
     def number(self, key):
-        """Return the finite number at a key."""
+        """Return the finite number of a key."""
         number = self._get(key, Real, "a number")
         try:
             number = float(number)
@@ -185,7 +185,7 @@ class Settings:
         return number
 
     def expect(self, key, wanted):
-        """Refuse any other value at a key."""
+        """Raise ValueError for any other value of a key."""
         if self._get(key, object, repr(wanted)) != wanted:
             self._refuse(key, repr(wanted))
 
@@ -205,7 +205,7 @@ class Settings:
 
 
 def _read_parts(archive, path):
-    """Read the arrays of a sparse matrix; other members are left alone."""
+    """Read the arrays of a sparse matrix; other members are ignored."""
     n_bytes = path.stat().st_size
     members: dict = {}
     for member in archive.infolist():
@@ -229,7 +229,7 @@ def _read_parts(archive, path):
 
 
 def _check_stored(member, n_bytes, path):
-    """Refuse what would become larger than the file when it is read."""
+    """Raise ValueError for members that would be larger than the file when read."""
     if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
         raise ValueError(
             f"{path} is compressed or encrypted; expected plain arrays, as PECOS "
@@ -244,7 +244,7 @@ def _check_stored(member, n_bytes, path):
 
 
 def _read_npy(file, n_bytes, types, name):
-    """Read an array of one of some types from a .npy file of a known size."""
+    """Read an array with an allowed dtype from a .npy file of a known size."""
     start = file.read(len(_NPY_START) + 2)
     length_bytes = _NPY_LENGTHS.get(tuple(start[-2:]))
     if not start.startswith(_NPY_START) or length_bytes is None:
@@ -268,12 +268,12 @@ def _read_npy(file, n_bytes, types, name):
             f"{name} says that its shape is {shape}, but holds {n_left} bytes of "
             f"numbers."
         )
-    # Whether the bytes are what was written, the archive checks at its end.
+    # The archive compares the checksum at its end.
     return np.frombuffer(file.read(), dtype=dtype).reshape(shape)
 
 
 def _check_columns(path, parts):
-    """Make columns of the arrays of a sparse matrix, if they fit together."""
+    """Build columns from the arrays of a sparse matrix, if they are consistent."""
     matrix_format = parts["format"].item()
     if matrix_format not in (b"csc", "csc"):
         raise ValueError(f"{path} has the format {matrix_format!r}; expected 'csc'.")

@@ -1,4 +1,4 @@
-"""Files of text as they come: named or open, compressed or in an archive."""
+"""Text input from paths or open files, compressed or in an archive."""
 
 import bz2
 import errno
@@ -18,24 +18,24 @@ _GZIP_START = b"\x1f\x8b"
 _BZIP2_START = b"BZh"
 _XZ_START = b"\xfd7zXZ\x00"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
-# Macs put a file of this folder into an archive beside each that was meant.
+# macOS adds a file in this folder to an archive for each other file.
 _OF_MACS = "__MACOSX/"
 
 
 def open_to_read(source, stack):
-    """Open a path or take a binary file; decompress what is in it.
+    """Open a path or a binary file object, and decompress its contents.
 
     Parameters
     ----------
     source : str, bytes, path-like or binary file object
-        A file object is read from where it stands and left open.
+        A file object is read from its current position and not closed.
     stack : ExitStack
         Closes what is opened here.
 
     Returns
     -------
     file : binary file object
-        Of the bytes themselves. Errors of decompression come while it is read.
+        The decompressed bytes. Errors of decompression are raised when it is read.
     name : str
         For messages.
 
@@ -44,9 +44,9 @@ def open_to_read(source, stack):
     OSError
         If the file cannot be opened.
     TypeError
-        If `source` is none of those.
+        If `source` is none of these.
     ValueError
-        If it is an archive of several files, or of none.
+        If it is an archive with several files, or none.
     """
     if isinstance(source, (str, bytes, os.PathLike)):
         name = os.fsdecode(source)
@@ -67,7 +67,7 @@ def open_to_read(source, stack):
 
 
 def _decompressing(file, start):
-    """Wrap a file to be read as its first bytes ask."""
+    """Wrap a file in the decompressor that its first bytes require."""
     if start.startswith(_GZIP_START):
         return gzip.open(file)
     if start.startswith(_BZIP2_START):
@@ -80,7 +80,7 @@ def _decompressing(file, start):
 def _open_archive(file, name, stack):
     """Open the only file of a zip archive."""
     if not file.seekable() or file.tell():
-        # Its table of contents is at its end.
+        # Its table of contents is at the end.
         copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         shutil.copyfileobj(file, copy)
         file = copy
@@ -106,23 +106,23 @@ def _listed(members):
 
 
 class _Readable(io.RawIOBase):
-    """What `io.BufferedReader` needs, of anything that has ``read``.
+    """The interface of `io.BufferedReader` for any object with ``read``.
 
     Parameters
     ----------
     file : binary file object
-        Left open when this is closed.
+        Not closed when this is closed.
     """
 
     def __init__(self, file):
         self.file = file
 
     def readable(self):
-        """Tell that this can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer):
-        """Fill the buffer, or as much of it as there is."""
+        """Fill the buffer, as far as there are data."""
         data = self.file.read(len(buffer))
         if not isinstance(data, bytes):
             raise TypeError(
@@ -135,7 +135,7 @@ class _Readable(io.RawIOBase):
 
 @contextmanager
 def damage_named(name):
-    """Raise ValueError with the file's name where compressed data are damaged.
+    """Convert errors of corrupt compressed data to ValueError with the file's name.
 
     Parameters
     ----------
@@ -145,14 +145,14 @@ def damage_named(name):
         yield
     except (
         EOFError,
-        NotImplementedError,  # an unknown method of compression
+        NotImplementedError,  # an unknown compression method
         OSError,
-        RuntimeError,  # a password is wanted
+        RuntimeError,  # a password is required
         lzma.LZMAError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        # Archives may lead to where no file goes.
+        # Offsets in archives may be out of range.
         if getattr(error, "errno", None) not in (None, errno.EINVAL):
-            raise  # the system's error, not the decompressor's
+            raise  # from the system, not the decompressor
         raise ValueError(f"{name}: the compressed data are damaged: {error}") from error
