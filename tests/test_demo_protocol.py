@@ -335,6 +335,26 @@ def test_clients_that_never_read_are_closed(requests):
         wait_until(lambda: n_connections(server) == 0)
 
 
+def test_shutdown_waits_for_no_slow_client(caplog, capfd):
+    chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nno size\r\n"
+    starts = [
+        b"",
+        GET,
+        POST + b"Content-Length: 9\r\n\r\n{",
+        b"no request\r\n\r\n",
+        chunked,
+    ]
+    with ExitStack() as stack:
+        with serving(StandIn()) as server:
+            for start in starts:
+                stack.enter_context(connect(server)).sendall(start)
+            stack.enter_context(never_reading(server, 2, PAGES))
+            wait_until(lambda: n_unread(server) == 2)
+        assert n_connections(server) == 0
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_new_connection_closes_the_one_that_has_waited_longest(monkeypatch):
     monkeypatch.setattr(DeadlineProtocol, "max_connections", 3)
     slow = Slow()

@@ -37,7 +37,7 @@ class DeadlineProtocol(H11Protocol):
 
     deadline = 10.0
     max_connections = 256
-    _linger = 2.0  # seconds to discard what follows an invalid request
+    _linger = 2.0  # seconds for a client after an invalid request, or at shutdown
     _timer: asyncio.TimerHandle | None = None  # runs while waiting for the client
     _rejected = False
 
@@ -85,6 +85,14 @@ class DeadlineProtocol(H11Protocol):
         super().resume_writing()
         self._update_timer()
 
+    def shutdown(self):
+        """Let a running request end, but wait only briefly for the client."""
+        super().shutdown()
+        self.deadline = self._linger
+        if self._timer is not None:
+            self._stop_timer()
+            self._update_timer()
+
     def send_400_response(self, msg):  # noqa: ARG002 - uvicorn's name
         """Reject an invalid request: uvicorn calls this where it catches the error."""
         status = getattr(sys.exception(), "error_status_hint", HTTPStatus.BAD_REQUEST)
@@ -120,6 +128,9 @@ class DeadlineProtocol(H11Protocol):
             self._drop()  # in the middle of a response
             return
         self._rejected = True
+        if self.cycle is not None:  # the application may wait for the rest of a body
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         headers = {**SECURITY_HEADERS, "Connection": "close"}
         response = error_response(status, status.phrase, headers)
         for event in (

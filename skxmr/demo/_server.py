@@ -13,7 +13,6 @@ SETTINGS: dict[str, Any] = {
     # By name: a new worker must answer its parent before it imports skxmr.
     "http": "skxmr.demo._protocol:DeadlineProtocol",
     "ws": "none",
-    "lifespan": "off",
     "interface": "asgi3",
     "log_config": None,
     "log_level": "error",
@@ -47,7 +46,7 @@ def serve(
     uvicorn by itself sets no deadline for a client that sends its request slowly or
     does not read the response. Here such a connection is closed after ten seconds, and
     a new connection beyond 256 closes the one that has waited longest for its client.
-    Errors are logged, requests are not.
+    Errors are logged, requests are not. Only HTTP/1.1 is spoken, and no WebSocket.
 
     Parameters
     ----------
