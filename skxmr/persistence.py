@@ -17,62 +17,105 @@ import os
 from typing import Any, Literal
 
 import joblib
+import numpy as np
+from scipy import sparse
 
+from skxmr._compressed import Compressed
 from skxmr._files import replacing
+from skxmr._fitted_clone import FittedClone
 from skxmr._integrity import check_arrays
+from skxmr._normalization import Normalizer, normalize_text
+from skxmr._validation import Features
+from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
+from skxmr.candidates import CandidateFeatures, CandidateState
+from skxmr.classifier import ClassifierState, XRLinearClassifier
+from skxmr.completers import CompleterState
+from skxmr.completion import QueryCompleter, QueryState
+from skxmr.feature_weights import FeatureWeights
+from skxmr.fusion import FusionState, RankFusion
+from skxmr.indexers import IndexerState, KMeansTree
+from skxmr.layout import SearchLayout
+from skxmr.leaf_rankers import LeafRankers
+from skxmr.lean import LeanTransformer
+from skxmr.matchers import FittedMatcher
+from skxmr.neighbors import NeighborRanker, NeighborState
+from skxmr.ngrams import Cutting
+from skxmr.node_weights import NodeWeights
+from skxmr.prefix_index import PrefixIndex
+from skxmr.prefix_ranker import PrefixRanker
+from skxmr.reranking import Reranker, RerankerState
+from skxmr.retrieval import RetrieverState, TextRetriever
+from skxmr.stages import FittedStages
+from skxmr.successors import Successors
+from skxmr.targets import ClassTarget, IndicatorTarget
+from skxmr.terms import Terms
+from skxmr.text import (
+    CharNgramTfidf,
+    PrefixWeightedCharTfidf,
+    TextState,
+    WordNgramTfidf,
+)
+from skxmr.tfidf import Weighting
+from skxmr.tree import LabelTree
+from skxmr.tries import TrieTreeHybrid
 
 __all__ = ["TRUSTED_TYPES", "check_arrays", "load", "save"]
 
-TRUSTED_TYPES: list[str] = [
-    "numpy.dtype",
-    "scipy.sparse._csr.csr_array",
-    "skxmr._compressed.Compressed",
-    "skxmr._fitted_clone.FittedClone",
-    "skxmr._normalization.Normalizer",
-    "skxmr._normalization.normalize_text",
-    "skxmr._validation.Features",
-    "skxmr.baselines.BigramCompleter",
-    "skxmr.baselines.BigramState",
-    "skxmr.baselines.PopularCompleter",
-    "skxmr.candidates.CandidateFeatures",
-    "skxmr.candidates.CandidateState",
-    "skxmr.classifier.ClassifierState",
-    "skxmr.classifier.XRLinearClassifier",
-    "skxmr.completers.CompleterState",
-    "skxmr.completion.QueryCompleter",
-    "skxmr.completion.QueryState",
-    "skxmr.feature_weights.FeatureWeights",
-    "skxmr.fusion.FusionState",
-    "skxmr.fusion.RankFusion",
-    "skxmr.indexers.IndexerState",
-    "skxmr.indexers.KMeansTree",
-    "skxmr.layout.SearchLayout",
-    "skxmr.leaf_rankers.LeafRankers",
-    "skxmr.lean.LeanTransformer",
-    "skxmr.matchers.FittedMatcher",
-    "skxmr.neighbors.NeighborRanker",
-    "skxmr.neighbors.NeighborState",
-    "skxmr.ngrams.Cutting",
-    "skxmr.node_weights.NodeWeights",
-    "skxmr.prefix_index.PrefixIndex",
-    "skxmr.prefix_ranker.PrefixRanker",
-    "skxmr.reranking.Reranker",
-    "skxmr.reranking.RerankerState",
-    "skxmr.retrieval.RetrieverState",
-    "skxmr.retrieval.TextRetriever",
-    "skxmr.stages.FittedStages",
-    "skxmr.successors.Successors",
-    "skxmr.targets.ClassTarget",
-    "skxmr.targets.IndicatorTarget",
-    "skxmr.terms.Terms",
-    "skxmr.text.CharNgramTfidf",
-    "skxmr.text.PrefixWeightedCharTfidf",
-    "skxmr.text.TextState",
-    "skxmr.text.WordNgramTfidf",
-    "skxmr.tfidf.Weighting",
-    "skxmr.tree.LabelTree",
-    "skxmr.tries.TrieTreeHybrid",
+# What fitted estimators consist of; loading one sets its attributes and calls nothing.
+_TYPES: list[Any] = [
+    np.dtype,
+    sparse.csr_array,
+    Compressed,
+    FittedClone,
+    Normalizer,
+    normalize_text,
+    Features,
+    BigramCompleter,
+    BigramState,
+    PopularCompleter,
+    CandidateFeatures,
+    CandidateState,
+    ClassifierState,
+    XRLinearClassifier,
+    CompleterState,
+    QueryCompleter,
+    QueryState,
+    FeatureWeights,
+    FusionState,
+    RankFusion,
+    IndexerState,
+    KMeansTree,
+    SearchLayout,
+    LeafRankers,
+    LeanTransformer,
+    FittedMatcher,
+    NeighborRanker,
+    NeighborState,
+    Cutting,
+    NodeWeights,
+    PrefixIndex,
+    PrefixRanker,
+    Reranker,
+    RerankerState,
+    RetrieverState,
+    TextRetriever,
+    FittedStages,
+    Successors,
+    ClassTarget,
+    IndicatorTarget,
+    Terms,
+    CharNgramTfidf,
+    PrefixWeightedCharTfidf,
+    TextState,
+    WordNgramTfidf,
+    Weighting,
+    LabelTree,
+    TrieTreeHybrid,
 ]
+
+TRUSTED_TYPES: list[str] = sorted(
+    f"{kind.__module__}.{kind.__qualname__}" for kind in _TYPES
+)
 """Names of the types that are not scikit-learn's own, as `skops.io.load` takes them.
 
 None of them does more, when it is loaded, than take its attributes.
