@@ -23,6 +23,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,8 @@ def _members(path, value):
 
 def _signature(value):
     try:
-        return str(inspect.signature(value))
+        # Not where a class is defined: modules may move.
+        return re.sub(r"skxmr(\.\w+)*\.(\w+)", r"\2", str(inspect.signature(value)))
     except (TypeError, ValueError):
         return type(value).__name__
 
