@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skxmr._large import empty_beside
+from skxmr._memory._large import empty_beside
 
 __all__ = ["Compressed"]
 

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
-from skxmr._large import empty_beside
+from skxmr._memory._large import empty_beside
 from skxmr._regularization import usual_length
 from skxmr.label_vectors import pifa
 from skxmr.training import LevelTargets

@@ -11,7 +11,7 @@ from concurrent.futures import Future, wait
 import sklearn
 from joblib import parallel_config
 
-from skxmr._memory_limits import has_room_for_thread
+from skxmr._memory._limits import has_room_for_thread
 
 __all__ = ["call_in_threads"]
 

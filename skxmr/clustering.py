@@ -14,7 +14,7 @@ from skxmr._cython._kmeans import (
     follow_scores,
     score_rows,
 )
-from skxmr._large import empty
+from skxmr._memory._large import empty
 from skxmr._parallel import count_threads, current_stop, run_tasks
 from skxmr._sharing import Work
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skxmr._growing import GrowingArray
+from skxmr._memory._growing import GrowingArray
 from skxmr._validation import (
     check_relevance,
     indicator_pattern,

@@ -15,7 +15,7 @@ from skxmr._cython._cluster_vectors import (
     number_by_counts,
     renumber,
 )
-from skxmr._large import empty
+from skxmr._memory._large import empty
 from skxmr._validation import check_structure, check_width
 
 __all__ = ["DenseVectors", "Rows", "SparseVectors", "vectors_of"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr._growing import GrowingArray
+from skxmr._memory._growing import GrowingArray
 
 __all__ = ["LinearWeights", "WeightsBuilder", "with_precision"]
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from skxmr._growing import GrowingArray
+from skxmr._memory._growing import GrowingArray
 
 __all__ = ["Guarded"]
 

@@ -21,7 +21,7 @@ import skxmr
 from skxmr import training
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
-from skxmr._growing import GrowingArray
+from skxmr._memory._growing import GrowingArray
 from skxmr.pruning import prune
 from skxmr.training import LevelTargets, SolverParameters, train_levels
 from skxmr.weights import LinearWeights

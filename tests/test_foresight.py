@@ -8,10 +8,11 @@ from memory_watch import printed_by
 from scipy import sparse
 from twins import random_sparse
 
-from skxmr import XRLinearClassifier, _memory_limits, foresight
+from skxmr import XRLinearClassifier, foresight
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
-from skxmr._memory_limits import memory_limits, process_limits
+from skxmr._memory import _limits
+from skxmr._memory._limits import memory_limits, process_limits
 from skxmr.foresight import foresee, training_memory
 
 
@@ -80,7 +81,7 @@ def test_limits_of_this_machine():
 
 
 def test_the_limit_of_a_container(tmp_path, monkeypatch):
-    monkeypatch.setattr(_memory_limits, "_CGROUP", tmp_path)
+    monkeypatch.setattr(_limits, "_CGROUP", tmp_path)
     without = memory_limits()
     (tmp_path / "memory.max").write_text("max\n", encoding="utf-8")
     assert memory_limits()[0] == without[0]
@@ -95,7 +96,7 @@ def test_the_limit_of_a_container(tmp_path, monkeypatch):
 
 
 def test_the_limit_of_an_older_container(tmp_path, monkeypatch):
-    monkeypatch.setattr(_memory_limits, "_CGROUP", tmp_path)
+    monkeypatch.setattr(_limits, "_CGROUP", tmp_path)
     folder = tmp_path / "memory"
     folder.mkdir()
     without = memory_limits()
@@ -114,8 +115,8 @@ def test_the_limit_of_an_older_container(tmp_path, monkeypatch):
 @pytest.mark.parametrize("version", [1, 2])
 def test_the_limit_of_a_group_within_others(tmp_path, monkeypatch, version):
     """As of a job of Slurm or a unit of systemd."""
-    monkeypatch.setattr(_memory_limits, "_CGROUP", tmp_path / "groups")
-    monkeypatch.setattr(_memory_limits, "_PROCESS", tmp_path)
+    monkeypatch.setattr(_limits, "_CGROUP", tmp_path / "groups")
+    monkeypatch.setattr(_limits, "_PROCESS", tmp_path)
     line = "0::/jobs/one\n" if version == 2 else "5:cpu:/x\n4:memory:/jobs/one\n"
     (tmp_path / "cgroup").write_text(line, encoding="utf-8")
     top = tmp_path / "groups" if version == 2 else tmp_path / "groups" / "memory"
@@ -136,7 +137,7 @@ def test_limits_of_the_process(tmp_path, monkeypatch):
     resource = pytest.importorskip("resource")
     limits = {resource.RLIMIT_AS: 9_000_000, resource.RLIMIT_DATA: 8_000_000}
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limits[which], -1))
-    monkeypatch.setattr(_memory_limits, "_PROCESS", tmp_path)
+    monkeypatch.setattr(_limits, "_PROCESS", tmp_path)
     (tmp_path / "status").write_text(
         "Name:\tpython\nVmSize:\t 2000 kB\nVmData:\t 3000 kB\nThreads:\t1\n",
         encoding="utf-8",

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joblib import Parallel, delayed, parallel_config
 
-from skxmr._growing import GrowingArray
-from skxmr._large import empty
+from skxmr._memory._growing import GrowingArray
+from skxmr._memory._large import empty
 
 LARGE = 2**18 + 3  # float32 of more than a megabyte
 
@@ -54,7 +54,7 @@ def test_long_arrays_grow(monkeypatch, can_resize):
             raise SystemError("mmap: resizing not available--no mremap()")
 
     if not can_resize:
-        monkeypatch.setattr("skxmr._large.mmap.mmap", Fixed)
+        monkeypatch.setattr("skxmr._memory._large.mmap.mmap", Fixed)
     rng = np.random.default_rng(0)
     parts = [rng.random(n).astype(np.float32) for n in (9, 10**5, 10**6, 0, 3 * 10**6)]
     growing = GrowingArray(np.float32)
@@ -70,5 +70,5 @@ def test_long_arrays_are_not_copied_at_their_end(monkeypatch):
     growing = GrowingArray(np.float32)
     growing.append(np.ones(10**6, dtype=np.float32))
     growing.append(np.ones(10**6, dtype=np.float32))
-    monkeypatch.setattr("skxmr._growing.empty", None)
+    monkeypatch.setattr("skxmr._memory._growing.empty", None)
     assert growing.finish().tolist() == [1] * (2 * 10**6)

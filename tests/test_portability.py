@@ -39,7 +39,7 @@ OF_HELPERS = {"Network", "printed_by"}
 HELPERS = {"memory_watch.py", "network_namespaces.py", "platforms.py"}
 # Where no such folder is, reading in it fails, and that is expected.
 EXPECTED = {
-    "_memory_limits.py": [
+    "_limits.py": [
         "the folder /sys/fs/cgroup",
         "the folder /proc/self",
         "the folder /proc/meminfo",

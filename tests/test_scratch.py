@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skxmr._cython._workspace import Arena, Buffer
 
-from skxmr._scratch import WorkspacePool
+from skxmr._memory._scratch import WorkspacePool
 
 
 class TaskFailedError(Exception):

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skxmr import XRLinearClassifier, _large, _memory_limits, _threads
-from skxmr._large import empty, map_memory
+from skxmr import XRLinearClassifier, _threads
+from skxmr._memory import _large, _limits
+from skxmr._memory._large import empty, map_memory
+from skxmr._memory._shortage import tell_shortage
 from skxmr._parallel import run_tasks
-from skxmr._shortage import tell_shortage
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="counts as Linux does")
 
@@ -119,7 +120,7 @@ def test_nobody_waits_for_threads_that_have_died(monkeypatch, when):
 
 def test_threads_do_not_start_without_room(monkeypatch):
     monkeypatch.setattr(
-        _memory_limits, "process_limits", lambda: [("RLIMIT_AS", 2**30, 2**30 - 2**23)]
+        _limits, "process_limits", lambda: [("RLIMIT_AS", 2**30, 2**30 - 2**23)]
     )
     started = []
     monkeypatch.setattr(threading.Thread, "start", started.append)

@@ -14,7 +14,7 @@ from twins import random_sparse
 
 import skxmr
 from skxmr import WordNgramTfidf, XRLinearClassifier, streaming
-from skxmr._large import empty_beside, is_mapped
+from skxmr._memory._large import empty_beside, is_mapped
 from skxmr.streaming import load_csr, rank_batches, row_batches, save_csr, save_rankings
 
 

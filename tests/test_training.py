@@ -26,8 +26,8 @@ from twins import (
 from skxmr import training
 from skxmr._compressed import Compressed
 from skxmr._dense import DenseRows
-from skxmr._growing import GrowingArray
-from skxmr._scratch import WorkspacePool
+from skxmr._memory._growing import GrowingArray
+from skxmr._memory._scratch import WorkspacePool
 from skxmr.training import LevelTargets, SolverParameters
 from skxmr.weights import LinearWeights
 

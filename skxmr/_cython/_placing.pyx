@@ -31,7 +31,7 @@ cdef class WeightsWriter:
     Parameters
     ----------
     make_array : callable
-        Of a dtype: makes an array that grows, as `skxmr._growing.GrowingArray`. What
+        Of a dtype: makes an array that grows, as `skxmr._memory._growing.GrowingArray`. What
         could be kept is many times what is, so memory is taken as it is needed.
     floor : float
         Weights of a smaller magnitude are dropped, and all of 0.

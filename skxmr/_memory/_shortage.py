@@ -6,7 +6,7 @@ by RuntimeError; some of these state the requested size, none what to do.
 
 import errno
 
-from skxmr._memory_limits import limits_in_words
+from skxmr._memory._limits import limits_in_words
 
 __all__ = ["shortage", "tell_shortage"]
 

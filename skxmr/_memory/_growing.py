@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr._large import LARGE, empty, map_memory, use_huge_pages, view_memory
+from skxmr._memory._large import LARGE, empty, map_memory, use_huge_pages, view_memory
 
 __all__ = ["GrowingArray"]
 

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from skxmr._large import in_words
+from skxmr._memory._large import in_words
 
 try:
     import resource

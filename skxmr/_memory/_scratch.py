@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 from skxmr._cython._workspace import Workspace
-from skxmr._large import empty
+from skxmr._memory._large import empty
 
 __all__ = ["WorkspacePool"]
 
