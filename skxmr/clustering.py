@@ -15,8 +15,8 @@ from skxmr._cython._kmeans import (
     score_rows,
 )
 from skxmr._memory._large import empty
-from skxmr._parallel import count_threads, current_stop, run_tasks
-from skxmr._sharing import Work
+from skxmr._parallel._parallel import count_threads, current_stop, run_tasks
+from skxmr._parallel._sharing import Work
 
 __all__ = ["Plan", "Rule", "Segment", "arrange", "bisect"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from skxmr._cython._compaction import Compactor
 from skxmr._cython._vectors import Vectors
 from skxmr._memory._large import empty_beside, is_mapped
-from skxmr._parallel import current_stop
+from skxmr._parallel._parallel import current_stop
 
 __all__ = ["make_compactor"]
 

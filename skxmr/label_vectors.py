@@ -14,7 +14,7 @@ from skxmr._compressed import Compressed
 from skxmr._cython._label_vectors import add_rows
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._large import empty
-from skxmr._parallel import iterate_tasks
+from skxmr._parallel._parallel import iterate_tasks
 from skxmr._validation import check_structure, check_width
 
 __all__ = [

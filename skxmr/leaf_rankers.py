@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from skxmr._compressed import Compressed
 from skxmr._fitted_clone import FittedClone
-from skxmr._parallel import run_tasks
+from skxmr._parallel._parallel import run_tasks
 from skxmr._validation import public_csr
 from skxmr.foreign_scores import log_scores_of_yes, rows_for
 from skxmr.training import LevelTargets

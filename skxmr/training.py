@@ -22,7 +22,7 @@ from skxmr._cython._training_rows import DenseTrainingRows, SparseTrainingRows
 from skxmr._dense import DenseRows
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._scratch import WorkspacePool
-from skxmr._parallel import current_stop, iterate_tasks
+from skxmr._parallel._parallel import current_stop, iterate_tasks
 from skxmr._probing import ProbeAssembly, ProbeTask
 from skxmr.compaction import make_compactor
 from skxmr.weights import LinearWeights, WeightsBuilder

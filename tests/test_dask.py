@@ -17,10 +17,10 @@ from skxmr import (
     TextRetriever,
     WordNgramTfidf,
     XRLinearClassifier,
-    _parallel,
     label_vectors,
     training,
 )
+from skxmr._parallel import _parallel
 from skxmr.streaming import rank_batches, row_batches
 
 distributed = pytest.importorskip("distributed")

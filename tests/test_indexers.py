@@ -20,7 +20,7 @@ from skxmr._cython._kmeans import Bisection, score_rows
 from twins import random_sparse
 
 from skxmr import KMeansTree, clustering
-from skxmr._sharing import Work
+from skxmr._parallel._sharing import Work
 from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.vectors import DenseVectors, SparseVectors, parts_of
 

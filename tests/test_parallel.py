@@ -10,7 +10,7 @@ import joblib
 import pytest
 import sklearn
 
-from skxmr._parallel import current_stop, iterate_tasks, run_tasks
+from skxmr._parallel._parallel import current_stop, iterate_tasks, run_tasks
 
 
 class Failure(BaseException):

@@ -7,8 +7,8 @@ import joblib
 import numpy as np
 import pytest
 
-from skxmr._parallel import count_threads, run_tasks
-from skxmr._sharing import Work
+from skxmr._parallel._parallel import count_threads, run_tasks
+from skxmr._parallel._sharing import Work
 
 
 def do_all(work, n_jobs):

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skxmr import XRLinearClassifier, _threads
+from skxmr import XRLinearClassifier
 from skxmr._memory import _large, _limits
 from skxmr._memory._large import empty, map_memory
 from skxmr._memory._shortage import tell_shortage
-from skxmr._parallel import run_tasks
+from skxmr._parallel import _threads
+from skxmr._parallel._parallel import run_tasks
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="counts as Linux does")
 

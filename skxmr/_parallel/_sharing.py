@@ -14,7 +14,7 @@ _PATIENCE = 0.1
 
 
 class Work:
-    """Pieces of work, calls without arguments, for `skxmr._parallel.run_tasks`.
+    """Pieces of work, calls without arguments, for `run_tasks`.
 
     A piece may add others. Give `do` as the function and the object as the tasks.
 

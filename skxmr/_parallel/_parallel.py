@@ -10,8 +10,8 @@ from joblib import effective_n_jobs
 from joblib.parallel import ThreadingBackend
 from sklearn.utils.parallel import Parallel, delayed
 
-from skxmr._threads import call_in_threads
-from skxmr._workers import check_workers, tell_failures
+from skxmr._parallel._dask import check_workers, tell_failures
+from skxmr._parallel._threads import call_in_threads
 
 __all__ = [
     "count_threads",

@@ -1,0 +1,1 @@
+"""Running tasks: on threads, by joblib and on Dask."""
