@@ -6,7 +6,7 @@ from sklearn.base import ClassifierMixin
 
 from skxmr._class_labels import exact_target, find_columns
 from skxmr._state import reads
-from skxmr._typing import ArrayLike, MatrixLike, Texts
+from skxmr._utils._typing import ArrayLike, MatrixLike, Texts
 from skxmr._validation import check_lengths, check_structure
 
 __all__ = ["Classifier"]

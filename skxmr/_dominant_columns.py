@@ -7,7 +7,7 @@ hardly converges, and the other features have no influence.
 
 import numpy as np
 
-from skxmr._dense import DenseRows
+from skxmr._utils._dense import DenseRows
 
 __all__ = ["describe_dominant_columns", "dominant_columns"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skxmr._compressed import Compressed
+from skxmr._utils._compressed import Compressed
 
 __all__ = ["ForeignFolder", "Settings"]
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
 from skxmr._memory._large import empty_beside
 from skxmr._regularization import usual_length
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 from skxmr.label_vectors import pifa
 from skxmr.training import LevelTargets
 

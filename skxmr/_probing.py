@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skxmr._compressed import Compressed
 from skxmr._cython._training_probe import Probe
+from skxmr._utils._compressed import Compressed
 
 __all__ = ["ProbeAssembly", "ProbeTask", "ProbedRows", "RowPaths"]
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 from skxmr.layout import SearchLayout
 from skxmr.pruning import prune
 from skxmr.search import beam_search

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skxmr._dense import DenseRows
+from skxmr._utils._dense import DenseRows
 
 __all__ = ["Regularization", "resolve_regularization", "usual_length"]
 

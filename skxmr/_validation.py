@@ -29,10 +29,10 @@ from sklearn.utils.validation import check_memory as _check_memory
 from skxmr._by_label import Labels, in_order_of_labels
 from skxmr._class_labels import exact_target
 from skxmr._columns import InvalidInputError, as_list, is_missing
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
 from skxmr._label_choice import check_labels
-from skxmr._sparse_structure import check_structure
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
+from skxmr._utils._sparse_structure import check_structure
 
 __all__ = [
     "Composition",

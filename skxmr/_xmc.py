@@ -14,7 +14,6 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from skxmr._compressed import Compressed
 from skxmr._cython._xmc import (
     BAD_FEATURE,
     BAD_LABEL,
@@ -25,9 +24,10 @@ from skxmr._cython._xmc import (
     format_rows,
     parse_rows,
 )
-from skxmr._files import replacing
-from skxmr._text_sources import damage_named, open_to_read
-from skxmr._typing import Matrix, MatrixLike
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._files import replacing
+from skxmr._utils._text_sources import damage_named, open_to_read
+from skxmr._utils._typing import Matrix, MatrixLike
 from skxmr._validation import check_structure, public_csr
 
 __all__ = ["dump_xmc", "load_xmc"]

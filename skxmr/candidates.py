@@ -11,9 +11,9 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
 from skxmr._documentation import Documented
-from skxmr._sparse_structure import refuse_sparse
 from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import MatrixLike
+from skxmr._utils._sparse_structure import refuse_sparse
+from skxmr._utils._typing import MatrixLike
 from skxmr._validation import check_structure, indicator_pattern
 
 __all__ = ["CandidateFeatures", "Candidates"]

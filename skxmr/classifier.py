@@ -17,22 +17,23 @@ from sklearn.utils import check_random_state, get_tags
 
 from skxmr._base import Classifier
 from skxmr._by_label import Labels, LabelTexts, check_label_names
-from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._default_stages import DefaultStages
-from skxmr._dense import DenseRows
 from skxmr._documentation import Documented
 from skxmr._dominant_columns import describe_dominant_columns
-from skxmr._integrity import CheckedWhenLoaded, check_tree_of_layout, refuse
 from skxmr._model_pruning import lay_out_pruned, prune_state, pruned_at
-from skxmr._padding import check_size, pad_ranking
 from skxmr._pruning_check import Reduction, TrainingSample, warn_of_loss
 from skxmr._regularization import resolve_regularization
 from skxmr._row_blocks import split_by_size
 from skxmr._stage_settings import with_settings
 from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
+from skxmr._utils._foresight import foresee_training
+from skxmr._utils._loaded_state import CheckedWhenLoaded, check_tree_of_layout, refuse
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._validation import (
     Features,
     HasMethods,
@@ -50,7 +51,6 @@ from skxmr._version import __version__
 from skxmr.caching import cached_call
 from skxmr.ensembles import average_trees
 from skxmr.fitting import TrainingSettings, train_tree
-from skxmr.foresight import foresee_training
 from skxmr.indexers import KMeansTree
 from skxmr.label_vectors import canonical_label_vectors, vectors_in_order
 from skxmr.pruning import THRESHOLD_UNITS, check_threshold

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from skxmr._compressed import Compressed
 from skxmr._cython._layout import (
     count_rows,
     fill_blocks,
@@ -15,6 +14,7 @@ from skxmr._cython._layout import (
     start_runs,
 )
 from skxmr._cython._search import ROWS_OF_MARK
+from skxmr._utils._compressed import Compressed
 from skxmr.weights import LinearWeights, with_precision
 
 __all__ = ["FeatureWeights"]

@@ -8,11 +8,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from skxmr._compressed import Compressed
 from skxmr._cython._memory import give_back_memory
-from skxmr._dense import DenseRows
 from skxmr._priors import PriorRows, add_prior_rows, add_priors
 from skxmr._probing import ProbedRows, RowPaths
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune

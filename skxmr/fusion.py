@@ -12,11 +12,11 @@ from sklearn.utils import get_tags
 from skxmr._base import Classifier
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone, children
-from skxmr._integrity import CheckedWhenLoaded, refuse
-from skxmr._padding import check_size, pad_ranking
 from skxmr._row_blocks import RowBlocks
 from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import ArrayLike, Matrix, MatrixLike, Ranking
+from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     Composition,
     Interval,

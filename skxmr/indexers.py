@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from skxmr._documentation import Documented
 from skxmr._state import Stateful, from_state, writes
-from skxmr._typing import MatrixLike
+from skxmr._utils._typing import MatrixLike
 from skxmr._validation import (
     Features,
     Interval,

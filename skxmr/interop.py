@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skxmr._compressed import Compressed
 from skxmr._cython._search import TRANSFORMS
-from skxmr._files import creating_folder
 from skxmr._foreign_files import ForeignFolder, Settings
 from skxmr._model_pruning import pruned_at
 from skxmr._state import snapshot
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._files import creating_folder
 from skxmr._validation import Features, check_is_fitted
 from skxmr.classifier import XRLinearClassifier, make_state
 from skxmr.fitting import TrainedTree

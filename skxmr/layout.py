@@ -4,7 +4,7 @@ import numpy as np
 
 from skxmr._cython._dense_search import DenseSearcher
 from skxmr._cython._search import HAS_LANES, Searcher
-from skxmr._integrity import as_value_errors, check_layout
+from skxmr._utils._loaded_state import as_value_errors, check_layout
 from skxmr._version import refuse_newer
 from skxmr.feature_weights import FeatureWeights
 from skxmr.node_weights import NodeWeights

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone
 
-from skxmr._compressed import Compressed
 from skxmr._fitted_clone import FittedClone
 from skxmr._parallel._parallel import run_tasks
+from skxmr._utils._compressed import Compressed
 from skxmr._validation import public_csr
 from skxmr.foreign_scores import log_scores_of_yes, rows_for
 from skxmr.training import LevelTargets

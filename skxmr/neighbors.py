@@ -10,10 +10,12 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 
 from skxmr._base import Classifier
-from skxmr._compressed import Compressed
 from skxmr._cython._neighbors import find_nearest
 from skxmr._documentation import Documented
-from skxmr._integrity import (
+from skxmr._row_blocks import split_by_size, split_by_sizes
+from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._loaded_state import (
     CheckedWhenLoaded,
     check_ascending,
     check_compressed,
@@ -22,11 +24,9 @@ from skxmr._integrity import (
     refuse,
     to_be_read,
 )
-from skxmr._padding import check_size, pad_ranking
-from skxmr._row_blocks import split_by_size, split_by_sizes
-from skxmr._sparse import keep_largest
-from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import Matrix, MatrixLike, Ranking
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._sparse import keep_largest
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking
 from skxmr._validation import (
     Features,
     Interval,

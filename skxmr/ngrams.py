@@ -7,8 +7,8 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from skxmr._cython import _ngrams as kernel
-from skxmr._integrity import refuse
 from skxmr._parallel._parallel import current_stop, run_tasks
+from skxmr._utils._loaded_state import refuse
 from skxmr.terms import GrowingTerms, Terms, grown, run_kernel
 
 __all__ = [

@@ -13,7 +13,8 @@ from skxmr._cython._completion import (
     best_in_ranges,
     find_near,
 )
-from skxmr._integrity import (
+from skxmr._normalization import END_OF_KEY
+from skxmr._utils._loaded_state import (
     as_value_errors,
     check_finite,
     check_list,
@@ -21,7 +22,6 @@ from skxmr._integrity import (
     refuse,
     to_be_read,
 )
-from skxmr._normalization import END_OF_KEY
 from skxmr._version import refuse_newer
 
 __all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex", "combining_classes", "count_letters"]

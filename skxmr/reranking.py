@@ -19,12 +19,12 @@ from skxmr._class_labels import find_columns
 from skxmr._default_stages import DefaultStages
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone, detached
-from skxmr._padding import check_size, pad_ranking
 from skxmr._parallel._parallel import is_serial
 from skxmr._row_blocks import RowBlocks
 from skxmr._stage_settings import with_settings
 from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._validation import (
     HasMethods,
     Interval,

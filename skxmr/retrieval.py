@@ -19,11 +19,11 @@ from skxmr._class_labels import exact_target, list_labels
 from skxmr._default_stages import DefaultStages
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
-from skxmr._integrity import CheckedWhenLoaded, check_list, refuse
 from skxmr._normalization import normalize_text
 from skxmr._stage_settings import with_settings
 from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
+from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr._validation import (
     HasMethods,
     Interval,

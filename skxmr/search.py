@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from skxmr._compressed import Compressed
 from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._search import TRANSFORMS
-from skxmr._dense import DenseRows
 from skxmr._parallel._parallel import current_stop, run_tasks, split_rows
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 
 __all__ = ["beam_search", "rank_one", "search_one"]
 

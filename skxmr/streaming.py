@@ -17,9 +17,9 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._fitted_clone import detached
-from skxmr._npy import growing_npys
-from skxmr._sparse_structure import check_offsets, refuse_sparse, rows_between
-from skxmr._typing import Ranking
+from skxmr._utils._npy import growing_npys
+from skxmr._utils._sparse_structure import check_offsets, refuse_sparse, rows_between
+from skxmr._utils._typing import Ranking
 from skxmr._validation import check_k, check_structure
 from skxmr.ranking import rank
 

@@ -5,15 +5,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skxmr._compressed import Compressed
-from skxmr._integrity import (
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._loaded_state import (
     check_compressed,
     check_finite,
     check_vector,
     refuse,
     to_be_read,
 )
-from skxmr._sparse import keep_largest
+from skxmr._utils._sparse import keep_largest
 
 __all__ = ["Successors", "count_successors", "reversed_links", "smooth"]
 

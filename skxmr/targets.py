@@ -7,13 +7,13 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._memory._growing import GrowingArray
+from skxmr._utils._foresight import foresee
 from skxmr._validation import (
     check_relevance,
     indicator_pattern,
     public_csr,
     target_kind,
 )
-from skxmr.foresight import foresee
 
 __all__ = [
     "ClassTarget",

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from skxmr._cython import _terms as kernel
-from skxmr._integrity import (
+from skxmr._utils._loaded_state import (
     as_value_errors,
     check_ascending,
     check_vector,

@@ -14,8 +14,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
-from skxmr._integrity import CheckedWhenLoaded, check_finite, check_vector, to_be_read
 from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._utils._loaded_state import (
+    CheckedWhenLoaded,
+    check_finite,
+    check_vector,
+    to_be_read,
+)
 from skxmr._validation import (
     HasMethods,
     Interval,

@@ -12,18 +12,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from skxmr._compressed import Compressed
 from skxmr._cython._cluster_vectors import count_features
 from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._placing import WeightsWriter
 from skxmr._cython._solver import N_LANES
 from skxmr._cython._training import Items, Results, Task, train_items
 from skxmr._cython._training_rows import DenseTrainingRows, SparseTrainingRows
-from skxmr._dense import DenseRows
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._scratch import WorkspacePool
 from skxmr._parallel._parallel import current_stop, iterate_tasks
 from skxmr._probing import ProbeAssembly, ProbeTask
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 from skxmr.compaction import make_compactor
 from skxmr.weights import LinearWeights, WeightsBuilder
 

@@ -16,7 +16,7 @@ from skxmr._documentation import Documented
 from skxmr._normalization import Normalizer, stem_of
 from skxmr._stage_settings import with_settings
 from skxmr._state import Stateful, from_state, writes
-from skxmr._typing import MatrixLike
+from skxmr._utils._typing import MatrixLike
 from skxmr._validation import (
     HasMethods,
     Interval,

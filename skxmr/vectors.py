@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skxmr._compressed import Compressed
 from skxmr._cython._cluster_vectors import (
     count_features,
     gather_rows,
@@ -16,6 +15,7 @@ from skxmr._cython._cluster_vectors import (
     renumber,
 )
 from skxmr._memory._large import empty
+from skxmr._utils._compressed import Compressed
 from skxmr._validation import check_structure, check_width
 
 __all__ = ["DenseVectors", "Rows", "SparseVectors", "vectors_of"]

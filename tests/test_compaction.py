@@ -8,7 +8,7 @@ from skxmr._cython._workspace import Workspace
 from twins import compress, objective, random_sparse, train_level, weights_to_dense
 
 from skxmr import compaction
-from skxmr._compressed import Compressed
+from skxmr._utils._compressed import Compressed
 from skxmr.compaction import make_compactor
 from skxmr.training import LevelTargets, SolverParameters
 

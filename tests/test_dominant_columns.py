@@ -12,9 +12,9 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skxmr import PruningWarning, WordNgramTfidf, XRLinearClassifier
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
 from skxmr._dominant_columns import dominant_columns
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 from skxmr.datasets import load_subjects
 
 TITLES, SUBJECTS = load_subjects(return_X_y=True)

@@ -15,8 +15,9 @@ from platforms import posix
 from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
 
-from skxmr import XRLinearClassifier, _files
-from skxmr._files import creating_folder, replacing
+from skxmr import XRLinearClassifier
+from skxmr._utils import _files
+from skxmr._utils._files import creating_folder, replacing
 from skxmr.datasets import dump_xmc
 from skxmr.demo import Catalogue
 from skxmr.interop import load_pecos, save_pecos
@@ -218,7 +219,7 @@ def test_links_in_the_way_and_links_to_nothing(tmp_path):
 HOLD = """
 import sys
 from pathlib import Path
-from skxmr._files import creating_folder, replacing
+from skxmr._utils._files import creating_folder, replacing
 with {what}(sys.argv[1]) as new:
     if isinstance(new, Path):
         (new / "part").write_text("theirs")

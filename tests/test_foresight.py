@@ -8,19 +8,20 @@ from memory_watch import printed_by
 from scipy import sparse
 from twins import random_sparse
 
-from skxmr import XRLinearClassifier, foresight
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
+from skxmr import XRLinearClassifier
 from skxmr._memory import _limits
 from skxmr._memory._limits import memory_limits, process_limits
-from skxmr.foresight import foresee, training_memory
+from skxmr._utils import _foresight
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
+from skxmr._utils._foresight import foresee, training_memory
 
 
 @pytest.fixture
 def limits(monkeypatch):
     said = {"most": 1e6, "free": 1e5}
     monkeypatch.setattr(
-        foresight, "memory_limits", lambda: (said["most"], said["free"])
+        _foresight, "memory_limits", lambda: (said["most"], said["free"])
     )
     return said
 
@@ -159,8 +160,8 @@ import numpy as np
 from scipy import sparse
 import skxmr
 from skxmr import XRLinearClassifier
-from skxmr._compressed import Compressed
-from skxmr.foresight import training_memory
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._foresight import training_memory
 
 rng = np.random.default_rng(0)
 n_rows, n_entries, n_labels = 40_000, int(sys.argv[1]), 1_000

@@ -212,7 +212,7 @@ def test_arrays_that_would_be_padding_only_are_refused(call):
 
 
 def test_more_than_there_is_memory_is_refused(monkeypatch):
-    monkeypatch.setattr("skxmr.foresight.memory_limits", lambda: (10**8, 10**8))
+    monkeypatch.setattr("skxmr._utils._foresight.memory_limits", lambda: (10**8, 10**8))
     many = sparse.csr_array((2**20, X.shape[1]), dtype=np.float32)
     with pytest.raises(MemoryError, match="A ranking of 1048576 rows with k=12 needs"):
         CLASSIFIER.rank(many, N_LABELS)

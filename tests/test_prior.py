@@ -8,8 +8,8 @@ from test_training import make_problem, one_parent, random_data
 from twins import compress, train_level, weights_to_dense
 
 from skxmr import training
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 from skxmr.training import LevelTargets
 
 LOSSES = ["squared_hinge", "hinge", "log_loss"]

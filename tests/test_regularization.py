@@ -6,9 +6,9 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 
 from skxmr import KMeansTree, XRLinearClassifier
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
 from skxmr._regularization import Regularization, resolve_regularization
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 
 
 def data(n_rows=300, n_features=40, n_labels=30):

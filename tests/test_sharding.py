@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 import skxmr
 from skxmr import KMeansTree, WordNgramTfidf, XRLinearClassifier
-from skxmr._compressed import Compressed
+from skxmr._utils._compressed import Compressed
 from skxmr.persistence import load, save
 from skxmr.sharding import ShardedRanker, merge, split
 

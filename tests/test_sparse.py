@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skxmr._sparse import keep_largest
+from skxmr._utils._sparse import keep_largest
 
 
 @settings(deadline=None)

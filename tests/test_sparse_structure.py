@@ -16,7 +16,7 @@ from scipy import sparse
 
 import skxmr
 from skxmr import KMeansTree, XRLinearClassifier
-from skxmr._sparse_structure import check_structure
+from skxmr._utils._sparse_structure import check_structure
 
 FORMATS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
 

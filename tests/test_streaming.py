@@ -63,7 +63,7 @@ def test_entries_are_mapped_and_read_only(tmp_path):
 
 def test_very_many_entries_have_wide_columns(tmp_path, monkeypatch):
     monkeypatch.setattr(streaming, "_MAX_INT32", 100)
-    monkeypatch.setattr("skxmr._npy._CHUNK", 7)
+    monkeypatch.setattr("skxmr._utils._npy._CHUNK", 7)
     X = random_csr(50, 40)
     save_csr(row_batches(X, 9), tmp_path)
     mapped = load_csr(tmp_path)

@@ -24,10 +24,10 @@ from twins import (
 )
 
 from skxmr import training
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._scratch import WorkspacePool
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 from skxmr.training import LevelTargets, SolverParameters
 from skxmr.weights import LinearWeights
 

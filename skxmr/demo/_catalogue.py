@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import joblib
 
-from skxmr._files import replacing
+from skxmr._utils._files import replacing
 from skxmr._version import __version__
 from skxmr.completion import QueryCompleter
 from skxmr.retrieval import TextRetriever

@@ -18,8 +18,8 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr._compressed import Compressed
-from skxmr._dense import DenseRows
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.persistence import check_arrays
 from skxmr.search import beam_search

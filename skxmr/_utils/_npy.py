@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 
-from skxmr._files import replacing
+from skxmr._utils._files import replacing
 
 __all__ = ["GrowingNpy", "growing_npys"]
 

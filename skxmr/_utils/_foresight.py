@@ -2,10 +2,10 @@
 
 import warnings
 
-from skxmr._dense import DenseRows
 from skxmr._memory._large import in_words, is_mapped
 from skxmr._memory._limits import limits_in_words, memory_limits
 from skxmr._memory._shortage import shortage
+from skxmr._utils._dense import DenseRows
 
 __all__ = ["foresee", "foresee_training", "training_memory"]
 

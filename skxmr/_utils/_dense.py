@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skxmr._compressed import Compressed
+from skxmr._utils._compressed import Compressed
 
 __all__ = ["DenseRows"]
 

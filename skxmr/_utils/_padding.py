@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr.foresight import foresee
+from skxmr._utils._foresight import foresee
 
 __all__ = ["check_size", "pad_ranking"]
 
