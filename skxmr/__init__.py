@@ -9,7 +9,7 @@ from skxmr import (
     sharding,
     streaming,
 )
-from skxmr._by_label import LabelTexts
+from skxmr._inputs._by_label import LabelTexts
 from skxmr._pruning_check import PruningWarning
 from skxmr._version import __version__
 from skxmr.candidates import CandidateFeatures

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skxmr._bleu import sentence_bleu
-from skxmr._class_labels import exact_target, list_labels
-from skxmr._columns import InvalidInputError, as_list, is_missing
+from skxmr._inputs._class_labels import exact_target, list_labels
+from skxmr._inputs._columns import InvalidInputError, as_list, is_missing
+from skxmr._inputs._validation import check_k
 from skxmr._utils._typing import Texts
-from skxmr._validation import check_k
 
 __all__ = [
     "bleu_reciprocal_rank",

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from skxmr._class_labels import exact_target
-from skxmr._validation import check_k, check_structure, check_width
+from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._validation import check_k, check_structure, check_width
 from skxmr.ranking import top_k
 
 __all__ = ["Hits", "find_hits", "indicator_csr"]

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from skxmr._by_label import Labels, in_order_of_labels, labels_of_index
-from skxmr._class_labels import list_target
 from skxmr._fitted_clone import detached
+from skxmr._inputs._by_label import Labels, in_order_of_labels, labels_of_index
+from skxmr._inputs._class_labels import list_target
+from skxmr._inputs._validation import check_k, check_propensities, check_structure
 from skxmr._ranking_metrics import (
     coverage_at_k,
     ndcg_at_k,
@@ -16,7 +17,6 @@ from skxmr._ranking_metrics import (
     recall_at_k,
     reciprocal_rank_at_k,
 )
-from skxmr._validation import check_k, check_propensities, check_structure
 from skxmr.ranking import final_estimator, rank
 
 __all__ = [

@@ -19,8 +19,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+from skxmr._inputs._validation import check_is_fitted, validate_parameter_constraints
 from skxmr._memory._shortage import tell_shortage
-from skxmr._validation import check_is_fitted, validate_parameter_constraints
 
 __all__ = ["Stateful", "from_state", "reads", "snapshot", "writes"]
 

@@ -4,7 +4,7 @@ from itertools import takewhile
 from numbers import Integral
 from typing import NamedTuple
 
-from skxmr._by_label import Labels, check_label_names
+from skxmr._inputs._by_label import Labels, check_label_names
 
 # Maximum number of labels named on the line of a group whose labels are not shown.
 N_SAMPLE_LABELS = 3

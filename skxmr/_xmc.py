@@ -24,11 +24,11 @@ from skxmr._cython._xmc import (
     format_rows,
     parse_rows,
 )
+from skxmr._inputs._validation import check_structure, public_csr
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
 from skxmr._utils._text_sources import damage_named, open_to_read
 from skxmr._utils._typing import Matrix, MatrixLike
-from skxmr._validation import check_structure, public_csr
 
 __all__ = ["dump_xmc", "load_xmc"]
 

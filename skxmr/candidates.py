@@ -11,10 +11,10 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
 from skxmr._documentation import Documented
+from skxmr._inputs._validation import check_structure, indicator_pattern
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._utils._sparse_structure import refuse_sparse
 from skxmr._utils._typing import MatrixLike
-from skxmr._validation import check_structure, indicator_pattern
 
 __all__ = ["CandidateFeatures", "Candidates"]
 

@@ -16,25 +16,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 
 from skxmr._base import Classifier
-from skxmr._by_label import Labels, LabelTexts, check_label_names
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._default_stages import DefaultStages
 from skxmr._documentation import Documented
 from skxmr._dominant_columns import describe_dominant_columns
-from skxmr._model_pruning import lay_out_pruned, prune_state, pruned_at
-from skxmr._pruning_check import Reduction, TrainingSample, warn_of_loss
-from skxmr._regularization import resolve_regularization
-from skxmr._row_blocks import split_by_size
-from skxmr._stage_settings import with_settings
-from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._utils._compressed import Compressed
-from skxmr._utils._dense import DenseRows
-from skxmr._utils._foresight import foresee_training
-from skxmr._utils._loaded_state import CheckedWhenLoaded, check_tree_of_layout, refuse
-from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
-from skxmr._validation import (
+from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
+from skxmr._inputs._row_blocks import split_by_size
+from skxmr._inputs._validation import (
     Features,
     HasMethods,
     Interval,
@@ -47,6 +36,17 @@ from skxmr._validation import (
     validate_features,
     validate_features_and_target,
 )
+from skxmr._model_pruning import lay_out_pruned, prune_state, pruned_at
+from skxmr._pruning_check import Reduction, TrainingSample, warn_of_loss
+from skxmr._regularization import resolve_regularization
+from skxmr._stage_settings import with_settings
+from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
+from skxmr._utils._foresight import foresee_training
+from skxmr._utils._loaded_state import CheckedWhenLoaded, check_tree_of_layout, refuse
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._version import __version__
 from skxmr.caching import cached_call
 from skxmr.ensembles import average_trees

@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
+from skxmr._inputs._validation import StrOptions, check_documents, check_k
 from skxmr._normalization import Normalizer, stem_of
 from skxmr._state import Stateful, from_state, reads
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Texts
-from skxmr._validation import StrOptions, check_documents, check_k
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefixes import draw_prefixes
 from skxmr.query_log import read_log

@@ -11,17 +11,17 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 
 from skxmr._default_stages import DefaultStages
-from skxmr._normalization import stem_of
-from skxmr._stage_settings import with_settings
-from skxmr._state import from_state, writes
-from skxmr._utils._loaded_state import refuse
-from skxmr._utils._typing import ArrayLike, Texts
-from skxmr._validation import (
+from skxmr._inputs._validation import (
     HasMethods,
     Interval,
     StrOptions,
     fit_context,
 )
+from skxmr._normalization import stem_of
+from skxmr._stage_settings import with_settings
+from skxmr._state import from_state, writes
+from skxmr._utils._loaded_state import refuse
+from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completers import Completer, CompleterState, Sessions
 from skxmr.prefix_index import PrefixIndex, count_letters

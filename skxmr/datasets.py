@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import Bunch
 
-from skxmr._validation import public_csr
+from skxmr._inputs._validation import public_csr
 from skxmr._xmc import dump_xmc, load_xmc
 
 __all__ = ["dump_xmc", "load_full", "load_places", "load_subjects", "load_xmc"]

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
-from skxmr._validation import check_structure, public_csr
+from skxmr._inputs._validation import check_structure, public_csr
 
 __all__ = [
     "check_scoring",

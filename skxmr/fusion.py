@@ -12,12 +12,8 @@ from sklearn.utils import get_tags
 from skxmr._base import Classifier
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone, children
-from skxmr._row_blocks import RowBlocks
-from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
-from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking
-from skxmr._validation import (
+from skxmr._inputs._row_blocks import RowBlocks
+from skxmr._inputs._validation import (
     Composition,
     Interval,
     StrOptions,
@@ -28,6 +24,10 @@ from skxmr._validation import (
     fit_context,
     validate_target,
 )
+from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking
 from skxmr.ranking import rank, top_k
 from skxmr.targets import (
     ClassTarget,

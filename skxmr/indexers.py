@@ -10,9 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skxmr._documentation import Documented
-from skxmr._state import Stateful, from_state, writes
-from skxmr._utils._typing import MatrixLike
-from skxmr._validation import (
+from skxmr._inputs._validation import (
     Features,
     Interval,
     StrOptions,
@@ -22,6 +20,8 @@ from skxmr._validation import (
     stand_in,
     validate_data,
 )
+from skxmr._state import Stateful, from_state, writes
+from skxmr._utils._typing import MatrixLike
 from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.tree import LabelTree
 from skxmr.vectors import vectors_of

@@ -14,11 +14,11 @@ from scipy import sparse
 
 from skxmr._cython._search import TRANSFORMS
 from skxmr._foreign_files import ForeignFolder, Settings
+from skxmr._inputs._validation import Features, check_is_fitted
 from skxmr._model_pruning import pruned_at
 from skxmr._state import snapshot
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import creating_folder
-from skxmr._validation import Features, check_is_fitted
 from skxmr.classifier import XRLinearClassifier, make_state
 from skxmr.fitting import TrainedTree
 from skxmr.layout import SearchLayout

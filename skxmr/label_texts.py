@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from skxmr._by_label import Labels, LabelTexts, fields_by_label
-from skxmr._class_labels import concatenate_labels, exact_labels
-from skxmr._columns import InvalidInputError
-from skxmr._label_fields import is_blank, name_of
+from skxmr._inputs._by_label import Labels, LabelTexts, fields_by_label
+from skxmr._inputs._class_labels import concatenate_labels, exact_labels
+from skxmr._inputs._columns import InvalidInputError
+from skxmr._inputs._label_fields import is_blank, name_of
+from skxmr._inputs._validation import column_or_1d, indicator_pattern
 from skxmr._text_pieces import draw_pieces
-from skxmr._validation import column_or_1d, indicator_pattern
 
 __all__ = [
     "OwnRows",

@@ -9,13 +9,13 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
-from skxmr._by_label import in_order_of_labels
 from skxmr._cython._label_vectors import add_rows
+from skxmr._inputs._by_label import in_order_of_labels
+from skxmr._inputs._validation import check_structure, check_width
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._large import empty
 from skxmr._parallel._parallel import iterate_tasks
 from skxmr._utils._compressed import Compressed
-from skxmr._validation import check_structure, check_width
 
 __all__ = [
     "canonical_label_vectors",

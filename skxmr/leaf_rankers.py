@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skxmr._fitted_clone import FittedClone
+from skxmr._inputs._validation import public_csr
 from skxmr._parallel._parallel import run_tasks
 from skxmr._utils._compressed import Compressed
-from skxmr._validation import public_csr
 from skxmr.foreign_scores import log_scores_of_yes, rows_for
 from skxmr.training import LevelTargets
 

@@ -12,7 +12,7 @@ import sklearn
 from scipy import sparse
 from sklearn.pipeline import FeatureUnion
 
-from skxmr._validation import check_structure
+from skxmr._inputs._validation import check_structure
 
 __all__ = ["LeanTransformer", "fit_texts", "fit_transform_texts", "transform_texts"]
 

@@ -12,7 +12,15 @@ from sklearn.preprocessing import normalize
 from skxmr._base import Classifier
 from skxmr._cython._neighbors import find_nearest
 from skxmr._documentation import Documented
-from skxmr._row_blocks import split_by_size, split_by_sizes
+from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
+from skxmr._inputs._validation import (
+    Features,
+    Interval,
+    check_k,
+    fit_context,
+    validate_features,
+    validate_features_and_target,
+)
 from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._loaded_state import (
@@ -27,14 +35,6 @@ from skxmr._utils._loaded_state import (
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse import keep_largest
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking
-from skxmr._validation import (
-    Features,
-    Interval,
-    check_k,
-    fit_context,
-    validate_features,
-    validate_features_and_target,
-)
 from skxmr.ranking import top_k
 from skxmr.targets import (
     ClassTarget,

@@ -21,11 +21,11 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._fitted_clone import FittedClone
+from skxmr._inputs._validation import Features
 from skxmr._normalization import Normalizer, normalize_text
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
 from skxmr._utils._loaded_state import check_arrays
-from skxmr._validation import Features
 from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
 from skxmr.candidates import CandidateFeatures, CandidateState
 from skxmr.classifier import ClassifierState, XRLinearClassifier

@@ -6,9 +6,9 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite
 
-from skxmr._row_blocks import RowBlocks
+from skxmr._inputs._row_blocks import RowBlocks
+from skxmr._inputs._validation import check_is_fitted, check_k, check_structure
 from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._validation import check_is_fitted, check_k, check_structure
 
 __all__ = ["final_estimator", "rank", "top_k", "top_k_signed"]
 

@@ -15,17 +15,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
 from skxmr._base import Classifier
-from skxmr._class_labels import find_columns
 from skxmr._default_stages import DefaultStages
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone, detached
-from skxmr._parallel._parallel import is_serial
-from skxmr._row_blocks import RowBlocks
-from skxmr._stage_settings import with_settings
-from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
-from skxmr._validation import (
+from skxmr._inputs._class_labels import find_columns
+from skxmr._inputs._row_blocks import RowBlocks
+from skxmr._inputs._validation import (
     HasMethods,
     Interval,
     StrOptions,
@@ -36,6 +31,11 @@ from skxmr._validation import (
     take_rows,
     validate_target,
 )
+from skxmr._parallel._parallel import is_serial
+from skxmr._stage_settings import with_settings
+from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr.candidates import CandidateFeatures, Candidates
 from skxmr.foreign_scores import log_scores_of_yes
 from skxmr.ranking import final_estimator as ranking_estimator

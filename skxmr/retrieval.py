@@ -14,17 +14,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._base import Classifier
-from skxmr._by_label import LabelTexts
-from skxmr._class_labels import exact_target, list_labels
 from skxmr._default_stages import DefaultStages
 from skxmr._documentation import Documented
 from skxmr._fitted_clone import FittedClone
-from skxmr._normalization import normalize_text
-from skxmr._stage_settings import with_settings
-from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
-from skxmr._validation import (
+from skxmr._inputs._by_label import LabelTexts
+from skxmr._inputs._class_labels import exact_target, list_labels
+from skxmr._inputs._validation import (
     HasMethods,
     Interval,
     StrOptions,
@@ -36,6 +31,11 @@ from skxmr._validation import (
     fit_context,
     public_csr,
 )
+from skxmr._normalization import normalize_text
+from skxmr._stage_settings import with_settings
+from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.classifier import XRLinearClassifier
 from skxmr.explanation import Explanation, explain_label
 from skxmr.label_texts import (

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from skxmr._columns import as_list, session_texts
+from skxmr._inputs._columns import as_list, session_texts
 
 __all__ = ["check_sessions", "read_session"]
 

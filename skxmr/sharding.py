@@ -31,13 +31,18 @@ from sklearn.base import BaseEstimator
 
 from skxmr._cython._search import TRANSFORMS
 from skxmr._documentation import Documented
+from skxmr._inputs._validation import (
+    Features,
+    check_is_fitted,
+    check_k,
+    validate_features,
+)
 from skxmr._state import Stateful, from_state, reads, snapshot
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse_structure import check_rows, refuse_sparse
 from skxmr._utils._typing import MatrixLike, Ranking
-from skxmr._validation import Features, check_is_fitted, check_k, validate_features
 from skxmr.classifier import XRLinearClassifier
 from skxmr.ensembles import average_trees
 from skxmr.layout import SearchLayout

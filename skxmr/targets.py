@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skxmr._memory._growing import GrowingArray
-from skxmr._utils._foresight import foresee
-from skxmr._validation import (
+from skxmr._inputs._validation import (
     check_relevance,
     indicator_pattern,
     public_csr,
     target_kind,
 )
+from skxmr._memory._growing import GrowingArray
+from skxmr._utils._foresight import foresee
 
 __all__ = [
     "ClassTarget",

@@ -14,14 +14,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._documentation import Documented
-from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._utils._loaded_state import (
-    CheckedWhenLoaded,
-    check_finite,
-    check_vector,
-    to_be_read,
-)
-from skxmr._validation import (
+from skxmr._inputs._validation import (
     HasMethods,
     Interval,
     RealNotInt,
@@ -29,6 +22,13 @@ from skxmr._validation import (
     check_documents,
     fit_context,
     public_csr,
+)
+from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._utils._loaded_state import (
+    CheckedWhenLoaded,
+    check_finite,
+    check_vector,
+    to_be_read,
 )
 from skxmr.ngrams import Call, Cutting, Tokenising, learn_terms, run_calls, split_texts
 from skxmr.terms import Terms

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from skxmr import _tree_drawing
-from skxmr._by_label import Labels, in_order_of_labels, labels_of_index
+from skxmr._inputs._by_label import Labels, in_order_of_labels, labels_of_index
+from skxmr._inputs._validation import check_structure, public_csr
 from skxmr._utils._loaded_state import as_value_errors, check_vector, to_be_read
 from skxmr._utils._sparse_structure import refuse_sparse
-from skxmr._validation import check_structure, public_csr
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

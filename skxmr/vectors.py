@@ -14,9 +14,9 @@ from skxmr._cython._cluster_vectors import (
     number_by_counts,
     renumber,
 )
+from skxmr._inputs._validation import check_structure, check_width
 from skxmr._memory._large import empty
 from skxmr._utils._compressed import Compressed
-from skxmr._validation import check_structure, check_width
 
 __all__ = ["DenseVectors", "Rows", "SparseVectors", "vectors_of"]
 

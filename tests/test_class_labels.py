@@ -24,7 +24,7 @@ from skxmr import (
     XRLinearClassifier,
     metrics,
 )
-from skxmr._class_labels import exact_labels, exact_target, find_columns
+from skxmr._inputs._class_labels import exact_labels, exact_target, find_columns
 
 BIG = 2**60  # neighbours of it are one float
 N_COPIES = 4

@@ -17,7 +17,7 @@ from skxmr import (
     WordNgramTfidf,
     metrics,
 )
-from skxmr._columns import is_missing
+from skxmr._inputs._columns import is_missing
 from skxmr.baselines import BigramCompleter, PopularCompleter
 
 TEXTS = ["red apple", "green apple", "smart phone", "phone case"]

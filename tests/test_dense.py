@@ -25,9 +25,9 @@ from twins import (
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier, training
 from skxmr import search as search_module
+from skxmr._inputs._validation import validate_features
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr._validation import validate_features
 from skxmr.layout import SearchLayout
 from skxmr.node_weights import NODE_WEIGHTS_VERSION, NodeWeights
 from skxmr.search import beam_search, search_one

@@ -24,8 +24,8 @@ from sklearn.preprocessing import Normalizer, normalize
 from twins import levels_from_dense, random_levels, random_tree
 
 from skxmr import TrieTreeHybrid, XRLinearClassifier
+from skxmr._inputs._validation import Features
 from skxmr._model_pruning import pruned_at
-from skxmr._validation import Features
 from skxmr.classifier import make_state
 from skxmr.fitting import TrainedTree
 from skxmr.interop import load_pecos, save_pecos

@@ -29,7 +29,7 @@ from skxmr import (
     sharding,
     streaming,
 )
-from skxmr._validation import Interval
+from skxmr._inputs._validation import Interval
 from skxmr.prefixes import draw_prefixes
 
 N_LABELS = 12

@@ -34,8 +34,8 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr._inputs._validation import Features
 from skxmr._model_pruning import pruned_at
-from skxmr._validation import Features
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.classifier import ClassifierState
 from skxmr.layout import LAYOUT_VERSION, SearchLayout

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skxmr import KMeansTree, Reranker, TextRetriever, XRLinearClassifier
 from skxmr._cython import _restriction as kernel
-from skxmr._validation import check_labels
+from skxmr._inputs._validation import check_labels
 
 N_LABELS = 60
 RANDOM = np.random.RandomState(0)

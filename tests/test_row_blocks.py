@@ -16,9 +16,9 @@ from skxmr import (
     Reranker,
     TextRetriever,
     XRLinearClassifier,
-    _row_blocks,
 )
-from skxmr._row_blocks import RowBlocks, split_by_size, split_by_sizes
+from skxmr._inputs import _row_blocks
+from skxmr._inputs._row_blocks import RowBlocks, split_by_size, split_by_sizes
 from skxmr.candidates import CandidateFeatures, Candidates
 from skxmr.label_vectors import pifa
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skxmr._class_labels import list_labels
-from skxmr._columns import InvalidInputError, as_list, is_missing, is_unordered
-from skxmr._label_fields import (
+from skxmr._inputs._class_labels import list_labels
+from skxmr._inputs._columns import InvalidInputError, as_list, is_missing, is_unordered
+from skxmr._inputs._label_fields import (
     LabelFields,
     is_table,
     name_of,

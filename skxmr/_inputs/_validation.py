@@ -26,10 +26,10 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklearn.utils.validation import check_memory as _check_memory
 
-from skxmr._by_label import Labels, in_order_of_labels
-from skxmr._class_labels import exact_target
-from skxmr._columns import InvalidInputError, as_list, is_missing
-from skxmr._label_choice import check_labels
+from skxmr._inputs._by_label import Labels, in_order_of_labels
+from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._columns import InvalidInputError, as_list, is_missing
+from skxmr._inputs._label_choice import check_labels
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._sparse_structure import check_structure

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skxmr._columns import InvalidInputError, as_list, is_missing, is_unordered
+from skxmr._inputs._columns import InvalidInputError, as_list, is_missing, is_unordered
 
 __all__ = [
     "LabelFields",

@@ -7,8 +7,13 @@ from numbers import Number, Real
 import numpy as np
 from scipy import sparse
 
-from skxmr._class_labels import array_of_column, exact_labels, find_columns, is_row
-from skxmr._columns import as_list, is_missing, without_scalars
+from skxmr._inputs._class_labels import (
+    array_of_column,
+    exact_labels,
+    find_columns,
+    is_row,
+)
+from skxmr._inputs._columns import as_list, is_missing, without_scalars
 
 __all__ = ["check_labels"]
 

@@ -4,7 +4,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from scipy import sparse
 
-from skxmr._validation import check_structure, take_rows
+from skxmr._inputs._validation import check_structure, take_rows
 
 __all__ = ["RowBlocks", "split_by_size", "split_by_sizes"]
 

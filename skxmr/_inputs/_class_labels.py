@@ -12,7 +12,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 
-from skxmr._columns import (
+from skxmr._inputs._columns import (
     InvalidInputError,
     is_missing,
     refuse_unordered,
