@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from skxmr._fitted_clone import detached
+from skxmr._base._fitted_clone import detached
 from skxmr._inputs._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._inputs._class_labels import list_target
 from skxmr._inputs._validation import check_k, check_propensities, check_structure

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from skxmr._base._state import writes
 from skxmr._inputs._validation import fit_context
-from skxmr._state import writes
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completers import Completer, CompleterState, Sessions

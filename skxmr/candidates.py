@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
-from skxmr._documentation import Documented
+from skxmr._base._documentation import Documented
+from skxmr._base._state import Stateful, from_state, reads, writes
 from skxmr._inputs._validation import check_structure, indicator_pattern
-from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._utils._sparse_structure import refuse_sparse
 from skxmr._utils._typing import MatrixLike
 

@@ -15,11 +15,13 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 
-from skxmr._base import Classifier
+from skxmr._base._default_stages import DefaultStages
+from skxmr._base._documentation import Documented
+from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._stage_settings import with_settings
+from skxmr._base._state import Stateful, from_state, reads, writes
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
-from skxmr._default_stages import DefaultStages
-from skxmr._documentation import Documented
 from skxmr._dominant_columns import describe_dominant_columns
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
 from skxmr._inputs._row_blocks import split_by_size
@@ -39,8 +41,13 @@ from skxmr._inputs._validation import (
 from skxmr._model_pruning import lay_out_pruned, prune_state, pruned_at
 from skxmr._pruning_check import Reduction, TrainingSample, warn_of_loss
 from skxmr._regularization import resolve_regularization
-from skxmr._stage_settings import with_settings
-from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._targets import (
+    ClassTarget,
+    IndicatorTarget,
+    Shortlists,
+    make_target,
+    scores_from_logs,
+)
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._foresight import foresee_training
@@ -57,13 +64,6 @@ from skxmr.pruning import THRESHOLD_UNITS, check_threshold
 from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
 from skxmr.stages import OwnStages, search_stages
-from skxmr.targets import (
-    ClassTarget,
-    IndicatorTarget,
-    Shortlists,
-    make_target,
-    scores_from_logs,
-)
 from skxmr.training import SolverParameters
 
 __all__ = ["XRLinearClassifier"]

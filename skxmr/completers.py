@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from skxmr._documentation import Documented
+from skxmr._base._documentation import Documented
+from skxmr._base._state import Stateful, from_state, reads
 from skxmr._inputs._validation import StrOptions, check_documents, check_k
 from skxmr._normalization import Normalizer, stem_of
-from skxmr._state import Stateful, from_state, reads
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Texts
 from skxmr.prefix_index import PrefixIndex

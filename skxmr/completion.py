@@ -10,7 +10,9 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 
-from skxmr._default_stages import DefaultStages
+from skxmr._base._default_stages import DefaultStages
+from skxmr._base._stage_settings import with_settings
+from skxmr._base._state import from_state, writes
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
@@ -18,8 +20,6 @@ from skxmr._inputs._validation import (
     fit_context,
 )
 from skxmr._normalization import stem_of
-from skxmr._stage_settings import with_settings
-from skxmr._state import from_state, writes
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.classifier import XRLinearClassifier

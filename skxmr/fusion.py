@@ -9,9 +9,10 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
-from skxmr._base import Classifier
-from skxmr._documentation import Documented
-from skxmr._fitted_clone import FittedClone, children
+from skxmr._base._documentation import Documented
+from skxmr._base._fitted_clone import FittedClone, children
+from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._state import Stateful, from_state, reads, writes
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import (
     Composition,
@@ -24,18 +25,17 @@ from skxmr._inputs._validation import (
     fit_context,
     validate_target,
 )
-from skxmr._state import Stateful, from_state, reads, writes
-from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
-from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking
-from skxmr.ranking import rank, top_k
-from skxmr.targets import (
+from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
     Shortlists,
     logs_of_scores,
     make_target,
 )
+from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking
+from skxmr.ranking import rank, top_k
 
 __all__ = ["RankFusion"]
 

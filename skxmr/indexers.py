@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from skxmr._documentation import Documented
+from skxmr._base._documentation import Documented
+from skxmr._base._state import Stateful, from_state, writes
 from skxmr._inputs._validation import (
     Features,
     Interval,
@@ -20,7 +21,6 @@ from skxmr._inputs._validation import (
     stand_in,
     validate_data,
 )
-from skxmr._state import Stateful, from_state, writes
 from skxmr._utils._typing import MatrixLike
 from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.tree import LabelTree

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from skxmr._base._state import snapshot
 from skxmr._cython._search import TRANSFORMS
 from skxmr._foreign_files import ForeignFolder, Settings
 from skxmr._inputs._validation import Features, check_is_fitted
 from skxmr._model_pruning import pruned_at
-from skxmr._state import snapshot
+from skxmr._targets import IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import creating_folder
 from skxmr.classifier import XRLinearClassifier, make_state
 from skxmr.fitting import TrainedTree
 from skxmr.layout import SearchLayout
 from skxmr.stages import refuse_own_stages
-from skxmr.targets import IndicatorTarget
 from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone
 
-from skxmr._fitted_clone import FittedClone
+from skxmr._base._fitted_clone import FittedClone
 from skxmr._inputs._validation import public_csr
 from skxmr._parallel._parallel import run_tasks
 from skxmr._utils._compressed import Compressed

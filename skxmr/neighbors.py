@@ -9,9 +9,10 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 
-from skxmr._base import Classifier
+from skxmr._base._documentation import Documented
+from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._state import Stateful, from_state, reads, writes
 from skxmr._cython._neighbors import find_nearest
-from skxmr._documentation import Documented
 from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
 from skxmr._inputs._validation import (
     Features,
@@ -21,7 +22,13 @@ from skxmr._inputs._validation import (
     validate_features,
     validate_features_and_target,
 )
-from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._targets import (
+    ClassTarget,
+    IndicatorTarget,
+    Shortlists,
+    logs_of_scores,
+    make_target,
+)
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._loaded_state import (
     CheckedWhenLoaded,
@@ -36,13 +43,6 @@ from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse import keep_largest
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking
 from skxmr.ranking import top_k
-from skxmr.targets import (
-    ClassTarget,
-    IndicatorTarget,
-    Shortlists,
-    logs_of_scores,
-    make_target,
-)
 
 __all__ = ["NeighborRanker"]
 

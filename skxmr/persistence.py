@@ -20,9 +20,10 @@ import joblib
 import numpy as np
 from scipy import sparse
 
-from skxmr._fitted_clone import FittedClone
+from skxmr._base._fitted_clone import FittedClone
 from skxmr._inputs._validation import Features
 from skxmr._normalization import Normalizer, normalize_text
+from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
 from skxmr._utils._loaded_state import check_arrays
@@ -47,7 +48,6 @@ from skxmr.reranking import Reranker, RerankerState
 from skxmr.retrieval import RetrieverState, TextRetriever
 from skxmr.stages import FittedStages
 from skxmr.successors import Successors
-from skxmr.targets import ClassTarget, IndicatorTarget
 from skxmr.terms import Terms
 from skxmr.text import (
     CharNgramTfidf,

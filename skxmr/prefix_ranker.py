@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from skxmr._fitted_clone import FittedClone
+from skxmr._base._fitted_clone import FittedClone
 from skxmr.ensembles import average_trees
 from skxmr.lean import LeanTransformer, fit_transform_texts
 from skxmr.search import search_one

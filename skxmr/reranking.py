@@ -14,10 +14,12 @@ from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
-from skxmr._base import Classifier
-from skxmr._default_stages import DefaultStages
-from skxmr._documentation import Documented
-from skxmr._fitted_clone import FittedClone, detached
+from skxmr._base._default_stages import DefaultStages
+from skxmr._base._documentation import Documented
+from skxmr._base._fitted_clone import FittedClone, detached
+from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._stage_settings import with_settings
+from skxmr._base._state import Stateful, from_state, reads, writes
 from skxmr._inputs._class_labels import find_columns
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import (
@@ -32,8 +34,13 @@ from skxmr._inputs._validation import (
     validate_target,
 )
 from skxmr._parallel._parallel import is_serial
-from skxmr._stage_settings import with_settings
-from skxmr._state import Stateful, from_state, reads, writes
+from skxmr._targets import (
+    ClassTarget,
+    IndicatorTarget,
+    Shortlists,
+    make_target,
+    scores_from_logs,
+)
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr.candidates import CandidateFeatures, Candidates
@@ -41,13 +48,6 @@ from skxmr.foreign_scores import log_scores_of_yes
 from skxmr.ranking import final_estimator as ranking_estimator
 from skxmr.ranking import rank
 from skxmr.restriction import LabelSubset
-from skxmr.targets import (
-    ClassTarget,
-    IndicatorTarget,
-    Shortlists,
-    make_target,
-    scores_from_logs,
-)
 
 __all__ = ["Reranker"]
 

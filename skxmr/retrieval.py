@@ -13,10 +13,12 @@ from sklearn.pipeline import make_union
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
-from skxmr._base import Classifier
-from skxmr._default_stages import DefaultStages
-from skxmr._documentation import Documented
-from skxmr._fitted_clone import FittedClone
+from skxmr._base._default_stages import DefaultStages
+from skxmr._base._documentation import Documented
+from skxmr._base._fitted_clone import FittedClone
+from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._stage_settings import with_settings
+from skxmr._base._state import Stateful, from_state, reads, writes
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target, list_labels
 from skxmr._inputs._validation import (
@@ -32,8 +34,6 @@ from skxmr._inputs._validation import (
     public_csr,
 )
 from skxmr._normalization import normalize_text
-from skxmr._stage_settings import with_settings
-from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.classifier import XRLinearClassifier

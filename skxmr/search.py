@@ -223,7 +223,7 @@ def rank_one(layout, indices, values, *, k, beam_width, score_transform):
     -------
     columns : ndarray of shape (k,), int64
     scores : ndarray of shape (k,), float32
-        As `skxmr.targets.scores_from_logs` makes them.
+        As `skxmr._targets.scores_from_logs` makes them.
 
     Raises
     ------

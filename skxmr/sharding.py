@@ -29,15 +29,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skxmr._base._documentation import Documented
+from skxmr._base._state import Stateful, from_state, reads, snapshot
 from skxmr._cython._search import TRANSFORMS
-from skxmr._documentation import Documented
 from skxmr._inputs._validation import (
     Features,
     check_is_fitted,
     check_k,
     validate_features,
 )
-from skxmr._state import Stateful, from_state, reads, snapshot
+from skxmr._targets import scores_from_logs
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._padding import check_size, pad_ranking
@@ -47,7 +48,6 @@ from skxmr.classifier import XRLinearClassifier
 from skxmr.ensembles import average_trees
 from skxmr.layout import SearchLayout
 from skxmr.search import beam_search
-from skxmr.targets import scores_from_logs
 from skxmr.weights import LinearWeights
 
 __all__ = ["ShardedRanker", "TreeShard", "merge", "split"]

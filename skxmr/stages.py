@@ -67,8 +67,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import has_fit_parameter
 
+from skxmr._base._stage_settings import with_settings
 from skxmr._inputs._row_blocks import split_by_size
-from skxmr._stage_settings import with_settings
 from skxmr.foreign_scores import check_scoring
 from skxmr.leaf_rankers import LeafRankers, fit_leaf_rankers
 from skxmr.matchers import FittedMatcher, fit_matcher

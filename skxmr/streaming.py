@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
-from skxmr._fitted_clone import detached
+from skxmr._base._fitted_clone import detached
 from skxmr._inputs._validation import check_k, check_structure
 from skxmr._utils._npy import growing_npys
 from skxmr._utils._sparse_structure import check_offsets, refuse_sparse, rows_between

@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.metadata_routing import UNUSED
 
-from skxmr._documentation import Documented
+from skxmr._base._documentation import Documented
+from skxmr._base._state import Stateful, from_state, reads, writes
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
@@ -23,7 +24,6 @@ from skxmr._inputs._validation import (
     fit_context,
     public_csr,
 )
-from skxmr._state import Stateful, from_state, reads, writes
 from skxmr._utils._loaded_state import (
     CheckedWhenLoaded,
     check_finite,

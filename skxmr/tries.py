@@ -9,9 +9,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
+from skxmr._base._default_stages import DefaultStages
+from skxmr._base._documentation import Documented
+from skxmr._base._stage_settings import with_settings
+from skxmr._base._state import Stateful, from_state, writes
 from skxmr._cython._tries import common_prefixes
-from skxmr._default_stages import DefaultStages
-from skxmr._documentation import Documented
 from skxmr._inputs._by_label import Labels, LabelTexts, texts_by_label
 from skxmr._inputs._validation import (
     HasMethods,
@@ -24,8 +26,6 @@ from skxmr._inputs._validation import (
     validate_data,
 )
 from skxmr._normalization import Normalizer, stem_of
-from skxmr._stage_settings import with_settings
-from skxmr._state import Stateful, from_state, writes
 from skxmr._utils._typing import MatrixLike
 from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.indexers import IndexerState

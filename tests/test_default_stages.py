@@ -27,7 +27,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr._stage_settings import with_settings
+from skxmr._base._stage_settings import with_settings
 from skxmr.candidates import CandidateFeatures
 from skxmr.metrics import recall_at_k_scorer
 from skxmr.text import PrefixWeightedCharTfidf

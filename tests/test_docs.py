@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import estimator_html_repr
 
 import skxmr
-from skxmr._documentation import SITE
+from skxmr._base._documentation import SITE
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -36,12 +36,12 @@ from skxmr import (
 )
 from skxmr._inputs._validation import Features
 from skxmr._model_pruning import pruned_at
+from skxmr._targets import IndicatorTarget
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.classifier import ClassifierState
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.persistence import TRUSTED_TYPES, save
 from skxmr.stages import FittedStages
-from skxmr.targets import IndicatorTarget
 from skxmr.weights import LinearWeights
 
 N_LABELS = 12

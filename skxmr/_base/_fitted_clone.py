@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skxmr._default_stages import is_shared_default, shared_default
-from skxmr._state import Stateful, snapshot
+from skxmr._base._default_stages import is_shared_default, shared_default
+from skxmr._base._state import Stateful, snapshot
 
 __all__ = ["FittedClone", "children", "detached"]
 

@@ -4,9 +4,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin
 
+from skxmr._base._state import reads
 from skxmr._inputs._class_labels import exact_target, find_columns
 from skxmr._inputs._validation import check_lengths, check_structure
-from skxmr._state import reads
 from skxmr._utils._typing import ArrayLike, MatrixLike, Texts
 
 __all__ = ["Classifier"]

@@ -1,0 +1,1 @@
+"""What estimators are made of: fitted state, default stages, shared methods."""
