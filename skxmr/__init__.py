@@ -21,7 +21,11 @@ from skxmr.neighbors import NeighborRanker
 from skxmr.ranking import rank
 from skxmr.reranking import Reranker
 from skxmr.retrieval import TextRetriever
-from skxmr.text import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
+from skxmr.text._vectorizers import (
+    CharNgramTfidf,
+    PrefixWeightedCharTfidf,
+    WordNgramTfidf,
+)
 from skxmr.tree import LabelTree
 from skxmr.tries import TrieTreeHybrid
 

@@ -19,7 +19,6 @@ from skxmr._inputs._validation import (
     StrOptions,
     fit_context,
 )
-from skxmr._normalization import stem_of
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.classifier import XRLinearClassifier
@@ -30,7 +29,8 @@ from skxmr.prefixes import draw_prefixes
 from skxmr.query_log import read_known, read_log
 from skxmr.successors import Successors, count_successors, reversed_links, smooth
 from skxmr.suggesting import Evidence, best_suggestions
-from skxmr.text import PrefixWeightedCharTfidf, WordNgramTfidf
+from skxmr.text._normalization import stem_of
+from skxmr.text._vectorizers import PrefixWeightedCharTfidf, WordNgramTfidf
 from skxmr.tries import TrieTreeHybrid
 
 __all__ = ["QueryCompleter"]

@@ -22,7 +22,6 @@ from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._inputs._validation import Features
-from skxmr._normalization import Normalizer, normalize_text
 from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
@@ -37,10 +36,8 @@ from skxmr.fusion import FusionState, RankFusion
 from skxmr.indexers import IndexerState, KMeansTree
 from skxmr.layout import SearchLayout
 from skxmr.leaf_rankers import LeafRankers
-from skxmr.lean import LeanTransformer
 from skxmr.matchers import FittedMatcher
 from skxmr.neighbors import NeighborRanker, NeighborState
-from skxmr.ngrams import Cutting
 from skxmr.node_weights import NodeWeights
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefix_ranker import PrefixRanker
@@ -48,14 +45,17 @@ from skxmr.reranking import Reranker, RerankerState
 from skxmr.retrieval import RetrieverState, TextRetriever
 from skxmr.stages import FittedStages
 from skxmr.successors import Successors
-from skxmr.terms import Terms
-from skxmr.text import (
+from skxmr.text._counting import Cutting
+from skxmr.text._normalization import Normalizer, normalize_text
+from skxmr.text._single import LeanTransformer
+from skxmr.text._tfidf import Weighting
+from skxmr.text._vectorizers import (
     CharNgramTfidf,
     PrefixWeightedCharTfidf,
     TextState,
     WordNgramTfidf,
 )
-from skxmr.tfidf import Weighting
+from skxmr.text._vocabulary import Terms
 from skxmr.tree import LabelTree
 from skxmr.tries import TrieTreeHybrid
 

@@ -13,7 +13,6 @@ from skxmr._cython._completion import (
     best_in_ranges,
     find_near,
 )
-from skxmr._normalization import END_OF_KEY
 from skxmr._utils._loaded_state import (
     as_value_errors,
     check_finite,
@@ -23,6 +22,7 @@ from skxmr._utils._loaded_state import (
     to_be_read,
 )
 from skxmr._version import refuse_newer
+from skxmr.text._normalization import END_OF_KEY
 
 __all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex", "combining_classes", "count_letters"]
 

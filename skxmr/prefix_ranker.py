@@ -5,9 +5,9 @@ from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
 from skxmr.ensembles import average_trees
-from skxmr.lean import LeanTransformer, fit_transform_texts
 from skxmr.search import search_one
 from skxmr.stages import refuse_own_stages
+from skxmr.text._single import LeanTransformer, fit_transform_texts
 
 __all__ = ["PrefixRanker"]
 

@@ -33,7 +33,6 @@ from skxmr._inputs._validation import (
     fit_context,
     public_csr,
 )
-from skxmr._normalization import normalize_text
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.classifier import XRLinearClassifier
@@ -44,10 +43,11 @@ from skxmr.label_texts import (
     read_label_texts,
     with_own_rows,
 )
-from skxmr.lean import LeanTransformer, fit_transform_texts, transform_texts
 from skxmr.restriction import LabelSubset
 from skxmr.stages import refuse_own_stages, takes_relevance
-from skxmr.text import CharNgramTfidf, WordNgramTfidf
+from skxmr.text._normalization import normalize_text
+from skxmr.text._single import LeanTransformer, fit_transform_texts, transform_texts
+from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
 
 __all__ = ["TextRetriever"]
 

@@ -25,13 +25,13 @@ from skxmr._inputs._validation import (
     stand_in,
     validate_data,
 )
-from skxmr._normalization import Normalizer, stem_of
 from skxmr._utils._typing import MatrixLike
 from skxmr.clustering import Plan, Rule, Segment, arrange
 from skxmr.indexers import IndexerState
-from skxmr.lean import fit_texts, transform_texts
 from skxmr.must_link import cut_in_two
-from skxmr.text import PrefixWeightedCharTfidf
+from skxmr.text._normalization import Normalizer, stem_of
+from skxmr.text._single import fit_texts, transform_texts
+from skxmr.text._vectorizers import PrefixWeightedCharTfidf
 from skxmr.tree import LabelTree
 from skxmr.vectors import vectors_of
 

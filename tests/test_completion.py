@@ -16,9 +16,9 @@ from sklearn.model_selection import GridSearchCV, KFold
 from twins import least_edits
 
 from skxmr import KMeansTree, QueryCompleter, TrieTreeHybrid, XRLinearClassifier
-from skxmr._normalization import Normalizer, normalize_text
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.prefixes import draw_prefixes
+from skxmr.text._normalization import Normalizer, normalize_text
 
 COMPLETERS = {
     "popular": PopularCompleter(),

@@ -10,9 +10,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from skxmr import QueryCompleter
-from skxmr._normalization import Normalizer, normalize_text
 from skxmr.baselines import BigramCompleter, PopularCompleter
-from skxmr.text import PrefixWeightedCharTfidf
+from skxmr.text._normalization import Normalizer, normalize_text
+from skxmr.text._vectorizers import PrefixWeightedCharTfidf
 
 # ruff: noqa: RUF001 - letters that look like others are the point
 FORMS = {

@@ -30,7 +30,7 @@ from skxmr import (
 from skxmr._base._stage_settings import with_settings
 from skxmr.candidates import CandidateFeatures
 from skxmr.metrics import recall_at_k_scorer
-from skxmr.text import PrefixWeightedCharTfidf
+from skxmr.text._vectorizers import PrefixWeightedCharTfidf
 
 rng = np.random.default_rng(0)
 WORDS = [f"word{i}" for i in range(30)]

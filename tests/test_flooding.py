@@ -13,9 +13,10 @@ from skxmr._cython._compaction import table_size
 from skxmr._cython._workspace import Workspace
 from twins import compress
 
-from skxmr import CharNgramTfidf, WordNgramTfidf, compaction, ensembles, terms
+from skxmr import CharNgramTfidf, WordNgramTfidf, compaction, ensembles
 from skxmr._cython import _terms
-from skxmr.terms import GrowingTerms, Terms
+from skxmr.text import _vocabulary
+from skxmr.text._vocabulary import GrowingTerms, Terms
 
 KNOWN = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543211], dtype=np.uint64)
 LOW = np.uint64(0xFFFFFFFF)
@@ -109,7 +110,9 @@ def test_no_result_depends_on_the_key(monkeypatch, chosen, kind, n_jobs):
     expected = kind(n_jobs=n_jobs)
     values = expected.fit_transform(texts)
     for bytes_of_key in (bytes(16), b"\xff" * 16, KNOWN.tobytes()):
-        monkeypatch.setattr(terms.os, "urandom", lambda size, key=bytes_of_key: key)
+        monkeypatch.setattr(
+            _vocabulary.os, "urandom", lambda size, key=bytes_of_key: key
+        )
         other = kind(n_jobs=n_jobs)
         assert (other.fit_transform(texts) != values).nnz == 0
         assert pickle.dumps(other._state.terms) == pickle.dumps(expected._state.terms)

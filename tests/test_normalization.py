@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from skxmr._normalization import END_OF_KEY, Normalizer, normalize_text
+from skxmr.text._normalization import END_OF_KEY, Normalizer, normalize_text
 
 # ruff: noqa: RUF001 - letters that look like others are the point
 PLAIN = Normalizer()

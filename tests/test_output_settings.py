@@ -28,7 +28,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr.lean import fit_transform_texts, transform_texts
+from skxmr.text._single import fit_transform_texts, transform_texts
 
 TEXTS = [f"red{i % 5} apple{i % 3} and pear{i % 4}" for i in range(40)]
 CLASSES = [f"label {i % 7}" for i in range(40)]

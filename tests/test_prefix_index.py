@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from twins import begins, least_edits, letters_of
 
 from skxmr._cython import _completion as kernel
-from skxmr._normalization import END_OF_KEY
 from skxmr.prefix_index import PrefixIndex, combining_classes
+from skxmr.text._normalization import END_OF_KEY
 
 # Few letters, so that queries begin alike; some that sort beyond the others.
 letters = st.sampled_from("ab 12\u0301\u0302\u0323\0\U0010ffff")

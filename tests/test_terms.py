@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skxmr._cython import _ngrams, _terms
-from skxmr.ngrams import Cutting, Rows
-from skxmr.terms import GrowingTerms, Terms, grown
+from skxmr.text._counting import Cutting, Rows
+from skxmr.text._vocabulary import GrowingTerms, Terms, grown
 
 KEY = np.array([3, 5], dtype=np.uint64)
 

@@ -25,8 +25,12 @@ from sklearn.feature_extraction.text import (
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import MaxAbsScaler
 
-from skxmr.ngrams import Cutting, Tokenising
-from skxmr.text import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
+from skxmr.text._counting import Cutting, Tokenising
+from skxmr.text._vectorizers import (
+    CharNgramTfidf,
+    PrefixWeightedCharTfidf,
+    WordNgramTfidf,
+)
 
 # ruff: noqa: RUF001 - letters that look like others are the point
 SENTENCES = [
@@ -433,7 +437,7 @@ def test_compiled_words_equal_plain_words(train, test, parameters):
 def test_parts_make_the_whole(transformer, most, n_jobs, parameters, monkeypatch):
     whole = transformer(ngram_range=(1, 3), **parameters)
     expected = whole.fit_transform(SENTENCES)
-    monkeypatch.setattr("skxmr.ngrams.MOST_CHARACTERS", most)
+    monkeypatch.setattr("skxmr.text._counting.MOST_CHARACTERS", most)
     parts = transformer(ngram_range=(1, 3), n_jobs=n_jobs, **parameters)
     same_matrix(parts.fit_transform(SENTENCES), expected)
     assert parts.vocabulary_ == whole.vocabulary_
@@ -444,7 +448,7 @@ def test_parts_make_the_whole(transformer, most, n_jobs, parameters, monkeypatch
 def test_parts_make_the_whole_for_a_tokenizer(monkeypatch):
     whole = WordNgramTfidf(tokenizer=str.split, token_pattern=None)
     expected = whole.fit_transform(SENTENCES)
-    monkeypatch.setattr("skxmr.ngrams.MOST_CHARACTERS", 100)
+    monkeypatch.setattr("skxmr.text._counting.MOST_CHARACTERS", 100)
     parts = clone(whole).set_params(n_jobs=2)
     same_matrix(parts.fit_transform(SENTENCES), expected)
     assert parts.vocabulary_ == whole.vocabulary_
@@ -743,7 +747,7 @@ def test_processes_give_the_same(transformer):
     one = transformer(ngram_range=(1, 2)).fit(SENTENCES * 20)
     many = transformer(ngram_range=(1, 2), n_jobs=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skxmr.ngrams.MOST_CHARACTERS", 20_000)
+        patch.setattr("skxmr.text._counting.MOST_CHARACTERS", 20_000)
         with joblib.parallel_config(backend="loky"):
             X = many.fit_transform(SENTENCES * 20)
             same_matrix(many.transform(SENTENCES * 20), X)

@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 from scipy import sparse
 
-from skxmr._normalization import END_OF_KEY
 from skxmr._utils._compressed import Compressed
+from skxmr.text._normalization import END_OF_KEY
 from skxmr.training import train_levels
 from skxmr.tree import LabelTree
 from skxmr.weights import LinearWeights

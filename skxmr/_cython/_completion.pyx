@@ -130,7 +130,7 @@ def best_of_sums(
 
 cdef enum:
     BLANK = 0x20
-    END_OF_KEY = 0x1F  # see skxmr._normalization
+    END_OF_KEY = 0x1F  # see skxmr.text._normalization
     RANGE_START = 0
     RANGE_STOP = 1
     BEST = 2  # edits of the best beginning that all keys of the range have

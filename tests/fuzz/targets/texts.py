@@ -7,8 +7,8 @@ import numpy as np
 
 from models import MODELS, TEXTS  # isort: skip
 from skxmr import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
-from skxmr._normalization import Normalizer
 from skxmr.baselines import BigramCompleter, PopularCompleter
+from skxmr.text._normalization import Normalizer
 
 PIECES = [
     "\x00",

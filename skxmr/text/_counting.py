@@ -9,7 +9,7 @@ from joblib import effective_n_jobs
 from skxmr._cython import _ngrams as kernel
 from skxmr._parallel._parallel import current_stop, run_tasks
 from skxmr._utils._loaded_state import refuse
-from skxmr.terms import GrowingTerms, Terms, grown, run_kernel
+from skxmr.text._vocabulary import GrowingTerms, Terms, grown, run_kernel
 
 __all__ = [
     "Call",

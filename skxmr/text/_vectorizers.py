@@ -30,9 +30,16 @@ from skxmr._utils._loaded_state import (
     check_vector,
     to_be_read,
 )
-from skxmr.ngrams import Call, Cutting, Tokenising, learn_terms, run_calls, split_texts
-from skxmr.terms import Terms
-from skxmr.tfidf import Weighting, inverse_document_frequency, select_terms
+from skxmr.text._counting import (
+    Call,
+    Cutting,
+    Tokenising,
+    learn_terms,
+    run_calls,
+    split_texts,
+)
+from skxmr.text._tfidf import Weighting, inverse_document_frequency, select_terms
+from skxmr.text._vocabulary import Terms
 
 __all__ = ["CharNgramTfidf", "PrefixWeightedCharTfidf", "WordNgramTfidf"]
 
