@@ -27,13 +27,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skxmr import (
-    _calibration_metrics,
-    _completion_metrics,
-    _ranking_metrics,
-    _scorers,
-    metrics,
-)
+from skxmr import metrics
+from skxmr.metrics import _calibration, _completion, _ranking, _scorers
 from skxmr.ranking import rank, top_k
 
 METRICS = {
@@ -774,7 +769,7 @@ def test_scoring_never_holds_rows_by_classes(kind):
     assert peak < 60e6
 
 
-@pytest.mark.parametrize("module", [_ranking_metrics, _scorers])
+@pytest.mark.parametrize("module", [_ranking, _scorers])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 
@@ -786,6 +781,6 @@ def test_everything_public_is_in_all():
         "propensities",
         "propensity_scored_precision_at_k",
         "propensity_scored_precision_at_k_scorer",
-        *_calibration_metrics.__all__,
-        *_completion_metrics.__all__,
+        *_calibration.__all__,
+        *_completion.__all__,
     }

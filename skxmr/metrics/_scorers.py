@@ -9,7 +9,7 @@ from skxmr._base._fitted_clone import detached
 from skxmr._inputs._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._inputs._class_labels import list_target
 from skxmr._inputs._validation import check_k, check_propensities, check_structure
-from skxmr._ranking_metrics import (
+from skxmr.metrics._ranking import (
     coverage_at_k,
     ndcg_at_k,
     precision_at_k,

@@ -6,11 +6,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skxmr._bleu import sentence_bleu
 from skxmr._inputs._class_labels import exact_target, list_labels
 from skxmr._inputs._columns import InvalidInputError, as_list, is_missing
 from skxmr._inputs._validation import check_k
 from skxmr._utils._typing import Texts
+from skxmr.metrics._bleu import sentence_bleu
 
 __all__ = [
     "bleu_reciprocal_rank",

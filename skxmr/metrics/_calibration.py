@@ -6,12 +6,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from skxmr._hits import find_hits
 from skxmr._inputs._validation import (
     Interval,
     check_structure,
     validate_parameter_constraints,
 )
+from skxmr.metrics._hits import find_hits
 from skxmr.ranking import top_k
 
 __all__ = ["expected_calibration_error", "reliability_curve"]

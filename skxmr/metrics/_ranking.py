@@ -5,13 +5,13 @@ from numbers import Real
 import numpy as np
 from scipy import sparse
 
-from skxmr._hits import find_hits, indicator_csr
 from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._validation import (
     Interval,
     check_propensities,
     validate_parameter_constraints,
 )
+from skxmr.metrics._hits import find_hits, indicator_csr
 from skxmr.ranking import top_k
 
 __all__ = [

@@ -42,8 +42,8 @@ of rows or columns differ, if `k` is not a positive integer, or if `scores` has 
 than k columns although more labels were found.
 """
 
-from skxmr._calibration_metrics import expected_calibration_error, reliability_curve
-from skxmr._completion_metrics import (
+from skxmr.metrics._calibration import expected_calibration_error, reliability_curve
+from skxmr.metrics._completion import (
     bleu_reciprocal_rank,
     bleu_reciprocal_ranks,
     completion_ranks,
@@ -52,7 +52,7 @@ from skxmr._completion_metrics import (
     frequency_bins,
     mean_by,
 )
-from skxmr._ranking_metrics import (
+from skxmr.metrics._ranking import (
     coverage_at_k,
     ndcg_at_k,
     precision_at_k,
@@ -61,7 +61,7 @@ from skxmr._ranking_metrics import (
     recall_at_k,
     reciprocal_rank_at_k,
 )
-from skxmr._scorers import (
+from skxmr.metrics._scorers import (
     coverage_at_k_scorer,
     ndcg_at_k_scorer,
     precision_at_k_scorer,
