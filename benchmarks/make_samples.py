@@ -1,4 +1,4 @@
-"""Makes the two samples that ship in ``skxmr/data`` from the full data sets.
+"""Makes the two samples that ship in ``skxmr/datasets/data`` from the full data sets.
 
 The environment variable ``SKXMR_DATA`` names the folder of the full sets, laid out as
 `skxmr.datasets.load_full` reads it. The split into training and test rows is the

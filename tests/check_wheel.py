@@ -12,7 +12,7 @@ from email.parser import BytesParser
 # Python 3.11 to 3.14 on all systems lie well below.
 MOST_BYTES = 5_000_000
 LICENSE = "BSD-3-Clause AND CC0-1.0 AND CC-BY-4.0"
-LICENSE_FILES = {"LICENSE", "skxmr/data/LICENSE.txt"}
+LICENSE_FILES = {"LICENSE", "skxmr/datasets/data/LICENSE.txt"}
 # Names of sections of ELF and Mach-O.
 SYMBOLS = re.compile(rb"\.debug_info\0|\0__debug_info")
 

@@ -26,7 +26,7 @@ import psutil
 from sklearn.base import clone
 
 from skxmr import CharNgramTfidf, QueryCompleter, TextRetriever
-from skxmr.datasets import load_subjects
+from skxmr.datasets._bundled import load_subjects
 
 N_ASKING = 16
 N_SAVING = 4

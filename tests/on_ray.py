@@ -11,7 +11,7 @@ import numpy as np
 from twins import assert_same_layout
 
 from skxmr import KMeansTree, TextRetriever, XRLinearClassifier
-from skxmr.datasets import load_subjects
+from skxmr.datasets._bundled import load_subjects
 
 CLASSIFIERS = {
     "default": XRLinearClassifier(random_state=0),

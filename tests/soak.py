@@ -29,7 +29,7 @@ from collections import Counter
 import numpy as np
 import psutil
 
-from skxmr.datasets import load_subjects
+from skxmr.datasets._bundled import load_subjects
 
 HEADERS = {"Content-Type": "application/json"}
 WARM_UP = 2.0  # seconds before memory is measured for the first time

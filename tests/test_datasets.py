@@ -14,7 +14,7 @@ from sklearn import config_context, get_config
 from sklearn.utils import Bunch
 from sklearn.utils.multiclass import type_of_target
 
-from skxmr.datasets import load_full, load_places, load_subjects
+from skxmr.datasets._bundled import load_full, load_places, load_subjects
 
 LOADERS = {"subjects": load_subjects, "places": load_places}
 SHAPES = {
@@ -127,7 +127,11 @@ def test_files_are_named(bunches):
 
 
 def test_what_ships_is_small():
-    files = [file for file in resources.files("skxmr.data").iterdir() if file.is_file()]
+    files = [
+        file
+        for file in resources.files("skxmr.datasets.data").iterdir()
+        if file.is_file()
+    ]
     size = sum(len(file.read_bytes()) for file in files if file.name.endswith(".gz"))
     assert 2_000_000 < size < MOST_BYTES
 

@@ -15,7 +15,7 @@ from skxmr import PruningWarning, WordNgramTfidf, XRLinearClassifier
 from skxmr._dominant_columns import dominant_columns
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.datasets import load_subjects
+from skxmr.datasets._bundled import load_subjects
 
 TITLES, SUBJECTS = load_subjects(return_X_y=True)
 TITLES, SUBJECTS = TITLES[:1000], SUBJECTS[:1000]

@@ -18,7 +18,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr.datasets import load_subjects
+from skxmr.datasets._bundled import load_subjects
 from skxmr.metrics import recall_at_k, recall_at_k_scorer
 
 TEXTS = ["red apple", "green apple", "smart phone", "phone case", "laptop case", "red"]

@@ -19,7 +19,7 @@ from skxmr import (
     training,
 )
 from skxmr import classifier as classifier_module
-from skxmr.datasets import load_subjects
+from skxmr.datasets._bundled import load_subjects
 
 pytestmark = pytest.mark.filterwarnings("error::skxmr.PruningWarning")
 

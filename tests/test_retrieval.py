@@ -25,7 +25,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr.datasets import load_places, load_subjects
+from skxmr.datasets._bundled import load_places, load_subjects
 from skxmr.metrics import recall_at_k, recall_at_k_scorer
 
 PRODUCTS = ["red apple", "green pear", "smart phone", "phone case", "unsold thing"]

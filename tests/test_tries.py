@@ -24,7 +24,7 @@ from skxmr import (
     XRLinearClassifier,
 )
 from skxmr.clustering import Rule
-from skxmr.datasets import load_subjects
+from skxmr.datasets._bundled import load_subjects
 from skxmr.metrics import reciprocal_rank_at_k_scorer
 from skxmr.must_link import cut_in_two
 from skxmr.tries import fold_name

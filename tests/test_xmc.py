@@ -177,7 +177,7 @@ def test_lines_without_anything_are_rows():
 @pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"\n\n", b"\r\n\n\r\n"])
 def test_lines_of_nothing_at_the_end_are_no_rows(blank, monkeypatch):
     for size in (2, 5, 1 << 18):
-        monkeypatch.setattr("skxmr._xmc.CHUNK_BYTES", size)
+        monkeypatch.setattr("skxmr.datasets._xmc.CHUNK_BYTES", size)
         X, Y = load_bytes(SMALL + blank)
         assert X.shape == (3, 5)
         cut = SMALL.removesuffix(b"3\n")
@@ -436,7 +436,7 @@ def test_system_errors_stay_what_they_are(tmp_path):
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 64])
 def test_lines_may_cross_blocks(monkeypatch, chunk):
-    monkeypatch.setattr("skxmr._xmc.CHUNK_BYTES", chunk)
+    monkeypatch.setattr("skxmr.datasets._xmc.CHUNK_BYTES", chunk)
     X, Y = load_bytes(SMALL)
     assert_array_equal(X.toarray(), np.array(SMALL_X, dtype=np.float32))
     assert_array_equal(Y.toarray(), SMALL_Y)
@@ -445,7 +445,7 @@ def test_lines_may_cross_blocks(monkeypatch, chunk):
 
 
 def test_rows_longer_than_a_block(monkeypatch, tmp_path):
-    monkeypatch.setattr("skxmr._xmc.CHUNK_BYTES", 16)
+    monkeypatch.setattr("skxmr.datasets._xmc.CHUNK_BYTES", 16)
     X, Y = random_data()
     dump_xmc(X, Y, tmp_path / "data.txt")
     again_X, again_Y = load_xmc(tmp_path / "data.txt")
@@ -816,7 +816,7 @@ def test_agrees_with_the_twin_on_mutated_text(rows, end, mutations):
     assert outcome(load_bytes, text) == expected, text
     # Cut within rows, after any word.
     for chunk in (1, 2, 5):
-        with mock.patch("skxmr._xmc.CHUNK_BYTES", chunk):
+        with mock.patch("skxmr.datasets._xmc.CHUNK_BYTES", chunk):
             assert outcome(load_bytes, text) == expected, (chunk, text)
 
 
@@ -952,7 +952,7 @@ def test_a_failure_while_writing_leaves_the_earlier_file_whole(
     def fail(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skxmr._xmc.format_rows", fail)
+    monkeypatch.setattr("skxmr.datasets._xmc.format_rows", fail)
     with pytest.raises(KeyboardInterrupt):
         dump_xmc(SMALL_X, SMALL_Y, path)
     assert path.read_bytes() == before

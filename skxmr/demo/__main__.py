@@ -4,7 +4,7 @@ import argparse
 import signal
 from pathlib import Path
 
-from skxmr.datasets import load_subjects
+from skxmr.datasets._bundled import load_subjects
 from skxmr.demo import Catalogue, application
 from skxmr.demo._application import LOOPBACK
 from skxmr.demo._server import listen, make_server, url_of

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skxmr._xmc import WORD_ENDS, _Rows
+from skxmr.datasets._xmc import WORD_ENDS, _Rows
 
 SEEDS = [
     b"\x000,2 1:0.5 4:2\n 0:1.25\n3\n",

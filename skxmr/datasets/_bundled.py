@@ -1,9 +1,4 @@
-"""Data sets, and readers and writers of the XMC repository's format.
-
-Two samples ship with the package, `load_subjects` and `load_places`; `load_full` reads
-the full data sets of these samples, and others, from a folder. `load_xmc` and
-`dump_xmc` read and write the Extreme Classification Repository's text format.
-"""
+"""Readers of the data sets that ship with the package, and of their full versions."""
 
 import gzip
 import os
@@ -17,11 +12,10 @@ from scipy import sparse
 from sklearn.utils import Bunch
 
 from skxmr._inputs._validation import public_csr
-from skxmr._xmc import dump_xmc, load_xmc
 
-__all__ = ["dump_xmc", "load_full", "load_places", "load_subjects", "load_xmc"]
+__all__ = ["load_full", "load_places", "load_subjects"]
 
-DATA_MODULE = "skxmr.data"
+DATA_MODULE = "skxmr.datasets.data"
 FOLDER_VARIABLE = "SKXMR_DATA"
 Subset: TypeAlias = Literal["train", "test", "all"]
 SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
