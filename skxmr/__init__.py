@@ -16,7 +16,6 @@ from skxmr.candidates import CandidateFeatures
 from skxmr.classifier import XRLinearClassifier
 from skxmr.completion import QueryCompleter
 from skxmr.fusion import RankFusion
-from skxmr.indexers import KMeansTree
 from skxmr.neighbors import NeighborRanker
 from skxmr.ranking import rank
 from skxmr.reranking import Reranker
@@ -26,8 +25,9 @@ from skxmr.text._vectorizers import (
     PrefixWeightedCharTfidf,
     WordNgramTfidf,
 )
-from skxmr.tree import LabelTree
-from skxmr.tries import TrieTreeHybrid
+from skxmr.tree._kmeans_tree import KMeansTree
+from skxmr.tree._label_tree import LabelTree
+from skxmr.tree._trie_tree import TrieTreeHybrid
 
 __all__ = [
     "CandidateFeatures",

@@ -58,13 +58,13 @@ from skxmr._version import __version__
 from skxmr.caching import cached_call
 from skxmr.ensembles import average_trees
 from skxmr.fitting import TrainingSettings, train_tree
-from skxmr.indexers import KMeansTree
-from skxmr.label_vectors import canonical_label_vectors, vectors_in_order
 from skxmr.pruning import THRESHOLD_UNITS, check_threshold
 from skxmr.restriction import LabelSubset
 from skxmr.search import beam_search, rank_one, search_one
 from skxmr.stages import OwnStages, search_stages
 from skxmr.training import SolverParameters
+from skxmr.tree._kmeans_tree import KMeansTree
+from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
 
 __all__ = ["XRLinearClassifier"]
 

@@ -31,7 +31,7 @@ from skxmr.successors import Successors, count_successors, reversed_links, smoot
 from skxmr.suggesting import Evidence, best_suggestions
 from skxmr.text._normalization import stem_of
 from skxmr.text._vectorizers import PrefixWeightedCharTfidf, WordNgramTfidf
-from skxmr.tries import TrieTreeHybrid
+from skxmr.tree._trie_tree import TrieTreeHybrid
 
 __all__ = ["QueryCompleter"]
 

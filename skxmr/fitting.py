@@ -13,12 +13,12 @@ from skxmr._priors import PriorRows, add_prior_rows, add_priors
 from skxmr._probing import ProbedRows, RowPaths
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.label_vectors import make_label_vectors
 from skxmr.negatives import level_targets, matched_rows
 from skxmr.pruning import prune
 from skxmr.stages import FittedStages, OwnStages
 from skxmr.training import LevelResult, SolverParameters, train_levels, untrained_level
-from skxmr.tree import LabelTree
+from skxmr.tree._label_tree import LabelTree
+from skxmr.tree._label_vectors import make_label_vectors
 
 __all__ = ["TrainedTree", "TrainingSettings", "train_tree"]
 

@@ -24,7 +24,7 @@ from skxmr.classifier import XRLinearClassifier, make_state
 from skxmr.fitting import TrainedTree
 from skxmr.layout import SearchLayout
 from skxmr.stages import refuse_own_stages
-from skxmr.tree import LabelTree
+from skxmr.tree._label_tree import LabelTree
 from skxmr.weights import LinearWeights
 
 __all__ = ["load_pecos", "save_pecos"]

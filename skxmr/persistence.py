@@ -33,7 +33,6 @@ from skxmr.completers import CompleterState
 from skxmr.completion import QueryCompleter, QueryState
 from skxmr.feature_weights import FeatureWeights
 from skxmr.fusion import FusionState, RankFusion
-from skxmr.indexers import IndexerState, KMeansTree
 from skxmr.layout import SearchLayout
 from skxmr.leaf_rankers import LeafRankers
 from skxmr.matchers import FittedMatcher
@@ -56,8 +55,9 @@ from skxmr.text._vectorizers import (
     WordNgramTfidf,
 )
 from skxmr.text._vocabulary import Terms
-from skxmr.tree import LabelTree
-from skxmr.tries import TrieTreeHybrid
+from skxmr.tree._kmeans_tree import IndexerState, KMeansTree
+from skxmr.tree._label_tree import LabelTree
+from skxmr.tree._trie_tree import TrieTreeHybrid
 
 __all__ = ["TRUSTED_TYPES", "check_arrays", "load", "save"]
 

@@ -17,11 +17,11 @@ from skxmr import (
     TextRetriever,
     WordNgramTfidf,
     XRLinearClassifier,
-    label_vectors,
     training,
 )
 from skxmr._parallel import _parallel
 from skxmr.streaming import rank_batches, row_batches
+from skxmr.tree import _label_vectors
 
 distributed = pytest.importorskip("distributed")
 
@@ -54,7 +54,7 @@ def on_dask(client):
 @pytest.fixture(autouse=True)
 def small_tasks(monkeypatch):
     monkeypatch.setattr(training, "_TASK_WORK", 3_000)
-    monkeypatch.setattr(label_vectors, "_TASK_WORK", 3_000)
+    monkeypatch.setattr(_label_vectors, "_TASK_WORK", 3_000)
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +238,7 @@ class Killer:
 
 @posix
 @pytest.mark.parametrize(
-    "room", [label_vectors, training], ids=lambda one: one.__name__
+    "room", [_label_vectors, training], ids=lambda one: one.__name__
 )
 def test_a_worker_killed_in_the_middle_changes_nothing(
     on_dask, data, room, monkeypatch

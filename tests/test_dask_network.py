@@ -11,14 +11,9 @@ from scipy import sparse
 from twins import assert_same_layout
 
 import skxmr
-from skxmr import (
-    KMeansTree,
-    WordNgramTfidf,
-    XRLinearClassifier,
-    label_vectors,
-    training,
-)
-from skxmr.clustering import Segment
+from skxmr import KMeansTree, WordNgramTfidf, XRLinearClassifier, training
+from skxmr.tree import _label_vectors
+from skxmr.tree._clustering import Segment
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(
@@ -61,7 +56,7 @@ def client(network):
 def sent(monkeypatch):
     """Bytes of the tasks that travel, stage by stage, as pickle writes them."""
     sizes = {"label vectors": 0, "index": 0, "train": 0}
-    stages = zip(sizes, (label_vectors._Task, Segment, training._Task), strict=True)
+    stages = zip(sizes, (_label_vectors._Task, Segment, training._Task), strict=True)
     for stage, task_type in stages:
 
         def counted(task, stage=stage, detached=task_type.detached):

@@ -19,10 +19,11 @@ from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._kmeans import Bisection, score_rows
 from twins import random_sparse
 
-from skxmr import KMeansTree, clustering
+from skxmr import KMeansTree
 from skxmr._parallel._sharing import Work
-from skxmr.clustering import Plan, Rule, Segment, arrange
-from skxmr.vectors import DenseVectors, SparseVectors, parts_of
+from skxmr.tree import _clustering
+from skxmr.tree._cluster_vectors import DenseVectors, SparseVectors, parts_of
+from skxmr.tree._clustering import Plan, Rule, Segment, arrange
 
 
 def add_up(numbers):
@@ -90,7 +91,7 @@ def bisect(vectors, centres, n_first, max_iter=50, max_moved=0, spherical=True):
     n_rows = len(rows.starts)
     # No less than the least share of rows that is that many.
     rule = Rule(max_iter, (max_moved + 0.5) / n_rows, spherical, 0)
-    return clustering.bisect(rows, centres, n_first, rule, Work())
+    return _clustering.bisect(rows, centres, n_first, rule, Work())
 
 
 @st.composite
@@ -563,7 +564,7 @@ def test_interrupted_fit_changes_nothing(monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skxmr.clustering.cut_to_leaves", interrupt)
+    monkeypatch.setattr("skxmr.tree._clustering.cut_to_leaves", interrupt)
     with pytest.raises(KeyboardInterrupt):
         indexer.fit(np.eye(5))
     assert pickle.dumps(indexer) == before

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from twins import random_sparse
 
-from skxmr.label_vectors import canonical_label_vectors, make_label_vectors, pifa
+from skxmr.tree._label_vectors import canonical_label_vectors, make_label_vectors, pifa
 
 
 def unit_rows(vectors):
@@ -49,7 +49,7 @@ def test_label_vectors_do_not_depend_on_tasks(backend, monkeypatch):
     X, Y = random_sparse(rng, (60, 500), 0.1), random_sparse(rng, (60, 40), 0.1)
     expected = pifa(X, Y)
     assert expected.has_canonical_format
-    monkeypatch.setattr("skxmr.label_vectors._TASK_WORK", 50)
+    monkeypatch.setattr("skxmr.tree._label_vectors._TASK_WORK", 50)
     with joblib.parallel_config(backend):
         found = make_label_vectors("pifa", X, Y, n_jobs=2)
     for name in ("indptr", "indices", "data"):

@@ -20,7 +20,7 @@ from skxmr import (
 from skxmr._inputs import _row_blocks
 from skxmr._inputs._row_blocks import RowBlocks, split_by_size, split_by_sizes
 from skxmr.candidates import CandidateFeatures, Candidates
-from skxmr.label_vectors import pifa
+from skxmr.tree._label_vectors import pifa
 
 RANDOM = np.random.RandomState(0)
 N_LABELS = 60

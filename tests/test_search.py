@@ -23,7 +23,7 @@ from twins import (
 from skxmr import search
 from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.search import beam_search, rank_one, search_one
-from skxmr.tree import LabelTree
+from skxmr.tree._label_tree import LabelTree
 from skxmr.weights import LinearWeights
 
 TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]

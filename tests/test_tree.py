@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn import config_context
 from skops import io as skops_io
 
-from skxmr.tree import LabelTree
+from skxmr.tree._label_tree import LabelTree
 
 
 @st.composite

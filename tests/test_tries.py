@@ -23,11 +23,11 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr.clustering import Rule
 from skxmr.datasets._bundled import load_subjects
 from skxmr.metrics import reciprocal_rank_at_k_scorer
-from skxmr.must_link import cut_in_two
-from skxmr.tries import fold_name
+from skxmr.tree._clustering import Rule
+from skxmr.tree._must_link import cut_in_two
+from skxmr.tree._trie_tree import fold_name
 
 STRINGS = ["a", "ab", "abc", "abd", "abfgh", "abfgi", "bcde", "bcdf"]
 names = st.lists(

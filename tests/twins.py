@@ -10,7 +10,7 @@ from scipy import sparse
 from skxmr._utils._compressed import Compressed
 from skxmr.text._normalization import END_OF_KEY
 from skxmr.training import train_levels
-from skxmr.tree import LabelTree
+from skxmr.tree._label_tree import LabelTree
 from skxmr.weights import LinearWeights
 
 

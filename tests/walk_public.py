@@ -347,15 +347,15 @@ CALLS = {
         ),
     },
     "skxmr.interop": {},
-    "skxmr.label_vectors": {
-        "pifa": (skxmr.label_vectors.pifa, {"X": X, "Y": Y}, "X Y"),
+    "skxmr.tree._label_vectors": {
+        "pifa": (skxmr.tree._label_vectors.pifa, {"X": X, "Y": Y}, "X Y"),
         "canonical_label_vectors": (
-            skxmr.label_vectors.canonical_label_vectors,
+            skxmr.tree._label_vectors.canonical_label_vectors,
             {"label_vectors": X},
             "label_vectors",
         ),
         "make_label_vectors": (
-            lambda label_vectors: skxmr.label_vectors.make_label_vectors(
+            lambda label_vectors: skxmr.tree._label_vectors.make_label_vectors(
                 label_vectors, X, Y
             ),
             {"label_vectors": Y.T},

@@ -64,7 +64,7 @@ def pifa(X, Y):
     --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
-    >>> from skxmr.label_vectors import pifa
+    >>> from skxmr.tree._label_vectors import pifa
     >>> X = np.array([[3.0, 0.0], [0.0, 4.0], [5.0, 0.0]])
     >>> Y = csr_array([[1, 0, 0], [1, 0, 0], [0, 1, 0]])
     >>> pifa(X, Y).tolist()

@@ -22,9 +22,9 @@ from skxmr._inputs._validation import (
     validate_data,
 )
 from skxmr._utils._typing import MatrixLike
-from skxmr.clustering import Plan, Rule, Segment, arrange
-from skxmr.tree import LabelTree
-from skxmr.vectors import vectors_of
+from skxmr.tree._cluster_vectors import vectors_of
+from skxmr.tree._clustering import Plan, Rule, Segment, arrange
+from skxmr.tree._label_tree import LabelTree
 
 __all__ = ["IndexerState", "KMeansTree"]
 

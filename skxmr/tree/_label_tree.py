@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skxmr import _tree_drawing
 from skxmr._inputs._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._inputs._validation import check_structure, public_csr
 from skxmr._utils._loaded_state import as_value_errors, check_vector, to_be_read
 from skxmr._utils._sparse_structure import refuse_sparse
+from skxmr.tree import _drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -476,7 +476,7 @@ class LabelTree:
             If the number of `label_names` is not that of the labels, or a limit is too
             small.
         """
-        return _tree_drawing.to_text(self, label_names, max_depth, max_children)
+        return _drawing.to_text(self, label_names, max_depth, max_children)
 
     def plot(
         self,
@@ -515,7 +515,7 @@ class LabelTree:
         ImportError
             If matplotlib is not installed.
         """
-        return _tree_drawing.plot(self, ax, label_names, max_depth, max_children)
+        return _drawing.plot(self, ax, label_names, max_depth, max_children)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LabelTree):
