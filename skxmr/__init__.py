@@ -10,7 +10,7 @@ from skxmr import (
     streaming,
 )
 from skxmr._inputs._by_label import LabelTexts
-from skxmr._pruning_check import PruningWarning
+from skxmr._search._pruning_check import PruningWarning
 from skxmr._version import __version__
 from skxmr.candidates import CandidateFeatures
 from skxmr.classifier import XRLinearClassifier

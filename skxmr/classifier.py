@@ -38,9 +38,13 @@ from skxmr._inputs._validation import (
     validate_features,
     validate_features_and_target,
 )
-from skxmr._model_pruning import lay_out_pruned, prune_state, pruned_at
-from skxmr._pruning_check import Reduction, TrainingSample, warn_of_loss
 from skxmr._regularization import resolve_regularization
+from skxmr._search._beam_search import beam_search, rank_one, search_one
+from skxmr._search._ensembles import average_trees
+from skxmr._search._model_pruning import lay_out_pruned, prune_state, pruned_at
+from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
+from skxmr._search._pruning_check import Reduction, TrainingSample, warn_of_loss
+from skxmr._search._subset import LabelSubset
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -56,11 +60,7 @@ from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._version import __version__
 from skxmr.caching import cached_call
-from skxmr.ensembles import average_trees
 from skxmr.fitting import TrainingSettings, train_tree
-from skxmr.pruning import THRESHOLD_UNITS, check_threshold
-from skxmr.restriction import LabelSubset
-from skxmr.search import beam_search, rank_one, search_one
 from skxmr.stages import OwnStages, search_stages
 from skxmr.training import SolverParameters
 from skxmr.tree._kmeans_tree import KMeansTree

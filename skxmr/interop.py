@@ -16,16 +16,16 @@ from skxmr._base._state import snapshot
 from skxmr._cython._search import TRANSFORMS
 from skxmr._foreign_files import ForeignFolder, Settings
 from skxmr._inputs._validation import Features, check_is_fitted
-from skxmr._model_pruning import pruned_at
+from skxmr._search._layout import SearchLayout
+from skxmr._search._model_pruning import pruned_at
+from skxmr._search._weights import LinearWeights
 from skxmr._targets import IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import creating_folder
 from skxmr.classifier import XRLinearClassifier, make_state
 from skxmr.fitting import TrainedTree
-from skxmr.layout import SearchLayout
 from skxmr.stages import refuse_own_stages
 from skxmr.tree._label_tree import LabelTree
-from skxmr.weights import LinearWeights
 
 __all__ = ["load_pecos", "save_pecos"]
 

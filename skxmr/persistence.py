@@ -22,6 +22,9 @@ from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._inputs._validation import Features
+from skxmr._search._layout import SearchLayout
+from skxmr._search._weights_by_feature import FeatureWeights
+from skxmr._search._weights_by_node import NodeWeights
 from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
@@ -31,13 +34,10 @@ from skxmr.candidates import CandidateFeatures, CandidateState
 from skxmr.classifier import ClassifierState, XRLinearClassifier
 from skxmr.completers import CompleterState
 from skxmr.completion import QueryCompleter, QueryState
-from skxmr.feature_weights import FeatureWeights
 from skxmr.fusion import FusionState, RankFusion
-from skxmr.layout import SearchLayout
 from skxmr.leaf_rankers import LeafRankers
 from skxmr.matchers import FittedMatcher
 from skxmr.neighbors import NeighborRanker, NeighborState
-from skxmr.node_weights import NodeWeights
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefix_ranker import PrefixRanker
 from skxmr.reranking import Reranker, RerankerState

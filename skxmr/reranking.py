@@ -34,6 +34,7 @@ from skxmr._inputs._validation import (
     validate_target,
 )
 from skxmr._parallel._parallel import is_serial
+from skxmr._search._subset import LabelSubset
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -47,7 +48,6 @@ from skxmr.candidates import CandidateFeatures, Candidates
 from skxmr.foreign_scores import log_scores_of_yes
 from skxmr.ranking import final_estimator as ranking_estimator
 from skxmr.ranking import rank
-from skxmr.restriction import LabelSubset
 
 __all__ = ["Reranker"]
 

@@ -38,6 +38,10 @@ from skxmr._inputs._validation import (
     check_k,
     validate_features,
 )
+from skxmr._search._beam_search import beam_search
+from skxmr._search._ensembles import average_trees
+from skxmr._search._layout import SearchLayout
+from skxmr._search._weights import LinearWeights
 from skxmr._targets import scores_from_logs
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
@@ -45,10 +49,6 @@ from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse_structure import check_rows, refuse_sparse
 from skxmr._utils._typing import MatrixLike, Ranking
 from skxmr.classifier import XRLinearClassifier
-from skxmr.ensembles import average_trees
-from skxmr.layout import SearchLayout
-from skxmr.search import beam_search
-from skxmr.weights import LinearWeights
 
 __all__ = ["ShardedRanker", "TreeShard", "merge", "split"]
 

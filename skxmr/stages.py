@@ -69,10 +69,10 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skxmr._base._stage_settings import with_settings
 from skxmr._inputs._row_blocks import split_by_size
+from skxmr._search._beam_search import beam_search
 from skxmr.foreign_scores import check_scoring
 from skxmr.leaf_rankers import LeafRankers, fit_leaf_rankers
 from skxmr.matchers import FittedMatcher, fit_matcher
-from skxmr.search import beam_search
 
 __all__ = [
     "FittedStages",
@@ -292,7 +292,7 @@ def search_stages(
         stages.
     stages : FittedStages
     k, beam_width, score_transform, allowed, n_jobs
-        As in `skxmr.search.beam_search`.
+        As in `skxmr._search._beam_search.beam_search`.
 
     Returns
     -------

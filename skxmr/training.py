@@ -22,10 +22,10 @@ from skxmr._memory._growing import GrowingArray
 from skxmr._memory._scratch import WorkspacePool
 from skxmr._parallel._parallel import current_stop, iterate_tasks
 from skxmr._probing import ProbeAssembly, ProbeTask
+from skxmr._search._weights import LinearWeights, WeightsBuilder
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.compaction import make_compactor
-from skxmr.weights import LinearWeights, WeightsBuilder
 
 __all__ = [
     "LevelResult",

@@ -188,7 +188,7 @@ def test_prediction_sends_the_model_once(client, data, written, monkeypatch):
     _, X, Y = data
     classifier = make_classifier(threshold=0).fit(X, Y)
     expected = classifier.rank(X, 5)
-    monkeypatch.setattr("skxmr.search._MIN_ROWS_OF_A_TASK", 50)
+    monkeypatch.setattr("skxmr._search._beam_search._MIN_ROWS_OF_A_TASK", 50)
     travels = sum(one.nbytes for one in expected) + 2 * X.data.nbytes
     assert classifier.nbytes_ > 4 * travels
     written[0] = 0
@@ -203,7 +203,7 @@ def test_prediction_sends_the_model_once(client, data, written, monkeypatch):
 def test_batches_find_the_model_where_it_was_sent(client, data, written, monkeypatch):
     _, X, Y = data
     classifier = make_classifier(threshold=0).fit(X, Y)
-    monkeypatch.setattr("skxmr.search._MIN_ROWS_OF_A_TASK", 50)
+    monkeypatch.setattr("skxmr._search._beam_search._MIN_ROWS_OF_A_TASK", 50)
     with joblib.parallel_config(backend="dask", scatter=classifier.layouts_):
         written[0] = 0
         for columns, _ in rank_batches(classifier, row_batches(X, 100), k=5):

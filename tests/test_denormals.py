@@ -20,11 +20,11 @@ from twins import compress, weights_to_dense
 import skxmr
 from skxmr import training
 from skxmr._memory._growing import GrowingArray
+from skxmr._search._pruning import prune
+from skxmr._search._weights import LinearWeights
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.pruning import prune
 from skxmr.training import LevelTargets, SolverParameters, train_levels
-from skxmr.weights import LinearWeights
 
 TESTS = Path(__file__).parent
 

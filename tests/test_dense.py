@@ -24,13 +24,13 @@ from twins import (
 )
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier, training
-from skxmr import search as search_module
 from skxmr._inputs._validation import validate_features
+from skxmr._search import _beam_search as search_module
+from skxmr._search._beam_search import beam_search, search_one
+from skxmr._search._layout import SearchLayout
+from skxmr._search._weights_by_node import NODE_WEIGHTS_VERSION, NodeWeights
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.layout import SearchLayout
-from skxmr.node_weights import NODE_WEIGHTS_VERSION, NodeWeights
-from skxmr.search import beam_search, search_one
 from skxmr.training import LevelTargets, SolverParameters
 
 TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]

@@ -13,8 +13,9 @@ from skxmr._cython._compaction import table_size
 from skxmr._cython._workspace import Workspace
 from twins import compress
 
-from skxmr import CharNgramTfidf, WordNgramTfidf, compaction, ensembles
+from skxmr import CharNgramTfidf, WordNgramTfidf, compaction
 from skxmr._cython import _terms
+from skxmr._search import _ensembles
 from skxmr.text import _vocabulary
 from skxmr.text._vocabulary import GrowingTerms, Terms
 
@@ -189,9 +190,9 @@ def test_averages_do_not_depend_on_the_key_of_columns(monkeypatch):
     rng = np.random.default_rng(2)
     columns = [rng.permutation(400)[None, :300] for _ in range(3)]
     scores = [np.sort(-rng.random((1, 300)))[:, ::-1] for _ in range(3)]
-    expected = ensembles.average_trees(columns, scores, 50)
+    expected = _ensembles.average_trees(columns, scores, 50)
     # By this one, all columns meet.
-    monkeypatch.setattr(ensembles, "_FACTOR", 1)
-    found = ensembles.average_trees(columns, scores, 50)
+    monkeypatch.setattr(_ensembles, "_FACTOR", 1)
+    found = _ensembles.average_trees(columns, scores, 50)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -25,12 +25,12 @@ from twins import levels_from_dense, random_levels, random_tree
 
 from skxmr import TrieTreeHybrid, XRLinearClassifier
 from skxmr._inputs._validation import Features
-from skxmr._model_pruning import pruned_at
+from skxmr._search._layout import SearchLayout
+from skxmr._search._model_pruning import pruned_at
 from skxmr._targets import IndicatorTarget
 from skxmr.classifier import make_state
 from skxmr.fitting import TrainedTree
 from skxmr.interop import load_pecos, save_pecos
-from skxmr.layout import SearchLayout
 
 DATA = Path(__file__).parent / "data"
 MODELS = ["pecos-one-level", "pecos-deep", "pecos-unbiased", "pecos-constrained"]

@@ -35,14 +35,14 @@ from skxmr import (
     XRLinearClassifier,
 )
 from skxmr._inputs._validation import Features
-from skxmr._model_pruning import pruned_at
+from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
+from skxmr._search._model_pruning import pruned_at
+from skxmr._search._weights import LinearWeights
 from skxmr._targets import IndicatorTarget
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.classifier import ClassifierState
-from skxmr.layout import LAYOUT_VERSION, SearchLayout
 from skxmr.persistence import TRUSTED_TYPES, save
 from skxmr.stages import FittedStages
-from skxmr.weights import LinearWeights
 
 N_LABELS = 12
 X, DENSE_Y = make_multilabel_classification(

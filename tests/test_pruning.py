@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from twins import weights_from_dense, weights_to_dense
 
-from skxmr.pruning import prune
+from skxmr._search._pruning import prune
 
 OFFSETS = np.array([0, 3, 4, 9])
 VALUES = st.sampled_from([0.0, -0.0, 0.05, -0.05, 0.1, -0.1, 0.5, -2.0])

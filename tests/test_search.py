@@ -20,11 +20,11 @@ from twins import (
     weights_to_dense,
 )
 
-from skxmr import search
-from skxmr.layout import LAYOUT_VERSION, SearchLayout
-from skxmr.search import beam_search, rank_one, search_one
+from skxmr._search import _beam_search
+from skxmr._search._beam_search import beam_search, rank_one, search_one
+from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
+from skxmr._search._weights import LinearWeights
 from skxmr.tree._label_tree import LabelTree
-from skxmr.weights import LinearWeights
 
 TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]
 N_FEATURES = 6
@@ -157,7 +157,7 @@ def test_search_does_not_depend_on_the_instructions(
         layout = SearchLayout.from_levels(
             tree, levels, N_FEATURES, weight_precision=precision
         )
-        with mock.patch("skxmr.layout.HAS_LANES", has_lanes):
+        with mock.patch("skxmr._search._layout.HAS_LANES", has_lanes):
             found.append(
                 beam_search(
                     compress(X),
@@ -544,7 +544,7 @@ def test_features_that_no_model_knows_are_ignored():
 
 @pytest.mark.parametrize("n_jobs", [2, 3])
 def test_results_do_not_depend_on_n_jobs(monkeypatch, n_jobs):
-    monkeypatch.setattr(search, "_MIN_ROWS_OF_A_TASK", 16)
+    monkeypatch.setattr(_beam_search, "_MIN_ROWS_OF_A_TASK", 16)
     rng = np.random.default_rng(0)
     tree = random_tree(rng)
     layout = lay_out(tree, random_levels(tree, rng, 1.0, N_FEATURES))

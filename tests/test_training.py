@@ -26,10 +26,10 @@ from twins import (
 from skxmr import training
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._scratch import WorkspacePool
+from skxmr._search._weights import LinearWeights
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.training import LevelTargets, SolverParameters
-from skxmr.weights import LinearWeights
 
 LOSSES = ["squared_hinge", "hinge", "log_loss"]
 

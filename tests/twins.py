@@ -7,11 +7,11 @@ from functools import cache
 import numpy as np
 from scipy import sparse
 
+from skxmr._search._weights import LinearWeights
 from skxmr._utils._compressed import Compressed
 from skxmr.text._normalization import END_OF_KEY
 from skxmr.training import train_levels
 from skxmr.tree._label_tree import LabelTree
-from skxmr.weights import LinearWeights
 
 
 def random_sparse(rng, shape, density):

@@ -18,11 +18,11 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr._search._beam_search import beam_search
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.persistence import check_arrays
-from skxmr.search import beam_search
 
 N_LABELS = 12
 DENSE_X, DENSE_Y = make_multilabel_classification(

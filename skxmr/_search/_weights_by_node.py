@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 
 from skxmr._cython._dense_search import count_by_node, order_by_node
+from skxmr._search._weights import LinearWeights, with_precision
 from skxmr._utils._loaded_state import as_value_errors, check_node_weights
 from skxmr._version import refuse_newer
-from skxmr.weights import LinearWeights, with_precision
 
 __all__ = ["NODE_WEIGHTS_VERSION", "NodeWeights"]
 

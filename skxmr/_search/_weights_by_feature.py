@@ -14,8 +14,8 @@ from skxmr._cython._layout import (
     start_runs,
 )
 from skxmr._cython._search import ROWS_OF_MARK
+from skxmr._search._weights import LinearWeights, with_precision
 from skxmr._utils._compressed import Compressed
-from skxmr.weights import LinearWeights, with_precision
 
 __all__ = ["FeatureWeights"]
 

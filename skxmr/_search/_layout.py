@@ -4,11 +4,11 @@ import numpy as np
 
 from skxmr._cython._dense_search import DenseSearcher
 from skxmr._cython._search import HAS_LANES, Searcher
+from skxmr._search._subset import LabelPlaces
+from skxmr._search._weights_by_feature import FeatureWeights
+from skxmr._search._weights_by_node import NodeWeights
 from skxmr._utils._loaded_state import as_value_errors, check_layout
 from skxmr._version import refuse_newer
-from skxmr.feature_weights import FeatureWeights
-from skxmr.node_weights import NodeWeights
-from skxmr.restriction import LabelPlaces
 
 __all__ = ["LAYOUT_VERSION", "SearchLayout"]
 

@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skxmr._search._beam_search import beam_search
+from skxmr._search._layout import SearchLayout
+from skxmr._search._pruning import prune
+from skxmr._search._weights import with_precision
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.layout import SearchLayout
-from skxmr.pruning import prune
-from skxmr.search import beam_search
-from skxmr.weights import with_precision
 
 __all__ = [
     "PruningEffect",

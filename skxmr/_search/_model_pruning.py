@@ -3,9 +3,9 @@
 from dataclasses import replace
 from numbers import Real
 
-from skxmr._pruning_check import Reduction, measure, warn_of_loss
-from skxmr.layout import SearchLayout
-from skxmr.pruning import THRESHOLD_UNITS, check_threshold
+from skxmr._search._layout import SearchLayout
+from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
+from skxmr._search._pruning_check import Reduction, measure, warn_of_loss
 
 __all__ = ["lay_out_pruned", "prune_layout", "prune_state", "pruned_at"]
 

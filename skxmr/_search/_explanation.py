@@ -30,7 +30,7 @@ class Term:
 
     Examples
     --------
-    >>> from skxmr.explanation import Term
+    >>> from skxmr._search._explanation import Term
     >>> Term(feature=3, name="tea", value=0.5, weight=2.0).product
     1.0
     """
@@ -72,7 +72,7 @@ class NodeScore:
 
     Examples
     --------
-    >>> from skxmr.explanation import NodeScore, Term
+    >>> from skxmr._search._explanation import NodeScore, Term
     >>> term = Term(feature=3, name="tea", value=0.5, weight=2.0)
     >>> NodeScore(1, 12, (term,), intercept=-0.25, score=0.9, path_score=0.9).margin
     0.75

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skxmr._cython._pruning import Weights, count_kept
-from skxmr.weights import LinearWeights
+from skxmr._search._weights import LinearWeights
 
 __all__ = ["THRESHOLD_UNITS", "check_threshold", "prune"]
 

@@ -1,0 +1,1 @@
+"""Searching a trained tree: its weights, their layout in memory, the beam search."""
