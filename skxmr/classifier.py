@@ -22,7 +22,6 @@ from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import Stateful, from_state, reads, writes
 from skxmr._cython._search import TRANSFORMS
 from skxmr._cython._training import LOSSES
-from skxmr._dominant_columns import describe_dominant_columns
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
 from skxmr._inputs._row_blocks import split_by_size
 from skxmr._inputs._validation import (
@@ -38,7 +37,6 @@ from skxmr._inputs._validation import (
     validate_features,
     validate_features_and_target,
 )
-from skxmr._regularization import resolve_regularization
 from skxmr._search._beam_search import beam_search, rank_one, search_one
 from skxmr._search._ensembles import average_trees
 from skxmr._search._model_pruning import lay_out_pruned, prune_state, pruned_at
@@ -52,6 +50,9 @@ from skxmr._targets import (
     make_target,
     scores_from_logs,
 )
+from skxmr._training._dominant_columns import describe_dominant_columns
+from skxmr._training._levels import SolverParameters
+from skxmr._training._regularization import resolve_regularization
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._foresight import foresee_training
@@ -62,7 +63,6 @@ from skxmr._version import __version__
 from skxmr.caching import cached_call
 from skxmr.fitting import TrainingSettings, train_tree
 from skxmr.stages import OwnStages, search_stages
-from skxmr.training import SolverParameters
 from skxmr.tree._kmeans_tree import KMeansTree
 from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
 

@@ -9,14 +9,19 @@ from scipy import sparse
 from sklearn.base import clone
 
 from skxmr._cython._memory import give_back_memory
-from skxmr._priors import PriorRows, add_prior_rows, add_priors
-from skxmr._probing import ProbedRows, RowPaths
 from skxmr._search._pruning import prune
+from skxmr._training._levels import (
+    LevelResult,
+    SolverParameters,
+    train_levels,
+    untrained_level,
+)
+from skxmr._training._negatives import level_targets, matched_rows
+from skxmr._training._priors import PriorRows, add_prior_rows, add_priors
+from skxmr._training._probing import ProbedRows, RowPaths
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.negatives import level_targets, matched_rows
 from skxmr.stages import FittedStages, OwnStages
-from skxmr.training import LevelResult, SolverParameters, train_levels, untrained_level
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._label_vectors import make_label_vectors
 

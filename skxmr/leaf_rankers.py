@@ -8,9 +8,9 @@ from sklearn.base import clone
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._inputs._validation import public_csr
 from skxmr._parallel._parallel import run_tasks
+from skxmr._training._levels import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr.foreign_scores import log_scores_of_yes, rows_for
-from skxmr.training import LevelTargets
 
 __all__ = ["LeafRankers", "fit_leaf_rankers"]
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from skxmr._cython._workspace import Workspace
 from twins import compress, objective, random_sparse, train_level, weights_to_dense
 
-from skxmr import compaction
+from skxmr._training import _compaction
+from skxmr._training._compaction import make_compactor
+from skxmr._training._levels import LevelTargets, SolverParameters
 from skxmr._utils._compressed import Compressed
-from skxmr.compaction import make_compactor
-from skxmr.training import LevelTargets, SolverParameters
 
 
 class Compacted(NamedTuple):
@@ -230,7 +230,7 @@ def test_compaction_ends_early_when_nobody_waits(monkeypatch):
         np.ones(entries, dtype=np.float32),
         entries // 2,
     )
-    monkeypatch.setattr(compaction, "current_stop", lambda: np.ones(1, np.uint8))
+    monkeypatch.setattr(_compaction, "current_stop", lambda: np.ones(1, np.uint8))
     compactor = compactor_of(X)
     with pytest.raises(RuntimeError, match="Nobody wants the result"):
         compactor.compact(np.array([0, 1], dtype=np.int32), False)

@@ -12,14 +12,9 @@ from scipy import sparse
 from twins import assert_same_layout
 
 import skxmr
-from skxmr import (
-    KMeansTree,
-    TextRetriever,
-    WordNgramTfidf,
-    XRLinearClassifier,
-    training,
-)
+from skxmr import KMeansTree, TextRetriever, WordNgramTfidf, XRLinearClassifier
 from skxmr._parallel import _parallel
+from skxmr._training import _levels
 from skxmr.streaming import rank_batches, row_batches
 from skxmr.tree import _label_vectors
 
@@ -53,7 +48,7 @@ def on_dask(client):
 
 @pytest.fixture(autouse=True)
 def small_tasks(monkeypatch):
-    monkeypatch.setattr(training, "_TASK_WORK", 3_000)
+    monkeypatch.setattr(_levels, "_TASK_WORK", 3_000)
     monkeypatch.setattr(_label_vectors, "_TASK_WORK", 3_000)
 
 
@@ -162,8 +157,8 @@ def test_fit_sends_the_rows_that_matter(on_dask, data, written, monkeypatch):
     _, X, Y = data
     X = sparse.vstack([X] * 10, format="csr")
     Y = sparse.vstack([Y] * 10, format="csr")
-    monkeypatch.setattr(training, "_TASK_WORK", 100_000)
-    train_levels = training.train_levels
+    monkeypatch.setattr(_levels, "_TASK_WORK", 100_000)
+    train_levels = _levels.train_levels
     needed, sent = [], []
 
     def measured(X, levels, problems, *, n_jobs):
@@ -217,10 +212,10 @@ def test_batches_find_the_model_where_it_was_sent(client, data, written, monkeyp
 class Killer:
     """Kills a worker when some of the results have come."""
 
-    def __init__(self, client, room, monkeypatch, after=3):
+    def __init__(self, client, module, monkeypatch, after=3):
         self.client, self.after, self.n_results = client, after, 0
         self.killed = None
-        monkeypatch.setattr(room, "iterate_tasks", self)
+        monkeypatch.setattr(module, "iterate_tasks", self)
 
     def __call__(self, *arguments, **options):
         for result in _parallel.iterate_tasks(*arguments, **options):
@@ -238,16 +233,16 @@ class Killer:
 
 @posix
 @pytest.mark.parametrize(
-    "room", [_label_vectors, training], ids=lambda one: one.__name__
+    "module", [_label_vectors, _levels], ids=lambda one: one.__name__
 )
 def test_a_worker_killed_in_the_middle_changes_nothing(
-    on_dask, data, room, monkeypatch
+    on_dask, data, module, monkeypatch
 ):
     _, X, Y = data
     with joblib.parallel_config(backend="threading", n_jobs=1):
         here = make_classifier().fit(X, Y)
-    monkeypatch.setattr(room, "_TASK_WORK", 500)
-    killer = Killer(on_dask, room, monkeypatch)
+    monkeypatch.setattr(module, "_TASK_WORK", 500)
+    killer = Killer(on_dask, module, monkeypatch)
     there = make_classifier().fit(X, Y)
     assert killer.n_results > 2 * killer.after
     on_dask.wait_for_workers(2, timeout=60)

@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skxmr import PruningWarning, WordNgramTfidf, XRLinearClassifier
-from skxmr._dominant_columns import dominant_columns
+from skxmr._training._dominant_columns import dominant_columns
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.datasets._bundled import load_subjects

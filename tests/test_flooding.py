@@ -13,9 +13,10 @@ from skxmr._cython._compaction import table_size
 from skxmr._cython._workspace import Workspace
 from twins import compress
 
-from skxmr import CharNgramTfidf, WordNgramTfidf, compaction
+from skxmr import CharNgramTfidf, WordNgramTfidf
 from skxmr._cython import _terms
 from skxmr._search import _ensembles
+from skxmr._training import _compaction
 from skxmr.text import _vocabulary
 from skxmr.text._vocabulary import GrowingTerms, Terms
 
@@ -161,7 +162,7 @@ def longest_run(taken):
 
 
 def compacted_table(X):
-    compactor = compaction.make_compactor(
+    compactor = _compaction.make_compactor(
         X, Workspace(np.empty), n_rows=X.n_vectors, n_entries=int(X.offsets[-1])
     )
     compactor.compact(np.arange(X.n_vectors, dtype=np.int32), False)
@@ -177,7 +178,7 @@ def test_chosen_sets_of_rows_meet_by_the_known_key_only(monkeypatch):
     sets = sets[hashes.astype(np.uint64) & np.uint64(0xFFF) < 4]
     assert len(sets) > 300
     X = compress(sparse.csr_array(sets.T.astype(np.float32)))
-    monkeypatch.setattr(compaction, "_KEY", 0)
+    monkeypatch.setattr(_compaction, "_KEY", 0)
     met, sources = compacted_table(X)
     assert longest_run(met) > 300
     monkeypatch.undo()

@@ -11,14 +11,9 @@ from sklearn.naive_bayes import BernoulliNB
 from sklearn.preprocessing import StandardScaler
 from twins import weights_to_dense
 
-from skxmr import (
-    KMeansTree,
-    PruningWarning,
-    WordNgramTfidf,
-    XRLinearClassifier,
-    training,
-)
+from skxmr import KMeansTree, PruningWarning, WordNgramTfidf, XRLinearClassifier
 from skxmr import classifier as classifier_module
+from skxmr._training import _levels
 from skxmr.datasets._bundled import load_subjects
 
 pytestmark = pytest.mark.filterwarnings("error::skxmr.PruningWarning")
@@ -158,7 +153,7 @@ def test_what_rows_find_does_not_depend_on_how_work_is_cut(
     X, Y = make_data(n_labels=90)
     _, expected = trained(X, Y)
     if "task work" in changes:
-        monkeypatch.setattr(training, "_TASK_WORK", 1)
+        monkeypatch.setattr(_levels, "_TASK_WORK", 1)
         changes = {}
     _, found = trained(X, Y, **changes)
     np.testing.assert_array_equal(found.probed.rows, expected.probed.rows)

@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 
 from skxmr import KMeansTree, XRLinearClassifier
-from skxmr._regularization import Regularization, resolve_regularization
+from skxmr._training._regularization import Regularization, resolve_regularization
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 

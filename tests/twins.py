@@ -8,9 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._search._weights import LinearWeights
+from skxmr._training._levels import train_levels
 from skxmr._utils._compressed import Compressed
 from skxmr.text._normalization import END_OF_KEY
-from skxmr.training import train_levels
 from skxmr.tree._label_tree import LabelTree
 
 
@@ -156,7 +156,7 @@ def objective(w, b, X, y, costs, loss):
 
 
 def train_level(X, targets, problem):
-    """Train one level, as `skxmr.training.train_levels` does many."""
+    """Train one level, as `skxmr._training._levels.train_levels` does many."""
     return train_levels(X, [targets], [problem])[0]
 
 

@@ -57,9 +57,9 @@ cdef class Task:
     Parameters
     ----------
     items : Items
-    targets : skxmr.training.LevelTargets
+    targets : skxmr._training._levels.LevelTargets
         Of the parents of the items.
-    parameters : skxmr.training.SolverParameters
+    parameters : skxmr._training._levels.SolverParameters
     simd_level : int
         Index into `SIMD_LEVELS`.
     """

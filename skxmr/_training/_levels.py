@@ -21,11 +21,11 @@ from skxmr._cython._training_rows import DenseTrainingRows, SparseTrainingRows
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._scratch import WorkspacePool
 from skxmr._parallel._parallel import current_stop, iterate_tasks
-from skxmr._probing import ProbeAssembly, ProbeTask
 from skxmr._search._weights import LinearWeights, WeightsBuilder
+from skxmr._training._compaction import make_compactor
+from skxmr._training._probing import ProbeAssembly, ProbeTask
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.compaction import make_compactor
 
 __all__ = [
     "LevelResult",

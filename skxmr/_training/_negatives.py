@@ -5,9 +5,9 @@ from scipy import sparse
 
 from skxmr._search._beam_search import beam_search
 from skxmr._search._layout import SearchLayout
+from skxmr._training._levels import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.training import LevelTargets
 
 __all__ = ["level_targets", "matched_rows"]
 

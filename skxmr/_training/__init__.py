@@ -1,0 +1,1 @@
+"""Training the weights of a tree, level by level."""
