@@ -62,7 +62,7 @@ from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._version import __version__
 from skxmr.caching import cached_call
 from skxmr.fitting import TrainingSettings, train_tree
-from skxmr.stages import OwnStages, search_stages
+from skxmr.stages._stages import OwnStages, search_stages
 from skxmr.tree._kmeans_tree import KMeansTree
 from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
 

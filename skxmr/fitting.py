@@ -21,7 +21,7 @@ from skxmr._training._priors import PriorRows, add_prior_rows, add_priors
 from skxmr._training._probing import ProbedRows, RowPaths
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.stages import FittedStages, OwnStages
+from skxmr.stages._stages import FittedStages, OwnStages
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._label_vectors import make_label_vectors
 

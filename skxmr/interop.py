@@ -24,7 +24,7 @@ from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import creating_folder
 from skxmr.classifier import XRLinearClassifier, make_state
 from skxmr.fitting import TrainedTree
-from skxmr.stages import refuse_own_stages
+from skxmr.stages._stages import refuse_own_stages
 from skxmr.tree._label_tree import LabelTree
 
 __all__ = ["load_pecos", "save_pecos"]

@@ -35,14 +35,14 @@ from skxmr.classifier import ClassifierState, XRLinearClassifier
 from skxmr.completers import CompleterState
 from skxmr.completion import QueryCompleter, QueryState
 from skxmr.fusion import FusionState, RankFusion
-from skxmr.leaf_rankers import LeafRankers
-from skxmr.matchers import FittedMatcher
 from skxmr.neighbors import NeighborRanker, NeighborState
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefix_ranker import PrefixRanker
 from skxmr.reranking import Reranker, RerankerState
 from skxmr.retrieval import RetrieverState, TextRetriever
-from skxmr.stages import FittedStages
+from skxmr.stages._leaf_rankers import LeafRankers
+from skxmr.stages._matcher import FittedMatcher
+from skxmr.stages._stages import FittedStages
 from skxmr.successors import Successors
 from skxmr.text._counting import Cutting
 from skxmr.text._normalization import Normalizer, normalize_text

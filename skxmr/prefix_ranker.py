@@ -6,7 +6,7 @@ from scipy import sparse
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._search._beam_search import search_one
 from skxmr._search._ensembles import average_trees
-from skxmr.stages import refuse_own_stages
+from skxmr.stages._stages import refuse_own_stages
 from skxmr.text._single import LeanTransformer, fit_transform_texts
 
 __all__ = ["PrefixRanker"]

@@ -44,7 +44,7 @@ from skxmr.label_texts import (
     read_label_texts,
     with_own_rows,
 )
-from skxmr.stages import refuse_own_stages, takes_relevance
+from skxmr.stages._stages import refuse_own_stages, takes_relevance
 from skxmr.text._normalization import normalize_text
 from skxmr.text._single import LeanTransformer, fit_transform_texts, transform_texts
 from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf

@@ -6,8 +6,8 @@ from sklearn.base import clone
 
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._inputs._validation import public_csr
-from skxmr.foreign_scores import log_scores_of_columns, rows_for
 from skxmr.ranking import top_k_signed
+from skxmr.stages._scores import log_scores_of_columns, rows_for
 
 __all__ = ["FittedMatcher", "fit_matcher"]
 

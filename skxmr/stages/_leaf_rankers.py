@@ -10,7 +10,7 @@ from skxmr._inputs._validation import public_csr
 from skxmr._parallel._parallel import run_tasks
 from skxmr._training._levels import LevelTargets
 from skxmr._utils._compressed import Compressed
-from skxmr.foreign_scores import log_scores_of_yes, rows_for
+from skxmr.stages._scores import log_scores_of_yes, rows_for
 
 __all__ = ["LeafRankers", "fit_leaf_rankers"]
 
