@@ -13,9 +13,9 @@ from skxmr._inputs._by_label import LabelTexts
 from skxmr._search._pruning_check import PruningWarning
 from skxmr._version import __version__
 from skxmr.candidates import CandidateFeatures
-from skxmr.classifier import XRLinearClassifier
 from skxmr.completion import QueryCompleter
 from skxmr.fusion import RankFusion
+from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.neighbors import NeighborRanker
 from skxmr.ranking import rank
 from skxmr.reranking import Reranker

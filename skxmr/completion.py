@@ -21,8 +21,8 @@ from skxmr._inputs._validation import (
 )
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._typing import ArrayLike, Texts
-from skxmr.classifier import XRLinearClassifier
 from skxmr.completers import Completer, CompleterState, Sessions
+from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.prefix_index import PrefixIndex, count_letters
 from skxmr.prefix_ranker import PrefixRanker
 from skxmr.prefixes import draw_prefixes

@@ -22,8 +22,8 @@ from skxmr._search._weights import LinearWeights
 from skxmr._targets import IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import creating_folder
-from skxmr.classifier import XRLinearClassifier, make_state
-from skxmr.fitting import TrainedTree
+from skxmr.linear._classifier import XRLinearClassifier, make_state
+from skxmr.linear._fitting import TrainedTree
 from skxmr.stages._stages import refuse_own_stages
 from skxmr.tree._label_tree import LabelTree
 

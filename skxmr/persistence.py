@@ -31,10 +31,10 @@ from skxmr._utils._files import replacing
 from skxmr._utils._loaded_state import check_arrays
 from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
 from skxmr.candidates import CandidateFeatures, CandidateState
-from skxmr.classifier import ClassifierState, XRLinearClassifier
 from skxmr.completers import CompleterState
 from skxmr.completion import QueryCompleter, QueryState
 from skxmr.fusion import FusionState, RankFusion
+from skxmr.linear._classifier import ClassifierState, XRLinearClassifier
 from skxmr.neighbors import NeighborRanker, NeighborState
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefix_ranker import PrefixRanker

@@ -48,7 +48,7 @@ from skxmr._utils._dense import DenseRows
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse_structure import check_rows, refuse_sparse
 from skxmr._utils._typing import MatrixLike, Ranking
-from skxmr.classifier import XRLinearClassifier
+from skxmr.linear._classifier import XRLinearClassifier
 
 __all__ = ["ShardedRanker", "TreeShard", "merge", "split"]
 

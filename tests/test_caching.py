@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from skxmr import KMeansTree, XRLinearClassifier
-from skxmr.caching import cached_call
+from skxmr.linear._caching import cached_call
 from skxmr.metrics import recall_at_k_scorer
 
 MEMORIES = {
@@ -211,7 +211,7 @@ def test_other_data_train_again(tmp_path, log):
 def test_another_version_trains_again(tmp_path, log, monkeypatch):
     X, Y = make_data()
     make_classifier(log, tmp_path / "cache").fit(X, Y)
-    monkeypatch.setattr("skxmr.classifier.__version__", "1000.0")
+    monkeypatch.setattr("skxmr.linear._classifier.__version__", "1000.0")
     make_classifier(log, tmp_path / "cache").fit(X, Y)
     assert n_fits(log) == 2
 

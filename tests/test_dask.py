@@ -173,7 +173,7 @@ def test_fit_sends_the_rows_that_matter(on_dask, data, written, monkeypatch):
             needed.append(result.weights.nbytes)
         return results
 
-    monkeypatch.setattr("skxmr.fitting.train_levels", measured)
+    monkeypatch.setattr("skxmr.linear._fitting.train_levels", measured)
     make_classifier(indexer=KMeansTree(16, 16)).fit(X, Y)
     # Everything goes by way of the scheduler, so twice.
     assert 1.5 * sum(needed) < sent[0] < 2 * 1.1 * sum(needed)

@@ -40,7 +40,7 @@ from skxmr._search._model_pruning import pruned_at
 from skxmr._search._weights import LinearWeights
 from skxmr._targets import IndicatorTarget
 from skxmr.baselines import BigramCompleter, PopularCompleter
-from skxmr.classifier import ClassifierState
+from skxmr.linear._classifier import ClassifierState
 from skxmr.persistence import TRUSTED_TYPES, save
 from skxmr.stages._stages import FittedStages
 
@@ -304,7 +304,7 @@ ASK_A_MAPPED_MODEL = """
 import sys
 import joblib, numpy as np, psutil
 from scipy import sparse
-import skxmr, skxmr.classifier
+import skxmr, skxmr.linear._classifier
 
 resident = psutil.Process().memory_info().rss
 model = joblib.load(sys.argv[1], mmap_mode="r")
@@ -335,7 +335,7 @@ def test_a_mapped_model_needs_the_memory_of_what_is_read(tmp_path):
 SERVE_A_MAPPED_MODEL = """
 import sys
 import numpy as np
-import skxmr, skxmr.classifier
+import skxmr, skxmr.linear._classifier
 from scipy import sparse
 from skxmr.persistence import load
 

@@ -12,9 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from twins import weights_to_dense
 
 from skxmr import KMeansTree, PruningWarning, WordNgramTfidf, XRLinearClassifier
-from skxmr import classifier as classifier_module
 from skxmr._training import _levels
 from skxmr.datasets._bundled import load_subjects
+from skxmr.linear import _classifier as classifier_module
 
 pytestmark = pytest.mark.filterwarnings("error::skxmr.PruningWarning")
 

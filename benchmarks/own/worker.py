@@ -9,7 +9,7 @@ from benchworker import run
 from benchworker.matrices import row_slice
 
 from skxmr import __version__
-from skxmr.classifier import XRLinearClassifier
+from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.tree._kmeans_tree import KMeansTree
 
 

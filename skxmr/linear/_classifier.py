@@ -60,8 +60,8 @@ from skxmr._utils._loaded_state import CheckedWhenLoaded, check_tree_of_layout, 
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._version import __version__
-from skxmr.caching import cached_call
-from skxmr.fitting import TrainingSettings, train_tree
+from skxmr.linear._caching import cached_call
+from skxmr.linear._fitting import TrainingSettings, train_tree
 from skxmr.stages._stages import OwnStages, search_stages
 from skxmr.tree._kmeans_tree import KMeansTree
 from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
