@@ -20,9 +20,9 @@ from sklearn.pipeline import make_pipeline
 
 import skxmr
 from skxmr import KMeansTree, Reranker, WordNgramTfidf, XRLinearClassifier
-from skxmr.candidates import CandidateFeatures
 from skxmr.datasets import load_subjects
 from skxmr.metrics import ndcg_at_k, precision_at_k, recall_at_k
+from skxmr.rankers._candidates import CandidateFeatures
 
 # %%
 # The data are titles of books with the 600 most frequent subjects, so that each subject

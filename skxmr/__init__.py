@@ -12,13 +12,13 @@ from skxmr import (
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._search._pruning_check import PruningWarning
 from skxmr._version import __version__
-from skxmr.candidates import CandidateFeatures
 from skxmr.completion import QueryCompleter
-from skxmr.fusion import RankFusion
 from skxmr.linear._classifier import XRLinearClassifier
-from skxmr.neighbors import NeighborRanker
+from skxmr.rankers._candidates import CandidateFeatures
+from skxmr.rankers._fusion import RankFusion
+from skxmr.rankers._neighbors import NeighborRanker
+from skxmr.rankers._reranker import Reranker
 from skxmr.ranking import rank
-from skxmr.reranking import Reranker
 from skxmr.retrieval import TextRetriever
 from skxmr.text._vectorizers import (
     CharNgramTfidf,

@@ -30,15 +30,15 @@ from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
 from skxmr._utils._loaded_state import check_arrays
 from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
-from skxmr.candidates import CandidateFeatures, CandidateState
 from skxmr.completers import CompleterState
 from skxmr.completion import QueryCompleter, QueryState
-from skxmr.fusion import FusionState, RankFusion
 from skxmr.linear._classifier import ClassifierState, XRLinearClassifier
-from skxmr.neighbors import NeighborRanker, NeighborState
 from skxmr.prefix_index import PrefixIndex
 from skxmr.prefix_ranker import PrefixRanker
-from skxmr.reranking import Reranker, RerankerState
+from skxmr.rankers._candidates import CandidateFeatures, CandidateState
+from skxmr.rankers._fusion import FusionState, RankFusion
+from skxmr.rankers._neighbors import NeighborRanker, NeighborState
+from skxmr.rankers._reranker import Reranker, RerankerState
 from skxmr.retrieval import RetrieverState, TextRetriever
 from skxmr.stages._leaf_rankers import LeafRankers
 from skxmr.stages._matcher import FittedMatcher

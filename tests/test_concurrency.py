@@ -37,9 +37,9 @@ from skxmr import (
     XRLinearClassifier,
     baselines,
 )
-from skxmr.candidates import Candidates
 from skxmr.metrics import precision_at_k_scorer
 from skxmr.persistence import check_arrays
+from skxmr.rankers._candidates import Candidates
 from skxmr.sharding import ShardedRanker, split
 from skxmr.streaming import rank_batches, row_batches
 

@@ -28,8 +28,8 @@ from skxmr import (
     XRLinearClassifier,
 )
 from skxmr._base._stage_settings import with_settings
-from skxmr.candidates import CandidateFeatures
 from skxmr.metrics import recall_at_k_scorer
+from skxmr.rankers._candidates import CandidateFeatures
 from skxmr.text._vectorizers import PrefixWeightedCharTfidf
 
 rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import skxmr
 from skxmr import demo
 from skxmr._search._explanation import Explanation, NodeScore, Term
 from skxmr._search._subset import LabelSubset
-from skxmr.candidates import Candidates
+from skxmr.rankers._candidates import Candidates
 
 # Extended summaries are written where they help, and so are descriptions of what is
 # returned, which scikit-learn's style also names (RT02), and of "See Also".

@@ -22,8 +22,8 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr.candidates import Candidates
 from skxmr.metrics import recall_at_k, recall_at_k_scorer
+from skxmr.rankers._candidates import Candidates
 
 X, DENSE_Y = make_multilabel_classification(
     90, 20, n_classes=12, n_labels=2, random_state=0

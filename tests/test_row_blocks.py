@@ -19,7 +19,7 @@ from skxmr import (
 )
 from skxmr._inputs import _row_blocks
 from skxmr._inputs._row_blocks import RowBlocks, split_by_size, split_by_sizes
-from skxmr.candidates import CandidateFeatures, Candidates
+from skxmr.rankers._candidates import CandidateFeatures, Candidates
 from skxmr.tree._label_vectors import pifa
 
 RANDOM = np.random.RandomState(0)

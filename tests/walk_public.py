@@ -36,7 +36,7 @@ from skxmr import (
     sharding,
     streaming,
 )
-from skxmr.candidates import Candidates
+from skxmr.rankers._candidates import Candidates
 
 X, Y = DENSE.astype(float), DENSE
 TEXTS = ["red apple", "green pear", "phone", "phone case", "pear juice", "red"]
@@ -326,7 +326,7 @@ CALLS = {
         },
     },
     "skxmr.baselines": {**of_completer(POPULAR), **of_completer(BIGRAMS)},
-    "skxmr.candidates": {
+    "skxmr.rankers._candidates": {
         "CandidateFeatures.fit": (CandidateFeatures().fit, {"X": X, "Y": Y}, "X Y"),
         "CandidateFeatures.transform": (
             FEATURES.transform,

@@ -44,7 +44,7 @@ from skxmr._targets import (
 )
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
-from skxmr.candidates import CandidateFeatures, Candidates
+from skxmr.rankers._candidates import CandidateFeatures, Candidates
 from skxmr.ranking import final_estimator as ranking_estimator
 from skxmr.ranking import rank
 from skxmr.stages._scores import log_scores_of_yes

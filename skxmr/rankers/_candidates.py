@@ -46,7 +46,7 @@ class Candidates:
     Examples
     --------
     >>> import numpy as np
-    >>> from skxmr.candidates import Candidates
+    >>> from skxmr.rankers._candidates import Candidates
     >>> columns, scores = np.array([[4, 2], [3, -1]]), np.array([[0.9, 0.2], [0.5, 0]])
     >>> found = Candidates.of_ranking(columns, scores)
     >>> found.rows.tolist(), found.columns.tolist(), found.ranks.tolist()
@@ -136,7 +136,7 @@ class CandidateFeatures(Documented, Stateful, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from skxmr.candidates import CandidateFeatures, Candidates
+    >>> from skxmr.rankers._candidates import CandidateFeatures, Candidates
     >>> X, Y = np.eye(3), np.array([[1, 0], [0, 1], [0, 1]])
     >>> found = Candidates.of_ranking(np.array([[1, 0]]), np.array([[0.5, 0.1]]))
     >>> CandidateFeatures().fit(X, Y).transform(X[:1], found).round(2)

@@ -1,0 +1,8 @@
+"""Rankers beside the tree: nearest rows, fusion of rankings, reranking."""
+
+from skxmr.rankers._candidates import CandidateFeatures
+from skxmr.rankers._fusion import RankFusion
+from skxmr.rankers._neighbors import NeighborRanker
+from skxmr.rankers._reranker import Reranker
+
+__all__ = ["CandidateFeatures", "NeighborRanker", "RankFusion", "Reranker"]
