@@ -12,7 +12,7 @@ from skxmr import (
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._search._pruning_check import PruningWarning
 from skxmr._version import __version__
-from skxmr.completion import QueryCompleter
+from skxmr.completion._completer import QueryCompleter
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.rankers._candidates import CandidateFeatures
 from skxmr.rankers._fusion import RankFusion

@@ -8,11 +8,11 @@ from skxmr._base._state import writes
 from skxmr._inputs._validation import fit_context
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._typing import ArrayLike, Texts
-from skxmr.completers import Completer, CompleterState, Sessions
-from skxmr.prefix_index import PrefixIndex
-from skxmr.query_log import read_log
-from skxmr.successors import Successors, count_successors
-from skxmr.suggesting import Evidence, best_shares
+from skxmr.completion._base import Completer, CompleterState, Sessions
+from skxmr.completion._evidence import Evidence, best_shares
+from skxmr.completion._prefix_index import PrefixIndex
+from skxmr.completion._query_log import read_log
+from skxmr.completion._transitions import Successors, count_successors
 
 __all__ = ["BigramCompleter", "PopularCompleter"]
 

@@ -30,11 +30,12 @@ from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
 from skxmr._utils._loaded_state import check_arrays
 from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
-from skxmr.completers import CompleterState
-from skxmr.completion import QueryCompleter, QueryState
+from skxmr.completion._base import CompleterState
+from skxmr.completion._completer import QueryCompleter, QueryState
+from skxmr.completion._prefix_classifier import PrefixRanker
+from skxmr.completion._prefix_index import PrefixIndex
+from skxmr.completion._transitions import Successors
 from skxmr.linear._classifier import ClassifierState, XRLinearClassifier
-from skxmr.prefix_index import PrefixIndex
-from skxmr.prefix_ranker import PrefixRanker
 from skxmr.rankers._candidates import CandidateFeatures, CandidateState
 from skxmr.rankers._fusion import FusionState, RankFusion
 from skxmr.rankers._neighbors import NeighborRanker, NeighborState
@@ -43,7 +44,6 @@ from skxmr.retrieval import RetrieverState, TextRetriever
 from skxmr.stages._leaf_rankers import LeafRankers
 from skxmr.stages._matcher import FittedMatcher
 from skxmr.stages._stages import FittedStages
-from skxmr.successors import Successors
 from skxmr.text._counting import Cutting
 from skxmr.text._normalization import Normalizer, normalize_text
 from skxmr.text._single import LeanTransformer

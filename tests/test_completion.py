@@ -17,7 +17,7 @@ from twins import least_edits
 
 from skxmr import KMeansTree, QueryCompleter, TrieTreeHybrid, XRLinearClassifier
 from skxmr.baselines import BigramCompleter, PopularCompleter
-from skxmr.prefixes import draw_prefixes
+from skxmr.completion._prefixes import draw_prefixes
 from skxmr.text._normalization import Normalizer, normalize_text
 
 COMPLETERS = {

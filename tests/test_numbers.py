@@ -30,7 +30,7 @@ from skxmr import (
     streaming,
 )
 from skxmr._inputs._validation import Interval
-from skxmr.prefixes import draw_prefixes
+from skxmr.completion._prefixes import draw_prefixes
 
 N_LABELS = 12
 DENSE_X, DENSE_Y = make_multilabel_classification(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twins import begins, least_edits, letters_of
 
 from skxmr._cython import _completion as kernel
-from skxmr.prefix_index import PrefixIndex, combining_classes
+from skxmr.completion._prefix_index import PrefixIndex, combining_classes
 from skxmr.text._normalization import END_OF_KEY
 
 # Few letters, so that queries begin alike; some that sort beyond the others.

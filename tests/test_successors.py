@@ -4,7 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skxmr.successors import Successors, count_successors, reversed_links, smooth
+from skxmr.completion._transitions import (
+    Successors,
+    count_successors,
+    reversed_links,
+    smooth,
+)
 
 
 def random_counts(seed, n_rows=12, n_queries=9, density=0.4):

@@ -9,7 +9,7 @@ import joblib
 
 from skxmr._utils._files import replacing
 from skxmr._version import __version__
-from skxmr.completion import QueryCompleter
+from skxmr.completion._completer import QueryCompleter
 from skxmr.retrieval import TextRetriever
 
 __all__ = ["Catalogue", "pairs_of_terms"]

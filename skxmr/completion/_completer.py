@@ -21,14 +21,19 @@ from skxmr._inputs._validation import (
 )
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._typing import ArrayLike, Texts
-from skxmr.completers import Completer, CompleterState, Sessions
+from skxmr.completion._base import Completer, CompleterState, Sessions
+from skxmr.completion._evidence import Evidence, best_suggestions
+from skxmr.completion._prefix_classifier import PrefixRanker
+from skxmr.completion._prefix_index import PrefixIndex, count_letters
+from skxmr.completion._prefixes import draw_prefixes
+from skxmr.completion._query_log import read_known, read_log
+from skxmr.completion._transitions import (
+    Successors,
+    count_successors,
+    reversed_links,
+    smooth,
+)
 from skxmr.linear._classifier import XRLinearClassifier
-from skxmr.prefix_index import PrefixIndex, count_letters
-from skxmr.prefix_ranker import PrefixRanker
-from skxmr.prefixes import draw_prefixes
-from skxmr.query_log import read_known, read_log
-from skxmr.successors import Successors, count_successors, reversed_links, smooth
-from skxmr.suggesting import Evidence, best_suggestions
 from skxmr.text._normalization import stem_of
 from skxmr.text._vectorizers import PrefixWeightedCharTfidf, WordNgramTfidf
 from skxmr.tree._trie_tree import TrieTreeHybrid

@@ -9,7 +9,7 @@ import numpy as np
 from skxmr._inputs._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._inputs._columns import InvalidInputError, refuse_unordered
 from skxmr._inputs._validation import check_counts, check_documents
-from skxmr.sessions import check_sessions
+from skxmr.completion._sessions import check_sessions
 
 __all__ = ["QueryLog", "read_known", "read_log"]
 

@@ -14,10 +14,10 @@ from skxmr._base._state import Stateful, from_state, reads
 from skxmr._inputs._validation import StrOptions, check_documents, check_k
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Texts
-from skxmr.prefix_index import PrefixIndex
-from skxmr.prefixes import draw_prefixes
-from skxmr.query_log import read_log
-from skxmr.sessions import check_sessions, read_session
+from skxmr.completion._prefix_index import PrefixIndex
+from skxmr.completion._prefixes import draw_prefixes
+from skxmr.completion._query_log import read_log
+from skxmr.completion._sessions import check_sessions, read_session
 from skxmr.text._normalization import Normalizer, stem_of
 
 __all__ = ["Completer", "CompleterState", "Completions", "Session", "Sessions"]
