@@ -19,7 +19,7 @@ from skxmr.rankers._fusion import RankFusion
 from skxmr.rankers._neighbors import NeighborRanker
 from skxmr.rankers._reranker import Reranker
 from skxmr.ranking import rank
-from skxmr.retrieval import TextRetriever
+from skxmr.retrieval._retriever import TextRetriever
 from skxmr.text._vectorizers import (
     CharNgramTfidf,
     PrefixWeightedCharTfidf,

@@ -25,8 +25,8 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr._text_pieces import draw_pieces
 from skxmr.metrics import recall_at_k_scorer
+from skxmr.retrieval._text_pieces import draw_pieces
 
 TEXTS = ["red apple", "smart phone", "green car", "apple tree"]
 CLASSES = ["fruit", "phone", "car", "fruit"]

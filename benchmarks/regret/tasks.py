@@ -14,7 +14,7 @@ from benchmarks.features import embedded
 from benchmarks.quality import hits, n_positives, recall
 from benchmarks.retrieval.tasks import Task, read_task
 from skxmr import QueryCompleter
-from skxmr.retrieval import _default_vectorizer
+from skxmr.retrieval._retriever import _default_vectorizer
 
 MOST_ROWS = 60_000
 MOST_QUERIES = 3_000

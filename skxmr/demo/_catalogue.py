@@ -10,7 +10,7 @@ import joblib
 from skxmr._utils._files import replacing
 from skxmr._version import __version__
 from skxmr.completion._completer import QueryCompleter
-from skxmr.retrieval import TextRetriever
+from skxmr.retrieval._retriever import TextRetriever
 
 __all__ = ["Catalogue", "pairs_of_terms"]
 

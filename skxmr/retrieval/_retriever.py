@@ -37,13 +37,13 @@ from skxmr._search._explanation import Explanation, explain_label
 from skxmr._search._subset import LabelSubset
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
-from skxmr.label_texts import (
+from skxmr.linear._classifier import XRLinearClassifier
+from skxmr.retrieval._label_texts import (
     check_field_weights,
     make_own_rows,
     read_label_texts,
     with_own_rows,
 )
-from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.stages._stages import refuse_own_stages, takes_relevance
 from skxmr.text._normalization import normalize_text
 from skxmr.text._single import LeanTransformer, fit_transform_texts, transform_texts
