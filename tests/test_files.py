@@ -20,7 +20,7 @@ from skxmr._utils import _files
 from skxmr._utils._files import creating_folder, replacing
 from skxmr.datasets import dump_xmc
 from skxmr.demo import Catalogue
-from skxmr.interop import load_pecos, save_pecos
+from skxmr.interop._pecos import load_pecos, save_pecos
 from skxmr.persistence import load, save
 from skxmr.streaming import save_csr, save_rankings
 

@@ -28,7 +28,7 @@ from skxmr._inputs._validation import Features
 from skxmr._search._layout import SearchLayout
 from skxmr._search._model_pruning import pruned_at
 from skxmr._targets import IndicatorTarget
-from skxmr.interop import load_pecos, save_pecos
+from skxmr.interop._pecos import load_pecos, save_pecos
 from skxmr.linear._classifier import make_state
 from skxmr.linear._fitting import TrainedTree
 

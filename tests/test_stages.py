@@ -20,7 +20,7 @@ from sklearn.preprocessing import MaxAbsScaler, normalize
 from sklearn.tree import DecisionTreeClassifier
 
 from skxmr import KMeansTree, LabelTree, TextRetriever, XRLinearClassifier
-from skxmr.interop import save_pecos
+from skxmr.interop._pecos import save_pecos
 from skxmr.metrics import recall_at_k_scorer
 
 N_LABELS = 12

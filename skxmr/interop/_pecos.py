@@ -1,9 +1,4 @@
-"""Readers and writers of PECOS XR-Linear model folders.
-
-Both libraries have linear models along a tree of labels: a margin for each node, a
-transform to a score, products along paths, and a beam search. So skxmr can search
-models that PECOS trained, and vice versa.
-"""
+"""Model folders of PECOS XR-Linear: read and written."""
 
 import json
 import os
@@ -14,7 +9,6 @@ from scipy import sparse
 
 from skxmr._base._state import snapshot
 from skxmr._cython._search import TRANSFORMS
-from skxmr._foreign_files import ForeignFolder, Settings
 from skxmr._inputs._validation import Features, check_is_fitted
 from skxmr._search._layout import SearchLayout
 from skxmr._search._model_pruning import pruned_at
@@ -22,6 +16,7 @@ from skxmr._search._weights import LinearWeights
 from skxmr._targets import IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import creating_folder
+from skxmr.interop._untrusted_files import ForeignFolder, Settings
 from skxmr.linear._classifier import XRLinearClassifier, make_state
 from skxmr.linear._fitting import TrainedTree
 from skxmr.stages._stages import refuse_own_stages
