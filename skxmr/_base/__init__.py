@@ -1,1 +1,1 @@
-"""What estimators are made of: fitted state, default stages, shared methods."""
+"""Base classes of estimators: fitted state, default stages, shared methods."""

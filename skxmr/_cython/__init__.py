@@ -1,4 +1,4 @@
-"""Compiled kernels, one to a file; they import nothing of the Python rooms."""
+"""Compiled kernels, which import no Python module of skxmr."""
 
 from importlib.util import find_spec
 

@@ -1,1 +1,1 @@
-"""What users give: checked, and brought into the form that estimators work on."""
+"""Validation of input, and its conversion for the estimators."""

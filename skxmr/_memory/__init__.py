@@ -1,1 +1,1 @@
-"""Memory: arrays that are large, that grow or are reused, and how much there may be."""
+"""Large, growing and reusable arrays, and the limits of memory."""

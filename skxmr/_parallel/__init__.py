@@ -1,1 +1,1 @@
-"""Running tasks: on threads, by joblib and on Dask."""
+"""Parallel execution of tasks, on threads, by joblib and on Dask."""

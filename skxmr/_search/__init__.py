@@ -1,1 +1,1 @@
-"""Searching a trained tree: its weights, their layout in memory, the beam search."""
+"""Search of a trained tree: its weights, their memory layout, the beam search."""

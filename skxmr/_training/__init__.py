@@ -1,1 +1,1 @@
-"""Training the weights of a tree, level by level."""
+"""Training of the weights of a tree, level by level."""

@@ -1,1 +1,1 @@
-"""What all packages use: sparse and dense rows, files, checks of loaded arrays."""
+"""Utilities of all packages: sparse and dense rows, files, checks of arrays."""

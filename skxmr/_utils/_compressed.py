@@ -1,4 +1,4 @@
-"""Compressed sparse rows or columns with the index types that the kernels take."""
+"""Compressed sparse rows or columns with the index dtypes of the kernels."""
 
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ __all__ = ["Compressed"]
 class Compressed(NamedTuple):
     """Vectors of a sparse matrix (its rows in CSR, its columns in CSC).
 
-    SciPy's arrays give offsets and indices one common type; kernels take int64
-    offsets and int32 indices, whatever the size.
+    In SciPy's arrays, offsets and indices have the same dtype; kernels use int64
+    offsets and int32 indices for all sizes.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Compressed(NamedTuple):
 
     @classmethod
     def from_sparse(cls, matrix):
-        """Take a CSR (rows) or CSC (columns) array; copies only to change types."""
+        """Wrap a CSR (rows) or CSC (columns) array; copies only to change dtypes."""
         return cls(
             offsets=np.ascontiguousarray(matrix.indptr, dtype=np.int64),
             indices=_as_type(matrix.indices, np.int32),
@@ -46,7 +46,7 @@ class Compressed(NamedTuple):
 
     def to_csr(self):
         """Return the vectors as the rows of a CSR array, without copying entries."""
-        # SciPy would widen the indices to the type of the offsets.
+        # SciPy would convert the indices to the dtype of the offsets.
         fits = self.offsets[-1] <= np.iinfo(np.int32).max
         offsets = self.offsets.astype(np.int32) if fits else self.offsets
         return sparse.csr_array(
@@ -86,7 +86,7 @@ class Compressed(NamedTuple):
         )
 
     def keep_indices(self, kept):
-        """Renumber the indices by their place in `kept`, which holds all of them."""
+        """Renumber the indices by position in `kept`, which contains all of them."""
         return Compressed(
             self.offsets,
             np.searchsorted(kept, self.indices).astype(np.int32),
@@ -96,7 +96,7 @@ class Compressed(NamedTuple):
 
 
 def _as_type(array, dtype):
-    """Give a vector a type; a copy of one in a file lies in a file, too."""
+    """Convert a vector to a dtype; the copy of a memory-mapped one is in a file too."""
     if array.dtype == dtype:
         return np.ascontiguousarray(array)
     copy = empty_beside(array, len(array), dtype)

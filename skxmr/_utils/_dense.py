@@ -1,4 +1,4 @@
-"""Dense rows, with the little interface that they share with compressed ones."""
+"""Dense rows, with the common interface of compressed ones."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,9 @@ __all__ = ["DenseRows"]
 
 
 class DenseRows(NamedTuple):
-    """Rows of a dense matrix whose entries are mostly not 0, such as embeddings.
+    """Rows of a dense matrix with mostly non-zero entries, such as embeddings.
 
-    The array is the user's own where it can be: nothing writes into it.
+    The array is the user's if possible: it is never modified.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class DenseRows(NamedTuple):
         return self.values
 
     def to_compressed(self):
-        """Copy all that is not 0 into compressed rows."""
+        """Copy all non-zeros into compressed rows."""
         return Compressed.from_sparse(sparse.csr_array(self.values))
 
     def between(self, start, stop):

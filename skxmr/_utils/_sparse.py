@@ -1,4 +1,4 @@
-"""What SciPy lacks: the largest entries of sparse rows."""
+"""Selection of the largest entries of sparse rows."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ __all__ = ["keep_largest"]
 
 
 def keep_largest(matrix, n_kept):
-    """Keep the largest entries of each row; of equal ones, those that come first."""
+    """Keep the largest entries of each row; ties are broken by position."""
     if np.diff(matrix.indptr).max(initial=0) <= n_kept:
         return matrix
     matrix = _drop_smaller(matrix, n_kept)
@@ -22,7 +22,7 @@ def keep_largest(matrix, n_kept):
 
 
 def _drop_smaller(matrix, n_kept):
-    """Drop what is smaller than the last that a row keeps: sorting all takes long."""
+    """Drop entries below the smallest that a row keeps, to avoid sorting all."""
     kept = np.ones(len(matrix.data), dtype=bool)
     for start, stop in pairwise(matrix.indptr.tolist()):
         if stop - start > n_kept:
@@ -32,7 +32,7 @@ def _drop_smaller(matrix, n_kept):
 
 
 def _select(matrix, entries):
-    """Make a matrix of some entries, ascending, of another."""
+    """Make a matrix of some entries of another, in ascending order."""
     offsets = np.searchsorted(entries, matrix.indptr)
     return sparse.csr_array(
         (matrix.data[entries], matrix.indices[entries], offsets), shape=matrix.shape

@@ -1,8 +1,9 @@
-"""The structure of sparse matrices, checked before compiled code relies on it.
+"""Validation of the structure of sparse matrices, which compiled code relies on.
 
-SciPy checks the arrays of a sparse matrix when it is made, and not again: arrays that
-were changed in place send its conversions, and kernels like ours, outside their memory.
-Whether indices are sorted and unique is cached on the object, and may be outdated too.
+SciPy validates the arrays of a sparse matrix only when it is made: with arrays that
+were changed in place, its conversions, and kernels like those of skxmr, read out of
+bounds. Whether indices are sorted and unique is cached in the object, and may be
+outdated too.
 """
 
 from itertools import chain
@@ -22,27 +23,28 @@ _MAX_INT32 = np.iinfo(np.int32).max
 
 
 def check_structure(matrix, name):
-    """Refuse a sparse matrix whose arrays do not fit together.
+    """Raise ValueError for a sparse matrix whose arrays are not consistent.
 
     Parameters
     ----------
     matrix : object
-        What the user gave. Anything but a sparse matrix or array is returned as it is.
+        The argument of the user. Anything but a sparse matrix or array is returned
+        unchanged.
     name : str
         The argument's name, for the message.
 
     Returns
     -------
     object
-        The same matrix, of the same interface (matrix or array), in CSR, CSC, BSR or
-        COO as it came, else in CSR. Entries are shared with what was given, index
-        arrays have one type that SciPy takes, and nothing that was cached about their
-        order is trusted. What was given is not changed.
+        The same matrix, with the same interface (matrix or array), in CSR, CSC, BSR or
+        COO if it was, otherwise in CSR. Entries are shared with the argument, index
+        arrays have the same dtype, and cached properties of their order are reset. The
+        argument is unchanged.
 
     Raises
     ------
     ValueError
-        If the matrix is not two-dimensional, or is corrupt.
+        If the matrix is not 2-D, or is corrupt.
     """
     if not sparse.issparse(matrix):
         return matrix
@@ -51,7 +53,7 @@ def check_structure(matrix, name):
 
 
 def check_offsets(matrix, name):
-    """Refuse a CSR matrix whose rows lie outside its arrays; read no entries.
+    """Raise ValueError for a CSR matrix with rows out of bounds; reads no entries.
 
     Parameters
     ----------
@@ -62,14 +64,14 @@ def check_offsets(matrix, name):
     Raises
     ------
     ValueError
-        If `indptr` does not fit the shape or the other arrays.
+        If `indptr` does not match the shape or the other arrays.
     """
     _check_dimensions(matrix, name)
     _named_errors(lambda one: _count_entries(one, one.shape[0]), matrix, name)
 
 
 def check_rows(rows, n_columns, name):
-    """Refuse the arrays of CSR rows that do not fit together.
+    """Raise ValueError for CSR rows whose arrays are not consistent.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ def check_rows(rows, n_columns, name):
 
 
 def rows_between(matrix, start, stop):
-    """Copy consecutive rows of a CSR matrix whose offsets were checked.
+    """Copy consecutive rows of a CSR matrix whose offsets were validated.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ def rows_between(matrix, start, stop):
 
 
 def refuse_sparse(given, name, expected):
-    """Refuse a sparse matrix where something else is iterated over.
+    """Raise TypeError for a sparse matrix instead of another iterable.
 
     Parameters
     ----------
@@ -131,7 +133,7 @@ def refuse_sparse(given, name, expected):
     name : str
         The argument's name, for the message.
     expected : str
-        What it is to be, for the message.
+        The expected type, for the message.
 
     Raises
     ------
@@ -155,7 +157,7 @@ def _check_dimensions(matrix, name):
 def _named_errors(check, matrix, name):
     try:
         return check(matrix)
-    # What is missing or of another type raises where it is first used.
+    # Missing attributes, or those of another type, raise an error on first use.
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"{name} is a corrupt {type(matrix).__name__} of shape {matrix.shape}: "
@@ -164,7 +166,7 @@ def _named_errors(check, matrix, name):
 
 
 def _container(matrix, kind):
-    """Choose the class of a format with the interface of a matrix."""
+    """Return the class of a format with the interface of a matrix."""
     interface = "array" if isinstance(matrix, sparse.sparray) else "matrix"
     return getattr(sparse, f"{kind}_{interface}")
 
@@ -251,7 +253,7 @@ def _check_diagonals(matrix):
     )
     _expect(len(np.unique(offsets)) == len(offsets), "offsets has one more than once")
     n_rows, n_columns = matrix.shape
-    # Diagonals beyond the matrix are legal and hold nothing.
+    # Diagonals out of bounds are valid and empty.
     inside = (offsets > -n_rows) & (offsets < n_columns)
     offsets = offsets[inside].astype(np.int64)
     fresh = sparse.dia_array((data[inside], offsets), shape=matrix.shape)
@@ -261,7 +263,7 @@ def _check_diagonals(matrix):
 def _check_keys(matrix):
     keys = matrix.keys()
     _expect(all(len(key) == 2 for key in keys), "not all keys are pairs")
-    # A dictionary: SciPy makes coordinates of it by Python, and checks them.
+    # A dictionary, which SciPy converts to coordinates in Python, with checks.
     return _container(matrix, "csr")(_check_coordinates(matrix.tocoo()))
 
 
@@ -289,8 +291,8 @@ def _count_between(indptr, indices, data, n_vectors):
     _integers(indptr, "indptr")
     _integers(indices, "indices")
     _numbers(data)
-    # Checks are cheap, since prediction of a single row makes them: no message is put
-    # together before it is needed.
+    # Checks must be cheap, since prediction of a single row makes them: messages are
+    # only formatted when they are needed.
     if len(indptr) != n_vectors + 1:
         raise ValueError(f"indptr has {len(indptr)} entries; expected {n_vectors + 1}")
     if data.ndim == 0 or len(indices) != len(data):
@@ -342,7 +344,7 @@ def _expect(condition, otherwise):
 
 
 def _of_one_type(one, other, largest):
-    """Give two index arrays one of the two types that SciPy's functions take."""
+    """Convert two index arrays to a common dtype that SciPy's functions support."""
     dtype = one.dtype
     if dtype != other.dtype or dtype not in (np.int32, np.int64):
         dtype = np.dtype(np.int32 if largest <= _MAX_INT32 else np.int64)
@@ -350,14 +352,14 @@ def _of_one_type(one, other, largest):
 
 
 def _native(data):
-    """Give numbers a type that SciPy's functions take."""
-    # They know neither other byte orders nor half precision.
+    """Convert numbers to a dtype that SciPy's functions support."""
+    # They support neither other byte orders nor half precision.
     dtype = np.dtype(np.float32) if data.dtype == np.float16 else data.dtype
     return data.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _shallow_copy(matrix):
-    """Copy a matrix, its arrays not, without what it has cached about their order."""
+    """Copy a matrix without its arrays and without cached properties of their order."""
     # SciPy's constructors take longer than the checks.
     copied = object.__new__(_container(matrix, matrix.format))
     kept = vars(matrix).items()
@@ -366,7 +368,7 @@ def _shallow_copy(matrix):
 
 
 def _put_together(fresh, data, indices, indptr):
-    """Give a matrix its arrays, of types that SciPy's functions take."""
+    """Set the arrays of a matrix, converted to supported dtypes."""
     fresh.data = _native(data)
     largest = max(*fresh.shape, int(indptr[-1]))
     fresh.indices, fresh.indptr = _of_one_type(indices, indptr, largest)

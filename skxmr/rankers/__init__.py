@@ -1,4 +1,4 @@
-"""Rankers beside the tree: nearest rows, fusion of rankings, reranking."""
+"""Rankers other than the tree: nearest neighbours, fusion, reranking."""
 
 from skxmr.rankers._candidates import CandidateFeatures
 from skxmr.rankers._fusion import RankFusion

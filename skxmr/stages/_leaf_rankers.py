@@ -1,4 +1,4 @@
-"""A user's own ranker: a binary classifier for each label, on its parent's rows."""
+"""Custom rankers: a binary classifier for each label, trained on its parent's rows."""
 
 from dataclasses import dataclass
 
@@ -23,13 +23,13 @@ class LeafRankers:
     child_offsets : ndarray of shape (n_parents + 1,), int64
         The labels of each parent, as nodes of the last level.
     estimators : list of (estimator or None)
-        Of each node of the last level; None where there was nothing to learn, so that
-        the label has its parent's score.
+        For each node of the last level; None if all rows are positive or all negative,
+        so that the label has its parent's score.
     features : list of (ndarray of int32 or None)
-        For each parent, the features that its training rows have: the columns of what
-        its rankers take. None for dense rows, of which they take all columns.
+        For each parent, the features that occur in its training rows: the columns of
+        its rankers. None for dense rows, of which rankers get all columns.
     is_dense : bool
-        Whether rankers take dense rows.
+        Whether rankers get dense rows.
     """
 
     def __init__(self, child_offsets, estimators, features, is_dense):
@@ -37,17 +37,17 @@ class LeafRankers:
         self.estimators = estimators
         self.features = features
         self.is_dense = is_dense
-        # All of them were cloned from one estimator.
+        # All are clones of one estimator.
         fitted = (one for one in estimators if one is not None)
         self.first = FittedClone.of(next(fitted, None))
 
     def following(self, parameter):
-        """Give the rankers, with the parameters of prediction that were set since.
+        """Return the rankers with the current parameters of prediction.
 
         Parameters
         ----------
         parameter : estimator or None
-            What was cloned, as it is now.
+            The estimator that was cloned, with its current parameters.
 
         Returns
         -------
@@ -69,15 +69,15 @@ class LeafRankers:
         ----------
         X : Compressed or DenseRows
         nodes : ndarray of shape (n_samples, n_candidates), int64
-            Of the last level, counted from 0; -1 for none.
+            Nodes of the last level, counted from 0; -1 for none.
         transform : str
-            For decision values, where there are no probabilities.
+            For decision values, if there are no probabilities.
         n_jobs : int or None
 
         Returns
         -------
         ndarray of shape (n_samples, n_candidates), float64
-            -inf where there is no candidate.
+            -inf if there is no candidate.
         """
         rows, places = np.nonzero(nodes >= 0)
         wanted = nodes[rows, places]
@@ -96,7 +96,7 @@ class LeafRankers:
         return scores
 
     def _task(self, X, parent, rows, nodes, transform):
-        """Put together what scores the labels of one parent; nodes come ascending."""
+        """Make the task that scores the labels of one parent; nodes are ascending."""
         used, rows = np.unique(rows, return_inverse=True)
         taken = _columns_of(X.take(used), self.features[parent], self.is_dense)
         labels, starts = np.unique(nodes, return_index=True)
@@ -109,7 +109,7 @@ class LeafRankers:
 
 
 def fit_leaf_rankers(ranker, X, targets, is_dense, is_weighted, n_jobs):
-    """Fit a clone of a user's ranker for each label that there is something to learn.
+    """Fit a clone of a custom ranker for each label with positives and negatives.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def fit_leaf_rankers(ranker, X, targets, is_dense, is_weighted, n_jobs):
     is_dense : bool
         Whether rankers get dense rows.
     is_weighted : bool
-        Whether they get the relevance of the rows as ``sample_weight``.
+        Whether the relevance of the rows is passed as ``sample_weight``.
     n_jobs : int or None
 
     Returns
@@ -138,7 +138,7 @@ def fit_leaf_rankers(ranker, X, targets, is_dense, is_weighted, n_jobs):
 
 
 def _columns_of(X, features, is_dense):
-    """Give rows to rankers: of sparse ones, only columns that training rows had."""
+    """Convert rows for rankers; sparse ones to the columns of the training rows."""
     if is_dense:
         return rows_for(X, is_dense)
     X = _compressed(X)
@@ -161,7 +161,7 @@ def _compressed(X):
 
 @dataclass(frozen=True)
 class _FittingTask:
-    """The rows of a parent, and which of them each of its labels has."""
+    """The rows of a parent, and which of them have each of its labels."""
 
     ranker: object
     targets: LevelTargets
@@ -174,7 +174,7 @@ class _FittingTask:
 
 
 def _fit_leaf(task):
-    """Fit the labels of one parent; None for those with nothing to learn.
+    """Fit the rankers of one parent's labels; None without positives or negatives.
 
     Returns
     -------
@@ -195,7 +195,8 @@ def _fit_label(task, X, right):
     is_right = np.zeros(len(rows.indices), dtype=np.int8)
     places = np.searchsorted(rows.indices, right.indices)
     is_right[places] = 1
-    # Others are neither right nor wrong: negatives come from elsewhere.
+    # Other rows are not in the training data of the label: negatives are from the
+    # matcher.
     kept = (is_right == 1) | (rows.values > 0)
     target = is_right[kept]
     if target.all() or not target.any():
@@ -214,7 +215,7 @@ def _fit_label(task, X, right):
 
 @dataclass(frozen=True)
 class _ScoringTask:
-    """Rows, and the rankers of some labels of one parent, each with its rows."""
+    """Rows, and the rankers of some labels of one parent, with the rows of each."""
 
     X: object
     estimators: list

@@ -1,4 +1,4 @@
-"""A user's own matcher: one multilabel classifier in the place of the upper tree."""
+"""Custom matchers: a multilabel classifier that replaces the upper levels."""
 
 import numpy as np
 from scipy import sparse
@@ -11,28 +11,28 @@ from skxmr.stages._scores import log_scores_of_columns, rows_for
 
 __all__ = ["FittedMatcher", "fit_matcher"]
 
-# Scores of a part of the rows are dense, rows times nodes: 32 MB.
+# The dense scores of a block of rows, rows times nodes: 32 MB.
 _SCORES_AT_ONCE = 2**22
 
 
 class FittedMatcher:
-    """Finds the nodes of one level of a tree.
+    """Finds the best nodes of one level of a tree.
 
     Parameters
     ----------
     fitted : FittedClone
-        Of the user's estimator, fitted to the nodes that there was something to learn
-        for; of None if none.
+        The custom estimator, fitted on the nodes with positives and negatives; None if
+        there are none.
     level : int
-        Of the nodes: 1 for the children of the root.
+        The level of the nodes: 1 for the children of the root.
     n_nodes : int
         Number of nodes of the level.
     learnt : ndarray of int64
-        The nodes that the estimator's columns stand for.
+        The nodes of the estimator's columns.
     always : ndarray of int64
-        Those that all training rows had. All others are never found.
+        The nodes that all training rows had. All others are never found.
     is_dense : bool
-        Whether the estimator takes dense rows.
+        Whether the estimator gets dense rows.
     """
 
     def __init__(self, fitted, level, n_nodes, learnt, always, is_dense):
@@ -49,14 +49,14 @@ class FittedMatcher:
         return self.fitted.estimator
 
     def following(self, parameter, n_jobs):
-        """Give the matcher, with the parameters of prediction that were set since.
+        """Return the matcher with the current parameters of prediction.
 
         Parameters
         ----------
         parameter : estimator or None
-            What was cloned, as it is now.
+            The estimator that was cloned, with its current parameters.
         n_jobs : int or None
-            Stands in for the parameter's where that is None.
+            For an estimator whose own is None.
 
         Returns
         -------
@@ -81,18 +81,18 @@ class FittedMatcher:
         ----------
         X : Compressed or DenseRows
         n_best : int or None
-            The most nodes of a row; None finds all.
+            The maximum number of nodes per row; None finds all.
         transform : str
-            For decision values, where there are no probabilities.
+            For decision values, if there are no probabilities.
         allowed : ndarray of shape (n_nodes,), bool, default=None
             Which nodes may be found.
 
         Returns
         -------
         nodes : ndarray of shape (n_samples, n_best), int64
-            Best first, of equal scores the smaller number; -1 where fewer are found.
+            Best first; ties are broken by number; -1 if fewer are found.
         log_scores : ndarray of shape (n_samples, n_best), float64
-            -inf where fewer are found.
+            -inf if fewer are found.
         """
         n_best = self.n_nodes if n_best is None else min(n_best, self.n_nodes)
         step = max(1, _SCORES_AT_ONCE // self.n_nodes)
@@ -121,17 +121,17 @@ class FittedMatcher:
 
 
 def fit_matcher(matcher, X, M, level, is_dense):
-    """Fit a user's matcher to the nodes of a level.
+    """Fit a custom matcher on the nodes of a level.
 
     Parameters
     ----------
     matcher : estimator
-        Not fitted here: a clone is.
+        A clone of it is fitted.
     X : Compressed or DenseRows, a vector for each row
     M : csr_array of shape (n_samples, n_nodes)
-        Stored where a row has the node.
+        Stored for each node of a row.
     level : int
-        Of the nodes.
+        The level of the nodes.
     is_dense : bool
         Whether the matcher gets dense rows.
 
@@ -152,19 +152,19 @@ def fit_matcher(matcher, X, M, level, is_dense):
 
 
 def _target(M, learnt):
-    """Make an indicator of the nodes that there is something to learn for."""
+    """Make an indicator of the nodes with positives and negatives."""
     pattern = np.ones(M.nnz, dtype=np.int8)
     target = sparse.csr_array((pattern, M.indices, M.indptr), shape=M.shape)
     target = sparse.csr_array(target[:, learnt])
     if len(learnt) == 1:
-        # A single column would be another kind of target.
+        # With a single column, the target would be binary.
         target = sparse.csr_array(np.hstack([target.toarray(), 1 - target.toarray()]))
     target.sort_indices()
     return target
 
 
 def _fitted(matcher, X, target):
-    """Fit a clone to a sparse target, or to a dense one if it cannot take that."""
+    """Fit a clone on a sparse target, or on a dense one if that is not supported."""
     try:
         fitted = _fitted_to_sparse(matcher, X, target)
         return clone(matcher).fit(X, target.toarray()) if fitted is None else fitted
@@ -174,9 +174,9 @@ def _fitted(matcher, X, target):
 
 
 def _fitted_to_sparse(matcher, X, target):
-    """Fit a clone; None if it refuses a sparse target, or takes it for something else.
+    """Fit a clone; None if it does not support a sparse target.
 
-    Nearest neighbours do that: they list sparse matrices as the classes of a column.
+    Nearest neighbours accept it but use the matrix as the classes of one column.
     """
     try:
         fitted = clone(matcher).fit(X, public_csr(target))

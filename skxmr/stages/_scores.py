@@ -1,4 +1,4 @@
-"""What classifiers of others say, as logarithms of scores between 0 and 1."""
+"""Scores of custom classifiers, as logarithms of scores between 0 and 1."""
 
 import numpy as np
 from scipy import sparse
@@ -16,13 +16,13 @@ __all__ = [
 
 
 def check_scoring(estimator, name):
-    """Refuse an estimator that gives no scores, before anything is trained.
+    """Raise an error for an estimator without scores, before training.
 
     Parameters
     ----------
     estimator : estimator
     name : str
-        Of the parameter that it came as.
+        Name of its parameter.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def _decides(estimator):
 
 
 def rows_for(X, is_dense):
-    """Give rows to an estimator as it was given those of its fit.
+    """Convert rows to the format in which an estimator was fitted.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def rows_for(X, is_dense):
 
 
 def log_transform(margins, transform):
-    """Turn margins into logarithms of scores.
+    """Convert margins to logarithms of scores.
 
     Parameters
     ----------
@@ -82,28 +82,28 @@ def log_scores_of_columns(estimator, X, n_columns, transform, name):
     Parameters
     ----------
     estimator : estimator
-        Fitted to an indicator.
+        Fitted on an indicator.
     X : ndarray or sparse matrix of shape (n_samples, n_features)
     n_columns : int
     transform : str
-        For decision values, where there are no probabilities.
+        For decision values, if there are no probabilities.
     name : str
-        Of the parameter that the estimator came as.
+        Name of the estimator's parameter.
 
     Returns
     -------
     ndarray of shape (n_samples, n_columns), float64
-        -inf where the score is 0, or is not stored.
+        -inf if the score is 0 or not stored.
 
     Raises
     ------
     ValueError
-        If there are more or fewer, or what comes are no scores.
+        If the number of columns differs, or the scores are invalid.
     """
     shape = (X.shape[0], n_columns)
     if hasattr(estimator, "predict_proba"):
         given = estimator.predict_proba(X)
-        if isinstance(given, list):  # one array per label, as forests give
+        if isinstance(given, list):  # one array per label, as from random forests
             given = _side_by_side(given, estimator)
         method = f"{name}.predict_proba"
         given = _filled(given, 0.0, method)
@@ -124,12 +124,12 @@ def _side_by_side(given, estimator):
 
 
 def log_scores_of_yes(estimator, X, transform, name):
-    """Score the class 1 of a target of 0 and 1.
+    """Score class 1 of a target of 0 and 1.
 
     Parameters
     ----------
     estimator, X, transform, name
-        As for `log_scores_of_columns`.
+        As in `log_scores_of_columns`.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def log_scores_of_yes(estimator, X, transform, name):
     Raises
     ------
     ValueError
-        If there is not one score a row, or what comes are no scores.
+        If there is not one score per row, or the scores are invalid.
     """
     shape = (X.shape[0],)
     if hasattr(estimator, "predict_proba"):
@@ -155,14 +155,14 @@ def log_scores_of_yes(estimator, X, transform, name):
 
 
 def _of_yes(probabilities, classes):
-    """Take the column of class 1, 0 where there is none."""
+    """Take the column of class 1, or 0 if there is none."""
     if classes is None:
         return probabilities[:, -1]
     return probabilities[:, np.asarray(classes) == 1].sum(axis=1)
 
 
 def _filled(given, missing, method):
-    """Make a sparse result dense: what is not stored is not found."""
+    """Convert a sparse result to dense, filled with `missing`."""
     if not sparse.issparse(given):
         return given
     given = sparse.coo_array(check_structure(given, method))
@@ -194,7 +194,7 @@ def _name(estimator):
 
 def _logs(probabilities, method):
     lowest, highest = probabilities.min(initial=0), probabilities.max(initial=0)
-    # A sum of rounded shares may be a little more than 1.
+    # A sum of rounded shares may be slightly above 1.
     if lowest < 0 or highest > 1 + 1e-6:
         raise ValueError(
             f"{method} must give probabilities from 0 to 1; got values from "
