@@ -1,6 +1,6 @@
-"""Work that makes more work, done by threads: the largest piece first.
+"""Recursive work by threads, the largest piece first.
 
-Whoever has nothing to do joins the loops of the others.
+Idle threads take part in the loops of other threads.
 """
 
 import heapq
@@ -9,19 +9,19 @@ from itertools import count
 
 __all__ = ["Work"]
 
-# Seconds after which whoever waits for work looks up.
+# Timeout of waits for work in seconds.
 _PATIENCE = 0.1
 
 
 class Work:
-    """Pieces of work, calls without arguments, for `run_tasks`.
+    """Pieces of work, calls without arguments, for `skxmr._parallel.run_tasks`.
 
-    A piece may add others. Give `do` as the function and the object as the tasks.
+    A piece may add others. Pass `do` as the function and the object as the tasks.
 
     Parameters
     ----------
     n_threads : int, default=1
-        How many threads take pieces. One does its loops alone.
+        The number of threads that take pieces. With one, loops are not shared.
     """
 
     def __init__(self, n_threads=1):
@@ -32,13 +32,13 @@ class Work:
         self._changed = threading.Condition()
 
     def add(self, size, piece):
-        """Add a piece; of the same size, those that came first go first."""
+        """Add a piece; those of equal size are taken in the order of addition."""
         with self._changed:
             heapq.heappush(self._pieces, (-size, next(self._numbers), piece))
             self._changed.notify()
 
     def __iter__(self):
-        """Hand out pieces until there are none and none can come."""
+        """Yield pieces until there are none and none can be added."""
         while True:
             with self._changed:
                 if not self._pieces and self._n_running:
@@ -46,7 +46,8 @@ class Work:
                 if self._pieces:
                     _, _, piece = heapq.heappop(self._pieces)
                 elif self._n_running:
-                    # Nobody may want the results any more: that shows between pieces.
+                    # Between pieces, the caller checks whether the results are still
+                    # needed.
                     piece = _do_nothing
                 else:
                     return
@@ -54,7 +55,7 @@ class Work:
             yield piece
 
     def do(self, piece):
-        """Do a piece that was handed out."""
+        """Run a piece."""
         try:
             piece()
         finally:
@@ -63,14 +64,14 @@ class Work:
                 self._changed.notify()
 
     def do_each(self, function, parts):
-        """Call a function on each part, in any order, with the help of who is free."""
+        """Call a function on each part, in any order, with the help of idle threads."""
         loop = _Loop(function, parts)
         self._ask_for_help(loop)
         loop.run()
         loop.wait()
 
     def _ask_for_help(self, loop):
-        """Let somebody join; not while there is other work, which needs no help."""
+        """Let an idle thread join, if there is no other work."""
         if self.n_threads > 1 and loop.is_long and not self._pieces:
             self.add(float("inf"), lambda: self._help(loop))
 
@@ -84,7 +85,7 @@ def _do_nothing():
 
 
 class _Loop:
-    """Parts of which each is taken by one of several threads."""
+    """Parts that several threads take one by one."""
 
     def __init__(self, function, parts):
         self._function = function
@@ -95,14 +96,14 @@ class _Loop:
 
     @property
     def is_long(self):
-        """Whether there is more left than one takes."""
+        """Whether there is more than one part left."""
         return len(self._parts) > 1
 
     def run(self):
-        """Do parts until none is left to take."""
+        """Run parts until none is left."""
         while True:
             try:
-                part = self._parts.pop()  # which no other thread gets
+                part = self._parts.pop()  # atomic: no other thread gets it
             except IndexError:
                 return
             self._do(part)
@@ -110,14 +111,14 @@ class _Loop:
     def _do(self, part):
         try:
             self._function(part)
-        except BaseException as error:  # noqa: BLE001 - raised by who waits
+        except BaseException as error:  # noqa: BLE001 - raised by the waiting thread
             self._errors.append(error)
         with self._finished:
             self._n_unfinished -= 1
             self._finished.notify()
 
     def wait(self):
-        """Wait for the parts that others have taken."""
+        """Wait for the parts that other threads have taken."""
         with self._finished:
             self._finished.wait_for(lambda: not self._n_unfinished)
         if self._errors:

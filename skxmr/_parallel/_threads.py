@@ -1,7 +1,7 @@
-"""Threads that take one task after another.
+"""Threads that take tasks one after another.
 
-joblib's own come from a pool that takes milliseconds to start and to end, and it looks
-for results every ten milliseconds: longer than many a stage of a fit.
+joblib's threads are in a pool that takes milliseconds to start and to stop, and it
+polls for results every ten milliseconds: longer than many stages of a fit.
 """
 
 import queue
@@ -17,36 +17,36 @@ __all__ = ["call_in_threads"]
 
 _NONE_LEFT = object()
 
-# Seconds after which whoever waits looks up: a signal that comes just before a wait
-# begins does not end it.
+# Timeout of waits in seconds: a signal that arrives just before a wait does not
+# interrupt it.
 _PATIENCE = 0.1
 
 
 def call_in_threads(function, tasks, stop, *, n_threads, nested):
-    """Call a function on each task and give the results in order.
+    """Call a function on each task in threads, and yield the results in order.
 
     Parameters
     ----------
     function : callable
     tasks : iterator
-        Whoever is free takes the next, one thread at a time; it has none left once
+        The next free thread takes the next task, one thread at a time; exhausted once
         `stop` is set.
     stop : ndarray of shape (1,), uint8
-        Set before the threads are waited for.
+        Set before the threads are joined.
     n_threads : int
     nested : (backend, n_jobs)
-        Of joblib, for what the function itself may run in parallel.
+        joblib's, for parallel work within the function.
 
     Yields
     ------
     result
-        Nobody else's once it is given. An error of a task comes in its place.
+        No reference to it is kept. The exception of a task is raised in its place.
     """
     crew = _Crew(function, tasks, nested)
     threads: list[threading.Thread] = []
     try:
         _start(crew, n_threads, threads)
-        if not threads:  # whoever waits works
+        if not threads:  # this thread takes the tasks
             yield from map(function, tasks)
             return
         while (result := crew.next_result(threads)) is not _NONE_LEFT:
@@ -57,12 +57,12 @@ def call_in_threads(function, tasks, stop, *, n_threads, nested):
         raise
     finally:
         for thread in threads:
-            if thread.ident is not None:  # Ctrl-C may have come before its start
+            if thread.ident is not None:  # an interrupt may have come before its start
                 thread.join()
 
 
 def _start(crew, n_threads, threads):
-    """Start threads, as many as the system allows; no result depends on how many."""
+    """Start threads, as many as the system allows; results do not depend on it."""
     for _ in range(n_threads):
         if not has_room_for_thread():
             return
@@ -80,7 +80,7 @@ def _check_alive(are_alive):
 
 
 class _Crew:
-    """What the threads share; futures stand in the order of their tasks."""
+    """The shared state of the threads; futures are in the order of their tasks."""
 
     def __init__(self, function, tasks, nested):
         self.futures: queue.SimpleQueue[Future] = queue.SimpleQueue()
@@ -91,13 +91,13 @@ class _Crew:
         self._backend, self._n_jobs = nested
 
     def next_result(self, threads):
-        """Wait for the next task to be done; Ctrl-C is heard meanwhile.
+        """Wait for the next result; can be interrupted.
 
         Raises
         ------
         MemoryError
-            If no thread is left that could do it: what they raise outside of tasks,
-            for want of memory, nobody hears.
+            If no thread is left that could finish it, since exceptions of threads
+            outside of tasks, such as shortages of memory, are lost.
         """
         future = None
         while future is None:
@@ -113,7 +113,7 @@ class _Crew:
             _check_alive(are_alive)
 
     def work(self):
-        """Take tasks until none is left: what a thread does."""
+        """Take tasks until none is left; run by each thread."""
         with (
             sklearn.config_context(**self._settings),
             parallel_config(backend=self._backend, n_jobs=self._n_jobs),
@@ -135,6 +135,6 @@ class _Crew:
             return False
         try:
             future.set_result(self._function(task))
-        except BaseException as error:  # noqa: BLE001 - raised by who waits
+        except BaseException as error:  # noqa: BLE001 - raised by the waiting thread
             future.set_exception(error)
         return True

@@ -1,4 +1,4 @@
-"""Which rows train the children of a node: those that are right and those that lie."""
+"""Selection of the training rows of nodes: positives and negatives."""
 
 import numpy as np
 from scipy import sparse
@@ -12,12 +12,12 @@ from skxmr._utils._dense import DenseRows
 __all__ = ["level_targets", "matched_rows"]
 
 
-# Searched in a few tenths of a second.
+# Rows that are searched in a few tenths of a second.
 _ROWS_AT_ONCE = 16_384
 
 
 def level_targets(tree, level, parents, children, matched, *, negative_sampling):
-    """Put together what trains the nodes of one level.
+    """Make the training targets of the nodes of one level.
 
     Parameters
     ----------
@@ -27,10 +27,10 @@ def level_targets(tree, level, parents, children, matched, *, negative_sampling)
     parents, children : csr_array of shape (n_samples, nodes of the level)
         Targets of the level above and of this one.
     matched : csr_array of shape (n_samples, n_parents) or None
-        The rows that the matcher brings to each parent.
+        The rows for which the matcher reaches each parent.
     negative_sampling : {"parents", "matcher", "both"}
-        Which rows of a parent are wrong for a child that is not right: those that
-        have the parent, those that the matcher brings, or both.
+        The negatives of a child: other rows that have the parent, those for which the
+        matcher reaches it, or both.
 
     Returns
     -------
@@ -51,14 +51,14 @@ def level_targets(tree, level, parents, children, matched, *, negative_sampling)
 
 
 def _mark(matrix, value):
-    """Give the same pattern one value everywhere."""
+    """Set all values of a pattern to the same number."""
     data = np.full(matrix.nnz, value, dtype=np.float32)
     return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _union(first, second):
-    """Union of two patterns; where both are stored, the larger value."""
-    # SciPy drops the zeros of a sum, and the zeros count here: shift them away.
+    """Union of two patterns; the larger value of duplicates."""
+    # SciPy drops zeros of a sum, which are entries here: shift the values.
     first, second = _shift(first, 1), _shift(second, 1)
     return _shift(first.maximum(second), -1)
 
@@ -71,7 +71,7 @@ def _shift(matrix, amount):
 
 
 def matched_rows(X, tree, levels, matcher=None, *, beam_width, score_transform, n_jobs):
-    """Find the nodes that the matcher, trained so far, brings each row to.
+    """Find the nodes that the matcher, trained so far, reaches for each row.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def matched_rows(X, tree, levels, matcher=None, *, beam_width, score_transform, 
     levels : sequence of LinearWeights
         Of the first levels of the tree, unpruned.
     matcher : FittedMatcher or None
-        Of one of these levels, in the place of it and of those above.
+        Replaces one of these levels and those above.
     beam_width : int
     score_transform : str
     n_jobs : int or None
@@ -100,7 +100,7 @@ def matched_rows(X, tree, levels, matcher=None, *, beam_width, score_transform, 
         "wanted": "nodes",
         "n_jobs": n_jobs,
     }
-    # Some rows at a time: Ctrl-C waits for a search to end.
+    # In blocks, since a search cannot be interrupted.
     found_by_part = [
         _find_nodes(
             X.between(start, min(start + _ROWS_AT_ONCE, X.n_vectors)),

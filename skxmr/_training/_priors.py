@@ -1,7 +1,7 @@
-"""Prior means of the weights of labels whose vectors are given.
+"""Prior means of the weights of labels with given vectors.
 
-The kernels take a prior mean as a weighted sum of rows of X. A given vector becomes one
-more row, which nobody is trained on unless its label has no other.
+The kernels take a prior mean as a weighted sum of rows of X. A given vector becomes an
+additional row, which is a training row only if its label has no other.
 """
 
 from typing import NamedTuple
@@ -20,16 +20,16 @@ __all__ = ["PriorRows", "add_prior_rows", "add_priors"]
 
 
 class PriorRows(NamedTuple):
-    """The vectors of labels that lie behind the training rows.
+    """The label vectors that follow the training rows.
 
     Parameters
     ----------
     labels : ndarray of shape (n_vectors,)
-        The label of each, first those that no training row has.
+        The label of each vector, first the labels without training rows.
     first : int
-        The row of the first.
+        The row of the first vector.
     first_untrained : int
-        The row of the first whose label has training rows.
+        The row of the first vector whose label has training rows.
     """
 
     labels: np.ndarray
@@ -38,7 +38,7 @@ class PriorRows(NamedTuple):
 
 
 def add_prior_rows(X, Y, label_vectors):
-    """Put vectors of labels that are given behind the training rows, as long as these.
+    """Append given label vectors to the training rows, scaled to the same length.
 
     Parameters
     ----------
@@ -46,17 +46,18 @@ def add_prior_rows(X, Y, label_vectors):
     Y : csr_array of shape (n_samples, n_labels)
         Relevance.
     label_vectors : str, ndarray, csr_array or pair
-        As `canonical_label_vectors` returns it.
+        As returned by `canonical_label_vectors`.
 
     Returns
     -------
     X : Compressed or DenseRows
-        The training rows, vectors of labels that none of them has, and of all others.
+        The training rows, the vectors of labels without training rows, and those of all
+        others.
     Y : csr_array
-        Of the training rows and the vectors of labels that none of them has, which are
-        trained on: a row for each, that has the label.
+        For the training rows and the vectors of labels without training rows, which
+        become training rows of their label.
     priors : PriorRows or None
-        None where nothing was added: no vectors are given in the space of X.
+        None if nothing was added: no vectors are given in the space of X.
     """
     directions = _directions(label_vectors, X, Y)
     if directions is None:
@@ -78,7 +79,7 @@ def add_prior_rows(X, Y, label_vectors):
 
 
 def add_priors(targets, tree, priors):
-    """Let the labels start at their vectors, and those without at their rows.
+    """Set the prior means of labels to their vectors, or else to their PIFA vectors.
 
     Parameters
     ----------
@@ -129,8 +130,8 @@ def _directions(label_vectors, X, Y):
 
 
 def _unit_rows(vectors):
-    """Scale vectors to unit length, but those of zeros."""
-    # scikit-learn's normalize leaves very short ones as they are.
+    """Scale vectors to unit length, except zeros."""
+    # scikit-learn's normalize does not scale very short ones.
     lengths = np.sqrt(_squared_lengths(vectors))
     scales = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     if sparse.issparse(vectors):
@@ -144,7 +145,7 @@ def _squared_lengths(vectors):
 
 
 def _stack(first, second):
-    """Put rows below others, in a file where those lie in one."""
+    """Stack rows, in a file if the first are in one."""
     values = _concatenate(first.values, second.values)
     if isinstance(first, DenseRows):
         return DenseRows(values)
@@ -163,7 +164,7 @@ def _concatenate(first, second):
 
 
 def _emptied(vectors, which):
-    """Take all entries out of some vectors."""
+    """Remove all entries of some vectors."""
     is_kept = np.ones(vectors.n_vectors, dtype=bool)
     is_kept[which] = False
     entries = np.repeat(is_kept, vectors.sizes)
@@ -175,7 +176,7 @@ def _emptied(vectors, which):
 
 
 def _append(vectors, which, indices, value):
-    """Put larger indices behind those of some vectors, which ascend."""
+    """Append entries with larger indices to sorted vectors."""
     order = np.lexsort((indices, which))
     n_added = np.bincount(which, minlength=vectors.n_vectors)
     ends = vectors.offsets[which + 1]

@@ -1,9 +1,10 @@
-"""Where some training rows go by all weights, before any are pruned.
+"""Hits of a greedy search on some training rows, before weights are pruned.
 
-All weights of a level are never held at a time. So training looks, at each node that it
-has just trained, which child the rows of a sample go to. Each of these rows follows one
-path of the tree, to one of its labels: if at every node of the path it goes to a child
-that it has, a greedy search finds one of its labels.
+The unpruned weights of a level are never in memory all at once. So training determines,
+for each node that it has just trained, which child scores best for each row of a
+sample. Each of these rows follows one path of the tree to one of its labels: if the
+best child at every node of the path leads to one of its labels, a greedy search has a
+hit.
 """
 
 from dataclasses import dataclass, replace
@@ -15,8 +16,8 @@ from skxmr._utils._compressed import Compressed
 
 __all__ = ["ProbeAssembly", "ProbeTask", "ProbedRows", "RowPaths"]
 
-# Enough to see one point of P@1. Of fewer rows a tenth is, but a few hundred always;
-# and no more entries than take some megabytes.
+# Enough to detect a difference of one point of P@1: a tenth of the rows, but at least a
+# few hundred, and at most as many as have entries of some megabytes.
 _MOST_ROWS = 1000
 _FEWEST_ROWS = 200
 _MOST_ENTRIES = 2**21
@@ -24,7 +25,7 @@ _MOST_ENTRIES = 2**21
 
 @dataclass(frozen=True)
 class ProbedRows:
-    """Some training rows, and which of them a greedy search by all weights gets right.
+    """Some training rows, and the hits of a greedy search with all weights.
 
     Parameters
     ----------
@@ -39,13 +40,14 @@ class ProbedRows:
 
 
 class RowPaths:
-    """A sample of training rows, and a path of the tree for each, to one of its labels.
+    """A sample of training rows, with a path of the tree for each to one of its labels.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each row
     n_given : int
-        The sample is of so many first rows: vectors of labels may come behind them.
+        The sample is drawn from this many rows, the first ones: label vectors may
+        follow.
     tree : LabelTree
     rolled : list of csr_array of shape (n_samples, nodes of the level)
         The targets of each level.
@@ -67,7 +69,7 @@ class RowPaths:
         self._tree, self.rolled = tree, rolled
 
     def mark(self, level, targets):
-        """Tell the training of a level which rows to look at.
+        """Mark the sampled rows in the targets of a level.
 
         Parameters
         ----------
@@ -81,7 +83,7 @@ class RowPaths:
         """
         parents = self._paths[level - 1]
         counts = np.bincount(parents, minlength=len(targets.child_offsets) - 1)
-        # Rows ascend, and so do those of each parent.
+        # Rows are ascending, and so are those of each parent.
         rows = self._rows[np.argsort(parents, kind="stable")]
         probed = Compressed(
             np.concatenate([[0], np.cumsum(counts)]),
@@ -92,12 +94,12 @@ class RowPaths:
         return replace(targets, probed=probed)
 
     def collect(self, best):
-        """Put together where the rows go at all levels.
+        """Combine the results of all levels.
 
         Parameters
         ----------
         best : list of ndarray, or of None where a level was not trained
-            What `ProbeAssembly.finish` gives for each level.
+            As returned by `ProbeAssembly.finish` for each level.
 
         Returns
         -------
@@ -110,7 +112,7 @@ class RowPaths:
         return ProbedRows(self._rows, hits)
 
     def _hits(self, level, best):
-        """Tell which rows go to a child that they have, or have nowhere else to go."""
+        """Return which rows have a best child that leads to one of their labels."""
         parents = self._paths[level - 1]
         ordered = np.empty_like(best)
         ordered[np.argsort(parents, kind="stable")] = best
@@ -120,14 +122,14 @@ class RowPaths:
 
 
 def _n_rows(X, n_labelled):
-    """Count the rows of a sample."""
+    """Return the size of the sample."""
     wanted = min(_MOST_ROWS, max(_FEWEST_ROWS, n_labelled // 10))
     mean_size = X.values.size / max(1, X.n_vectors)
     return min(wanted, max(_FEWEST_ROWS, int(_MOST_ENTRIES / max(1, mean_size))))
 
 
 class ProbeTask:
-    """What the kernel finds for the rows of some items' parents.
+    """The results of the kernel for the rows of some items' parents.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ class ProbeTask:
 
 
 class ProbeAssembly:
-    """Puts together what tasks have found for the rows of a level.
+    """Combines the results of tasks for the rows of a level.
 
     Parameters
     ----------
@@ -158,12 +160,12 @@ class ProbeAssembly:
         self._margins = np.zeros(len(probed.indices))
 
     def append(self, parents, best, margins):
-        """Take what the next items have found.
+        """Add the results of the next items.
 
         Parameters
         ----------
         parents : ndarray of shape (n_items,), int64
-            A parent may come several times, each with the next of its children.
+            A parent may occur several times, each with the next of its children.
         best : ndarray of int32
         margins : ndarray of float64
         """
@@ -179,11 +181,11 @@ class ProbeAssembly:
             self._margins[at] = np.where(is_better, margins[mine], self._margins[at])
 
     def finish(self):
-        """Give the child that each row goes to, counted from its parent's first.
+        """Return the best child of each row, counted from its parent's first.
 
         Returns
         -------
         ndarray of shape (n_rows,), int32
-            In the order of the rows of all parents; -1 where nothing was trained.
+            In the order of the rows of all parents; -1 if nothing was trained.
         """
         return self._best

@@ -1,4 +1,4 @@
-"""Memory that will be needed, told before hours of work and not after."""
+"""Estimates of the memory of training, checked before the work."""
 
 import warnings
 
@@ -9,31 +9,31 @@ from skxmr._utils._dense import DenseRows
 
 __all__ = ["foresee", "foresee_training", "training_memory"]
 
-# Of a node, by default.
+# Children of a node that are trained at the same time.
 _CHILDREN = 16
 
 
 def foresee(n_bytes, what, advice):
-    """Refuse what cannot fit in memory; warn of what may not.
+    """Raise an error if memory cannot suffice; warn if it may not.
 
     Parameters
     ----------
     n_bytes : int
-        What will be needed at least.
+        A lower bound of the required memory.
     what : str
-        What needs it, for the message.
+        The operation, for the message.
     advice : str
-        What to do instead.
+        What to do instead, for the message.
 
     Raises
     ------
     MemoryError
-        If it is more than this machine, or this container, has at all.
+        If it is more than this machine, or its container, has.
 
     Warns
     -----
     UserWarning
-        If it is more than is free now.
+        If it is more than is available now.
     """
     most, free = memory_limits()
     if n_bytes > most:
@@ -50,7 +50,7 @@ def foresee(n_bytes, what, advice):
 
 
 def foresee_training(X, Y):
-    """Refuse to train what cannot fit in memory; warn of what may not.
+    """Raise an error if training cannot fit in memory; warn if it may not.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def foresee_training(X, Y):
     Raises
     ------
     MemoryError
-        As `foresee` does, by `training_memory`.
+        As in `foresee`, by `training_memory`.
     """
     foresee(
         training_memory(X, Y),
@@ -70,12 +70,11 @@ def foresee_training(X, Y):
 
 
 def training_memory(X, Y):
-    """Count the bytes that training takes at least, beside X and Y.
+    """Return a lower bound of the bytes of training, without X and Y.
 
-    The root of the tree has all rows: for each of them and each of its children, as
-    many as a tree has by default, a cost and a dual variable; and the rows themselves,
-    compact, which lie in a file if X does. Beside them, the targets of two levels or
-    more.
+    The root of the tree has all rows: for each row and child, with a minimal number of
+    children, a cost and a dual variable; and the compacted rows, which are in a file if
+    X is. In addition, the targets of at least two levels.
 
     Parameters
     ----------
