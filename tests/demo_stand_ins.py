@@ -1,5 +1,7 @@
-"""Fake models with fixed answers, and a server for them in a thread."""
+"""Fake models with fixed answers, a server for them in a thread, and a client."""
 
+import http.client
+import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ import uvicorn
 from skxmr.demo import application
 from skxmr.demo._server import listen, make_server, url_of
 
+JSON = {"Content-Type": "application/json"}
 # Each further letter of a prefix gives another list, so that tests can tell them apart.
 QUERIES = ["steam engines", "stations", "statistics", "stars", "sun", "Ångström"]
 
@@ -74,3 +77,20 @@ def running(app, host="127.0.0.1"):
         finally:
             server.should_exit = True
             thread.join()
+
+
+def request(server, method, path, body=None, headers=None):
+    """Send a request; return the response and its body."""
+    connection = http.client.HTTPConnection(*server.address, timeout=10)
+    try:
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return response, response.read()
+    finally:
+        connection.close()
+
+
+def post(server, path, fields, headers=JSON):
+    """Call the API; return status and fields of the response."""
+    response, body = request(server, "POST", path, json.dumps(fields), headers)
+    return response.status, json.loads(body)

@@ -4,7 +4,11 @@ import threading
 
 import pytest
 from browsers import chromium, needs_browser
-from demo_stand_ins import QUERIES, StandIn, serving
+from demo_stand_ins import QUERIES, StandIn, running, serving
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from skxmr.demo import application
 
 pytestmark = needs_browser
 
@@ -375,6 +379,20 @@ def test_no_server_is_shown(browser):
         page = Page(browser, server)
     page.type("st")
     page.wait(lambda: page.find("error").text == "The server does not answer")
+
+
+def test_page_works_below_any_path(browser):
+    demo = application(Moody(), hosts=None)
+    with running(Starlette(routes=[Mount("/shop/demo", demo)])) as server:
+        browser.get_log("browser")
+        server.url += "shop/demo"
+        page = Page(browser, server)
+        page.type("st")
+        page.expect_options(*ST)
+        page.search("railways")
+        assert page.texts("#found button")
+        assert page.errors() == []
+        browser.get("about:blank")
 
 
 def test_no_markup_comes_from_texts(page):
