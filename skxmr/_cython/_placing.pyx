@@ -31,8 +31,8 @@ cdef class WeightsWriter:
     Parameters
     ----------
     make_array : callable
-        Of a dtype: makes an array that grows, as `skxmr._memory._growing.GrowingArray`. What
-        could be kept is many times what is, so memory is taken as it is needed.
+        Makes a growing array of a dtype, such as `skxmr._memory._growing.GrowingArray`.
+        Only a small share of the weights is kept, so memory is allocated on demand.
     floor : float
         Weights of a smaller magnitude are dropped, and all of 0.
     is_relative : bool
