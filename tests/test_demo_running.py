@@ -80,6 +80,9 @@ def test_models_are_kept_in_a_file(tmp_path, records):
         joblib.dump(other, path)
         with pytest.raises(ValueError, match="delete it to train them again"):
             Catalogue.load(path)
+    path.write_bytes(b"cskxmr.removed\nClass\n.")
+    with pytest.raises(ValueError, match="does not contain models of skxmr"):
+        Catalogue.load(path)
 
 
 def test_models_are_trained_once(tmp_path, records, monkeypatch, capsys):

@@ -94,7 +94,10 @@ class Catalogue:
         ValueError
             If the file contains something else, or models of another version.
         """
-        saved = joblib.load(path)
+        try:
+            saved = joblib.load(path)
+        except (AttributeError, ImportError):  # classes that this version does not have
+            saved = None
         if not isinstance(saved, dict) or saved.get("version") != __version__:
             raise ValueError(
                 f"{path} does not contain models of skxmr {__version__}; delete it to "
