@@ -176,6 +176,19 @@ def test_too_long_a_head(server, start):
     assert found.startswith(b"HTTP/1.1 431")
 
 
+def test_a_body_does_not_wait_for_the_acknowledgement_of_its_head(server):
+    with connect(server) as connection:
+        connection.sendall(GET + b"\r\n")
+        read_answer(connection)
+        found = next(
+            each
+            for each in server.uvicorn.server_state.connections.copy()
+            if each.client == connection.getsockname()
+        )
+        options = socket.IPPROTO_TCP, socket.TCP_NODELAY
+        assert found.transport.get_extra_info("socket").getsockopt(*options) != 0
+
+
 # ---- clients that leave
 
 

@@ -4,6 +4,7 @@ import asyncio
 import math
 import sys
 from http import HTTPStatus
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import h11
@@ -44,6 +45,7 @@ class DeadlineProtocol(H11Protocol):
     def connection_made(self, transport):
         """Start to wait for a request; make room if there are too many connections."""
         super().connection_made(transport)
+        _send_at_once(transport.get_extra_info("socket"))
         self._update_timer()
         if len(self.connections) > self.max_connections:
             longest: Any = min(self.connections, key=_waiting_ends)
@@ -147,6 +149,15 @@ class DeadlineProtocol(H11Protocol):
         self.flow.resume_reading()
         self._stop_timer()
         self._timer = self.loop.call_later(self._linger, self._drop)
+
+
+def _send_at_once(connection):
+    # uvicorn writes the head and the body of a response one after the other: without
+    # this, the body waits up to 40 ms for the acknowledgement of the head. asyncio does
+    # it only for sockets whose protocol is given as IPPROTO_TCP, which is not that of
+    # the sockets that `socket.create_server` and uvicorn make.
+    if connection is not None and connection.family in (AF_INET, AF_INET6):
+        connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
 
 
 def _waiting_ends(connection):
