@@ -232,6 +232,6 @@ def test_compaction_ends_early_when_nobody_waits(monkeypatch):
     )
     monkeypatch.setattr(_compaction, "current_stop", lambda: np.ones(1, np.uint8))
     compactor = compactor_of(X)
-    with pytest.raises(RuntimeError, match="Nobody wants the result"):
+    with pytest.raises(RuntimeError, match="task was cancelled"):
         compactor.compact(np.array([0, 1], dtype=np.int32), False)
     assert compactor.n_columns == 0

@@ -74,12 +74,12 @@ cdef class Compactor:
         A vector for each row.
     workspace : Workspace
     key : int
-        Of the hashes of sets of rows. A random one lets nobody choose sets whose
+        Of the hashes of sets of rows. With a random one, nobody can choose sets whose
         hashes are equal; no result depends on it.
     most_rows, most_entries : int
         Of any parent.
     stop : ndarray of shape (1,), uint8, optional
-        Not 0 once nobody wants the result.
+        Not 0 when the task is cancelled.
     columns, values : ndarray of shape (most_entries,), int32 and float32, optional
         In place of memory of the workspace.
 
@@ -170,7 +170,7 @@ cdef class Compactor:
         ------
         KeyboardInterrupt
         RuntimeError
-            If the stop flag is set.
+            If the task is cancelled.
         """
         self.ensure()
         with nogil:

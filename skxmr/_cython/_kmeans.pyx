@@ -84,7 +84,7 @@ cdef class Bisection:
     simd_level : int
         Index into `SIMD_LEVELS`.
     stop : ndarray of shape (1,), uint8
-        Not 0 once nobody wants the result.
+        Not 0 when the task is cancelled.
 
     Attributes
     ----------
@@ -179,12 +179,12 @@ def score_rows(Bisection bisection, int64_t first_row, int64_t last_row):
     ------
     KeyboardInterrupt
     RuntimeError
-        If the stop flag is set.
+        If the task is cancelled.
     """
     cdef Cut* cut = &bisection.cut
     cdef bint is_first = bisection.is_first
     cdef Watch watch = watch_for(bisection.stop)
-    # So that the first row looks whether to stop.
+    # So that the first row checks the stop flag.
     watch.work = WATCH_WORK
     with nogil:
         if bisection.floats is not None:
@@ -481,7 +481,7 @@ def cut_to_leaves(
     ------
     KeyboardInterrupt
     RuntimeError
-        If the stop flag is set.
+        If the task is cancelled.
     """
     cdef Cut* cut = &bisection.cut
     cdef bint is_sparse = bisection.indices is not None

@@ -1,14 +1,14 @@
-"""Gives freed memory back to the system."""
+"""Returns freed memory to the system."""
 
 cdef extern from "include/memory.h" nogil:
     void skxmr_give_back()
 
 
 def give_back_memory():
-    """Let the system have what was freed, where the allocator would keep it.
+    """Return freed memory that the allocator keeps to the system.
 
-    The GNU C library keeps up to 64 MB of freed memory for each thread that has
-    allocated some: the next thread's work would come on top.
+    The GNU C library keeps up to 64 MB of freed memory for each thread, to which the
+    work of the next thread would be added.
     """
     with nogil:
         skxmr_give_back()

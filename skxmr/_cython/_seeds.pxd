@@ -1,4 +1,4 @@
-"""What `numpy.random.SeedSequence` makes of three words, without Python."""
+"""`numpy.random.SeedSequence` of three words, without Python."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -11,7 +11,7 @@ cdef inline void draw_two(
 ) noexcept nogil:
     """Fill with ``SeedSequence([seed, first, second]).generate_state(2, uint64)``.
 
-    NumPy promises that its sequences stay the same.
+    NumPy guarantees that these sequences do not change.
     """
     cdef uint32_t[WORDS] pool
     cdef uint32_t factor = 0x43B0D7E5U, word

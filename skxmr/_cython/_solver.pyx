@@ -55,7 +55,7 @@ cdef extern from "include/lanes.h" nogil:
 cdef enum:
     FEWEST_LANES = 4
 
-# Entries between two looks at whether to stop: some milliseconds.
+# Entries between two checks of the watch: some milliseconds.
 cdef int64_t STOP_WORK = 2_000_000
 
 # Two of the widest registers hide the latency of each step better than one;
@@ -87,7 +87,7 @@ cdef void compute_weights(const Rows* rows, Block* block, int level) noexcept no
 cdef BlockSolver make_solver(
     SolverParameters parameters, Buffer memory, const uint8_t[::1] stop
 ):
-    """Make a solver that ends early on Ctrl-C, or when the stop flag is not 0."""
+    """Make a solver that ends early on Ctrl-C, or when the task is cancelled."""
     cdef BlockSolver solver = BlockSolver()
     solver.parameters, solver.memory = parameters, memory
     solver.stop, solver.watch = stop, watch_for(stop)
@@ -125,7 +125,7 @@ cdef class BlockSolver:
         ------
         KeyboardInterrupt
         RuntimeError
-            If the stop flag is set.
+            If the task is cancelled.
         """
         cdef State state
         cdef Block* block = &self.block
@@ -214,7 +214,7 @@ cdef void _sweep_until_converged(
 cdef void _sweep_once(
     BlockSolver self, State* state, Rows* rows, int64_t row_work
 ) noexcept nogil:
-    """Visit all rows once, in pieces between which the watch is looked at."""
+    """Visit all rows once, in pieces between which the watch is checked."""
     cdef Block* block = &self.block
     cdef int64_t first = 0, n_rows = block.n_rows, piece = 1 + STOP_WORK // row_work
     memset(state.highest, 0, MAX_LANES * sizeof(float))

@@ -157,13 +157,13 @@ def train_items(
         That of the rows.
     results : Results
     stop : ndarray of shape (1,), uint8
-        Not 0 once nobody wants the result.
+        Not 0 when the task is cancelled.
 
     Raises
     ------
     KeyboardInterrupt
     RuntimeError
-        If the stop flag is set.
+        If the task is cancelled.
     """
     cdef Items items = task.items
     cdef BlockSolver solver = make_solver(task.parameters, workspace.shared, stop)

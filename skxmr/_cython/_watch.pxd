@@ -1,9 +1,9 @@
-"""Ends long work on one item early: after Ctrl-C, or once nobody wants its result.
+"""Ends long loops early: after Ctrl-C, or when the task is cancelled.
 
-Kernels hold no GIL, so that Python's handlers of signals wait for them. Whoever works
-long on one item counts its work; after some milliseconds of it, `must_end` looks at the
-task's stop flag and lets the main thread run the handlers. What they raise stays set:
-the kernel returns as it would from an error, and calls `raise_ended` with the GIL held.
+Python's signal handlers run only with the GIL, which kernels do not hold. Long loops
+therefore count their work. Every few milliseconds of it, `must_end` checks the stop flag
+of the task and, in the main thread, runs the handlers. An exception that they raise
+stays set: the kernel returns, and calls `raise_ended` with the GIL held.
 """
 
 from cpython.exc cimport PyErr_Occurred
@@ -13,17 +13,17 @@ cdef extern from "Python.h":
     int run_handlers "PyErr_CheckSignals"() noexcept
 
 cdef enum:
-    WATCH_WORK = 1 << 22  # bytes read or entries written, about
+    WATCH_WORK = 1 << 22  # entries or bytes between two checks
 
 
 cdef struct Watch:
-    const uint8_t* stop   # not 0 once nobody wants the result; or NULL
-    int64_t work          # since the last look
+    const uint8_t* stop   # not 0 when the task is cancelled; or NULL
+    int64_t work          # since the last check
     bint ended
 
 
 cdef inline Watch watch_for(const uint8_t[::1] stop) noexcept:
-    """Begin to watch a flag of shape (1,), or signals alone where it is None."""
+    """Watch a flag of shape (1,), or signals alone if it is None."""
     cdef Watch watch
     watch.stop = NULL
     if stop is not None and stop.shape[0]:
@@ -34,14 +34,14 @@ cdef inline Watch watch_for(const uint8_t[::1] stop) noexcept:
 
 
 cdef inline bint must_end(Watch* watch, int64_t work) noexcept nogil:
-    """Count some work; tell whether to return without doing more."""
+    """Count some work; return whether to stop."""
     watch.work += work
     if watch.work >= WATCH_WORK:
-        look(watch)
+        check(watch)
     return watch.ended
 
 
-cdef inline void look(Watch* watch) noexcept nogil:
+cdef inline void check(Watch* watch) noexcept nogil:
     watch.work = 0
     if watch.stop != NULL and watch.stop[0]:
         watch.ended = True
@@ -51,9 +51,9 @@ cdef inline void look(Watch* watch) noexcept nogil:
 
 
 cdef inline int raise_ended(const Watch* watch) except -1:
-    """Raise what ended the work, if anything did."""
+    """Raise the exception that ended the work, if it was ended."""
     if not watch.ended:
         return 0
     if PyErr_Occurred() != NULL:
         return -1
-    raise RuntimeError("Nobody wants the result of this task any more.")
+    raise RuntimeError("The task was cancelled.")

@@ -1,4 +1,4 @@
-/* What compilers offer for bits and memory under different names. */
+/* Compiler built-ins for bits and memory, with portable substitutes. */
 #ifndef SKXMR_BITS_H
 #define SKXMR_BITS_H
 
@@ -8,11 +8,11 @@
 #if defined(__GNUC__)
 static inline void skxmr_prefetch(const void *address) { __builtin_prefetch(address); }
 
-/* For bursts of many: into the second cache, since processors drop a third of what is
- * asked for into the first. */
+/* For bursts of prefetches: into the second-level cache, since processors drop a third of
+ * a burst into the first. */
 static inline void skxmr_prefetch_many(const void *address) {
     __builtin_prefetch(address, 0, 2);
-    /* Without an effect that it knows of, GCC would drop calls of what only asks. */
+    /* Without a visible effect, GCC would remove calls of functions that only prefetch. */
     __asm__ volatile("" : : "r"(address));
 }
 #else
@@ -30,8 +30,8 @@ static inline int skxmr_count_bits_by_sums(uint64_t word) {
     return (int)((word * 0x0101010101010101u) >> 56);
 }
 #if defined(__GNUC__)
-/* The oldest processors of the family lack the instruction, so that compilers call a
- * function in its place. Nearly all have it: the branch is always guessed. */
+/* The oldest x86-64 processors lack the instruction, so without this branch, which is
+ * always predicted, compilers would call a function. */
 static int skxmr_has_popcnt;
 __attribute__((constructor)) static void skxmr_find_popcnt(void) {
     __builtin_cpu_init();
@@ -47,7 +47,7 @@ static inline int skxmr_count_bits(uint64_t word) { return skxmr_count_bits_by_s
 #endif
 #endif
 
-/* The place of the lowest bit that is set; one must be. */
+/* The index of the lowest bit that is set; at least one must be. */
 static inline int skxmr_lowest_bit(uint64_t word) {
 #if defined(__GNUC__)
     return __builtin_ctzll(word);
@@ -56,8 +56,8 @@ static inline int skxmr_lowest_bit(uint64_t word) {
 #endif
 }
 
-/* The sum of the first n bytes, of which a few more may be read, but none beyond
- * n_readable. Eight are added at a time, in whichever order they lie in a word. */
+/* The sum of the first n bytes. A few more may be read, but none beyond n_readable. Eight
+ * are added at a time, in any byte order. */
 static inline int64_t skxmr_sum_bytes(const uint8_t *bytes, int64_t n,
                                       int64_t n_readable) {
     const uint64_t odd = 0x00ff00ff00ff00ffu;
@@ -71,7 +71,7 @@ static inline int64_t skxmr_sum_bytes(const uint8_t *bytes, int64_t n,
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     if (n > 0 && n_readable >= 8) {
         memcpy(&word, bytes, 8);
-        word <<= 64 - 8 * n; /* the others drop out */
+        word <<= 64 - 8 * n; /* shifts the others out */
         word = (word & odd) + ((word >> 8) & odd);
         return sum + (int64_t)((word * 0x0001000100010001u) >> 48);
     }
@@ -81,8 +81,8 @@ static inline int64_t skxmr_sum_bytes(const uint8_t *bytes, int64_t n,
 }
 
 /* A finite half-precision number from its bits. Shifted to the position of a float's, its
- * exponent lacks 112. Subnormal numbers are made from their digits, since shifted they
- * would be denormal floats, which processors may be told to take for 0. */
+ * exponent is too small by 112. Subnormal numbers are computed from their mantissa:
+ * shifted, they would be denormal floats, which processors may flush to 0. */
 static inline double skxmr_from_half(uint16_t half) {
     const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
     const uint32_t magnitude = half & 0x7fffu;

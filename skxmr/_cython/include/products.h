@@ -1,8 +1,8 @@
 /* Products of the sparse weights of some nodes with SKXMR_QUERIES dense queries side by
- * side, one query to a lane.
+ * side, one query per lane.
  *
  * A product of two floats is exact in double precision, and each lane adds in the order
- * of the features: so all levels of instructions give the same bits.
+ * of the features, so all SIMD levels give the same bits.
  */
 #ifndef SKXMR_PRODUCTS_H
 #define SKXMR_PRODUCTS_H
@@ -13,10 +13,10 @@
 
 #define SKXMR_QUERIES 8
 
-/* The nodes of one parent. Features are of 16 bits, or of 32 where they are wide. */
+/* The nodes of one parent. Features have 16 bits, or 32 if they are wide. */
 typedef struct {
     int64_t n_nodes;
-    const int64_t *offsets;   /* (n_nodes + 1): where the weights of each begin */
+    const int64_t *offsets;   /* (n_nodes + 1): the first weight of each */
     const void *features;
     int is_wide;
     const float *weights;
@@ -28,8 +28,8 @@ SKXMR_INLINE int64_t skxmr_feature(const skxmr_nodes *nodes, int64_t entry, int 
                    : ((const uint16_t *)nodes->features)[entry];
 }
 
-/* Adds to the margins of SKXMR_CHAINS nodes side by side, so that the sum of one does not
- * wait for its last addition; each adds in the order of its features all the same. */
+/* Nodes whose margins are added up side by side, which hides the latency of additions;
+ * each is added up in the order of its features. */
 #define SKXMR_CHAINS 4
 
 SKXMR_INLINE double skxmr_add_rest(const skxmr_nodes *nodes, const double *query,
@@ -115,8 +115,7 @@ static void skxmr_margins_baseline(const skxmr_nodes *nodes, const double *queri
 }
 #endif
 
-/* Margins (n_nodes, SKXMR_QUERIES) for queries (n_features, SKXMR_QUERIES), with at
- * most that level of instructions. */
+/* Margins (n_nodes, SKXMR_QUERIES) for queries (n_features, SKXMR_QUERIES). */
 static void skxmr_margins(const skxmr_nodes *nodes, const double *queries,
                           double *margins, int level) {
 #if defined(__GNUC__) && defined(__x86_64__)

@@ -1,7 +1,7 @@
-/* Included by products.h once for each level of instructions: no include guard.
+/* Included by products.h once for each SIMD level: no include guard.
  *
- * Needs SKXMR_TARGET, the attribute that turns the instructions on; SKXMR_WIDTH, the
- * doubles of a register; and SKXMR_NAME, which gives names the level's suffix.
+ * Needs SKXMR_TARGET, the attribute that enables the instructions; SKXMR_WIDTH, the
+ * number of doubles in a register; and SKXMR_NAME, which adds the level to names.
  */
 
 #define DOUBLES SKXMR_NAME(skxmr_doubles)
@@ -10,7 +10,7 @@
 #define EACH_PART for (int p = 0; p < PARTS; p++)
 
 typedef double DOUBLES __attribute__((vector_size(8 * SKXMR_WIDTH)));
-/* The same, wherever it lies in memory. */
+/* The same without alignment. */
 typedef double LOOSE
     __attribute__((vector_size(8 * SKXMR_WIDTH), aligned(8), may_alias));
 
