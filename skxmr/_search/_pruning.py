@@ -13,12 +13,12 @@ THRESHOLD_UNITS = ("relative", "absolute")
 
 
 def check_threshold(name, value, unit):
-    """Refuse a relative threshold of more than the whole.
+    """Raise an error if a relative threshold is more than 1.
 
     Parameters
     ----------
     name : str
-        Of the parameter.
+        The name of the parameter.
     value : float
         Not negative.
     unit : {"relative", "absolute"}
@@ -30,8 +30,8 @@ def check_threshold(name, value, unit):
     if unit == "relative" and not 0 <= value <= 1:
         raise ValueError(
             f"{name}={value} must be between 0 and 1, a share of the largest weight of "
-            f"each node, where threshold_unit='relative'. For a magnitude of weights "
-            f"set threshold_unit='absolute'."
+            f"each node, since threshold_unit='relative'. For a threshold on the "
+            f"magnitude of weights, set threshold_unit='absolute'."
         )
 
 
@@ -40,22 +40,22 @@ def prune(weights, threshold, unit, unit_weight=np.inf):
 
     Chang et al. (arXiv 2106.12657) prune the trained weights of every node with
     one threshold. A share of each node's largest weight does not depend on the unit of
-    the features, and never drops all weights of a node; but where a few weights are
-    large, those that tell its other labels apart are not small beside a margin of 1.
-    So no more than the weight that makes such a margin counts.
+    the features, and never drops all weights of a node. But where a few weights are
+    very large, a share of them may exceed weights that matter for margins of about 1:
+    so the largest weight is limited to the one that gives such a margin.
 
     Parameters
     ----------
     weights : LinearWeights
-        Left as it is.
+        Not modified.
     threshold : float
         Weights of a smaller magnitude are dropped. Not negative.
     unit : {"relative", "absolute"}
         Whether `threshold` is a share, at most 1, of the largest magnitude among the
         weights of the same node.
     unit_weight : float, default=inf
-        The weight that gives a margin of 1 to a row of the usual length that has its
-        feature alone. Of a node's largest magnitude no more counts.
+        The weight that gives a margin of 1 to a row of the usual length with no other
+        feature. The largest magnitude of a node is limited to it.
 
     Returns
     -------

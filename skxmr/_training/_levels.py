@@ -1,9 +1,9 @@
 """Trains the linear models of a tree, level by level.
 
 The item of work is one parent and some of its children: every child is one binary
-problem on the parent's rows. Items are put into tasks by the amount of work, never
-by the number of workers, and each draws its random numbers from its own seed, so a
-model does not depend on where or how parallel it was trained.
+problem on the parent's rows. Items are grouped into tasks by the amount of work, never
+by the number of workers, and the random numbers of an item depend on its parent only.
+So a model does not depend on `n_jobs` or on the backend.
 """
 
 from contextlib import closing
@@ -36,14 +36,14 @@ __all__ = [
 ]
 
 # A task of this many (non-zero, block of children) pairs takes about ten milliseconds:
-# long beside its overhead, short beside a level.
+# much longer than its overhead, much shorter than a level.
 _TASK_WORK = 500_000
 
-# Each task makes the rows of its parents compact, which takes as long as a few sweeps
-# of a block: tasks of a large parent take so many blocks at least.
+# Each task compacts the rows of its parents, which takes as long as a few sweeps of a
+# block: the tasks of a large parent train at least so many blocks.
 _FEWEST_BLOCKS = 4
 
-# The products of so many dense rows take four megabytes.
+# The products of all pairs of so many dense rows take four megabytes.
 _MOST_MULTIPLIED = 1024
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -51,35 +51,36 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class SolverParameters:
-    """What is minimised for each child, and how far.
+    """What the solver minimises for each child, and when it stops.
 
-    Minimises ``|w - m|^2 / 2 + sum_i cost_i * loss(y_i * (w.x_i + b))``, the intercept
-    b being regularised like the weight of a constant feature, as in liblinear.
+    The objective is ``|w - m|^2 / 2 + sum_i cost_i * loss(y_i * (w.x_i + b))``. As in
+    liblinear, the intercept b is the weight of a constant feature, and regularized.
 
     Parameters
     ----------
     loss : {"squared_hinge", "hinge", "log_loss"}
     positive_cost, negative_cost : float
-        C times the weight of the row's side.
+        C times the weight of positive or of negative rows.
     bias : float
-        Value of the constant feature whose weight is the intercept; 0 for none.
+        Value of the constant feature of the intercept; 0 for no intercept.
     tol : float
-        Sweeps end when the violations seen in one differ by this much at most, or when
-        one lowers the objective by (tol / 2)^2 of what all did, or less.
+        Sweeps end when the largest and the smallest violation in a sweep differ by at
+        most this, or when a sweep contributes at most (tol / 2)^2 of the decrease of
+        the objective so far.
     max_iter : int
-        Most sweeps over the rows.
+        The maximum number of sweeps over the rows.
     weight_floor : float
         Weights of a smaller magnitude are not returned.
     seed : int
-        Of the random orders of rows; each parent's own is derived from it.
+        Of the random orders of rows. The seed of each parent is derived from it.
     prior_length : float, default=0.0
-        Length of m, whose direction is that of the sum of the rows in
-        `LevelTargets.priors`.
+        Length of the prior mean m, which has the direction of the weighted sum of the
+        rows in `LevelTargets.priors`.
     floor_unit : {"absolute", "relative"}, default="absolute"
-        Whether `weight_floor` is a share of the largest magnitude among the weights
+        "relative": `weight_floor` is a share of the largest magnitude among the weights
         of the same child.
     unit_weight : float, default=inf
-        Of that magnitude no more counts.
+        Upper limit of that magnitude.
     """
 
     loss: str
@@ -97,60 +98,60 @@ class SolverParameters:
 
 @dataclass(frozen=True)
 class LevelTargets:
-    """The training rows of each parent, and the right rows of each of its children.
+    """The training rows of each parent, and the positive rows of each of its children.
 
     Parameters
     ----------
     child_offsets : ndarray of shape (n_parents + 1,), int64
-        The children of each parent among the level's nodes.
+        The range of each parent's children among the nodes of the level.
     rows : Compressed, a vector for each parent
-        The parent's training rows, ascending. Value 1 where a child that is not
-        right is wrong (a negative), 0 where it is to be left out.
+        The parent's training rows, ascending. The value is 1 where children without
+        the row have it as a negative, 0 where they leave it out.
     positives : Compressed, a vector for each child
-        The rows where the child is right, ascending, all among its parent's; the
-        value is their relevance (1 where all are equal).
-    own_priors : Compressed, a vector for each child, or None
+        The positive rows of the child, ascending, all among its parent's; the value is
+        their relevance (1 where all are equal).
+    given_priors : Compressed, a vector for each child, or None
         The rows, among its parent's, whose weighted sum is the direction of the prior
-        mean of the child's weights; None for the positive ones.
+        mean of the child's weights. None: the positive rows.
     probed : Compressed, a vector for each parent, or None
-        Some of its rows, of which it is told which child they go to.
+        Some of its rows, for which the child with the largest margin is recorded.
     """
 
     child_offsets: np.ndarray
     rows: Compressed
     positives: Compressed
-    own_priors: Compressed | None = None
+    given_priors: Compressed | None = None
     probed: Compressed | None = None
 
     @property
     def priors(self):
-        """The rows that make the prior mean of each child's weights."""
-        return self.positives if self.own_priors is None else self.own_priors
+        """The rows whose weighted sum is the prior mean of each child's weights."""
+        return self.positives if self.given_priors is None else self.given_priors
 
     def between(self, start, stop):
-        """Parents `start` to `stop`, and their children."""
+        """Return the targets of parents `start` to `stop`."""
         children = self.child_offsets[start : stop + 1]
         return LevelTargets(
             children - children[0],
             self.rows.between(start, stop),
             self.positives.between(children[0], children[-1]),
             None
-            if self.own_priors is None
-            else self.own_priors.between(children[0], children[-1]),
+            if self.given_priors is None
+            else self.given_priors.between(children[0], children[-1]),
             None if self.probed is None else self.probed.between(start, stop),
         )
 
     def keep_rows(self, kept):
-        """Renumber the rows by their position in `kept`, which holds all of them."""
-        own_priors, probed = (
+        """Renumber the rows by their position in `kept`, which contains all of them."""
+        given_priors, probed = (
             None if one is None else one.keep_indices(kept)
-            for one in (self.own_priors, self.probed)
+            for one in (self.given_priors, self.probed)
         )
         return LevelTargets(
             self.child_offsets,
             self.rows.keep_indices(kept),
             self.positives.keep_indices(kept),
-            own_priors,
+            given_priors,
             probed,
         )
 
@@ -163,15 +164,15 @@ class LevelResult:
     ----------
     weights : LinearWeights
     n_iter : int
-        Most sweeps that any child took.
+        The largest number of sweeps of any child.
     n_trained : int
-        How many children there was something to learn for.
+        The number of children with something to learn.
     n_unconverged : int
-        How many of them stopped at ``max_iter``.
+        The number of those that stopped at ``max_iter``.
     n_found : int
-        How many weights are not 0, those below the floor counted.
+        The number of weights that are not 0, including those below the floor.
     best : ndarray of int32, or None
-        The children that the rows in `LevelTargets.probed` go to.
+        For the rows in `LevelTargets.probed`, the children with the largest margin.
     """
 
     weights: LinearWeights
@@ -186,15 +187,16 @@ class LevelResult:
 class _Items:
     """Parents, and for each of them a range of its children to train.
 
-    A parent that is much work comes several times, with one range after another.
+    A parent with much work has several items, with consecutive ranges.
 
     Parameters
     ----------
     parents, starts, stops : ndarray of shape (n_items,), int64
         The children are counted from the parent's first.
     n_entries : ndarray of shape (n_items,), int64
-        Of the parent's rows.
+        The number of entries of the parent's rows.
     work : ndarray of shape (n_items,), int64
+        (Non-zero or row, block of children) pairs.
     """
 
     parents: np.ndarray
@@ -219,14 +221,14 @@ class _Task:
     most_columns: int
 
     def detached(self):
-        """Carry only the rows that the items train on."""
+        """Reduce X to the rows that the items train on."""
         used = np.unique(self.targets.rows.indices)
         return replace(self, X=self.X.take(used), targets=self.targets.keep_rows(used))
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """The models of a task's items, each as if it were a parent of its own."""
+    """The models of the items of a task, each item as a parent."""
 
     weights: LinearWeights
     n_sweeps: np.ndarray
@@ -236,10 +238,10 @@ class _Trained:
 
 
 def train_levels(X, levels, solvers, *, n_jobs=None):
-    """Train the models of all nodes of some levels, all in one go.
+    """Train the models of all nodes of some levels.
 
-    Levels do not wait for each other: a level of few parents, of which each is much
-    work, keeps some workers busy and the others take the next.
+    Levels do not wait for each other: while a level with few, large parents occupies
+    some workers, the others continue with the next level.
 
     Parameters
     ----------
@@ -261,7 +263,7 @@ def train_levels(X, levels, solvers, *, n_jobs=None):
     )
     done = iterate_tasks(_train_task, tasks, n_jobs=n_jobs, shared=(WorkspacePool(),))
     with closing(done):
-        # Put in place as they come: nothing is held twice.
+        # Assembled as results come, so that no weights are in memory twice.
         return [
             _assemble(zip(grouped, done, strict=False), targets)
             for grouped, targets in zip(groups, levels, strict=True)
@@ -275,7 +277,7 @@ def _make_task(X, targets, items, solver, most_columns):
 
 
 def _most_columns(X):
-    """Count the features that more than one row has: compact rows have no others."""
+    """Count the features of two rows or more, which alone have a column if compact."""
     if isinstance(X, DenseRows):
         return X.length
     counts = np.zeros(X.length, dtype=np.int32)
@@ -284,7 +286,7 @@ def _most_columns(X):
 
 
 def untrained_level(targets):
-    """Make a level without weights, whose nodes others score.
+    """Make a level without weights, whose nodes are scored by other models.
 
     Parameters
     ----------
@@ -293,40 +295,40 @@ def untrained_level(targets):
     Returns
     -------
     LevelResult
-        Every node holds, but those that no row has.
+        Intercepts of +inf, and of -inf for nodes without positive rows.
     """
     return _assemble((), targets)
 
 
 def _list_items(X, targets):
-    """List the parents with something to learn, split where they are much work."""
+    """List the parents with something to learn, split if they are much work."""
     n_rows = targets.rows.sizes
-    n_right = targets.positives.sizes
+    n_positive = targets.positives.sizes
     n_children = np.diff(targets.child_offsets)
     owners = np.repeat(np.arange(len(n_rows)), n_children)
-    taught = np.unique(owners[(n_right > 0) & (n_right < n_rows[owners])])
+    trained = np.unique(owners[(n_positive > 0) & (n_positive < n_rows[owners])])
     sums = np.concatenate([[0], np.cumsum(X.sizes[targets.rows.indices])])
-    n_entries = np.diff(sums[targets.rows.offsets])[taught]
-    n_children = n_children[taught]
+    n_entries = np.diff(sums[targets.rows.offsets])[trained]
+    n_children = n_children[trained]
 
-    block_work = n_entries + n_rows[taught]
+    block_work = n_entries + n_rows[trained]
     n_blocks = np.maximum(_FEWEST_BLOCKS, _TASK_WORK // np.maximum(1, block_work))
     most = N_LANES * n_blocks
     n_items = -(-n_children // most)
-    place = np.repeat(np.arange(len(taught)), n_items)
-    number = np.arange(len(place)) - (np.cumsum(n_items) - n_items)[place]
-    starts = number * most[place]
-    stops = np.minimum(starts + most[place], n_children[place])
-    work = block_work[place] * -(-(stops - starts) // N_LANES)
-    return _Items(taught[place], starts, stops, n_entries[place], work)
+    which = np.repeat(np.arange(len(trained)), n_items)
+    number = np.arange(len(which)) - (np.cumsum(n_items) - n_items)[which]
+    starts = number * most[which]
+    stops = np.minimum(starts + most[which], n_children[which])
+    work = block_work[which] * -(-(stops - starts) // N_LANES)
+    return _Items(trained[which], starts, stops, n_entries[which], work)
 
 
 def _group_items(items):
-    """Cut into consecutive items, as many as make a task of the right work."""
+    """Group consecutive items into tasks of about equal work."""
     cuts, total = [0], 0
-    for place, work in enumerate(items.work.tolist()):
+    for i, work in enumerate(items.work.tolist()):
         if total and total + work > _TASK_WORK:
-            cuts.append(place)
+            cuts.append(i)
             total = 0
         total += work
     cuts.append(len(items.work))
@@ -334,7 +336,7 @@ def _group_items(items):
 
 
 def _train_task(task, pool):
-    """Train the items of a task; the unit that joblib sends to a worker."""
+    """Train the items of a task: the function that joblib calls in a worker."""
     with pool.lend() as workspace:
         trained = _train(task, workspace)
         if task.items.work.sum() > _TASK_WORK:
@@ -343,7 +345,7 @@ def _train_task(task, pool):
 
 
 def _train(task, workspace):
-    """Let the kernel train all items, in memory that may be reused."""
+    """Train all items in the memory of a workspace."""
     items, solver = task.items, task.solver
     parents = items.parents - task.first_parent
     kernel_items = Items(
@@ -418,7 +420,7 @@ def _seeds(seed, parents):
 
 
 def _assemble(done, targets):
-    """Put the trained parents, in order, beside those that had nothing to learn.
+    """Assemble a level from the trained items, which come in order.
 
     Parameters
     ----------
@@ -451,13 +453,13 @@ def _assemble(done, targets):
 
 
 def _spread(firsts, items):
-    """List the children of all items, given the number of each item's first."""
+    """List the children of all items, given the first of each item."""
     sizes = items.stops - items.starts
     return np.arange(sizes.sum()) + np.repeat(firsts - np.cumsum(sizes) + sizes, sizes)
 
 
 class _Assembly:
-    """Puts the weights of a level together, and those of parents that came in parts."""
+    """Concatenates the weights of parents, and merges those of split parents."""
 
     def __init__(self, child_offsets):
         self._n_children = np.diff(child_offsets)
@@ -466,7 +468,7 @@ class _Assembly:
         self._parts = []
 
     def append(self, items, weights):
-        """Take the next items, each as a parent of its own."""
+        """Append the next items, each given as a parent."""
         wanted = self._n_children[items.parents]
         start = 0
         for part in np.flatnonzero(items.stops - items.starts < wanted).tolist():
@@ -487,5 +489,5 @@ class _Assembly:
             self._builder.append(some)
 
     def finish(self, intercepts):
-        """Give the weights of the level."""
+        """Return the weights of the level."""
         return self._builder.finish(self._n_rows, intercepts)
