@@ -14,6 +14,7 @@ from skxmr._inputs._validation import (
 )
 from skxmr._memory._growing import GrowingArray
 from skxmr._utils._foresight import foresee
+from skxmr.ranking import scores_to_csr
 
 __all__ = [
     "ClassTarget",
@@ -195,14 +196,8 @@ class IndicatorTarget:
         offsets.append(np.zeros(1))
         indices, data = GrowingArray(np.int32), GrowingArray(dtype)
         for columns, values in blocks:
-            found = columns >= 0
-            ends = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-            block = sparse.csr_array(
-                (values[found], columns[found], ends),
-                shape=(len(columns), self.n_labels),
-            )
-            block.sort_indices()
-            offsets.append(len(indices) + ends[1:])
+            block = scores_to_csr(columns, values, self.n_labels)
+            offsets.append(len(indices) + block.indptr[1:].astype(np.int64))
             indices.append(block.indices)
             data.append(block.data)
         indptr, columns = offsets.finish(), indices.finish()

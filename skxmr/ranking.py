@@ -10,7 +10,14 @@ from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import check_is_fitted, check_k, check_structure
 from skxmr._utils._padding import check_size, pad_ranking
 
-__all__ = ["final_estimator", "rank", "top_k", "top_k_signed"]
+__all__ = [
+    "best_k",
+    "final_estimator",
+    "rank",
+    "scores_to_csr",
+    "top_k",
+    "top_k_signed",
+]
 
 
 def rank(estimator, X, k=10):
@@ -124,6 +131,57 @@ def top_k(scores, k):
     n_found = check_size(scores.shape[0], k, scores.shape[1])
     columns, top_scores = _largest(scores, n_found)
     return pad_ranking(columns, top_scores, k)
+
+
+def best_k(columns, log_scores, k):
+    """Keep the best `k` entries of each row's shortlist.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, any), int64
+        In any order, each once; -1 where there is none.
+    log_scores : ndarray of the same shape, float64
+        Columns with -inf are not found.
+    k : int
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples, k), int64
+        Best first, of equal scores the smaller column; then -1.
+    log_scores : ndarray of shape (n_samples, k), float64
+        -inf where the column is -1.
+    """
+    columns = np.where(np.isneginf(log_scores), -1, columns)
+    order = np.lexsort((columns, -log_scores), axis=1)[:, :k]
+    best = np.full((len(columns), k), -1, dtype=np.int64)
+    best_scores = np.full((len(columns), k), -np.inf)
+    best[:, : order.shape[1]] = np.take_along_axis(columns, order, axis=1)
+    best_scores[:, : order.shape[1]] = np.take_along_axis(log_scores, order, axis=1)
+    return best, best_scores
+
+
+def scores_to_csr(columns, scores, n_columns):
+    """Put rankings into a sparse matrix.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, any), int64
+        Each once in its row; those of -1 are left out.
+    scores : ndarray of the same shape
+    n_columns : int
+
+    Returns
+    -------
+    csr_array of shape (n_samples, n_columns), of the dtype of scores
+        With sorted indices.
+    """
+    found = columns >= 0
+    offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+    matrix = sparse.csr_array(
+        (scores[found], columns[found], offsets), shape=(len(columns), n_columns)
+    )
+    matrix.sort_indices()
+    return matrix
 
 
 def _largest(scores, k):

@@ -22,6 +22,7 @@ labels, without a guarantee.
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -31,15 +32,14 @@ from sklearn.base import BaseEstimator
 
 from skxmr._base._documentation import Documented
 from skxmr._base._state import Stateful, from_state, reads, snapshot
-from skxmr._cython._search import TRANSFORMS
+from skxmr._cython._search_inputs import TRANSFORMS, BeamOptions, StartNodes
 from skxmr._inputs._validation import (
     Features,
     check_is_fitted,
     check_k,
     validate_features,
 )
-from skxmr._search._beam_search import beam_search
-from skxmr._search._ensembles import average_trees
+from skxmr._search._beam_search import beam_search, search_trees
 from skxmr._search._layout import SearchLayout
 from skxmr._search._weights import LinearWeights
 from skxmr._targets import scores_from_logs
@@ -49,6 +49,7 @@ from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse_structure import check_rows, refuse_sparse
 from skxmr._utils._typing import MatrixLike, Ranking
 from skxmr.linear._classifier import XRLinearClassifier
+from skxmr.ranking import best_k
 
 __all__ = ["ShardedRanker", "TreeShard", "merge", "split"]
 
@@ -356,16 +357,13 @@ class TreeShard:
         k = max(1, min(k, layout.level_sizes[level + 1]))
         children = np.empty((len(nodes), k), dtype=np.int64)
         scores = np.empty((len(nodes), k), dtype=np.float64)
-        layout.searcher.search_between(
-            level,
-            level + 1,
-            np.where(nodes < 0, -1, nodes - firsts[level]),
-            node_scores,
+        own_nodes = np.where(nodes < 0, -1, nodes - firsts[level])
+        layout.searcher.search(
             *X,
-            nodes.shape[1],
-            TRANSFORMS[self.description["score_transform"]],
-            True,
-            None,
+            BeamOptions(
+                nodes.shape[1], TRANSFORMS[self.description["score_transform"]]
+            ),
+            StartNodes(level, level + 1, own_nodes, node_scores),
             children,
             scores,
         )
@@ -394,21 +392,19 @@ class TreeShard:
         offsets, indices, values = check_rows(X, described.n_features, "X")
         rows = Compressed(offsets, indices, values, described.n_features)
         n_found = check_size(rows.n_vectors, k, described.n_labels)
-        wanted = n_found
-        if len(self.layouts) > 1:
-            wanted = max(n_found, described.n_candidates)
-        found = [
-            beam_search(
+
+        def search(layout, k):
+            return beam_search(
                 rows,
                 layout,
-                k=wanted,
+                k=k,
                 beam_width=described.beam_width,
                 score_transform=described.score_transform,
             )
-            for layout in self.layouts
-        ]
-        columns, log_scores = zip(*found, strict=True)
-        columns, log_scores = average_trees(columns, log_scores, n_found)
+
+        columns, log_scores = search_trees(
+            search, self.layouts, n_found, described.n_candidates
+        )
         columns, log_scores = pad_ranking(columns, log_scores, k)
         log_scores[columns < 0] = -np.inf
         return columns, log_scores
@@ -463,22 +459,8 @@ def merge(found: Iterable[tuple], k: int = 10) -> Ranking:
     refuse_sparse(found, "found", "an iterable of (columns, log_scores)")
     columns, log_scores = map(np.hstack, zip(*found, strict=True))
     n_found = check_size(len(columns), k, columns.shape[1])
-    columns, log_scores = _best(columns, log_scores, n_found)
+    columns, log_scores = best_k(columns, log_scores, n_found)
     return pad_ranking(columns, scores_from_logs(columns, log_scores), k)
-
-
-def _best(nodes, scores, k):
-    """Keep the best k of each row; ties are broken by number; filled up with -1."""
-    order = np.lexsort((nodes, -scores), axis=1)[:, :k]
-    best = np.take_along_axis(nodes, order, axis=1)
-    best_scores = np.take_along_axis(scores, order, axis=1)
-    missing = k - best.shape[1]
-    if missing > 0:
-        best = np.pad(best, ((0, 0), (0, missing)), constant_values=-1)
-        best_scores = np.pad(
-            best_scores, ((0, 0), (0, missing)), constant_values=-np.inf
-        )
-    return best, best_scores
 
 
 class _Shards(NamedTuple):
@@ -601,23 +583,18 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
         X = validate_features(self, X, features)
         if isinstance(X, DenseRows):
             X = X.to_compressed()
-        n_trees = len(whole.level_sizes)
         n_found = check_size(X.n_vectors, k, whole.n_labels)
-        wanted = n_found if n_trees == 1 else max(n_found, whole.n_candidates)
         parts = [(np.empty((0, n_found), np.int64), np.empty((0, n_found)))]
         with ThreadPoolExecutor(len(self.shards)) as pool:
             for start in range(0, X.n_vectors, _ROWS_AT_ONCE):
                 rows = X.between(start, min(start + _ROWS_AT_ONCE, X.n_vectors))
-                found = [
-                    self._search(pool, tree, rows[:3], wanted)
-                    for tree in range(n_trees)
-                ]
-                of_trees, scores_of_trees = zip(*found, strict=True)
-                parts.append(average_trees(of_trees, scores_of_trees, n_found))
+                search = partial(self._search, pool, rows[:3])
+                trees = range(len(whole.level_sizes))
+                parts.append(search_trees(search, trees, n_found, whole.n_candidates))
         columns, log_scores = map(np.concatenate, zip(*parts, strict=True))
         return pad_ranking(columns, scores_from_logs(columns, log_scores), k)
 
-    def _search(self, pool, tree, X, k):
+    def _search(self, pool, X, tree, k):
         """Search one tree, level by level, with a beam over all shards."""
         n_rows = len(X[0]) - 1
         state = self._state
@@ -640,7 +617,7 @@ class ShardedRanker(Documented, Stateful, BaseEstimator):
             ]
             found = [one.result() for one in asked]
             nodes, scores = map(np.hstack, zip(*found, strict=True))
-            nodes, scores = _best(nodes, scores, k_of_level)
+            nodes, scores = best_k(nodes, scores, k_of_level)
         return nodes, scores
 
 

@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from twins import assert_same_layout, objective, weights_to_dense
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier
-from skxmr._search._ensembles import average_trees
+from skxmr._search._beam_search import average_trees
 
 SMALL_TREE = KMeansTree(branching_factor=2, max_leaf_size=3, random_state=0)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skxmr._search._ensembles import average_trees
+from skxmr._search._beam_search import average_trees
 
 
 def averages(columns, scores):

@@ -15,7 +15,6 @@ from twins import compress
 
 from skxmr import CharNgramTfidf, WordNgramTfidf
 from skxmr._cython import _terms
-from skxmr._search import _ensembles
 from skxmr._training import _compaction
 from skxmr.text import _vocabulary
 from skxmr.text._vocabulary import GrowingTerms, Terms
@@ -191,9 +190,9 @@ def test_averages_do_not_depend_on_the_key_of_columns(monkeypatch):
     rng = np.random.default_rng(2)
     columns = [rng.permutation(400)[None, :300] for _ in range(3)]
     scores = [np.sort(-rng.random((1, 300)))[:, ::-1] for _ in range(3)]
-    expected = _ensembles.average_trees(columns, scores, 50)
+    expected = _beam_search.average_trees(columns, scores, 50)
     # By this one, all columns meet.
-    monkeypatch.setattr(_ensembles, "_FACTOR", 1)
-    found = _ensembles.average_trees(columns, scores, 50)
+    monkeypatch.setattr(_beam_search, "_HASH_FACTOR", 1)
+    found = _beam_search.average_trees(columns, scores, 50)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from skxmr._cython._search import HAS_LANES
-from skxmr._cython._search import TRANSFORMS as TRANSFORMS_BY_NAME
+from skxmr._cython._search_inputs import TRANSFORMS as TRANSFORMS_BY_NAME
+from skxmr._cython._search_inputs import BeamOptions, StartNodes
 from twins import (
     assert_found,
     compress,
@@ -21,7 +22,7 @@ from twins import (
 )
 
 from skxmr._search import _beam_search
-from skxmr._search._beam_search import beam_search, rank_one, search_one
+from skxmr._search._beam_search import beam_search, search_one
 from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
 from skxmr._search._weights import LinearWeights
 from skxmr.tree._label_tree import LabelTree
@@ -53,21 +54,15 @@ def search_by_levels(X, layout, *, k, beam_width, transform):
         width = k if level == layout.n_levels - 1 else beam_width
         children = np.empty((len(X), width), dtype=np.int64)
         child_scores = np.empty((len(X), width))
-        layout.searcher.search_between(
-            level,
-            level + 1,
-            nodes,
-            scores,
+        layout.searcher.search(
             *compress(X)[:3],
-            beam_width,
-            TRANSFORMS_BY_NAME[transform],
-            True,
-            None,
+            BeamOptions(beam_width, TRANSFORMS_BY_NAME[transform]),
+            StartNodes(level, level + 1, nodes, scores),
             children,
             child_scores,
         )
-        places = min(width, layout.level_sizes[level + 1])
-        nodes, scores = children[:, :places].copy(), child_scores[:, :places].copy()
+        width = min(width, layout.level_sizes[level + 1])
+        nodes, scores = children[:, :width].copy(), child_scores[:, :width].copy()
     return children, child_scores
 
 
@@ -246,8 +241,9 @@ def test_restricted_search_agrees_with_its_twin(
             beam_width=beam_width,
             score_transform=transform,
             allowed=as_bits(allowed),
+            as_logs=True,
         )
-        assert columns.shape == scores.shape == (1, k)
+        assert columns.shape == scores.shape == (k,)
         expected = search_twin(
             x,
             tree,
@@ -257,7 +253,7 @@ def test_restricted_search_agrees_with_its_twin(
             transform=transform,
             allowed=allowed,
         )
-        assert_found(columns[0], scores[0], expected)
+        assert_found(columns, scores, expected)
 
 
 def test_a_restriction_with_too_few_bits_is_refused():
@@ -395,17 +391,18 @@ def test_runs_are_found_one_by_one():
         ),
     ],
 )
-@pytest.mark.parametrize("find", [rank_one, search_one])
-def test_a_row_of_other_types_is_refused(find, indices, values, message):
+@pytest.mark.parametrize("as_logs", [True, False])
+def test_a_row_of_other_types_is_refused(as_logs, indices, values, message):
     tree, levels, _ = wide_problem(5, 2, 10)
     with pytest.raises(TypeError, match=message):
-        find(
+        search_one(
             lay_out(tree, levels),
             indices,
             values,
             k=1,
             beam_width=1,
             score_transform="sigmoid",
+            as_logs=as_logs,
         )
 
 
@@ -633,27 +630,21 @@ def test_a_search_below_refuses_what_would_lead_astray():
     columns, _ = search_from(1, [-1, 1], [-1.0] * 2, beam_width=1)
     assert sorted(columns[0].tolist()) == [-1, 0, 1]
     for level in (-1, 2):
-        with pytest.raises(ValueError, match="nothing between levels"):
+        with pytest.raises(ValueError, match="Cannot search from level"):
             search_from(level, [0], [0.0])
     with pytest.raises(ValueError, match="Level 1 has 2 nodes; got 2"):
         search_from(1, [0, 2], [0.0, 0.0])
-    with pytest.raises(ValueError, match="got 0 as number 2"):
+    with pytest.raises(ValueError, match="got 0 at position 2"):
         search_from(1, [0, 1, 0], [0.0] * 3)
-    with pytest.raises(ValueError, match="differ in shape"):
+    with pytest.raises(ValueError, match="different shapes"):
         search_from(1, [0, 1], [0.0])
-    with pytest.raises(ValueError, match="no node to start from"):
+    with pytest.raises(ValueError, match="nodes has no column"):
         search_from(1, [], np.empty(0))
     with pytest.raises(ValueError, match="nodes has 0 rows; expected 1"):
-        layout.searcher.search_between(
-            1,
-            2,
-            np.empty((0, 1), dtype=np.int64),
-            np.empty((0, 1)),
+        layout.searcher.search(
             *X[:3],
-            5,
-            TRANSFORMS_BY_NAME["l1-hinge"],
-            True,
-            None,
+            BeamOptions(5, TRANSFORMS_BY_NAME["l1-hinge"]),
+            StartNodes(1, 2, np.empty((0, 1), dtype=np.int64), np.empty((0, 1))),
             np.empty((1, 3), dtype=np.int64),
             np.empty((1, 3)),
         )

@@ -215,7 +215,7 @@ def test_nodes_that_are_elsewhere_are_refused():
     shards[0].expand(0, 1, rows, np.array([[stop - 1]]), scores, 5)
     with pytest.raises(ValueError, match="Level 1 has"):
         shards[0].expand(0, 1, rows, np.array([[stop]]), scores, 5)
-    with pytest.raises(ValueError, match="Level 0 has 1 nodes; got 0 as number 1"):
+    with pytest.raises(ValueError, match="Level 0 has 1 nodes; got 0 at position 1"):
         shards[0].expand(0, 0, rows, np.zeros((1, 2), int), np.zeros((1, 2)), 5)
     for level in (-1, 10):
         with pytest.raises((ValueError, IndexError)):

@@ -136,7 +136,7 @@ def assert_found(columns, scores, expected):
 
 def assert_same_layout(one, other):
     """All arrays are equal, bit by bit; of what else differs, both hold the same."""
-    for name, value in vars(one).items():
+    for name, value in one.__getstate__().items():
         if name not in {"by_node", "held_by_feature"}:
             np.testing.assert_array_equal(value, getattr(other, name), strict=True)
     # Models of dense X hold the same weights by node.

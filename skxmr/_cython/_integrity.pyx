@@ -1,15 +1,9 @@
 """One pass over the rows of weights that were loaded, before others believe them."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-ctypedef fused parent_t:
-    uint16_t
-    int32_t
-
-ctypedef fused child_t:
-    uint8_t
-    int32_t
+from skxmr._cython._search_inputs cimport LOG_POSTINGS_OF_MARK, child_t, parent_t
 
 # The bits of floats and of halves.
 ctypedef fused weight_t:
@@ -17,11 +11,8 @@ ctypedef fused weight_t:
     uint16_t
 
 cdef enum:
-    LOG_ROWS_OF_MARK = 3
     NOT_FINITE = 0x7F800000        # from these bits on, the sign apart
     HALF_NOT_FINITE = 0x7C00
-
-ROWS_OF_MARK = 1 << LOG_ROWS_OF_MARK
 
 
 cdef enum Wrong:
@@ -72,7 +63,7 @@ def check_runs(
     cdef Wrong wrong
     if row_starts[row_starts.shape[0] - 1] != n_listed:
         return "row_starts", 0, True
-    if run_marks.shape[0] << LOG_ROWS_OF_MARK < n_listed:
+    if run_marks.shape[0] << LOG_POSTINGS_OF_MARK < n_listed:
         return "run_marks", 0, True
     if run_lengths.shape[0] < n_listed:
         return "run_lengths", 0, True
@@ -110,8 +101,8 @@ cdef Wrong check_listed(
             if not before < parent < rows.n_parents:
                 return PARENTS
             before = parent
-            if not rows.row & ((1 << LOG_ROWS_OF_MARK) - 1):
-                if run_marks[rows.row >> LOG_ROWS_OF_MARK] != rows.start:
+            if not rows.row & ((1 << LOG_POSTINGS_OF_MARK) - 1):
+                if run_marks[rows.row >> LOG_POSTINGS_OF_MARK] != rows.start:
                     return RUN_MARKS
             wrong = check_run(rows, parent, run_lengths)
             if wrong != NOTHING:

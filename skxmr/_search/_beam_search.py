@@ -1,32 +1,36 @@
-"""Beam search over a laid-out tree."""
+"""Beam search over laid-out trees."""
 
+import os
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from skxmr._cython._cpu import SIMD_LEVELS
-from skxmr._cython._search import TRANSFORMS
+from skxmr._cython._ensembles import TreeAverager
+from skxmr._cython._search_inputs import TRANSFORMS, BeamOptions, StartNodes
 from skxmr._parallel._parallel import current_stop, run_tasks, split_rows
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
-__all__ = ["beam_search", "rank_one", "search_one"]
+__all__ = ["average_trees", "beam_search", "search_one", "search_trees"]
 
-# Some ten milliseconds of work: joblib takes some to start threads. Rows for which many
-# labels are wanted take longer.
+# A task takes some ten milliseconds: joblib needs some to start threads. A row takes
+# longer the more labels are wanted.
 _MIN_ROWS_OF_A_TASK = 1024
 _MIN_LABELS_OF_A_TASK = 2**17
 
-# So many dense queries are searched for at a time: enough to have several for a node,
-# few enough for the cache; and fewer where wide beams would take much memory.
+# Dense queries that are searched for together: enough for several to have a node in
+# common, few enough for the cache; fewer where wide beams would take much memory.
 _BLOCK = 512
-_PLACES_OF_A_BLOCK = 2**17
+_NODES_OF_A_BLOCK = 2**17
+
+# Of the hash of columns: nobody can choose columns that all collide.
+_HASH_FACTOR = int.from_bytes(os.urandom(8), "little") | 1
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Some rows to search for."""
+    """Rows to search for, and how."""
 
     X: Compressed | DenseRows
     k: int
@@ -37,7 +41,7 @@ class _Task:
     start: tuple | None = None
 
     def between(self, rows):
-        """Give a slice of the rows."""
+        """Return a slice of the rows."""
         start = self.start
         if start is not None:
             level, nodes, log_scores = start
@@ -45,8 +49,17 @@ class _Task:
         return replace(self, X=self.X.between(rows.start, rows.stop), start=start)
 
     def detached(self):
-        """Carry the rows, as they are; the layout goes to each worker once."""
+        """Send the rows as they are; the layout is sent to each worker once."""
         return self
+
+    def options(self):
+        """Return the options as kernels take them."""
+        return BeamOptions(
+            self.beam_width,
+            TRANSFORMS[self.score_transform],
+            wants_labels=self.wants_labels,
+            allowed=self.allowed,
+        )
 
 
 def beam_search(
@@ -121,39 +134,61 @@ def beam_search(
 
 
 def _search_task(task, layout):
-    X = task.X
+    X, start = task.X, None
+    columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
+    log_scores = np.empty((X.n_vectors, task.k), dtype=np.float64)
     if isinstance(X, DenseRows):
         if layout.by_node is not None and task.allowed is None and task.start is None:
-            return _run_dense(task, layout)
+            layout.dense_searcher.search(
+                X.values,
+                task.options(),
+                max(1, min(_BLOCK, X.n_vectors, _NODES_OF_A_BLOCK // task.beam_width)),
+                len(SIMD_LEVELS) - 1,
+                columns,
+                log_scores,
+                current_stop(),
+            )
+            return columns, log_scores
         X = X.to_compressed()
-    columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
-    scores = np.empty((X.n_vectors, task.k), dtype=np.float64)
-    searcher = layout.searcher
-    search = searcher.search
     if task.start is not None:
-        level, *nodes_and_scores = task.start
-        search = partial(
-            searcher.search_between, level, layout.n_levels, *nodes_and_scores
-        )
-    search(
+        level, nodes, node_scores = task.start
+        start = StartNodes(level, layout.n_levels, nodes, node_scores)
+    layout.searcher.search(
         X.offsets,
         X.indices,
         X.values,
-        task.beam_width,
-        TRANSFORMS[task.score_transform],
-        task.wants_labels,
-        task.allowed,
+        task.options(),
+        start,
         columns,
-        scores,
+        log_scores,
         current_stop(),
     )
-    return columns, scores
+    return columns, log_scores
+
+
+def _width(layout, beam_width):
+    """Return a beam width that the tree can fill; None keeps all nodes."""
+    if beam_width is None or beam_width > layout.widest_level:
+        return layout.widest_level
+    return int(beam_width)
+
+
+# One row
+# -------
 
 
 def search_one(
-    layout, indices, values, *, k, beam_width, score_transform, allowed=None
+    layout,
+    indices,
+    values,
+    *,
+    k,
+    beam_width,
+    score_transform,
+    allowed=None,
+    as_logs=False,
 ):
-    """Find the best labels of one row, with as little around the kernel as can be.
+    """Find the best labels of one row, with as little around the kernel as possible.
 
     Parameters
     ----------
@@ -166,13 +201,17 @@ def search_one(
     allowed : ndarray of shape (n_words,), uint64, or None
         A bit for each node as the layout numbers them, level by level, the root 0:
         node i is bit ``i % 64`` of word ``i // 64``. Nodes whose bit is not set are
-        never scored, followed or returned. None allows all. A dense row is
-        compressed where not all are allowed.
+        never scored, followed or returned. None allows all.
+    as_logs : bool, default=False
+        Whether logarithms of the scores are returned, with -inf where fewer than k
+        are found.
 
     Returns
     -------
-    columns : ndarray of shape (1, k), int64
-    log_scores : ndarray of shape (1, k), float64
+    columns : ndarray of shape (k,), int64
+        -1 where fewer than k are found.
+    scores : ndarray of shape (k,), float32; or float64 for logarithms
+        As `skxmr.targets.scores_from_logs` makes them; 0 where fewer are found.
 
     Raises
     ------
@@ -180,80 +219,31 @@ def search_one(
         If `indices` or `values` are of another type.
     ValueError
         If `allowed` has no bit for some node.
+
+    Notes
+    -----
+    A dense row is searched for by the weights by node, or compressed where the layout
+    does not hold these or not all nodes are allowed.
     """
-    beam_width = _width(layout, beam_width)
+    columns = np.empty(k, dtype=np.int64)
+    scores = np.empty(k, dtype=np.float64 if as_logs else np.float32)
+    out = (columns, scores, None) if as_logs else (columns, None, scores)
+    how = _width(layout, beam_width), TRANSFORMS[score_transform]
     try:
-        return _search_row(
-            layout, indices, values, k, beam_width, score_transform, allowed
-        )
+        if indices is None and layout.by_node is not None and allowed is None:
+            layout.dense_searcher.search_one(values, *how, *out)
+            return columns, scores
+        if indices is None:
+            _, indices, values, _ = DenseRows(values[np.newaxis]).to_compressed()
+        layout.searcher.search_one(indices, values, *how, allowed, *out)
     except (AttributeError, TypeError, ValueError):
         _check_row(indices, values)
         raise
-
-
-def _search_row(layout, indices, values, k, beam_width, score_transform, allowed):
-    if indices is None and layout.by_node is not None and allowed is None:
-        rows = DenseRows(values[np.newaxis])
-        return _run_dense(_Task(rows, k, beam_width, score_transform), layout)
-    if indices is None:
-        _, indices, values, _ = DenseRows(values[np.newaxis]).to_compressed()
-    columns = np.empty((1, k), dtype=np.int64)
-    scores = np.empty((1, k), dtype=np.float64)
-    layout.searcher.search_one(
-        indices,
-        values,
-        beam_width,
-        TRANSFORMS[score_transform],
-        allowed,
-        columns[0],
-        scores[0],
-    )
     return columns, scores
-
-
-def rank_one(layout, indices, values, *, k, beam_width, score_transform):
-    """Find the best labels of one row and their scores, for serving.
-
-    Parameters
-    ----------
-    layout, indices, values, k, beam_width, score_transform
-        As in `search_one`; a dense row needs a layout with weights by node.
-
-    Returns
-    -------
-    columns : ndarray of shape (k,), int64
-    scores : ndarray of shape (k,), float32
-        As `skxmr._targets.scores_from_logs` makes them.
-
-    Raises
-    ------
-    TypeError
-        If `indices` or `values` are of another type.
-    """
-    columns = np.empty(k, dtype=np.int64)
-    scores = np.empty(k, dtype=np.float32)
-    beam_width = _width(layout, beam_width)
-    rest = beam_width, TRANSFORMS[score_transform], columns, scores
-    try:
-        if indices is None:
-            layout.dense_searcher.rank_one(values, *rest)
-        else:
-            layout.searcher.rank_one(indices, values, *rest)
-    except (TypeError, ValueError):
-        _check_row(indices, values)
-        raise
-    return columns, scores
-
-
-def _width(layout, beam_width):
-    """Give a beam no more room than the tree can fill; None keeps all."""
-    if beam_width is None or beam_width > layout.widest_level:
-        return layout.widest_level
-    return int(beam_width)
 
 
 def _check_row(indices, values):
-    """Say what is wrong with the arrays of a row, once a kernel refused them."""
+    """Explain why a kernel refused the arrays of a row."""
     arrays = [("values", values, "float32")]
     if indices is not None:
         arrays.insert(0, ("indices", indices, "int32"))
@@ -271,21 +261,65 @@ def _check_row(indices, values):
             )
 
 
-def _run_dense(task, layout):
-    """Search for dense rows by node."""
-    n_rows, k = task.X.n_vectors, task.k
-    beam_width = task.beam_width
-    columns = np.empty((n_rows, k), dtype=np.int64)
-    scores = np.empty((n_rows, k), dtype=np.float64)
-    layout.dense_searcher.search(
-        task.X.values,
-        beam_width,
-        max(1, min(_BLOCK, n_rows, _PLACES_OF_A_BLOCK // beam_width)),
-        TRANSFORMS[task.score_transform],
-        len(SIMD_LEVELS) - 1,
-        task.wants_labels,
-        columns,
-        scores,
-        current_stop(),
+# Several trees
+# -------------
+
+
+def search_trees(search, trees, k, n_candidates=0):
+    """Search several trees and average the scores that they give.
+
+    Parameters
+    ----------
+    search : callable
+        ``search(tree, k)`` returns the best columns in a tree and their log scores,
+        each of shape (n_samples, k), or (k,) for one row.
+    trees : sequence
+        What identifies each tree to `search`.
+    k : int
+        How many labels to keep for each row.
+    n_candidates : int, default=0
+        How many labels each of several trees has to find, if more than k: the best of
+        the average are not the best of each tree.
+
+    Returns
+    -------
+    columns, log_scores : ndarray
+        As `average_trees` returns them.
+    """
+    wanted = k if len(trees) == 1 else max(k, n_candidates)
+    columns, log_scores = zip(*(search(tree, wanted) for tree in trees), strict=True)
+    return average_trees(columns, log_scores, k)
+
+
+def average_trees(columns, log_scores, k):
+    """Average the scores of several shortlists of each row and keep the best.
+
+    A label that a tree did not find has the score 0 there (as in Parabel, Prabhu et
+    al., WWW 2018).
+
+    Parameters
+    ----------
+    columns : sequence of ndarray of shape (n_samples, n_candidates), int64
+        Of each tree; -1 where fewer are found. Of shape (n_candidates,) for one row.
+    log_scores : sequence of ndarray of the same shapes, float64
+    k : int
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples, k), int64; or (k,) for one row
+        Best first, of equal ones the smaller column; -1 where fewer are found.
+    log_scores : ndarray of the same shape, float64
+    """
+    if len(columns) == 1:
+        return columns[0][..., :k], log_scores[0][..., :k]
+    together = np.concatenate(columns, axis=-1)
+    best = np.empty((*together.shape[:-1], k), dtype=np.int64)
+    best_scores = np.empty(best.shape)
+    TreeAverager(together.shape[-1], _HASH_FACTOR).average(
+        np.atleast_2d(together),
+        np.atleast_2d(np.concatenate(log_scores, axis=-1)),
+        len(columns),
+        np.atleast_2d(best),
+        np.atleast_2d(best_scores),
     )
-    return columns, scores
+    return best, best_scores

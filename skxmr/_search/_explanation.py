@@ -187,9 +187,9 @@ def explain_label(
 
 
 def _path_to(layout, column):
-    nodes = [int(layout.places.nodes[column])]
+    nodes = [int(layout.label_nodes.nodes[column])]
     while nodes[-1] > 0:
-        nodes.append(int(layout.places.parents[nodes[-1]]))
+        nodes.append(int(layout.label_nodes.parents[nodes[-1]]))
     return nodes[::-1]
 
 

@@ -1,10 +1,13 @@
 """The layout of a trained tree, as the search reads it."""
 
+from functools import cached_property
+
 import numpy as np
 
 from skxmr._cython._dense_search import DenseSearcher
 from skxmr._cython._search import HAS_LANES, Searcher
-from skxmr._search._subset import LabelPlaces
+from skxmr._cython._search_inputs import FeatureIndex, Postings, TreeNodes
+from skxmr._search._subset import LabelNodes
 from skxmr._search._weights_by_feature import FeatureWeights
 from skxmr._search._weights_by_node import NodeWeights
 from skxmr._utils._loaded_state import as_value_errors, check_layout
@@ -22,6 +25,8 @@ class SearchLayout:
     Nodes are numbered level by level, the root 0, children of one node
     consecutively. The weights are held once: by feature for sparse queries, or by
     node where dense ones are expected. All arrays can be read-only and memory-mapped.
+    What searches derive from them is computed at the first need and never saved; two
+    threads may compute it at once, with equal results.
 
     Parameters
     ----------
@@ -41,21 +46,6 @@ class SearchLayout:
     by_node : NodeWeights or None
         None where the other is not.
     """
-
-    # These stay out of __dict__, which is what is saved and compared.
-    __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "_by_feature",
-        "_dense_searcher",
-        "_places",
-        "_searcher",
-    )
-
-    _by_feature: FeatureWeights
-    _dense_searcher: DenseSearcher
-    _places: LabelPlaces
-    _searcher: Searcher
 
     def __init__(
         self,
@@ -77,7 +67,7 @@ class SearchLayout:
         self.weight_precision = weight_precision
         self.held_by_feature = held_by_feature
         self.by_node = by_node
-        # What a search allocates by.
+        # By these a search sizes its buffers.
         sizes = self.level_sizes
         self.widest_level = max(sizes)
         self.widest_parents = max(sizes[:-1])
@@ -141,7 +131,12 @@ class SearchLayout:
         )
 
     def __getstate__(self):
-        return self.__dict__
+        caches = {
+            name
+            for name, value in vars(SearchLayout).items()
+            if isinstance(value, cached_property)
+        }
+        return {name: value for name, value in vars(self).items() if name not in caches}
 
     def __setstate__(self, state):
         refuse_newer(state, LAYOUT_VERSION, "This model")
@@ -154,85 +149,66 @@ class SearchLayout:
         check_layout(self)
 
     def __sizeof__(self):
-        # Dask asks, and sends what is large to each worker once.
+        # Dask scatters what is large to each worker once.
         return object.__sizeof__(self) + self.nbytes
 
-    @property
+    @cached_property
     def by_feature(self):
-        """The weights by feature; made at the first need if not held, never saved."""
+        """The weights by feature, as held, or sorted from those by node."""
         if self.held_by_feature is not None:
             return self.held_by_feature
-        try:
-            return self._by_feature
-        except AttributeError:
-            self._by_feature = FeatureWeights.from_levels(
-                self.child_offsets,
-                self.to_levels(),
-                self.n_features,
-                self.weight_precision,
-            )
-            return self._by_feature
-
-    @property
-    def searcher(self):
-        """What searches by feature; made at the first search, never saved."""
-        try:
-            return self._searcher
-        except AttributeError:
-            self._searcher = self._make_searcher()
-            return self._searcher
-
-    @property
-    def dense_searcher(self):
-        """What searches by node, where weights are held so; never saved."""
-        try:
-            return self._dense_searcher
-        except AttributeError:
-            self._dense_searcher = self._make_dense_searcher()
-            return self._dense_searcher
-
-    @property
-    def places(self):
-        """Where the labels stand; found at the first restricted search, never saved."""
-        try:
-            return self._places
-        except AttributeError:
-            self._places = LabelPlaces(self)
-            return self._places
-
-    def _make_searcher(self):
-        weights = self.by_feature
-        return Searcher(
-            self.n_features,
-            weights.kept_features,
+        return FeatureWeights.from_levels(
             self.child_offsets,
-            self.level_starts,
-            self.labels,
-            weights.words,
-            weights.row_starts,
-            weights.parents,
-            weights.run_marks,
-            weights.blocks,
-            weights.run_lengths,
-            weights.entries,
-            self.intercepts,
-            has_half_weights=self.weight_precision == "float16",
-            has_lanes=HAS_LANES,
-            widest_level=self.widest_level,
-            most_children=self.most_children,
+            self.to_levels(),
+            self.n_features,
+            self.weight_precision,
         )
 
-    def _make_dense_searcher(self):
-        weights = self.by_node
+    @cached_property
+    def searcher(self):
+        """The kernel that searches for sparse rows."""
+        weights = self.by_feature
+        return Searcher(
+            self._bound_nodes(),
+            FeatureIndex(
+                self.n_features,
+                weights.kept_features,
+                weights.words,
+                weights.row_starts,
+            ),
+            Postings(
+                weights.parents,
+                weights.blocks,
+                weights.run_marks,
+                weights.run_lengths,
+                weights.entries,
+                has_half_weights=self.weight_precision == "float16",
+            ),
+            has_lanes=HAS_LANES,
+        )
+
+    @cached_property
+    def dense_searcher(self):
+        """The kernel that searches for dense rows, where weights are held by node."""
         return DenseSearcher(
-            self.n_features,
+            self._bound_nodes(),
+            self.by_node.node_offsets,
+            self.by_node.features,
+            self.by_node.weights,
+            n_features=self.n_features,
+        )
+
+    @cached_property
+    def label_nodes(self):
+        """Where the labels are in the tree, for restricted searches."""
+        return LabelNodes(self)
+
+    def _bound_nodes(self):
+        return TreeNodes(
             self.child_offsets,
             self.level_starts,
             self.labels,
             self.intercepts,
-            weights.node_offsets,
-            weights.features,
-            weights.weights,
             widest_level=self.widest_level,
             widest_parents=self.widest_parents,
             most_children=self.most_children,
@@ -275,12 +251,12 @@ class SearchLayout:
         """Bytes of all arrays."""
         return sum(
             part.nbytes
-            for part in vars(self).values()
+            for part in self.__getstate__().values()
             if isinstance(part, (np.ndarray, FeatureWeights, NodeWeights))
         )
 
     def most_reached(self, beam_width):
-        """Count the labels that a search of that width reaches at most."""
+        """Return how many labels a search of a beam width can reach at most."""
         if beam_width is None or self.n_levels == 1:
             return self.n_labels
         n_children = np.diff(self.child_offsets[self.level_starts[-2] :])

@@ -4,11 +4,11 @@ import numpy as np
 
 from skxmr._cython._restriction import allow_ranges, forbid
 
-__all__ = ["LabelPlaces", "LabelSubset"]
+__all__ = ["LabelNodes", "LabelSubset"]
 
 
-class LabelPlaces:
-    """Where the labels stand in a laid-out tree, and what is above them.
+class LabelNodes:
+    """Where the labels are in a laid-out tree, and the nodes above them.
 
     Parameters
     ----------
@@ -137,13 +137,13 @@ class LabelSubset:
 
 
 def _bits(layout, allowed, excluded):
-    places = layout.places
+    nodes = layout.label_nodes
     bits = None
     if allowed is not None:
-        bits = places.allow(np.stack([allowed, allowed + 1], axis=1))
+        bits = nodes.allow(np.stack([allowed, allowed + 1], axis=1))
     if bits is None:
-        bits = places.allow_all()
-    # A node that leads only to labels that are never found would take space in the
-    # beam.
-    places.forbid(np.concatenate([excluded, places.never_found]), bits)
+        bits = nodes.allow_all()
+    # A node that leads only to labels that are never found would waste a position
+    # of the beam.
+    nodes.forbid(np.concatenate([excluded, nodes.never_found]), bits)
     return bits

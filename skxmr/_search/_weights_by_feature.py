@@ -5,15 +5,16 @@ from itertools import pairwise
 import numpy as np
 
 from skxmr._cython._layout import (
-    count_rows,
+    LevelRuns,
+    count_postings,
     fill_blocks,
     list_parents,
-    place_rows,
+    place_postings,
     place_runs,
     split_runs,
     start_runs,
 )
-from skxmr._cython._search import ROWS_OF_MARK
+from skxmr._cython._search_inputs import POSTINGS_OF_MARK
 from skxmr._search._weights import LinearWeights, with_precision
 from skxmr._utils._compressed import Compressed
 
@@ -141,8 +142,7 @@ class FeatureWeights:
         )
         for level, placed in zip(levels, places, strict=True):
             place_runs(
-                level.run_offsets,
-                level.children,
+                LevelRuns(level.row_offsets, level.run_offsets, level.children),
                 _as_bits(with_precision(level.weights, weight_precision)),
                 placed,
                 starts,
@@ -158,7 +158,7 @@ class FeatureWeights:
             row_starts[: len(listed) + 1].copy(),
             parents[:n_listed_rows].copy(),
             blocks,
-            starts[:n_listed_rows:ROWS_OF_MARK].copy(),
+            starts[:n_listed_rows:POSTINGS_OF_MARK].copy(),
             run_lengths,
             entries,
             weight_precision,
@@ -310,8 +310,8 @@ class FeatureWeights:
         row = first + int(np.searchsorted(self.parents[first:stop], parent))
         if row == stop or self.parents[row] != parent:
             return _NO_ROW
-        mark = row // ROWS_OF_MARK
-        return row, mark * ROWS_OF_MARK, int(self.run_marks[mark])
+        mark = row // POSTINGS_OF_MARK
+        return row, mark * POSTINGS_OF_MARK, int(self.run_marks[mark])
 
     def _row_of_block(self, used, parent):
         bits, starts = self.blocks[used, parent // _BITS].tolist()
@@ -347,7 +347,7 @@ def _count_rows(numbers, n_used):
     """Count the rows of each feature, all levels together."""
     counts = np.zeros(n_used, dtype=np.uint32)
     for features in numbers:
-        count_rows(features, counts)
+        count_postings(features, counts)
     return counts
 
 
@@ -371,10 +371,9 @@ def _place_rows(levels, numbers, cursors, parents, run_lengths):
     first_parent, places = 0, []
     for level, features in zip(levels, numbers, strict=True):
         placed = np.empty(len(features), dtype=np.uint32)
-        place_rows(
-            level.row_offsets,
+        place_postings(
+            LevelRuns(level.row_offsets, level.run_offsets, level.children),
             features,
-            level.run_offsets,
             first_parent,
             cursors,
             parents,

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from skxmr._cython._dense_search import count_by_node, order_by_node
+from skxmr._cython._layout import LevelRuns, count_by_node, order_by_node
 from skxmr._search._weights import LinearWeights, with_precision
 from skxmr._utils._loaded_state import as_value_errors, check_node_weights
 from skxmr._version import refuse_newer
@@ -62,9 +62,7 @@ class NodeWeights:
         starts = np.cumsum([0, *sizes])
         for i, level in enumerate(levels):
             count_by_node(
-                level.row_offsets,
-                level.run_offsets,
-                level.children,
+                LevelRuns(level.row_offsets, level.run_offsets, level.children),
                 tree.child_offsets[i],
                 counts[starts[i] : starts[i + 1]],
             )
@@ -73,16 +71,14 @@ class NodeWeights:
             offsets[-1], dtype=np.uint16 if n_features <= 2**16 else np.int32
         )
         weights = np.empty(offsets[-1], dtype=np.float32)
-        next_place = offsets[:-1].copy()
+        cursors = offsets[:-1].copy()
         for i, level in enumerate(levels):
             order_by_node(
-                level.row_offsets,
+                LevelRuns(level.row_offsets, level.run_offsets, level.children),
                 level.features,
-                level.run_offsets,
-                level.children,
                 level.weights,
                 tree.child_offsets[i],
-                next_place[starts[i] : starts[i + 1]],
+                cursors[starts[i] : starts[i + 1]],
                 features,
                 weights,
             )

@@ -8,6 +8,7 @@ from skxmr._search._layout import SearchLayout
 from skxmr._training._levels import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
+from skxmr.ranking import scores_to_csr
 
 __all__ = ["level_targets", "matched_rows"]
 
@@ -111,14 +112,7 @@ def matched_rows(X, tree, levels, matcher=None, *, beam_width, score_transform, 
         for start in range(0, X.n_vectors, _ROWS_AT_ONCE)
     ]
     nodes = np.concatenate([nodes for nodes, _ in found_by_part])
-    found = nodes >= 0
-    offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-    matched = sparse.csr_array(
-        (np.ones(offsets[-1], dtype=np.float32), nodes[found], offsets),
-        shape=(X.n_vectors, n_nodes),
-    )
-    matched.sort_indices()
-    return matched
+    return scores_to_csr(nodes, np.ones(nodes.shape, dtype=np.float32), n_nodes)
 
 
 def _find_nodes(X, layout, matcher, how):

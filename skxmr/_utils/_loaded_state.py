@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._cython import _integrity as kernel
+from skxmr._cython._search_inputs import POSTINGS_OF_MARK
 
 __all__ = [
     "CheckedWhenLoaded",
@@ -357,7 +358,7 @@ def _check_weight_types(layout, weights):
     n_rows = check("run_lengths", np.uint8, np.int32)
     if n_rows < n_listed:
         refuse("FeatureWeights.run_lengths", f"has {n_rows} for {n_listed} rows")
-    check("run_marks", np.uint32, shape=(-(-n_listed // kernel.ROWS_OF_MARK),))
+    check("run_marks", np.uint32, shape=(-(-n_listed // POSTINGS_OF_MARK),))
     if weights.weight_precision != layout.weight_precision:
         refuse(
             "FeatureWeights.weight_precision",

@@ -4,8 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
-from skxmr._search._beam_search import search_one
-from skxmr._search._ensembles import average_trees
+from skxmr._search._beam_search import search_one, search_trees
 from skxmr.stages._stages import refuse_own_stages
 from skxmr.text._single import LeanTransformer, fit_transform_texts
 
@@ -100,24 +99,24 @@ class PrefixRanker:
         indices, values = features
         classifier = self.ranking.following(parameter, n_jobs)
         state, beam_width, transform = classifier._searching()
-        found = [
-            search_one(
+
+        def search(layout, k):
+            return search_one(
                 layout,
                 indices,
                 values,
                 k=k,
                 beam_width=beam_width,
                 score_transform=transform,
-                allowed=layout.places.allow(ranges),
+                allowed=layout.label_nodes.allow(ranges),
+                as_logs=True,
             )
-            for layout in state.layouts
-        ]
-        columns, log_scores = zip(*found, strict=True)
-        columns, log_scores = average_trees(columns, log_scores, k)
-        n_found = int((columns[0] >= 0).sum())
+
+        columns, log_scores = search_trees(search, state.layouts, k)
+        n_found = int((columns >= 0).sum())
         # Computed from logarithms: the scores themselves may underflow.
-        shares = np.exp(log_scores[0, :n_found] - log_scores[0, :1])
-        return columns[0, :n_found], shares / shares.sum()
+        shares = np.exp(log_scores[:n_found] - log_scores[:1])
+        return columns[:n_found], shares / shares.sum()
 
     def _features(self, prefix, session):
         before, before_values = self.before.transform_one(_text_of(session))

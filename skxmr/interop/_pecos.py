@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._base._state import snapshot
-from skxmr._cython._search import TRANSFORMS
+from skxmr._cython._search_inputs import TRANSFORMS
 from skxmr._inputs._validation import Features, check_is_fitted
 from skxmr._search._layout import SearchLayout
 from skxmr._search._model_pruning import pruned_at

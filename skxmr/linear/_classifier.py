@@ -4,6 +4,7 @@ import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import ClassVar, Literal, Self
@@ -20,7 +21,7 @@ from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import Classifier
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import Stateful, from_state, reads, writes
-from skxmr._cython._search import TRANSFORMS
+from skxmr._cython._search_inputs import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
 from skxmr._inputs._row_blocks import split_by_size
@@ -37,8 +38,7 @@ from skxmr._inputs._validation import (
     validate_features,
     validate_features_and_target,
 )
-from skxmr._search._beam_search import beam_search, rank_one, search_one
-from skxmr._search._ensembles import average_trees
+from skxmr._search._beam_search import beam_search, search_one, search_trees
 from skxmr._search._model_pruning import lay_out_pruned, prune_state, pruned_at
 from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
 from skxmr._search._pruning_check import Reduction, TrainingSample, warn_of_loss
@@ -896,8 +896,8 @@ class XRLinearClassifier(
         if k > layout.n_labels:
             n_found = check_size(1, k, layout.n_labels)
         simple = len(state.layouts) == 1 and subset is None and not state.stages[0]
-        if simple and (indices is not None or layout.by_node is not None):
-            columns, scores = rank_one(
+        if simple:
+            columns, scores = search_one(
                 layout,
                 indices,
                 values,
@@ -929,26 +929,26 @@ class XRLinearClassifier(
     @reads
     def _rank_one(self, indices, values, k, subset):
         """Rank one row by all trees, optionally in a subset or by custom stages."""
-        wanted = self._n_wanted(k)
-        found = [
-            search_one(
+
+        def search(tree, k):
+            layout, stages, allowed = tree
+            if stages:
+                found = self._search(self._one_row(indices, values), tree, k)
+                return tuple(part[0] for part in found)
+            return search_one(
                 layout,
                 indices,
                 values,
-                k=wanted,
+                k=k,
                 beam_width=self._width(),
                 score_transform=self.score_transform,
                 allowed=allowed,
+                as_logs=True,
             )
-            if not stages
-            else self._search(
-                self._one_row(indices, values), layout, stages, allowed, wanted
-            )
-            for layout, stages, allowed in self._trees(subset)
-        ]
-        columns, log_scores = zip(*found, strict=True)
-        columns, log_scores = average_trees(columns, log_scores, k)
-        return columns[0], scores_from_logs(columns, log_scores)[0]
+
+        trees = self._trees(subset)
+        columns, log_scores = search_trees(search, trees, k, self._n_candidates())
+        return columns, scores_from_logs(columns, log_scores)
 
     @reads
     def prune(
@@ -1002,7 +1002,7 @@ class XRLinearClassifier(
 
         def find(k=None):
             wanted = self._n_candidates() if k is None else k
-            size = len(self.layouts_) * self._n_wanted(wanted)
+            size = self._size_of_row(wanted)
             for rows in split_by_size(X.n_vectors, size, self.n_jobs):
                 yield self._find(X.between(rows.start, rows.stop), wanted)
 
@@ -1022,9 +1022,10 @@ class XRLinearClassifier(
             wanted = min(wanted, int(self.max_candidates))
         return min(wanted, len(layouts) * reached)
 
-    def _n_wanted(self, k):
-        """Return the number of labels that each tree has to find for k in total."""
-        return k if len(self.layouts_) == 1 else max(k, self._n_candidates())
+    def _size_of_row(self, k):
+        """Return the number of labels that all trees together find for a row."""
+        n_trees = len(self.layouts_)
+        return k if n_trees == 1 else n_trees * max(k, self._n_candidates())
 
     def _one_row(self, indices, values):
         if indices is None:
@@ -1047,10 +1048,11 @@ class XRLinearClassifier(
             one.following(self.matcher, self.ranker, self.n_jobs)
             for one in self.stages_
         ]
-        return zip(self.layouts_, stages, allowed, strict=True)
+        return list(zip(self.layouts_, stages, allowed, strict=True))
 
-    def _search(self, X, layout, stages, allowed, k):
-        """Search one tree."""
+    def _search(self, X, tree, k):
+        """Search one of `_trees`."""
+        layout, stages, allowed = tree
         how = {
             "k": k,
             "beam_width": self._width(),
@@ -1064,23 +1066,17 @@ class XRLinearClassifier(
 
     def _find(self, X, k, subset=None):
         """Search all trees and average their scores."""
-        trees = list(self._trees(subset))
+        trees = self._trees(subset)
         if len(trees) == 1:
-            ((layout, stages, allowed),) = trees
-            return self._search(X, layout, stages, allowed, k)
+            return self._search(X, trees[0], k)
         # Each tree finds more labels than are returned.
-        wanted = self._n_wanted(k)
         columns = np.empty((X.n_vectors, k), dtype=np.int64)
         log_scores = np.empty((X.n_vectors, k))
-        for rows in split_by_size(X.n_vectors, len(trees) * wanted, self.n_jobs):
-            some = X.between(rows.start, rows.stop)
-            found = [
-                self._search(some, layout, stages, allowed, wanted)
-                for layout, stages, allowed in trees
-            ]
-            of_trees, their_scores = zip(*found, strict=True)
-            best = average_trees(of_trees, their_scores, k)
-            columns[rows], log_scores[rows] = best
+        for rows in split_by_size(X.n_vectors, self._size_of_row(k), self.n_jobs):
+            search = partial(self._search, X.between(rows.start, rows.stop))
+            columns[rows], log_scores[rows] = search_trees(
+                search, trees, k, self._n_candidates()
+            )
         return columns, log_scores
 
     def __sklearn_tags__(self):

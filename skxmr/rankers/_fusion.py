@@ -35,7 +35,7 @@ from skxmr._targets import (
 from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking
-from skxmr.ranking import rank, top_k
+from skxmr.ranking import rank, scores_to_csr, top_k
 
 __all__ = ["RankFusion"]
 
@@ -307,21 +307,16 @@ class RankFusion(
             columns, scores = rank(estimator, X, n_candidates)
             if self.method == "reciprocal_rank":
                 scores = self._reciprocal_ranks(columns)
-            total = total + weight * self._matrix(columns, scores)
+            matrix = scores_to_csr(
+                columns, scores.astype(np.float64), len(state.classes)
+            )
+            total = total + weight * matrix
         return sparse.csr_array(total)
 
     def _reciprocal_ranks(self, columns):
         ranks = 1 + np.arange(columns.shape[1])
         shares = (self.rank_constant + 1) / (self.rank_constant + ranks)
         return np.broadcast_to(shares, columns.shape)
-
-    def _matrix(self, columns, scores):
-        found = columns >= 0
-        offsets = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-        return sparse.csr_array(
-            (scores[found].astype(np.float64), columns[found], offsets),
-            shape=(len(columns), len(self._state.classes)),
-        )
 
     def _shortlists(self, X):
         self._check_search_parameters()

@@ -42,7 +42,7 @@ from skxmr._utils._loaded_state import (
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse import keep_largest
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking
-from skxmr.ranking import top_k
+from skxmr.ranking import scores_to_csr, top_k
 
 __all__ = ["NeighborRanker"]
 
@@ -279,14 +279,7 @@ class NeighborRanker(
                 rows[start:stop],
                 similarities[start:stop],
             )
-        found = rows >= 0
-        ends = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-        nearest = sparse.csr_array(
-            (similarities[found].astype(np.float32), rows[found], ends),
-            shape=(X.n_vectors, n_known),
-        )
-        nearest.sort_indices()
-        return nearest
+        return scores_to_csr(rows, similarities.astype(np.float32), n_known)
 
     def _known_features(self, X):
         """Scale rows to unit length; keep the features of training rows."""

@@ -8,6 +8,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skxmr._base._stage_settings import with_settings
 from skxmr._inputs._row_blocks import split_by_size
 from skxmr._search._beam_search import beam_search
+from skxmr.ranking import best_k
 from skxmr.stages._leaf_rankers import LeafRankers, fit_leaf_rankers
 from skxmr.stages._matcher import FittedMatcher, fit_matcher
 from skxmr.stages._scores import check_scoring
@@ -253,12 +254,12 @@ def search_stages(
         }
         columns, log_scores = _reach(rows, layout, stages, wanted, how)
         if stages.ranker:
-            places = layout.places.nodes[columns] - layout.level_starts[-1]
-            nodes = np.where(columns >= 0, places, -1)
+            nodes = layout.label_nodes.nodes[columns] - layout.level_starts[-1]
+            nodes = np.where(columns >= 0, nodes, -1)
             log_scores = log_scores + stages.ranker.log_scores(
                 rows, nodes, score_transform, n_jobs
             )
-            columns, log_scores = _best(columns, log_scores, k)
+            columns, log_scores = best_k(columns, log_scores, k)
         parts.append((columns, log_scores))
     columns, log_scores = zip(*parts, strict=True)
     return np.concatenate(columns), np.concatenate(log_scores)
@@ -277,14 +278,3 @@ def _reach(X, layout, stages, k, how):
     nodes, scores = matcher.match(X, how["beam_width"], how["score_transform"], allowed)
     start = matcher.level, nodes, scores
     return beam_search(X, layout, k=k, start=start, **how)
-
-
-def _best(columns, log_scores, k):
-    """Keep the best k; ties are broken by column index."""
-    columns = np.where(np.isneginf(log_scores), -1, columns)
-    order = np.lexsort((columns, -log_scores))[:, :k]
-    best = np.full((len(columns), k), -1, dtype=np.int64)
-    best_scores = np.full((len(columns), k), -np.inf)
-    best[:, : order.shape[1]] = np.take_along_axis(columns, order, axis=1)
-    best_scores[:, : order.shape[1]] = np.take_along_axis(log_scores, order, axis=1)
-    return best, best_scores
