@@ -1,11 +1,15 @@
 """The best k labels of each row, from any fitted estimator."""
 
+import inspect
+from functools import partial
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite
 
+from skxmr._inputs._label_choice import check_choice, mask_of_choice
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import check_is_fitted, check_k, check_structure
 from skxmr._utils._padding import check_size, pad_ranking
@@ -20,7 +24,7 @@ __all__ = [
 ]
 
 
-def rank(estimator, X, k=10):
+def rank(estimator, X, k=10, *, allowed=None, excluded=None, unknown="raise"):
     """Find the `k` labels with the highest scores for each row, best first.
 
     The estimator may be within a `Pipeline`, a search such as `GridSearchCV`, or any
@@ -38,7 +42,16 @@ def rank(estimator, X, k=10):
     X : array-like, sparse matrix or list of str, of n_samples rows
         The input of the estimator; the earlier steps of a pipeline transform it.
     k : int, default=10
-        The number of labels per row, at least 1.
+        How many labels to retrieve for each row, at least 1.
+    allowed : LabelSubset, or iterable of labels, default=None
+        The labels to rank, as columns of an indicator or classes, or a mask of them. An
+        estimator that makes subsets by a method ``subset`` takes these as well.
+        None allows all.
+    excluded : iterable of labels, default=None
+        Labels that are not ranked.
+    unknown : {"raise", "ignore"}, default="raise"
+        Whether labels in these arguments that the estimator does not know raise an
+        error or are ignored.
 
     Returns
     -------
@@ -53,9 +66,10 @@ def rank(estimator, X, k=10):
     Raises
     ------
     TypeError
-        If `estimator` cannot rank.
+        If `estimator` cannot rank, or its method `rank` cannot restrict the labels.
     ValueError
-        If `k` is not a positive integer, or the estimator's scores are invalid.
+        If `k` is not a positive integer, a label does not exist, or the estimator's
+        scores are invalid.
     NotFittedError
         If the estimator is not fitted.
 
@@ -84,10 +98,14 @@ def rank(estimator, X, k=10):
     """
     k = check_k(k, "rank")
     transformers, final = _descend(estimator)
+    choice = _given(allowed=allowed, excluded=excluded)
+    if choice and unknown != "raise":
+        choice["unknown"] = unknown
     if not isinstance(final, type) and callable(getattr(final, "rank", None)):
-        ranked = final.rank
+        _check_takes(final, choice)
+        ranked = partial(final.rank, **choice)
     else:
-        ranked = _ranker_of_scores(final, estimator)
+        ranked = partial(_ranker_of_scores(final, estimator), **choice)
     X = check_structure(X, "X")
     for transformer in transformers:
         name = f"{type(transformer).__name__}.transform"
@@ -217,13 +235,30 @@ def _descend(estimator):
     return transformers, final
 
 
+def _given(**arguments):
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _check_takes(final, choice):
+    """Raise TypeError if an estimator's own `rank` cannot choose labels."""
+    parameters = inspect.signature(final.rank).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return
+    for name in choice:
+        if name not in parameters:
+            raise TypeError(
+                f"{type(final).__name__}.rank has no argument {name}; it ranks all "
+                f"labels."
+            )
+
+
 def _ranker_of_scores(final, estimator):
     """Give a classifier without `rank` the function that stands in for it."""
     if hasattr(final, "classes_"):
         if hasattr(final, "predict_proba"):
-            return lambda X, k: _in_blocks(top_k, _probabilities, final, X, k)
+            return partial(_in_blocks, top_k, _probabilities, final)
         if hasattr(final, "decision_function"):
-            return lambda X, k: _in_blocks(top_k_signed, _decisions, final, X, k)
+            return partial(_in_blocks, top_k_signed, _decisions, final)
     elif isinstance(final, BaseEstimator):
         check_is_fitted(final)
     came = _name(estimator)
@@ -236,15 +271,27 @@ def _ranker_of_scores(final, estimator):
     )
 
 
-def _in_blocks(best, scores_of, classifier, X, k):
+def _in_blocks(best, scores_of, classifier, X, k, **choice):
     """Rank by scores of all labels, held for a block of rows at a time."""
     n_labels, blocks = len(classifier.classes_), RowBlocks(X)
-    n_found = check_size(blocks.n_rows, k, n_labels)
-    parts = [
-        best(scores_of(classifier, rows), n_found) for rows in blocks.split(n_labels)
-    ]
-    columns, scores = zip(*parts, strict=True)
-    return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
+    kept = _columns_of_choice(classifier, **choice) if choice else np.arange(n_labels)
+    n_found = check_size(blocks.n_rows, k, len(kept))
+    parts = []
+    for rows in blocks.split(n_labels):
+        scores = scores_of(classifier, rows)
+        parts.append(best(scores[:, kept] if choice else scores, n_found))
+    columns, scores = map(np.concatenate, zip(*parts, strict=True))
+    columns[columns >= 0] = kept[columns[columns >= 0]]
+    return pad_ranking(columns, scores, k)
+
+
+def _columns_of_choice(classifier, allowed=None, excluded=None, unknown="raise"):
+    """List the columns to rank; of an indicator, labels are columns."""
+    classes = classifier.classes_
+    if isinstance(classes, list):
+        classes = np.arange(len(classes))
+    columns = check_choice(classes, allowed, excluded, unknown)
+    return np.flatnonzero(mask_of_choice(len(classes), *columns))
 
 
 def _name(thing):

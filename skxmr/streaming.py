@@ -18,9 +18,10 @@ from scipy import sparse
 
 from skxmr._base._fitted_clone import detached
 from skxmr._inputs._validation import check_k, check_structure
+from skxmr._search._subset import LabelSubset
 from skxmr._utils._npy import growing_npys
 from skxmr._utils._sparse_structure import check_offsets, refuse_sparse, rows_between
-from skxmr._utils._typing import Ranking
+from skxmr._utils._typing import Ranking, SomeLabels
 from skxmr.ranking import rank
 
 __all__ = [
@@ -82,7 +83,15 @@ def _rows_of_csr(X):
     return lambda rows: check_structure(rows_between(X, rows.start, rows.stop), "X")
 
 
-def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ranking]:
+def rank_batches(
+    estimator: Any,
+    batches: Iterable,
+    k: int = 10,
+    *,
+    allowed: LabelSubset | SomeLabels | None = None,
+    excluded: SomeLabels | None = None,
+    unknown: Literal["raise", "ignore"] = "raise",
+) -> Iterator[Ranking]:
     """Rank the labels of one batch of rows after another.
 
     Only one batch and its ranking are in memory at a time.
@@ -97,6 +106,8 @@ def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ran
         are a good size; with `n_jobs`, each batch is divided among the workers.
     k : int, default=10
         The number of labels per row.
+    allowed, excluded, unknown
+        The labels to rank, as in `skxmr.rank`; all by default.
 
     Returns
     -------
@@ -136,7 +147,8 @@ def rank_batches(estimator: Any, batches: Iterable, k: int = 10) -> Iterator[Ran
     refuse_sparse(batches, "batches", "an iterable of batches of rows")
     estimator = detached(estimator)  # the same fitted state for all batches
     checked = (check_structure(batch, "batches") for batch in batches)
-    return (rank(estimator, batch, k) for batch in checked)
+    choice = {"allowed": allowed, "excluded": excluded, "unknown": unknown}
+    return (rank(estimator, batch, k, **choice) for batch in checked)
 
 
 def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int:

@@ -15,6 +15,7 @@ from twins import compress
 
 from skxmr import CharNgramTfidf, WordNgramTfidf
 from skxmr._cython import _terms
+from skxmr._search import _beam_search
 from skxmr._training import _compaction
 from skxmr.text import _vocabulary
 from skxmr.text._vocabulary import GrowingTerms, Terms

@@ -132,9 +132,12 @@ import sys
 import numpy as np
 from scipy import sparse
 from skxmr import (
-    CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf, XRLinearClassifier
+    CharNgramTfidf, NeighborRanker, PrefixWeightedCharTfidf, WordNgramTfidf,
+    XRLinearClassifier,
 )
-from skxmr import ngrams, search
+from skxmr._search import _beam_search as search
+from skxmr.rankers import _neighbors as neighbors
+from skxmr.text import _counting as ngrams
 
 n_jobs = int(sys.argv[1])
 calls = []
@@ -150,6 +153,7 @@ def announce(module, name):
 
 announce(ngrams.kernel, "count")
 announce(search, "_search_task")
+announce(neighbors, "NeighborSearcher")
 
 def interrupted(name, call, *arguments):
     calls.append(name)
@@ -172,6 +176,8 @@ many = np.arange(400_000) % 600
 for X, name in ((sparse.csr_array(X), "sparse rows"), (X, "dense rows")):
     model = XRLinearClassifier(n_jobs=n_jobs, threshold=0, beam_width=None, tol=1e9)
     interrupted(name, model.fit(X, Y).predict, X[many])
+model = NeighborRanker(5).fit(X, Y)
+interrupted("neighbours", model.predict, X[many[:50_000]])
 """
 
 LONG = [
@@ -180,6 +186,7 @@ LONG = [
     "WordNgramTfidf",
     "sparse rows",
     "dense rows",
+    "neighbours",
 ]
 
 

@@ -230,11 +230,11 @@ def test_equal_scores_keep_the_order_of_the_ranker():
 
 def test_searches_among_some_labels():
     model = make_reranker(ranker=XRLinearClassifier(max_iter=500)).fit(X, Y)
-    columns, _ = model.rank(X, 3, subset=model.subset([1, 2, 3, 4], excluded=[2]))
+    columns, _ = model.rank(X, 3, allowed=model.subset([1, 2, 3, 4], excluded=[2]))
     assert set(columns.ravel().tolist()) <= {-1, 1, 3, 4}
     everything = Reranker(XRLinearClassifier(), cv="prefit", n_candidates=12)
     assert hasattr(everything, "subset")
-    assert not hasattr(make_reranker().fit(X, Y), "subset")
+    assert not hasattr(Reranker(Sees()), "subset")
 
 
 def test_it_helps_where_the_ranker_is_wrong():

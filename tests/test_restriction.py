@@ -12,10 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
-from skxmr import KMeansTree, Reranker, TextRetriever, XRLinearClassifier
+from skxmr import (
+    KMeansTree,
+    NeighborRanker,
+    RankFusion,
+    Reranker,
+    TextRetriever,
+    XRLinearClassifier,
+    rank,
+)
 from skxmr._cython import _restriction as kernel
 from skxmr._inputs._validation import check_labels
+from skxmr.streaming import rank_batches
 
 N_LABELS = 60
 RANDOM = np.random.RandomState(0)
@@ -99,14 +110,14 @@ def test_allowed_and_forbidden_bits_equal_a_slow_twin(tree, data):
 def test_kernels_refuse_what_does_not_fit():
     nodes, parents = np.arange(1, 4, dtype=np.int32), np.zeros(4, dtype=np.int32)
     offsets, bits = np.array([1, 4]), np.zeros(1, dtype=np.uint64)
-    with pytest.raises(ValueError, match="beyond the labels"):
+    with pytest.raises(ValueError, match="within the 3 labels"):
         kernel.allow_ranges(np.array([[0, 4]]), nodes, parents, bits)
-    with pytest.raises(ValueError, match="fewer bits"):
+    with pytest.raises(ValueError, match="allowed has 0 bits"):
         kernel.allow_ranges(np.array([[0, 1]]), nodes, parents, bits[:0])
     for label in (-1, 3):
-        with pytest.raises(ValueError, match="beyond the labels"):
+        with pytest.raises(ValueError, match="There is no label"):
             kernel.forbid(np.array([label]), nodes, parents, offsets, bits)
-    with pytest.raises(ValueError, match="fewer bits"):
+    with pytest.raises(ValueError, match="allowed has 0 bits"):
         kernel.forbid(np.array([0]), nodes, parents, offsets, bits[:0])
 
 
@@ -138,13 +149,13 @@ def expected_rank(classifier, row, k, kept):
 def test_a_subset_is_ranked_as_the_whole_is(classifier, row, k, allowed, excluded):
     subset = classifier.subset(allowed, excluded)
     kept = set(range(N_LABELS) if allowed is None else allowed) - set(excluded)
-    columns, scores = classifier.rank(X[[row]], k, subset=subset)
+    columns, scores = classifier.rank(X[[row]], k, allowed=subset)
     wanted, wanted_scores = expected_rank(classifier, row, k, kept)
     assert columns[0].tolist() == wanted
     np.testing.assert_allclose(scores[0], wanted_scores, rtol=1e-6)
     one = X[[row]]
     single, single_scores = classifier.rank_one(
-        one.indices.astype(np.int32), one.data, k, subset=subset
+        one.indices.astype(np.int32), one.data, k, allowed=subset
     )
     np.testing.assert_array_equal(single, columns[0])
     np.testing.assert_allclose(single_scores, scores[0], rtol=1e-6)
@@ -153,7 +164,7 @@ def test_a_subset_is_ranked_as_the_whole_is(classifier, row, k, allowed, exclude
 def test_no_place_in_the_beam_is_lost():
     # Two nodes of a level would hardly ever lead to these few labels.
     allowed = [3, 17, 40, 58]
-    columns, _ = NARROW.rank(X, 4, subset=NARROW.subset(allowed))
+    columns, _ = NARROW.rank(X, 4, allowed=NARROW.subset(allowed))
     found = columns[columns >= 0]
     assert set(found.tolist()) == {3, 40, 58}
     # Two nodes of the last level but one lead to two of them at least, unless one node
@@ -166,12 +177,12 @@ def test_no_place_in_the_beam_is_lost():
 def test_dense_rows():
     rows = X.toarray()[:20] + 0.1
     subset = DENSE.subset(excluded=[0, 1, 2])
-    columns, scores = DENSE.rank(rows, 5, subset=subset)
+    columns, scores = DENSE.rank(rows, 5, allowed=subset)
     whole, _ = DENSE.rank(rows, N_LABELS)
     for found, all_found in zip(columns, whole, strict=True):
         assert found.tolist() == [c for c in all_found if c not in (0, 1, 2)][:5]
     single, single_scores = DENSE.rank_one(
-        None, rows[0].astype(np.float32), 5, subset=subset
+        None, rows[0].astype(np.float32), 5, allowed=subset
     )
     np.testing.assert_array_equal(single, columns[0])
     np.testing.assert_allclose(single_scores, scores[0], rtol=1e-6)
@@ -184,22 +195,22 @@ def test_classes_masks_and_columns_say_the_same():
     for subset in (by_mask, by_list):
         for one, other in zip(subset.bits, by_name.bits, strict=True):
             np.testing.assert_array_equal(one, other)
-    columns, _ = WORDS.rank(X[:5], 3, subset=by_name)
+    columns, _ = WORDS.rank(X[:5], 3, allowed=by_name)
     assert set(columns.ravel().tolist()) == {5, 9, -1}
 
 
 def test_nothing_allowed_finds_nothing():
     for subset in (EXACT.subset([]), EXACT.subset(excluded=np.ones(N_LABELS, bool))):
-        columns, scores = EXACT.rank(X[:3], 4, subset=subset)
+        columns, scores = EXACT.rank(X[:3], 4, allowed=subset)
         assert (columns == -1).all()
         assert (scores == 0).all()
 
 
 def test_the_order_does_not_depend_on_threads():
     subset = EXACT.subset(excluded=[7])
-    expected = EXACT.rank(X, 5, subset=subset)
+    expected = EXACT.rank(X, 5, allowed=subset)
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: EXACT.rank(X, 5, subset=subset), range(8)):
+        for found in pool.map(lambda _: EXACT.rank(X, 5, allowed=subset), range(8)):
             np.testing.assert_array_equal(found, expected)
 
 
@@ -221,13 +232,88 @@ def test_labels_that_there_are_not(allowed, message):
 
 
 def test_subsets_of_other_classifiers_are_refused():
-    with pytest.raises(ValueError, match="made by another classifier"):
-        EXACT.rank(X[:1], subset=NARROW.subset([1]))
-    with pytest.raises(TypeError, match="subset must be made by the method subset"):
-        EXACT.rank(X[:1], subset=[1, 2])
+    with pytest.raises(ValueError, match="made by another estimator"):
+        EXACT.rank(X[:1], allowed=NARROW.subset([1]))
     loaded = pickle.loads(pickle.dumps(EXACT))
-    with pytest.raises(ValueError, match="another classifier"):
-        loaded.rank(X[:1], subset=EXACT.subset([1]))
+    with pytest.raises(ValueError, match="another estimator"):
+        loaded.rank(X[:1], allowed=EXACT.subset([1]))
+    for one in (NEAREST, FUSED):
+        with pytest.raises(ValueError, match="another estimator"):
+            one.rank(X[:1], allowed=EXACT.subset([1]))
+    with pytest.raises(ValueError, match="excluded cannot be combined"):
+        EXACT.rank(X[:1], allowed=EXACT.subset([1]), excluded=[2])
+
+
+# Every estimator that ranks
+
+NEAREST = NeighborRanker(20).fit(X, Y)
+FUSED = RankFusion(
+    [
+        ("linear", make_pipeline("passthrough", EXACT)),
+        ("near", NeighborRanker(20)),
+        ("foreign", KNeighborsClassifier(20)),
+    ],
+    n_candidates=N_LABELS,
+).fit(X, Y.toarray())
+RERANKED = Reranker(
+    EXACT, LogisticRegression(), cv="prefit", n_candidates=N_LABELS, random_state=0
+).fit(X, Y)
+RANKERS = {
+    "classifier": EXACT,
+    "trees": FOREST,
+    "names": WORDS,
+    "neighbours": NEAREST,
+    "fusion": FUSED,
+    "reranker": RERANKED,
+    "pipeline": make_pipeline("passthrough", EXACT),
+    "foreign": KNeighborsClassifier(20).fit(X, Y.toarray()),
+}
+
+
+@pytest.mark.parametrize("name", RANKERS)
+def test_every_estimator_ranks_the_labels_allowed(name):
+    model = RANKERS[name]
+    labels = WORDS.classes_ if name == "names" else np.arange(N_LABELS)
+    allowed, excluded = labels[3:40], labels[[5, 9, 57]]
+    kept = np.setdiff1d(np.arange(3, 40), [5, 9])
+    columns, scores = rank(model, X[:20], 6, allowed=allowed, excluded=excluded)
+    if name not in {"reranker", "names"}:
+        whole, _ = rank(model, X[:20], N_LABELS)
+        for found, row in zip(columns, whole, strict=True):
+            expected = row[np.isin(row, kept)][:6].tolist()
+            assert found.tolist() == expected + [-1] * (6 - len(expected))
+    assert set(np.unique(columns)) <= {-1, *kept.tolist()}
+    assert (columns >= 0).any()
+    assert (scores[columns < 0] == 0).all()
+    mask = np.isin(labels, allowed)
+    again = rank(model, X[:20], 6, allowed=mask, excluded=excluded)
+    np.testing.assert_array_equal(again, (columns, scores))
+    if hasattr(model, "subset"):
+        subset = model.subset(allowed, excluded)
+        for found in (
+            model.rank(X[:20], 6, allowed=subset),
+            *rank_batches(model, [X[:20]], 6, allowed=subset),
+        ):
+            np.testing.assert_array_equal(found, (columns, scores))
+    nothing, _ = rank(model, X[:20], 6, allowed=[])
+    assert (nothing == -1).all()
+    with pytest.raises(ValueError, match="no label of this"):
+        rank(
+            model, X[:1], 6, allowed=["gone", *labels[:2]] if name == "names" else [99]
+        )
+    for argument in ("allowed", "excluded"):
+        rank(model, X[:1], 6, **{argument: [*labels[:2]]}, unknown="ignore")
+
+
+def test_an_estimator_that_cannot_choose_says_so():
+    class Ranks:
+        classes_ = np.arange(3)
+
+        def rank(self, X, k):
+            return np.zeros((X.shape[0], k), np.int64), np.ones((X.shape[0], k))
+
+    with pytest.raises(TypeError, match=r"Ranks\.rank has no argument excluded"):
+        rank(Ranks(), X[:1], 2, excluded=[1])
 
 
 # Any iterable of labels, known or not
@@ -255,12 +341,12 @@ CONTAINERS = {
 
 
 def columns_of(subset):
-    found = EXACT.rank(X[:1], N_LABELS, subset=subset)[0]
+    found = EXACT.rank(X[:1], N_LABELS, allowed=subset)[0]
     return sorted(found[found >= 0].tolist())
 
 
 def names_of(subset):
-    found = WORDS.rank(X[:1], N_LABELS, subset=subset)[0]
+    found = WORDS.rank(X[:1], N_LABELS, allowed=subset)[0]
     return WORDS.classes_[np.sort(found[found >= 0])].tolist()
 
 
@@ -421,4 +507,4 @@ def test_everyone_who_takes_labels_takes_unknown_ones():
     assert [label for label, _, _ in found] == ["rye"]
     reranker = Reranker(fit(), LogisticRegression(), cv=2).fit(X, Y)
     subset = reranker.subset([3, 99], unknown="ignore")
-    assert set(np.unique(reranker.rank(X[:4], 3, subset=subset)[0])) == {-1, 3}
+    assert set(np.unique(reranker.rank(X[:4], 3, allowed=subset)[0])) == {-1, 3}

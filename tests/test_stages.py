@@ -324,7 +324,7 @@ def test_searches_among_some_labels(stages):
     model = make_classifier(beam_width=None, **own).fit(X, Y)
     allowed = [1, 4, 5, 11]
     subset = model.subset(allowed, excluded=[5])
-    columns, scores = model.rank(X, 4, subset=subset)
+    columns, scores = model.rank(X, 4, allowed=subset)
     everything = scores_of(model, X)
     expected = everything[:, [1, 4, 11]]
     for row in range(90):
@@ -337,7 +337,7 @@ def test_searches_among_some_labels(stages):
             np.sort(expected[row][expected[row] > 0])[::-1],
             rtol=1e-5,
         )
-    narrow = model.set_params(beam_width=1).rank(X, 4, subset=model.subset([11]))
+    narrow = model.set_params(beam_width=1).rank(X, 4, allowed=model.subset([11]))
     # No place of the beam is lost; a ranker may say 0.
     np.testing.assert_array_equal(narrow[0][:, 0] == 11, everything[:, 11] > 0)
 

@@ -263,7 +263,7 @@ CALLS = {
         ),
         "Reranker.subset": (RERANKER.subset, {"allowed": [1], "excluded": [2]}, ""),
         "Reranker.rank (subset)": (
-            lambda X: RERANKER.rank(X, subset=RERANKER.subset([1])),
+            lambda X: RERANKER.rank(X, allowed=RERANKER.subset([1])),
             {"X": X},
             "X",
         ),

@@ -9,14 +9,14 @@ cdef extern from "include/hinge.h":
 
 
 cdef enum:
-    SIGMOID = 0  # the hinges are their power
-    FEW = 32     # so many candidates at most are kept sorted
+    SIGMOID = 0      # hinges are given by their power
+    MAX_SORTED = 32  # capacity up to which a heap is kept as a sorted list
 
 
 cdef struct Heap:
-    # The best `size` of all candidates pushed; the worst of them on top. A larger
-    # score is better; of equal ones, the smaller key. A heap of few is a list from
-    # the worst to the best: that takes fewer guesses than sifting.
+    # The best `size` of all candidates pushed, the worst of them on top. A larger score
+    # is better; of equal ones, the smaller key. A small heap is a list sorted from the
+    # worst to the best, which causes fewer branch mispredictions than sifting.
     int64_t* nodes
     int64_t* keys
     double* scores
@@ -68,11 +68,11 @@ cdef inline bint _worse(
     return score < other_score or (score == other_score and key > other_key)
 
 
-cdef inline void _place(
+cdef inline void _set(
     Heap* heap, int64_t i, int64_t node, int64_t key, double score
 ) noexcept nogil:
     heap.nodes[i] = node
-    heap.keys[i] = key  # last: it may share the memory of nodes
+    heap.keys[i] = key  # after nodes, whose memory the keys may share
     heap.scores[i] = score
 
 
@@ -83,50 +83,50 @@ cdef inline void push(
     if heap.size == heap.capacity:
         if not _worse(heap.scores[0], heap.keys[0], score, key):
             return
-        if heap.capacity <= FEW:
+        if heap.capacity <= MAX_SORTED:
             _shift_down(heap, node, key, score)
         else:
             _sift_down(heap, node, key, score)
         return
     heap.size += 1
-    if heap.capacity <= FEW:
+    if heap.capacity <= MAX_SORTED:
         _shift_up(heap, node, key, score)
     else:
         _sift_up(heap, node, key, score)
 
 
 cdef inline void _move(Heap* heap, int64_t i, int64_t source) noexcept nogil:
-    _place(heap, i, heap.nodes[source], heap.keys[source], heap.scores[source])
+    _set(heap, i, heap.nodes[source], heap.keys[source], heap.scores[source])
 
 
 cdef inline void _shift_down(
     Heap* heap, int64_t node, int64_t key, double score
 ) noexcept nogil:
-    """Put a candidate where it belongs in the list, without the worst."""
+    """Insert a candidate into the list, dropping the worst."""
     cdef int64_t i = 0
     while i + 1 < heap.size and _worse(
         heap.scores[i + 1], heap.keys[i + 1], score, key
     ):
         _move(heap, i, i + 1)
         i += 1
-    _place(heap, i, node, key, score)
+    _set(heap, i, node, key, score)
 
 
 cdef inline void _shift_up(
     Heap* heap, int64_t node, int64_t key, double score
 ) noexcept nogil:
-    """Put a candidate where it belongs in the list, whose last place is free."""
+    """Insert a candidate into the list, whose last position is free."""
     cdef int64_t i = heap.size - 1
     while i > 0 and _worse(score, key, heap.scores[i - 1], heap.keys[i - 1]):
         _move(heap, i, i - 1)
         i -= 1
-    _place(heap, i, node, key, score)
+    _set(heap, i, node, key, score)
 
 
 cdef inline void _sift_up(
     Heap* heap, int64_t node, int64_t key, double score
 ) noexcept nogil:
-    """Put a candidate in the heap, whose last place is free."""
+    """Insert a candidate into the heap, whose last position is free."""
     cdef int64_t up, i = heap.size - 1
     while i > 0:
         up = (i - 1) // 2
@@ -134,13 +134,13 @@ cdef inline void _sift_up(
             break
         _move(heap, i, up)
         i = up
-    _place(heap, i, node, key, score)
+    _set(heap, i, node, key, score)
 
 
 cdef inline void _sift_down(
     Heap* heap, int64_t node, int64_t key, double score
 ) noexcept nogil:
-    """Put a candidate in the place of the worst."""
+    """Replace the worst by a candidate."""
     cdef int64_t i = 0, down
     while True:
         down = 2 * i + 1
@@ -155,28 +155,28 @@ cdef inline void _sift_down(
             break
         _move(heap, i, down)
         i = down
-    _place(heap, i, node, key, score)
+    _set(heap, i, node, key, score)
 
 
 cdef inline void sort(Heap* heap) noexcept nogil:
-    """Bring the best to the first place and the worst to the last."""
+    """Sort from the best to the worst."""
     cdef int64_t i
-    if heap.capacity <= FEW:
+    if heap.capacity <= MAX_SORTED:
         for i in range(heap.size // 2):
             _swap(heap, i, heap.size - 1 - i)
     else:
-        _empty(heap)
+        _heap_sort(heap)
 
 
 cdef inline void _swap(Heap* heap, int64_t i, int64_t other) noexcept nogil:
     cdef int64_t node = heap.nodes[i], key = heap.keys[i]
     cdef double score = heap.scores[i]
     _move(heap, i, other)
-    _place(heap, other, node, key, score)
+    _set(heap, other, node, key, score)
 
 
-cdef inline void _empty(Heap* heap) noexcept nogil:
-    """Empty the heap from its end, so that the best comes to stand first."""
+cdef inline void _heap_sort(Heap* heap) noexcept nogil:
+    """Move the worst to the end, again and again."""
     cdef int64_t size = heap.size
     cdef int64_t last_node, last_key
     cdef double last_score
@@ -193,7 +193,7 @@ cdef inline void _empty(Heap* heap) noexcept nogil:
 # -----------------
 
 cdef inline float as_score(int64_t column, double log_score) noexcept nogil:
-    """Above 0 and below 1 for whatever was found; 0 for a column of -1."""
+    """Return a score above 0 and below 1, or 0 for a column of -1."""
     cdef float score = <float>exp(log_score)
     if column < 0:
         return 0

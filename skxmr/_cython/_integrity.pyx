@@ -1,4 +1,4 @@
-"""One pass over the rows of weights that were loaded, before others believe them."""
+"""Checks the postings of loaded weights in one pass, before other kernels use them."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -27,11 +27,11 @@ cdef enum Wrong:
 NAMES = ["", "parents", "run_lengths", "run_marks", "blocks", "entries", "entries"]
 
 
-cdef struct Rows:
+cdef struct Postings:
     int64_t n_parents
     int64_t n_weights
-    int64_t n_rows
-    int64_t row            # the one to be checked next
+    int64_t n_postings
+    int64_t next           # the one to be checked next
     int64_t start          # its first weight
     const int64_t* child_offsets
     const uint8_t* entries
@@ -39,136 +39,146 @@ cdef struct Rows:
 
 
 def check_runs(
-    const uint32_t[::1] row_starts,     # IN (n_listed + 1,): ascending from 0
-    const parent_t[::1] parents,        # IN (n_listed_rows,)
-    const uint32_t[::1] run_marks,      # IN (n_listed_rows / 8, rounded up)
+    const uint32_t[::1] posting_starts,     # IN (n_listed + 1,): ascending from 0
+    const parent_t[::1] parents,        # IN (n_listed_postings,)
+    const uint32_t[::1] run_marks,      # IN (n_listed_postings / 8, rounded up)
     const uint64_t[:, :, ::1] blocks,   # IN (n_with_bits, n_parents / 64, 2)
-    const child_t[::1] run_lengths,     # IN (n_rows,)
+    const child_t[::1] run_lengths,     # IN (n_postings,)
     const uint8_t[::1] entries,         # IN, of each run: children, then weights
     bint is_half,                       # are weights of half precision
     const int64_t[::1] child_offsets,   # IN (n_parents + 1,): ascending
 ):
-    """Tell which array of `FeatureWeights` is wrong first, and at which row.
+    """Find the first array of `FeatureWeights` that is inconsistent, and where.
 
     Returns
     -------
     wrong : str
-        Empty where all fit.
-    row : int
+        Empty if all arrays are consistent.
+    posting : int
     is_finite : bool
-        False where the entries have a weight that is not.
+        False if the entries have a weight that is NaN or infinite.
     """
-    cdef Rows rows
+    cdef Postings postings
     cdef int64_t n_listed = parents.shape[0]
     cdef Wrong wrong
-    if row_starts[row_starts.shape[0] - 1] != n_listed:
+    if posting_starts[posting_starts.shape[0] - 1] != n_listed:
         return "row_starts", 0, True
     if run_marks.shape[0] << LOG_POSTINGS_OF_MARK < n_listed:
         return "run_marks", 0, True
     if run_lengths.shape[0] < n_listed:
         return "run_lengths", 0, True
-    rows.n_parents = child_offsets.shape[0] - 1
-    rows.n_weights = entries.shape[0] // (
+    postings.n_parents = child_offsets.shape[0] - 1
+    postings.n_weights = entries.shape[0] // (
         <int64_t>sizeof(child_t) + (2 if is_half else 4)
     )
-    rows.entries = &entries[0] if entries.shape[0] else NULL
-    rows.is_half = is_half
-    rows.n_rows = run_lengths.shape[0]
-    rows.row = rows.start = 0
-    rows.child_offsets = &child_offsets[0]
+    postings.entries = &entries[0] if entries.shape[0] else NULL
+    postings.is_half = is_half
+    postings.n_postings = run_lengths.shape[0]
+    postings.next = postings.start = 0
+    postings.child_offsets = &child_offsets[0]
     with nogil:
-        wrong = check_listed(&rows, row_starts, parents, run_marks, run_lengths)
+        wrong = check_listed(&postings, posting_starts, parents, run_marks, run_lengths)
         if wrong == NOTHING:
-            wrong = check_blocks(&rows, blocks, run_lengths)
-    if wrong == NOTHING and rows.row != rows.n_rows:
+            wrong = check_blocks(&postings, blocks, run_lengths)
+    if wrong == NOTHING and postings.next != postings.n_postings:
         wrong = RUN_LENGTHS
-    if wrong == NOTHING and rows.start != rows.n_weights:
+    if wrong == NOTHING and postings.start != postings.n_weights:
         wrong = ENTRIES
-    return NAMES[<int>wrong], rows.row, wrong != NUMBERS
+    return NAMES[<int>wrong], postings.next, wrong != NUMBERS
 
 
 cdef Wrong check_listed(
-    Rows* rows, const uint32_t[::1] row_starts, const parent_t[::1] parents,
-    const uint32_t[::1] run_marks, const child_t[::1] run_lengths,
+    Postings* postings, const uint32_t[::1] posting_starts,
+    const parent_t[::1] parents, const uint32_t[::1] run_marks,
+    const child_t[::1] run_lengths,
 ) noexcept nogil:
-    """Check the rows of features whose parents are listed."""
+    """Check the postings of features whose parents are listed."""
     cdef int64_t feature, parent, before
     cdef Wrong wrong
-    for feature in range(row_starts.shape[0] - 1):
+    for feature in range(posting_starts.shape[0] - 1):
         before = -1
-        while rows.row < row_starts[feature + 1]:
-            parent = parents[rows.row]
-            if not before < parent < rows.n_parents:
+        while postings.next < posting_starts[feature + 1]:
+            parent = parents[postings.next]
+            if not before < parent < postings.n_parents:
                 return PARENTS
             before = parent
-            if not rows.row & ((1 << LOG_POSTINGS_OF_MARK) - 1):
-                if run_marks[rows.row >> LOG_POSTINGS_OF_MARK] != rows.start:
+            if not postings.next & ((1 << LOG_POSTINGS_OF_MARK) - 1):
+                if run_marks[postings.next >> LOG_POSTINGS_OF_MARK] != postings.start:
                     return RUN_MARKS
-            wrong = check_run(rows, parent, run_lengths)
+            wrong = check_run(postings, parent, run_lengths)
             if wrong != NOTHING:
                 return wrong
     return NOTHING
 
 
 cdef Wrong check_blocks(
-    Rows* rows, const uint64_t[:, :, ::1] blocks, const child_t[::1] run_lengths,
+    Postings* postings, const uint64_t[:, :, ::1] blocks,
+    const child_t[::1] run_lengths,
 ) noexcept nogil:
-    """Check the rows of features that have a bit for each parent."""
+    """Check the postings of features that have a bit for each parent."""
     cdef int64_t feature, block, bit
     cdef uint64_t bits, starts
     cdef Wrong wrong
     for feature in range(blocks.shape[0]):
         for block in range(blocks.shape[1]):
             bits = blocks[feature, block, 0]
-            starts = <uint64_t>rows.row | <uint64_t>rows.start << 32
+            starts = <uint64_t>postings.next | <uint64_t>postings.start << 32
             if blocks[feature, block, 1] != starts:
                 return BLOCKS
             for bit in range(64):
                 if not (bits >> bit) & 1:
                     continue
-                if 64 * block + bit >= rows.n_parents or rows.row >= rows.n_rows:
+                if (
+                    64 * block + bit >= postings.n_parents
+                    or postings.next >= postings.n_postings
+                ):
                     return BLOCKS
-                wrong = check_run(rows, 64 * block + bit, run_lengths)
+                wrong = check_run(postings, 64 * block + bit, run_lengths)
                 if wrong != NOTHING:
                     return wrong
     return NOTHING
 
 
 cdef inline Wrong check_run(
-    Rows* rows, int64_t parent, const child_t[::1] run_lengths
+    Postings* postings, int64_t parent, const child_t[::1] run_lengths
 ) noexcept nogil:
-    """Check one row, and go to the next; its length is one less than it has weights."""
-    cdef int64_t length = run_lengths[rows.row]
+    """Check the next posting; its stored length is its number of weights less one."""
+    cdef int64_t length = run_lengths[postings.next]
     cdef int64_t n_children = (
-        rows.child_offsets[parent + 1] - rows.child_offsets[parent]
+        postings.child_offsets[parent + 1] - postings.child_offsets[parent]
     )
-    cdef const uint8_t* run = rows.entries
+    cdef const uint8_t* run = postings.entries
     cdef bint is_finite
-    if length < 0 or length >= n_children or length >= rows.n_weights - rows.start:
+    if (
+        length < 0
+        or length >= n_children
+        or length >= postings.n_weights - postings.start
+    ):
         return RUN_LENGTHS
     length += 1
-    run += rows.start * (<int64_t>sizeof(child_t) + (2 if rows.is_half else 4))
-    if not are_children(run, length, n_children, run_lengths[rows.row]):
+    run += postings.start * (<int64_t>sizeof(child_t) + (2 if postings.is_half else 4))
+    if not are_children(run, length, n_children, run_lengths[postings.next]):
         return ENTRIES
     run += length * sizeof(child_t)
-    if rows.is_half:
+    if postings.is_half:
         is_finite = are_finite(run, length, <uint16_t>HALF_NOT_FINITE)
     else:
         is_finite = are_finite(run, length, <uint32_t>NOT_FINITE)
     if not is_finite:
         return NUMBERS
-    rows.start += length
-    rows.row += 1
+    postings.start += length
+    postings.next += 1
     return NOTHING
 
 
 cdef inline bint are_children(
     const uint8_t* run, int64_t n, int64_t n_children, child_t child
 ) noexcept nogil:
-    """Whether n children of the type of `child` ascend, and are fewer than all."""
+    """Whether n children, of the type of `child`, ascend and are all below n_children.
+    """
     cdef int64_t i, before = -1
     cdef bint fits = True
-    # Without a branch: mostly all is well.
+    # Branch-free, since nearly all runs are valid.
     for i in range(n):
         memcpy(&child, run + i * <int64_t>sizeof(child_t), sizeof(child_t))
         fits &= before < child

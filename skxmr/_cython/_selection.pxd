@@ -1,11 +1,11 @@
-"""The k-th largest of many scores, found in linear time, in any order of them."""
+"""Selection of the k-th largest score in linear time, whatever the input order."""
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 
 cdef inline uint64_t sortable(double score) noexcept nogil:
-    """Turn a score into an integer of the same order; even NaN has a place in it."""
+    """Return an integer that sorts like the score; NaN sorts consistently too."""
     cdef uint64_t bits = 0
     memcpy(&bits, &score, sizeof(bits))
     return ~bits if bits >> 63 else bits | (<uint64_t> 1 << 63)
@@ -14,12 +14,12 @@ cdef inline uint64_t sortable(double score) noexcept nogil:
 cdef inline uint64_t kth_largest(
     uint64_t* keys, int64_t n_keys, int64_t k
 ) noexcept nogil:
-    """Return the k-th largest of the keys, k from 1 on, leaving them in disorder."""
+    """Return the k-th largest of the keys, counted from 1. Reorders the keys."""
     cdef int64_t start = 0, stop = n_keys, larger, equal, position
     cdef uint64_t pivot, key, state = n_keys
     k -= 1
     while True:
-        # Positions at random: no order of the rows is slow.
+        # Random pivots: no input order takes quadratic time.
         pivot = median(
             keys[start + draw(&state, stop - start)],
             keys[start + draw(&state, stop - start)],
@@ -46,7 +46,7 @@ cdef inline uint64_t kth_largest(
 
 
 cdef inline int64_t draw(uint64_t* state, int64_t below) noexcept nogil:
-    """Draw a number from 0 on; Knuth's linear congruential generator."""
+    """Return a random integer below a bound; Knuth's linear congruential generator."""
     state[0] = state[0] * 6364136223846793005ULL + 1442695040888963407ULL
     return <int64_t> ((state[0] >> 33) % <uint64_t> below)
 

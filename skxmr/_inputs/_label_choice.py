@@ -15,7 +15,7 @@ from skxmr._inputs._class_labels import (
 )
 from skxmr._inputs._columns import as_list, is_missing, without_scalars
 
-__all__ = ["check_labels"]
+__all__ = ["check_choice", "check_labels", "mask_of_choice"]
 
 
 def check_labels(labels, classes, name, unknown="raise"):
@@ -71,6 +71,48 @@ def check_labels(labels, classes, name, unknown="raise"):
             f"{classes.tolist()[0]!r:.50}."
         )
     return np.unique(columns[columns >= 0])
+
+
+def check_choice(classes, allowed, excluded, unknown="raise"):
+    """Find the columns of the labels that a search may return, and may not.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_labels,)
+    allowed, excluded : iterable of labels or None
+        As `MakesSubsets.subset` takes them.
+    unknown : {"raise", "ignore"}, default="raise"
+
+    Returns
+    -------
+    allowed : ndarray of int64, or None for all
+    excluded : ndarray of int64
+    """
+    columns = None
+    if allowed is not None:
+        columns = check_labels(allowed, classes, "allowed", unknown)
+    excluded = [] if excluded is None else excluded
+    return columns, check_labels(excluded, classes, "excluded", unknown)
+
+
+def mask_of_choice(n_labels, allowed, excluded):
+    """Mark the labels that a search may return.
+
+    Parameters
+    ----------
+    n_labels : int
+    allowed, excluded : ndarray of int64
+        As `check_choice` returns them.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,), bool
+    """
+    mask = np.full(n_labels, allowed is None)
+    if allowed is not None:
+        mask[allowed] = True
+    mask[excluded] = False
+    return mask
 
 
 # Containers

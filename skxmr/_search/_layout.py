@@ -10,7 +10,14 @@ from skxmr._cython._search_inputs import FeatureIndex, Postings, TreeNodes
 from skxmr._search._subset import LabelNodes
 from skxmr._search._weights_by_feature import FeatureWeights
 from skxmr._search._weights_by_node import NodeWeights
-from skxmr._utils._loaded_state import as_value_errors, check_layout
+from skxmr._utils._loaded_state import (
+    as_value_errors,
+    check_ascending,
+    check_range,
+    check_vector,
+    refuse,
+    to_be_read,
+)
 from skxmr._version import refuse_newer
 
 __all__ = ["LAYOUT_VERSION", "SearchLayout"]
@@ -146,7 +153,43 @@ class SearchLayout:
             self._check_arrays()
 
     def _check_arrays(self):
-        check_layout(self)
+        """Check the arrays, and how they fit together."""
+        _check_types(self)
+        arrays = self.child_offsets, self.level_starts, self.labels, self.intercepts
+        if to_be_read(*arrays):
+            _check_nodes(self)
+        weights = self.held_by_feature
+        if (weights is None) == (self.by_node is None):
+            refuse("SearchLayout", "holds weights twice or not at all; expected once")
+        if weights is None:
+            self.by_node.check_fits(self)
+        else:
+            weights.check_fits(self)
+
+    def check_tree(self, tree):
+        """Raise ValueError unless this is the layout of a tree.
+
+        Parameters
+        ----------
+        tree : LabelTree
+        """
+        sizes = list(tree.level_sizes)
+        if sizes != self.level_sizes:
+            refuse(
+                "SearchLayout",
+                f"has levels of {self.level_sizes!r:.80}; expected {sizes!r:.80}, "
+                f"those of its tree",
+            )
+        if not to_be_read(self.child_offsets, tree.labels):
+            return
+        starts = self.level_starts
+        for level, offsets in enumerate(tree.child_offsets):
+            stop = starts[level] + len(offsets) - 1
+            found = self.child_offsets[starts[level] : stop] - starts[level + 1]
+            if not np.array_equal(found, offsets[:-1]):
+                refuse("SearchLayout.child_offsets", "is not that of its tree")
+        if not np.array_equal(self.labels, tree.labels):
+            refuse("SearchLayout.labels", "is not that of its tree")
 
     def __sizeof__(self):
         # Dask scatters what is large to each worker once.
@@ -270,3 +313,62 @@ def _refuse_older(state):
             f"This model was saved with layout version {version}, which this skxmr "
             f"no longer reads; expected version {LAYOUT_VERSION}. Fit it again."
         )
+
+
+def _check_types(layout):
+    """Check types, shapes and sizes, which are known without reading."""
+
+    def size_of(name, dtype):
+        array = getattr(layout, name)
+        check_vector(array, (dtype,), None, f"SearchLayout.{name}")
+        return len(array)
+
+    if not 0 < layout.n_features < 2**31:
+        refuse("SearchLayout.n_features", f"is {layout.n_features!r:.40}")
+    if layout.weight_precision not in ("float32", "float16"):
+        refuse("SearchLayout.weight_precision", f"is {layout.weight_precision!r:.40}")
+    n_nodes = size_of("intercepts", np.float32) + 1
+    n_levels = size_of("level_starts", np.int64) - 1
+    if n_nodes < 2 or n_levels < 1:
+        refuse("SearchLayout", f"has {n_nodes} nodes in {n_levels} levels below a root")
+    n_parents = size_of("child_offsets", np.int64) - 1
+    last = int(layout.level_starts[-1])
+    if n_parents != last or not 1 <= last < n_nodes:
+        refuse(
+            "SearchLayout.child_offsets",
+            f"has {n_parents + 1} entries for {last} nodes above the last level, of "
+            f"{n_nodes} in all; expected one more than those",
+        )
+    n_labels = size_of("labels", np.int32)
+    if n_labels < n_nodes - last:
+        refuse("SearchLayout.labels", f"has {n_labels} for {n_nodes - last} nodes")
+
+
+def _check_nodes(layout):
+    """Check that the nodes are a tree, level by level."""
+    starts, offsets = layout.level_starts, layout.child_offsets
+    n_nodes = len(layout.intercepts) + 1
+    check_ascending(offsets, 1, n_nodes, "SearchLayout.child_offsets")
+    check_ascending(starts, 0, len(offsets) - 1, "SearchLayout.level_starts")
+    if (offsets[starts[:-1]] != starts[1:]).any():
+        refuse(
+            "SearchLayout.level_starts",
+            f"is {starts.tolist()!r:.80}; expected each level to start where the "
+            f"children of the one above do",
+        )
+    # Of a part of a tree, they are columns of the whole: no permutation.
+    check_range(layout.labels, 0, 2**31, "SearchLayout.labels")
+    if np.isnan(layout.intercepts).any():
+        refuse("SearchLayout.intercepts", "has NaN; expected numbers")
+    sizes = np.diff(starts, append=n_nodes)
+    derived = {
+        "widest_level": sizes.max(),
+        "widest_parents": sizes[:-1].max(),
+        "most_children": np.diff(offsets).max(),
+    }
+    for name, size in derived.items():
+        if getattr(layout, name) != size:
+            refuse(
+                f"SearchLayout.{name}",
+                f"is {getattr(layout, name)!r:.40}; expected {size}",
+            )

@@ -1,10 +1,20 @@
 """Searches restricted to a subset of the labels: the nodes that they may enter."""
 
+from typing import Literal
+
 import numpy as np
 
+from skxmr._base._state import reads
 from skxmr._cython._restriction import allow_ranges, forbid
+from skxmr._inputs._label_choice import check_choice
+from skxmr._utils._typing import SomeLabels
 
-__all__ = ["LabelNodes", "LabelSubset"]
+__all__ = [
+    "LabelNodes",
+    "LabelSubset",
+    "MakesSubsets",
+    "resolve_subset",
+]
 
 
 class LabelNodes:
@@ -44,7 +54,7 @@ class LabelNodes:
         Parameters
         ----------
         ranges : ndarray of shape (n_ranges, 2), int64
-            First column of a range, and the one beyond its last.
+            First column of a range, and the one after its last.
 
         Returns
         -------
@@ -58,7 +68,7 @@ class LabelNodes:
         return allowed
 
     def forbid(self, columns, allowed):
-        """Clear the bits of labels, in place, and of nodes that lead to none any more.
+        """Clear the bits of labels, in place, and of nodes that now lead to none.
 
         Parameters
         ----------
@@ -67,26 +77,47 @@ class LabelNodes:
         """
         forbid(columns, self.nodes, self.parents, self.child_offsets, allowed)
 
+    def bits(self, allowed, excluded):
+        """Mark the nodes that a search among some labels may enter.
+
+        Parameters
+        ----------
+        allowed : ndarray of int64, ascending, or None for all
+        excluded : ndarray of int64
+            Columns of labels.
+
+        Returns
+        -------
+        ndarray of uint64
+            A bit for each node.
+        """
+        bits = None
+        if allowed is not None:
+            bits = self.allow(np.stack([allowed, allowed + 1], axis=1))
+        if bits is None:
+            bits = self.allow_all()
+        # A node that leads only to labels that are never found would waste a position
+        # of the beam.
+        self.forbid(np.concatenate([excluded, self.never_found]), bits)
+        return bits
+
 
 class LabelSubset:
-    """A subset of the labels of a fitted classifier, for restricted searches.
+    """A subset of the labels of a fitted estimator, for restricted searches.
 
-    Made by `XRLinearClassifier.subset` or `TextRetriever.subset`. It can only be used
-    with the classifier that made it. It is immutable, and many threads can use it.
+    Made by the method ``subset`` of an estimator, and can only be used with that
+    estimator. It is immutable, and many threads can use it.
 
     Parameters
     ----------
-    layouts : sequence of SearchLayout
-        The layout of each tree.
-    allowed : ndarray of int64 or None
-        Columns, ascending; None for all.
-    excluded : ndarray of int64
-        Columns.
-
-    Attributes
-    ----------
-    bits : tuple of ndarray of uint64
-        For each tree, a bit for each node: whether it leads to an allowed label.
+    owner : tuple
+        Objects that the estimator holds until it is fitted again.
+    mask : ndarray of shape (n_labels,), bool, default=None
+        Which labels are allowed, where estimators need that.
+    bits : tuple of ndarray of uint64, default=()
+        For each tree of a classifier, which nodes lead to an allowed label.
+    members : tuple, default=()
+        For each of several estimators whose rankings are combined, its own `allowed`.
 
     See Also
     --------
@@ -103,47 +134,115 @@ class LabelSubset:
     ['green', 'black']
     """
 
-    def __init__(self, layouts, allowed, excluded):
-        self.bits = tuple(_bits(layout, allowed, excluded) for layout in layouts)
-        self._layouts = tuple(layouts)
+    def __init__(self, owner, mask=None, bits=(), members=()):
+        self.mask = mask
+        self.bits = bits
+        self.members = members
+        self._owner = tuple(owner)
 
-    def bits_for(self, layouts):
-        """Return the bits, if they belong to the given trees.
+    def check_owner(self, owner):
+        """Raise ValueError unless an estimator made this subset.
 
         Parameters
         ----------
-        layouts : sequence of SearchLayout
-            Of a fitted classifier.
-
-        Returns
-        -------
-        tuple of ndarray of uint64
-            For each tree, a bit for each node: whether it leads to an allowed label.
-
-        Raises
-        ------
-        ValueError
-            If they belong to other trees.
+        owner : sequence
+            What the estimator holds.
         """
-        same = len(layouts) == len(self._layouts) and all(
-            one is other for one, other in zip(layouts, self._layouts, strict=True)
+        same = len(owner) == len(self._owner) and all(
+            one is other for one, other in zip(owner, self._owner, strict=True)
         )
         if not same:
             raise ValueError(
-                "The subset of labels was made by another classifier, or before this "
+                "The subset of labels was made by another estimator, or before this "
                 "one was fitted again; make it anew."
             )
-        return self.bits
 
 
-def _bits(layout, allowed, excluded):
-    nodes = layout.label_nodes
-    bits = None
-    if allowed is not None:
-        bits = nodes.allow(np.stack([allowed, allowed + 1], axis=1))
-    if bits is None:
-        bits = nodes.allow_all()
-    # A node that leads only to labels that are never found would waste a position
-    # of the beam.
-    nodes.forbid(np.concatenate([excluded, nodes.never_found]), bits)
-    return bits
+class MakesSubsets:
+    """Mixin for estimators that can rank some of their labels only.
+
+    The state that they learn has `classes`; `_subset_of` makes the subset.
+    """
+
+    @reads
+    def subset(
+        self,
+        allowed: SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        *,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> LabelSubset:
+        """Make a set of allowed labels that searches can be restricted to.
+
+        Making it takes time that grows with the number of labels; any number of
+        searches can use it.
+
+        Parameters
+        ----------
+        allowed : iterable of labels, or of bool of length n_labels, default=None
+            Columns of an indicator, or classes, in any container such as a list, a set
+            or a column of a data frame; or a boolean mask. None allows all labels.
+        excluded : iterable of labels, or of bool of length n_labels, default=None
+            Labels to remove from the allowed ones.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels that the estimator does not know raise an error or are
+            ignored, for example if a catalogue has changed since the fit.
+
+        Returns
+        -------
+        LabelSubset
+            To be passed to this estimator as `allowed`, until it is fitted again.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If a label does not exist, or the argument is not an iterable of labels.
+        """
+        state = self._fitted()  # type: ignore[attr-defined]
+        return self._subset_of(
+            state, *check_choice(state.classes, allowed, excluded, unknown)
+        )
+
+    def _subset_of(self, state, allowed, excluded):
+        """Make a subset from the columns that `check_choice` returns."""
+        raise NotImplementedError
+
+    def _restricted(self, allowed, excluded, unknown):
+        """Return the subset of a search; None for all labels."""
+        return resolve_subset(self.subset, allowed, excluded, unknown)
+
+
+def resolve_subset(make, allowed, excluded, unknown):
+    """Return the subset that the arguments of a search describe; None for all labels.
+
+    Parameters
+    ----------
+    make : callable
+        The method `subset` of the estimator.
+    allowed : LabelSubset, iterable of labels or None
+    excluded : iterable of labels or None
+    unknown : {"raise", "ignore"}
+
+    Returns
+    -------
+    LabelSubset or None
+
+    Raises
+    ------
+    ValueError
+        If labels are excluded from a subset that is made already.
+    """
+    if allowed is None and excluded is None:
+        return None
+    if not isinstance(allowed, LabelSubset):
+        # A custom estimator may not have the argument.
+        how = {} if unknown == "raise" else {"unknown": unknown}
+        return make(allowed, excluded, **how)
+    if excluded is not None:
+        raise ValueError(
+            "excluded cannot be combined with a LabelSubset; pass both sets of labels "
+            "to the method subset."
+        )
+    return allowed

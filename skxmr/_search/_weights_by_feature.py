@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from skxmr._cython._integrity import check_runs
 from skxmr._cython._layout import (
     LevelRuns,
     count_postings,
@@ -17,6 +18,13 @@ from skxmr._cython._layout import (
 from skxmr._cython._search_inputs import POSTINGS_OF_MARK
 from skxmr._search._weights import LinearWeights, with_precision
 from skxmr._utils._compressed import Compressed
+from skxmr._utils._loaded_state import (
+    check_ascending,
+    check_range,
+    check_shape,
+    refuse,
+    to_be_read,
+)
 
 __all__ = ["FeatureWeights"]
 
@@ -189,6 +197,18 @@ class FeatureWeights:
         weights = np.empty(self.n_weights, dtype=self.weight_precision)
         split_runs(self.run_lengths, self.entries, children, _as_bits(weights))
         return children, weights
+
+    def check_fits(self, layout):
+        """Check the arrays of a loaded model, and how they fit the nodes of a layout.
+
+        Parameters
+        ----------
+        layout : SearchLayout
+        """
+        _check_weight_types(layout, self)
+        if to_be_read(*(a for a in vars(self).values() if isinstance(a, np.ndarray))):
+            _check_features(self)
+            _check_runs(layout, self)
 
     @property
     def nbytes(self):
@@ -403,3 +423,83 @@ def _kept_features(levels, n_features):
     if n_features <= 32 * n_rows + 1024:
         return np.empty(0, dtype=np.int32)
     return np.unique(np.concatenate([level.features for level in levels]))
+
+
+# Checks of loaded arrays
+# -----------------------
+
+
+def _check_weight_types(layout, weights):
+    """Check types, shapes and sizes, which are known without reading."""
+
+    def check(name, *dtypes, shape=(None,)):
+        array = getattr(weights, name)
+        check_shape(array, dtypes, shape, f"FeatureWeights.{name}")
+        return len(array)
+
+    if weights.n_features != layout.n_features:
+        refuse("FeatureWeights.n_features", f"is not {layout.n_features}")
+    n_parents = len(layout.child_offsets) - 1
+    n_used = check("kept_features", np.int32) or layout.n_features
+    check("words", np.uint64, shape=(-(-n_used // _BITS), 4))
+    check("row_starts", np.uint32)
+    n_listed = check("parents", np.uint16, np.int32)
+    check("blocks", np.uint64, shape=(None, -(-n_parents // _BITS), 2))
+    n_rows = check("run_lengths", np.uint8, np.int32)
+    if n_rows < n_listed:
+        refuse("FeatureWeights.run_lengths", f"has {n_rows} for {n_listed} rows")
+    check("run_marks", np.uint32, shape=(-(-n_listed // POSTINGS_OF_MARK),))
+    if weights.weight_precision != layout.weight_precision:
+        refuse(
+            "FeatureWeights.weight_precision",
+            f"is {weights.weight_precision!r:.40}; expected {layout.weight_precision}",
+        )
+    n_bytes = check("entries", np.uint8)
+    if n_bytes % weights.entry_size or n_bytes < n_rows * weights.entry_size:
+        refuse("FeatureWeights.entries", f"has {n_bytes} bytes for {n_rows} rows")
+
+
+def _check_features(weights):
+    """Check the bitmaps: they must number the features that have rows."""
+    kept, words = weights.kept_features, weights.words
+    if len(kept):
+        check_range(kept, 0, weights.n_features, "FeatureWeights.kept_features")
+        check_ascending(kept, kept[0], kept[-1], "FeatureWeights.kept_features")
+    n_bits = len(kept) or weights.n_features
+    for bits, n_used in ((0, len(weights.row_starts) - 1), (2, len(weights.blocks))):
+        ones = np.bitwise_count(words[:, bits]).astype(np.uint64)
+        before = np.concatenate([[np.uint64(0)], np.cumsum(ones, dtype=np.uint64)])
+        if not np.array_equal(words[:, bits + 1], before[:-1]):
+            refuse("FeatureWeights.words", "has ranks that its bits do not have")
+        beyond = int(words[-1, bits]) >> (n_bits - 1) % _BITS >> 1
+        if beyond or int(before[-1]) != n_used:
+            refuse(
+                "FeatureWeights.words",
+                f"has bits of {int(before[-1])} features; expected {n_used} below "
+                f"{n_bits}",
+            )
+    if (words[:, 0] & words[:, 2]).any():
+        refuse("FeatureWeights.words", "has a feature twice")
+    n_listed = len(weights.parents)
+    check_ascending(weights.row_starts, 0, n_listed, "FeatureWeights.row_starts")
+
+
+def _check_runs(layout, weights):
+    """Check that all rows and weights are those of nodes that there are."""
+    wrong, row, is_finite = check_runs(
+        weights.row_starts,
+        weights.parents,
+        weights.run_marks,
+        weights.blocks,
+        weights.run_lengths,
+        weights.entries,
+        weights.weight_precision == "float16",
+        layout.child_offsets,
+    )
+    if not is_finite:
+        refuse(
+            "FeatureWeights.entries",
+            f"has weights that are NaN or infinite at row {row}; expected finite ones",
+        )
+    if wrong:
+        refuse(f"FeatureWeights.{wrong}", f"does not fit the tree at row {row}")

@@ -6,7 +6,15 @@ import numpy as np
 
 from skxmr._cython._layout import LevelRuns, count_by_node, order_by_node
 from skxmr._search._weights import LinearWeights, with_precision
-from skxmr._utils._loaded_state import as_value_errors, check_node_weights
+from skxmr._utils._loaded_state import (
+    as_value_errors,
+    check_ascending,
+    check_finite,
+    check_range,
+    check_rows_ascend,
+    check_vector,
+    to_be_read,
+)
 from skxmr._version import refuse_newer
 
 __all__ = ["NODE_WEIGHTS_VERSION", "NodeWeights"]
@@ -92,7 +100,30 @@ class NodeWeights:
             self._check_arrays()
 
     def _check_arrays(self):
-        check_node_weights(self)
+        """Check what can be known without the layout."""
+        offsets, features = self.node_offsets, self.features
+        check_vector(offsets, (np.int64,), None, "NodeWeights.node_offsets")
+        check_vector(features, (np.uint16, np.int32), None, "NodeWeights.features")
+        size = len(features)
+        check_vector(self.weights, (np.float32,), size, "NodeWeights.weights")
+        if to_be_read(offsets, features, self.weights):
+            name = "NodeWeights.node_offsets"
+            check_ascending(offsets, 0, size, name, strictly=False)
+            check_rows_ascend(offsets, features, "NodeWeights.features")
+            check_finite(self.weights, "NodeWeights.weights")
+
+    def check_fits(self, layout):
+        """Check that the arrays fit the nodes and features of a layout.
+
+        Parameters
+        ----------
+        layout : SearchLayout
+        """
+        n_nodes = len(layout.intercepts) + 1
+        name = "NodeWeights.node_offsets"
+        check_vector(self.node_offsets, (np.int64,), n_nodes, name)
+        if to_be_read(self.features):
+            check_range(self.features, 0, layout.n_features, "NodeWeights.features")
 
     @property
     def n_weights(self):

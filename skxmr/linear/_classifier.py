@@ -31,7 +31,6 @@ from skxmr._inputs._validation import (
     Interval,
     StrOptions,
     check_k,
-    check_labels,
     check_memory,
     check_precision,
     fit_context,
@@ -42,7 +41,7 @@ from skxmr._search._beam_search import beam_search, search_one, search_trees
 from skxmr._search._model_pruning import lay_out_pruned, prune_state, pruned_at
 from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
 from skxmr._search._pruning_check import Reduction, TrainingSample, warn_of_loss
-from skxmr._search._subset import LabelSubset
+from skxmr._search._subset import LabelSubset, MakesSubsets
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -56,7 +55,7 @@ from skxmr._training._regularization import resolve_regularization
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._foresight import foresee_training
-from skxmr._utils._loaded_state import CheckedWhenLoaded, check_tree_of_layout, refuse
+from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._version import __version__
@@ -176,7 +175,13 @@ def make_state(
 
 
 class XRLinearClassifier(
-    Documented, Stateful, CheckedWhenLoaded, Classifier, DefaultStages, BaseEstimator
+    Documented,
+    Stateful,
+    CheckedWhenLoaded,
+    MakesSubsets,
+    Classifier,
+    DefaultStages,
+    BaseEstimator,
 ):
     """Extreme multilabel ranking with linear models along a tree of labels.
 
@@ -687,7 +692,7 @@ class XRLinearClassifier(
         for tree, layout in zip(state.trees, state.layouts, strict=True):
             if layout.n_features != state.n_features or layout.n_labels != n_labels:
                 refuse(f"{name}.layouts_", "does not match the features and labels")
-            check_tree_of_layout(tree, layout)
+            layout.check_tree(tree)
 
     # Prediction
     # ----------
@@ -772,7 +777,13 @@ class XRLinearClassifier(
 
     @reads
     def rank(
-        self, X: MatrixLike, k: int = 10, *, subset: LabelSubset | None = None
+        self,
+        X: MatrixLike,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> Ranking:
         """Find the best k labels of each row.
 
@@ -782,8 +793,14 @@ class XRLinearClassifier(
             Features.
         k : int, default=10
             The number of labels per row.
-        subset : LabelSubset, default=None
-            The labels to search among, as `subset` makes it. None searches all.
+        allowed : LabelSubset, or iterable of labels, default=None
+            The labels to rank: the result of `subset`, which is fast, or labels or a
+            mask as `subset` takes them. None allows all.
+        excluded : iterable of labels, default=None
+            Labels that are not ranked.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels in these arguments that the estimator does not know raise an
+            error or are ignored.
 
         Returns
         -------
@@ -804,53 +821,13 @@ class XRLinearClassifier(
         k = check_k(k, "XRLinearClassifier.rank")
         X = self._check_features(X)
         n_found = check_size(X.n_vectors, k, self._state.target.n_labels)
+        subset = self._restricted(allowed, excluded, unknown)
         columns, log_scores = self._find(X, n_found, subset)
         return pad_ranking(columns, scores_from_logs(columns, log_scores), k)
 
-    @reads
-    def subset(
-        self,
-        allowed: SomeLabels | None = None,
-        excluded: SomeLabels | None = None,
-        *,
-        unknown: Literal["raise", "ignore"] = "raise",
-    ) -> LabelSubset:
-        """Make a set of allowed labels that searches can be restricted to.
-
-        A restricted search enters only nodes that lead to an allowed label, so that
-        others take no space in the beam. A subset can be used by many searches.
-
-        Parameters
-        ----------
-        allowed : iterable of labels, or of bool of length n_labels, default=None
-            Columns of an indicator, or classes, in any container such as a list, a set
-            or a column of a data frame; or a boolean mask. None allows all labels.
-        excluded : iterable of labels, or of bool of length n_labels, default=None
-            Labels to remove from the allowed ones.
-        unknown : {"raise", "ignore"}, default="raise"
-            Whether labels that the classifier does not know raise an error or are
-            ignored, for example if a catalogue has changed since the fit.
-
-        Returns
-        -------
-        LabelSubset
-            To be passed to `rank` and `rank_one` of this classifier, until it is
-            fitted again.
-
-        Raises
-        ------
-        ValueError
-            If a label does not exist, or the argument is not an iterable of labels.
-        """
-        state = self._fitted()
-        excluded = [] if excluded is None else excluded
-        return LabelSubset(
-            state.layouts,
-            None
-            if allowed is None
-            else check_labels(allowed, state.classes, "allowed", unknown),
-            check_labels(excluded, state.classes, "excluded", unknown),
-        )
+    def _subset_of(self, state, allowed, excluded):
+        bits = (one.label_nodes.bits(allowed, excluded) for one in state.layouts)
+        return LabelSubset(state.layouts, bits=tuple(bits))
 
     def rank_one(
         self,
@@ -858,7 +835,9 @@ class XRLinearClassifier(
         values: NDArray,
         k: int = 10,
         *,
-        subset: LabelSubset | None = None,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> Ranking:
         """Find the best k labels of one row, without validation, for serving.
 
@@ -871,8 +850,14 @@ class XRLinearClassifier(
             Their values; for a dense row, of shape (`n_features_in_`,).
         k : int, default=10
             The number of labels.
-        subset : LabelSubset, default=None
-            The labels to search among, as `subset` makes it. None searches all.
+        allowed : LabelSubset, or iterable of labels, default=None
+            The labels to rank: the result of `subset`, which is fast, or labels or a
+            mask as `subset` takes them. None allows all.
+        excluded : iterable of labels, default=None
+            Labels that are not ranked.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels in these arguments that the estimator does not know raise an
+            error or are ignored.
 
         Returns
         -------
@@ -895,8 +880,8 @@ class XRLinearClassifier(
         n_found = k
         if k > layout.n_labels:
             n_found = check_size(1, k, layout.n_labels)
-        simple = len(state.layouts) == 1 and subset is None and not state.stages[0]
-        if simple:
+        is_restricted = allowed is not None or excluded is not None
+        if len(state.layouts) == 1 and not is_restricted and not state.stages[0]:
             columns, scores = search_one(
                 layout,
                 indices,
@@ -906,6 +891,7 @@ class XRLinearClassifier(
                 score_transform=transform,
             )
         else:
+            subset = self._restricted(allowed, excluded, unknown)
             columns, scores = self._rank_one(indices, values, n_found, subset)
         if n_found < k:
             columns, scores = pad_ranking(columns, scores, k)
@@ -1035,15 +1021,10 @@ class XRLinearClassifier(
 
     def _trees(self, subset):
         """Return the layout, custom stages and allowed nodes of each tree."""
-        if subset is None:
-            allowed = [None] * len(self.layouts_)
-        elif isinstance(subset, LabelSubset):
-            allowed = subset.bits_for(self.layouts_)
-        else:
-            raise TypeError(
-                f"subset must be made by the method subset; got {subset!r:.50} of type "
-                f"{type(subset).__name__}."
-            )
+        allowed = [None] * len(self.layouts_)
+        if subset is not None:
+            subset.check_owner(self.layouts_)
+            allowed = subset.bits
         stages = [
             one.following(self.matcher, self.ranker, self.n_jobs)
             for one in self.stages_

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy import sparse
@@ -13,6 +13,7 @@ from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone, children
 from skxmr._base._ranking_classifier import Classifier
 from skxmr._base._state import Stateful, from_state, reads, writes
+from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import (
     Composition,
@@ -25,6 +26,7 @@ from skxmr._inputs._validation import (
     fit_context,
     validate_target,
 )
+from skxmr._search._subset import LabelSubset, MakesSubsets
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -34,8 +36,8 @@ from skxmr._targets import (
 )
 from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
 from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking
-from skxmr.ranking import rank, scores_to_csr, top_k
+from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking, SomeLabels
+from skxmr.ranking import final_estimator, rank, scores_to_csr, top_k
 
 __all__ = ["RankFusion"]
 
@@ -71,6 +73,7 @@ class RankFusion(
     Documented,
     Stateful,
     CheckedWhenLoaded,
+    MakesSubsets,
     Classifier,
     Composition,
     BaseEstimator,
@@ -257,7 +260,15 @@ class RankFusion(
             refuse("RankFusion.classes_", "has other labels than its estimators")
 
     @reads
-    def rank(self, X: Any, k: int = 10) -> Ranking:
+    def rank(
+        self,
+        X: Any,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> Ranking:
         """Find the best k labels of each row.
 
         Parameters
@@ -266,6 +277,14 @@ class RankFusion(
             The input of the estimators.
         k : int, default=10
             The number of labels per row.
+        allowed : LabelSubset, or iterable of labels, default=None
+            The labels to rank: the result of `subset`, which is fast, or labels or a
+            mask as `subset` takes them. None allows all.
+        excluded : iterable of labels, default=None
+            Labels that are not ranked.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels in these arguments that the estimator does not know raise an
+            error or are ignored.
 
         Returns
         -------
@@ -287,24 +306,39 @@ class RankFusion(
         k = check_k(k, "RankFusion.rank")
         blocks = RowBlocks(X)
         n_found = check_size(blocks.n_rows, k, len(self._state.classes))
-        columns, scores = zip(*self._ranked(blocks, n_found), strict=True)
+        subset = self._restricted(allowed, excluded, unknown)
+        if subset is not None:
+            subset.check_owner((self._state,))
+        columns, scores = zip(*self._ranked(blocks, n_found, subset), strict=True)
         return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
 
-    def _ranked(self, blocks, k):
+    def _subset_of(self, state, allowed, excluded):
+        mask = mask_of_choice(len(state.classes), allowed, excluded)
+        labels = state.classes[mask]
+        finals = map(final_estimator, state.estimators)
+        members = tuple(
+            one.subset(labels) if hasattr(one, "subset") else labels for one in finals
+        )
+        return LabelSubset((state,), mask, members=members)
+
+    def _ranked(self, blocks, k, subset=None):
         """Rank the rows in blocks."""
         n_candidates = min(max(k, int(self.n_candidates)), len(self._state.classes))
         for rows in blocks.split(n_candidates * len(self._state.members)):
-            yield top_k(self._fused(rows, n_candidates), k)
+            yield top_k(self._fused(rows, n_candidates, subset), k)
 
-    def _fused(self, X, n_candidates):
+    def _fused(self, X, n_candidates, subset):
         """Combine the rankings: CSR of shape (n_samples, n_labels)."""
         state = self._state
         weights = check_weights(self.weights, list(state.members))
         parameters = dict(children(self))
+        of_members = [None] * len(weights) if subset is None else subset.members
         total: Any = 0
-        for weight, (name, member) in zip(weights, state.members.items(), strict=True):
+        for weight, allowed, (name, member) in zip(
+            weights, of_members, state.members.items(), strict=True
+        ):
             estimator = member.following(parameters.get(name))
-            columns, scores = rank(estimator, X, n_candidates)
+            columns, scores = rank(estimator, X, n_candidates, allowed=allowed)
             if self.method == "reciprocal_rank":
                 scores = self._reciprocal_ranks(columns)
             matrix = scores_to_csr(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from scipy import sparse
@@ -12,7 +12,8 @@ from sklearn.preprocessing import normalize
 from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import Classifier
 from skxmr._base._state import Stateful, from_state, reads, writes
-from skxmr._cython._neighbors import find_nearest
+from skxmr._cython._neighbors import NeighborSearcher
+from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
 from skxmr._inputs._validation import (
     Features,
@@ -22,6 +23,8 @@ from skxmr._inputs._validation import (
     validate_features,
     validate_features_and_target,
 )
+from skxmr._parallel._parallel import current_stop
+from skxmr._search._subset import LabelSubset, MakesSubsets
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -41,7 +44,7 @@ from skxmr._utils._loaded_state import (
 )
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse import keep_largest
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr.ranking import scores_to_csr, top_k
 
 __all__ = ["NeighborRanker"]
@@ -50,10 +53,6 @@ __all__ = ["NeighborRanker"]
 # a neighbour with this similarity, divided in proportion to their frequencies.
 _N_FREQUENT = 100
 _STRENGTH_OF_FREQUENCY = 0.01
-
-# The number of rows that are processed between checks for an interrupt.
-_ROWS_AT_ONCE = 64
-_WORD = 64
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class NeighborState:
 
 
 class NeighborRanker(
-    Documented, Stateful, CheckedWhenLoaded, Classifier, BaseEstimator
+    Documented, Stateful, CheckedWhenLoaded, MakesSubsets, Classifier, BaseEstimator
 ):
     """Rank the labels of the nearest training rows by cosine similarity.
 
@@ -210,7 +209,15 @@ class NeighborRanker(
             check_csr(getattr(state, name), shape, f"NeighborRanker.{name}")
 
     @reads
-    def rank(self, X: MatrixLike, k: int = 10) -> Ranking:
+    def rank(
+        self,
+        X: MatrixLike,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> Ranking:
         """Find the best k labels of each row.
 
         Parameters
@@ -219,6 +226,14 @@ class NeighborRanker(
             Features.
         k : int, default=10
             The number of labels per row.
+        allowed : LabelSubset, or iterable of labels, default=None
+            The labels to rank: the result of `subset`, which is fast, or labels or a
+            mask as `subset` takes them. None allows all.
+        excluded : iterable of labels, default=None
+            Labels that are not ranked.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels in these arguments that the estimator does not know raise an
+            error or are ignored.
 
         Returns
         -------
@@ -240,11 +255,23 @@ class NeighborRanker(
         k = check_k(k, "NeighborRanker.rank")
         X = validate_features(self, X, state.features)
         n_found = check_size(X.n_vectors, k, len(state.classes))
-        parts = [top_k(scores, n_found) for scores in self._scores(X)]
+        mask = self._mask(self._restricted(allowed, excluded, unknown))
+        parts = [top_k(scores, n_found) for scores in self._scores(X, mask)]
         columns, scores = zip(*parts, strict=True)
         return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
 
-    def _scores(self, X):
+    def _subset_of(self, state, allowed, excluded):
+        mask = mask_of_choice(len(state.classes), allowed, excluded)
+        return LabelSubset((state,), mask)
+
+    def _mask(self, subset):
+        """Return which labels may be found; None for all."""
+        if subset is None:
+            return None
+        subset.check_owner((self._state,))
+        return subset.mask
+
+    def _scores(self, X, mask=None):
         """Yield the scores of blocks of rows as CSR arrays."""
         n_labels = np.diff(self._state.labels.indptr)
         n_neighbors = min(int(self.n_neighbors), self._state.rows_by_feature.length)
@@ -254,31 +281,20 @@ class NeighborRanker(
             entries = np.concatenate([[0], np.cumsum(n_labels[nearest.indices])])
             sizes = np.diff(entries[nearest.indptr]) + self._state.frequent.nnz
             for part in split_by_sizes(sizes):
-                yield self._vote(nearest[part])
+                scores = self._vote(nearest[part])
+                if mask is not None:
+                    scores.data *= mask[scores.indices]
+                yield scores
 
     def _nearest(self, X, n_neighbors):
         """Find the similarities of the nearest rows, as CSR."""
         queries = self._known_features(X)
         by_feature = self._state.rows_by_feature
         n_known = by_feature.length
-        n_words = -(-n_known // _WORD)
-        scratch = (
-            np.zeros(n_words, dtype=np.uint64),
-            np.zeros(-(-n_words // _WORD), dtype=np.uint64),
-            np.empty(n_known, dtype=np.int32),
-            np.zeros(n_known, dtype=np.float32),
-        )
         rows = np.empty((X.n_vectors, n_neighbors), dtype=np.int64)
         similarities = np.empty((X.n_vectors, n_neighbors))
-        for start in range(0, X.n_vectors, _ROWS_AT_ONCE):
-            stop = min(start + _ROWS_AT_ONCE, X.n_vectors)
-            find_nearest(
-                *queries.between(start, stop)[:3],
-                *by_feature[:3],
-                *scratch,
-                rows[start:stop],
-                similarities[start:stop],
-            )
+        searcher = NeighborSearcher(n_known, *by_feature[:3])
+        searcher.find(*queries[:3], rows, similarities, current_stop())
         return scores_to_csr(rows, similarities.astype(np.float32), n_known)
 
     def _known_features(self, X):

@@ -34,7 +34,7 @@ from skxmr._inputs._validation import (
     validate_target,
 )
 from skxmr._parallel._parallel import is_serial
-from skxmr._search._subset import LabelSubset
+from skxmr._search._subset import LabelSubset, resolve_subset
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -59,7 +59,8 @@ _NUMBERS_OF_A_CANDIDATE = 8
 
 
 def _ranker_restricts(self):
-    return hasattr(getattr(self, "ranker_", self.ranker), "subset")
+    ranker = getattr(self, "ranker_", self.ranker)
+    return hasattr(ranking_estimator(ranker), "subset")
 
 
 @dataclass(frozen=True)
@@ -301,7 +302,13 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
 
     @reads
     def rank(
-        self, X: Any, k: int = 10, *, subset: LabelSubset | None = None
+        self,
+        X: Any,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> Ranking:
         """Find the best k labels of each row.
 
@@ -311,8 +318,14 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
             The input of the ranker.
         k : int, default=10
             The number of labels per row.
-        subset : LabelSubset, default=None
-            The labels to search among, as `subset` makes it. None searches all.
+        allowed : LabelSubset, or iterable of labels, default=None
+            The labels to rank: the result of `subset`, which is fast, or labels or a
+            mask as `subset` takes them. None allows all.
+        excluded : iterable of labels, default=None
+            Labels that are not ranked.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels in these arguments that the estimator does not know raise an
+            error or are ignored.
 
         Returns
         -------
@@ -326,9 +339,10 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         k = check_k(k, "Reranker.rank")
         blocks = RowBlocks(X)
         n_found = check_size(blocks.n_rows, k, len(self._state.classes))
+        restriction = self._restriction(allowed, excluded, unknown)
         parts = [
             (columns, scores_from_logs(columns, log_scores))
-            for columns, log_scores in self._ranked(blocks, n_found, subset)
+            for columns, log_scores in self._ranked(blocks, n_found, restriction)
         ]
         columns, scores = zip(*parts, strict=True)
         return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
@@ -358,19 +372,32 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
         """
         # A custom ranker may not have the argument.
         how = {} if unknown == "raise" else {"unknown": unknown}
-        return self._fitted().ranker.subset(allowed, excluded, **how)
+        ranker = ranking_estimator(self._fitted().ranker)
+        return ranker.subset(allowed, excluded, **how)
 
-    def _ranked(self, blocks, k, subset=None):
+    def _restriction(self, allowed, excluded, unknown):
+        """Return the labels that the ranker may find, as `rank` takes them."""
+        given = {"allowed": allowed, "excluded": excluded}
+        given = {name: labels for name, labels in given.items() if labels is not None}
+        if not given:
+            return {}
+        if hasattr(self, "subset"):
+            subset = resolve_subset(self.subset, allowed, excluded, unknown)
+            return {"allowed": subset}
+        return given if unknown == "raise" else given | {"unknown": unknown}
+
+    def _ranked(self, blocks, k, restriction=None):
         """Rank the rows in blocks."""
         self._check_search_parameters()
         n_candidates = self._n_candidates()
         for rows in blocks.split(_NUMBERS_OF_A_CANDIDATE * n_candidates):
-            yield self._shortlist(rows, k, subset)
+            yield self._shortlist(rows, k, restriction or {})
 
-    def _shortlist(self, X, k, subset=None):
+    def _shortlist(self, X, k, restriction):
         state = self._state
         ranker = state.ranking.following(self.ranker)
-        found = _find(ranker, X, (state.classes, self._n_candidates()), subset)
+        how = state.classes, self._n_candidates()
+        found = _find(ranker, X, how, **restriction)
         candidates = Candidates.of_ranking(*found)
         if state.final_estimator is None or not len(candidates):
             scores = np.maximum(candidates.scores, np.exp(_LEAST_LOG))
@@ -480,15 +507,11 @@ def _fit_features(features, X, Y):
     return clone(features).fit(X, Y) if hasattr(features, "fit") else features
 
 
-def _find(ranker, X, how, subset=None):
+def _find(ranker, X, how, **restriction):
     """Rank, with columns over all classes, including those of other folds."""
     classes, n_candidates = how
     ranker = detached(ranker)  # a prefit ranker may be fitted again meanwhile
-    if subset is None:
-        columns, scores = rank(ranker, X, n_candidates)
-    else:
-        X = check_structure(X, "X")
-        columns, scores = ranker.rank(X, n_candidates, subset=subset)
+    columns, scores = rank(ranker, X, n_candidates, **restriction)
     known = ranking_estimator(ranker).classes_
     # A list has an item for each column of an indicator.
     if isinstance(known, list) or np.array_equal(known, classes):

@@ -34,7 +34,7 @@ from skxmr._inputs._validation import (
     public_csr,
 )
 from skxmr._search._explanation import Explanation, explain_label
-from skxmr._search._subset import LabelSubset
+from skxmr._search._subset import LabelSubset, resolve_subset
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.linear._classifier import XRLinearClassifier
@@ -382,7 +382,9 @@ class TextRetriever(
         TypeError
             If the classifier cannot search a subset of the labels.
         """
-        return _make_subset(self._fitted().classifier, allowed, excluded, unknown)
+        return _make_subset(self._fitted().classifier)(
+            allowed, excluded, unknown=unknown
+        )
 
     def search(
         self,
@@ -493,7 +495,7 @@ class TextRetriever(
         subset = _find_subset(classifier, allowed, excluded, unknown)
         if subset is None:
             return classifier.rank(X, k)
-        return classifier.rank(X, k, subset=subset)
+        return classifier.rank(X, k, allowed=subset)
 
     rank = search_batch
 
@@ -654,35 +656,26 @@ def _check_weighs(classifier):
         )
 
 
-def _find_subset(classifier, allowed, excluded, unknown):
-    """Make a subset from the arguments of a search; None for all labels."""
-    if allowed is None and excluded is None:
-        return None
-    if isinstance(allowed, LabelSubset):
-        if excluded is not None:
-            raise ValueError(
-                "excluded cannot be combined with a LabelSubset; pass both sets of "
-                "labels to the method subset."
-            )
-        return allowed
-    return _make_subset(classifier, allowed, excluded, unknown)
-
-
-def _make_subset(classifier, allowed, excluded, unknown):
-    """Make a subset, if the classifier supports it."""
+def _make_subset(classifier):
+    """Return the method of a classifier that makes subsets."""
     if not hasattr(classifier, "subset"):
         raise TypeError(
             f"classifier must have a method subset to restrict a search; "
             f"got a {type(classifier).__name__}."
         )
-    # A custom classifier may not have the argument.
-    how = {} if unknown == "raise" else {"unknown": unknown}
-    return classifier.subset(allowed, excluded, **how)
+    return classifier.subset
+
+
+def _find_subset(classifier, allowed, excluded, unknown):
+    """Return the subset of a search; None for all labels."""
+    if allowed is None and excluded is None:
+        return None
+    return resolve_subset(_make_subset(classifier), allowed, excluded, unknown)
 
 
 def _rank_one(state, classifier, features, k, subset):
     """Rank the labels for the features of one text."""
-    restricted = {} if subset is None else {"subset": subset}
+    restricted = {} if subset is None else {"allowed": subset}
     if hasattr(classifier, "rank_one"):
         return classifier.rank_one(*features, k, **restricted)
     indices, values = features
