@@ -34,6 +34,7 @@ from skxmr.datasets._bundled import load_subjects
 HEADERS = {"Content-Type": "application/json"}
 WARM_UP = 2.0  # seconds before memory is measured for the first time
 MAX_REQUESTS = 1_000_000
+REUSE = 2.0  # seconds; the server closes connections that are idle for five
 N_CLIENTS = 128  # eight times the requests that the server accepts at a time
 OVERLOAD = 4
 N_TITLES_OF_LONG_TEXT = 1500
@@ -45,9 +46,12 @@ class Client:
     def __init__(self, port):
         self.port = port
         self.connection = None
+        self.last_used = 0.0
 
     def ask(self, method, path, fields=None):
         """Send a request; return status, headers and body of the response."""
+        if time.monotonic() - self.last_used > REUSE:
+            self.close()
         if self.connection is None:
             self.connection = http.client.HTTPConnection(
                 "127.0.0.1", self.port, timeout=30
@@ -56,6 +60,7 @@ class Client:
         self.connection.request(method, path, body, HEADERS if fields else {})
         response = self.connection.getresponse()
         answer = response.read()
+        self.last_used = time.monotonic()
         if response.will_close:
             self.close()
         return response.status, response.headers, answer
@@ -147,24 +152,24 @@ def ending_of(status, headers, answer):
     return "rejected" if status == 503 and is_clear else f"status {status}"
 
 
-def drive(port, requests, outcome, *, rate, offset, end, budget):
-    """Send requests at a rate until `end`, the first after a part of the interval.
+def drive(port, requests, outcome, *, rate, start, end, budget):
+    """Send requests at a rate from `start` until `end`.
 
     With `rate` None, each follows the answer to the one before immediately.
     """
-    client, started = Client(port), time.monotonic()
+    client = Client(port)
     for number in range(budget):
-        due = started + (number + offset) / rate if rate else 0.0
+        due = start + number / rate if rate else 0.0
         time.sleep(max(0.0, due - time.monotonic()))
-        start = time.monotonic()
-        if start >= end:
+        sent = time.monotonic()
+        if sent >= end:
             break
         try:
             ending = ending_of(*client.ask(*requests.next()))
         except (OSError, http.client.HTTPException) as error:
             ending = type(error).__name__
             client.close()
-        outcome.note(ending, time.monotonic() - start)
+        outcome.note(ending, time.monotonic() - sent)
     client.close()
 
 
@@ -176,8 +181,9 @@ def run_phase(port, data, *, n_clients, rate, seconds, kind=MixedRequests):
             target=drive,
             args=(port, kind(*data, seed), outcome),
             kwargs={
+                # Each client starts a little later, so that they send evenly.
                 "rate": rate and rate / n_clients,
-                "offset": seed / n_clients,
+                "start": start + (seed / rate if rate else 0.0),
                 "end": start + seconds,
                 "budget": MAX_REQUESTS // n_clients,
             },
