@@ -7,6 +7,7 @@ import signal
 import pytest
 from denormals import flush
 from hypothesis import settings
+from sklearn.base import BaseEstimator
 
 # Hypothesis times no test: a busy machine is not a defect.
 settings.register_profile("untimed", settings.default, deadline=None)
@@ -17,8 +18,31 @@ if os.environ.get("SKXMR_FLUSH_DENORMALS") == "1":
     flush()
 
 
+# A program that `test_sparse_structure.py` runs: it has no doctests, and fits models
+# when it is imported.
+collect_ignore = ["walk_public.py"]
+
 # An address in memory, or a set of several strings, in an order of its own.
 CHANGING = re.compile(r" at 0x\w|\{'[^']*', '")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Refuse models that are fitted while the tests are collected.
+
+    Each process that collects would pay for them, whichever tests it runs. All
+    estimators validate their parameters when fitted, scikit-learn's too.
+    """
+
+    def refuse(estimator):
+        raise RuntimeError(
+            f"{type(estimator).__name__} is fitted when a test module is imported; "
+            "fit it in a fixture or a cached function"
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseEstimator, "_validate_params", refuse)
+        return (yield)
 
 
 def pytest_collection_modifyitems(items):

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -90,16 +91,25 @@ COMPLETERS = {
 }
 completers = pytest.mark.parametrize("completer", COMPLETERS.values(), ids=COMPLETERS)
 
-# What takes texts, and what to call them.
+
+@cache
+def retriever():
+    return TextRetriever().fit(TEXTS, CLASSES)
+
+
+# Functions that take texts, with the argument that their messages name.
 TEXT_DOORS = {
     "word n-grams": ("raw_documents", WordNgramTfidf().fit_transform),
     "words, fit": ("raw_documents", WordNgramTfidf().fit),
-    "words, transform": ("raw_documents", WordNgramTfidf().fit(TEXTS).transform),
+    "words, transform": (
+        "raw_documents",
+        lambda texts: WordNgramTfidf().fit(TEXTS).transform(texts),
+    ),
     "character n-grams": ("raw_documents", CharNgramTfidf().fit),
     "weighted characters": ("raw_documents", PrefixWeightedCharTfidf().fit),
     "retriever": ("texts", lambda texts: TextRetriever().fit(texts, CLASSES)),
-    "retriever, batch": ("texts", TextRetriever().fit(TEXTS, CLASSES).search_batch),
-    "retriever, predict": ("texts", TextRetriever().fit(TEXTS, CLASSES).predict),
+    "retriever, batch": ("texts", lambda texts: retriever().search_batch(texts)),
+    "retriever, predict": ("texts", lambda texts: retriever().predict(texts)),
     "completer": ("queries", lambda texts: PopularCompleter().fit(None, texts)),
     "completer, learned": ("queries", lambda texts: QueryCompleter().fit(None, texts)),
     "completer, update": (
@@ -108,7 +118,7 @@ TEXT_DOORS = {
     ),
     "completer, batch": (
         "prefixes",
-        PopularCompleter().fit(None, TEXTS).complete_batch,
+        lambda texts: PopularCompleter().fit(None, TEXTS).complete_batch(texts),
     ),
     "completer, score": (
         "queries",
@@ -360,9 +370,9 @@ def test_a_score_weighs_queries_by_their_counts(completer):
 @tallies
 def test_nothing_goes_beside_counts_of_queries(completer, tally):
     completer.fit(None, ["known"])
-    with pytest.raises(ValueError, match="expected counts=None beside it"):
+    with pytest.raises(ValueError, match="expected counts=None, since counts"):
         completer.fit(None, tally(), counts=[1, 2, 3])
-    with pytest.raises(ValueError, match="expected previous=None beside it"):
+    with pytest.raises(ValueError, match="expected previous=None, since previous"):
         completer.fit(["a", "b", "c"], tally())
     assert completer.queries_ == ["known"]
 

@@ -1,5 +1,7 @@
 """What an explanation adds up to is what a search gives."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -44,21 +46,29 @@ def make_retriever(**parameters):
 
 
 RETRIEVERS = {
-    "indicator": make_retriever().fit(TEXTS, Y, label_texts=NAMES),
-    "classes": make_retriever().fit(TEXTS, [f"label {i:02d}" for i in LABELS]),
-    "sigmoid": make_retriever(loss="log_loss", score_transform="sigmoid").fit(TEXTS, Y),
-    "l1-hinge": make_retriever(score_transform="l1-hinge").fit(TEXTS, Y),
-    "half precision": make_retriever(weight_precision="float16").fit(TEXTS, Y),
+    "indicator": make_retriever(),
+    "classes": make_retriever(),
+    "sigmoid": make_retriever(loss="log_loss", score_transform="sigmoid"),
+    "l1-hinge": make_retriever(score_transform="l1-hinge"),
+    "half precision": make_retriever(weight_precision="float16"),
     "other vectorizer": TextRetriever(
         TfidfVectorizer(), XRLinearClassifier(beam_width=None, random_state=0)
-    ).fit(TEXTS, Y),
+    ),
 }
+
+
+@cache
+def fitted(kind):
+    if kind == "classes":
+        return RETRIEVERS[kind].fit(TEXTS, [f"label {i:02d}" for i in LABELS])
+    label_texts = NAMES if kind == "indicator" else None
+    return RETRIEVERS[kind].fit(TEXTS, Y, label_texts=label_texts)
 
 
 @pytest.mark.parametrize("kind", RETRIEVERS)
 @pytest.mark.parametrize("text", ["red apple case", "small phone", "", "unheard of"])
 def test_scores_are_those_of_a_search(kind, text):
-    retriever = RETRIEVERS[kind]
+    retriever = fitted(kind)
     found = retriever.search(text, k=30)
     assert found
     for label, name, score in found:
@@ -70,7 +80,7 @@ def test_scores_are_those_of_a_search(kind, text):
 
 @pytest.mark.parametrize("kind", RETRIEVERS)
 def test_terms_add_up_to_margins_and_scores_to_products(kind):
-    retriever = RETRIEVERS[kind]
+    retriever = fitted(kind)
     text = "green pear cover"
     label = retriever.search(text, k=1)[0][0]
     explained = retriever.explain(text, label)
@@ -95,12 +105,12 @@ def test_terms_add_up_to_margins_and_scores_to_products(kind):
 
 
 def test_an_explanation_reads_well():
-    shown = str(RETRIEVERS["indicator"].explain("red apple case", int(LABELS[0])))
+    shown = str(fitted("indicator").explain("red apple case", int(LABELS[0])))
     lines = shown.splitlines()
     assert NAMES[LABELS[0]] in lines[0]
     assert lines[1].startswith("level 1, ")
     assert any("intercept" in line for line in lines)
-    many = RETRIEVERS["indicator"].explain(" ".join(WORDS), int(LABELS[0]))
+    many = fitted("indicator").explain(" ".join(WORDS), int(LABELS[0]))
     assert " more" in str(many)
 
 
@@ -139,4 +149,4 @@ def test_few_of_very_many_features():
 )
 def test_bad_questions(text, label, error, message):
     with pytest.raises(error, match=message):
-        RETRIEVERS["indicator"].explain(text, label)
+        fitted("indicator").explain(text, label)

@@ -26,7 +26,6 @@ from skxmr.streaming import save_csr, save_rankings
 
 X, Y = make_multilabel_classification(60, 20, n_classes=12, random_state=0)
 X = X / np.linalg.norm(X, axis=1, keepdims=True)
-CLASSIFIER = XRLinearClassifier(random_state=0).fit(X, Y)
 RANKING = np.zeros((3, 2), dtype=np.int64), np.zeros((3, 2))
 
 # Each: what writes into a folder, and the name of a file that it writes there.
@@ -41,6 +40,11 @@ WRITERS = {
 writers = pytest.mark.parametrize(
     ("write", "name"), WRITERS.values(), ids=WRITERS.keys()
 )
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return XRLinearClassifier(random_state=0).fit(X, Y)
 
 
 def mode_of(path):
@@ -339,46 +343,46 @@ def test_names_as_long_as_the_disk_takes(tmp_path):
 # Folders
 
 
-def test_a_model_goes_into_an_empty_folder(tmp_path, umask):
+def test_a_model_goes_into_an_empty_folder(tmp_path, umask, classifier):
     folder = tmp_path / "model"
     folder.mkdir()
     if os.name != "nt":
         folder.chmod(0o750)
-    save_pecos(CLASSIFIER, folder)
-    found, expected = load_pecos(folder).rank(X), CLASSIFIER.rank(X)
+    save_pecos(classifier, folder)
+    found, expected = load_pecos(folder).rank(X), classifier.rank(X)
     np.testing.assert_array_equal(found[0], expected[0])
     if os.name != "nt":
         assert mode_of(folder) == 0o750
     before = sorted(folder.rglob("*"))
     with pytest.raises(FileExistsError, match="is no empty folder"):
-        save_pecos(CLASSIFIER, folder)
+        save_pecos(classifier, folder)
     assert sorted(folder.rglob("*")) == before
     assert names_in(tmp_path) == ["model"]
 
 
 @posix
-def test_a_link_to_an_empty_folder_is_replaced(tmp_path):
+def test_a_link_to_an_empty_folder_is_replaced(tmp_path, classifier):
     empty, full, link = (tmp_path / name for name in ("empty", "full", "link"))
     empty.mkdir()
     full.mkdir()
     (full / "model").touch()
     link.symlink_to(full)
     with pytest.raises(FileExistsError):
-        save_pecos(CLASSIFIER, link)
+        save_pecos(classifier, link)
     assert names_in(full) == ["model"]
     link.unlink()
     link.symlink_to(empty)
-    save_pecos(CLASSIFIER, link)
+    save_pecos(classifier, link)
     assert not link.is_symlink()
     assert load_pecos(link).n_features_in_ == 20
     assert names_in(empty) == []
     link = tmp_path / "dangling"
     link.symlink_to(tmp_path / "nothing")
     with pytest.raises(FileExistsError):
-        save_pecos(CLASSIFIER, link)
+        save_pecos(classifier, link)
 
 
-def test_every_file_of_a_folder_is_on_the_disk(tmp_path, monkeypatch):
+def test_every_file_of_a_folder_is_on_the_disk(tmp_path, monkeypatch, classifier):
     n_synced, sync = [], os.fsync
 
     def counted(descriptor):
@@ -386,7 +390,7 @@ def test_every_file_of_a_folder_is_on_the_disk(tmp_path, monkeypatch):
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", counted)
-    save_pecos(CLASSIFIER, tmp_path / "model")
+    save_pecos(classifier, tmp_path / "model")
     inside = list((tmp_path / "model").rglob("*"))
     n_folders = 2 + sum(path.is_dir() for path in inside)
     n_files = sum(path.is_file() for path in inside)

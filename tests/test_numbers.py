@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from functools import cache
 from numbers import Integral
 
 import numpy as np
@@ -61,65 +62,85 @@ def make_reranker(**parameters):
     )
 
 
-CLASSIFIER = make_classifier().fit(X, Y)
-FOREST = make_classifier(n_trees=2).fit(X, Y)
-DENSE = make_classifier().fit(DENSE_X, DENSE_Y)
-RETRIEVER = TextRetriever(classifier=make_classifier()).fit(TEXTS, TEXTS)
-COMPLETER = QueryCompleter(random_state=0).fit(TEXTS, TEXTS[::-1])
-SHARDS = sharding.split(CLASSIFIER, 2)
+# Fitted when first used, not when the tests are collected.
+FITTED = {
+    "classifier": lambda: make_classifier().fit(X, Y),
+    "forest": lambda: make_classifier(n_trees=2).fit(X, Y),
+    "dense": lambda: make_classifier().fit(DENSE_X, DENSE_Y),
+    "neighbors": lambda: NeighborRanker().fit(X, Y),
+    "fusion": lambda: make_fusion().fit(X, Y),
+    "reranker": lambda: make_reranker().fit(X, Y),
+    "nearest": lambda: KNeighborsClassifier(3).fit(X, Y.toarray()),
+    "shards": lambda: sharding.ShardedRanker(shards()),
+    "retriever": lambda: TextRetriever(classifier=make_classifier()).fit(TEXTS, TEXTS),
+    "completer": lambda: QueryCompleter(random_state=0).fit(TEXTS, TEXTS[::-1]),
+    "popular": lambda: baselines.PopularCompleter().fit(None, TEXTS),
+    "bigrams": lambda: baselines.BigramCompleter().fit(None, TEXTS),
+}
+
+
+@cache
+def fitted(name):
+    return FITTED[name]()
+
+
+@cache
+def shards():
+    return sharding.split(fitted("classifier"), 2)
+
+
+@cache
+def ranking():
+    return fitted("classifier").rank(X, N_LABELS)
+
+
 ROW = X.indices[: X.indptr[1]].astype(np.int32), X.data[: X.indptr[1]].astype("f4")
 ROWS = X.indptr.astype(np.int64), X.indices.astype(np.int32), X.data.astype("f4")
-RANKERS = {
-    "classifier": CLASSIFIER,
-    "forest": FOREST,
-    "dense": DENSE,
-    "neighbors": NeighborRanker().fit(X, Y),
-    "fusion": make_fusion().fit(X, Y),
-    "reranker": make_reranker().fit(X, Y),
-    "shards": sharding.ShardedRanker(SHARDS),
-}
+RANKERS = (
+    "classifier",
+    "forest",
+    "dense",
+    "neighbors",
+    "fusion",
+    "reranker",
+    "shards",
+)
 
 
-def one_row_at(model):
-    return lambda k: model.rank_one(*ROW, k)
+def one_row_at(name):
+    return lambda k: fitted(name).rank_one(*ROW, k)
 
 
-def shard_search(k):
-    return SHARDS[0].search(ROWS, k)
+def completed(name):
+    return lambda k: fitted(name).complete("", k=k)
 
 
-def completed(model):
-    return lambda k: model.complete("", k=k)
-
-
-POPULAR = baselines.PopularCompleter().fit(None, TEXTS)
-BIGRAMS = baselines.BigramCompleter().fit(None, TEXTS)
 LISTS = {
-    "search": lambda k: RETRIEVER.search("red apple", k),
-    "complete": completed(COMPLETER),
-    "complete after": lambda k: COMPLETER.complete("g", "red apple 1", k=k),
-    "complete batch": lambda k: COMPLETER.complete_batch(["", "r"], k=k)[0],
-    "popular": completed(POPULAR),
-    "bigrams": completed(BIGRAMS),
+    "search": lambda k: fitted("retriever").search("red apple", k),
+    "complete": completed("completer"),
+    "complete after": lambda k: fitted("completer").complete("g", "red apple 1", k=k),
+    "complete batch": lambda k: fitted("completer").complete_batch(["", "r"], k=k)[0],
+    "popular": completed("popular"),
+    "bigrams": completed("bigrams"),
 }
 ARRAYS = {
-    **{name: lambda k, one=one: one.rank(X, k) for name, one in RANKERS.items()},
-    "search batch": lambda k: RETRIEVER.search_batch(TEXTS, k),
-    "rank": lambda k: skxmr.rank(CLASSIFIER, X, k),
-    "rank of scikit-learn": lambda k: skxmr.rank(NEAREST, X, k),
-    "batches": lambda k: next(streaming.rank_batches(CLASSIFIER, [X], k)),
-    "one row": one_row_at(CLASSIFIER),
-    "one row of a forest": one_row_at(FOREST),
-    "one dense row": lambda k: DENSE.rank_one(None, DENSE_X[0].astype("f4"), k),
-    "a shard": shard_search,
-    "merge": lambda k: sharding.merge([one.search(ROWS, 9) for one in SHARDS], k),
+    **{name: lambda k, name=name: fitted(name).rank(X, k) for name in RANKERS},
+    "search batch": lambda k: fitted("retriever").search_batch(TEXTS, k),
+    "rank": lambda k: skxmr.rank(fitted("classifier"), X, k),
+    "rank of scikit-learn": lambda k: skxmr.rank(fitted("nearest"), X, k),
+    "batches": lambda k: next(streaming.rank_batches(fitted("classifier"), [X], k)),
+    "one row": one_row_at("classifier"),
+    "one row of a forest": one_row_at("forest"),
+    "one dense row": lambda k: fitted("dense").rank_one(
+        None, DENSE_X[0].astype("f4"), k
+    ),
+    "a shard": lambda k: shards()[0].search(ROWS, k),
+    "merge": lambda k: sharding.merge([one.search(ROWS, 9) for one in shards()], k),
 }
-NEAREST = KNeighborsClassifier(3).fit(X, Y.toarray())
-FOUND = CLASSIFIER.rank(X, N_LABELS)
 TRUTHS, SUGGESTIONS = TEXTS, [TEXTS[i : i + 3] for i in range(len(TEXTS))]
 METRICS = {
     **{
-        name: lambda k, name=name: getattr(metrics, name)(Y, FOUND, k)
+        name: lambda k, name=name: getattr(metrics, name)(Y, ranking(), k)
         for name in metrics.__all__
         if "k" in inspect.signature(getattr(metrics, name)).parameters
         and not name.endswith("_scorer")
@@ -134,19 +155,19 @@ METRICS = {
         and ("completion" in name or "bleu" in name)
     },
     **{
-        name: lambda k, name=name: getattr(metrics, name)(k)(CLASSIFIER, X, Y)
+        name: lambda k, name=name: getattr(metrics, name)(k)(fitted("classifier"), X, Y)
         for name in metrics.__all__
         if name.endswith("_scorer") and "propensity" not in name
     },
     "propensity_scored_precision_at_k": lambda k: (
         metrics.propensity_scored_precision_at_k(
-            Y, FOUND, k, propensities=np.full(N_LABELS, 0.5)
+            Y, ranking(), k, propensities=np.full(N_LABELS, 0.5)
         )
     ),
     "propensity_scored_precision_at_k_scorer": lambda k: (
         metrics.propensity_scored_precision_at_k_scorer(
             k, propensities=np.full(N_LABELS, 0.5)
-        )(CLASSIFIER, X, Y)
+        )(fitted("classifier"), X, Y)
     ),
 }
 CALLS = LISTS | ARRAYS | METRICS
@@ -215,7 +236,7 @@ def test_more_than_there_is_memory_is_refused(monkeypatch):
     monkeypatch.setattr("skxmr._utils._foresight.memory_limits", lambda: (10**8, 10**8))
     many = sparse.csr_array((2**20, X.shape[1]), dtype=np.float32)
     with pytest.raises(MemoryError, match="A ranking of 1048576 rows with k=12 needs"):
-        CLASSIFIER.rank(many, N_LABELS)
+        fitted("classifier").rank(many, N_LABELS)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -243,8 +264,8 @@ def matched(**parameters):
 
 
 def completed_after_fit(estimator):
-    fitted = estimator.fit(TEXTS, TEXTS[::-1])
-    return fitted.complete("", "red apple 1", k=20)
+    estimator.fit(TEXTS, TEXTS[::-1])
+    return estimator.complete("", "red apple 1", k=20)
 
 
 def tree_of(estimator):
@@ -347,7 +368,7 @@ def test_parameters_of_any_integer_type_and_size(name, parameter, value):
 
 def test_booleans_are_no_numbers_at_prediction():
     for parameter in ("beam_width", "max_candidates", "decision_threshold"):
-        changed = copy.copy(CLASSIFIER).set_params(**{parameter: True})
+        changed = copy.copy(fitted("classifier")).set_params(**{parameter: True})
         with pytest.raises(ValueError, match=f"The '{parameter}' parameter of"):
             changed.rank(X)
 
@@ -357,21 +378,23 @@ def test_other_numbers():
         with pytest.raises(ValueError, match=r"n_rows=.* must be a positive integer"):
             streaming.row_batches(X, wrong)
         with pytest.raises(ValueError, match=r"n_shards=.* must be a positive integer"):
-            sharding.split(CLASSIFIER, wrong)
+            sharding.split(fitted("classifier"), wrong)
         with pytest.raises(ValueError, match="bins"):
-            metrics.reliability_curve(Y, FOUND, bins=wrong)
+            metrics.reliability_curve(Y, ranking(), bins=wrong)
     batches = list(streaming.row_batches(X, np.int8(100)))
     assert [batch.shape[0] for batch in batches] == [100, 20]
     assert len(list(streaming.row_batches(X, 10**30))) == 1
-    assert len(sharding.split(CLASSIFIER, np.int8(2))) == 2
+    assert len(sharding.split(fitted("classifier"), np.int8(2))) == 2
     assert_same(
-        metrics.reliability_curve(Y, FOUND, bins=np.int8(127)),
-        metrics.reliability_curve(Y, FOUND, bins=127),
+        metrics.reliability_curve(Y, ranking(), bins=np.int8(127)),
+        metrics.reliability_curve(Y, ranking(), bins=127),
     )
     for wrong in (True, -1, 1, 0.0, "0"):
         with pytest.raises(ValueError, match=r"tree=.* expected a number from 0 to 0"):
-            RETRIEVER.explain("red apple", RETRIEVER.classes_[0], tree=wrong)
-    tree = CLASSIFIER.trees_[0]
+            fitted("retriever").explain(
+                "red apple", fitted("retriever").classes_[0], tree=wrong
+            )
+    tree = fitted("classifier").trees_[0]
     for wrong in (True, 1.5, "2"):
         for name in ("max_depth", "max_children"):
             with pytest.raises(TypeError, match=f"{name}=.* must be an integer"):

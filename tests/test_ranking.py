@@ -358,23 +358,27 @@ def test_numpy_integers_are_integers():
 
 
 @pytest.mark.parametrize(
-    ("estimator", "named"),
+    ("make", "named"),
     [
-        (LinearRegression().fit(X, X), "got LinearRegression"),
-        (IsolationForest(n_estimators=5).fit(X), "got IsolationForest"),
-        (FirstColumns, "got the class FirstColumns instead of an instance"),
-        (object(), "got object"),
-        (None, "got NoneType"),
-        (Pipeline([("a", FirstColumns()), ("b", "passthrough")]), "to 'passthrough'"),
-        (make_pipeline(LinearRegression()).fit(X, X), "to LinearRegression"),
+        (lambda: LinearRegression().fit(X, X), "got LinearRegression"),
+        (lambda: IsolationForest(n_estimators=5).fit(X), "got IsolationForest"),
+        (lambda: FirstColumns, "got the class FirstColumns instead of an instance"),
+        (object, "got object"),
+        (lambda: None, "got NoneType"),
         (
-            search(FirstColumns(), shift=[1]).set_params(refit=False).fit(X, X),
+            lambda: Pipeline([("a", FirstColumns()), ("b", "passthrough")]),
+            "to 'passthrough'",
+        ),
+        (lambda: make_pipeline(LinearRegression()).fit(X, X), "to LinearRegression"),
+        (
+            lambda: search(FirstColumns(), shift=[1]).set_params(refit=False).fit(X, X),
             "refitted",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_rank_is_named(estimator, named):
+def test_what_cannot_rank_is_named(make, named):
+    estimator = make()
     with pytest.raises(TypeError, match=named):
         rank(estimator, X)
 

@@ -3,6 +3,7 @@
 import pickle
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -42,11 +43,43 @@ def fit(y=Y, X=X, **parameters):
     return XRLinearClassifier(**defaults | parameters).fit(X, y)
 
 
-EXACT = fit(beam_width=None)
-NARROW = fit(beam_width=2)
-FOREST = fit(beam_width=None, n_trees=3, max_candidates=None)
-DENSE = fit(X=X.toarray() + 0.1, beam_width=None)
-WORDS = fit(y=NAMES[CODES], beam_width=None)
+def fit_fusion():
+    members = [
+        ("linear", make_pipeline("passthrough", fitted("exact"))),
+        ("near", NeighborRanker(20)),
+        ("foreign", KNeighborsClassifier(20)),
+    ]
+    return RankFusion(members, n_candidates=N_LABELS).fit(X, Y.toarray())
+
+
+def fit_reranker():
+    reranker = Reranker(
+        fitted("exact"),
+        LogisticRegression(),
+        cv="prefit",
+        n_candidates=N_LABELS,
+        random_state=0,
+    )
+    return reranker.fit(X, Y)
+
+
+# Fitted when first used, not when the tests are collected.
+RANKERS = {
+    "exact": lambda: fit(beam_width=None),
+    "narrow": lambda: fit(beam_width=2),
+    "forest": lambda: fit(beam_width=None, n_trees=3, max_candidates=None),
+    "names": lambda: fit(y=NAMES[CODES], beam_width=None),
+    "neighbors": lambda: NeighborRanker(20).fit(X, Y),
+    "fusion": fit_fusion,
+    "reranker": fit_reranker,
+    "pipeline": lambda: make_pipeline("passthrough", fitted("exact")),
+    "foreign": lambda: KNeighborsClassifier(20).fit(X, Y.toarray()),
+}
+
+
+@cache
+def fitted(name):
+    return RANKERS[name]()
 
 
 # Kernels
@@ -145,8 +178,9 @@ def expected_rank(classifier, row, k, kept):
     st.one_of(st.none(), some_labels),
     some_labels,
 )
-@pytest.mark.parametrize("classifier", [EXACT, FOREST], ids=["exact", "forest"])
-def test_a_subset_is_ranked_as_the_whole_is(classifier, row, k, allowed, excluded):
+@pytest.mark.parametrize("name", ["exact", "forest"])
+def test_a_subset_is_ranked_as_the_whole_is(name, row, k, allowed, excluded):
+    classifier = fitted(name)
     subset = classifier.subset(allowed, excluded)
     kept = set(range(N_LABELS) if allowed is None else allowed) - set(excluded)
     columns, scores = classifier.rank(X[[row]], k, allowed=subset)
@@ -164,24 +198,26 @@ def test_a_subset_is_ranked_as_the_whole_is(classifier, row, k, allowed, exclude
 def test_no_place_in_the_beam_is_lost():
     # Two nodes of a level would hardly ever lead to these few labels.
     allowed = [3, 17, 40, 58]
-    columns, _ = NARROW.rank(X, 4, allowed=NARROW.subset(allowed))
+    columns, _ = fitted("narrow").rank(X, 4, allowed=fitted("narrow").subset(allowed))
     found = columns[columns >= 0]
     assert set(found.tolist()) == {3, 40, 58}
     # Two nodes of the last level but one lead to two of them at least, unless one node
     # is above all: never to 17 alone, which no search finds.
     assert (columns[:, 1] >= 0).all()
-    unrestricted, _ = NARROW.rank(X, 4)
+    unrestricted, _ = fitted("narrow").rank(X, 4)
     assert np.isin(unrestricted, allowed).sum() < len(found) / 2
 
 
 def test_dense_rows():
-    rows = X.toarray()[:20] + 0.1
-    subset = DENSE.subset(excluded=[0, 1, 2])
-    columns, scores = DENSE.rank(rows, 5, allowed=subset)
-    whole, _ = DENSE.rank(rows, N_LABELS)
+    rows = X.toarray() + 0.1
+    dense = fit(X=rows, beam_width=None)
+    rows = rows[:20]
+    subset = dense.subset(excluded=[0, 1, 2])
+    columns, scores = dense.rank(rows, 5, allowed=subset)
+    whole, _ = dense.rank(rows, N_LABELS)
     for found, all_found in zip(columns, whole, strict=True):
         assert found.tolist() == [c for c in all_found if c not in (0, 1, 2)][:5]
-    single, single_scores = DENSE.rank_one(
+    single, single_scores = dense.rank_one(
         None, rows[0].astype(np.float32), 5, allowed=subset
     )
     np.testing.assert_array_equal(single, columns[0])
@@ -189,28 +225,35 @@ def test_dense_rows():
 
 
 def test_classes_masks_and_columns_say_the_same():
-    by_name = WORDS.subset(NAMES[[5, 9]])
-    by_mask = WORDS.subset(np.isin(np.arange(len(WORDS.classes_)), [5, 9]))
-    by_list = WORDS.subset(["label 09", "label 05", "label 05"])
+    by_name = fitted("names").subset(NAMES[[5, 9]])
+    by_mask = fitted("names").subset(
+        np.isin(np.arange(len(fitted("names").classes_)), [5, 9])
+    )
+    by_list = fitted("names").subset(["label 09", "label 05", "label 05"])
     for subset in (by_mask, by_list):
         for one, other in zip(subset.bits, by_name.bits, strict=True):
             np.testing.assert_array_equal(one, other)
-    columns, _ = WORDS.rank(X[:5], 3, allowed=by_name)
+    columns, _ = fitted("names").rank(X[:5], 3, allowed=by_name)
     assert set(columns.ravel().tolist()) == {5, 9, -1}
 
 
 def test_nothing_allowed_finds_nothing():
-    for subset in (EXACT.subset([]), EXACT.subset(excluded=np.ones(N_LABELS, bool))):
-        columns, scores = EXACT.rank(X[:3], 4, allowed=subset)
+    for subset in (
+        fitted("exact").subset([]),
+        fitted("exact").subset(excluded=np.ones(N_LABELS, bool)),
+    ):
+        columns, scores = fitted("exact").rank(X[:3], 4, allowed=subset)
         assert (columns == -1).all()
         assert (scores == 0).all()
 
 
 def test_the_order_does_not_depend_on_threads():
-    subset = EXACT.subset(excluded=[7])
-    expected = EXACT.rank(X, 5, allowed=subset)
+    subset = fitted("exact").subset(excluded=[7])
+    expected = fitted("exact").rank(X, 5, allowed=subset)
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: EXACT.rank(X, 5, allowed=subset), range(8)):
+        for found in pool.map(
+            lambda _: fitted("exact").rank(X, 5, allowed=subset), range(8)
+        ):
             np.testing.assert_array_equal(found, expected)
 
 
@@ -228,52 +271,29 @@ def test_the_order_does_not_depend_on_threads():
 )
 def test_labels_that_there_are_not(allowed, message):
     with pytest.raises(ValueError, match=message):
-        EXACT.subset(allowed)
+        fitted("exact").subset(allowed)
 
 
 def test_subsets_of_other_classifiers_are_refused():
     with pytest.raises(ValueError, match="made by another estimator"):
-        EXACT.rank(X[:1], allowed=NARROW.subset([1]))
-    loaded = pickle.loads(pickle.dumps(EXACT))
+        fitted("exact").rank(X[:1], allowed=fitted("narrow").subset([1]))
+    loaded = pickle.loads(pickle.dumps(fitted("exact")))
     with pytest.raises(ValueError, match="another estimator"):
-        loaded.rank(X[:1], allowed=EXACT.subset([1]))
-    for one in (NEAREST, FUSED):
+        loaded.rank(X[:1], allowed=fitted("exact").subset([1]))
+    for one in (fitted("neighbors"), fitted("fusion")):
         with pytest.raises(ValueError, match="another estimator"):
-            one.rank(X[:1], allowed=EXACT.subset([1]))
+            one.rank(X[:1], allowed=fitted("exact").subset([1]))
     with pytest.raises(ValueError, match="excluded cannot be combined"):
-        EXACT.rank(X[:1], allowed=EXACT.subset([1]), excluded=[2])
+        fitted("exact").rank(X[:1], allowed=fitted("exact").subset([1]), excluded=[2])
 
 
 # Every estimator that ranks
 
-NEAREST = NeighborRanker(20).fit(X, Y)
-FUSED = RankFusion(
-    [
-        ("linear", make_pipeline("passthrough", EXACT)),
-        ("near", NeighborRanker(20)),
-        ("foreign", KNeighborsClassifier(20)),
-    ],
-    n_candidates=N_LABELS,
-).fit(X, Y.toarray())
-RERANKED = Reranker(
-    EXACT, LogisticRegression(), cv="prefit", n_candidates=N_LABELS, random_state=0
-).fit(X, Y)
-RANKERS = {
-    "classifier": EXACT,
-    "trees": FOREST,
-    "names": WORDS,
-    "neighbours": NEAREST,
-    "fusion": FUSED,
-    "reranker": RERANKED,
-    "pipeline": make_pipeline("passthrough", EXACT),
-    "foreign": KNeighborsClassifier(20).fit(X, Y.toarray()),
-}
 
-
-@pytest.mark.parametrize("name", RANKERS)
+@pytest.mark.parametrize("name", sorted(RANKERS.keys() - {"narrow"}))
 def test_every_estimator_ranks_the_labels_allowed(name):
-    model = RANKERS[name]
-    labels = WORDS.classes_ if name == "names" else np.arange(N_LABELS)
+    model = fitted(name)
+    labels = fitted("names").classes_ if name == "names" else np.arange(N_LABELS)
     allowed, excluded = labels[3:40], labels[[5, 9, 57]]
     kept = np.setdiff1d(np.arange(3, 40), [5, 9])
     columns, scores = rank(model, X[:20], 6, allowed=allowed, excluded=excluded)
@@ -341,39 +361,39 @@ CONTAINERS = {
 
 
 def columns_of(subset):
-    found = EXACT.rank(X[:1], N_LABELS, allowed=subset)[0]
+    found = fitted("exact").rank(X[:1], N_LABELS, allowed=subset)[0]
     return sorted(found[found >= 0].tolist())
 
 
 def names_of(subset):
-    found = WORDS.rank(X[:1], N_LABELS, allowed=subset)[0]
-    return WORDS.classes_[np.sort(found[found >= 0])].tolist()
+    found = fitted("names").rank(X[:1], N_LABELS, allowed=subset)[0]
+    return fitted("names").classes_[np.sort(found[found >= 0])].tolist()
 
 
 @pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
 def test_labels_in_any_container(container):
-    assert columns_of(EXACT.subset(container([9, 3, 40]))) == [3, 9, 40]
+    assert columns_of(fitted("exact").subset(container([9, 3, 40]))) == [3, 9, 40]
     names = ["label 09", "label 03"]
-    assert names_of(WORDS.subset(container(names))) == names[::-1]
-    without = columns_of(EXACT.subset(excluded=container([9, 3, 40])))
-    found = columns_of(EXACT.subset(range(N_LABELS)))
+    assert names_of(fitted("names").subset(container(names))) == names[::-1]
+    without = columns_of(fitted("exact").subset(excluded=container([9, 3, 40])))
+    found = columns_of(fitted("exact").subset(range(N_LABELS)))
     assert without == [column for column in found if column not in (3, 9, 40)]
 
 
 def test_ranges_and_empty_containers():
-    assert columns_of(EXACT.subset(range(20, 30, 3))) == [20, 23, 26, 29]
+    assert columns_of(fitted("exact").subset(range(20, 30, 3))) == [20, 23, 26, 29]
     for empty in ([], set(), {}, iter(()), range(0), np.array([]), pd.Series([])):
-        assert columns_of(EXACT.subset(empty)) == []
-        assert names_of(WORDS.subset(empty)) == []
+        assert columns_of(fitted("exact").subset(empty)) == []
+        assert names_of(fitted("names").subset(empty)) == []
 
 
 @pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
 def test_unknown_labels_are_refused_or_passed_over(container):
     for classifier, labels, unknown in (
-        (EXACT, [3, 9], 60),
-        (EXACT, [3, 9], -1),
-        (WORDS, ["label 03", "label 09"], "label 99"),
-        (WORDS, ["label 03", "label 09"], ""),
+        (fitted("exact"), [3, 9], 60),
+        (fitted("exact"), [3, 9], -1),
+        (fitted("names"), ["label 03", "label 09"], "label 99"),
+        (fitted("names"), ["label 03", "label 09"], ""),
     ):
         given = [labels[0], unknown, labels[1]]
         for argument in ("allowed", "excluded"):
@@ -390,8 +410,10 @@ def test_unknown_labels_are_refused_or_passed_over(container):
 def test_labels_of_other_types_are_not_converted():
     for labels in (["label 03", 3], ["label 03", None], ["label 03", np.nan, 2.5]):
         with pytest.raises(ValueError, match="which is no label"):
-            WORDS.subset(labels)
-        assert names_of(WORDS.subset(labels, unknown="ignore")) == ["label 03"]
+            fitted("names").subset(labels)
+        assert names_of(fitted("names").subset(labels, unknown="ignore")) == [
+            "label 03"
+        ]
     for labels in (
         [3, "4"],
         {3, None},
@@ -401,15 +423,19 @@ def test_labels_of_other_types_are_not_converted():
         [3, True],
     ):
         with pytest.raises(ValueError, match="which is no label"):
-            EXACT.subset(labels)
-        assert columns_of(EXACT.subset(labels, unknown="ignore")) == [3]
+            fitted("exact").subset(labels)
+        assert columns_of(fitted("exact").subset(labels, unknown="ignore")) == [3]
     # None of the right type is a mistake, not a catalogue that has changed.
-    for classifier, labels in ((EXACT, ["3", "4"]), (WORDS, [3, 4]), (WORDS, [None])):
+    for classifier, labels in (
+        (fitted("exact"), ["3", "4"]),
+        (fitted("names"), [3, 4]),
+        (fitted("names"), [None]),
+    ):
         with pytest.raises(
             ValueError, match=r"holds labels like .*; expected some like"
         ):
             classifier.subset(labels, unknown="ignore")
-    assert columns_of(EXACT.subset([99], unknown="ignore")) == []
+    assert columns_of(fitted("exact").subset([99], unknown="ignore")) == []
 
 
 def test_large_integers_are_compared_exactly():
@@ -432,28 +458,28 @@ def test_large_integers_are_compared_exactly():
 )
 def test_masks_in_any_ordered_container(container):
     mask = [i in (3, 9) for i in range(N_LABELS)]
-    assert columns_of(EXACT.subset(container(mask))) == [3, 9]
+    assert columns_of(fitted("exact").subset(container(mask))) == [3, 9]
     with pytest.raises(ValueError, match="is a mask of 59 labels; expected 60"):
-        EXACT.subset(container(mask[1:]), unknown="ignore")
+        fitted("exact").subset(container(mask[1:]), unknown="ignore")
 
 
 def test_a_mask_with_an_index_is_read_by_it():
-    names = WORDS.classes_
+    names = fitted("names").classes_
     mask = pd.Series(np.isin(names, ["label 03", "label 09"]), index=names)
     for one in (mask, mask[::-1], mask.sample(frac=1, random_state=0), mask[mask]):
-        assert names_of(WORDS.subset(one)) == ["label 03", "label 09"]
-    assert names_of(WORDS.subset(mask.reset_index(drop=True))) == [
+        assert names_of(fitted("names").subset(one)) == ["label 03", "label 09"]
+    assert names_of(fitted("names").subset(mask.reset_index(drop=True))) == [
         "label 03",
         "label 09",
     ]
     mask.index = [*names[:-1], "label 99"]
-    assert names_of(WORDS.subset(mask)) == ["label 03", "label 09"]
+    assert names_of(fitted("names").subset(mask)) == ["label 03", "label 09"]
     mask["label 99"] = True
     with pytest.raises(ValueError, match="holds 'label 99', which is no label"):
-        WORDS.subset(mask)
+        fitted("names").subset(mask)
     by_row = pd.Series(mask.to_numpy(), index=np.arange(100, 100 + len(mask)))
     with pytest.raises(ValueError, match="which is no label"):
-        WORDS.subset(by_row)
+        fitted("names").subset(by_row)
 
 
 @pytest.mark.parametrize(
@@ -476,7 +502,7 @@ def test_a_mask_with_an_index_is_read_by_it():
 def test_what_is_no_iterable_of_labels(labels, message):
     for unknown in ("raise", "ignore"):
         with pytest.raises(ValueError, match=f"allowed {message}"):
-            WORDS.subset(labels, unknown=unknown)
+            fitted("names").subset(labels, unknown=unknown)
 
 
 def test_what_is_done_with_unknown_labels_is_checked():
@@ -484,7 +510,7 @@ def test_what_is_done_with_unknown_labels_is_checked():
         with pytest.raises(
             ValueError, match=r"unknown=.*; expected 'raise' or 'ignore'"
         ):
-            EXACT.subset([1], unknown=wrong)
+            fitted("exact").subset([1], unknown=wrong)
 
 
 def test_everyone_who_takes_labels_takes_unknown_ones():

@@ -261,6 +261,12 @@ CALLS = {
         **of_estimator(
             RERANKER, lambda **given: make_reranker().fit(**given), RERANKER
         ),
+        "NeighborRanker.subset": (
+            NEIGHBORS.subset,
+            {"allowed": [1], "excluded": [2]},
+            "",
+        ),
+        "RankFusion.subset": (FUSION.subset, {"allowed": [1], "excluded": [2]}, ""),
         "Reranker.subset": (RERANKER.subset, {"allowed": [1], "excluded": [2]}, ""),
         "Reranker.rank (subset)": (
             lambda X: RERANKER.rank(X, allowed=RERANKER.subset([1])),
