@@ -12,6 +12,8 @@ from skxmr._training._compaction import make_compactor
 from skxmr._training._levels import LevelTargets, SolverParameters
 from skxmr._utils._compressed import Compressed
 
+pytestmark = pytest.mark.kernels
+
 
 class Compacted(NamedTuple):
     """What a compactor tells of some rows."""

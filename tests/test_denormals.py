@@ -44,10 +44,11 @@ KERNEL_TESTS = [
 
 
 @needs_mode
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNEL_TESTS)
 def test_tests_of_kernels_pass_in_the_mode(name):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += ["--no-header", "-k", "not loky", str(TESTS / name)]
+    command += ["--no-header", "-k", "not loky", str(next(TESTS.rglob(name)))]
     done = subprocess.run(
         command,
         cwd=TESTS.parent,

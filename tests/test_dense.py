@@ -34,6 +34,8 @@ from skxmr._training._levels import LevelTargets, SolverParameters
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
+pytestmark = pytest.mark.kernels
+
 TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]
 LOSSES = ["squared_hinge", "hinge", "log_loss"]
 N_FEATURES = 7

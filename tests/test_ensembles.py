@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from skxmr._search._beam_search import average_trees
 
+pytestmark = pytest.mark.kernels
+
 
 def averages(columns, scores):
     """The plain twin, of one row: the log score of each column that some tree found."""

@@ -25,6 +25,8 @@ from skxmr.tree import _clustering
 from skxmr.tree._cluster_vectors import DenseVectors, SparseVectors, parts_of
 from skxmr.tree._clustering import Plan, Rule, Segment, arrange
 
+pytestmark = pytest.mark.kernels
+
 
 def add_up(numbers):
     """Add from left to right; `sum` corrects its rounding in newer Pythons."""

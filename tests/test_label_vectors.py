@@ -11,6 +11,8 @@ from twins import random_sparse
 
 from skxmr.tree._label_vectors import canonical_label_vectors, make_label_vectors, pifa
 
+pytestmark = pytest.mark.kernels
+
 
 def unit_rows(vectors):
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)

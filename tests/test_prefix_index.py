@@ -8,6 +8,8 @@ from skxmr._cython import _completion as kernel
 from skxmr.completion._prefix_index import PrefixIndex, combining_classes
 from skxmr.text._normalization import END_OF_KEY
 
+pytestmark = pytest.mark.kernels
+
 # Few letters, so that queries begin alike; some that sort beyond the others.
 letters = st.sampled_from("ab 12\u0301\u0302\u0323\0\U0010ffff")
 texts = st.text(letters, max_size=6)

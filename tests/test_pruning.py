@@ -7,6 +7,8 @@ from twins import weights_from_dense, weights_to_dense
 
 from skxmr._search._pruning import prune
 
+pytestmark = pytest.mark.kernels
+
 OFFSETS = np.array([0, 3, 4, 9])
 VALUES = st.sampled_from([0.0, -0.0, 0.05, -0.05, 0.1, -0.1, 0.5, -2.0])
 

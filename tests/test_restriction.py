@@ -29,6 +29,8 @@ from skxmr._cython import _restriction as kernel
 from skxmr._inputs._validation import check_labels
 from skxmr.streaming import rank_batches
 
+pytestmark = pytest.mark.kernels
+
 N_LABELS = 60
 RANDOM = np.random.RandomState(0)
 X = sparse.csr_array(sparse.random(400, 80, 0.1, random_state=RANDOM, dtype=np.float32))

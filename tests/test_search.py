@@ -27,6 +27,8 @@ from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
 from skxmr._search._weights import LinearWeights
 from skxmr.tree._label_tree import LabelTree
 
+pytestmark = pytest.mark.kernels
+
 TRANSFORMS = ["sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"]
 N_FEATURES = 6
 

@@ -20,6 +20,7 @@ from skxmr._utils._sparse_structure import check_structure
 FORMATS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
 
 
+@pytest.mark.slow
 def test_everything_public_refuses_corrupt_matrices():
     done = subprocess.run(
         [sys.executable, "walk_public.py"],

@@ -9,6 +9,8 @@ from skxmr._cython import _ngrams, _terms
 from skxmr.text._counting import Cutting, Rows
 from skxmr.text._vocabulary import GrowingTerms, Terms, grown
 
+pytestmark = pytest.mark.kernels
+
 KEY = np.array([3, 5], dtype=np.uint64)
 
 # Few letters and long, so that terms begin alike; zeros and surrogates among them.

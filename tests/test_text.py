@@ -32,6 +32,8 @@ from skxmr.text._vectorizers import (
     WordNgramTfidf,
 )
 
+pytestmark = pytest.mark.kernels
+
 # ruff: noqa: RUF001 - letters that look like others are the point
 SENTENCES = [
     "The house of widows : an oral history",

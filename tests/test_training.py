@@ -31,6 +31,8 @@ from skxmr._training._levels import LevelTargets, SolverParameters
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
+pytestmark = pytest.mark.kernels
+
 LOSSES = ["squared_hinge", "hinge", "log_loss"]
 
 

@@ -29,6 +29,8 @@ from skxmr.tree._clustering import Rule
 from skxmr.tree._must_link import cut_in_two
 from skxmr.tree._trie_tree import fold_name
 
+pytestmark = pytest.mark.kernels
+
 STRINGS = ["a", "ab", "abc", "abd", "abfgh", "abfgi", "bcde", "bcdf"]
 names = st.lists(
     st.text(st.sampled_from("abAß \té\U000103a0"), max_size=6), min_size=1, max_size=25

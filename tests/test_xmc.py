@@ -25,6 +25,8 @@ from twins import random_sparse
 from skxmr._cython import _xmc as kernel
 from skxmr.datasets import dump_xmc, load_xmc
 
+pytestmark = pytest.mark.kernels
+
 SMALL = b"3 5 4\n0,2 1:0.5 4:2\n 0:1.25\n3\n"
 SMALL_X = [[0, 0.5, 0, 0, 2], [1.25, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
 SMALL_Y = [[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
