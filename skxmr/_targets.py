@@ -109,12 +109,10 @@ class Shortlists:
     Parameters
     ----------
     n_rows : int
-    Takes the number of labels per row, or None for all with a score; yields (columns,
-    log_scores) of each block, arrays of shape (rows of the block, any): best first,
-    filled up with -1 and -inf.
-        Given how many labels to find for a row, or None for all that get a score,
-        yields the blocks' (columns, log_scores), arrays of shape (rows of the block,
-        any): best first, then -1 and -inf.
+    find : callable
+        Takes the number of labels per row, or None for all with a score; yields
+        (columns, log_scores) of each block, arrays of shape (rows of the block, any):
+        best first, filled up with -1 and -inf.
     """
 
     n_rows: int

@@ -1,15 +1,18 @@
-"""Base class of the classifiers."""
+"""The methods that all classifiers share."""
+
+from abc import abstractmethod
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin
 
-from skxmr._base._state import reads
+from skxmr._base._state import Stateful, reads
 from skxmr._inputs._class_labels import exact_target, find_columns
 from skxmr._inputs._validation import check_lengths, check_structure
-from skxmr._utils._typing import ArrayLike, MatrixLike, Texts
+from skxmr._targets import Shortlists
+from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Texts
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "RankingClassifier"]
 
 
 class Classifier(ClassifierMixin):
@@ -58,3 +61,68 @@ class Classifier(ClassifierMixin):
         check_lengths(y, predicted, sample_weight)
         is_right = find_columns(y, self.classes_) == predicted
         return float(np.average(is_right, weights=sample_weight))
+
+
+class RankingClassifier(Stateful, Classifier):
+    """A classifier that predicts from the best candidates of each row.
+
+    It stores its target in the attribute `target` of its fitted state, implements
+    `_shortlists`, and has a parameter `decision_threshold`.
+    """
+
+    decision_threshold: float
+
+    @abstractmethod
+    def _shortlists(self, X) -> Shortlists:
+        """Validate X; return the candidates of its rows, computed in blocks."""
+
+    @reads
+    def predict(self, X: MatrixLike | Texts) -> Matrix:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or texts
+            The input of the estimator.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
+                of shape (n_samples,)
+            In the form of y: the labels of an indicator whose score is above
+            `decision_threshold`, or the best class.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X contains NaN or infinity, or has other features than in `fit`.
+        """
+        target = self._ready().target
+        return target.predict(self._shortlists(X), self.decision_threshold)
+
+    @reads
+    def predict_proba(self, X: MatrixLike | Texts) -> Matrix:
+        """Return the scores of the candidates.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or texts
+            The input of the estimator.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels)
+            For an indicator: sparse if y was, float32, with the scores of the
+            candidates, each between 0 and 1, and 0 for all other labels. For class
+            labels: dense float64, rows sum to 1.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X contains NaN or infinity, or has other features than in `fit`.
+        """
+        return self._ready().target.predict_proba(self._shortlists(X))

@@ -18,9 +18,9 @@ from sklearn.utils import check_random_state, get_tags
 
 from skxmr._base._default_stages import DefaultStages
 from skxmr._base._documentation import Documented
-from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._stage_settings import with_settings
-from skxmr._base._state import Stateful, from_state, reads, writes
+from skxmr._base._state import from_state, reads, writes
 from skxmr._cython._search_inputs import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
@@ -176,10 +176,9 @@ def make_state(
 
 class XRLinearClassifier(
     Documented,
-    Stateful,
     CheckedWhenLoaded,
     MakesSubsets,
-    Classifier,
+    RankingClassifier,
     DefaultStages,
     BaseEstimator,
 ):
@@ -696,58 +695,6 @@ class XRLinearClassifier(
 
     # Prediction
     # ----------
-
-    @reads
-    def predict(self, X: MatrixLike) -> Matrix:
-        """Predict labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
-                of shape (n_samples,)
-            In the form of y: the labels of an indicator whose score is above
-            `decision_threshold`, or the best class.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity, or has other features than in `fit`.
-        """
-        found = self._shortlists(X)
-        return self._state.target.predict(found, self.decision_threshold)
-
-    @reads
-    def predict_proba(self, X: MatrixLike) -> Matrix:
-        """Return the scores of the labels that the search reaches.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels)
-            For an indicator: sparse if y was, float32, with at most `max_candidates`
-            scores per row, each between 0 and 1, and 0 for all other labels. For class
-            labels: dense float64, rows sum to 1.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity, or has other features than in `fit`.
-        """
-        found = self._shortlists(X)
-        return self._state.target.predict_proba(found)
 
     @reads
     def decision_function(self, X: MatrixLike) -> Matrix:

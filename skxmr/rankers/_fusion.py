@@ -11,8 +11,8 @@ from sklearn.utils import get_tags
 
 from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone, children
-from skxmr._base._ranking_classifier import Classifier
-from skxmr._base._state import Stateful, from_state, reads, writes
+from skxmr._base._ranking_classifier import RankingClassifier
+from skxmr._base._state import from_state, reads, writes
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import (
@@ -36,7 +36,7 @@ from skxmr._targets import (
 )
 from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
 from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Ranking, SomeLabels
+from skxmr._utils._typing import ArrayLike, MatrixLike, Ranking, SomeLabels
 from skxmr.ranking import final_estimator, rank, scores_to_csr, top_k
 
 __all__ = ["RankFusion"]
@@ -71,10 +71,9 @@ class FusionState:
 
 class RankFusion(
     Documented,
-    Stateful,
     CheckedWhenLoaded,
     MakesSubsets,
-    Classifier,
+    RankingClassifier,
     Composition,
     BaseEstimator,
 ):
@@ -353,7 +352,6 @@ class RankFusion(
         return np.broadcast_to(shares, columns.shape)
 
     def _shortlists(self, X):
-        self._check_search_parameters()
         blocks = RowBlocks(X)
 
         def find(k=None):
@@ -362,54 +360,6 @@ class RankFusion(
             return (logs_of_scores(*found) for found in self._ranked(blocks, wanted))
 
         return Shortlists(blocks.n_rows, find)
-
-    @reads
-    def predict(self, X: Any) -> Matrix:
-        """Predict labels.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or list of str, of n_samples rows
-            The input of the estimators.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict` returns them.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity, or has other features than in `fit`.
-        """
-        target = self._ready().target
-        return target.predict(self._shortlists(X), self.decision_threshold)
-
-    @reads
-    def predict_proba(self, X: Any) -> Matrix:
-        """Return the combined scores of the labels that are found.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or list of str, of n_samples rows
-            The input of the estimators.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict_proba` returns them.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity, or has other features than in `fit`.
-        """
-        target = self._ready().target
-        return target.predict_proba(self._shortlists(X))
 
     @property
     def n_features_in_(self) -> int:

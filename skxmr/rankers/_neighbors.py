@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 
 from skxmr._base._documentation import Documented
-from skxmr._base._ranking_classifier import Classifier
-from skxmr._base._state import Stateful, from_state, reads, writes
+from skxmr._base._ranking_classifier import RankingClassifier
+from skxmr._base._state import from_state, reads, writes
 from skxmr._cython._neighbors import NeighborSearcher
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
@@ -44,7 +44,7 @@ from skxmr._utils._loaded_state import (
 )
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse import keep_largest
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
+from skxmr._utils._typing import MatrixLike, Ranking, SomeLabels
 from skxmr.ranking import scores_to_csr, top_k
 
 __all__ = ["NeighborRanker"]
@@ -93,7 +93,7 @@ class NeighborState:
 
 
 class NeighborRanker(
-    Documented, Stateful, CheckedWhenLoaded, MakesSubsets, Classifier, BaseEstimator
+    Documented, CheckedWhenLoaded, MakesSubsets, RankingClassifier, BaseEstimator
 ):
     """Rank the labels of the nearest training rows by cosine similarity.
 
@@ -328,7 +328,6 @@ class NeighborRanker(
         return sparse.csr_array(sparse.diags_array(1 / totals) @ found)
 
     def _shortlists(self, X):
-        self._check_search_parameters()
         X = validate_features(self, X, self._state.features)
 
         def find(k=None):
@@ -337,54 +336,6 @@ class NeighborRanker(
                 yield logs_of_scores(*top_k(scores, most if k is None else k))
 
         return Shortlists(X.n_vectors, find)
-
-    @reads
-    def predict(self, X: MatrixLike) -> Matrix:
-        """Predict labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict` returns them.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity, or has other features than in `fit`.
-        """
-        target = self._ready().target
-        return target.predict(self._shortlists(X), self.decision_threshold)
-
-    @reads
-    def predict_proba(self, X: MatrixLike) -> Matrix:
-        """Return the scores of the labels of the nearest rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict_proba` returns them.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity, or has other features than in `fit`.
-        """
-        target = self._ready().target
-        return target.predict_proba(self._shortlists(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -17,9 +17,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from skxmr._base._default_stages import DefaultStages
 from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone, detached
-from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._stage_settings import with_settings
-from skxmr._base._state import Stateful, from_state, reads, writes
+from skxmr._base._state import from_state, reads, writes
 from skxmr._inputs._class_labels import find_columns
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import (
@@ -43,7 +43,7 @@ from skxmr._targets import (
     scores_from_logs,
 )
 from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
+from skxmr._utils._typing import MatrixLike, Ranking, SomeLabels
 from skxmr.rankers._candidates import CandidateFeatures, Candidates
 from skxmr.ranking import final_estimator as ranking_estimator
 from skxmr.ranking import rank
@@ -101,7 +101,7 @@ class RerankerState:
         return self.final.estimator
 
 
-class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
+class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
     """Rerank the first candidates of a ranker.
 
     A ranker finds some dozens of candidates among up to millions of labels; a slower
@@ -388,7 +388,6 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
 
     def _ranked(self, blocks, k, restriction=None):
         """Rank the rows in blocks."""
-        self._check_search_parameters()
         n_candidates = self._n_candidates()
         for rows in blocks.split(_NUMBERS_OF_A_CANDIDATE * n_candidates):
             yield self._shortlist(rows, k, restriction or {})
@@ -427,40 +426,6 @@ class Reranker(Documented, Stateful, Classifier, DefaultStages, BaseEstimator):
             return self._ranked(blocks, self._n_candidates() if k is None else k)
 
         return Shortlists(blocks.n_rows, find)
-
-    @reads
-    def predict(self, X: Any) -> Matrix:
-        """Predict labels.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or list of str, of n_samples rows
-            The input of the ranker.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict` returns them.
-        """
-        target = self._ready().target
-        return target.predict(self._shortlists(X), self.decision_threshold)
-
-    @reads
-    def predict_proba(self, X: Any) -> Matrix:
-        """Return the scores of the candidates.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or list of str, of n_samples rows
-            The input of the ranker.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict_proba` returns them.
-        """
-        target = self._ready().target
-        return target.predict_proba(self._shortlists(X))
 
     @property
     def n_features_in_(self) -> int:
