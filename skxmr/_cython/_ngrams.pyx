@@ -4,12 +4,11 @@ A text becomes words of UTF-8, written one after the other so that every n-gram 
 run of bytes, and runs are looked up among the terms, the n-grams that are columns.
 """
 
-from libc.math cimport fabs, sqrt
 from libc.stdint cimport (
-    INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+    int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 )
-from libc.string cimport memcpy, memset
 
+from skxmr._cython._sorting cimport sort_row
 from skxmr._cython._terms cimport (
     DONE, ENDED, FULL_ROWS, Growing, Status, Terms, find, find_or_add, hash_padded,
     open_terms, point, prefetch
@@ -33,10 +32,6 @@ cdef extern from *:
     """
     int ready "SKXMR_READY"(object text) except -1
 
-ctypedef fused floating:
-    float
-    double
-
 ctypedef fused character:
     uint8_t
     uint16_t
@@ -46,7 +41,6 @@ cdef enum:
     BLOCK_TEXTS = 128
     BLOCK_GRAMS = 64
     GRAM_WORK = 32   # of looking an n-gram up, in bytes that could be hashed
-    RANKED = 64      # rows no longer than this are sorted by counting ranks
     LONGEST = 400000000  # characters of a text: bytes are counted in int32
 
 cdef uint8_t WORD = 1
@@ -410,78 +404,6 @@ cdef void take_back(Cut* cut) noexcept nogil:
     cut.rows.end = cut.rows.begin
 
 
-cdef void rank(
-    const int32_t* keys, const int32_t* loads, int64_t size,
-    int32_t* sorted_keys, int32_t* sorted_loads,  # OUT
-) noexcept nogil:
-    """Sort up to RANKED keys with their loads: each goes where its rank says.
-
-    No branch depends on a key, and the inner loop vectorises.
-    """
-    cdef int32_t[RANKED] padded
-    cdef int32_t[RANKED] equals   # before, of the key of each rank
-    cdef int64_t i, j, rounded = (size + 7) // 8 * 8
-    cdef int32_t key, place
-    memcpy(padded, keys, size * sizeof(int32_t))
-    for i in range(size, rounded):
-        padded[i] = INT32_MAX
-    memset(equals, 0, size * sizeof(int32_t))
-    for i in range(size):
-        key = padded[i]
-        place = 0
-        for j in range(rounded):
-            place += padded[j] < key
-        equals[place] += 1
-        place += equals[place] - 1
-        sorted_keys[place] = key
-        sorted_loads[place] = loads[i]
-
-
-cdef void merge(
-    const int32_t* keys, const int32_t* loads, int64_t middle, int64_t size,
-    int32_t* merged_keys, int32_t* merged_loads,  # OUT
-) noexcept nogil:
-    cdef int64_t left = 0, right = middle, i
-    cdef bint from_left
-    for i in range(size):
-        from_left = right == size or (left < middle and keys[left] <= keys[right])
-        merged_keys[i] = keys[left] if from_left else keys[right]
-        merged_loads[i] = loads[left] if from_left else loads[right]
-        left += from_left
-        right += not from_left
-
-
-cdef void sort_row(
-    int32_t* keys, int32_t* loads, int64_t size,  # INOUT
-    int32_t* spare_keys, int32_t* spare_loads,    # scratch of the same size
-    Watch* watch,
-) noexcept nogil:
-    """Sort keys with their loads; in no order that means anything if ended early."""
-    cdef int64_t start = 0, width = RANKED
-    while start < size and not must_end(watch, RANKED):
-        rank(
-            keys + start, loads + start, min(width, size - start),
-            spare_keys + start, spare_loads + start,
-        )
-        start += width
-    memcpy(keys, spare_keys, size * sizeof(int32_t))
-    memcpy(loads, spare_loads, size * sizeof(int32_t))
-    while width < size:
-        start = 0
-        while start < size:
-            if must_end(watch, min(2 * width, size - start)):
-                return
-            merge(
-                keys + start, loads + start,
-                min(width, size - start), min(2 * width, size - start),
-                spare_keys + start, spare_loads + start,
-            )
-            start += 2 * width
-        memcpy(keys, spare_keys, size * sizeof(int32_t))
-        memcpy(loads, spare_loads, size * sizeof(int32_t))
-        width *= 2
-
-
 cdef Status finish_row(Rows* rows, int position, Watch* watch) noexcept nogil:
     """Sort the current row and add up the entries of a column, in their order."""
     cdef Count count
@@ -778,46 +700,5 @@ def renumber(
             row_ends[row] = end
             begin = row_end
     raise_ended(&watch)
-    if not fits:
-        raise ValueError("the arrays of the rows do not fit together")
-
-
-def scale(
-    const int64_t[::1] row_ends,  # IN (n_rows,)
-    const int32_t[::1] indices,   # IN
-    const floating[::1] weights,  # IN (n_terms,); or of no terms for no weights
-    int norm,                     # 1, 2, or 0 for none
-    floating[::1] values,         # INOUT
-):
-    """Weigh the values of each row, and scale it to length 1 in a norm."""
-    cdef int64_t row, entry, begin = 0, end
-    cdef double length
-    cdef bint weighs = weights.shape[0] > 0, fits = True
-    with nogil:
-        for row in range(row_ends.shape[0]):
-            end = row_ends[row]
-            if not begin <= end <= min(indices.shape[0], values.shape[0]):
-                fits = False
-                break
-            if weighs:
-                for entry in range(begin, end):
-                    if not 0 <= indices[entry] < weights.shape[0]:
-                        fits = False
-                        break
-                    values[entry] *= weights[indices[entry]]
-            if norm and fits:
-                length = 0
-                for entry in range(begin, end):
-                    # In the precision of the values, as scikit-learn has it.
-                    length += (
-                        fabs(values[entry]) if norm == 1
-                        else values[entry] * values[entry]
-                    )
-                if norm == 2:
-                    length = sqrt(length)
-                if length > 0:
-                    for entry in range(begin, end):
-                        values[entry] = <floating> (values[entry] / length)
-            begin = end
     if not fits:
         raise ValueError("the arrays of the rows do not fit together")

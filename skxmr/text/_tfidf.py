@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from skxmr._cython import _ngrams as kernel
+from skxmr._cython._tfidf import scale
 
 __all__ = ["Weighting", "inverse_document_frequency", "select_terms"]
 
@@ -129,5 +129,5 @@ class Weighting:
             # In double precision, as for the inverse document frequency.
             values = (np.log(values, dtype=np.float64) + 1).astype(self.dtype)
         weights = values[:0] if self.idf is None else self.idf
-        kernel.scale(rows.ends, rows.indices, weights, NORMS[self.norm], values)
+        scale(rows.ends, rows.indices, weights, NORMS[self.norm], values)
         return values
