@@ -35,7 +35,8 @@ from skxmr.completion._completer import QueryCompleter, QueryState
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex
 from skxmr.completion._transitions import Successors
-from skxmr.linear._classifier import ClassifierState, XRLinearClassifier
+from skxmr.linear._classifier import XRLinearClassifier
+from skxmr.linear._state import ClassifierState
 from skxmr.rankers._candidates import CandidateFeatures, CandidateState
 from skxmr.rankers._fusion import FusionState, RankFusion
 from skxmr.rankers._neighbors import NeighborRanker, NeighborState

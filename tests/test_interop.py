@@ -29,8 +29,8 @@ from skxmr._search._layout import SearchLayout
 from skxmr._search._model_pruning import pruned_at
 from skxmr._targets import IndicatorTarget
 from skxmr.interop._pecos import load_pecos, save_pecos
-from skxmr.linear._classifier import make_state
 from skxmr.linear._fitting import TrainedTree
+from skxmr.linear._state import make_state
 
 DATA = Path(__file__).parent / "data"
 MODELS = ["pecos-one-level", "pecos-deep", "pecos-unbiased", "pecos-constrained"]

@@ -40,7 +40,7 @@ from skxmr._search._model_pruning import pruned_at
 from skxmr._search._weights import LinearWeights
 from skxmr._targets import IndicatorTarget
 from skxmr.baselines import BigramCompleter, PopularCompleter
-from skxmr.linear._classifier import ClassifierState
+from skxmr.linear._state import ClassifierState
 from skxmr.persistence import TRUSTED_TYPES, save
 from skxmr.stages._stages import FittedStages
 

@@ -1,8 +1,8 @@
 """Ends long loops early: after Ctrl-C, or when the task is cancelled.
 
 Python's signal handlers run only with the GIL, which kernels do not hold. Long loops
-therefore count their work. Every few milliseconds of it, `must_end` checks the stop flag
-of the task and, in the main thread, runs the handlers. An exception that they raise
+therefore count their work. Every few milliseconds of it, `must_end` checks the stop
+flag of the task and, in the main thread, runs the handlers. An exception that they raise
 stays set: the kernel returns, and calls `raise_ended` with the GIL held.
 """
 

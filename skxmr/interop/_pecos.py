@@ -17,8 +17,9 @@ from skxmr._targets import IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import creating_folder
 from skxmr.interop._untrusted_files import ForeignFolder, Settings
-from skxmr.linear._classifier import XRLinearClassifier, make_state
+from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._fitting import TrainedTree
+from skxmr.linear._state import make_state
 from skxmr.stages._stages import refuse_own_stages
 from skxmr.tree._label_tree import LabelTree
 

@@ -3,7 +3,7 @@
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
@@ -26,7 +26,6 @@ from skxmr._cython._training import LOSSES
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
 from skxmr._inputs._row_blocks import split_by_size
 from skxmr._inputs._validation import (
-    Features,
     HasMethods,
     Interval,
     StrOptions,
@@ -43,8 +42,6 @@ from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
 from skxmr._search._pruning_check import Reduction, TrainingSample, warn_of_loss
 from skxmr._search._subset import LabelSubset, MakesSubsets
 from skxmr._targets import (
-    ClassTarget,
-    IndicatorTarget,
     Shortlists,
     make_target,
     scores_from_logs,
@@ -61,6 +58,7 @@ from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
 from skxmr._version import __version__
 from skxmr.linear._caching import cached_call
 from skxmr.linear._fitting import TrainingSettings, train_tree
+from skxmr.linear._state import make_state
 from skxmr.stages._stages import OwnStages, search_stages
 from skxmr.tree._kmeans_tree import KMeansTree
 from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
@@ -68,110 +66,6 @@ from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
 __all__ = ["XRLinearClassifier"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
-
-
-@dataclass(frozen=True)
-class ClassifierState:
-    """The fitted state of an `XRLinearClassifier`.
-
-    Parameters
-    ----------
-    target : IndicatorTarget or ClassTarget
-    classes : ndarray of shape (n_labels,)
-    features : Features
-    n_iter : int
-    trees : list of LabelTree
-    layouts : list of SearchLayout
-    stages : list of FittedStages
-    pruned_at : dict of str to float
-        For each `threshold_unit`, the threshold at which weights were pruned; 0 if none
-        were.
-    C : float or None
-        None if it is not known, for models that other libraries have trained.
-    samples : list of TrainingSample, default=None
-        Training rows on which `prune` measures the loss. Never saved: None in a model
-        that was loaded.
-    unit_weight : float, default=inf
-        The bound of the relative threshold, from the length of the training rows.
-    """
-
-    target: IndicatorTarget | ClassTarget
-    classes: NDArray
-    features: Features
-    n_iter: int
-    trees: list
-    layouts: list
-    stages: list
-    pruned_at: dict
-    C: float | None
-    samples: list | None = None
-    unit_weight: float = np.inf
-
-    def __getstate__(self):
-        return vars(self) | {"samples": None}
-
-    @property
-    def n_features(self):
-        """Number of features."""
-        return self.features.n_features
-
-    @property
-    def feature_names(self):
-        """Names of features, or None."""
-        return self.features.names
-
-    @property
-    def n_weights(self):
-        """Number of stored weights without intercepts."""
-        return sum(layout.n_weights for layout in self.layouts)
-
-    @property
-    def nbytes(self):
-        """Size in bytes of the arrays that prediction reads."""
-        return sum(layout.nbytes for layout in self.layouts)
-
-
-def make_state(
-    target,
-    features,
-    trained,
-    layouts,
-    pruned_at,
-    C=None,
-    samples=None,
-    unit_weight=np.inf,
-):
-    """Build the fitted state from the results of training.
-
-    Parameters
-    ----------
-    target : IndicatorTarget or ClassTarget
-    features : Features
-    trained : list of TrainedTree
-    layouts : list of SearchLayout
-        Of the same trees.
-    pruned_at : dict of str to float
-    C : float or None, default=None
-    samples : list of TrainingSample, default=None
-    unit_weight : float, default=inf
-
-    Returns
-    -------
-    ClassifierState
-    """
-    return ClassifierState(
-        target=target,
-        classes=target.classes,
-        features=features,
-        n_iter=max(1, *(one.n_iter for one in trained)),
-        trees=[one.tree for one in trained],
-        layouts=layouts,
-        stages=[one.stages for one in trained],
-        pruned_at=pruned_at,
-        C=C,
-        samples=samples,
-        unit_weight=unit_weight,
-    )
 
 
 class XRLinearClassifier(

@@ -1,0 +1,115 @@
+"""What an `XRLinearClassifier` has learned."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skxmr._inputs._validation import Features
+from skxmr._targets import ClassTarget, IndicatorTarget
+
+__all__ = ["ClassifierState", "make_state"]
+
+
+@dataclass(frozen=True)
+class ClassifierState:
+    """The fitted state of an `XRLinearClassifier`.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    classes : ndarray of shape (n_labels,)
+    features : Features
+    n_iter : int
+    trees : list of LabelTree
+    layouts : list of SearchLayout
+    stages : list of FittedStages
+    pruned_at : dict of str to float
+        For each `threshold_unit`, the threshold at which weights were pruned; 0 if none
+        were.
+    C : float or None
+        None if it is not known, for models that other libraries have trained.
+    samples : list of TrainingSample, default=None
+        Training rows on which `prune` measures the loss. Never saved: None in a model
+        that was loaded.
+    unit_weight : float, default=inf
+        The bound of the relative threshold, from the length of the training rows.
+    """
+
+    target: IndicatorTarget | ClassTarget
+    classes: NDArray
+    features: Features
+    n_iter: int
+    trees: list
+    layouts: list
+    stages: list
+    pruned_at: dict
+    C: float | None
+    samples: list | None = None
+    unit_weight: float = np.inf
+
+    def __getstate__(self):
+        return vars(self) | {"samples": None}
+
+    @property
+    def n_features(self):
+        """Number of features."""
+        return self.features.n_features
+
+    @property
+    def feature_names(self):
+        """Names of features, or None."""
+        return self.features.names
+
+    @property
+    def n_weights(self):
+        """Number of stored weights without intercepts."""
+        return sum(layout.n_weights for layout in self.layouts)
+
+    @property
+    def nbytes(self):
+        """Size in bytes of the arrays that prediction reads."""
+        return sum(layout.nbytes for layout in self.layouts)
+
+
+def make_state(
+    target,
+    features,
+    trained,
+    layouts,
+    pruned_at,
+    C=None,
+    samples=None,
+    unit_weight=np.inf,
+):
+    """Build the fitted state from the results of training.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    features : Features
+    trained : list of TrainedTree
+    layouts : list of SearchLayout
+        Of the same trees.
+    pruned_at : dict of str to float
+    C : float or None, default=None
+    samples : list of TrainingSample, default=None
+    unit_weight : float, default=inf
+
+    Returns
+    -------
+    ClassifierState
+    """
+    return ClassifierState(
+        target=target,
+        classes=target.classes,
+        features=features,
+        n_iter=max(1, *(one.n_iter for one in trained)),
+        trees=[one.tree for one in trained],
+        layouts=layouts,
+        stages=[one.stages for one in trained],
+        pruned_at=pruned_at,
+        C=C,
+        samples=samples,
+        unit_weight=unit_weight,
+    )
