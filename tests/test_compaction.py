@@ -9,7 +9,8 @@ from twins import compress, objective, random_sparse, train_level, weights_to_de
 
 from skxmr._training import _compaction
 from skxmr._training._compaction import make_compactor
-from skxmr._training._levels import LevelTargets, SolverParameters
+from skxmr._training._solver import SolverParameters
+from skxmr._training._targets import LevelTargets
 from skxmr._utils._compressed import Compressed
 
 pytestmark = pytest.mark.kernels

@@ -14,7 +14,7 @@ from twins import assert_same_layout
 import skxmr
 from skxmr import KMeansTree, TextRetriever, WordNgramTfidf, XRLinearClassifier
 from skxmr._parallel import _parallel
-from skxmr._training import _levels
+from skxmr._training import _items, _levels
 from skxmr.streaming import rank_batches, row_batches
 from skxmr.tree import _label_vectors
 
@@ -48,7 +48,7 @@ def on_dask(client):
 
 @pytest.fixture(autouse=True)
 def small_tasks(monkeypatch):
-    monkeypatch.setattr(_levels, "_TASK_WORK", 3_000)
+    monkeypatch.setattr(_items, "_TASK_WORK", 3_000)
     monkeypatch.setattr(_label_vectors, "_TASK_WORK", 3_000)
 
 
@@ -157,7 +157,7 @@ def test_fit_sends_the_rows_that_matter(on_dask, data, written, monkeypatch):
     _, X, Y = data
     X = sparse.vstack([X] * 10, format="csr")
     Y = sparse.vstack([Y] * 10, format="csr")
-    monkeypatch.setattr(_levels, "_TASK_WORK", 100_000)
+    monkeypatch.setattr(_items, "_TASK_WORK", 100_000)
     train_levels = _levels.train_levels
     needed, sent = [], []
 
@@ -233,15 +233,15 @@ class Killer:
 
 @posix
 @pytest.mark.parametrize(
-    "module", [_label_vectors, _levels], ids=lambda one: one.__name__
+    ("module", "sizes"), [(_label_vectors, _label_vectors), (_levels, _items)]
 )
 def test_a_worker_killed_in_the_middle_changes_nothing(
-    on_dask, data, module, monkeypatch
+    on_dask, data, module, sizes, monkeypatch
 ):
     _, X, Y = data
     with joblib.parallel_config(backend="threading", n_jobs=1):
         here = make_classifier().fit(X, Y)
-    monkeypatch.setattr(module, "_TASK_WORK", 500)
+    monkeypatch.setattr(sizes, "_TASK_WORK", 500)
     killer = Killer(on_dask, module, monkeypatch)
     there = make_classifier().fit(X, Y)
     assert killer.n_results > 2 * killer.after

@@ -12,7 +12,7 @@ from twins import assert_same_layout
 
 import skxmr
 from skxmr import KMeansTree, WordNgramTfidf, XRLinearClassifier
-from skxmr._training import _levels
+from skxmr._training import _tasks
 from skxmr.tree import _label_vectors
 from skxmr.tree._clustering import Segment
 
@@ -57,7 +57,7 @@ def client(network):
 def sent(monkeypatch):
     """Bytes of the tasks that travel, stage by stage, as pickle writes them."""
     sizes = {"label vectors": 0, "index": 0, "train": 0}
-    stages = zip(sizes, (_label_vectors._Task, Segment, _levels._Task), strict=True)
+    stages = zip(sizes, (_label_vectors._Task, Segment, _tasks.Task), strict=True)
     for stage, task_type in stages:
 
         def counted(task, stage=stage, detached=task_type.detached):

@@ -21,8 +21,10 @@ import skxmr
 from skxmr._memory._growing import GrowingArray
 from skxmr._search._pruning import prune
 from skxmr._search._weights import LinearWeights
-from skxmr._training import _levels
-from skxmr._training._levels import LevelTargets, SolverParameters, train_levels
+from skxmr._training import _tasks
+from skxmr._training._levels import train_levels
+from skxmr._training._solver import SolverParameters
+from skxmr._training._targets import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
@@ -94,7 +96,7 @@ def one_parent(n_rows, n_children, rng):
 @pytest.mark.parametrize("n_children", [1, 2, 3, 4, 5, 15, 17, 31, 33, 37, 64, 113])
 @pytest.mark.parametrize("floor", [0.0, 1e-40])
 @pytest.mark.parametrize("kind", ["sparse", "dense"])
-@pytest.mark.parametrize("level", range(len(_levels.SIMD_LEVELS)))
+@pytest.mark.parametrize("level", range(len(_tasks.SIMD_LEVELS)))
 def test_training_stays_within_its_memory(monkeypatch, n_children, floor, kind, level):
     rng = np.random.default_rng(n_children)
     # Half of the values are 0, and some features are in no row.
@@ -104,8 +106,8 @@ def test_training_stays_within_its_memory(monkeypatch, n_children, floor, kind, 
     rows = compress(X) if kind == "sparse" else DenseRows(X)
     targets = one_parent(40, n_children, rng)
     Guarded.behind.clear()
-    monkeypatch.setattr(_levels, "GrowingArray", Guarded)
-    monkeypatch.setattr(_levels, "SIMD_LEVELS", _levels.SIMD_LEVELS[: level + 1])
+    monkeypatch.setattr(_tasks, "GrowingArray", Guarded)
+    monkeypatch.setattr(_tasks, "SIMD_LEVELS", _tasks.SIMD_LEVELS[: level + 1])
     problem = make_problem("squared_hinge", floor)
     with flushed():
         (result,) = train_levels(rows, [targets], [problem])
@@ -125,7 +127,7 @@ def test_training_stays_within_its_memory(monkeypatch, n_children, floor, kind, 
 
 @needs_mode
 @pytest.mark.parametrize("floor", [0.0, 1e-40])
-@pytest.mark.parametrize("level", range(len(_levels.SIMD_LEVELS)))
+@pytest.mark.parametrize("level", range(len(_tasks.SIMD_LEVELS)))
 def test_padding_is_never_kept(floor, level):
     """Whatever it holds: children share their block with up to 31 lanes of padding."""
     n_features, n_children = 6, 17

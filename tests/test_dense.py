@@ -29,8 +29,9 @@ from skxmr._search import _beam_search as search_module
 from skxmr._search._beam_search import beam_search, search_one
 from skxmr._search._layout import SearchLayout
 from skxmr._search._weights_by_node import NODE_WEIGHTS_VERSION, NodeWeights
-from skxmr._training import _levels
-from skxmr._training._levels import LevelTargets, SolverParameters
+from skxmr._training import _items, _tasks
+from skxmr._training._solver import SolverParameters
+from skxmr._training._targets import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
@@ -219,7 +220,7 @@ def test_weights_by_node_are_the_columns_of_the_weights(problem):
 def random_level(seed, n_rows=150, n_features=25):
     """Several parents; some entries of X are 0, and one column is."""
     rng = np.random.default_rng(seed)
-    child_offsets = np.array([0, 2 * _levels.N_LANES + 3, 2 * _levels.N_LANES + 9])
+    child_offsets = np.array([0, 2 * _items.N_LANES + 3, 2 * _items.N_LANES + 9])
     X = rng.normal(size=(n_rows, n_features)).astype(np.float32)
     X[rng.random(X.shape) < 0.2] = 0
     X[:, 3] = 0
@@ -291,9 +292,9 @@ def test_dense_and_compressed_rows_train_the_same(
 def test_training_does_not_depend_on_the_instructions(monkeypatch, loss):
     X, targets = random_level(1)
     expected = train_level(rows_of(X), targets, make_problem(loss))
-    for n_levels in range(1, len(_levels.SIMD_LEVELS) + 1):
+    for n_levels in range(1, len(_tasks.SIMD_LEVELS) + 1):
         with monkeypatch.context() as patch:
-            patch.setattr(_levels, "SIMD_LEVELS", _levels.SIMD_LEVELS[:n_levels])
+            patch.setattr(_tasks, "SIMD_LEVELS", _tasks.SIMD_LEVELS[:n_levels])
             found = train_level(rows_of(X), targets, make_problem(loss))
         assert_same_results(found, expected)
 
@@ -304,9 +305,9 @@ def test_products_of_rows(seed, n_rows, n_features):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(50, n_features)).astype(np.float32)
     rows = rng.integers(50, size=n_rows, dtype=np.int32)
-    found = np.zeros((len(_levels.SIMD_LEVELS), n_rows, n_rows), dtype=np.float32)
+    found = np.zeros((len(_tasks.SIMD_LEVELS), n_rows, n_rows), dtype=np.float32)
     for level, gram in enumerate(found):
-        training_rows = _levels.DenseTrainingRows(
+        training_rows = _tasks.DenseTrainingRows(
             X, Workspace(np.empty), most_rows=n_rows, most_margins=n_rows
         )
         gram[:] = np.reshape(training_rows.multiply(rows, level), gram.shape)
@@ -326,16 +327,16 @@ def test_products_of_rows_save_work_but_change_nothing(monkeypatch, loss, n_feat
         made.append(kernel(*arguments, **arrays))
         return made[-1]
 
-    kernel = _levels.DenseTrainingRows
-    monkeypatch.setattr(_levels, "DenseTrainingRows", make)
+    kernel = _tasks.DenseTrainingRows
+    monkeypatch.setattr(_tasks, "DenseTrainingRows", make)
     multiplied = train_level(rows_of(X), targets, problem)
     assert sum(rows.n_multiplied for rows in made) == targets.rows.n_vectors
-    for n_levels in range(1, len(_levels.SIMD_LEVELS)):
+    for n_levels in range(1, len(_tasks.SIMD_LEVELS)):
         with monkeypatch.context() as patch:
-            patch.setattr(_levels, "SIMD_LEVELS", _levels.SIMD_LEVELS[:n_levels])
+            patch.setattr(_tasks, "SIMD_LEVELS", _tasks.SIMD_LEVELS[:n_levels])
             assert_same_results(train_level(rows_of(X), targets, problem), multiplied)
     made.clear()
-    monkeypatch.setattr(_levels, "_MOST_MULTIPLIED", 0)
+    monkeypatch.setattr(_tasks, "_MOST_MULTIPLIED", 0)
     plain = train_level(rows_of(X), targets, problem)
     assert [rows.n_multiplied for rows in made] == [0]
     one, other = multiplied.weights, plain.weights
@@ -349,7 +350,7 @@ def test_products_of_rows_save_work_but_change_nothing(monkeypatch, loss, n_feat
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_training_does_not_depend_on_the_backend(monkeypatch, backend):
-    monkeypatch.setattr(_levels, "_TASK_WORK", 3000)
+    monkeypatch.setattr(_items, "_TASK_WORK", 3000)
     X, targets = random_level(2)
     expected = train_level(rows_of(X), targets, make_problem())
     with joblib.parallel_config(backend=backend, n_jobs=2):

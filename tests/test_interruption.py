@@ -25,7 +25,8 @@ import functools, sys, time
 import numpy as np
 from scipy import sparse
 from skxmr import KMeansTree, XRLinearClassifier
-from skxmr import clustering, indexers, label_vectors, training
+from skxmr._training import _items, _tasks
+from skxmr.tree import _clustering, _kmeans_tree, _label_vectors
 
 rng = np.random.default_rng(0)
 
@@ -65,25 +66,25 @@ def interrupted(stage, module, name, seconds=0.0):
     setattr(module, name, kernel)
 
 n_jobs = int(sys.argv[1])
-label_vectors._TASK_WORK = training._TASK_WORK = 10
+_label_vectors._TASK_WORK = _items._TASK_WORK = 10
 classifier.set_params(n_jobs=n_jobs)
-interrupted("tasks of label vectors", label_vectors, "add_rows", 0.3)
+interrupted("tasks of label vectors", _label_vectors, "add_rows", 0.3)
 classifier.set_params(n_jobs=n_jobs)
 # Iterations without end: no number of moved rows is small enough.
 def endless(max_iter, tol, *others, **named):
-    return clustering.Rule(2**31 - 1, -1.0, *others, **named)
+    return _clustering.Rule(2**31 - 1, -1.0, *others, **named)
 
-indexers.Rule = endless
-interrupted("a call of k-means", clustering, "cut_to_leaves")
+_kmeans_tree.Rule = endless
+interrupted("a call of k-means", _clustering, "cut_to_leaves")
 classifier.set_params(n_jobs=n_jobs)
-indexers.Rule = functools.partial(clustering.Rule, labels_per_task=8)
-interrupted("a step of a large cut", clustering, "score_rows", 0.3)
+_kmeans_tree.Rule = functools.partial(_clustering.Rule, labels_per_task=8)
+interrupted("a step of a large cut", _clustering, "score_rows", 0.3)
 classifier.set_params(n_jobs=n_jobs)
-interrupted("tasks of training", training, "train_items", 0.3)
+interrupted("tasks of training", _tasks.kernel, "train_items", 0.3)
 # Sweeps without end.
 classifier.set_params(n_jobs=n_jobs, tol=1e-300, max_iter=2**31 - 1, C=1e9)
 state = dict(vars(classifier))
-interrupted("a call of the solver", training, "train_items")
+interrupted("a call of the solver", _tasks.kernel, "train_items")
 """
 
 STAGES = [

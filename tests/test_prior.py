@@ -7,8 +7,8 @@ from sklearn.preprocessing import normalize
 from test_training import make_problem, one_parent, random_data
 from twins import compress, train_level, weights_to_dense
 
-from skxmr._training import _levels
-from skxmr._training._levels import LevelTargets
+from skxmr._training import _tasks
+from skxmr._training._targets import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
@@ -120,7 +120,7 @@ def test_means_do_not_depend_on_neighbours_or_instructions(monkeypatch, loss):
     alone, alone_intercepts = train(compress(X), one_parent(Y[:, 7:8]), problem)
     np.testing.assert_array_equal(alone[0], W[7])
     assert alone_intercepts[0] == intercepts[7]
-    monkeypatch.setattr(_levels, "SIMD_LEVELS", _levels.SIMD_LEVELS[:1])
+    monkeypatch.setattr(_tasks, "SIMD_LEVELS", _tasks.SIMD_LEVELS[:1])
     baseline, _ = train(compress(X), one_parent(Y), problem)
     np.testing.assert_array_equal(baseline, W)
 

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from twins import weights_to_dense
 
 from skxmr import KMeansTree, PruningWarning, WordNgramTfidf, XRLinearClassifier
-from skxmr._training import _levels
+from skxmr._training import _items
 from skxmr.datasets._bundled import load_subjects
 from skxmr.linear import _classifier as classifier_module
 
@@ -153,7 +153,7 @@ def test_what_rows_find_does_not_depend_on_how_work_is_cut(
     X, Y = make_data(n_labels=90)
     _, expected = trained(X, Y)
     if "task work" in changes:
-        monkeypatch.setattr(_levels, "_TASK_WORK", 1)
+        monkeypatch.setattr(_items, "_TASK_WORK", 1)
         changes = {}
     _, found = trained(X, Y, **changes)
     np.testing.assert_array_equal(found.probed.rows, expected.probed.rows)

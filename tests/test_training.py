@@ -26,8 +26,9 @@ from twins import (
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._scratch import WorkspacePool
 from skxmr._search._weights import LinearWeights
-from skxmr._training import _levels
-from skxmr._training._levels import LevelTargets, SolverParameters
+from skxmr._training import _items, _tasks
+from skxmr._training._solver import SolverParameters
+from skxmr._training._targets import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
@@ -322,7 +323,7 @@ def test_weights_do_not_depend_on_how_work_is_cut(monkeypatch, loss, task_work, 
     X, targets = random_level(seed=7)
     problem = make_problem(loss, tol=0.1, weight_floor=0.05, floor_unit=unit)
     expected = train_level(X, targets, problem)
-    monkeypatch.setattr(_levels, "_TASK_WORK", task_work)
+    monkeypatch.setattr(_items, "_TASK_WORK", task_work)
     found = train_level(X, targets, problem)
     assert_same_weights(found.weights, expected.weights)
     assert found.n_iter == expected.n_iter
@@ -330,7 +331,7 @@ def test_weights_do_not_depend_on_how_work_is_cut(monkeypatch, loss, task_work, 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_weights_do_not_depend_on_the_backend(monkeypatch, backend):
-    monkeypatch.setattr(_levels, "_TASK_WORK", 3000)
+    monkeypatch.setattr(_items, "_TASK_WORK", 3000)
     X, targets = random_level(seed=8)
     problem = make_problem(tol=0.1)
     expected = train_level(X, targets, problem)
@@ -341,15 +342,15 @@ def test_weights_do_not_depend_on_the_backend(monkeypatch, backend):
 
 def test_a_detached_task_carries_only_its_rows():
     X, targets = random_level(seed=9)
-    items = _levels._list_items(X, targets).between(1, 2)
+    items = _items.list_items(X, targets).between(1, 2)
     one = targets.between(*(items.parents[0] + [0, 1]))
     assert 0 < len(one.rows.indices) < X.n_vectors
-    task = _levels._make_task(X, targets, items, make_problem(), X.length)
+    task = _tasks.make_task(X, targets, items, make_problem(), X.length)
     detached, pool = pickle.loads(pickle.dumps((task.detached(), WorkspacePool())))
     assert detached.X.n_vectors == len(one.rows.indices)
     assert_same_weights(
-        _levels._train_task(detached, pool).weights,
-        _levels._train_task(task, pool).weights,
+        _tasks.train_task(detached, pool).weights,
+        _tasks.train_task(task, pool).weights,
     )
 
 
@@ -359,8 +360,8 @@ def test_weights_do_not_depend_on_the_instructions(monkeypatch, loss, floor):
     X, targets = random_level(seed=14)
     problem = make_problem(loss, tol=0.01, weight_floor=floor, floor_unit="relative")
     expected = train_level(X, targets, problem)
-    for n_levels in range(1, len(_levels.SIMD_LEVELS) + 1):
-        monkeypatch.setattr(_levels, "SIMD_LEVELS", _levels.SIMD_LEVELS[:n_levels])
+    for n_levels in range(1, len(_tasks.SIMD_LEVELS) + 1):
+        monkeypatch.setattr(_tasks, "SIMD_LEVELS", _tasks.SIMD_LEVELS[:n_levels])
         found = train_level(X, targets, problem)
         assert_same_weights(found.weights, expected.weights)
         assert found.n_iter == expected.n_iter
@@ -411,7 +412,7 @@ def test_weights_below_the_floor_are_dropped(unit, unit_weight):
     st.sampled_from([4, 8, 16, 32]),
     st.sampled_from([0, 0.3, 1]),
     st.booleans(),
-    st.integers(0, len(_levels.SIMD_LEVELS) - 1),
+    st.integers(0, len(_tasks.SIMD_LEVELS) - 1),
 )
 def test_kept_weights_stand_by_feature(seed, lanes, floor, is_relative, level):
     rng = np.random.default_rng(seed)
@@ -473,7 +474,7 @@ def test_kept_weights_stand_by_feature(seed, lanes, floor, is_relative, level):
         st.tuples(st.integers(1, 60), st.integers(1, 70)), min_size=1, max_size=40
     ),
     st.sampled_from([1.0, 0.2]),
-    st.integers(0, len(_levels.SIMD_LEVELS) - 1),
+    st.integers(0, len(_tasks.SIMD_LEVELS) - 1),
 )
 def test_room_grows_for_parent_after_parent(parents, share, level):
     """Arrays grow by their own lengths; none is written to behind its end."""
@@ -534,7 +535,7 @@ def test_memory_is_laid_out_for_the_largest_parent(seed, sizes, is_dense, prior_
     )
     X = DenseRows(X) if is_dense else compress(X)
     solver = make_problem(tol=0.1, max_iter=5, prior_length=prior_length)
-    (items,) = _levels._group_items(_levels._list_items(X, targets)) or [None]
+    (items,) = _items.group_items(_items.list_items(X, targets)) or [None]
     if items is None:
         return
     guarded, sizes_taken = [], []
@@ -545,15 +546,15 @@ def test_memory_is_laid_out_for_the_largest_parent(seed, sizes, is_dense, prior_
         sizes_taken.append(n_items)
         return memory[:n_items]
 
-    task = _levels._make_task(X, targets, items, solver, n_features)
-    trained = _levels._train(task, Workspace(allocate))
+    task = _tasks.make_task(X, targets, items, solver, n_features)
+    trained = _tasks._train(task, Workspace(allocate))
     assert all((behind == 77).all() for behind in guarded)
     # Rows, blocks with and without margins, and what prepares rows; the tables.
     assert len(sizes_taken) <= (3 if is_dense else 4 + 3)
     intercepts = []
     for i in range(len(items.parents)):
-        alone = _levels._make_task(X, targets, items.between(i, i + 1), solver, 99)
-        found = _levels._train(alone, Workspace(np.empty)).weights
+        alone = _tasks.make_task(X, targets, items.between(i, i + 1), solver, 99)
+        found = _tasks._train(alone, Workspace(np.empty)).weights
         intercepts += found.intercepts.tolist()
         expected = trained.weights.between(i, i + 1)
         found.intercepts = expected.intercepts

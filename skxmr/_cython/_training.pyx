@@ -57,9 +57,9 @@ cdef class Task:
     Parameters
     ----------
     items : Items
-    targets : skxmr._training._levels.LevelTargets
+    targets : skxmr._training._targets.LevelTargets
         Of the parents of the items.
-    parameters : skxmr._training._levels.SolverParameters
+    parameters : skxmr._training._solver.SolverParameters
     simd_level : int
         Index into `SIMD_LEVELS`.
     """

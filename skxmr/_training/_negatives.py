@@ -5,7 +5,7 @@ from scipy import sparse
 
 from skxmr._search._beam_search import beam_search
 from skxmr._search._layout import SearchLayout
-from skxmr._training._levels import LevelTargets
+from skxmr._training._targets import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.ranking import scores_to_csr

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._memory._large import empty_beside
-from skxmr._training._levels import LevelTargets
 from skxmr._training._regularization import usual_length
+from skxmr._training._targets import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.tree._label_vectors import pifa

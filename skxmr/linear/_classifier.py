@@ -47,8 +47,8 @@ from skxmr._targets import (
     scores_from_logs,
 )
 from skxmr._training._dominant_columns import describe_dominant_columns
-from skxmr._training._levels import SolverParameters
 from skxmr._training._regularization import resolve_regularization
+from skxmr._training._solver import SolverParameters
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._foresight import foresee_training

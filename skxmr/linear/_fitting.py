@@ -10,15 +10,11 @@ from sklearn.base import clone
 
 from skxmr._cython._memory import give_back_memory
 from skxmr._search._pruning import prune
-from skxmr._training._levels import (
-    LevelResult,
-    SolverParameters,
-    train_levels,
-    untrained_level,
-)
+from skxmr._training._levels import train_levels, untrained_level
 from skxmr._training._negatives import level_targets, matched_rows
 from skxmr._training._priors import PriorRows, add_prior_rows, add_priors
 from skxmr._training._probing import ProbedRows, RowPaths
+from skxmr._training._solver import SolverParameters
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.stages._stages import FittedStages, OwnStages
@@ -255,7 +251,7 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
     # The matcher that finds negatives is not pruned, and does not include the last
     # level.
     unpruned = replace(settings.solver, weight_floor=0.0)
-    results: list[LevelResult] = []
+    results: list = []
     parents = _root(data.Y)
     first, beyond = _linear_levels(tree, settings)
     for level, children in enumerate(paths.rolled, start=1):

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._inputs._validation import public_csr
 from skxmr._parallel._parallel import run_tasks
-from skxmr._training._levels import LevelTargets
+from skxmr._training._targets import LevelTargets
 from skxmr._utils._compressed import Compressed
 from skxmr.stages._scores import log_scores_of_yes, rows_for
 
