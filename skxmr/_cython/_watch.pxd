@@ -2,8 +2,8 @@
 
 Python's signal handlers run only with the GIL, which kernels do not hold. Long loops
 therefore count their work. Every few milliseconds of it, `must_end` checks the stop
-flag of the task and, in the main thread, runs the handlers. An exception that they raise
-stays set: the kernel returns, and calls `raise_ended` with the GIL held.
+flag of the task and, in the main thread, runs the handlers. An exception that they
+raise stays set: the kernel returns, and calls `raise_ended` with the GIL held.
 """
 
 from cpython.exc cimport PyErr_Occurred
