@@ -106,8 +106,10 @@ def rank_batches(
         are a good size; with `n_jobs`, each batch is divided among the workers.
     k : int, default=10
         The number of labels per row.
-    allowed, excluded, unknown
+    allowed, excluded : LabelSubset or iterable of labels, default=None
         The labels to rank, as in `skxmr.rank`; all by default.
+    unknown : {"raise", "ignore"}, default="raise"
+        Whether labels that the estimator does not know raise an error or are ignored.
 
     Returns
     -------
