@@ -12,7 +12,7 @@ from skxmr.completion._base import Completer, CompleterState, Sessions
 from skxmr.completion._evidence import Evidence, best_shares
 from skxmr.completion._prefix_index import PrefixIndex
 from skxmr.completion._query_log import read_log
-from skxmr.completion._transitions import Successors, count_successors
+from skxmr.completion._transitions import Transitions, count_transitions
 
 __all__ = ["BigramCompleter", "PopularCompleter"]
 
@@ -106,18 +106,18 @@ class BigramState(CompleterState):
     ----------
     names, index, normalizer
         As in `CompleterState`.
-    successors : Successors
+    transitions : Transitions
     prior : float
         The weight of one count of a query, less than that of any transition.
     """
 
-    successors: Successors
+    transitions: Transitions
     prior: float
 
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         super().check(owner)
-        self.successors.check(len(self.index))
+        self.transitions.check(len(self.index))
         if not (isinstance(self.prior, float) and 0 < self.prior < float("inf")):
             refuse(f"{owner}.prior", f"is {self.prior!r:.40}")
 
@@ -197,7 +197,7 @@ class BigramCompleter(Completer):
         index = PrefixIndex(log.keys, log.query_counts)
         newest = [session[-1:] for session in log.sessions]
         rows: dict[str, int] = {}
-        followed = count_successors(
+        followed = count_transitions(
             newest, log.ranks, log.counts, rows, len(log.keys), decay=1.0
         )
         # The weight of all counts together is less than that of the rarest transition.
@@ -206,7 +206,7 @@ class BigramCompleter(Completer):
             log.names,
             index,
             normalizer,
-            Successors.of(rows, followed),
+            Transitions.of(rows, followed),
             float(least / (2 * index.counts.sum())),
         )
         return self
@@ -215,6 +215,6 @@ class BigramCompleter(Completer):
         state = self._state
         ranges = state.index.find(prefix)
         evidence = Evidence(state.index, ranges, state.prior)
-        for _, ranks, weights in state.successors.after(session[-1:], ranges):
+        for _, ranks, weights in state.transitions.after(session[-1:], ranges):
             evidence.add(ranks, weights, 1.0)
         return best_shares(evidence, k)

@@ -34,7 +34,7 @@ from skxmr.completion._base import CompleterState
 from skxmr.completion._completer import QueryCompleter, QueryState
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex
-from skxmr.completion._transitions import Successors
+from skxmr.completion._transitions import Transitions
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._state import ClassifierState
 from skxmr.rankers._candidates import CandidateFeatures, CandidateState
@@ -101,7 +101,7 @@ _TYPES: list[Any] = [
     RetrieverState,
     TextRetriever,
     FittedStages,
-    Successors,
+    Transitions,
     ClassTarget,
     IndicatorTarget,
     Terms,

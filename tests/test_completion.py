@@ -561,7 +561,7 @@ def test_bad_batches_say_what_is_wrong(kind):
         {"smoothing": "much"},
         {"reversed_weight": -0.1},
         {"decay": 2},
-        {"max_successors": 0},
+        {"max_transitions": 0},
         {"previous_vectorizer": "words"},
     ],
 )

@@ -342,7 +342,7 @@ def test_updates_from_many_threads_are_all_counted():
 
     run_together(*[update] * 4)
     assert completer.counts_.tolist() == [101]
-    followed = completer.successors_.counts.to_csr()
+    followed = completer.transitions_.counts.to_csr()
     assert followed.sum() == pytest.approx(101)
 
 

@@ -216,7 +216,7 @@ DAMAGES = [
     (
         "completer",
         lambda m: m._state,
-        "successors",
+        "transitions",
         lambda s: s._replace(
             counts=s.counts._replace(indices=at(s.counts.indices, 1, -7))
         ),
@@ -225,9 +225,9 @@ DAMAGES = [
     (
         "completer",
         lambda m: m._state,
-        "successors",
+        "transitions",
         lambda s: s._replace(rows={**s.rows, "new": 10**6}),
-        "Successors",
+        "Transitions",
     ),
     (
         "retriever",

@@ -321,7 +321,7 @@ ESTIMATORS = {
     "QueryCompleter": (
         lambda **given: QueryCompleter(random_state=0, **given),
         completed_after_fit,
-        {"prefixes_per_query": 120, "n_neighbors": 100, "max_successors": 100},
+        {"prefixes_per_query": 120, "n_neighbors": 100, "max_transitions": 100},
     ),
     "WordNgramTfidf": (
         WordNgramTfidf,

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from skxmr.completion._transitions import (
-    Successors,
-    count_successors,
+    Transitions,
+    count_transitions,
     reversed_links,
     smooth,
 )
@@ -22,7 +22,7 @@ def random_counts(seed, n_rows=12, n_queries=9, density=0.4):
 
 def test_sessions_are_counted_and_older_queries_count_less():
     rows = {}
-    counts = count_successors(
+    counts = count_transitions(
         [("a",), ("a", "b"), (), ("b", "a")],
         np.array([0, 1, 2, 1]),
         np.array([1.0, 2.0, 5.0, 1.0]),
@@ -79,7 +79,9 @@ def are_clear(counts, n_neighbors):
 @given(st.integers(0, 10_000), st.integers(1, 20), st.sampled_from([0.5, 10.0]))
 def test_smoothing_equals_a_slow_twin(seed, n_neighbors, weight):
     counts = random_counts(seed)
-    smoothed = smooth(counts, n_neighbors=n_neighbors, weight=weight, most_successors=9)
+    smoothed = smooth(
+        counts, n_neighbors=n_neighbors, weight=weight, most_transitions=9
+    )
     expected = smooth_twin(counts, n_neighbors, weight)
     clear = are_clear(counts, n_neighbors)
     np.testing.assert_allclose(smoothed.toarray()[clear], expected[clear], atol=1e-12)
@@ -88,7 +90,7 @@ def test_smoothing_equals_a_slow_twin(seed, n_neighbors, weight):
 
 def test_smoothing_keeps_the_counts_and_the_largest_of_what_it_adds():
     counts = random_counts(3)
-    smoothed = smooth(counts, n_neighbors=5, weight=2.0, most_successors=2).toarray()
+    smoothed = smooth(counts, n_neighbors=5, weight=2.0, most_transitions=2).toarray()
     counts = counts.toarray()
     assert (smoothed >= counts).all()
     added = smoothed - counts
@@ -101,13 +103,13 @@ def test_smoothing_keeps_the_counts_and_the_largest_of_what_it_adds():
 @pytest.mark.parametrize("off", [{"n_neighbors": 0}, {"weight": 0}])
 def test_smoothing_can_be_left_out(off):
     counts = random_counts(0)
-    arguments = {"n_neighbors": 3, "weight": 1.0, "most_successors": 5} | off
+    arguments = {"n_neighbors": 3, "weight": 1.0, "most_transitions": 5} | off
     assert smooth(counts, **arguments) is counts
 
 
-def make_successors():
+def make_transitions():
     counts = np.array([[1.0, 0, 2, 3, 0], [0, 4, 0, 0, 5]])
-    return Successors.of({"a": 0, "b": 1}, sparse.csr_array(counts))
+    return Transitions.of({"a": 0, "b": 1}, sparse.csr_array(counts))
 
 
 @pytest.mark.parametrize(
@@ -126,22 +128,22 @@ def make_successors():
 )
 def test_what_followed_a_session(session, ranges, expected):
     ranges = np.array(ranges, dtype=np.int64).reshape(-1, 2)
-    found = make_successors().after(session, ranges)
+    found = make_transitions().after(session, ranges)
     found = [(age, ranks.tolist(), weights.tolist()) for age, ranks, weights in found]
     assert found == expected
 
 
 def test_totals_add_up():
-    successors = make_successors()
-    assert successors.total_after(("a", "b"), 0.5) == 9 + 0.5 * 6
-    assert successors.total_after(("x",), 0.5) == 0
+    transitions = make_transitions()
+    assert transitions.total_after(("a", "b"), 0.5) == 9 + 0.5 * 6
+    assert transitions.total_after(("x",), 0.5) == 0
 
 
 def test_counts_are_added_to_old_and_new_rows():
-    successors = make_successors()
+    transitions = make_transitions()
     more = np.array([[0.0, 0, 1, 0, 0], [0, 0, 0, 0, 0], [7, 0, 0, 0, 0]])
-    sum_of_both = successors.plus({"a": 0, "b": 1, "c": 2}, sparse.csr_array(more))
+    sum_of_both = transitions.plus({"a": 0, "b": 1, "c": 2}, sparse.csr_array(more))
     expected = [[1, 0, 3, 3, 0], [0, 4, 0, 0, 5], [7, 0, 0, 0, 0]]
     assert sum_of_both.counts.to_csr().toarray().tolist() == expected
     assert sum_of_both.totals.tolist() == [7, 9, 7]
-    assert successors.totals.tolist() == [6, 9]
+    assert transitions.totals.tolist() == [6, 9]

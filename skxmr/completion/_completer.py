@@ -28,8 +28,8 @@ from skxmr.completion._prefix_index import PrefixIndex, count_letters
 from skxmr.completion._prefixes import draw_prefixes
 from skxmr.completion._query_log import read_known, read_log
 from skxmr.completion._transitions import (
-    Successors,
-    count_successors,
+    Transitions,
+    count_transitions,
     reversed_links,
     smooth,
 )
@@ -55,11 +55,11 @@ class QueryState(CompleterState):
     ----------
     names, index, normalizer
         As in `CompleterState`.
-    successors : Successors
+    transitions : Transitions
     ranker : PrefixRanker or None
     """
 
-    successors: Successors
+    transitions: Transitions
     ranker: PrefixRanker | None
 
     @property
@@ -71,7 +71,7 @@ class QueryState(CompleterState):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         super().check(owner)
         n_queries = len(self.index)
-        self.successors.check(n_queries)
+        self.transitions.check(n_queries)
         n_ranked = n_queries if self.ranker is None else len(self.classifier.classes_)
         if n_ranked != n_queries:
             refuse(f"{owner}.classifier_", f"ranks {n_ranked}; expected {n_queries}")
@@ -155,8 +155,8 @@ class QueryCompleter(DefaultStages, Completer):
     decay : float, default=0.1
         The factor by which the weight of a previous query decreases with each step back
         in the session.
-    max_successors : int, default=1000
-        The maximum number of next queries that smoothing adds to a previous query.
+    max_transitions : int, default=1000
+        The maximum number of transitions that smoothing adds to a previous query.
     n_jobs : int, default=None
         The number of parallel jobs of fit, also for stages whose own is None. The
         result does not depend on it.
@@ -211,7 +211,7 @@ class QueryCompleter(DefaultStages, Completer):
     ['butterfly', 'butter']
     """
 
-    successors_ = from_state("successors", "How often each query followed another.")
+    transitions_ = from_state("transitions", "How often each query followed another.")
     ranker_ = from_state("ranker", "What ranks queries by the classifier, or None.")
     classifier_ = from_state("classifier", "The fitted classifier, or None.")
 
@@ -232,7 +232,7 @@ class QueryCompleter(DefaultStages, Completer):
         "smoothing": [Interval(Real, 0, None, closed="left")],
         "reversed_weight": [Interval(Real, 0, None, closed="left")],
         "decay": [Interval(Real, 0, 1, closed="both")],
-        "max_successors": [Interval(Integral, 1, None, closed="left")],
+        "max_transitions": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -269,7 +269,7 @@ class QueryCompleter(DefaultStages, Completer):
         smoothing: float = 10.0,
         reversed_weight: float = 0.2,
         decay: float = 0.1,
-        max_successors: int = 1000,
+        max_transitions: int = 1000,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
@@ -287,7 +287,7 @@ class QueryCompleter(DefaultStages, Completer):
         self.smoothing = smoothing
         self.reversed_weight = reversed_weight
         self.decay = decay
-        self.max_successors = max_successors
+        self.max_transitions = max_transitions
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -324,10 +324,10 @@ class QueryCompleter(DefaultStages, Completer):
         """
         normalizer = self._make_normalizer()
         log = read_log(previous, queries, counts, normalizer).merged()
-        successors = self._learn_successors(log, normalizer)
+        transitions = self._learn_transitions(log, normalizer)
         ranker = self._train(log)
         index = PrefixIndex(log.keys, log.query_counts)
-        self._state = QueryState(log.names, index, normalizer, successors, ranker)
+        self._state = QueryState(log.names, index, normalizer, transitions, ranker)
         return self
 
     @writes
@@ -368,8 +368,8 @@ class QueryCompleter(DefaultStages, Completer):
         sessions, ranks, asked = read_known(
             previous, queries, counts, state.normalizer, index.rank_of
         )
-        rows = dict(state.successors.rows)
-        followed = count_successors(
+        rows = dict(state.transitions.rows)
+        followed = count_transitions(
             sessions, ranks, asked, rows, len(index), self.decay
         )
         followed = self._with_reversed(followed, rows, index.keys, state.normalizer)
@@ -377,7 +377,7 @@ class QueryCompleter(DefaultStages, Completer):
         # A single assignment, so that other threads see either all changes or none.
         self._state = replace(
             state,
-            successors=state.successors.plus(rows, followed),
+            transitions=state.transitions.plus(rows, followed),
             index=index.with_counts(index.counts + more),
         )
         return self
@@ -391,9 +391,9 @@ class QueryCompleter(DefaultStages, Completer):
             followed, row_keys, keys
         )
 
-    def _learn_successors(self, log, normalizer):
+    def _learn_transitions(self, log, normalizer):
         rows: dict[str, int] = {}
-        followed = count_successors(
+        followed = count_transitions(
             log.sessions, log.ranks, log.counts, rows, len(log.keys), self.decay
         )
         followed = self._with_reversed(followed, rows, log.keys, normalizer)
@@ -401,9 +401,9 @@ class QueryCompleter(DefaultStages, Completer):
             followed,
             n_neighbors=self.n_neighbors,
             weight=self.smoothing,
-            most_successors=self.max_successors,
+            most_transitions=self.max_transitions,
         )
-        return Successors.of(rows, smoothed)
+        return Transitions.of(rows, smoothed)
 
     def _train(self, log):
         """Train the classifier, if there are sessions to learn from."""
@@ -466,7 +466,7 @@ class QueryCompleter(DefaultStages, Completer):
         state = self._state
         index = state.index
         evidence = Evidence(index, ranges, self.popularity_weight / index.total)
-        for age, ranks, weights in state.successors.after(session, ranges):
+        for age, ranks, weights in state.transitions.after(session, ranges):
             evidence.add(ranks, weights, self.decay**age)
         # Without a session, only the counts of queries are known.
         ranker = state.ranker if self.classifier_weight > 0 else None
@@ -488,7 +488,7 @@ class QueryCompleter(DefaultStages, Completer):
 
     def _weight_of_all(self, session):
         """Return the weight of all queries, whatever the prefix."""
-        followed = self._state.successors.total_after(session, self.decay)
+        followed = self._state.transitions.total_after(session, self.decay)
         return self.popularity_weight + followed
 
 

@@ -15,7 +15,7 @@ from skxmr._utils._loaded_state import (
 )
 from skxmr._utils._sparse import keep_largest
 
-__all__ = ["Successors", "count_successors", "reversed_links", "smooth"]
+__all__ = ["Transitions", "count_transitions", "reversed_links", "smooth"]
 
 # The number of transitions into a query, the largest first, that are compared: queries
 # that follow very many others say little about their similarity.
@@ -28,7 +28,7 @@ _MOST_REMEMBERED = 16
 _CHUNK = 1024
 
 
-class Successors(NamedTuple):
+class Transitions(NamedTuple):
     """Counts of the transitions from each previous query to the next one, by rank.
 
     Parameters
@@ -54,7 +54,7 @@ class Successors(NamedTuple):
 
     def check(self, n_queries):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
-        name, n_rows = "Successors", len(self.rows)
+        name, n_rows = "Transitions", len(self.rows)
         check_compressed(self.counts, n_rows, n_queries, f"{name}.counts")
         check_vector(self.totals, (np.float64,), n_rows, f"{name}.totals")
         if to_be_read(self.totals):
@@ -102,11 +102,11 @@ class Successors(NamedTuple):
 
         Returns
         -------
-        Successors
+        Transitions
         """
         old = self.counts.to_csr()
         old.resize(counts.shape)
-        return Successors.of(rows, old + counts)
+        return Transitions.of(rows, old + counts)
 
 
 def _within(row, ranges):
@@ -120,7 +120,7 @@ def _within(row, ranges):
     return row.indices[entries], row.values[entries]
 
 
-def count_successors(sessions, ranks, counts, rows, n_queries, decay):
+def count_transitions(sessions, ranks, counts, rows, n_queries, decay):
     """Count transitions; those from older queries of a session have less weight.
 
     Parameters
@@ -181,7 +181,7 @@ def reversed_links(counts, row_keys, keys):
     )
 
 
-def smooth(counts, *, n_neighbors, weight, most_successors):
+def smooth(counts, *, n_neighbors, weight, most_transitions):
     """Add counts of the transitions from the nearest neighbours of each row.
 
     Similarity is the cosine of the square roots of the counts times the inverse
@@ -193,7 +193,7 @@ def smooth(counts, *, n_neighbors, weight, most_successors):
     counts : csr_array of shape (n_rows, n_queries), float64
     n_neighbors : int
     weight : float
-    most_successors : int
+    most_transitions : int
         The maximum number of counts that are added to a row.
 
     Returns
@@ -212,7 +212,7 @@ def smooth(counts, *, n_neighbors, weight, most_successors):
         alike = _without_self(alike, rows)
         nearest = keep_largest(alike, int(n_neighbors))
         nearest = _scaled_rows(nearest, nearest.sum(axis=1))
-        spread = keep_largest(sparse.csr_array(nearest @ shares), int(most_successors))
+        spread = keep_largest(sparse.csr_array(nearest @ shares), int(most_transitions))
         parts.append(counts[rows] + weight * spread)
     return sparse.vstack(parts, format="csr")
 
