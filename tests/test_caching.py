@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from own_indexers import TwoLevels
 from scipy import sparse
-from sklearn.datasets import make_multilabel_classification
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - as it asks
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
+from toy_data import make_multilabel
 
 from skxmr import KMeansTree, XRLinearClassifier
 from skxmr.linear._caching import cached_call
@@ -36,11 +36,8 @@ SEARCH_GRID = {
 
 
 def make_data(n_samples=90, n_classes=12):
-    X, Y = make_multilabel_classification(
-        n_samples, 20, n_classes=n_classes, n_labels=2, random_state=0
-    )
-    X = sparse.csr_array(X / np.linalg.norm(X, axis=1, keepdims=True))
-    return X.astype(np.float32), sparse.csr_array(Y)
+    X, Y = make_multilabel(n_samples, n_classes)
+    return X, sparse.csr_array(Y)
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 import skops.io
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import make_multilabel_classification
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import MaxAbsScaler, normalize
+from sklearn.preprocessing import MaxAbsScaler
+from toy_data import make_multilabel
 
 import skxmr
 from skxmr import (
@@ -45,10 +45,7 @@ from skxmr.persistence import TRUSTED_TYPES, save
 from skxmr.stages._stages import FittedStages
 
 N_LABELS = 12
-X, DENSE_Y = make_multilabel_classification(
-    80, 20, n_classes=N_LABELS, n_labels=2, random_state=0
-)
-X = sparse.csr_array(normalize(X), dtype=np.float32)
+X, DENSE_Y = make_multilabel(80, N_LABELS)
 CLASSES = np.array([f"class {i}" for i in range(N_LABELS)])
 Y = sparse.csr_array(DENSE_Y)
 CODES = np.arange(80) % N_LABELS

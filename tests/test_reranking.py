@@ -7,11 +7,11 @@ import pytest
 from own_indexers import TwoLevels
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.datasets import make_multilabel_classification
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, normalize
+from toy_data import make_multilabel
 
 import skxmr
 from skxmr import (
@@ -25,10 +25,7 @@ from skxmr import (
 from skxmr.metrics import recall_at_k, recall_at_k_scorer
 from skxmr.rankers._candidates import Candidates
 
-X, DENSE_Y = make_multilabel_classification(
-    90, 20, n_classes=12, n_labels=2, random_state=0
-)
-X = sparse.csr_array(normalize(X), dtype=np.float32)
+X, DENSE_Y = make_multilabel(90)
 Y = sparse.csr_array(DENSE_Y)
 CLASSES = np.array([f"class {i:02d}" for i in DENSE_Y.argmax(axis=1)])
 

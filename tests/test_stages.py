@@ -9,25 +9,22 @@ from own_indexers import TwoLevels
 from own_stages import LoggedLogistic, NearestRow, Told
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import make_multilabel_classification
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, normalize
+from sklearn.preprocessing import MaxAbsScaler
 from sklearn.tree import DecisionTreeClassifier
+from toy_data import make_multilabel
 
 from skxmr import KMeansTree, LabelTree, TextRetriever, XRLinearClassifier
 from skxmr.interop._pecos import save_pecos
 from skxmr.metrics import recall_at_k_scorer
 
 N_LABELS = 12
-X, DENSE_Y = make_multilabel_classification(
-    90, 20, n_classes=N_LABELS, n_labels=2, random_state=0
-)
-X = sparse.csr_array(normalize(X), dtype=np.float32)
+X, DENSE_Y = make_multilabel(90, N_LABELS)
 Y = sparse.csr_array(DENSE_Y)
 DENSE_X = X.toarray()
 
