@@ -169,7 +169,7 @@ def _cuts(tree, levels, n_shards):
     work = np.ones(n_nodes)
     bounds = np.arange(n_nodes + 1)
     for offsets, level in zip(tree.child_offsets[1:], levels[1:], strict=True):
-        first_weights = level.run_offsets[level.row_offsets[bounds]]
+        first_weights = level.run_offsets[level.posting_offsets[bounds]]
         work += np.diff(first_weights)
         bounds = offsets[bounds]
     before = np.concatenate([[0], np.cumsum(work)])
@@ -225,7 +225,7 @@ def _children_of_root(level, start, stop):
     lengths = np.diff(before[level.run_offsets])
     used = lengths > 0
     return LinearWeights(
-        row_offsets=np.array([0, used.sum()]),
+        posting_offsets=np.array([0, used.sum()]),
         features=level.features[used],
         run_offsets=np.concatenate([[0], np.cumsum(lengths[used])]),
         children=(level.children[kept] - start).astype(np.int32),
@@ -236,12 +236,12 @@ def _children_of_root(level, start, stop):
 
 def _parents_of(level, first_parent, last_parent, first_child, last_child):
     """Keep the weights of the children of some parents."""
-    row_offsets = level.row_offsets[first_parent : last_parent + 1]
-    rows = slice(row_offsets[0], row_offsets[-1])
-    run_offsets = level.run_offsets[row_offsets[0] : row_offsets[-1] + 1]
+    posting_offsets = level.posting_offsets[first_parent : last_parent + 1]
+    rows = slice(posting_offsets[0], posting_offsets[-1])
+    run_offsets = level.run_offsets[posting_offsets[0] : posting_offsets[-1] + 1]
     entries = slice(run_offsets[0], run_offsets[-1])
     return LinearWeights(
-        row_offsets=row_offsets - row_offsets[0],
+        posting_offsets=posting_offsets - posting_offsets[0],
         features=level.features[rows],
         run_offsets=run_offsets - run_offsets[0],
         children=level.children[entries],

@@ -264,7 +264,7 @@ def make_big_model():
         [[0, N_GROUPS], np.arange(N_GROUPS + 1) * GROUP_SIZE], np.arange(n_labels)
     )
     top = LinearWeights(
-        row_offsets=np.array([0, 1]),
+        posting_offsets=np.array([0, 1]),
         features=np.zeros(1, dtype=np.int32),
         run_offsets=np.array([0, N_GROUPS]),
         children=np.arange(N_GROUPS, dtype=np.int32),
@@ -273,7 +273,7 @@ def make_big_model():
     )
     step = N_FEATURES // FEATURES_OF_GROUP
     bottom = LinearWeights(
-        row_offsets=np.arange(N_GROUPS + 1) * FEATURES_OF_GROUP,
+        posting_offsets=np.arange(N_GROUPS + 1) * FEATURES_OF_GROUP,
         features=np.tile(np.arange(FEATURES_OF_GROUP, dtype=np.int32) * step, N_GROUPS),
         run_offsets=np.arange(n_rows + 1) * GROUP_SIZE,
         children=np.tile(np.arange(GROUP_SIZE, dtype=np.int32), n_rows),

@@ -415,7 +415,7 @@ def test_few_of_very_many_features():
     places = np.sort(np.random.default_rng(1).choice(2**31 - 1, 30, replace=False))
     many = [
         LinearWeights(
-            weights.row_offsets,
+            weights.posting_offsets,
             places[weights.features].astype(np.int32),
             weights.run_offsets,
             weights.children,

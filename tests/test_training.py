@@ -402,7 +402,7 @@ def test_weights_below_the_floor_are_dropped(unit, unit_weight):
     assert (np.diff(weights.run_offsets) > 0).all()
     assert (np.diff(weights.features) > 0).all()
     assert weights.features.dtype == weights.children.dtype == np.int32
-    assert weights.row_offsets.dtype == weights.run_offsets.dtype == np.int64
+    assert weights.posting_offsets.dtype == weights.run_offsets.dtype == np.int64
     assert weights.weights.dtype == weights.intercepts.dtype == np.float32
 
 

@@ -368,7 +368,7 @@ def test_nodes_with_one_child_have_no_weights():
     tree = classifier.trees_[0]
     for level, weights in enumerate(classifier.layouts_[0].to_levels()):
         single = tree.n_children(level) == 1
-        n_features = np.diff(weights.row_offsets)
+        n_features = np.diff(weights.posting_offsets)
         assert (n_features[single] == 0).all()
         assert (n_features[~single] > 0).all()
     assert (tree.n_children(1) == 1).any()

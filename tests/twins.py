@@ -50,10 +50,10 @@ def weights_from_dense(W, intercepts, child_offsets):
 def weights_to_dense(weights, child_offsets, n_features):
     W = np.zeros((n_features, child_offsets[-1]))
     for parent, first in enumerate(child_offsets[:-1]):
-        for row in range(weights.row_offsets[parent], weights.row_offsets[parent + 1]):
-            for entry in range(weights.run_offsets[row], weights.run_offsets[row + 1]):
+        for posting in range(*weights.posting_offsets[parent : parent + 2]):
+            for entry in range(*weights.run_offsets[posting : posting + 2]):
                 child = first + weights.children[entry]
-                W[weights.features[row], child] = weights.weights[entry]
+                W[weights.features[posting], child] = weights.weights[entry]
     return W
 
 

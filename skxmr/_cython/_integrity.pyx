@@ -62,7 +62,7 @@ def check_runs(
     cdef int64_t n_listed = parents.shape[0]
     cdef Wrong wrong
     if posting_starts[posting_starts.shape[0] - 1] != n_listed:
-        return "row_starts", 0, True
+        return "posting_starts", 0, True
     if run_marks.shape[0] << LOG_POSTINGS_OF_MARK < n_listed:
         return "run_marks", 0, True
     if run_lengths.shape[0] < n_listed:

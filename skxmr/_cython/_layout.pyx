@@ -30,17 +30,17 @@ cdef class LevelRuns:
     """The postings of one level, as `LinearWeights` holds them, without the weights.
     """
 
-    cdef const int64_t[::1] row_offsets
+    cdef const int64_t[::1] posting_offsets
     cdef const int64_t[::1] run_offsets
     cdef const int32_t[::1] children
 
     def __init__(
         self,
-        const int64_t[::1] row_offsets,  # IN (n_parents + 1,): postings of each parent
-        const int64_t[::1] run_offsets,  # IN (n_postings + 1,)
-        const int32_t[::1] children,     # IN (n_weights,), counted in their parent
+        const int64_t[::1] posting_offsets,  # IN (n_parents + 1,)
+        const int64_t[::1] run_offsets,      # IN (n_postings + 1,)
+        const int32_t[::1] children,         # IN (n_weights,), counted in their parent
     ):
-        self.row_offsets = row_offsets
+        self.posting_offsets = posting_offsets
         self.run_offsets = run_offsets
         self.children = children
 
@@ -74,11 +74,11 @@ def place_postings(
     """
     cdef int64_t parent, posting
     cdef uint32_t position
-    cdef const int64_t[::1] row_offsets = level.row_offsets
+    cdef const int64_t[::1] posting_offsets = level.posting_offsets
     cdef const int64_t[::1] run_offsets = level.run_offsets
     with nogil:
-        for parent in range(row_offsets.shape[0] - 1):
-            for posting in range(row_offsets[parent], row_offsets[parent + 1]):
+        for parent in range(posting_offsets.shape[0] - 1):
+            for posting in range(posting_offsets[parent], posting_offsets[parent + 1]):
                 position = cursors[features[posting]]
                 cursors[features[posting]] += 1
                 positions[posting] = position
@@ -211,13 +211,14 @@ def count_by_node(
 ):
     """Add the number of its weights to each node's count."""
     cdef int64_t parent, entry
-    cdef const int64_t[::1] row_offsets = level.row_offsets
+    cdef const int64_t[::1] posting_offsets = level.posting_offsets
     cdef const int64_t[::1] run_offsets = level.run_offsets
     cdef const int32_t[::1] children = level.children
     with nogil:
-        for parent in range(row_offsets.shape[0] - 1):
+        for parent in range(posting_offsets.shape[0] - 1):
             for entry in range(
-                run_offsets[row_offsets[parent]], run_offsets[row_offsets[parent + 1]]
+                run_offsets[posting_offsets[parent]],
+                run_offsets[posting_offsets[parent + 1]],
             ):
                 counts[child_offsets[parent] + children[entry]] += 1
 
@@ -233,12 +234,12 @@ def order_by_node(
 ):
     """Put the weights of each node one after another."""
     cdef int64_t parent, posting, entry, child, position
-    cdef const int64_t[::1] row_offsets = level.row_offsets
+    cdef const int64_t[::1] posting_offsets = level.posting_offsets
     cdef const int64_t[::1] run_offsets = level.run_offsets
     cdef const int32_t[::1] children = level.children
     with nogil:
-        for parent in range(row_offsets.shape[0] - 1):
-            for posting in range(row_offsets[parent], row_offsets[parent + 1]):
+        for parent in range(posting_offsets.shape[0] - 1):
+            for posting in range(posting_offsets[parent], posting_offsets[parent + 1]):
                 for entry in range(run_offsets[posting], run_offsets[posting + 1]):
                     child = child_offsets[parent] + children[entry]
                     position = cursors[child]

@@ -13,12 +13,13 @@ cdef extern from "include/floor.h" nogil:
 cdef class Weights:
     """The weights of a level, feature by feature: of `skxmr.weights.LinearWeights`."""
 
-    cdef const int64_t[::1] row_offsets, run_offsets
+    cdef const int64_t[::1] posting_offsets, run_offsets
     cdef const int32_t[::1] children
     cdef const float[::1] weights
 
     def __init__(self, weights):
-        self.row_offsets, self.run_offsets = weights.row_offsets, weights.run_offsets
+        self.posting_offsets = weights.posting_offsets
+        self.run_offsets = weights.run_offsets
         self.children, self.weights = weights.children, weights.weights
 
 
@@ -37,10 +38,10 @@ def count_kept(
     cdef Floor floor
     floor.share, floor.most, floor.is_relative = threshold, most, is_relative
     with nogil:
-        for parent in range(weights.row_offsets.shape[0] - 1):
+        for parent in range(weights.posting_offsets.shape[0] - 1):
             _find_floors(weights, parent, floor, floors)
             for row in range(
-                weights.row_offsets[parent], weights.row_offsets[parent + 1]
+                weights.posting_offsets[parent], weights.posting_offsets[parent + 1]
             ):
                 kept[row] = _mark_kept(weights, row, floors, mask)
 
@@ -50,8 +51,8 @@ cdef void _find_floors(
 ) noexcept nogil:
     """Find the smallest magnitude that is kept of each child of one parent."""
     cdef int64_t entry, child, n_children = 0
-    cdef int64_t start = weights.run_offsets[weights.row_offsets[parent]]
-    cdef int64_t stop = weights.run_offsets[weights.row_offsets[parent + 1]]
+    cdef int64_t start = weights.run_offsets[weights.posting_offsets[parent]]
+    cdef int64_t stop = weights.run_offsets[weights.posting_offsets[parent + 1]]
     for entry in range(start, stop):
         n_children = max(n_children, <int64_t>weights.children[entry] + 1)
     for child in range(n_children):

@@ -217,7 +217,7 @@ class SearchLayout:
                 self.n_features,
                 weights.kept_features,
                 weights.words,
-                weights.row_starts,
+                weights.posting_starts,
             ),
             Postings(
                 weights.parents,

@@ -77,7 +77,7 @@ def prune(weights, threshold, unit, unit_weight=np.inf):
     used = kept > 0
     rows_before = np.concatenate([[0], np.cumsum(used)])
     return LinearWeights(
-        row_offsets=rows_before[weights.row_offsets],
+        posting_offsets=rows_before[weights.posting_offsets],
         features=weights.features[used],
         run_offsets=np.concatenate([[0], np.cumsum(kept[used])]),
         children=weights.children[mask],

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skxmr._cython._layout import LevelRuns
 from skxmr._memory._growing import GrowingArray
 
 __all__ = ["LinearWeights", "WeightsBuilder", "with_precision"]
@@ -10,8 +11,8 @@ __all__ = ["LinearWeights", "WeightsBuilder", "with_precision"]
 class LinearWeights:
     """Sparse linear models of the children of each of many parents.
 
-    The weights of one parent's children form one chunk, sparse by rows: for each
-    feature that any of the children uses, one run of (child, weight) pairs. A
+    The weights of one parent's children form one chunk: for each feature that any of
+    the children uses, a *posting* with one run of (child, weight) pairs. A
     query's features are then matched with the chunk once per parent, not once
     per child (Etter et al., arXiv 2106.02697).
 
@@ -22,12 +23,13 @@ class LinearWeights:
 
     Parameters
     ----------
-    row_offsets : ndarray of shape (n_parents + 1,), int64
-        The rows of parent p are ``row_offsets[p]`` to ``row_offsets[p + 1]``.
-    features : ndarray of shape (n_rows,), int32
-        The feature of each row, ascending within a parent.
-    run_offsets : ndarray of shape (n_rows + 1,), int64
-        The pairs of row r are ``run_offsets[r]`` to ``run_offsets[r + 1]``.
+    posting_offsets : ndarray of shape (n_parents + 1,), int64
+        The postings of parent p are ``posting_offsets[p]`` to
+        ``posting_offsets[p + 1]``.
+    features : ndarray of shape (n_postings,), int32
+        The feature of each posting, ascending within a parent.
+    run_offsets : ndarray of shape (n_postings + 1,), int64
+        The pairs of posting r are ``run_offsets[r]`` to ``run_offsets[r + 1]``.
     children : ndarray of shape (n_weights,), int32
         Which child, counted from its parent's first; ascending within a run.
     weights : ndarray of shape (n_weights,), float32
@@ -36,9 +38,9 @@ class LinearWeights:
     """
 
     def __init__(
-        self, row_offsets, features, run_offsets, children, weights, intercepts
+        self, posting_offsets, features, run_offsets, children, weights, intercepts
     ):
-        self.row_offsets = row_offsets
+        self.posting_offsets = posting_offsets
         self.features = features
         self.run_offsets = run_offsets
         self.children = children
@@ -54,7 +56,7 @@ class LinearWeights:
     @property
     def n_parents(self):
         """Number of parents."""
-        return len(self.row_offsets) - 1
+        return len(self.posting_offsets) - 1
 
     @property
     def n_weights(self):
@@ -65,6 +67,10 @@ class LinearWeights:
     def nbytes(self):
         """Bytes of all arrays."""
         return sum(array.nbytes for array in vars(self).values())
+
+    def runs(self):
+        """Return the postings and children as kernels take them."""
+        return LevelRuns(self.posting_offsets, self.run_offsets, self.children)
 
     def between(self, start, stop):
         """Give parents `start` to `stop`, without copying; but not their intercepts.
@@ -78,11 +84,11 @@ class LinearWeights:
         LinearWeights
             Without intercepts: which are theirs, the parents do not tell.
         """
-        first, last = self.row_offsets[start], self.row_offsets[stop]
+        first, last = self.posting_offsets[start], self.posting_offsets[stop]
         run_offsets = self.run_offsets[first : last + 1]
         some = slice(run_offsets[0], run_offsets[-1])
         return LinearWeights(
-            self.row_offsets[start : stop + 1] - first,
+            self.posting_offsets[start : stop + 1] - first,
             self.features[first:last],
             run_offsets - run_offsets[0],
             self.children[some],
@@ -113,7 +119,7 @@ class LinearWeights:
         order = np.argsort(features, kind="stable")
         distinct, lengths = np.unique(features, return_counts=True)
         return cls(
-            row_offsets=np.array([0, len(distinct)], dtype=np.int64),
+            posting_offsets=np.array([0, len(distinct)], dtype=np.int64),
             features=distinct,
             run_offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             children=np.concatenate([part.children for part in parts])[order],
@@ -158,7 +164,7 @@ class WeightsBuilder:
         """
         self._run_offsets.append([len(self._weights)])
         return LinearWeights(
-            row_offsets=np.concatenate([[0], np.cumsum(n_rows)]),
+            posting_offsets=np.concatenate([[0], np.cumsum(n_rows)]),
             features=self._features.finish(),
             run_offsets=self._run_offsets.finish(),
             children=self._children.finish(),

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from skxmr._cython._layout import LevelRuns, count_by_node, order_by_node
+from skxmr._cython._layout import count_by_node, order_by_node
 from skxmr._search._weights import LinearWeights, with_precision
 from skxmr._utils._loaded_state import (
     as_value_errors,
@@ -70,7 +70,7 @@ class NodeWeights:
         starts = np.cumsum([0, *sizes])
         for i, level in enumerate(levels):
             count_by_node(
-                LevelRuns(level.row_offsets, level.run_offsets, level.children),
+                level.runs(),
                 tree.child_offsets[i],
                 counts[starts[i] : starts[i + 1]],
             )
@@ -82,7 +82,7 @@ class NodeWeights:
         cursors = offsets[:-1].copy()
         for i, level in enumerate(levels):
             order_by_node(
-                LevelRuns(level.row_offsets, level.run_offsets, level.children),
+                level.runs(),
                 level.features,
                 level.weights,
                 tree.child_offsets[i],
@@ -163,9 +163,11 @@ class NodeWeights:
         starts = np.flatnonzero(
             (np.diff(parents, prepend=-1) != 0) | (np.diff(features, prepend=-1) != 0)
         )
-        row_offsets = np.searchsorted(parents[starts], np.arange(len(n_children) + 1))
+        posting_offsets = np.searchsorted(
+            parents[starts], np.arange(len(n_children) + 1)
+        )
         return LinearWeights(
-            row_offsets.astype(np.int64),
+            posting_offsets.astype(np.int64),
             features[starts],
             np.append(starts, len(features)).astype(np.int64),
             np.repeat(children, counts)[order].astype(np.int32),

@@ -101,7 +101,7 @@ class _Assembly:
     def _append_whole(self, items, weights, start, stop):
         if start < stop:
             some = weights.between(start, stop)
-            self._n_rows[items.parents[start:stop]] = np.diff(some.row_offsets)
+            self._n_rows[items.parents[start:stop]] = np.diff(some.posting_offsets)
             self._builder.append(some)
 
     def finish(self, intercepts):

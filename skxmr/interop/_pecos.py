@@ -562,7 +562,7 @@ def _write_level(
 
 def _weight_matrix(child_offsets, numbers, weights, n_features):
     """Weights by feature (and last the bias, which is 1) and node."""
-    rows_of_parent = np.diff(weights.row_offsets)
+    rows_of_parent = np.diff(weights.posting_offsets)
     weights_of_row = np.diff(weights.run_offsets)
     first_child = np.repeat(child_offsets[:-1], rows_of_parent)
     nodes = np.repeat(first_child, weights_of_row) + weights.children
