@@ -20,7 +20,7 @@ if os.environ.get("SKXMR_FLUSH_DENORMALS") == "1":
 
 # A program that `test_sparse_structure.py` runs: it has no doctests, and fits models
 # when it is imported.
-collect_ignore = ["walk_public.py"]
+collect_ignore = ["support/walk_public.py"]
 
 # An address in memory, or a set of several strings, in an order of its own.
 CHANGING = re.compile(r" at 0x\w|\{'[^']*', '")

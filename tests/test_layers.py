@@ -45,7 +45,7 @@ CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w
 def imports_of_python(path):
     """Dotted names that a module imports, wherever in it the import is."""
     package = ["skxmr", *path.relative_to(ROOT).parts[:-1]]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -55,7 +55,7 @@ def imports_of_python(path):
 
 
 def imports_of_cython(path):
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if found := CYTHON_IMPORT.match(line):
             yield found[1] or found[2]
 
@@ -101,7 +101,8 @@ def test_imports_are_found(tmp_path, monkeypatch):
     module.parent.mkdir()
     module.write_text(
         "import skxmr.tree\ndef lazy():\n    from . import _near\n"
-        "    from ..linear import _far\n    from skxmr import stages\n"
+        "    from ..linear import _far\n    from skxmr import stages\n",
+        encoding="utf-8",
     )
     assert list(imports_of_python(module)) == [
         "skxmr.tree",
@@ -111,7 +112,8 @@ def test_imports_are_found(tmp_path, monkeypatch):
     ]
     kernel = tmp_path / "_kernel.pyx"
     kernel.write_text(
-        "from skxmr._cython._a cimport b\n    import skxmr.c\ncimport skxmr.d\n"
+        "from skxmr._cython._a cimport b\n    import skxmr.c\ncimport skxmr.d\n",
+        encoding="utf-8",
     )
     assert list(imports_of_cython(kernel)) == ["skxmr._cython._a", "skxmr.c", "skxmr.d"]
 

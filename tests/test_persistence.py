@@ -42,7 +42,7 @@ from skxmr._targets import IndicatorTarget
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.linear._state import ClassifierState
 from skxmr.persistence import TRUSTED_TYPES, save
-from skxmr.stages._stages import FittedStages
+from skxmr.stages import FittedStages
 
 N_LABELS = 12
 X, DENSE_Y = make_multilabel(80, N_LABELS)

@@ -10,7 +10,7 @@ from benchworker.matrices import row_slice
 
 from skxmr import __version__
 from skxmr.linear._classifier import XRLinearClassifier
-from skxmr.tree._kmeans_tree import KMeansTree
+from skxmr.tree import KMeansTree
 
 
 class StampedKMeansTree(KMeansTree):

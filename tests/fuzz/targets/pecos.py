@@ -12,7 +12,7 @@ import numpy as np
 from alter import altered
 from scipy import sparse
 
-from skxmr.interop._pecos import load_pecos
+from skxmr.interop import load_pecos
 
 DATA = Path(__file__).parents[2] / "data"
 FOLDER = Path(f"/dev/shm/skxmr-fuzz-{os.getpid()}")

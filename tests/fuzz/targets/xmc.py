@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from skxmr.datasets._bundled import dump_xmc, load_xmc
+from skxmr.datasets import dump_xmc, load_xmc
 
 SEEDS = [
     b"3 5 4\n0,2 1:0.5 4:2\n 0:1.25\n3\n",
