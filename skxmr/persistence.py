@@ -55,7 +55,7 @@ from skxmr.text._vectorizers import (
     TextState,
     WordNgramTfidf,
 )
-from skxmr.text._vocabulary import Terms
+from skxmr.text._vocabulary import Vocabulary
 from skxmr.tree._kmeans_tree import IndexerState, KMeansTree
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._trie_tree import TrieTreeHybrid
@@ -104,7 +104,7 @@ _TYPES: list[Any] = [
     Transitions,
     ClassTarget,
     IndicatorTarget,
-    Terms,
+    Vocabulary,
     CharNgramTfidf,
     PrefixWeightedCharTfidf,
     TextState,

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from skxmr._base._state import reads
-from skxmr._cython._restriction import allow_ranges, forbid
+from skxmr._cython._subset import allow_ranges, forbid
 from skxmr._inputs._label_choice import check_choice
 from skxmr._utils._typing import SomeLabels
 

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from skxmr._cython._integrity import check_runs
 from skxmr._cython._layout import list_parents, split_runs
+from skxmr._cython._loaded_state import check_runs
 from skxmr._cython._search_inputs import POSTINGS_OF_MARK
 from skxmr._search._sorting_by_feature import as_bits, size_of_entry, sort_by_feature
 from skxmr._search._weights import LinearWeights

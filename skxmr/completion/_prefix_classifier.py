@@ -5,7 +5,7 @@ from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._search._beam_search import search_one, search_trees
-from skxmr.stages._stages import refuse_own_stages
+from skxmr.stages._stages import refuse_custom_stages
 from skxmr.text._single import LeanTransformer, fit_transform_texts
 
 __all__ = ["PrefixRanker"]
@@ -50,7 +50,7 @@ class PrefixRanker:
         previous_vectorizer, prefix_vectorizer : transformer
         classifier : XRLinearClassifier
         """
-        refuse_own_stages(classifier, "QueryCompleter")
+        refuse_custom_stages(classifier, "QueryCompleter")
         ranks = log.ranks[places]
         prefixes = [
             _without_blank(log.keys[rank][:length])

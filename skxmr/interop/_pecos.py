@@ -20,7 +20,7 @@ from skxmr.interop._untrusted_files import ForeignFolder, Settings
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._fitting import TrainedTree
 from skxmr.linear._state import make_state
-from skxmr.stages._stages import refuse_own_stages
+from skxmr.stages._stages import refuse_custom_stages
 from skxmr.tree._label_tree import LabelTree
 
 __all__ = ["load_pecos", "save_pecos"]
@@ -175,7 +175,7 @@ def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> Non
         )
     classifier = snapshot(classifier)
     check_is_fitted(classifier)
-    refuse_own_stages(classifier, "save_pecos")
+    refuse_custom_stages(classifier, "save_pecos")
     if len(classifier.layouts_) > 1:
         raise ValueError(
             f"classifier has {len(classifier.layouts_)} trees; a PECOS model has one. "

@@ -59,7 +59,7 @@ from skxmr._version import __version__
 from skxmr.linear._caching import cached_call
 from skxmr.linear._fitting import TrainingSettings, train_tree
 from skxmr.linear._state import make_state
-from skxmr.stages._stages import OwnStages, search_stages
+from skxmr.stages._stages import CustomStages, search_stages
 from skxmr.tree._kmeans_tree import KMeansTree
 from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
 
@@ -419,7 +419,7 @@ class XRLinearClassifier(
         for name in ("threshold", "weight_floor"):
             check_threshold(name, getattr(self, name), self.threshold_unit)
         memory = self._check_memory()
-        own = self._own_stages(X, relevance)
+        own = self._custom_stages(X, relevance)
         given = y
         X, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, relevance)
@@ -495,8 +495,8 @@ class XRLinearClassifier(
             )
         return memory
 
-    def _own_stages(self, X, relevance):
-        own = OwnStages(
+    def _custom_stages(self, X, relevance):
+        own = CustomStages(
             self.matcher,
             self.ranker,
             self.matcher_level,
@@ -505,7 +505,7 @@ class XRLinearClassifier(
         )
         own.check()
         # Linear models do not depend on the format of X.
-        return own or OwnStages()
+        return own or CustomStages()
 
     def _costs(self, C):
         """C for positive and for negative rows."""

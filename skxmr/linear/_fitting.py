@@ -17,7 +17,7 @@ from skxmr._training._probing import ProbedRows, RowPaths
 from skxmr._training._solver import SolverParameters
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
-from skxmr.stages._stages import FittedStages, OwnStages
+from skxmr.stages._stages import CustomStages, FittedStages
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._label_vectors import make_label_vectors
 
@@ -35,7 +35,7 @@ class TrainingSettings:
         As in `XRLinearClassifier`.
     negative_sampling : {"parents", "matcher", "both"}
     negative_beam_width : int
-    own : OwnStages
+    own : CustomStages
         The custom stages.
     """
 
@@ -43,7 +43,7 @@ class TrainingSettings:
     label_vectors: object
     negative_sampling: str
     negative_beam_width: int
-    own: OwnStages = field(default_factory=OwnStages)
+    own: CustomStages = field(default_factory=CustomStages)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ from skxmr.retrieval._label_texts import (
     read_label_texts,
     with_own_rows,
 )
-from skxmr.stages._stages import refuse_own_stages, takes_relevance
+from skxmr.stages._stages import refuse_custom_stages, takes_relevance
 from skxmr.text._normalization import normalize_text
 from skxmr.text._single import LeanTransformer, fit_transform_texts, transform_texts
 from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
@@ -533,7 +533,7 @@ class TextRetriever(
         (text,) = check_documents([text], "text")
         columns = check_labels([label], state.classes, "label")
         classifier = self._following_classifier(state)
-        refuse_own_stages(classifier, "explain")
+        refuse_custom_stages(classifier, "explain")
         _, _, score_transform = classifier._searching()
         is_number = isinstance(tree, Integral) and not isinstance(tree, bool)
         if not (is_number and 0 <= tree < len(classifier.layouts_)):

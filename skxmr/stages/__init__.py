@@ -63,15 +63,15 @@ A small neural network finds the groups of labels, and trees rank within the gro
 """
 
 from skxmr.stages._stages import (
+    CustomStages,
     FittedStages,
-    OwnStages,
-    refuse_own_stages,
+    refuse_custom_stages,
     search_stages,
 )
 
 __all__ = [
+    "CustomStages",
     "FittedStages",
-    "OwnStages",
-    "refuse_own_stages",
+    "refuse_custom_stages",
     "search_stages",
 ]

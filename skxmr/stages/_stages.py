@@ -14,9 +14,9 @@ from skxmr.stages._matcher import FittedMatcher, fit_matcher
 from skxmr.stages._scores import check_scoring
 
 __all__ = [
+    "CustomStages",
     "FittedStages",
-    "OwnStages",
-    "refuse_own_stages",
+    "refuse_custom_stages",
     "search_stages",
 ]
 
@@ -24,7 +24,7 @@ _MAX_INT32 = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
-class OwnStages:
+class CustomStages:
     """The custom stages of a classifier, before they are fitted.
 
     Parameters
@@ -189,7 +189,7 @@ class FittedStages:
         )
 
 
-def refuse_own_stages(classifier, asker):
+def refuse_custom_stages(classifier, asker):
     """Raise an error for a classifier with custom stages.
 
     Parameters

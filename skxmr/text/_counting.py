@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 from joblib import effective_n_jobs
 
-from skxmr._cython import _ngrams as kernel
+from skxmr._cython import _counting as kernel
 from skxmr._parallel._parallel import current_stop, run_tasks
 from skxmr._utils._loaded_state import refuse
-from skxmr.text._vocabulary import GrowingTerms, Terms, grown, run_kernel
+from skxmr.text._vocabulary import GrowingVocabulary, Vocabulary, grown, run_kernel
 
 __all__ = [
     "Call",
@@ -107,7 +107,7 @@ class Cutting:
         Whether to convert all characters to lower case.
     normaliser : CountVectorizer or None
         Its preprocessor is used instead of `lowercase`.
-    stop_words : Terms or None
+    stop_words : Vocabulary or None
         Words to remove.
     """
 
@@ -139,7 +139,7 @@ class Cutting:
             and 1 <= low <= high
             and 1 <= self.shortest <= _MAX_INT32
             and isinstance(self.lowercase, bool)
-            and isinstance(self.stop_words, Terms | None)
+            and isinstance(self.stop_words, Vocabulary | None)
         )
         if not fits:
             refuse("Cutting", f"has the attributes {vars(self)!r:.200}")
@@ -175,7 +175,7 @@ class Cutting:
         Parameters
         ----------
         texts : list of str
-        terms : Terms
+        terms : Vocabulary
 
         Returns
         -------
@@ -198,7 +198,7 @@ class Cutting:
         Parameters
         ----------
         texts : list of str
-        terms : GrowingTerms
+        terms : GrowingVocabulary
         keep_rows : bool
             Whether to return the counts of each text.
 
@@ -243,7 +243,9 @@ class Tokenising:
         in_documents = np.bincount(rows.indices, minlength=len(found))
         in_total = np.bincount(rows.indices, rows.counts, minlength=len(found))
         numbers = terms.add(
-            Terms.from_strings(list(found)), in_documents, in_total.astype(np.int64)
+            Vocabulary.from_strings(list(found)),
+            in_documents,
+            in_total.astype(np.int64),
         )
         if not keep_rows:
             return None
@@ -321,7 +323,7 @@ def split_texts(texts):
 
 def _learn_parts(cutting, parts, keep_rows):
     """Learn terms from lists of texts: the terms, and the rows of each list."""
-    terms = GrowingTerms()
+    terms = GrowingVocabulary()
     rows = [cutting.learn(texts, terms, keep_rows=keep_rows) for texts in parts]
     return terms, rows if keep_rows else []
 
@@ -340,7 +342,7 @@ def learn_terms(cutting, texts, *, keep_rows, n_jobs):
 
     Returns
     -------
-    terms : GrowingTerms
+    terms : GrowingVocabulary
         Every n-gram with its counts, in arbitrary order.
     blocks : list of (list of Rows, ndarray)
         For consecutive parts of the texts, their rows, and the number in `terms` of

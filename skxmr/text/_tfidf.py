@@ -18,7 +18,7 @@ def select_terms(
 
     Parameters
     ----------
-    terms : GrowingTerms
+    terms : GrowingVocabulary
     n_documents : int
     min_df, max_df : int or float
         Minimum and maximum number of documents with the n-gram, or their share.

@@ -39,7 +39,7 @@ from skxmr.text._counting import (
     split_texts,
 )
 from skxmr.text._tfidf import Weighting, inverse_document_frequency, select_terms
-from skxmr.text._vocabulary import Terms
+from skxmr.text._vocabulary import Vocabulary
 
 __all__ = ["CharNgramTfidf", "PrefixWeightedCharTfidf", "WordNgramTfidf"]
 
@@ -153,7 +153,7 @@ class TextState:
     ----------
     cutting : Cutting or Tokenising
         Extracts n-grams from texts.
-    terms : Terms
+    terms : Vocabulary
         The n-grams that have columns.
     weighting : Weighting
     is_fixed : bool
@@ -161,7 +161,7 @@ class TextState:
     """
 
     cutting: Cutting | Tokenising
-    terms: Terms
+    terms: Vocabulary
     weighting: Weighting
     is_fixed: bool
 
@@ -262,7 +262,7 @@ class _NgramTfidf(
                 UserWarning,
                 stacklevel=6,
             )
-        return Terms.from_strings(terms)
+        return Vocabulary.from_strings(terms)
 
     vocabulary_ = from_state(
         "vocabulary", "Columns by their n-gram: a dict, made when first asked for."
@@ -649,7 +649,9 @@ class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
             shortest=SHORTEST_WORD[pattern],
             lowercase=self.lowercase,
             normaliser=self._make_normaliser(),
-            stop_words=Terms.from_strings(sorted(stop_words)) if stop_words else None,
+            stop_words=Vocabulary.from_strings(sorted(stop_words))
+            if stop_words
+            else None,
         )
 
     def _check_parameters(self):

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from skxmr._cython import _terms as kernel
+from skxmr._cython import _vocabulary as kernel
 from skxmr._utils._loaded_state import (
     as_value_errors,
     check_ascending,
@@ -16,10 +16,10 @@ from skxmr._utils._loaded_state import (
 )
 from skxmr._version import refuse_newer
 
-__all__ = ["GrowingTerms", "Terms", "grown", "run_kernel"]
+__all__ = ["GrowingVocabulary", "Vocabulary", "grown", "run_kernel"]
 
 STATUS = {number: name for name, number in kernel.STATUS.items()}
-# Increase this when the meaning of the arrays of `Terms` changes.
+# Increase this when the meaning of the arrays of `Vocabulary` changes.
 TERMS_VERSION = 2
 MOST_TERMS = np.iinfo(np.int32).max - 1
 
@@ -82,13 +82,13 @@ def _check_text(text, offsets):
     try:
         text.tobytes().decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        refuse("Terms.text", f"is no UTF-8 ({error.reason} at {error.start})")
+        refuse("Vocabulary.text", f"is no UTF-8 ({error.reason} at {error.start})")
     firsts = text[offsets[offsets < len(text)]]
     if ((firsts & 0xC0) == 0x80).any():
-        refuse("Terms.offsets", "cuts a character in two")
+        refuse("Vocabulary.offsets", "cuts a character in two")
 
 
-class Terms:
+class Vocabulary:
     """Distinct strings with numbers, which can be looked up by their UTF-8.
 
     Parameters
@@ -146,34 +146,34 @@ class Terms:
     def __setstate__(self, state):
         refuse_newer(state, TERMS_VERSION, "This vocabulary")
         self.__dict__.update(state)
-        with as_value_errors("Terms"):
+        with as_value_errors("Vocabulary"):
             self._check_arrays()
 
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
-        check_vector(self.text, (np.uint8,), None, "Terms.text")
-        check_vector(self.offsets, (np.int64,), None, "Terms.offsets")
+        check_vector(self.text, (np.uint8,), None, "Vocabulary.text")
+        check_vector(self.offsets, (np.int64,), None, "Vocabulary.offsets")
         if self.version == 1:
             self._add_key()
-        check_vector(self.slots, (np.uint64,), None, "Terms.slots")
-        check_vector(self.key, (np.uint64,), 2, "Terms.key")
+        check_vector(self.slots, (np.uint64,), None, "Vocabulary.slots")
+        check_vector(self.key, (np.uint64,), 2, "Vocabulary.key")
         if to_be_read(*self.arrays()):
             check_ascending(
-                self.offsets, 0, len(self.text), "Terms.offsets", strictly=False
+                self.offsets, 0, len(self.text), "Vocabulary.offsets", strictly=False
             )
             _check_text(self.text, self.offsets)
             # With a table that is too full or of other terms, lookups would be slow or
             # fail.
             if not np.array_equal(self.key, _key_of(self.text, self.offsets)):
-                refuse("Terms.key", "is not the key of its terms")
+                refuse("Vocabulary.key", "is not the key of its terms")
             slots = _make_slots(self.text, self.offsets, self.key)
             if not np.array_equal(self.slots, slots):
-                refuse("Terms.slots", "is not the hash table of its terms")
+                refuse("Vocabulary.slots", "is not the hash table of its terms")
 
     def _add_key(self):
         """Make the table anew, as before version 2 there was no key."""
         size = len(self.text)
-        check_ascending(self.offsets, 0, size, "Terms.offsets", strictly=False)
+        check_ascending(self.offsets, 0, size, "Vocabulary.offsets", strictly=False)
         self.key = _key_of(self.text, self.offsets)
         self.slots = _make_slots(self.text, self.offsets, self.key)
         self.version = TERMS_VERSION
@@ -201,8 +201,8 @@ class Terms:
         ]
 
 
-class GrowingTerms:
-    """Terms that are being collected, with their counts.
+class GrowingVocabulary:
+    """A vocabulary that is being collected, with the counts of its terms.
 
     The first of the arrays are the arguments of the kernels that fill them.
 
@@ -211,7 +211,7 @@ class GrowingTerms:
     sizes : ndarray of shape (2,), int64
         Number of terms, and of bytes of their text.
     text, offsets, slots : ndarray
-        As in `Terms`, with additional space.
+        As in `Vocabulary`, with additional space.
     key : ndarray of shape (2,), uint64
         The key of the hash: random, since the numbers of terms do not depend on it.
     document_counts, total_counts : ndarray of shape (max_terms,), int64
@@ -270,7 +270,7 @@ class GrowingTerms:
 
         Parameters
         ----------
-        terms : Terms or GrowingTerms
+        terms : Vocabulary or GrowingVocabulary
         document_counts, total_counts : ndarray of shape (n_terms,), int64
 
         Returns
@@ -313,7 +313,7 @@ class GrowingTerms:
         return order
 
     def select(self, order):
-        """Make `Terms` of some of the terms.
+        """Make a `Vocabulary` of some of the terms.
 
         Parameters
         ----------
@@ -322,7 +322,7 @@ class GrowingTerms:
 
         Returns
         -------
-        Terms
+        Vocabulary
         """
         offsets = np.zeros(len(order) + 1, dtype=np.int64)
         np.cumsum(self.offsets[order + 1] - self.offsets[order], out=offsets[1:])
@@ -330,4 +330,4 @@ class GrowingTerms:
         kernel.gather_terms(
             self.text, self.offsets[: len(self) + 1], order, offsets, text
         )
-        return Terms.from_arrays(text, offsets)
+        return Vocabulary.from_arrays(text, offsets)

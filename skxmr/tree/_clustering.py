@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skxmr._cython._cpu import SIMD_LEVELS
-from skxmr._cython._kmeans import (
+from skxmr._cython._clustering import (
     Bisection,
     LeafRule,
     begin_cut,
@@ -14,6 +13,7 @@ from skxmr._cython._kmeans import (
     follow_scores,
     score_rows,
 )
+from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._memory._large import empty
 from skxmr._parallel._parallel import count_threads, current_stop, run_tasks
 from skxmr._parallel._sharing import Work

@@ -13,7 +13,7 @@ from skxmr._base._default_stages import DefaultStages
 from skxmr._base._documentation import Documented
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import Stateful, from_state, writes
-from skxmr._cython._tries import common_prefixes
+from skxmr._cython._trie_tree import common_prefixes
 from skxmr._inputs._by_label import Labels, LabelTexts, texts_by_label
 from skxmr._inputs._validation import (
     HasMethods,

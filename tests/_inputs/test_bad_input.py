@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from own_indexers import Raises, Returns, TwoLevels
+from custom_indexers import Raises, Returns, TwoLevels
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone

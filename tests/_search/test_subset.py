@@ -25,7 +25,7 @@ from skxmr import (
     XRLinearClassifier,
     rank,
 )
-from skxmr._cython import _restriction as kernel
+from skxmr._cython import _subset as kernel
 from skxmr._inputs._validation import check_labels
 from skxmr.streaming import rank_batches
 

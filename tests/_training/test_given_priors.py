@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from own_indexers import Returns
+from custom_indexers import Returns
 from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.model_selection import GridSearchCV, KFold

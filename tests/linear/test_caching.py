@@ -8,7 +8,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from own_indexers import TwoLevels
+from custom_indexers import TwoLevels
 from scipy import sparse
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - as it asks
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, KFold

@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
-from own_indexers import TwoLevels
+from custom_indexers import TwoLevels
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from own_indexers import TwoLevels
+from custom_indexers import TwoLevels
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier

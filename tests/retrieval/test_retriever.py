@@ -4,7 +4,7 @@ from functools import cache, partial
 
 import numpy as np
 import pytest
-from own_indexers import TwoLevels
+from custom_indexers import TwoLevels
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD

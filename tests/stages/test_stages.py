@@ -5,8 +5,8 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from own_indexers import TwoLevels
-from own_stages import LoggedLogistic, NearestRow, Told
+from custom_indexers import TwoLevels
+from custom_stages import LoggedLogistic, NearestRow, Told
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeClassifier

@@ -14,11 +14,11 @@ from skxmr._cython._workspace import Workspace
 from twins import compress
 
 from skxmr import CharNgramTfidf, WordNgramTfidf
-from skxmr._cython import _terms
+from skxmr._cython import _vocabulary as vocabulary_kernel
 from skxmr._search import _beam_search
 from skxmr._training import _compaction
 from skxmr.text import _vocabulary
-from skxmr.text._vocabulary import GrowingTerms, Terms
+from skxmr.text._vocabulary import GrowingVocabulary, Vocabulary
 
 KNOWN = np.array([0x0123456789ABCDEF, 0xFEDCBA9876543211], dtype=np.uint64)
 LOW = np.uint64(0xFFFFFFFF)
@@ -64,11 +64,11 @@ def as_numbers(words):
 
 
 def grow(words, key=None):
-    growing = GrowingTerms()
+    growing = GrowingVocabulary()
     if key is not None:
         growing.key = key
     zeros = np.zeros(len(words), dtype=np.int64)
-    growing.add(Terms.from_strings(words), zeros, zeros)
+    growing.add(Vocabulary.from_strings(words), zeros, zeros)
     return growing
 
 
@@ -83,25 +83,25 @@ def test_chosen_words_meet_by_the_known_key_only(chosen):
 
 
 def test_keys_cannot_be_known():
-    keys = [GrowingTerms().key.tolist() for _ in range(3)]
+    keys = [GrowingVocabulary().key.tolist() for _ in range(3)]
     assert len(np.unique(keys)) == 6
     # That of a vocabulary changes with every term, and with where each begins.
     keys = [
-        Terms.from_strings(words).key.tolist()
+        Vocabulary.from_strings(words).key.tolist()
         for words in (["ab", "c"], ["a", "bc"], ["ab", "d"], ["c", "ab"])
     ]
     assert len(np.unique(keys)) == 8
 
 
 def test_vocabularies_of_chosen_words_need_few_probes(chosen):
-    vocabulary = Terms.from_strings(chosen)
+    vocabulary = Vocabulary.from_strings(chosen)
     hashes = hash_words(as_numbers(chosen), vocabulary.key)
     assert count_probes(vocabulary.slots, hashes) < 4 * len(chosen)
 
 
 def test_equal_vocabularies_have_equal_tables(chosen):
-    assert pickle.dumps(Terms.from_strings(chosen)) == pickle.dumps(
-        Terms.from_strings(chosen)
+    assert pickle.dumps(Vocabulary.from_strings(chosen)) == pickle.dumps(
+        Vocabulary.from_strings(chosen)
     )
 
 
@@ -121,8 +121,8 @@ def test_no_result_depends_on_the_key(monkeypatch, chosen, kind, n_jobs):
 
 
 def test_terms_saved_before_there_was_a_key_are_read(chosen):
-    vocabulary = Terms.from_strings(chosen)
-    old = Terms.__new__(Terms)
+    vocabulary = Vocabulary.from_strings(chosen)
+    old = Vocabulary.__new__(Vocabulary)
     state = vocabulary.__getstate__() | {"version": 1}
     del state["key"]
     state["slots"] = np.zeros(len(vocabulary.slots), dtype=np.uint64)
@@ -133,14 +133,18 @@ def test_terms_saved_before_there_was_a_key_are_read(chosen):
 
 
 def test_a_key_that_is_not_the_terms_is_refused(chosen):
-    vocabulary = Terms.from_strings(chosen)
+    vocabulary = Vocabulary.from_strings(chosen)
     vocabulary.key = KNOWN
     vocabulary.slots = np.zeros_like(vocabulary.slots)
-    _terms.fill_slots(vocabulary.text, vocabulary.offsets, KNOWN, vocabulary.slots)
-    with pytest.raises(ValueError, match=r"Terms\.key is not the key of its terms"):
+    vocabulary_kernel.fill_slots(
+        vocabulary.text, vocabulary.offsets, KNOWN, vocabulary.slots
+    )
+    with pytest.raises(
+        ValueError, match=r"Vocabulary\.key is not the key of its terms"
+    ):
         pickle.loads(pickle.dumps(vocabulary))
     with pytest.raises(ValueError, match="the key of a hash table has two numbers"):
-        _terms.fill_slots(
+        vocabulary_kernel.fill_slots(
             vocabulary.text, vocabulary.offsets, KNOWN[:1], vocabulary.slots
         )
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skxmr._cython._tfidf import scale
 
-from skxmr._cython import _ngrams, _terms
+from skxmr._cython import _counting, _vocabulary
 from skxmr.text._counting import Cutting, Rows
-from skxmr.text._vocabulary import GrowingTerms, Terms, grown
+from skxmr.text._vocabulary import GrowingVocabulary, Vocabulary, grown
 
 pytestmark = pytest.mark.kernels
 
@@ -39,7 +40,7 @@ def found(terms, words):
 @settings(deadline=None)
 @given(strings)
 def test_terms_keep_their_strings(strings):
-    terms = Terms.from_strings(strings)
+    terms = Vocabulary.from_strings(strings)
     assert len(terms) == len(strings)
     assert terms.to_list() == strings
     assert [terms[i] for i in range(len(terms))] == strings
@@ -48,7 +49,7 @@ def test_terms_keep_their_strings(strings):
 
 
 def test_terms_of_a_newer_version_are_refused():
-    terms = Terms.from_strings(["a"])
+    terms = Vocabulary.from_strings(["a"])
     terms.version += 1
     with pytest.raises(ValueError, match=r"layout version 3.*Upgrade skxmr"):
         pickle.loads(pickle.dumps(terms))
@@ -56,12 +57,12 @@ def test_terms_of_a_newer_version_are_refused():
 
 def test_a_term_must_be_a_string():
     with pytest.raises(TypeError, match="must be a str; got 3"):
-        Terms.from_strings(["a", 3])
+        Vocabulary.from_strings(["a", 3])
 
 
 def test_all_terms_are_found_and_no_others():
     words = [f"w{i}" for i in range(5000)]
-    terms = Terms.from_strings(words[::2])
+    terms = Vocabulary.from_strings(words[::2])
     assert len(terms.slots) >= 2 * len(terms)
     expected = [i // 2 if i % 2 == 0 else -1 for i in range(len(words))]
     assert found(terms, words) == expected
@@ -70,9 +71,9 @@ def test_all_terms_are_found_and_no_others():
 @settings(deadline=None)
 @given(strings, st.data())
 def test_sort_is_that_of_python(strings, data):
-    terms = GrowingTerms()
+    terms = GrowingVocabulary()
     zeros = np.zeros(len(strings), dtype=np.int64)
-    numbers = terms.add(Terms.from_strings(strings), zeros, zeros)
+    numbers = terms.add(Vocabulary.from_strings(strings), zeros, zeros)
     assert numbers.tolist() == list(range(len(strings)))
     chosen = data.draw(
         st.lists(st.sampled_from(range(len(strings))), unique=True)
@@ -94,9 +95,9 @@ def test_sort_of_many_terms_with_long_common_beginnings():
         }
     )
     strings += [str(i) for i in range(10_000)] + ["x" * i for i in range(1000)]
-    terms = GrowingTerms()
+    terms = GrowingVocabulary()
     zeros = np.zeros(len(strings), dtype=np.int64)
-    terms.add(Terms.from_strings(strings), zeros, zeros)
+    terms.add(Vocabulary.from_strings(strings), zeros, zeros)
     order = terms.sort(rng.permutation(len(strings)))
     assert terms.select(order).to_list() == sorted(strings)
 
@@ -104,10 +105,10 @@ def test_sort_of_many_terms_with_long_common_beginnings():
 @settings(deadline=None)
 @given(st.lists(strings, max_size=4))
 def test_add_is_that_of_a_dict(batches):
-    terms, numbers, documents, total = GrowingTerms(), {}, {}, {}
+    terms, numbers, documents, total = GrowingVocabulary(), {}, {}, {}
     for batch in batches:
         documents_in = np.arange(len(batch), dtype=np.int64)
-        got = terms.add(Terms.from_strings(batch), documents_in, 10 * documents_in)
+        got = terms.add(Vocabulary.from_strings(batch), documents_in, 10 * documents_in)
         for i, string in enumerate(batch):
             number = numbers.setdefault(string, len(numbers))
             assert got[i] == number
@@ -124,9 +125,9 @@ def test_terms_grow():
     # More terms, more bytes and longer terms than there is room for at first.
     strings = [f"{i}" for i in range(5000)] + ["long" * 10_000, "long" * 50_000]
     zeros = np.zeros(len(strings), dtype=np.int64)
-    terms = GrowingTerms()
+    terms = GrowingVocabulary()
     for _ in range(2):
-        numbers = terms.add(Terms.from_strings(strings), zeros, zeros)
+        numbers = terms.add(Vocabulary.from_strings(strings), zeros, zeros)
         assert numbers.tolist() == list(range(len(strings)))
     selected = terms.select(np.arange(len(terms)))
     assert selected.to_list() == strings
@@ -145,7 +146,7 @@ def test_grown():
 @given(st.data())
 def test_altered_terms_are_survived(data):
     words = ["ab", "cde", "fghij", "k"]
-    terms = Terms.from_strings(words)
+    terms = Vocabulary.from_strings(words)
     wild = st.one_of(st.integers(-3, 12), st.integers(-(2**63), 2**63 - 1))
     offsets = terms.offsets.copy()
     for i in range(len(offsets)):
@@ -159,24 +160,24 @@ def test_altered_terms_are_survived(data):
             some = terms.slots[data.draw(st.sampled_from(range(len(slots))))]
             slots[i] = (some >> np.uint64(32) << np.uint64(32)) | number
     text = terms.text[: data.draw(st.integers(0, len(terms.text)))].copy()
-    altered = Terms(text, offsets, slots, terms.key)
+    altered = Vocabulary(text, offsets, slots, terms.key)
     assert all(-1 <= number < len(words) for number in found(altered, words))
 
 
 def test_a_full_table_is_not_searched_for_ever():
-    terms = Terms.from_strings(["ab", "cd"])
+    terms = Vocabulary.from_strings(["ab", "cd"])
     terms.slots = np.full_like(terms.slots, 1)
     assert found(terms, ["ab", "xy"]) == [-1, -1]
 
 
 @pytest.mark.parametrize("n_slots", [0, 3, 12])
 def test_a_table_of_another_size_is_refused(n_slots):
-    terms = Terms.from_strings(["ab", "cd"])
+    terms = Vocabulary.from_strings(["ab", "cd"])
     terms.slots = np.zeros(n_slots, dtype=np.uint64)
     with pytest.raises(ValueError, match="do not fit together"):
         found(terms, ["ab"])
     with pytest.raises(ValueError, match="power of two"):
-        _terms.fill_slots(terms.text, terms.offsets, terms.key, terms.slots)
+        _vocabulary.fill_slots(terms.text, terms.offsets, terms.key, terms.slots)
 
 
 @pytest.mark.parametrize("offsets", [[], [-1, 4], [0, 3, 2], [0, 5]])
@@ -185,29 +186,33 @@ def test_bad_offsets_are_refused(offsets):
     offsets = np.array(offsets, dtype=np.int64)
     order = np.zeros(2, dtype=np.int64)
     for call in [
-        lambda: _terms.fill_slots(text, offsets, KEY, np.zeros(8, dtype=np.uint64)),
-        lambda: _terms.sort_terms(text, offsets, order, np.zeros((2, 4), np.uint64)),
-        lambda: _terms.gather_terms(text, offsets, order, order, text),
+        lambda: _vocabulary.fill_slots(
+            text, offsets, KEY, np.zeros(8, dtype=np.uint64)
+        ),
+        lambda: _vocabulary.sort_terms(
+            text, offsets, order, np.zeros((2, 4), np.uint64)
+        ),
+        lambda: _vocabulary.gather_terms(text, offsets, order, order, text),
     ]:
         with pytest.raises(ValueError, match="offsets must"):
             call()
 
 
 def test_bad_orders_are_refused():
-    terms = Terms.from_strings(["ab", "cd"])
+    terms = Vocabulary.from_strings(["ab", "cd"])
     scratch = np.zeros((2, 4), dtype=np.uint64)
     for bad in [[0, 2], [-1, 0]]:
         order = np.array(bad)
         with pytest.raises(ValueError, match="numbers of terms"):
-            _terms.sort_terms(terms.text, terms.offsets, order, scratch)
+            _vocabulary.sort_terms(terms.text, terms.offsets, order, scratch)
         with pytest.raises(ValueError, match="numbers of terms"):
-            _terms.gather_terms(
+            _vocabulary.gather_terms(
                 terms.text, terms.offsets, order, terms.offsets, terms.text.copy()
             )
     with pytest.raises(ValueError, match="scratch"):
-        _terms.sort_terms(terms.text, terms.offsets, np.arange(2), scratch[:1])
+        _vocabulary.sort_terms(terms.text, terms.offsets, np.arange(2), scratch[:1])
     with pytest.raises(ValueError, match="do not fit"):
-        _terms.gather_terms(
+        _vocabulary.gather_terms(
             terms.text,
             terms.offsets,
             np.arange(2),
@@ -259,33 +264,33 @@ def test_rows_that_do_not_fit_are_refused(ends, indices):
     numbers = np.arange(3, dtype=np.int32)
     spare = np.empty((2, 5), dtype=np.int32)
     with pytest.raises(ValueError, match="do not fit together"):
-        _ngrams.renumber(*rows.arrays(), numbers, spare)
+        _counting.renumber(*rows.arrays(), numbers, spare)
     rows = make_rows(ends, indices)  # it may have changed
     with pytest.raises(ValueError, match="do not fit together"):
-        _ngrams.scale(rows.ends, rows.indices, np.ones(3), 2, np.ones(len(indices)))
+        scale(rows.ends, rows.indices, np.ones(3), 2, np.ones(len(indices)))
 
 
 def test_scratch_that_is_too_small_is_refused():
-    units, counted = _ngrams.UNITS["characters"], _ngrams.POSITIONS[None]
+    units, counted = _counting.UNITS["characters"], _counting.POSITIONS[None]
 
     def cutter(longest, low=1):
         scratch = np.empty(4 * longest + 8, dtype=np.int32)
-        return _ngrams.Cutter(units, counted, low, 3, 1, True, None, scratch)
+        return _counting.Cutter(units, counted, low, 3, 1, True, None, scratch)
 
     with pytest.raises(ValueError, match="scratch is too small"):
         cutter(-1)
     with pytest.raises(ValueError, match="1 or more"):
         cutter(3, low=0)
-    terms, rows = Terms.from_strings(["abc"]), Rows.empty(1, 50, np.int32)
+    terms, rows = Vocabulary.from_strings(["abc"]), Rows.empty(1, 50, np.int32)
     for text in ["abcd", "abc\u0100", "abc\U00010400"]:
         with pytest.raises(ValueError, match="too small for the texts"):
-            _ngrams.count(cutter(3), [text], 0, *terms.arrays(), *rows.arrays())
+            _counting.count(cutter(3), [text], 0, *terms.arrays(), *rows.arrays())
     with pytest.raises(TypeError, match="expected str; got bytes"):
-        _ngrams.count(cutter(3), [b"abc"], 0, *terms.arrays(), *rows.arrays())
+        _counting.count(cutter(3), [b"abc"], 0, *terms.arrays(), *rows.arrays())
     with pytest.raises(ValueError, match="begin or row_ends"):
-        _ngrams.count(cutter(3), ["abc"] * 2, 0, *terms.arrays(), *rows.arrays())
+        _counting.count(cutter(3), ["abc"] * 2, 0, *terms.arrays(), *rows.arrays())
     with pytest.raises(ValueError, match="begin or row_ends"):
-        _ngrams.count(cutter(3), ["abc"], 2, *terms.arrays(), *rows.arrays())
+        _counting.count(cutter(3), ["abc"], 2, *terms.arrays(), *rows.arrays())
 
 
 @pytest.mark.parametrize("room", [0, 1, 2, 7])
@@ -299,17 +304,17 @@ def test_rows_without_room_are_gone_on_with(room):
         stop_words=None,
     )
     texts = ["a b", "", "abcabc ab", "zz"] * 3
-    terms = Terms.from_strings(["a", "b", "#", "ab", "c#", "b#"])
+    terms = Vocabulary.from_strings(["a", "b", "#", "ab", "c#", "b#"])
     expected = cutting.count(texts, terms)
     _, cutter, _ = cutting.prepare(texts)
     rows, text = Rows.empty(len(texts), room, np.int32), 0
     full = 0
     while text < len(texts):
-        status, text = _ngrams.count(
+        status, text = _counting.count(
             cutter, texts, text, *terms.arrays(), *rows.arrays()
         )
         if text < len(texts):
-            assert status == _terms.STATUS["rows"]
+            assert status == _vocabulary.STATUS["rows"]
             full += 1
             room += 3
             more = Rows.empty(len(texts), room, np.int32)

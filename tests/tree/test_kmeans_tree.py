@@ -15,8 +15,8 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from skxmr._cython._clustering import Bisection, score_rows
 from skxmr._cython._cpu import SIMD_LEVELS
-from skxmr._cython._kmeans import Bisection, score_rows
 from twins import random_sparse
 
 from skxmr import KMeansTree

@@ -283,7 +283,7 @@ def test_clones_and_pickles():
 
 @pytest.fixture(scope="module")
 def term_pairs():
-    """Terms of a title, as previous term, prefix of the next, and next term."""
+    """Vocabulary of a title, as previous term, prefix of the next, and next term."""
     subjects = load_subjects()
     terms = subjects.target_names
     rng = np.random.default_rng(0)

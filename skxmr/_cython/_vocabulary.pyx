@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from skxmr._cython._terms cimport (
+from skxmr._cython._vocabulary cimport (
     DONE, FULL_BYTES, FULL_ROWS, FULL_TERMS, Growing, Key, Status, as_key, as_slot,
     find_or_add, hash_exact, open_terms, prefetch
 )

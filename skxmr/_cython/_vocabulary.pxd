@@ -66,7 +66,7 @@ cdef struct Key:
     uint64_t factor          # odd
 
 
-cdef struct Terms:
+cdef struct Vocabulary:
     const uint8_t* text
     int64_t n_bytes
     const int64_t* offsets
@@ -120,7 +120,7 @@ cdef inline uint64_t hash_exact(
 
 
 cdef inline int64_t find(
-    const Terms* terms, const uint8_t* data, int64_t length, uint64_t hashed,
+    const Vocabulary* terms, const uint8_t* data, int64_t length, uint64_t hashed,
     uint64_t* position,  # OUT the term's slot, or the free slot where it would be
 ) noexcept nogil:
     """Number the term that has these bytes; -1 where there is none.
@@ -153,7 +153,7 @@ cdef inline uint64_t as_slot(uint64_t hashed, int64_t term) noexcept nogil:
 
 
 cdef inline int point(
-    Terms* terms, const uint8_t[::1] text, const int64_t[::1] offsets,
+    Vocabulary* terms, const uint8_t[::1] text, const int64_t[::1] offsets,
     const uint64_t[::1] slots, const uint64_t[::1] key,
 ) except -1:
     """Check the sizes of the arrays of terms, and point at them."""
@@ -172,8 +172,8 @@ cdef inline int point(
 
 
 cdef struct Growing:
-    # Terms that can still be added to, and what is counted about them.
-    Terms terms
+    # A vocabulary that grows, and what is counted about its terms.
+    Vocabulary terms
     uint8_t* text
     int64_t max_bytes
     int64_t* offsets
@@ -227,7 +227,7 @@ cdef inline int64_t find_or_add(
     Minus the status that says what must grow first, where there is no room.
     """
     cdef uint64_t position
-    cdef Terms* terms = &growing.terms
+    cdef Vocabulary* terms = &growing.terms
     cdef int64_t term = find(terms, data, length, hashed, &position)
     if term >= 0:
         return term

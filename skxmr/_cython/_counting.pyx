@@ -9,8 +9,8 @@ from libc.stdint cimport (
 )
 
 from skxmr._cython._sorting cimport sort_row
-from skxmr._cython._terms cimport (
-    DONE, ENDED, FULL_ROWS, Growing, Status, Terms, find, find_or_add, hash_padded,
+from skxmr._cython._vocabulary cimport (
+    DONE, ENDED, FULL_ROWS, Growing, Status, Vocabulary, find, find_or_add, hash_padded,
     open_terms, point, prefetch
 )
 from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
@@ -109,10 +109,10 @@ cdef struct Cut:
     uint8_t* written       # the words in UTF-8
     int32_t* starts        # of words, or of the characters of one word
     int32_t* ends
-    const Terms* stop_words
+    const Vocabulary* stop_words
     Gram[BLOCK_GRAMS] grams
     int32_t n_grams
-    const Terms* terms     # where n-grams are looked up
+    const Vocabulary* terms     # where n-grams are looked up
     Growing* learned       # the same terms, where they are learned; or NULL
     Rows rows
     Status status
@@ -489,7 +489,7 @@ cdef class Cutter:
     """How texts are cut, and the scratch to cut them in; lives for one call."""
 
     cdef Cut cut
-    cdef Terms stop_words
+    cdef Vocabulary stop_words
     cdef int64_t longest
     cdef int32_t[::1] scratch
     cdef const uint8_t[::1] stop
@@ -577,7 +577,7 @@ def count(
     """
     cdef Text[BLOCK_TEXTS] held
     cdef Py_ssize_t i, n_held
-    cdef Terms terms
+    cdef Vocabulary terms
     cdef Cut* cut = &cutter.cut
     point(&terms, text, offsets, slots, key)
     check_rows(texts, begin, row_ends, indices.shape[0])
