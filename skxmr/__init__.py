@@ -10,11 +10,13 @@ from skxmr import (
     streaming,
 )
 from skxmr._inputs._by_label import LabelTexts
+from skxmr._search._explanation import Explanation
 from skxmr._search._pruning_check import PruningWarning
+from skxmr._search._subset import LabelSubset
 from skxmr._version import __version__
 from skxmr.completion._completer import QueryCompleter
 from skxmr.linear._classifier import XRLinearClassifier
-from skxmr.rankers._candidates import CandidateFeatures
+from skxmr.rankers._candidates import CandidateFeatures, Candidates
 from skxmr.rankers._fusion import RankFusion
 from skxmr.rankers._neighbors import NeighborRanker
 from skxmr.rankers._reranker import Reranker
@@ -31,8 +33,11 @@ from skxmr.tree._trie_tree import TrieTreeHybrid
 
 __all__ = [
     "CandidateFeatures",
+    "Candidates",
     "CharNgramTfidf",
+    "Explanation",
     "KMeansTree",
+    "LabelSubset",
     "LabelTexts",
     "LabelTree",
     "NeighborRanker",

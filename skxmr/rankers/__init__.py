@@ -1,8 +1,14 @@
 """Rankers other than the tree: nearest neighbours, fusion, reranking."""
 
-from skxmr.rankers._candidates import CandidateFeatures
+from skxmr.rankers._candidates import CandidateFeatures, Candidates
 from skxmr.rankers._fusion import RankFusion
 from skxmr.rankers._neighbors import NeighborRanker
 from skxmr.rankers._reranker import Reranker
 
-__all__ = ["CandidateFeatures", "NeighborRanker", "RankFusion", "Reranker"]
+__all__ = [
+    "CandidateFeatures",
+    "Candidates",
+    "NeighborRanker",
+    "RankFusion",
+    "Reranker",
+]

@@ -36,7 +36,6 @@ from skxmr import (
     sharding,
     streaming,
 )
-from skxmr.rankers._candidates import Candidates
 
 X, Y = DENSE.astype(float), DENSE
 TEXTS = ["red apple", "green pear", "phone", "phone case", "pear juice", "red"]
@@ -277,7 +276,7 @@ CALLS = {
         "CandidateFeatures.fit": (CandidateFeatures().fit, {"X": X, "Y": Y}, "X Y"),
         "CandidateFeatures.transform": (
             FEATURES.transform,
-            {"X": X, "candidates": Candidates.of_ranking(*FOUND)},
+            {"X": X, "candidates": skxmr.Candidates.of_ranking(*FOUND)},
             "X",
         ),
         "KMeansTree.fit": (KMeansTree(2, 2).fit, {"Z": X}, "Z"),
@@ -285,6 +284,11 @@ CALLS = {
             TrieTreeHybrid(label_vectors="given").fit,
             {"Z": X, "label_names": TEXTS},
             "Z",
+        ),
+        "Candidates.of_ranking": (
+            skxmr.Candidates.of_ranking,
+            {"columns": FOUND[0], "scores": FOUND[1]},
+            "",
         ),
         "LabelTexts": (skxmr.LabelTexts, {"texts": {"a": "b"}}, ""),
         "LabelTexts.to_dict": (skxmr.LabelTexts({"a": "b"}).to_dict, {}, ""),
@@ -332,19 +336,6 @@ CALLS = {
         },
     },
     "skxmr.baselines": {**of_completer(POPULAR), **of_completer(BIGRAMS)},
-    "skxmr.rankers._candidates": {
-        "CandidateFeatures.fit": (CandidateFeatures().fit, {"X": X, "Y": Y}, "X Y"),
-        "CandidateFeatures.transform": (
-            FEATURES.transform,
-            {"X": X, "candidates": Candidates.of_ranking(*FOUND)},
-            "X",
-        ),
-        "Candidates.of_ranking": (
-            Candidates.of_ranking,
-            {"columns": FOUND[0], "scores": FOUND[1]},
-            "",
-        ),
-    },
     "skxmr.datasets": {
         "dump_xmc": (
             lambda X, Y: datasets.dump_xmc(X, Y, f"{FOLDER}/some.txt"),
@@ -425,6 +416,7 @@ CALLS = {
 
 # These take names, paths or whole models, and draw or write them.
 EXEMPT = {
+    "LabelSubset.check_owner",  # of internal use
     "LabelTree.plot",
     "check_arrays",
     "load",
