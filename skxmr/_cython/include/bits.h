@@ -43,7 +43,9 @@ static inline int skxmr_count_bits(uint64_t word) {
     return (int)word;
 }
 #else
-static inline int skxmr_count_bits(uint64_t word) { return skxmr_count_bits_by_sums(word); }
+static inline int skxmr_count_bits(uint64_t word) {
+    return skxmr_count_bits_by_sums(word);
+}
 #endif
 #endif
 
@@ -88,8 +90,7 @@ static inline double skxmr_from_half(uint16_t half) {
     const uint32_t magnitude = half & 0x7fffu;
     uint32_t bits = magnitude << 13;
     float number;
-    if (magnitude < 0x400u)
-        return (sign ? -0x1p-24 : 0x1p-24) * (double)magnitude;
+    if (magnitude < 0x400u) return (sign ? -0x1p-24 : 0x1p-24) * (double)magnitude;
     bits |= sign;
     memcpy(&number, &bits, sizeof number);
     return number * 0x1p112;

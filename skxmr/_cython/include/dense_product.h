@@ -13,10 +13,10 @@
 #define SKXMR_PARTIAL_SUMS 16
 
 /* Adds the remaining entries to the partial sums, and those pairwise. */
-#define SKXMR_FINISH(rest)                                                       \
-    for (int lane = 0; lane < (rest); lane++)                                    \
-        lanes[lane] += (double)values[first + lane] * sums[first + lane];        \
-    for (int half = SKXMR_PARTIAL_SUMS / 2; half; half /= 2)                            \
+#define SKXMR_FINISH(rest) \
+    for (int lane = 0; lane < (rest); lane++) \
+        lanes[lane] += (double)values[first + lane] * sums[first + lane]; \
+    for (int half = SKXMR_PARTIAL_SUMS / 2; half; half /= 2) \
         for (int lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half]; \
     return lanes[0];
 
@@ -39,21 +39,21 @@
 #endif
 
 #else
-#define SKXMR_DENSE_PRODUCT(name, real)                                              \
-    static double name(const real *values, const double *sums, int64_t n) {          \
-        double lanes[SKXMR_PARTIAL_SUMS] = {0};                                             \
-        int64_t first = 0;                                                           \
-        for (; first + SKXMR_PARTIAL_SUMS <= n; first += SKXMR_PARTIAL_SUMS)                       \
-            for (int lane = 0; lane < SKXMR_PARTIAL_SUMS; lane++)                           \
-                lanes[lane] += (double)values[first + lane] * sums[first + lane];    \
-        SKXMR_FINISH(n - first)                                                      \
+#define SKXMR_DENSE_PRODUCT(name, real) \
+    static double name(const real *values, const double *sums, int64_t n) { \
+        double lanes[SKXMR_PARTIAL_SUMS] = {0}; \
+        int64_t first = 0; \
+        for (; first + SKXMR_PARTIAL_SUMS <= n; first += SKXMR_PARTIAL_SUMS) \
+            for (int lane = 0; lane < SKXMR_PARTIAL_SUMS; lane++) \
+                lanes[lane] += (double)values[first + lane] * sums[first + lane]; \
+        SKXMR_FINISH(n - first) \
     }
 SKXMR_DENSE_PRODUCT(skxmr_product_float_baseline, float)
 SKXMR_DENSE_PRODUCT(skxmr_product_double_baseline, double)
 #endif
 
 #if defined(__GNUC__) && defined(__x86_64__)
-#define SKXMR_DISPATCH(real)                                                             \
+#define SKXMR_DISPATCH(real) \
     if (level == SKXMR_AVX512) return skxmr_product_##real##_avx512(values, sums, n); \
     if (level == SKXMR_AVX2) return skxmr_product_##real##_avx2(values, sums, n);
 #else

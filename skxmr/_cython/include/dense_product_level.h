@@ -20,21 +20,22 @@ typedef double LOOSE
 typedef float LOOSE_FLOATS
     __attribute__((vector_size(4 * SKXMR_WIDTH), aligned(4), may_alias));
 
-#define SKXMR_DENSE_PRODUCT(name, real, loose)                                            \
-    SKXMR_TARGET static double SKXMR_NAME(name)(const real *values, const double *sums,   \
-                                                int64_t n) {                              \
-        double lanes[SKXMR_PARTIAL_SUMS];                                                        \
-        DOUBLES parts[PARTS] = {{0}};                                                     \
-        int64_t first = 0;                                                                \
-        for (; first + SKXMR_PARTIAL_SUMS <= n; first += SKXMR_PARTIAL_SUMS)                            \
-            for (int p = 0; p < PARTS; p++) {                                             \
-                const int64_t entry = first + p * SKXMR_WIDTH;                            \
-                parts[p] += __builtin_convertvector(*(const loose *)(values + entry),     \
-                                                    DOUBLES) *                            \
-                            *(const LOOSE *)(sums + entry);                               \
-            }                                                                             \
-        for (int p = 0; p < PARTS; p++) *(LOOSE *)(lanes + p * SKXMR_WIDTH) = parts[p];   \
-        SKXMR_FINISH(n - first)                                                           \
+#define SKXMR_DENSE_PRODUCT(name, real, loose) \
+    SKXMR_TARGET static double SKXMR_NAME(name)(const real *values, \
+                                                const double *sums, int64_t n) { \
+        double lanes[SKXMR_PARTIAL_SUMS]; \
+        DOUBLES parts[PARTS] = {{0}}; \
+        int64_t first = 0; \
+        for (; first + SKXMR_PARTIAL_SUMS <= n; first += SKXMR_PARTIAL_SUMS) \
+            for (int p = 0; p < PARTS; p++) { \
+                const int64_t entry = first + p * SKXMR_WIDTH; \
+                parts[p] += __builtin_convertvector(*(const loose *)(values + entry), \
+                                                    DOUBLES) * \
+                            *(const LOOSE *)(sums + entry); \
+            } \
+        for (int p = 0; p < PARTS; p++) \
+            *(LOOSE *)(lanes + p * SKXMR_WIDTH) = parts[p]; \
+        SKXMR_FINISH(n - first) \
     }
 
 SKXMR_DENSE_PRODUCT(skxmr_product_float, float, LOOSE_FLOATS)

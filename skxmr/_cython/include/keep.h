@@ -23,12 +23,12 @@ enum { SKXMR_MOST_KEPT_LANES = 32 };
  * the block's weights or, where a single row has the feature, a row of its signed dual
  * variables. */
 typedef struct {
-    const float *weights;     /* (n_columns, width) */
-    const float *duals;       /* (n_rows, width) */
-    int width;                /* lanes, a multiple of 4 */
-    uint32_t lanes;           /* a bit for each child; the other lanes are padding */
-    const int32_t *sources;   /* (n_features): column c, or row r as -1 - r */
-    const float *scales;      /* (n_features) */
+    const float *weights;   /* (n_columns, width) */
+    const float *duals;     /* (n_rows, width) */
+    int width;              /* lanes, a multiple of 4 */
+    uint32_t lanes;         /* a bit for each child; the other lanes are padding */
+    const int32_t *sources; /* (n_features): column c, or row r as -1 - r */
+    const float *scales;    /* (n_features) */
     int64_t n_features;
 } skxmr_block_weights;
 
@@ -143,8 +143,8 @@ __attribute__((target("avx512f"))) static int64_t skxmr_keep_avx512(
             const __m512i bits_of = _mm512_castps_si512(magnitudes);
             const __mmask16 used = _mm512_mask_test_epi32_mask(
                 (__mmask16)(block.lanes >> first), bits_of, bits_of);
-            const __mmask16 mask = _mm512_mask_cmp_ps_mask(
-                used, magnitudes, lows[first / 16], _CMP_GE_OQ);
+            const __mmask16 mask =
+                _mm512_mask_cmp_ps_mask(used, magnitudes, lows[first / 16], _CMP_GE_OQ);
             all |= (uint32_t)mask << first;
             found |= (uint32_t)used << first;
             if (!mask) continue;
@@ -167,9 +167,9 @@ __attribute__((target("avx512f"))) static void skxmr_find_largest_avx512(
         skxmr_prefetch_wide_source(block, i + SKXMR_FEATURES_AHEAD);
         low = _mm512_max_ps(
             low, _mm512_abs_ps(_mm512_mul_ps(scale, _mm512_loadu_ps(source))));
-        high = _mm512_max_ps(
-            high, _mm512_abs_ps(_mm512_mul_ps(
-                      scale, _mm512_loadu_ps(source + block.width - 16))));
+        high = _mm512_max_ps(high,
+                             _mm512_abs_ps(_mm512_mul_ps(
+                                 scale, _mm512_loadu_ps(source + block.width - 16))));
     }
     _mm512_storeu_ps(largest, low);
     _mm512_storeu_ps(largest + block.width - 16, high);

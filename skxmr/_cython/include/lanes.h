@@ -12,9 +12,11 @@
 /* A mask of the first n floats of a register. */
 #define SKXMR_FIRST(n) ((__mmask16)((n) >= 16 ? 0xffff : (1 << (n)) - 1))
 
-__attribute__((target("avx512f"))) static void skxmr_pack_avx512(
-    const float *wide, int all_lanes, const int *lanes, int width, int64_t n,
-    float *narrow) {
+__attribute__((target("avx512f"))) static void skxmr_pack_avx512(const float *wide,
+                                                                 int all_lanes,
+                                                                 const int *lanes,
+                                                                 int width, int64_t n,
+                                                                 float *narrow) {
     const __mmask16 in = SKXMR_FIRST(all_lanes), out = SKXMR_FIRST(width);
     const __m512i from = _mm512_maskz_loadu_epi32(out, lanes);
     for (int64_t i = 0; i < n; i++, wide += all_lanes, narrow += width) {

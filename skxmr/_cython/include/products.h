@@ -16,14 +16,15 @@
 /* The nodes of one parent. Features have 16 bits, or 32 if they are wide. */
 typedef struct {
     int64_t n_nodes;
-    const int64_t *offsets;   /* (n_nodes + 1): the first weight of each */
+    const int64_t *offsets; /* (n_nodes + 1): the first weight of each */
     const void *features;
     int is_wide;
     const float *weights;
-    const float *intercepts;  /* (n_nodes) */
+    const float *intercepts; /* (n_nodes) */
 } skxmr_nodes;
 
-SKXMR_INLINE int64_t skxmr_feature(const skxmr_nodes *nodes, int64_t entry, int is_wide) {
+SKXMR_INLINE int64_t skxmr_feature(const skxmr_nodes *nodes, int64_t entry,
+                                   int is_wide) {
     return is_wide ? ((const int32_t *)nodes->features)[entry]
                    : ((const uint16_t *)nodes->features)[entry];
 }
@@ -69,9 +70,9 @@ SKXMR_INLINE void skxmr_margins_of_one(const skxmr_nodes *nodes, const double *q
     for (; node + SKXMR_CHAINS <= nodes->n_nodes; node += SKXMR_CHAINS)
         skxmr_margins_of_some(nodes, query, node, margins, is_wide);
     for (; node < nodes->n_nodes; node++)
-        margins[node] = skxmr_add_rest(nodes, query, nodes->offsets[node],
-                                       nodes->offsets[node + 1],
-                                       nodes->intercepts[node], is_wide);
+        margins[node] =
+            skxmr_add_rest(nodes, query, nodes->offsets[node], nodes->offsets[node + 1],
+                           nodes->intercepts[node], is_wide);
 }
 
 static void skxmr_margins_one(const skxmr_nodes *nodes, const double *query,
@@ -119,8 +120,14 @@ static void skxmr_margins_baseline(const skxmr_nodes *nodes, const double *queri
 static void skxmr_margins(const skxmr_nodes *nodes, const double *queries,
                           double *margins, int level) {
 #if defined(__GNUC__) && defined(__x86_64__)
-    if (level == SKXMR_AVX512) { skxmr_margins_avx512(nodes, queries, margins); return; }
-    if (level == SKXMR_AVX2) { skxmr_margins_avx2(nodes, queries, margins); return; }
+    if (level == SKXMR_AVX512) {
+        skxmr_margins_avx512(nodes, queries, margins);
+        return;
+    }
+    if (level == SKXMR_AVX2) {
+        skxmr_margins_avx2(nodes, queries, margins);
+        return;
+    }
 #endif
     (void)level;
     skxmr_margins_baseline(nodes, queries, margins);

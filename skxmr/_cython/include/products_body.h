@@ -14,8 +14,10 @@ typedef double DOUBLES __attribute__((vector_size(8 * SKXMR_WIDTH)));
 typedef double LOOSE
     __attribute__((vector_size(8 * SKXMR_WIDTH), aligned(8), may_alias));
 
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_margins_of)(
-    const skxmr_nodes *nodes, const double *queries, double *margins, int is_wide) {
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_margins_of)(const skxmr_nodes *nodes,
+                                                            const double *queries,
+                                                            double *margins,
+                                                            int is_wide) {
     const DOUBLES zero = {0};
     for (int64_t node = 0; node < nodes->n_nodes; node++) {
         const int64_t stop = nodes->offsets[node + 1];
@@ -33,8 +35,8 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_margins_of)(
 }
 
 SKXMR_TARGET static void SKXMR_NAME(skxmr_margins)(const skxmr_nodes *nodes,
-                                                  const double *queries,
-                                                  double *margins) {
+                                                   const double *queries,
+                                                   double *margins) {
     if (nodes->is_wide) SKXMR_NAME(skxmr_margins_of)(nodes, queries, margins, 1);
     else SKXMR_NAME(skxmr_margins_of)(nodes, queries, margins, 0);
 }

@@ -17,22 +17,22 @@
 
 /* The weights of a feature for the children of a parent: the run of one posting. */
 typedef struct {
-    uint32_t start;    /* its first weight; before it is found, that of a posting before */
+    uint32_t start; /* its first weight; before it is found, that of a posting before */
     uint32_t posting;
-    int32_t n_before;  /* postings between that one and this */
-    int32_t length;    /* number of weights, once it is found */
-    float value;       /* of the feature in the query */
+    int32_t n_before; /* postings between that one and this */
+    int32_t length;   /* number of weights, once it is found */
+    float value;      /* of the feature in the query */
 } skxmr_run;
 
 /* Children of one node, all or some, to be scored. */
 typedef struct {
-    int64_t first;         /* node */
+    int64_t first; /* node */
     int64_t n_children;
     double parent_score;
     const skxmr_run *runs; /* that add to their margins */
     int64_t n_runs;
-    double *scores;        /* OUT (n_children,) */
-    uint64_t found;        /* OUT: a bit for each child that may be among the best */
+    double *scores; /* OUT (n_children,) */
+    uint64_t found; /* OUT: a bit for each child that may be among the best */
 } skxmr_siblings;
 
 enum { SKXMR_SEARCH_LANES = 16 };
@@ -50,8 +50,10 @@ static int skxmr_has_lanes(void) {
 
 /* A bit for each child below 16; bytes with the highest bit set give none. */
 SKXMR_LANES_TARGET SKXMR_INLINE unsigned skxmr_child_bits(__m128i children) {
-    const __m128i low = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
-    const __m128i high = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128);
+    const __m128i low =
+        _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m128i high =
+        _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128);
     const __m128i zero = _mm_setzero_si128();
     const __m128i lows = _mm_sad_epu8(_mm_shuffle_epi8(low, children), zero);
     const __m128i highs = _mm_sad_epu8(_mm_shuffle_epi8(high, children), zero);
@@ -60,13 +62,14 @@ SKXMR_LANES_TARGET SKXMR_INLINE unsigned skxmr_child_bits(__m128i children) {
 }
 
 /* The sum of the first n bytes, 63 at most. Branch-free: n would be mispredicted. */
-SKXMR_LANES_TARGET SKXMR_INLINE uint32_t skxmr_sum_by_lanes(const uint8_t *bytes, int n) {
+SKXMR_LANES_TARGET SKXMR_INLINE uint32_t skxmr_sum_by_lanes(const uint8_t *bytes,
+                                                            int n) {
     const __m512i taken = _mm512_maskz_loadu_epi8(((__mmask64)1 << n) - 1, bytes);
     const __m512i sums = _mm512_sad_epu8(taken, _mm512_setzero_si512());
     const __m256i half = _mm256_add_epi64(_mm512_castsi512_si256(sums),
                                           _mm512_extracti64x4_epi64(sums, 1));
-    const __m128i rest = _mm_add_epi64(_mm256_castsi256_si128(half),
-                                       _mm256_extracti128_si256(half, 1));
+    const __m128i rest =
+        _mm_add_epi64(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
     return (uint32_t)(_mm_cvtsi128_si32(rest) + _mm_extract_epi32(rest, 2));
 }
 
@@ -112,8 +115,8 @@ SKXMR_LANES_TARGET SKXMR_INLINE uint64_t skxmr_score_lanes_of(
     const __mmask16 all = (__mmask16)((1u << siblings->n_children) - 1);
     const __m512 starts = _mm512_maskz_loadu_ps(all, intercepts);
     __m512d first = _mm512_cvtps_pd(_mm512_castps512_ps256(starts));
-    __m512d last = _mm512_cvtps_pd(_mm256_castpd_ps(
-        _mm512_extractf64x4_pd(_mm512_castps_pd(starts), 1)));
+    __m512d last = _mm512_cvtps_pd(
+        _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(starts), 1)));
     for (int64_t i = 0; i < n_runs; i++) {
         const uint8_t *run = entries + (size_t)runs[i].start * entry_size;
         const int length = runs[i].length;
@@ -121,12 +124,12 @@ SKXMR_LANES_TARGET SKXMR_INLINE uint64_t skxmr_score_lanes_of(
         const __m128i children = _mm_mask_loadu_epi8(_mm_set1_epi8(-128), used, run);
         const unsigned bits = skxmr_child_bits(children);
         const __m512d value = _mm512_set1_pd(runs[i].value);
-        __m512 weights = is_half
-            ? _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(used, run + length))
-            : _mm512_maskz_loadu_ps(used, run + length);
+        __m512 weights =
+            is_half ? _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(used, run + length))
+                    : _mm512_maskz_loadu_ps(used, run + length);
         weights = _mm512_maskz_expand_ps((__mmask16)bits, weights);
-        const __m256 half = _mm256_castpd_ps(
-            _mm512_extractf64x4_pd(_mm512_castps_pd(weights), 1));
+        const __m256 half =
+            _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(weights), 1));
         first = _mm512_mask_add_pd(
             first, (__mmask8)bits, first,
             _mm512_mul_pd(value, _mm512_cvtps_pd(_mm512_castps512_ps256(weights))));
@@ -146,11 +149,13 @@ SKXMR_LANES_TARGET SKXMR_INLINE uint64_t skxmr_score_lanes_of(
 /* Scores 16 children at most, with the intercepts given; returns a bit for each whose
  * score is not below the least. Always writes 16 scores. */
 SKXMR_LANES_TARGET static uint64_t skxmr_score_lanes(const skxmr_siblings *siblings,
-                                                     const uint8_t *entries, int is_half,
+                                                     const uint8_t *entries,
+                                                     int is_half,
                                                      const float *intercepts, int power,
                                                      double least_score) {
     if (is_half)
-        return skxmr_score_lanes_of(siblings, entries, 1, intercepts, power, least_score);
+        return skxmr_score_lanes_of(siblings, entries, 1, intercepts, power,
+                                    least_score);
     return skxmr_score_lanes_of(siblings, entries, 0, intercepts, power, least_score);
 }
 
@@ -174,12 +179,14 @@ SKXMR_LANES_TARGET static uint64_t skxmr_turn_by_lanes(const skxmr_siblings *sib
 
 #else
 static int skxmr_has_lanes(void) { return 0; }
-static void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t n_runs, const uint8_t *lengths,
-                                     const uint8_t *entries, int entry_size) {
+static void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t n_runs,
+                                     const uint8_t *lengths, const uint8_t *entries,
+                                     int entry_size) {
     (void)runs, (void)n_runs, (void)lengths, (void)entries, (void)entry_size;
 }
-static uint64_t skxmr_score_lanes(const skxmr_siblings *siblings, const uint8_t *entries,
-                                  int is_half, const float *intercepts, int power,
+static uint64_t skxmr_score_lanes(const skxmr_siblings *siblings,
+                                  const uint8_t *entries, int is_half,
+                                  const float *intercepts, int power,
                                   double least_score) {
     (void)siblings, (void)entries, (void)is_half, (void)intercepts;
     (void)power, (void)least_score;

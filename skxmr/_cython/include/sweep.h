@@ -19,20 +19,20 @@
 
 /* What differs between the children of a block, with the lane as the last axis. */
 typedef struct {
-    const int32_t *order;     /* (n_rows): the rows in the order of this sweep */
+    const int32_t *order; /* (n_rows): the rows in the order of this sweep */
     /* (n_rows, lanes): > 0 positive, < 0 negative, 0 ignored. The magnitude is the upper
      * bound of the dual variable; for the squared hinge, which has none, the diagonal
      * term 1 / (2 cost). */
     const float *costs;
-    float *duals;             /* (n_rows, lanes) */
-    const float *priors;      /* (n_rows, lanes): factors of the rows in the prior mean
+    float *duals;        /* (n_rows, lanes) */
+    const float *priors; /* (n_rows, lanes): factors of the rows in the prior mean
                                  of the weights, or NULL where that is 0 */
-    float *weights;           /* (n_features, lanes), or margins (all rows, lanes) */
+    float *weights;      /* (n_features, lanes), or margins (all rows, lanes) */
     float intercepts[SKXMR_MAX_LANES];
-    int32_t active[SKXMR_MAX_LANES];  /* -1 for a lane that is still trained, else 0 */
-    float highest[SKXMR_MAX_LANES];   /* IN and OUT: largest violation of a lane so far */
-    float lowest[SKXMR_MAX_LANES];    /* IN and OUT: smallest; no violation is one of 0 */
-    float gain[SKXMR_MAX_LANES];      /* IN and OUT: sum of curvature * step^2: twice the
+    int32_t active[SKXMR_MAX_LANES]; /* -1 for a lane that is still trained, else 0 */
+    float highest[SKXMR_MAX_LANES]; /* IN and OUT: largest violation of a lane so far */
+    float lowest[SKXMR_MAX_LANES];  /* IN and OUT: smallest; no violation is one of 0 */
+    float gain[SKXMR_MAX_LANES];    /* IN and OUT: sum of curvature * step^2: twice the
                                      decrease of the objective, but for steps that end at
                                      a bound */
 } skxmr_state;
@@ -50,8 +50,8 @@ static double skxmr_sigmoid(double x) {
  * and 1 + norm * cost / 4 and the root between the ends below, so Newton's method
  * needs a few steps; one that leaves the bracket is bisected.
  */
-static float skxmr_log_step(double norm, double unshared, float signed_cost, float margin,
-                            float *dual, float *violation) {
+static float skxmr_log_step(double norm, double unshared, float signed_cost,
+                            float margin, float *dual, float *violation) {
     double cost = fabs(signed_cost), sign = signed_cost > 0 ? 1 : -1;
     double before = cost * skxmr_sigmoid(*dual);
     double signed_margin = sign * margin + unshared * before;
@@ -63,7 +63,8 @@ static float skxmr_log_step(double norm, double unshared, float signed_cost, flo
         double s = skxmr_sigmoid(logit);
         double value = norm * (cost * s - before) + signed_margin + logit;
         if (fabs(value) < 1e-7 * (1 + fabs(logit))) break;
-        if (value > 0) high = logit; else low = logit;
+        if (value > 0) high = logit;
+        else low = logit;
         logit -= value / (1 + norm * cost * s * (1 - s));
         if (!(low < logit && logit < high)) logit = (low + high) / 2;
     }
@@ -104,8 +105,14 @@ static float skxmr_log_step(double norm, double unshared, float signed_cost, flo
 static void skxmr_sweep(const skxmr_rows *rows, skxmr_state *state, int lanes,
                         int level) {
 #if defined(__GNUC__) && defined(__x86_64__)
-    if (level == SKXMR_AVX512) { skxmr_sweep_avx512(rows, state, lanes); return; }
-    if (level == SKXMR_AVX2) { skxmr_sweep_avx2(rows, state, lanes); return; }
+    if (level == SKXMR_AVX512) {
+        skxmr_sweep_avx512(rows, state, lanes);
+        return;
+    }
+    if (level == SKXMR_AVX2) {
+        skxmr_sweep_avx2(rows, state, lanes);
+        return;
+    }
 #endif
     (void)level;
     skxmr_sweep_baseline(rows, state, lanes);
@@ -131,8 +138,14 @@ static void skxmr_add_up(const skxmr_rows *rows, const float *duals, int lanes,
 /* Fill `gram` (n_rows, n_rows) with the products of all pairs of dense rows. */
 static void skxmr_fill_gram(const skxmr_rows *rows, float *gram, int level) {
 #if defined(__GNUC__) && defined(__x86_64__)
-    if (level == SKXMR_AVX512) { skxmr_fill_gram_avx512_16(rows, gram); return; }
-    if (level == SKXMR_AVX2) { skxmr_fill_gram_avx2_16(rows, gram); return; }
+    if (level == SKXMR_AVX512) {
+        skxmr_fill_gram_avx512_16(rows, gram);
+        return;
+    }
+    if (level == SKXMR_AVX2) {
+        skxmr_fill_gram_avx2_16(rows, gram);
+        return;
+    }
 #endif
     (void)level;
 #if defined(__GNUC__)

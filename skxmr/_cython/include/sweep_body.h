@@ -13,10 +13,11 @@
 typedef float FLOATS __attribute__((vector_size(4 * SKXMR_WIDTH)));
 typedef int32_t MASKS __attribute__((vector_size(4 * SKXMR_WIDTH)));
 /* The same without alignment. */
-typedef float LOOSE __attribute__((vector_size(4 * SKXMR_WIDTH), aligned(4), may_alias));
+typedef float LOOSE
+    __attribute__((vector_size(4 * SKXMR_WIDTH), aligned(4), may_alias));
 
-#define LOAD(pointer, p) (*(const LOOSE *)((pointer) + (p)*SKXMR_WIDTH))
-#define STORE(pointer, p, part) (*(LOOSE *)((pointer) + (p)*SKXMR_WIDTH) = (part))
+#define LOAD(pointer, p) (*(const LOOSE *)((pointer) + (p) * SKXMR_WIDTH))
+#define STORE(pointer, p, part) (*(LOOSE *)((pointer) + (p) * SKXMR_WIDTH) = (part))
 #define MASKED(mask, part) ((FLOATS)((mask) & (MASKS)(part)))
 #define CHOOSE(mask, yes, no) \
     ((FLOATS)(((mask) & (MASKS)(yes)) | (~(mask) & (MASKS)(no))))
@@ -101,8 +102,10 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_any)(const FLOATS *parts) {
 }
 
 /* Prefetch a row, its costs and its dual variables. */
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_row)(
-    const skxmr_rows *rows, const skxmr_state *state, int64_t next, int is_dense) {
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_row)(const skxmr_rows *rows,
+                                                              const skxmr_state *state,
+                                                              int64_t next,
+                                                              int is_dense) {
     const skxmr_row row = skxmr_row_of(rows, next, is_dense);
     SKXMR_PREFETCH(rows->norms + next);
     for (int lane = 0; lane < SKXMR_STRIDE; lane += 16) {
@@ -126,13 +129,14 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch_weights)(
     const skxmr_row row = skxmr_row_of(rows, next, 0);
     for (int64_t entry = 0; entry < row.size; entry++)
         for (int lane = 0; lane < SKXMR_STRIDE; lane += 16)
-            SKXMR_PREFETCH(state->weights
-                           + (int64_t)row.features[entry] * SKXMR_STRIDE + lane);
+            SKXMR_PREFETCH(state->weights +
+                           (int64_t)row.features[entry] * SKXMR_STRIDE + lane);
 }
 
 /* Rows are visited in random order, which hardware prefetchers cannot follow. */
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch)(
-    const skxmr_rows *rows, const skxmr_state *state, int64_t i) {
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_prefetch)(const skxmr_rows *rows,
+                                                          const skxmr_state *state,
+                                                          int64_t i) {
     const int64_t n_rows = rows->n_rows;
     const int32_t *order = state->order;
     if (i + 12 < n_rows) SKXMR_PREFETCH(rows->offsets + order[i + 12]);
@@ -146,8 +150,8 @@ typedef struct {
     MASKS active[PARTS];
 } SKXMR_NAME(skxmr_moving);
 
-SKXMR_TARGET SKXMR_INLINE SKXMR_NAME(skxmr_moving) SKXMR_NAME(skxmr_load)(
-    const skxmr_state *state) {
+SKXMR_TARGET SKXMR_INLINE SKXMR_NAME(skxmr_moving)
+    SKXMR_NAME(skxmr_load)(const skxmr_state *state) {
     SKXMR_NAME(skxmr_moving) moving;
     EACH_PART {
         moving.intercepts[p] = LOAD(state->intercepts, p);
@@ -160,8 +164,9 @@ SKXMR_TARGET SKXMR_INLINE SKXMR_NAME(skxmr_moving) SKXMR_NAME(skxmr_load)(
     return moving;
 }
 
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_store)(
-    skxmr_state *state, const SKXMR_NAME(skxmr_moving) *moving) {
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_store)(skxmr_state *state,
+                                                       const SKXMR_NAME(skxmr_moving) *
+                                                           moving) {
     EACH_PART {
         STORE(state->intercepts, p, moving->intercepts[p]);
         STORE(state->highest, p, moving->highest[p]);
@@ -174,7 +179,7 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_store)(
  * the intercept. */
 SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_step)(
     const skxmr_rows *rows, const skxmr_state *state, int64_t row, int is_dense,
-    int is_log_loss, const FLOATS *margin, SKXMR_NAME(skxmr_moving) *moving,
+    int is_log_loss, const FLOATS *margin, SKXMR_NAME(skxmr_moving) * moving,
     FLOATS *step) {
     /* Without entries and intercept the norm is 0: the dual variable goes to a bound. */
     const float norm = fmaxf(rows->norms[row], 1e-30f);
@@ -202,8 +207,9 @@ SKXMR_TARGET SKXMR_INLINE int SKXMR_NAME(skxmr_step)(
     return SKXMR_NAME(skxmr_any)(step);
 }
 
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_sparse)(
-    const skxmr_rows *rows, skxmr_state *state, int is_log_loss) {
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_sparse)(const skxmr_rows *rows,
+                                                              skxmr_state *state,
+                                                              int is_log_loss) {
     float *weights = state->weights;
     const FLOATS zero = {0};
     SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
@@ -242,9 +248,9 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_sparse)(
 /* Products of a dense row with `n` others, a constant at compile time. Each has 16 partial
  * sums whatever the width of registers, which are then added pairwise. */
 SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_products)(const float *one,
-                                                         const float *const *others,
-                                                         int n, int64_t size,
-                                                         float *products) {
+                                                          const float *const *others,
+                                                          int n, int64_t size,
+                                                          float *products) {
     FLOATS parts[4][16 / SKXMR_WIDTH];
     int64_t whole = size / 16 * 16;
     for (int row = 0; row < n; row++)
@@ -265,8 +271,8 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_products)(const float *one,
 }
 
 SKXMR_TARGET SKXMR_INLINE float SKXMR_NAME(skxmr_product)(const float *one,
-                                                         const float *other,
-                                                         int64_t size) {
+                                                          const float *other,
+                                                          int64_t size) {
     float product;
     SKXMR_NAME(skxmr_products)(one, &other, 1, size, &product);
     return product;
@@ -301,8 +307,9 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_dense_margins)(
 /* Two rows at a time, so that all weights are read and written half as often. The margin
  * of the second row is computed before the step of the first, and then corrected by
  * that step times the product of the rows. */
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
-    const skxmr_rows *rows, skxmr_state *state, int is_log_loss) {
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(const skxmr_rows *rows,
+                                                             skxmr_state *state,
+                                                             int is_log_loss) {
     float *weights = state->weights;
     const int64_t size = rows->width;
     SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
@@ -325,14 +332,15 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
                 const float product = SKXMR_NAME(skxmr_product)(one, other, size);
                 EACH_PART next_margin[p] += product * step[p];
             }
-            has_next_moved = SKXMR_NAME(skxmr_step)(
-                rows, state, next, 1, is_log_loss, next_margin, &moving, next_step);
+            has_next_moved = SKXMR_NAME(skxmr_step)(rows, state, next, 1, is_log_loss,
+                                                    next_margin, &moving, next_step);
         }
         if (has_moved && has_next_moved) {
             for (int64_t entry = 0; entry < size; entry++) {
                 float *w = weights + entry * SKXMR_STRIDE;
-                EACH_PART STORE(w, p, (LOAD(w, p) + one[entry] * step[p])
-                                          + other[entry] * next_step[p]);
+                EACH_PART STORE(w, p,
+                                (LOAD(w, p) + one[entry] * step[p]) +
+                                    other[entry] * next_step[p]);
             }
         } else if (has_moved || has_next_moved) {
             const float *values = has_moved ? one : other;
@@ -349,8 +357,8 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_dense)(
 /* The same where the products of all pairs of rows are known: the margins of all rows are
  * kept up to date in place of the weights. A row without a step costs next to nothing.
  * Not for the logistic loss, whose weights would suffer too much from rounding. */
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_gram)(
-    const skxmr_rows *rows, skxmr_state *state) {
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_gram)(const skxmr_rows *rows,
+                                                            skxmr_state *state) {
     const int64_t size = rows->n_gram;
     SKXMR_NAME(skxmr_moving) moving = SKXMR_NAME(skxmr_load)(state);
     for (int64_t i = 0; i < rows->n_rows; i++) {
@@ -369,9 +377,10 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_sweep_gram)(
 }
 
 /* Compute the weights of `n` features from `first` on from signed dual variables. */
-SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_add_up_some)(
-    const skxmr_rows *rows, const float *duals, int64_t first, int n,
-    float *weights) {
+SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_add_up_some)(const skxmr_rows *rows,
+                                                             const float *duals,
+                                                             int64_t first, int n,
+                                                             float *weights) {
     FLOATS sums[4][PARTS];
     for (int f = 0; f < n; f++) EACH_PART sums[f][p] = (FLOATS){0};
     for (int64_t row = 0; row < rows->n_gram; row++) {
@@ -383,8 +392,8 @@ SKXMR_TARGET SKXMR_INLINE void SKXMR_NAME(skxmr_add_up_some)(
         EACH_PART STORE(weights + (first + f) * SKXMR_STRIDE, p, sums[f][p]);
 }
 
-SKXMR_TARGET static void SKXMR_NAME(skxmr_add_up)(
-    const skxmr_rows *rows, const float *duals, float *weights) {
+SKXMR_TARGET static void SKXMR_NAME(skxmr_add_up)(const skxmr_rows *rows,
+                                                  const float *duals, float *weights) {
     int64_t first = 0;
     for (; first + 4 <= rows->width; first += 4)
         SKXMR_NAME(skxmr_add_up_some)(rows, duals, first, 4, weights);
@@ -395,7 +404,7 @@ SKXMR_TARGET static void SKXMR_NAME(skxmr_add_up)(
 #if SKXMR_STRIDE == 16
 /* Four products at a time hide the latency of additions. */
 SKXMR_TARGET static void SKXMR_NAME(skxmr_fill_gram)(const skxmr_rows *rows,
-                                                    float *gram) {
+                                                     float *gram) {
     const int64_t size = rows->n_rows, width = rows->width;
     for (int64_t i = 0; i < size; i++) {
         const float *one = rows->dense + rows->samples[i] * width;
@@ -418,7 +427,7 @@ SKXMR_TARGET static void SKXMR_NAME(skxmr_fill_gram)(const skxmr_rows *rows,
 /* The logistic loss calls functions, before which registers are spilled to memory: its
  * loops are compiled apart. */
 SKXMR_TARGET static void SKXMR_NAME(skxmr_sweep)(const skxmr_rows *rows,
-                                                skxmr_state *state) {
+                                                 skxmr_state *state) {
     const int is_log_loss = rows->loss == SKXMR_LOG_LOSS;
     if (rows->gram) SKXMR_NAME(skxmr_sweep_gram)(rows, state);
     else if (rows->dense && is_log_loss) SKXMR_NAME(skxmr_sweep_dense)(rows, state, 1);

@@ -32,8 +32,9 @@
 #define SKXMR_FULL(name, level) SKXMR_FULL_(name, level)
 #define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_sweep, SKXMR_LEVEL, lanes)
 
-SKXMR_TARGET static void SKXMR_FULL(skxmr_sweep, SKXMR_LEVEL)(
-    const skxmr_rows *rows, skxmr_state *state, int lanes) {
+SKXMR_TARGET static void SKXMR_FULL(skxmr_sweep, SKXMR_LEVEL)(const skxmr_rows *rows,
+                                                              skxmr_state *state,
+                                                              int lanes) {
     if (lanes == 32) SKXMR_OF(32)(rows, state);
     else if (lanes == 16) SKXMR_OF(16)(rows, state);
     else if (lanes == 8) SKXMR_OF(8)(rows, state);
@@ -43,8 +44,10 @@ SKXMR_TARGET static void SKXMR_FULL(skxmr_sweep, SKXMR_LEVEL)(
 #undef SKXMR_OF
 #define SKXMR_OF(lanes) SKXMR_JOIN(skxmr_add_up, SKXMR_LEVEL, lanes)
 
-SKXMR_TARGET static void SKXMR_FULL(skxmr_add_up, SKXMR_LEVEL)(
-    const skxmr_rows *rows, const float *duals, int lanes, float *weights) {
+SKXMR_TARGET static void SKXMR_FULL(skxmr_add_up, SKXMR_LEVEL)(const skxmr_rows *rows,
+                                                               const float *duals,
+                                                               int lanes,
+                                                               float *weights) {
     if (lanes == 32) SKXMR_OF(32)(rows, duals, weights);
     else if (lanes == 16) SKXMR_OF(16)(rows, duals, weights);
     else if (lanes == 8) SKXMR_OF(8)(rows, duals, weights);

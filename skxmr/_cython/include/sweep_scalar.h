@@ -1,10 +1,12 @@
 /* The same sweep for compilers without vector types; included by sweep.h. */
 
-static float skxmr_hinge_step_scalar(int loss, float norm, float unshared, float signed_cost,
-                                     float margin, float *dual, float *violation) {
+static float skxmr_hinge_step_scalar(int loss, float norm, float unshared,
+                                     float signed_cost, float margin, float *dual,
+                                     float *violation) {
     const int is_squared = loss == SKXMR_SQUARED_HINGE;
     const float cost = fabsf(signed_cost), sign = signed_cost > 0 ? 1.0f : -1.0f;
-    const float diagonal = is_squared ? cost : 0.0f, bound = is_squared ? INFINITY : cost;
+    const float diagonal = is_squared ? cost : 0.0f,
+                bound = is_squared ? INFINITY : cost;
     const float before = *dual;
     float gradient = sign * margin - 1 + unshared * before;
     if (is_squared) gradient += diagonal * before;
@@ -19,8 +21,10 @@ static float skxmr_hinge_step_scalar(int loss, float norm, float unshared, float
 static void skxmr_add_margins(const skxmr_state *state, skxmr_row row, int is_dense,
                               int lanes, int parity, float *margins) {
     for (int64_t entry = parity; entry < row.size; entry += 2) {
-        const float *w = state->weights + (is_dense ? entry : row.features[entry]) * lanes;
-        for (int lane = 0; lane < lanes; lane++) margins[lane] += row.values[entry] * w[lane];
+        const float *w =
+            state->weights + (is_dense ? entry : row.features[entry]) * lanes;
+        for (int lane = 0; lane < lanes; lane++)
+            margins[lane] += row.values[entry] * w[lane];
     }
 }
 
@@ -43,9 +47,8 @@ static void skxmr_margins(const skxmr_state *state, skxmr_row row, int is_dense,
 }
 
 /* Update the dual variables of a row; `margins` are without the intercepts. */
-static void skxmr_step_scalar(const skxmr_rows *rows, skxmr_state *state,
-                              int64_t row, int lanes, const float *margins,
-                              float *step) {
+static void skxmr_step_scalar(const skxmr_rows *rows, skxmr_state *state, int64_t row,
+                              int lanes, const float *margins, float *step) {
     const int is_log_loss = rows->loss == SKXMR_LOG_LOSS;
     const float norm = fmaxf(rows->norms[row], 1e-30f);
     const float unshared = rows->dense ? 0 : rows->unshared[row];
@@ -56,10 +59,10 @@ static void skxmr_step_scalar(const skxmr_rows *rows, skxmr_state *state,
         float *dual = &state->duals[row * lanes + lane], violation, curvature;
         step[lane] = 0;
         if (!state->active[lane] || cost == 0) continue;
-        step[lane] = is_log_loss
-                         ? skxmr_log_step(norm, unshared, cost, margin, dual, &violation)
-                         : skxmr_hinge_step_scalar(rows->loss, norm, unshared, cost, margin,
-                                                   dual, &violation);
+        step[lane] =
+            is_log_loss ? skxmr_log_step(norm, unshared, cost, margin, dual, &violation)
+                        : skxmr_hinge_step_scalar(rows->loss, norm, unshared, cost,
+                                                  margin, dual, &violation);
         curvature = rows->loss == SKXMR_SQUARED_HINGE ? norm + fabsf(cost) : norm;
         state->gain[lane] += curvature * step[lane] * step[lane];
         state->highest[lane] = fmaxf(state->highest[lane], violation);
@@ -73,7 +76,8 @@ static void skxmr_add_row(skxmr_state *state, skxmr_row row, int is_dense, int l
                           const float *step) {
     for (int64_t entry = 0; entry < row.size; entry++) {
         float *w = state->weights + (is_dense ? entry : row.features[entry]) * lanes;
-        for (int lane = 0; lane < lanes; lane++) w[lane] += row.values[entry] * step[lane];
+        for (int lane = 0; lane < lanes; lane++)
+            w[lane] += row.values[entry] * step[lane];
     }
 }
 
@@ -91,8 +95,8 @@ static void skxmr_sweep_gram(const skxmr_rows *rows, skxmr_state *state, int lan
     }
 }
 
-static void skxmr_add_up_baseline(const skxmr_rows *rows, const float *duals,
-                                  int lanes, float *weights) {
+static void skxmr_add_up_baseline(const skxmr_rows *rows, const float *duals, int lanes,
+                                  float *weights) {
     for (int64_t i = 0; i < rows->width * lanes; i++) weights[i] = 0;
     for (int64_t row = 0; row < rows->n_gram; row++) {
         const float *values = skxmr_row_of(rows, row, 1).values;
@@ -106,16 +110,18 @@ static void skxmr_fill_gram_baseline(const skxmr_rows *rows, float *gram) {
     const int64_t size = rows->n_rows;
     for (int64_t i = 0; i < size; i++)
         for (int64_t j = 0; j < size; j++)
-            gram[i * size + j] =
-                skxmr_product(rows->dense + rows->samples[i] * rows->width,
-                              rows->dense + rows->samples[j] * rows->width,
-                              rows->width);
+            gram[i * size + j] = skxmr_product(
+                rows->dense + rows->samples[i] * rows->width,
+                rows->dense + rows->samples[j] * rows->width, rows->width);
 }
 
 /* Dense rows two at a time, in the order of the vector code. */
 static void skxmr_sweep_baseline(const skxmr_rows *rows, skxmr_state *state,
                                  int lanes) {
-    if (rows->gram) { skxmr_sweep_gram(rows, state, lanes); return; }
+    if (rows->gram) {
+        skxmr_sweep_gram(rows, state, lanes);
+        return;
+    }
     const int is_dense = rows->dense != NULL;
     for (int64_t i = 0; i < rows->n_rows; i += 1 + is_dense) {
         const int is_pair = is_dense && i + 1 < rows->n_rows;

@@ -16,21 +16,21 @@ enum { SKXMR_SQUARED_HINGE = 0, SKXMR_HINGE = 1, SKXMR_LOG_LOSS = 2 };
  * too, so that they take one constant argument. */
 typedef struct {
     int64_t n_rows;
-    const int64_t *offsets;   /* (n_rows + 1) */
+    const int64_t *offsets; /* (n_rows + 1) */
     const int32_t *features;
     const float *values;
-    const float *unshared;    /* (n_rows): squared norm of the features that no other row
+    const float *unshared;  /* (n_rows): squared norm of the features that no other row
                                  has; they are not among the entries */
-    const float *dense;       /* (n_samples, width), or NULL: rows are in CSR */
-    const int32_t *samples;   /* (n_rows): their indices in `dense` */
+    const float *dense;     /* (n_samples, width), or NULL: rows are in CSR */
+    const int32_t *samples; /* (n_rows): their indices in `dense` */
     int64_t width;
-    const float *gram;        /* (n_gram, n_gram): products of all pairs of dense rows, or
+    const float *gram; /* (n_gram, n_gram): products of all pairs of dense rows, or
                                  NULL; always NULL for the logistic loss */
     int64_t n_gram;
-    const float *norms;       /* (n_rows): squared, that of the constant included */
+    const float *norms; /* (n_rows): squared, that of the constant included */
     int loss;
-    float bias_square;        /* of the constant feature of the intercept; 0: none */
-    int is_large;             /* weights and rows do not stay in a core's cache */
+    float bias_square; /* of the constant feature of the intercept; 0: none */
+    int is_large;      /* weights and rows do not stay in a core's cache */
 } skxmr_rows;
 
 /* One row: `features` is NULL for a dense one, which has all. */
