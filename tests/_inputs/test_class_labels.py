@@ -313,9 +313,9 @@ def test_labels_beside_a_missing_one_are_asked_for_exactly(labels):
     with pytest.raises(ValueError, match="which is no label"):
         classifier.subset(labels)
     subset = classifier.subset(excluded=labels, unknown="ignore")
-    assert set(classifier.rank(X, 3, subset=subset)[0].ravel()) == {0, 1, 2}
+    assert set(classifier.rank(X, 3, allowed=subset)[0].ravel()) == {0, 1, 2}
     subset = classifier.subset([*labels, BIG + 1], unknown="ignore")
-    assert set(classifier.rank(X, 1, subset=subset)[0].ravel()) <= {1}
+    assert set(classifier.rank(X, 1, allowed=subset)[0].ravel()) <= {1}
 
 
 # Refused

@@ -68,7 +68,7 @@ OF_CLASSIFIERS = [
         score_transform="sigmoid",
     ),
     lambda model: model.rank_one(
-        *_sparse_row(), 3, subset=model.subset(model.classes_[:3], model.classes_[1:2])
+        *_sparse_row(), 3, allowed=model.subset(model.classes_[:3], model.classes_[1:2])
     ),
     lambda model: model.prune(0.3).rank_one(*_sparse_row(), 3),
     lambda model: model.predict(X[:3]),
