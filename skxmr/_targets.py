@@ -6,12 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from skxmr._inputs._validation import (
-    check_relevance,
-    indicator_pattern,
-    public_csr,
-    target_kind,
-)
+from skxmr._inputs._target_kinds import check_relevance, indicator_pattern, target_kind
+from skxmr._inputs._validation import public_csr
 from skxmr._memory._growing import GrowingArray
 from skxmr._utils._foresight import foresee
 from skxmr.ranking import scores_to_csr

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
-from skxmr._inputs._validation import Features
+from skxmr._inputs._features import Features
 from skxmr._search._layout import SearchLayout
 from skxmr._search._weights_by_feature import FeatureWeights
 from skxmr._search._weights_by_node import NodeWeights
@@ -46,13 +46,13 @@ from skxmr.stages._leaf_rankers import LeafRankers
 from skxmr.stages._matcher import FittedMatcher
 from skxmr.stages._stages import FittedStages
 from skxmr.text._counting import Cutting
+from skxmr.text._ngram_tfidf import TextState
 from skxmr.text._normalization import Normalizer, normalize_text
 from skxmr.text._single import LeanTransformer
 from skxmr.text._tfidf import Weighting
 from skxmr.text._vectorizers import (
     CharNgramTfidf,
     PrefixWeightedCharTfidf,
-    TextState,
     WordNgramTfidf,
 )
 from skxmr.text._vocabulary import Vocabulary

@@ -33,12 +33,8 @@ from sklearn.base import BaseEstimator
 from skxmr._base._documentation import Documented
 from skxmr._base._state import Stateful, from_state, reads, snapshot
 from skxmr._cython._search_inputs import TRANSFORMS, BeamOptions, StartNodes
-from skxmr._inputs._validation import (
-    Features,
-    check_is_fitted,
-    check_k,
-    validate_features,
-)
+from skxmr._inputs._features import Features, validate_features
+from skxmr._inputs._validation import check_is_fitted, check_k
 from skxmr._search._beam_search import beam_search, search_trees
 from skxmr._search._layout import SearchLayout
 from skxmr._search._weights import LinearWeights

@@ -34,7 +34,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
-from skxmr._inputs._validation import Features
+from skxmr._inputs._features import Features
 from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
 from skxmr._search._model_pruning import pruned_at
 from skxmr._search._weights import LinearWeights

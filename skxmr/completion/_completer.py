@@ -13,12 +13,7 @@ from sklearn.utils import check_random_state
 from skxmr._base._default_stages import DefaultStages
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, writes
-from skxmr._inputs._validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    fit_context,
-)
+from skxmr._inputs._validation import HasMethods, Interval, StrOptions, fit_context
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Completer, CompleterState, Sessions

@@ -5,6 +5,7 @@ transform to a score, products along paths, and a beam search. So skxmr can sear
 models that PECOS trained, and vice versa.
 """
 
-from skxmr.interop._pecos import load_pecos, save_pecos
+from skxmr.interop._pecos_reading import load_pecos
+from skxmr.interop._pecos_writing import save_pecos
 
 __all__ = ["load_pecos", "save_pecos"]

@@ -24,6 +24,7 @@ from skxmr._base._state import from_state, reads, writes
 from skxmr._cython._search_inputs import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
+from skxmr._inputs._features import validate_features, validate_features_and_target
 from skxmr._inputs._row_blocks import split_by_size
 from skxmr._inputs._validation import (
     HasMethods,
@@ -33,8 +34,6 @@ from skxmr._inputs._validation import (
     check_memory,
     check_precision,
     fit_context,
-    validate_features,
-    validate_features_and_target,
 )
 from skxmr._search._beam_search import beam_search, search_one, search_trees
 from skxmr._search._model_pruning import lay_out_pruned, prune_state, pruned_at

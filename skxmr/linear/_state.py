@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skxmr._inputs._validation import Features
+from skxmr._inputs._features import Features
 from skxmr._targets import ClassTarget, IndicatorTarget
 
 __all__ = ["ClassifierState", "make_state"]

@@ -7,7 +7,8 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skxmr._inputs._class_labels import exact_target
-from skxmr._inputs._validation import check_k, check_structure, check_width
+from skxmr._inputs._features import check_width
+from skxmr._inputs._validation import check_k, check_structure
 from skxmr.ranking import top_k
 
 __all__ = ["Hits", "find_hits", "indicator_csr"]

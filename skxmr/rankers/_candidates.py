@@ -12,7 +12,8 @@ from sklearn.utils import check_array
 
 from skxmr._base._documentation import Documented
 from skxmr._base._state import Stateful, from_state, reads, writes
-from skxmr._inputs._validation import check_structure, indicator_pattern
+from skxmr._inputs._target_kinds import indicator_pattern
+from skxmr._inputs._validation import check_structure
 from skxmr._utils._sparse_structure import refuse_sparse
 from skxmr._utils._typing import MatrixLike
 

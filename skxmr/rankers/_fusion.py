@@ -13,6 +13,7 @@ from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone, children
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, reads, writes
+from skxmr._inputs._features import validate_target
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import (
@@ -24,7 +25,6 @@ from skxmr._inputs._validation import (
     check_structure,
     check_weights,
     fit_context,
-    validate_target,
 )
 from skxmr._search._subset import LabelSubset, MakesSubsets
 from skxmr._targets import (

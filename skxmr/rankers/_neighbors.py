@@ -13,16 +13,14 @@ from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, reads, writes
 from skxmr._cython._neighbors import NeighborSearcher
-from skxmr._inputs._label_choice import mask_of_choice
-from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
-from skxmr._inputs._validation import (
+from skxmr._inputs._features import (
     Features,
-    Interval,
-    check_k,
-    fit_context,
     validate_features,
     validate_features_and_target,
 )
+from skxmr._inputs._label_choice import mask_of_choice
+from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
+from skxmr._inputs._validation import Interval, check_k, fit_context
 from skxmr._parallel._parallel import current_stop
 from skxmr._search._subset import LabelSubset, MakesSubsets
 from skxmr._targets import (

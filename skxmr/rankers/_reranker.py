@@ -21,6 +21,7 @@ from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, reads, writes
 from skxmr._inputs._class_labels import find_columns
+from skxmr._inputs._features import validate_target
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import (
     HasMethods,
@@ -31,7 +32,6 @@ from skxmr._inputs._validation import (
     check_structure,
     fit_context,
     take_rows,
-    validate_target,
 )
 from skxmr._parallel._parallel import is_serial
 from skxmr._search._subset import LabelSubset, resolve_subset

@@ -12,7 +12,8 @@ from skxmr._inputs._by_label import Labels, LabelTexts, fields_by_label
 from skxmr._inputs._class_labels import concatenate_labels, exact_labels
 from skxmr._inputs._columns import InvalidInputError
 from skxmr._inputs._label_fields import is_blank, name_of
-from skxmr._inputs._validation import column_or_1d, indicator_pattern
+from skxmr._inputs._target_kinds import indicator_pattern
+from skxmr._inputs._validation import column_or_1d
 from skxmr.retrieval._text_pieces import draw_pieces
 
 __all__ = [

@@ -1,500 +1,27 @@
 """TF-IDF vectorizers for n-grams of words and of characters."""
 
-import warnings
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.utils.metadata_routing import UNUSED
 
-from skxmr._base._documentation import Documented
-from skxmr._base._state import Stateful, from_state, reads, writes
-from skxmr._inputs._validation import (
-    HasMethods,
-    Interval,
-    RealNotInt,
-    StrOptions,
-    check_documents,
-    fit_context,
-    public_csr,
-)
-from skxmr._utils._loaded_state import (
-    CheckedWhenLoaded,
-    check_finite,
-    check_vector,
-    to_be_read,
-)
+from skxmr._inputs._validation import StrOptions
 from skxmr.text._counting import (
-    Call,
     Cutting,
     Tokenising,
-    learn_terms,
-    run_calls,
-    split_texts,
 )
-from skxmr.text._tfidf import Weighting, inverse_document_frequency, select_terms
+from skxmr.text._ngram_tfidf import NgramTfidf
 from skxmr.text._vocabulary import Vocabulary
 
 __all__ = ["CharNgramTfidf", "PrefixWeightedCharTfidf", "WordNgramTfidf"]
 
-DOCUMENT_FREQUENCY = [
-    Interval(RealNotInt, 0, 1, closed="both"),
-    Interval(Integral, 1, None, closed="left"),
-]
 
 # Regular expressions that the compiled code implements: runs of word characters, with
 # their minimum length.
 SHORTEST_WORD = {r"\b\w\w+\b": 2, r"\w\w+": 2, r"\b\w+\b": 1, r"\w+": 1}
 
 
-def check_ngram_range(ngram_range):
-    """Raise ValueError unless `ngram_range` is two integers, 1 <= low <= high."""
-    integers = all(
-        isinstance(n, Integral) and not isinstance(n, bool) for n in ngram_range
-    )
-    if (
-        len(ngram_range) != 2
-        or not integers
-        or not 1 <= ngram_range[0] <= ngram_range[1]
-    ):
-        raise ValueError(
-            "ngram_range must be (min_n, max_n), two integers with "
-            f"1 <= min_n <= max_n; got {ngram_range!r}."
-        )
-
-
-def check_dtype(dtype):
-    """Return `dtype` as a NumPy dtype; raise ValueError unless float32 or float64."""
-    known = np.dtype(dtype)
-    if known not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
-    return known
-
-
-def check_vocabulary(vocabulary):
-    """List the terms of a given vocabulary in the order of their columns.
-
-    Parameters
-    ----------
-    vocabulary : mapping of str to int, or iterable of str
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If it is empty, repeats a term or a column, or omits a column.
-    """
-    if isinstance(vocabulary, Mapping):
-        if set(vocabulary.values()) != set(range(len(vocabulary))):
-            raise ValueError(
-                "vocabulary must map its terms to the columns 0 to "
-                f"{len(vocabulary) - 1}, each once."
-            )
-        terms = sorted(vocabulary, key=vocabulary.__getitem__)
-    elif isinstance(vocabulary, (set, frozenset)):
-        terms = sorted(vocabulary)
-    else:
-        terms = list(vocabulary)
-    if not terms:
-        raise ValueError("empty vocabulary passed to fit")
-    for term in terms:
-        if not isinstance(term, str):
-            raise TypeError(f"vocabulary must hold terms of type str; got {term!r}.")
-    if len(set(terms)) != len(terms):
-        term, _ = Counter(terms).most_common(1)[0]
-        raise ValueError(f"Duplicate term in vocabulary: {term!r}")
-    return terms
-
-
-def count_and_weigh(counting, weighting):
-    """Run a count, and return its `Rows` and their TF-IDF values."""
-    rows = counting.run()
-    values = weighting.values(rows)
-    rows.counts = None  # the counts are a third of the memory
-    return rows, values
-
-
-def as_counted(rows):
-    """Return rows that are counted already."""
-    return rows
-
-
-def to_csr(parts, n_features):
-    """Concatenate the rows and values of consecutive texts to a CSR matrix.
-
-    Each part releases its indices, so that there is no second copy of all of them.
-    """
-    sizes = [np.diff(rows.ends, prepend=0) for rows, _ in parts]
-    offsets = np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64)
-    if offsets[-1] <= np.iinfo(np.int32).max:
-        offsets = offsets.astype(np.int32)
-    indices = np.concatenate([rows.indices for rows, _ in parts])
-    for rows, _ in parts:
-        rows.indices = None
-    values = np.concatenate([values for _, values in parts])
-    shape = len(offsets) - 1, n_features
-    return public_csr(sparse.csr_array((values, indices, offsets), shape=shape))
-
-
-@dataclass(frozen=True)
-class TextState:
-    """The fitted state of a vectorizer.
-
-    Parameters
-    ----------
-    cutting : Cutting or Tokenising
-        Extracts n-grams from texts.
-    terms : Vocabulary
-        The n-grams that have columns.
-    weighting : Weighting
-    is_fixed : bool
-        Whether the vocabulary was given.
-    """
-
-    cutting: Cutting | Tokenising
-    terms: Vocabulary
-    weighting: Weighting
-    is_fixed: bool
-
-    @property
-    def vocabulary(self):
-        """Maps n-grams to columns."""
-        return self.terms.numbers()
-
-    @property
-    def idf(self):
-        """Inverse document frequencies, or None."""
-        return self.weighting.idf
-
-
-class _NgramTfidf(
-    Stateful,  # type: ignore[call-arg]
-    CheckedWhenLoaded,
-    Documented,
-    TransformerMixin,
-    BaseEstimator,
-    auto_wrap_output_keys=None,
-):
-    """Base class of the vectorizers: counting, vocabulary, weights.
-
-    A subclass sets the parameters and provides `_make_cutting`.
-    """
-
-    # As in scikit-learn's vectorizers: texts are data, not metadata to route.
-    __metadata_request__fit: ClassVar[dict] = {"raw_documents": UNUSED}
-    __metadata_request__transform: ClassVar[dict] = {"raw_documents": UNUSED}
-
-    _parameter_constraints: ClassVar[dict] = {
-        "ngram_range": [tuple],
-        "min_df": DOCUMENT_FREQUENCY,
-        "max_df": DOCUMENT_FREQUENCY,
-        "max_features": [Interval(Integral, 1, None, closed="left"), None],
-        "vocabulary": [Mapping, HasMethods("__iter__"), None],
-        "lowercase": ["boolean"],
-        "strip_accents": [StrOptions({"ascii", "unicode"}), None, callable],
-        "preprocessor": [callable, None],
-        "norm": [StrOptions({"l1", "l2"}), None],
-        "use_idf": ["boolean"],
-        "smooth_idf": ["boolean"],
-        "sublinear_tf": ["boolean"],
-        "binary": ["boolean"],
-        "dtype": "no_validation",  # check_dtype does it
-        "n_jobs": [Integral, None],
-    }
-
-    _search_parameters = ("n_jobs",)
-
-    # For subclasses without this parameter.
-    sublinear_tf = False
-    binary = False
-    position: str | None = None
-
-    def _check_arrays(self):
-        """Raise ValueError if the arrays of a loaded model are not consistent."""
-        if not self.__sklearn_is_fitted__():
-            return
-        name, state = type(self).__name__, self._state
-        if isinstance(state.cutting, Cutting):
-            state.cutting.check()
-        idf, dtype = state.idf, check_dtype(state.weighting.dtype)
-        if idf is not None:
-            check_vector(idf, (dtype,), len(state.terms), f"{name}.idf_")
-            if to_be_read(idf):
-                check_finite(idf, f"{name}.idf_")
-
-    def _make_cutting(self):
-        """Return what extracts n-grams from texts: a `Cutting` or a `Tokenising`."""
-        raise NotImplementedError
-
-    def _make_normaliser(self):
-        """Return the preprocessing in Python that comes before extraction, or None."""
-        if self.preprocessor is None and self.strip_accents is None:
-            return None
-        return CountVectorizer(
-            strip_accents=self.strip_accents,
-            lowercase=self.lowercase,
-            preprocessor=self.preprocessor,
-        )
-
-    def _check_parameters(self):
-        """Check what `_parameter_constraints` cannot express."""
-        check_ngram_range(self.ngram_range)
-        check_dtype(self.dtype)
-
-    def _given_terms(self):
-        """Return the validated terms of `vocabulary`, or None if it is None."""
-        if self.vocabulary is None:
-            return None
-        terms = check_vocabulary(self.vocabulary)
-        if self.lowercase and any(map(str.isupper, "".join(terms))):
-            warnings.warn(
-                "vocabulary holds upper-case characters while lowercase is True: "
-                "no document will match these terms.",
-                UserWarning,
-                stacklevel=6,
-            )
-        return Vocabulary.from_strings(terms)
-
-    vocabulary_ = from_state(
-        "vocabulary", "Columns by their n-gram: a dict, made when first asked for."
-    )
-    fixed_vocabulary_ = from_state("is_fixed", "Whether `vocabulary` gave the n-grams.")
-    idf_ = from_state("idf", "Inverse document frequencies; None without `use_idf`.")
-
-    @writes
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, raw_documents, y=None):  # noqa: ARG002 - scikit-learn's contract
-        """Learn the vocabulary and the inverse document frequencies.
-
-        Parameters
-        ----------
-        raw_documents : iterable of str
-            One text per document: a list, a generator, an array, or a column of a
-            pandas or polars data frame.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The fitted transformer.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, `raw_documents` is a single text or has two
-            dimensions, or the vocabulary would be empty.
-        TypeError
-            If an item of `raw_documents` is not a `str`.
-        """
-        self._fit(raw_documents, keep_rows=False)
-        return self
-
-    @writes
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, raw_documents, y=None):  # noqa: ARG002 - as in fit
-        """Learn vocabulary and frequencies, and transform the same documents.
-
-        Equivalent to `fit` followed by `transform`, but reads each text only once.
-
-        Parameters
-        ----------
-        raw_documents : iterable of str
-            One text per document.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        X : sparse matrix or array of shape (n_documents, n_features), `dtype`
-            TF-IDF values in CSR form with sorted indices.
-
-        Raises
-        ------
-        ValueError
-            If `raw_documents` is a single string, or the vocabulary would be empty.
-        TypeError
-            If a document is not a string.
-        """
-        return self._weigh(self._fit(raw_documents, keep_rows=True))
-
-    @reads
-    def transform(self, raw_documents):
-        """Transform documents with the vocabulary and frequencies of `fit`.
-
-        Parameters
-        ----------
-        raw_documents : iterable of str
-            One text per document.
-
-        Returns
-        -------
-        X : sparse matrix or array of shape (n_documents, n_features), `dtype`
-            TF-IDF values in CSR form with sorted indices. N-grams that are not in the
-            vocabulary are ignored.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If called before `fit`.
-        ValueError
-            If `raw_documents` is a single text or has two dimensions.
-        TypeError
-            If an item of `raw_documents` is not a `str`.
-        """
-        state = self._fitted()
-        documents = check_documents(raw_documents)
-        return self._weigh(self._count(documents, state.cutting, state.terms))
-
-    def transform_one(self, text):
-        """Transform a single text, without the validation and matrix of `transform`.
-
-        For requests of one text at a time.
-
-        Parameters
-        ----------
-        text : str
-            One document.
-
-        Returns
-        -------
-        indices : ndarray of shape (n_ngrams,), int32
-            Columns of the text's n-grams, in ascending order.
-        values : ndarray of shape (n_ngrams,), `dtype`
-            Their TF-IDF values, the same as in the row that `transform` returns.
-
-        Raises
-        ------
-        TypeError
-            If the text is not a string.
-        """
-        # Without `reads`, whose overhead matters at microseconds per text.
-        state = self._fitted()
-        rows = state.cutting.count([text], state.terms)
-        return rows.indices, state.weighting.values(rows)
-
-    def _fit(self, raw_documents, *, keep_rows):
-        """Fit, and return calls that count consecutive documents."""
-        self._check_parameters()
-        terms = self._given_terms()
-        cutting = self._make_cutting()
-        documents = check_documents(raw_documents)
-        if terms is None:
-            terms, frequency, counts = self._learn(documents, cutting, keep_rows)
-        else:
-            frequency, counts = self._count_given(documents, cutting, terms)
-        weighting = Weighting(
-            idf=self._weigh_terms(frequency, len(documents), terms),
-            norm=self.norm,
-            sublinear_tf=self.sublinear_tf,
-            binary=self.binary,
-            dtype=check_dtype(self.dtype).name,
-        )
-        is_fixed = self.vocabulary is not None
-        self._state = TextState(cutting, terms, weighting, is_fixed)
-        return counts
-
-    def _learn(self, documents, cutting, keep_rows):
-        """Learn terms; return them, their document frequencies, and count calls."""
-        found, blocks = learn_terms(
-            cutting, documents, keep_rows=keep_rows, n_jobs=self.n_jobs
-        )
-        order = select_terms(
-            found,
-            len(documents),
-            min_df=self.min_df,
-            max_df=self.max_df,
-            max_features=self.max_features,
-            by_documents=self.binary or self.position is not None,
-            dtype=check_dtype(self.dtype),
-        )
-        columns = np.full(len(found), -1, dtype=np.int32)
-        columns[order] = np.arange(len(order))
-        counts = []
-        for parts, numbers in blocks:
-            own_columns = columns[numbers]
-            counts += [Call(rows.renumbered, own_columns) for rows in parts]
-        return found.select(order), found.document_counts[order], counts
-
-    def _count_given(self, documents, cutting, terms):
-        """Count given terms; return their document frequencies, and count calls."""
-        if not documents:
-            raise ValueError("raw_documents holds no document to learn idf from.")
-        calls = self._count(documents, cutting, terms)
-        parts = run_calls(calls, n_jobs=self.n_jobs)
-        indices = np.concatenate([rows.indices for rows in parts])
-        frequency = np.bincount(indices, minlength=len(terms))
-        return frequency, [Call(as_counted, rows) for rows in parts]
-
-    def _count(self, documents, cutting, terms):
-        """Return calls that count terms in consecutive documents."""
-        parts = split_texts(documents) or [[]]
-        return [Call(cutting.count, texts, terms) for texts in parts]
-
-    def _weigh_terms(self, frequency, n_documents, terms):
-        """Return the inverse document frequency of each term, or None if not used."""
-        if not self.use_idf:
-            return None
-        if not self.smooth_idf and not frequency.all():
-            raise ValueError(
-                "smooth_idf=False gives no finite weight to a term of vocabulary that "
-                f"no document holds: {terms[frequency.argmin()]!r}."
-            )
-        return inverse_document_frequency(
-            frequency,
-            n_documents,
-            smooth=self.smooth_idf,
-            dtype=check_dtype(self.dtype),
-        )
-
-    def _weigh(self, counts):
-        """Run calls that count, and return the weighted CSR matrix."""
-        state = self._state
-        calls = [Call(count_and_weigh, count, state.weighting) for count in counts]
-        parts = run_calls(calls, n_jobs=self.n_jobs)
-        return to_csr(parts, len(state.terms))
-
-    @reads
-    def get_feature_names_out(self, input_features=None):  # noqa: ARG002 - as above
-        """Return the names of the columns.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored; texts have no feature names.
-
-        Returns
-        -------
-        names : ndarray of shape (n_features,), object
-            The n-gram of each column, a `str`.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        """
-        terms = self._fitted().terms
-        names = np.empty(len(terms), dtype=object)
-        names[:] = terms.to_list()
-        return names
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        return tags
-
-
-class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     r"""Transform texts to TF-IDF vectors of their word n-grams.
 
     Columns and values are those of `sklearn.feature_extraction.text.TfidfVectorizer`
@@ -581,7 +108,7 @@ class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **_NgramTfidf._parameter_constraints,
+        **NgramTfidf._parameter_constraints,
         "token_pattern": [str, None],
         "stop_words": [StrOptions({"english"}), list, None],
         "tokenizer": [callable, None],
@@ -663,7 +190,7 @@ class WordNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
             )
 
 
-class CharNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class CharNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Transform texts to TF-IDF vectors of character n-grams within words.
 
     Words are separated by white space. The end marker "#" is appended to each word, and
@@ -743,7 +270,7 @@ class CharNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
     array(['an#', 'cho', 'ech', 'ho#'], dtype=object)
     """
 
-    _parameter_constraints: ClassVar[dict] = {**_NgramTfidf._parameter_constraints}
+    _parameter_constraints: ClassVar[dict] = {**NgramTfidf._parameter_constraints}
 
     def __init__(
         self,
@@ -789,7 +316,7 @@ class CharNgramTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[c
         )
 
 
-class PrefixWeightedCharTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class PrefixWeightedCharTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Transform texts to TF-IDF vectors of position-weighted character n-grams.
 
     The first characters of a query are the most informative: an n-gram that starts at
@@ -879,7 +406,7 @@ class PrefixWeightedCharTfidf(_NgramTfidf, auto_wrap_output_keys=None):  # type:
     _parameter_constraints: ClassVar[dict] = {
         **{
             name: constraints
-            for name, constraints in _NgramTfidf._parameter_constraints.items()
+            for name, constraints in NgramTfidf._parameter_constraints.items()
             if name not in ("sublinear_tf", "binary")
         },
         "position": [StrOptions({"text", "word"})],

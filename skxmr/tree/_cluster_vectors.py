@@ -14,7 +14,8 @@ from skxmr._cython._cluster_vectors import (
     number_by_counts,
     renumber,
 )
-from skxmr._inputs._validation import check_structure, check_width
+from skxmr._inputs._features import check_width
+from skxmr._inputs._validation import check_structure
 from skxmr._memory._large import empty
 from skxmr._utils._compressed import Compressed
 

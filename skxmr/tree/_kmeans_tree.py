@@ -11,14 +11,12 @@ from sklearn.utils import check_random_state
 
 from skxmr._base._documentation import Documented
 from skxmr._base._state import Stateful, from_state, writes
+from skxmr._inputs._features import Features, features_of, stand_in
 from skxmr._inputs._validation import (
-    Features,
     Interval,
     StrOptions,
     check_structure,
-    features_of,
     fit_context,
-    stand_in,
     validate_data,
 )
 from skxmr._utils._typing import MatrixLike

@@ -8,11 +8,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skxmr._inputs._by_label import Labels, in_order_of_labels, labels_of_index
 from skxmr._inputs._validation import check_structure, public_csr
 from skxmr._utils._loaded_state import as_value_errors, check_vector, to_be_read
 from skxmr._utils._sparse_structure import refuse_sparse
 from skxmr.tree import _drawing
+from skxmr.tree._tree_arrays import (
+    check_offsets,
+    check_parents,
+    check_permutation,
+    in_order_of_nodes,
+    index_dtype,
+    integer_vector,
+    inverse,
+    merge_siblings,
+    only_columns,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,13 +105,13 @@ class LabelTree:
                 "child_offsets is empty; expected at least one array, one for each "
                 "level but the last."
             )
-        leaves = _check_permutation(_integer_vector(labels, "labels"))
+        leaves = check_permutation(integer_vector(labels, "labels"))
         checked = []
         n_nodes = 1
         for level, given in enumerate(child_offsets):
             name = f"child_offsets[{level}]"
-            offsets = _integer_vector(given, name).astype(np.int64, copy=False)
-            _check_offsets(offsets, n_nodes, name)
+            offsets = integer_vector(given, name).astype(np.int64, copy=False)
+            check_offsets(offsets, n_nodes, name)
             n_nodes = int(offsets[-1])
             checked.append(offsets)
         if n_nodes != leaves.shape[0]:
@@ -160,9 +170,9 @@ class LabelTree:
         >>> tree.labels.tolist()  # nodes 3, 4 and 2 are labels 1, 2 and 0
         [1, 2, 0]
         """
-        parents = _in_order_of_nodes(parents)
-        parent = _integer_vector(parents, "parents").astype(np.int64, copy=False)
-        root = _check_parents(parent)
+        parents = in_order_of_nodes(parents)
+        parent = integer_vector(parents, "parents").astype(np.int64, copy=False)
+        root = check_parents(parent)
         # The children of node p, ascending: by_parent[starts[p]:starts[p + 1]].
         by_parent = np.argsort(parent, kind="stable")[1:]
         n_children = np.bincount(parent[by_parent], minlength=parent.shape[0])
@@ -229,7 +239,7 @@ class LabelTree:
         child_offsets = []
         order = rank
         for position, matrix in enumerate(chain):
-            parent = rank[_only_columns(matrix, rank.shape[0], f"chain[{position}]")]
+            parent = rank[only_columns(matrix, rank.shape[0], f"chain[{position}]")]
             n_children = np.bincount(parent, minlength=rank.shape[0])
             if not n_children.all():
                 childless = int(np.flatnonzero(n_children[rank] == 0)[0])
@@ -239,7 +249,7 @@ class LabelTree:
                 )
             child_offsets.append(np.concatenate(([0], np.cumsum(n_children))))
             order = np.argsort(parent, kind="stable")
-            rank = _inverse(order)
+            rank = inverse(order)
         return cls(child_offsets, order)
 
     @classmethod
@@ -282,11 +292,11 @@ class LabelTree:
             └── label 3
         """
         refuse_sparse(starts, "starts", "a sequence of vectors")
-        leaves = _integer_vector(labels, "labels")
+        leaves = integer_vector(labels, "labels")
         above = np.zeros(1, dtype=np.int64)
         child_offsets = []
         for level, given in enumerate([*starts, np.arange(len(leaves))]):
-            below = _integer_vector(given, f"starts[{level}]")
+            below = integer_vector(given, f"starts[{level}]")
             if not np.isin(above, below).all() or (np.diff(below) <= 0).any():
                 raise ValueError(
                     f"starts[{level}] must ascend from 0 and include the starts of the "
@@ -416,7 +426,7 @@ class LabelTree:
         """
         rolled = [self._in_node_order(Y)]
         for level in range(self.depth, 1, -1):
-            rolled.append(_merge_siblings(rolled[-1], self.parents(level)))
+            rolled.append(merge_siblings(rolled[-1], self.parents(level)))
         return rolled[::-1]
 
     def to_cluster_chain(self) -> list[sparse.csc_array | sparse.csc_matrix]:
@@ -433,7 +443,7 @@ class LabelTree:
         for level in range(1, self.depth + 1):
             parents = self.parents(level)
             if level == self.depth:
-                parents = parents[_inverse(self.labels)]
+                parents = parents[inverse(self.labels)]
             n_nodes = parents.shape[0]
             cells = (np.arange(n_nodes), parents)
             cluster = sparse.csr_array(
@@ -556,141 +566,11 @@ class LabelTree:
             raise ValueError("Y has negative values or NaN; expected 0 or more.")
         Y.sum_duplicates()
         Y.eliminate_zeros()
-        positions = _inverse(self.labels)
+        positions = inverse(self.labels)
         # SciPy requires the same dtype for both index arrays; int64 only if necessary.
-        indptr = Y.indptr.astype(_index_dtype(Y.nnz))
+        indptr = Y.indptr.astype(index_dtype(Y.nnz))
         in_order = sparse.csr_array(
             (Y.data, positions[Y.indices], indptr), shape=Y.shape
         )
         in_order.sort_indices()
         return in_order
-
-
-def _in_order_of_nodes(parents):
-    """Return parents in the order of the nodes, if these are the keys or index."""
-    keys = labels_of_index(parents)
-    if keys is None:
-        return parents
-    nodes = Labels(len(keys), list(range(len(keys))), has_numbers=False)
-    return in_order_of_labels(parents, nodes, "parents", "nodes")
-
-
-def _integer_vector(given, name):
-    """Convert to a contiguous integer vector, without a copy if possible."""
-    vector = np.ascontiguousarray(given)
-    if vector.dtype.kind not in "iu" and vector.size:
-        raise TypeError(f"{name} has the dtype {vector.dtype}; expected integers.")
-    if np.ndim(given) != 1:
-        raise ValueError(f"{name} has the shape {np.shape(given)}; expected a vector.")
-    return vector
-
-
-def _index_dtype(n):
-    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
-
-
-def _inverse(permutation):
-    inverse = np.empty_like(permutation)
-    inverse[permutation] = np.arange(permutation.shape[0], dtype=permutation.dtype)
-    return inverse
-
-
-def _check_permutation(labels):
-    """Return the labels in the smallest sufficient integer dtype."""
-    n_labels = labels.shape[0]
-    if n_labels == 0:
-        raise ValueError("labels is empty; a tree has one label at least.")
-    lowest, highest = int(labels.min()), int(labels.max())
-    if lowest < 0 or highest >= n_labels:
-        raise ValueError(
-            f"labels runs from {lowest} to {highest}; expected each of 0 to "
-            f"{n_labels - 1} once."
-        )
-    labels = labels.astype(_index_dtype(n_labels), copy=False)
-    times = np.bincount(labels, minlength=n_labels)
-    if (times != 1).any():
-        missing = int(np.flatnonzero(times == 0)[0])
-        repeated = int(np.flatnonzero(times > 1)[0])
-        raise ValueError(
-            f"labels has {repeated} more than once and {missing} not at all; expected "
-            f"each of 0 to {n_labels - 1} once."
-        )
-    return labels
-
-
-def _check_offsets(offsets, n_nodes, name):
-    if offsets.shape[0] != n_nodes + 1:
-        raise ValueError(
-            f"{name} has {offsets.shape[0]} entries; expected {n_nodes + 1}, one more "
-            "than its level has nodes."
-        )
-    if offsets[0] != 0:
-        raise ValueError(f"{name} starts at {offsets[0]}; expected 0.")
-    childless = np.flatnonzero(offsets[1:] <= offsets[:-1])
-    if childless.size:
-        node = int(childless[0])
-        raise ValueError(
-            f"{name} goes from {offsets[node]} to {offsets[node + 1]} at node {node}; "
-            "it must increase, since every node needs a child."
-        )
-
-
-def _check_parents(parents):
-    """Validate the entries of a parent array and return the root."""
-    n_nodes = parents.shape[0]
-    roots = np.flatnonzero(parents == -1)
-    if roots.shape[0] != 1:
-        raise ValueError(
-            f"parents has {roots.shape[0]} roots (entries of -1); expected one."
-        )
-    wrong = np.flatnonzero((parents < -1) | (parents >= n_nodes))
-    if wrong.size:
-        node = int(wrong[0])
-        raise ValueError(
-            f"parents gives node {node} the parent {parents[node]}; expected -1 to "
-            f"{n_nodes - 1}."
-        )
-    return int(roots[0])
-
-
-def _only_columns(matrix, n_columns, name):
-    """Return the column of the single entry of each row."""
-    if not sparse.issparse(matrix):
-        raise TypeError(f"{name} is {type(matrix).__name__}; expected a sparse matrix.")
-    matrix = check_structure(matrix, name)
-    if matrix.shape[1] != n_columns:
-        raise ValueError(
-            f"{name} has {matrix.shape[1]} columns; expected {n_columns}, one for each "
-            "node of the level above."
-        )
-    rows = sparse.csr_array(matrix, copy=True)
-    rows.sum_duplicates()
-    rows.eliminate_zeros()
-    n_parents = np.diff(rows.indptr)
-    if (n_parents != 1).any():
-        row = int(np.flatnonzero(n_parents != 1)[0])
-        raise ValueError(
-            f"{name} has {n_parents[row]} entries in row {row}; expected one, the "
-            "node's parent."
-        )
-    return rows.indices
-
-
-def _merge_siblings(targets, parents):
-    """Aggregate canonical targets by one level.
-
-    Siblings are contiguous, so the parents of a sorted row are sorted too, and
-    duplicates are adjacent.
-    """
-    n_samples = targets.shape[0]
-    above = parents[targets.indices]
-    starts_group = np.empty(above.shape[0], dtype=np.bool_)
-    starts_group[1:] = above[1:] != above[:-1]
-    row_starts = targets.indptr[:-1]
-    starts_group[row_starts[row_starts < targets.nnz]] = True
-    first = np.flatnonzero(starts_group)
-    data = np.maximum.reduceat(targets.data, first) if first.size else targets.data
-    indptr = np.searchsorted(first, targets.indptr).astype(targets.indptr.dtype)
-    shape = (n_samples, int(parents[-1]) + 1)
-    indices = above[first].astype(targets.indices.dtype, copy=False)
-    return sparse.csr_array((data, indices, indptr), shape=shape)

@@ -11,7 +11,8 @@ from sklearn.utils import check_array
 
 from skxmr._cython._label_vectors import add_rows
 from skxmr._inputs._by_label import in_order_of_labels
-from skxmr._inputs._validation import check_structure, check_width
+from skxmr._inputs._features import check_width
+from skxmr._inputs._validation import check_structure
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._large import empty
 from skxmr._parallel._parallel import iterate_tasks

@@ -15,14 +15,13 @@ from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import Stateful, from_state, writes
 from skxmr._cython._trie_tree import common_prefixes
 from skxmr._inputs._by_label import Labels, LabelTexts, texts_by_label
+from skxmr._inputs._features import features_of, stand_in
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
     StrOptions,
     check_structure,
-    features_of,
     fit_context,
-    stand_in,
     validate_data,
 )
 from skxmr._utils._typing import MatrixLike

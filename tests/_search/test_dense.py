@@ -24,7 +24,7 @@ from twins import (
 )
 
 from skxmr import KMeansTree, LabelTree, XRLinearClassifier
-from skxmr._inputs._validation import validate_features
+from skxmr._inputs._features import validate_features
 from skxmr._search import _beam_search as search_module
 from skxmr._search._beam_search import beam_search, search_one
 from skxmr._search._layout import SearchLayout

@@ -24,7 +24,7 @@ from sklearn.preprocessing import Normalizer, normalize
 from twins import levels_from_dense, random_levels, random_tree
 
 from skxmr import TrieTreeHybrid, XRLinearClassifier
-from skxmr._inputs._validation import Features
+from skxmr._inputs._features import Features
 from skxmr._search._layout import SearchLayout
 from skxmr._search._model_pruning import pruned_at
 from skxmr._targets import IndicatorTarget
