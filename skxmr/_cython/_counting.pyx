@@ -10,8 +10,8 @@ from libc.stdint cimport (
 
 from skxmr._cython._sorting cimport sort_row
 from skxmr._cython._vocabulary cimport (
-    DONE, ENDED, FULL_ROWS, Growing, Status, Vocabulary, find, find_or_add, hash_padded,
-    open_terms, point, prefetch
+    DONE, ENDED, FULL_ROWS, Growing, GrowingArrays, Status, Vocabulary,
+    VocabularyArrays, find, find_or_add, hash_padded, prefetch
 )
 from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
 
@@ -489,24 +489,24 @@ cdef class Cutter:
     """How texts are cut, and the scratch to cut them in; lives for one call."""
 
     cdef Cut cut
-    cdef Vocabulary stop_words
+    cdef VocabularyArrays stop_words
     cdef int64_t longest
     cdef int32_t[::1] scratch
     cdef const uint8_t[::1] stop
-    cdef object kept
 
     def __init__(
         self,
         int units,
         int position,
-        int64_t low,
-        int64_t high,
+        tuple ngram_range,             # IN smallest and largest n
         int32_t shortest,
         bint lower,
-        stop_words,                 # IN None or the four arrays of terms
-        int32_t[::1] scratch,       # scratch (4 * longest + 8,)
+        stop_words,                    # IN None or a Vocabulary
+        int32_t[::1] scratch,          # scratch (4 * longest + 8,)
         const uint8_t[::1] stop=None,  # IN (1,): not 0 once nobody wants the result
     ):
+        cdef int64_t low, high
+        low, high = ngram_range
         self.scratch, self.stop = scratch, stop
         self.cut.watch = watch_for(stop)
         self.longest = scratch.shape[0] // 4 - 2
@@ -527,10 +527,8 @@ cdef class Cutter:
         self.cut.ends = &scratch[0] + 3 * (self.longest + 2)
         self.cut.stop_words = NULL
         if stop_words is not None:
-            self.kept = stop_words
-            text, offsets, slots, key = stop_words
-            point(&self.stop_words, text, offsets, slots, key)
-            self.cut.stop_words = &self.stop_words
+            self.stop_words = VocabularyArrays(stop_words)
+            self.cut.stop_words = &self.stop_words.terms
 
 
 cdef int check_rows(
@@ -558,13 +556,8 @@ def count(
     Cutter cutter,
     list texts,                  # IN
     int64_t begin,               # the text to begin with
-    const uint8_t[::1] text,     # IN the terms
-    const int64_t[::1] offsets,  # IN (n_terms + 1,)
-    const uint64_t[::1] slots,   # IN
-    const uint64_t[::1] key,     # IN (2,)
-    int64_t[::1] row_ends,       # INOUT (n_texts,); where rows end in the next two
-    int32_t[::1] indices,        # INOUT the terms of each text, sorted
-    int32_t[::1] counts,         # INOUT how often the text holds them, or weights
+    vocabulary,                  # IN a Vocabulary
+    rows,                        # INOUT Rows: the terms of each text, sorted
 ):
     """Count the terms of texts.
 
@@ -577,12 +570,14 @@ def count(
     """
     cdef Text[BLOCK_TEXTS] held
     cdef Py_ssize_t i, n_held
-    cdef Vocabulary terms
+    cdef int64_t[::1] row_ends
+    cdef int32_t[::1] indices, counts
+    cdef VocabularyArrays arrays = VocabularyArrays(vocabulary)
     cdef Cut* cut = &cutter.cut
-    point(&terms, text, offsets, slots, key)
+    row_ends, indices, counts = rows.arrays()
     check_rows(texts, begin, row_ends, indices.shape[0])
     open_rows(&cut.rows, begin, row_ends, indices, counts)
-    cut.terms = &terms
+    cut.terms = &arrays.terms
     cut.learned = NULL
     while begin < len(texts):
         n_held = hold(texts, begin, cutter.longest, held)
@@ -606,17 +601,8 @@ def learn(
     list texts,                   # IN
     int64_t begin,                # the text to begin with
     bint keep_rows,               # or forget the terms of each text
-    int64_t[::1] sizes,           # INOUT (2,): number of terms, of their bytes
-    uint8_t[::1] text,            # INOUT the terms
-    int64_t[::1] offsets,         # INOUT (max_terms + 1,)
-    uint64_t[::1] slots,          # INOUT
-    const uint64_t[::1] key,      # IN (2,)
-    int64_t[::1] document_counts,  # INOUT (max_terms,): texts that hold the term
-    int64_t[::1] total_counts,    # INOUT (max_terms,): how often they hold it
-    int64_t[::1] entries,         # scratch (max_terms,) that stays between calls
-    int64_t[::1] row_ends,        # INOUT (n_texts,); where rows end in the next two
-    int32_t[::1] indices,         # INOUT the terms of each text, as they come
-    int32_t[::1] counts,          # INOUT how often the text holds them, or weights
+    vocabulary,                   # INOUT a GrowingVocabulary
+    rows,                         # INOUT Rows: the terms of each text, as they come
 ):
     """Count all n-grams of texts, and make terms of those that are new.
 
@@ -629,16 +615,15 @@ def learn(
     """
     cdef Text[BLOCK_TEXTS] held
     cdef Py_ssize_t i, n_held
-    cdef Growing growing
+    cdef int64_t[::1] row_ends
+    cdef int32_t[::1] indices, counts
+    cdef GrowingArrays arrays = GrowingArrays(vocabulary)
     cdef Cut* cut = &cutter.cut
-    open_terms(
-        &growing, sizes, text, offsets, slots, key, document_counts, total_counts,
-        entries,
-    )
+    row_ends, indices, counts = rows.arrays()
     check_rows(texts, begin, row_ends, indices.shape[0])
     open_rows(&cut.rows, begin if keep_rows else 0, row_ends, indices, counts)
-    cut.terms = &growing.terms
-    cut.learned = &growing
+    cut.terms = &arrays.growing.terms
+    cut.learned = &arrays.growing
     cut.status = DONE
     while begin < len(texts) and cut.status == DONE:
         n_held = hold(texts, begin, cutter.longest, held)
@@ -652,8 +637,7 @@ def learn(
                     cut.rows.end = 0
                 row_ends[begin] = cut.rows.end
                 begin += 1
-    sizes[0] = growing.terms.n_terms
-    sizes[1] = growing.terms.n_bytes
+    arrays.write_sizes()
     raise_ended(&cut.watch)
     return <int> cut.status, begin
 

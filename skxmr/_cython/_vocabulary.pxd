@@ -152,25 +152,6 @@ cdef inline uint64_t as_slot(uint64_t hashed, int64_t term) noexcept nogil:
     return (hashed >> 32) << 32 | <uint64_t> (term + 1)
 
 
-cdef inline int point(
-    Vocabulary* terms, const uint8_t[::1] text, const int64_t[::1] offsets,
-    const uint64_t[::1] slots, const uint64_t[::1] key,
-) except -1:
-    """Check the sizes of the arrays of terms, and point at them."""
-    cdef uint64_t n_slots = slots.shape[0]
-    if n_slots == 0 or n_slots & (n_slots - 1) or offsets.shape[0] == 0:
-        raise ValueError("the arrays of the terms do not fit together")
-    # There may be no first byte to point at; then nothing is read from here.
-    terms.text = &text[0] if text.shape[0] else <const uint8_t*> &offsets[0]
-    terms.n_bytes = text.shape[0]
-    terms.offsets = &offsets[0]
-    terms.n_terms = offsets.shape[0] - 1
-    terms.slots = &slots[0]
-    terms.mask = n_slots - 1
-    terms.key = as_key(key)
-    return 0
-
-
 cdef struct Growing:
     # A vocabulary that grows, and what is counted about its terms.
     Vocabulary terms
@@ -184,39 +165,26 @@ cdef struct Growing:
     int64_t* entries       # where the current text's row holds the term
 
 
-cdef inline int open_terms(
-    Growing* growing,
-    const int64_t[::1] sizes,
-    uint8_t[::1] text,
-    int64_t[::1] offsets,
-    uint64_t[::1] slots,
-    const uint64_t[::1] key,
-    int64_t[::1] document_counts,
-    int64_t[::1] total_counts,
-    int64_t[::1] entries,
-) except -1:
-    """Check the sizes of the arrays of terms, and point at them."""
-    point(&growing.terms, text, offsets, slots, key)
-    growing.terms.n_terms = sizes[0]
-    growing.terms.n_bytes = sizes[1]
-    growing.max_bytes = text.shape[0]
-    growing.max_terms = min(
-        offsets.shape[0] - 1, document_counts.shape[0], total_counts.shape[0],
-        entries.shape[0], <int64_t> MOST_TERMS,
-    )
-    if (
-        growing.max_terms < 1 or growing.max_bytes < 1
-        or not 0 <= sizes[0] <= growing.max_terms
-        or not 0 <= sizes[1] <= growing.max_bytes
-    ):
-        raise ValueError("the arrays of the terms do not fit together")
-    growing.text = &text[0]
-    growing.offsets = &offsets[0]
-    growing.slots = &slots[0]
-    growing.document_counts = &document_counts[0]
-    growing.total_counts = &total_counts[0]
-    growing.entries = &entries[0]
-    return 0
+cdef class VocabularyArrays:
+    cdef const uint8_t[::1] text
+    cdef const int64_t[::1] offsets
+    cdef const uint64_t[::1] slots
+    cdef const uint64_t[::1] key
+    cdef Vocabulary terms
+
+
+cdef class GrowingArrays:
+    cdef int64_t[::1] sizes
+    cdef uint8_t[::1] text
+    cdef int64_t[::1] offsets
+    cdef uint64_t[::1] slots
+    cdef const uint64_t[::1] key
+    cdef int64_t[::1] document_counts
+    cdef int64_t[::1] total_counts
+    cdef int64_t[::1] entries
+    cdef Growing growing
+
+    cdef void write_sizes(self) noexcept
 
 
 cdef inline int64_t find_or_add(

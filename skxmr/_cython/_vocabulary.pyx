@@ -4,8 +4,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from skxmr._cython._vocabulary cimport (
-    DONE, FULL_BYTES, FULL_ROWS, FULL_TERMS, Growing, Key, Status, as_key, as_slot,
-    find_or_add, hash_exact, open_terms, prefetch
+    DONE, FULL_BYTES, FULL_ROWS, FULL_TERMS, MOST_TERMS, Growing, Key, Status,
+    Vocabulary, as_key, as_slot, find_or_add, hash_exact, prefetch
 )
 
 # How a call of a kernel that adds terms ended.
@@ -22,6 +22,77 @@ NO_BYTES = bytes(1)
 cdef enum:
     FEW = 12    # terms are sorted by insertion
     BLOCK = 64  # terms whose slots are asked for before they are needed
+
+
+cdef class VocabularyArrays:
+    """The arrays of a `Vocabulary`, checked, and held while a kernel reads them."""
+
+    def __init__(self, vocabulary):
+        self.text = vocabulary.text
+        self.offsets = vocabulary.offsets
+        self.slots = vocabulary.slots
+        self.key = vocabulary.key
+        point(&self.terms, self.text, self.offsets, self.slots)
+        self.terms.key = as_key(self.key)
+
+
+cdef class GrowingArrays:
+    """The arrays of a `GrowingVocabulary`, held while a kernel adds terms to them."""
+
+    def __init__(self, vocabulary):
+        cdef Growing* growing = &self.growing
+        self.sizes = vocabulary.sizes
+        self.text = vocabulary.text
+        self.offsets = vocabulary.offsets
+        self.slots = vocabulary.slots
+        self.key = vocabulary.key
+        self.document_counts = vocabulary.document_counts
+        self.total_counts = vocabulary.total_counts
+        self.entries = vocabulary.entries
+        point(&growing.terms, self.text, self.offsets, self.slots)
+        growing.terms.key = as_key(self.key)
+        growing.terms.n_terms = self.sizes[0]
+        growing.terms.n_bytes = self.sizes[1]
+        growing.max_bytes = self.text.shape[0]
+        growing.max_terms = min(
+            self.offsets.shape[0] - 1, self.document_counts.shape[0],
+            self.total_counts.shape[0], self.entries.shape[0], <int64_t> MOST_TERMS,
+        )
+        if (
+            growing.max_terms < 1 or growing.max_bytes < 1
+            or not 0 <= self.sizes[0] <= growing.max_terms
+            or not 0 <= self.sizes[1] <= growing.max_bytes
+        ):
+            raise ValueError("the arrays of the terms do not fit together")
+        growing.text = &self.text[0]
+        growing.offsets = &self.offsets[0]
+        growing.slots = &self.slots[0]
+        growing.document_counts = &self.document_counts[0]
+        growing.total_counts = &self.total_counts[0]
+        growing.entries = &self.entries[0]
+
+    cdef void write_sizes(self) noexcept:
+        """Write the number of terms, and of their bytes, back into the array."""
+        self.sizes[0] = self.growing.terms.n_terms
+        self.sizes[1] = self.growing.terms.n_bytes
+
+
+cdef int point(
+    Vocabulary* terms, const uint8_t[::1] text, const int64_t[::1] offsets,
+    const uint64_t[::1] slots,
+) except -1:
+    """Check the sizes of the arrays of terms, and point to them."""
+    cdef uint64_t n_slots = slots.shape[0]
+    if n_slots == 0 or n_slots & (n_slots - 1) or offsets.shape[0] == 0:
+        raise ValueError("the arrays of the terms do not fit together")
+    # Without a first byte, this is never read from.
+    terms.text = &text[0] if text.shape[0] else <const uint8_t*> &offsets[0]
+    terms.n_bytes = text.shape[0]
+    terms.offsets = &offsets[0]
+    terms.n_terms = offsets.shape[0] - 1
+    terms.slots = &slots[0]
+    terms.mask = n_slots - 1
+    return 0
 
 
 cdef struct Entry:
@@ -242,14 +313,7 @@ def add_terms(
     const int64_t[::1] new_document_counts,  # IN (n_new,)
     const int64_t[::1] new_total_counts,     # IN (n_new,)
     int64_t begin,                           # the new term to begin with
-    int64_t[::1] sizes,                      # INOUT, and so on: as in `learn`
-    uint8_t[::1] text,
-    int64_t[::1] offsets,
-    uint64_t[::1] slots,
-    const uint64_t[::1] key,
-    int64_t[::1] document_counts,
-    int64_t[::1] total_counts,
-    int64_t[::1] entries,
+    vocabulary,                              # INOUT a GrowingVocabulary
     int32_t[::1] numbers,                    # OUT (n_new,): the terms' new numbers
 ):
     """Add terms and counts to others; terms that are in both become one.
@@ -261,14 +325,11 @@ def add_terms(
     next_term : int
         The new term to go on with.
     """
-    cdef Growing growing
+    cdef GrowingArrays arrays = GrowingArrays(vocabulary)
+    cdef Growing* growing = &arrays.growing
     cdef int64_t term, start, size, i, n_new = new_offsets.shape[0] - 1
     cdef uint64_t[BLOCK] hashes
     cdef Status status = DONE
-    open_terms(
-        &growing, sizes, text, offsets, slots, key, document_counts, total_counts,
-        entries,
-    )
     if (
         not 0 <= begin <= n_new or new_document_counts.shape[0] < n_new
         or new_total_counts.shape[0] < n_new or numbers.shape[0] < n_new
@@ -287,16 +348,15 @@ def add_terms(
             for i in range(size):
                 start = new_offsets[begin]
                 term = find_or_add(
-                    &growing, &new_text[0] + start, new_offsets[begin + 1] - start,
+                    growing, &new_text[0] + start, new_offsets[begin + 1] - start,
                     hashes[i],
                 )
                 if term < 0:
                     status = <Status> -term
                     break
-                document_counts[term] += new_document_counts[begin]
-                total_counts[term] += new_total_counts[begin]
+                growing.document_counts[term] += new_document_counts[begin]
+                growing.total_counts[term] += new_total_counts[begin]
                 numbers[begin] = <int32_t> term
                 begin += 1
-    sizes[0] = growing.terms.n_terms
-    sizes[1] = growing.terms.n_bytes
+    arrays.write_sizes()
     return <int> status, begin

@@ -158,11 +158,10 @@ class Cutting:
         cutter = kernel.Cutter(
             kernel.UNITS[self.units],
             kernel.POSITIONS[self.position],
-            low,
-            min(high, longest + 1),
+            (low, min(high, longest + 1)),
             self.shortest,
             self.lowercase and self.normaliser is None,
-            None if self.stop_words is None else self.stop_words.arrays(),
+            self.stop_words,
             np.empty(4 * longest + 8, dtype=np.int32),
             current_stop(),
         )
@@ -183,10 +182,9 @@ class Cutting:
             With sorted indices.
         """
         texts, cutter, rows = self.prepare(texts)
-        arrays = terms.arrays()
 
         def count_from(text):
-            return kernel.count(cutter, texts, text, *arrays, *rows.arrays())
+            return kernel.count(cutter, texts, text, terms, rows)
 
         run_kernel(count_from, {"rows": rows.grow})
         rows.trim()
@@ -209,9 +207,7 @@ class Cutting:
         texts, cutter, rows = self.prepare(texts)
 
         def learn_from(text):
-            return kernel.learn(
-                cutter, texts, text, keep_rows, *terms.arrays(), *rows.arrays()
-            )
+            return kernel.learn(cutter, texts, text, keep_rows, terms, rows)
 
         run_kernel(learn_from, {"rows": rows.grow, **terms.growers()})
         if not keep_rows:

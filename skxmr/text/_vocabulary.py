@@ -204,7 +204,7 @@ class Vocabulary:
 class GrowingVocabulary:
     """A vocabulary that is being collected, with the counts of its terms.
 
-    The first of the arrays are the arguments of the kernels that fill them.
+    The kernels that add terms read the arrays by their names.
 
     Attributes
     ----------
@@ -232,19 +232,6 @@ class GrowingVocabulary:
 
     def __len__(self):
         return int(self.sizes[0])
-
-    def arrays(self):
-        """Return the arrays for the kernels."""
-        return (
-            self.sizes,
-            self.text,
-            self.offsets,
-            self.slots,
-            self.key,
-            self.document_counts,
-            self.total_counts,
-            self.entries,
-        )
 
     def growers(self):
         """Map each status of the kernels to the function that grows the full array."""
@@ -288,7 +275,7 @@ class GrowingVocabulary:
                 document_counts,
                 total_counts,
                 term,
-                *self.arrays(),
+                self,
                 numbers,
             )
 

@@ -275,7 +275,7 @@ def test_scratch_that_is_too_small_is_refused():
 
     def cutter(longest, low=1):
         scratch = np.empty(4 * longest + 8, dtype=np.int32)
-        return _counting.Cutter(units, counted, low, 3, 1, True, None, scratch)
+        return _counting.Cutter(units, counted, (low, 3), 1, True, None, scratch)
 
     with pytest.raises(ValueError, match="scratch is too small"):
         cutter(-1)
@@ -284,13 +284,13 @@ def test_scratch_that_is_too_small_is_refused():
     terms, rows = Vocabulary.from_strings(["abc"]), Rows.empty(1, 50, np.int32)
     for text in ["abcd", "abc\u0100", "abc\U00010400"]:
         with pytest.raises(ValueError, match="too small for the texts"):
-            _counting.count(cutter(3), [text], 0, *terms.arrays(), *rows.arrays())
+            _counting.count(cutter(3), [text], 0, terms, rows)
     with pytest.raises(TypeError, match="expected str; got bytes"):
-        _counting.count(cutter(3), [b"abc"], 0, *terms.arrays(), *rows.arrays())
+        _counting.count(cutter(3), [b"abc"], 0, terms, rows)
     with pytest.raises(ValueError, match="begin or row_ends"):
-        _counting.count(cutter(3), ["abc"] * 2, 0, *terms.arrays(), *rows.arrays())
+        _counting.count(cutter(3), ["abc"] * 2, 0, terms, rows)
     with pytest.raises(ValueError, match="begin or row_ends"):
-        _counting.count(cutter(3), ["abc"], 2, *terms.arrays(), *rows.arrays())
+        _counting.count(cutter(3), ["abc"], 2, terms, rows)
 
 
 @pytest.mark.parametrize("room", [0, 1, 2, 7])
@@ -310,9 +310,7 @@ def test_rows_without_room_are_gone_on_with(room):
     rows, text = Rows.empty(len(texts), room, np.int32), 0
     full = 0
     while text < len(texts):
-        status, text = _counting.count(
-            cutter, texts, text, *terms.arrays(), *rows.arrays()
-        )
+        status, text = _counting.count(cutter, texts, text, terms, rows)
         if text < len(texts):
             assert status == _vocabulary.STATUS["rows"]
             full += 1
