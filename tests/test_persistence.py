@@ -409,8 +409,15 @@ def test_trusted_types_cover_what_is_public():
     for path in TRUSTED_TYPES:
         module, _, name = path.rpartition(".")
         trusted.add(getattr(importlib.import_module(module), name))
-    # What only carries an argument to fit, or warns, is in no fitted estimator.
-    assert classes - {skxmr.LabelTexts, skxmr.PruningWarning} <= trusted
+    # Arguments and results of methods, and warnings, are in no fitted estimator.
+    apart = {
+        skxmr.Candidates,
+        skxmr.Explanation,
+        skxmr.LabelSubset,
+        skxmr.LabelTexts,
+        skxmr.PruningWarning,
+    }
+    assert classes - apart <= trusted
 
 
 def test_skops_asks_for_trust(tmp_path):

@@ -873,7 +873,7 @@ def test_bad_numbers_of_labels_to_find(k, fitted):
 
 def test_the_unchecked_call_never_reads_or_writes_what_is_not_its_own(fitted):
     indices, values = X.indices[:3].astype(np.int32), X.data[:3].astype(np.float32)
-    with pytest.raises(ValueError, match="fewer indices or values"):
+    with pytest.raises(ValueError, match="1 values for 3 indices"):
         fitted.rank_one(indices, values[:1])
     with pytest.raises(TypeError, match="indices is an array of int64"):
         fitted.rank_one(indices.astype(np.int64), values)

@@ -449,7 +449,7 @@ def test_counts_by_query():
     for wrong in ({"a": 1, "b": 2}, counts | {"d": 1}, {1, 2, 3}):
         with pytest.raises((ValueError, TypeError), match="counts"):
             PopularCompleter().fit(None, queries, counts=wrong)
-    with pytest.raises(ValueError, match="queries has one more than once"):
+    with pytest.raises(ValueError, match="queries has duplicates"):
         PopularCompleter().fit(None, ["a", "a", "b"], counts={"a": 1, "b": 2})
 
 

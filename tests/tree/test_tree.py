@@ -359,7 +359,7 @@ def test_persistence(tree, tmp_path):
     assert LabelTree.from_cluster_chain(mapped.to_cluster_chain()).n_labels == 4
     dumped = skops_io.dumps(tree)
     unknown = skops_io.get_untrusted_types(data=dumped)
-    assert unknown == ["skxmr.tree.LabelTree"]
+    assert unknown == ["skxmr.tree._label_tree.LabelTree"]
     assert skops_io.loads(dumped, trusted=unknown) == tree
 
 
