@@ -8,6 +8,7 @@ from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from skxmr._cython._bitmap cimport list_and_clear, mark
+from skxmr._cython._vectors cimport Vectors
 
 cdef extern from "include/bits.h" nogil:
     void prefetch "skxmr_prefetch"(const void* address)
@@ -17,27 +18,49 @@ cdef enum:
     ROWS_AHEAD = 4
 
 
+cdef class Sums:
+    """Scratch: the sum of each feature, and a bitmap of the features that have one.
+
+    Parameters
+    ----------
+    words : ndarray of shape (ceil(n_features / 64),), uint64, of zeros
+    summary : ndarray of shape (ceil(n_words / 64),), uint64, of zeros
+    sums : ndarray of shape (n_features,), float32, of zeros
+    """
+
+    cdef uint64_t[::1] words
+    cdef uint64_t[::1] summary
+    cdef float[::1] sums
+
+    def __init__(self, words, summary, sums):
+        self.words, self.summary, self.sums = words, summary, sums
+        if (
+            self.words.shape[0] * 64 < self.sums.shape[0]
+            or self.summary.shape[0] * 64 < self.words.shape[0]
+        ):
+            raise ValueError("the bitmap is too small for the sums")
+
+
 def add_rows(
-    const int64_t[::1] X_offsets,   # IN (n_samples + 1,)
-    const int32_t[::1] X_indices,   # IN
-    const float[::1] X_values,      # IN
-    const int64_t[::1] row_starts,  # IN (n_labels + 1,)
-    const int32_t[::1] rows,        # IN: the rows of each label
-    const float[::1] relevance,     # IN: what each row counts
-    uint64_t[::1] words,            # SCRATCH (n_features / 64,), zeros
-    uint64_t[::1] summary,          # SCRATCH (n_words / 64,), zeros
-    float[::1] sums,                # SCRATCH (n_features,), zeros
-    int64_t[::1] counts,            # OUT (n_labels,): how many features each has
-    int32_t[::1] indices,           # OUT (as many as all rows have, or more)
-    float[::1] values,              # OUT: sums of rows, scaled to unit length
+    Vectors X,             # IN the vectors of all rows
+    Vectors members,       # IN for each label its rows, and what each row counts
+    Sums scratch,          # of as many features as X
+    int64_t[::1] counts,   # OUT (n_labels,): number of features of each label
+    int32_t[::1] indices,  # OUT (as many as all rows have, or more)
+    float[::1] values,     # OUT: sums of rows, scaled to unit length
 ):
     """Write the vectors of labels, one after the other.
 
     Returns
     -------
     int
-        Where the last one ends.
+        The number of entries that were written.
     """
+    cdef const int64_t[::1] X_offsets = X.offsets, row_starts = members.offsets
+    cdef const int32_t[::1] X_indices = X.indices, rows = members.indices
+    cdef const float[::1] X_values = X.values, relevance = members.values
+    cdef uint64_t[::1] words = scratch.words, summary = scratch.summary
+    cdef float[::1] sums = scratch.sums
     cdef int64_t entry, source, label, row, start = 0, stop
     with nogil:
         for label in range(counts.shape[0]):

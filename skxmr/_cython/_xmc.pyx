@@ -77,23 +77,24 @@ cdef struct Rows:
 
 def parse_rows(
     const unsigned char[::1] text,  # IN, ends with a newline, a blank or a comma
-    int64_t[::1] unfinished,        # IN, OUT (2,): of a row that the text ends within
-    int64_t n_labels,
-    int64_t n_features,
-    int64_t base,
-    int64_t label_count,
-    int64_t feature_count,
-    int64_t[::1] label_ends,        # OUT (at most this many rows,)
-    int32_t[::1] labels,            # OUT, from label_count on
-    int64_t[::1] feature_ends,      # OUT (at most this many rows,)
-    int32_t[::1] features,          # OUT, from feature_count on
-    float[::1] values,              # OUT, from feature_count on
-    bint has_labels=True,           # whether rows start with labels, if only with none
+    matrices,                       # INOUT: what was read so far, by attribute names
+    int64_t most_rows,              # how many rows may be read at most
 ):
-    """Append the rows of a text to arrays that have room for them.
+    """Append the rows of a text to arrays that have space for them.
 
-    Every label takes two bytes of text or more, every feature four. A row may go on
-    from one text to the next: `unfinished` holds zeros before the first.
+    Every label takes two bytes of text or more, every feature four. A row may continue
+    from one text to the next.
+
+    Parameters
+    ----------
+    text : memoryview of uint8
+    matrices : object
+        With attributes `unfinished` of shape (2,), int64, the state of a row that the
+        text before ended within, or zeros; `n_labels`, `n_features`, `base` and
+        `has_labels`; `n_rows`, `label_count` and `feature_count`, what the arrays hold;
+        and the arrays `label_offsets`, `labels`, `feature_offsets`, `features` and
+        `values`, which are written behind that.
+    most_rows : int
 
     Returns
     -------
@@ -110,6 +111,14 @@ def parse_rows(
     n_written : int
         Rows to the last one whose line holds anything, if only a blank.
     """
+    cdef int64_t[::1] unfinished = matrices.unfinished
+    cdef int64_t label_count = matrices.label_count
+    cdef int64_t feature_count = matrices.feature_count
+    cdef int64_t first = matrices.n_rows + 1, stop = first + most_rows
+    cdef int64_t[::1] label_ends = matrices.label_offsets[first:stop]
+    cdef int64_t[::1] feature_ends = matrices.feature_offsets[first:stop]
+    cdef int32_t[::1] labels = matrices.labels, features = matrices.features
+    cdef float[::1] values = matrices.values
     cdef Status status = READ
     cdef int64_t row = 0, n_written = 0
     cdef int64_t size = text.shape[0]
@@ -129,12 +138,13 @@ def parse_rows(
     rows.at = rows.token = &text[0]
     rows.end = rows.at + size
     rows.place, rows.previous = <Place> unfinished[0], unfinished[1]
-    rows.n_labels, rows.n_features, rows.base = n_labels, n_features, base
+    rows.n_labels, rows.n_features = matrices.n_labels, matrices.n_features
+    rows.base = matrices.base
     rows.label_count, rows.feature_count = label_count, feature_count
     rows.labels, rows.features = &labels[0], &features[0]
     rows.values = &values[0]
     rows.ordered = True
-    rows.has_labels = has_labels
+    rows.has_labels = matrices.has_labels
     with nogil:
         while row < label_ends.shape[0] and rows.at < rows.end:
             if rows.place != ROW_START or not ends_line(rows.at):

@@ -285,22 +285,7 @@ class _Rows:
             )
         most_rows = min(len(text), self.promised - self.n_rows)
         self._make_room(text, most_rows)
-        window = slice(self.n_rows + 1, self.n_rows + 1 + most_rows)
-        progress = parse_rows(
-            text,
-            self.unfinished,
-            self.n_labels,
-            self.n_features,
-            self.base,
-            self.label_count,
-            self.feature_count,
-            self.label_offsets[window],
-            self.labels,
-            self.feature_offsets[window],
-            self.features,
-            self.values,
-            self.has_labels,
-        )
+        progress = parse_rows(text, self, most_rows)
         status, n_rows, n_bytes, token, ordered = progress[:5]
         self.label_count, self.feature_count, n_written = progress[5:]
         if n_written:

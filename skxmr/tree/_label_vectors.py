@@ -9,7 +9,8 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
-from skxmr._cython._label_vectors import add_rows
+from skxmr._cython._label_vectors import Sums, add_rows
+from skxmr._cython._vectors import Vectors
 from skxmr._inputs._by_label import in_order_of_labels
 from skxmr._inputs._features import check_width
 from skxmr._inputs._validation import check_structure
@@ -135,20 +136,12 @@ def _add_rows_of_labels(task):
     counts = np.empty(rows.n_vectors, dtype=np.int64)
     indices = empty(n_most, np.int32)
     values = empty(n_most, np.float32)
-    n_entries = add_rows(
-        X.offsets,
-        X.indices,
-        X.values,
-        rows.offsets,
-        rows.indices,
-        rows.values,
-        np.zeros(n_words, dtype=np.uint64),
-        np.zeros(-(-n_words // 64), dtype=np.uint64),
-        np.zeros(X.length, dtype=np.float32),
-        counts,
-        indices,
-        values,
+    scratch = Sums(
+        words=np.zeros(n_words, dtype=np.uint64),
+        summary=np.zeros(-(-n_words // 64), dtype=np.uint64),
+        sums=np.zeros(X.length, dtype=np.float32),
     )
+    n_entries = add_rows(Vectors(X), Vectors(rows), scratch, counts, indices, values)
     return counts, indices[:n_entries], values[:n_entries]
 
 

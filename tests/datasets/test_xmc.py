@@ -10,6 +10,7 @@ import tracemalloc
 import zipfile
 from decimal import Decimal, localcontext
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -974,21 +975,22 @@ def test_only_files_are_replaced(tmp_path):
 
 def test_parser_refuses_arrays_without_room():
     def parse(text, n_labels=2, n_features=2, unfinished=(0, 0)):
-        ends = np.zeros(1, dtype=np.int64)
-        return kernel.parse_rows(
-            text,
-            np.array(unfinished, dtype=np.int64),
-            9,
-            9,
-            0,
-            0,
-            0,
-            ends,
-            np.zeros(n_labels, dtype=np.int32),
-            ends.copy(),
-            np.zeros(n_features, dtype=np.int32),
-            np.zeros(n_features, dtype=np.float32),
+        matrices = SimpleNamespace(
+            unfinished=np.array(unfinished, dtype=np.int64),
+            n_labels=9,
+            n_features=9,
+            base=0,
+            has_labels=True,
+            n_rows=0,
+            label_count=0,
+            feature_count=0,
+            label_offsets=np.zeros(2, dtype=np.int64),
+            labels=np.zeros(n_labels, dtype=np.int32),
+            feature_offsets=np.zeros(2, dtype=np.int64),
+            features=np.zeros(n_features, dtype=np.int32),
+            values=np.zeros(n_features, dtype=np.float32),
         )
+        return kernel.parse_rows(text, matrices, 1)
 
     assert parse(b"1\n")[1:3] == (1, 2)
     with pytest.raises(ValueError, match="must end with a newline"):
