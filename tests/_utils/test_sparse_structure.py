@@ -24,7 +24,7 @@ FORMATS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
 def test_everything_public_refuses_corrupt_matrices():
     done = subprocess.run(
         [sys.executable, "walk_public.py"],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[1] / "support",
         capture_output=True,
         text=True,
         timeout=300,
