@@ -30,7 +30,7 @@ class Term:
 
     Examples
     --------
-    >>> from skxmr._search._explanation import Term
+    >>> from skxmr.retrieval import Term
     >>> Term(feature=3, name="tea", value=0.5, weight=2.0).product
     1.0
     """
@@ -68,11 +68,11 @@ class NodeScore:
 
     See Also
     --------
-    Explanation : All nodes on the path to a label.
+    skxmr.Explanation : All nodes on the path to a label.
 
     Examples
     --------
-    >>> from skxmr._search._explanation import NodeScore, Term
+    >>> from skxmr.retrieval import NodeScore, Term
     >>> term = Term(feature=3, name="tea", value=0.5, weight=2.0)
     >>> NodeScore(1, 12, (term,), intercept=-0.25, score=0.9, path_score=0.9).margin
     0.75
