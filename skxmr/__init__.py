@@ -12,7 +12,6 @@ from skxmr import (
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._search._explanation import Explanation
 from skxmr._search._pruning_check import PruningWarning
-from skxmr._search._subset import LabelSubset
 from skxmr._version import __version__
 from skxmr.completion._completer import QueryCompleter
 from skxmr.linear._classifier import XRLinearClassifier
@@ -20,7 +19,7 @@ from skxmr.rankers._candidates import CandidateFeatures, Candidates
 from skxmr.rankers._fusion import RankFusion
 from skxmr.rankers._neighbors import NeighborRanker
 from skxmr.rankers._reranker import Reranker
-from skxmr.ranking import rank
+from skxmr.ranking import LabelSubset, rank
 from skxmr.retrieval._retriever import TextRetriever
 from skxmr.text._vectorizers import (
     CharNgramTfidf,

@@ -18,11 +18,10 @@ from scipy import sparse
 
 from skxmr._base._fitted_clone import detached
 from skxmr._inputs._validation import check_k, check_structure
-from skxmr._search._subset import LabelSubset
 from skxmr._utils._npy import growing_npys
 from skxmr._utils._sparse_structure import check_offsets, refuse_sparse, rows_between
 from skxmr._utils._typing import Ranking, SomeLabels
-from skxmr.ranking import rank
+from skxmr.ranking import LabelSubset, rank
 
 __all__ = [
     "load_csr",

@@ -1,6 +1,7 @@
 """The methods that all classifiers share."""
 
 from abc import abstractmethod
+from typing import Literal
 
 import numpy as np
 from scipy import sparse
@@ -8,9 +9,18 @@ from sklearn.base import ClassifierMixin
 
 from skxmr._base._state import Stateful, reads
 from skxmr._inputs._class_labels import exact_target, find_columns
-from skxmr._inputs._validation import check_lengths, check_structure
+from skxmr._inputs._validation import check_k, check_lengths, check_structure
 from skxmr._targets import Shortlists
-from skxmr._utils._typing import ArrayLike, Matrix, MatrixLike, Texts
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import (
+    ArrayLike,
+    Matrix,
+    MatrixLike,
+    Ranking,
+    SomeLabels,
+    Texts,
+)
+from skxmr.ranking import LabelSubset
 
 __all__ = ["Classifier", "RankingClassifier"]
 
@@ -64,10 +74,10 @@ class Classifier(ClassifierMixin):
 
 
 class RankingClassifier(Stateful, Classifier):
-    """A classifier that predicts from the best candidates of each row.
+    """A classifier that predicts from the best candidates of each row, and ranks them.
 
-    It stores its target in the attribute `target` of its fitted state, implements
-    `_shortlists`, and has a parameter `decision_threshold`.
+    Its fitted state has the attributes `target` and `classes`. It implements
+    `_shortlists` and `_rank_in_blocks`, and has a parameter `decision_threshold`.
     """
 
     decision_threshold: float
@@ -75,6 +85,64 @@ class RankingClassifier(Stateful, Classifier):
     @abstractmethod
     def _shortlists(self, X) -> Shortlists:
         """Validate X; return the candidates of its rows, computed in blocks."""
+
+    @abstractmethod
+    def _rank_in_blocks(self, X, allowed, excluded, unknown):
+        """Validate X; return its number of rows, and a function that ranks blocks.
+
+        The function takes the number of labels per row, and yields (columns, scores) of
+        one block of rows after the other.
+        """
+
+    @reads
+    def rank(
+        self,
+        X: MatrixLike | Texts,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> Ranking:
+        """Find the best k labels of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or texts
+            The input of the estimator.
+        k : int, default=10
+            The number of labels per row.
+        allowed : LabelSubset, or iterable of labels, default=None
+            The labels to rank: the result of `subset`, which is fast, or labels or a
+            mask as `subset` takes them. None allows all.
+        excluded : iterable of labels, default=None
+            Labels that are not ranked.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels in these arguments that the estimator does not know raise an
+            error or are ignored.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, k), int64
+            Columns of y, or indices into `classes_`, best first; -1 if fewer labels are
+            found.
+        scores : ndarray of shape (n_samples, k), float32 or float64
+            Between 0 and 1; 0 if fewer labels are found.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X contains NaN or infinity or has other features than in `fit`, or if `k`
+            is not positive, or so large that the arrays do not fit in memory.
+        """
+        state = self._ready()
+        k = check_k(k, f"{type(self).__name__}.rank")
+        n_rows, find = self._rank_in_blocks(X, allowed, excluded, unknown)
+        n_found = check_size(n_rows, k, len(state.classes))
+        columns, scores = _joined(list(find(n_found)))
+        return pad_ranking(columns, scores, k)
 
     @reads
     def predict(self, X: MatrixLike | Texts) -> Matrix:
@@ -126,3 +194,11 @@ class RankingClassifier(Stateful, Classifier):
             If X contains NaN or infinity, or has other features than in `fit`.
         """
         return self._ready().target.predict_proba(self._shortlists(X))
+
+
+def _joined(blocks):
+    """Concatenate (columns, scores) of blocks of rows; one block is not copied."""
+    if len(blocks) == 1:
+        return blocks[0]
+    columns, scores = zip(*blocks, strict=True)
+    return np.concatenate(columns), np.concatenate(scores)

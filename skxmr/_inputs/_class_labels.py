@@ -226,8 +226,8 @@ def array_of_column(y, name):
     Parameters
     ----------
     y : array-like
-    Name of the argument, for messages.
-        What to call it in messages.
+    name : str
+        Name of the argument, for messages.
 
     Returns
     -------

@@ -39,7 +39,7 @@ from skxmr._search._beam_search import beam_search, search_one, search_trees
 from skxmr._search._model_pruning import lay_out_pruned, prune_state, pruned_at
 from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
 from skxmr._search._pruning_check import Reduction, TrainingSample, warn_of_loss
-from skxmr._search._subset import LabelSubset, MakesSubsets
+from skxmr._search._subset import MakesSubsets
 from skxmr._targets import (
     Shortlists,
     make_target,
@@ -58,6 +58,7 @@ from skxmr._version import __version__
 from skxmr.linear._caching import cached_call
 from skxmr.linear._fitting import TrainingSettings, train_tree
 from skxmr.linear._state import make_state
+from skxmr.ranking import LabelSubset
 from skxmr.stages._stages import CustomStages, search_stages
 from skxmr.tree._kmeans_tree import KMeansTree
 from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
@@ -615,55 +616,15 @@ class XRLinearClassifier(
         found = self._shortlists(X)
         return self._state.target.decision_function(found)
 
-    @reads
-    def rank(
-        self,
-        X: MatrixLike,
-        k: int = 10,
-        *,
-        allowed: LabelSubset | SomeLabels | None = None,
-        excluded: SomeLabels | None = None,
-        unknown: Literal["raise", "ignore"] = "raise",
-    ) -> Ranking:
-        """Find the best k labels of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-        k : int, default=10
-            The number of labels per row.
-        allowed : LabelSubset, or iterable of labels, default=None
-            The labels to rank: the result of `subset`, which is fast, or labels or a
-            mask as `subset` takes them. None allows all.
-        excluded : iterable of labels, default=None
-            Labels that are not ranked.
-        unknown : {"raise", "ignore"}, default="raise"
-            Whether labels in these arguments that the estimator does not know raise an
-            error or are ignored.
-
-        Returns
-        -------
-        columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; ties are broken by
-            column index. -1 if the search reaches fewer labels.
-        scores : ndarray of shape (n_samples, k), float32
-            Between 0 and 1; 0 if the search reaches fewer labels.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity or has other features than in `fit`, or if `k`
-            is not positive, or so large that the arrays do not fit in memory.
-        """
-        k = check_k(k, "XRLinearClassifier.rank")
+    def _rank_in_blocks(self, X, *choice):
         X = self._check_features(X)
-        n_found = check_size(X.n_vectors, k, self._state.target.n_labels)
-        subset = self._restricted(allowed, excluded, unknown)
-        columns, log_scores = self._find(X, n_found, subset)
-        return pad_ranking(columns, scores_from_logs(columns, log_scores), k)
+        subset = self._restricted(*choice)
+
+        def find(k):
+            columns, log_scores = self._find(X, k, subset)
+            yield columns, scores_from_logs(columns, log_scores)
+
+        return X.n_vectors, find
 
     def _subset_of(self, state, allowed, excluded):
         bits = (one.label_nodes.bits(allowed, excluded) for one in state.layouts)

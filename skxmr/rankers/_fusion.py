@@ -1,8 +1,9 @@
 """Fusion of the rankings of several estimators."""
 
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -12,7 +13,7 @@ from sklearn.utils import get_tags
 from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone, children
 from skxmr._base._ranking_classifier import RankingClassifier
-from skxmr._base._state import from_state, reads, writes
+from skxmr._base._state import from_state, writes
 from skxmr._inputs._features import validate_target
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import RowBlocks
@@ -20,13 +21,12 @@ from skxmr._inputs._validation import (
     Composition,
     Interval,
     StrOptions,
-    check_k,
     check_lengths,
     check_structure,
     check_weights,
     fit_context,
 )
-from skxmr._search._subset import LabelSubset, MakesSubsets
+from skxmr._search._subset import MakesSubsets
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -35,9 +35,8 @@ from skxmr._targets import (
     make_target,
 )
 from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
-from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import ArrayLike, MatrixLike, Ranking, SomeLabels
-from skxmr.ranking import final_estimator, rank, scores_to_csr, top_k
+from skxmr._utils._typing import ArrayLike, MatrixLike
+from skxmr.ranking import LabelSubset, final_estimator, rank, scores_to_csr, top_k
 
 __all__ = ["RankFusion"]
 
@@ -258,58 +257,11 @@ class RankFusion(
         ):
             refuse("RankFusion.classes_", "has other labels than its estimators")
 
-    @reads
-    def rank(
-        self,
-        X: Any,
-        k: int = 10,
-        *,
-        allowed: LabelSubset | SomeLabels | None = None,
-        excluded: SomeLabels | None = None,
-        unknown: Literal["raise", "ignore"] = "raise",
-    ) -> Ranking:
-        """Find the best k labels of each row.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or list of str, of n_samples rows
-            The input of the estimators.
-        k : int, default=10
-            The number of labels per row.
-        allowed : LabelSubset, or iterable of labels, default=None
-            The labels to rank: the result of `subset`, which is fast, or labels or a
-            mask as `subset` takes them. None allows all.
-        excluded : iterable of labels, default=None
-            Labels that are not ranked.
-        unknown : {"raise", "ignore"}, default="raise"
-            Whether labels in these arguments that the estimator does not know raise an
-            error or are ignored.
-
-        Returns
-        -------
-        columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; ties are broken by
-            column index. -1 if fewer labels are found.
-        scores : ndarray of shape (n_samples, k), float64
-            Between 0 and 1; 0 if fewer labels are found.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity or has other features than in `fit`, or if `k`
-            is not positive.
-        """
-        self._ready()
-        k = check_k(k, "RankFusion.rank")
-        blocks = RowBlocks(X)
-        n_found = check_size(blocks.n_rows, k, len(self._state.classes))
-        subset = self._restricted(allowed, excluded, unknown)
+    def _rank_in_blocks(self, X, *choice):
+        blocks, subset = RowBlocks(X), self._restricted(*choice)
         if subset is not None:
             subset.check_owner((self._state,))
-        columns, scores = zip(*self._ranked(blocks, n_found, subset), strict=True)
-        return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
+        return blocks.n_rows, partial(self._ranked, blocks, subset=subset)
 
     def _subset_of(self, state, allowed, excluded):
         mask = mask_of_choice(len(state.classes), allowed, excluded)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -11,7 +11,7 @@ from sklearn.preprocessing import normalize
 
 from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import RankingClassifier
-from skxmr._base._state import from_state, reads, writes
+from skxmr._base._state import from_state, writes
 from skxmr._cython._neighbors import NeighborSearcher
 from skxmr._inputs._features import (
     Features,
@@ -20,9 +20,9 @@ from skxmr._inputs._features import (
 )
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
-from skxmr._inputs._validation import Interval, check_k, fit_context
+from skxmr._inputs._validation import Interval, fit_context
 from skxmr._parallel._parallel import current_stop
-from skxmr._search._subset import LabelSubset, MakesSubsets
+from skxmr._search._subset import MakesSubsets
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -40,10 +40,9 @@ from skxmr._utils._loaded_state import (
     refuse,
     to_be_read,
 )
-from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._sparse import keep_largest
-from skxmr._utils._typing import MatrixLike, Ranking, SomeLabels
-from skxmr.ranking import scores_to_csr, top_k
+from skxmr._utils._typing import MatrixLike
+from skxmr.ranking import LabelSubset, scores_to_csr, top_k
 
 __all__ = ["NeighborRanker"]
 
@@ -206,57 +205,14 @@ class NeighborRanker(
         }.items():
             check_csr(getattr(state, name), shape, f"NeighborRanker.{name}")
 
-    @reads
-    def rank(
-        self,
-        X: MatrixLike,
-        k: int = 10,
-        *,
-        allowed: LabelSubset | SomeLabels | None = None,
-        excluded: SomeLabels | None = None,
-        unknown: Literal["raise", "ignore"] = "raise",
-    ) -> Ranking:
-        """Find the best k labels of each row.
+    def _rank_in_blocks(self, X, *choice):
+        X = validate_features(self, X, self._state.features)
+        mask = self._mask(self._restricted(*choice))
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-        k : int, default=10
-            The number of labels per row.
-        allowed : LabelSubset, or iterable of labels, default=None
-            The labels to rank: the result of `subset`, which is fast, or labels or a
-            mask as `subset` takes them. None allows all.
-        excluded : iterable of labels, default=None
-            Labels that are not ranked.
-        unknown : {"raise", "ignore"}, default="raise"
-            Whether labels in these arguments that the estimator does not know raise an
-            error or are ignored.
+        def find(k):
+            return (top_k(scores, k) for scores in self._scores(X, mask))
 
-        Returns
-        -------
-        columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; -1 if fewer labels are
-            found.
-        scores : ndarray of shape (n_samples, k), float32
-            Between 0 and 1; 0 if fewer labels are found.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity or has other features than in `fit`, or if `k`
-            is not positive.
-        """
-        state = self._ready()
-        k = check_k(k, "NeighborRanker.rank")
-        X = validate_features(self, X, state.features)
-        n_found = check_size(X.n_vectors, k, len(state.classes))
-        mask = self._mask(self._restricted(allowed, excluded, unknown))
-        parts = [top_k(scores, n_found) for scores in self._scores(X, mask)]
-        columns, scores = zip(*parts, strict=True)
-        return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
+        return X.n_vectors, find
 
     def _subset_of(self, state, allowed, excluded):
         mask = mask_of_choice(len(state.classes), allowed, excluded)

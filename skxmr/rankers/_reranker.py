@@ -27,14 +27,12 @@ from skxmr._inputs._validation import (
     HasMethods,
     Interval,
     StrOptions,
-    check_k,
     check_lengths,
     check_structure,
     fit_context,
     take_rows,
 )
 from skxmr._parallel._parallel import is_serial
-from skxmr._search._subset import LabelSubset, resolve_subset
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
@@ -42,11 +40,10 @@ from skxmr._targets import (
     make_target,
     scores_from_logs,
 )
-from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import MatrixLike, Ranking, SomeLabels
+from skxmr._utils._typing import MatrixLike, SomeLabels
 from skxmr.rankers._candidates import CandidateFeatures, Candidates
+from skxmr.ranking import LabelSubset, rank, resolve_subset
 from skxmr.ranking import final_estimator as ranking_estimator
-from skxmr.ranking import rank
 from skxmr.stages._scores import log_scores_of_yes
 
 __all__ = ["Reranker"]
@@ -300,52 +297,14 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         of_classes = None if sparse.issparse(y) or y.ndim == 2 else y
         return list(check_cv(cv).split(np.zeros(y.shape[0]), of_classes))
 
-    @reads
-    def rank(
-        self,
-        X: Any,
-        k: int = 10,
-        *,
-        allowed: LabelSubset | SomeLabels | None = None,
-        excluded: SomeLabels | None = None,
-        unknown: Literal["raise", "ignore"] = "raise",
-    ) -> Ranking:
-        """Find the best k labels of each row.
+    def _rank_in_blocks(self, X, *choice):
+        blocks, restriction = RowBlocks(X), self._restriction(*choice)
 
-        Parameters
-        ----------
-        X : array-like, sparse matrix or list of str, of n_samples rows
-            The input of the ranker.
-        k : int, default=10
-            The number of labels per row.
-        allowed : LabelSubset, or iterable of labels, default=None
-            The labels to rank: the result of `subset`, which is fast, or labels or a
-            mask as `subset` takes them. None allows all.
-        excluded : iterable of labels, default=None
-            Labels that are not ranked.
-        unknown : {"raise", "ignore"}, default="raise"
-            Whether labels in these arguments that the estimator does not know raise an
-            error or are ignored.
+        def find(k):
+            for columns, log_scores in self._ranked(blocks, k, restriction):
+                yield columns, scores_from_logs(columns, log_scores)
 
-        Returns
-        -------
-        columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; -1 after the first
-            `n_candidates`, or if fewer labels are found.
-        scores : ndarray of shape (n_samples, k), float32
-            Between 0 and 1; 0 if fewer labels are found.
-        """
-        self._ready()
-        k = check_k(k, "Reranker.rank")
-        blocks = RowBlocks(X)
-        n_found = check_size(blocks.n_rows, k, len(self._state.classes))
-        restriction = self._restriction(allowed, excluded, unknown)
-        parts = [
-            (columns, scores_from_logs(columns, log_scores))
-            for columns, log_scores in self._ranked(blocks, n_found, restriction)
-        ]
-        columns, scores = zip(*parts, strict=True)
-        return pad_ranking(np.concatenate(columns), np.concatenate(scores), k)
+        return blocks.n_rows, find
 
     @available_if(_ranker_restricts)
     @reads

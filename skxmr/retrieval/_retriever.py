@@ -34,10 +34,10 @@ from skxmr._inputs._validation import (
     public_csr,
 )
 from skxmr._search._explanation import Explanation, explain_label
-from skxmr._search._subset import LabelSubset, resolve_subset
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.linear._classifier import XRLinearClassifier
+from skxmr.ranking import LabelSubset, resolve_subset
 from skxmr.retrieval._label_texts import (
     check_field_weights,
     make_own_rows,
@@ -434,7 +434,7 @@ class TextRetriever(
             k = check_k(k, "TextRetriever.search")
         if not isinstance(text, str):
             raise TypeError(
-                f"text must be a string; got a {type(text).__name__}. Use "
+                f"text must be a string; got {type(text).__name__}. Use "
                 f"search_batch for several texts."
             )
         features = state.lean.transform_one(text)

@@ -9,8 +9,8 @@ from numpydoc.validate import validate
 import skxmr
 from skxmr import demo
 from skxmr._search._explanation import Explanation, NodeScore, Term
-from skxmr._search._subset import LabelSubset
 from skxmr.rankers._candidates import Candidates
+from skxmr.ranking import LabelSubset
 
 # Extended summaries are written where they help, and so are descriptions of what is
 # returned, which scikit-learn's style also names (RT02), and of "See Also".

@@ -293,7 +293,7 @@ def test_bad_label_texts():
 
 
 def test_bad_searches(retriever):
-    with pytest.raises(TypeError, match="text must be a string; got a list"):
+    with pytest.raises(TypeError, match="text must be a string; got list"):
         retriever.search(["one", "two"])
     for k in (0, -1, 2.5, "ten"):
         with pytest.raises(ValueError, match="'k' parameter"):
