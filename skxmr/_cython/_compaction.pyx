@@ -115,7 +115,7 @@ cdef class Compactor:
         self.stop, self.watch = stop, watch_for(stop)
 
     cdef int ensure(self) except -1:
-        """Have room for the largest parent."""
+        """Allocate memory for the largest parent."""
         cdef Arena rows = Arena(), scratch = Arena()
         self.lay_out_rows(rows)
         self.lay_out_scratch(scratch)

@@ -77,7 +77,7 @@ def best_of_sums(
     cdef const float* weight_of[MOST_LISTS]
     cdef int64_t size_of[MOST_LISTS]
     if n_lists > MOST_LISTS or min(factors.shape[0], cursors.shape[0]) < n_lists:
-        raise ValueError("There are more lists than there is room for.")
+        raise ValueError("There are more lists than the arrays can hold.")
     if best.shape[0] == 0 or scores.shape[0] != best.shape[0]:
         raise ValueError("best and scores must be of one length, 1 at least.")
     for i in range(n_lists):
@@ -178,7 +178,7 @@ def find_near(
 ):
     """Find the ranges of keys of which a beginning is near to what was typed.
 
-    Returns how many ranges there are; if that is more than fit, call again with room.
+    Returns how many ranges there are; if more than fit, call again with larger arrays.
     Returns -1 if scratch of a greater depth is needed.
     """
     cdef Walk walk
@@ -192,7 +192,7 @@ def find_near(
     if n_keys < 0 or offsets[n_keys] > codes.shape[0]:
         raise ValueError("There are fewer code points than the offsets say.")
     if edits.shape[0] < ranges.shape[0]:
-        raise ValueError("edits has less room than ranges has.")
+        raise ValueError("edits must be as long as ranges.")
     walk.typed = <Letter*>&letters[0]
     walk.codes = &codes[0] if codes.shape[0] else NULL
     walk.offsets = &offsets[0]

@@ -197,7 +197,7 @@ cdef void flush(Cut* cut) noexcept nogil:
 cdef inline void emit(
     Cut* cut, int32_t start, int32_t end, Count count
 ) noexcept nogil:
-    """Hash an n-gram, and ask for its slot before it is needed."""
+    """Hash an n-gram, and prefetch its slot."""
     cdef Gram* gram = &cut.grams[cut.n_grams]
     gram.start = start
     gram.length = end - start
@@ -378,7 +378,7 @@ cdef struct Text:
 
 
 cdef void cut_text(Cut* cut, const Text* text) noexcept nogil:
-    """Send all n-grams of a text to the row, or as many as there was room for."""
+    """Write the n-grams of a text to the row, as many as fit."""
     cut.rows.begin = cut.rows.end
     cut.status = DONE
     cut.n_grams = 0
@@ -392,14 +392,14 @@ cdef void cut_text(Cut* cut, const Text* text) noexcept nogil:
 
 
 cdef void take_back(Cut* cut) noexcept nogil:
-    """Undo the counts of a row that found no room."""
+    """Undo the counts of a row that did not fit."""
     cdef int64_t entry
     cdef int32_t term
     if cut.learned != NULL:
         for entry in range(cut.rows.begin, cut.rows.end):
             term = cut.rows.indices[entry]
             cut.learned.document_counts[term] -= 1
-            if not cut.position:  # else nobody asks for totals
+            if not cut.position:  # weighted n-grams have no totals
                 cut.learned.total_counts[term] -= cut.rows.counts[entry]
     cut.rows.end = cut.rows.begin
 
@@ -503,7 +503,7 @@ cdef class Cutter:
         bint lower,
         stop_words,                    # IN None or a Vocabulary
         int32_t[::1] scratch,          # scratch (4 * longest + 8,)
-        const uint8_t[::1] stop=None,  # IN (1,): not 0 once nobody wants the result
+        const uint8_t[::1] stop=None,  # IN (1,): not 0 if the task was cancelled
     ):
         cdef int64_t low, high
         low, high = ngram_range
@@ -534,7 +534,7 @@ cdef class Cutter:
 cdef int check_rows(
     list texts, int64_t begin, const int64_t[::1] row_ends, int64_t n_entries
 ) except -1:
-    """Refuse a place to go on from that cannot be."""
+    """Check where to continue, and the arrays of the rows."""
     if not 0 <= begin <= len(texts) or row_ends.shape[0] < len(texts):
         raise ValueError("begin or row_ends does not fit the texts")
     if begin > 0 and not 0 <= row_ends[begin - 1] <= n_entries:
@@ -648,7 +648,7 @@ def renumber(
     int32_t[::1] counts,           # INOUT
     const int32_t[::1] numbers,    # IN (n_terms,): new numbers; -1 to leave out
     int32_t[:, ::1] spare,         # scratch (2, longest row)
-    const uint8_t[::1] stop=None,  # IN (1,): not 0 once nobody wants the result
+    const uint8_t[::1] stop=None,  # IN (1,): not 0 if the task was cancelled
 ):
     """Give terms their new numbers in all rows, and sort each row."""
     cdef Watch watch = watch_for(stop)

@@ -109,7 +109,7 @@ cdef class Workspace:
     cdef int ensure(
         self, int64_t block, int64_t beam_width, int64_t n_found
     ) except -1:
-        """Make room for the beams of a block, and for scores of what is found."""
+        """Allocate the beams of a block, and the scores of what is found."""
         if (
             self.block < block
             or self.n_pairs < block * beam_width

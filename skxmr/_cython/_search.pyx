@@ -64,7 +64,7 @@ cdef class Workspace:
     cdef int ensure(
         self, int64_t beam_width, int64_t n_features, int64_t n_found
     ) except -1:
-        """Make room for a beam, the features of a query, and scores of what is found.
+        """Allocate a beam, the features of a query, and the scores of what is found.
         """
         cdef SearchState* state = &self.state
         if (

@@ -152,7 +152,7 @@ def train_items(
     ----------
     task : Task
     rows : TrainingRows
-        With room for the largest parent.
+        Large enough for the largest parent.
     workspace : Workspace
         That of the rows.
     results : Results
@@ -185,7 +185,7 @@ def train_items(
 
 
 cdef int _ensure(BlockSolver solver, Task task, TrainingRows rows) except -1:
-    """Have room for the largest block, and for the rows of the largest parent."""
+    """Allocate memory for the largest block, and the rows of the largest parent."""
     cdef Items items = task.items
     cdef BlockShape shape
     cdef int64_t item, n_children = 0

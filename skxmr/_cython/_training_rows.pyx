@@ -22,7 +22,7 @@ cdef class TrainingRows:
     """
 
     cdef int ensure(self) except -1:
-        """Have room for the largest parent."""
+        """Allocate memory for the largest parent."""
         raise NotImplementedError
 
     cdef int gather(

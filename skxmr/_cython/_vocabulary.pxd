@@ -1,12 +1,11 @@
 """Terms in UTF-8 one after the other, and a hash table over them.
 
-A slot of the table is 0, or the upper half of a term's hash beside its number plus 1;
-a term stands at the first free slot from the lower bits of its hash on.
+A slot of the table is 0 if it is free; otherwise it holds the upper half of the hash of
+a term and the number of the term plus 1. Collisions are resolved by linear probing from
+the slot that the lower bits of the hash select.
 
-The hash has a key that whoever chooses the terms cannot know beforehand: otherwise they
-could choose terms that all begin at one slot, and every look-up would pass by all of
-them. It multiplies 64-bit words with a secret factor, and folds both halves of the
-product.
+The hash is keyed, so that terms cannot be chosen to collide (hash flooding). It
+multiplies 64-bit words with a secret factor, and folds both halves of the product.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -123,7 +122,7 @@ cdef inline int64_t find(
     const Vocabulary* terms, const uint8_t* data, int64_t length, uint64_t hashed,
     uint64_t* position,  # OUT the term's slot, or the free slot where it would be
 ) noexcept nogil:
-    """Number the term that has these bytes; -1 where there is none.
+    """Return the number of the term with these bytes; -1 if there is none.
 
     Whatever the arrays hold, nothing outside them is read.
     """
@@ -190,9 +189,9 @@ cdef class GrowingArrays:
 cdef inline int64_t find_or_add(
     Growing* growing, const uint8_t* data, int64_t length, uint64_t hashed
 ) noexcept nogil:
-    """Number the term that has these bytes, a new one if need be.
+    """Return the number of the term with these bytes, which is added if it is new.
 
-    Minus the status that says what must grow first, where there is no room.
+    If it does not fit, the negative status of the array that must grow.
     """
     cdef uint64_t position
     cdef Vocabulary* terms = &growing.terms

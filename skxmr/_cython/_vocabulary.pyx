@@ -21,7 +21,7 @@ NO_BYTES = bytes(1)
 
 cdef enum:
     FEW = 12    # terms are sorted by insertion
-    BLOCK = 64  # terms whose slots are asked for before they are needed
+    BLOCK = 64  # terms whose slots are prefetched together
 
 
 cdef class VocabularyArrays:
@@ -107,7 +107,7 @@ cdef void hash_block(
     const uint64_t* slots, uint64_t mask,
     uint64_t* hashes,  # OUT
 ) noexcept nogil:
-    """Hash some terms, and ask for their slots."""
+    """Hash some terms, and prefetch their slots."""
     cdef int64_t i
     for i in range(n_terms):
         hashes[i] = hash_exact(key, text + offsets[i], offsets[i + 1] - offsets[i])

@@ -240,7 +240,7 @@ def test_find_near_refuses_small_scratch():
                 run(**{name: array})
     with pytest.raises(ValueError, match="scratch is too small for so many"):
         run(most_edits=2)
-    with pytest.raises(ValueError, match="less room"):
+    with pytest.raises(ValueError, match="edits must be as long as ranges"):
         run(edits=arguments["edits"][:3])
     with pytest.raises(ValueError, match="fewer code points"):
         run(codes=index.codes[:2])
