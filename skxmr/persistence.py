@@ -41,7 +41,8 @@ from skxmr.rankers._candidates import CandidateFeatures, CandidateState
 from skxmr.rankers._fusion import FusionState, RankFusion
 from skxmr.rankers._neighbors import NeighborRanker, NeighborState
 from skxmr.rankers._reranker import Reranker, RerankerState
-from skxmr.retrieval._retriever import RetrieverState, TextRetriever
+from skxmr.retrieval._retriever import TextRetriever
+from skxmr.retrieval._state import RetrieverState
 from skxmr.stages._leaf_rankers import LeafRankers
 from skxmr.stages._matcher import FittedMatcher
 from skxmr.stages._stages import FittedStages

@@ -14,7 +14,7 @@ from benchmarks.features import embedded
 from benchmarks.quality import hits, n_positives, recall
 from benchmarks.retrieval.tasks import Task, read_task
 from skxmr import QueryCompleter
-from skxmr.retrieval._retriever import _default_vectorizer
+from skxmr.retrieval._fitting import default_vectorizer
 
 MOST_ROWS = 60_000
 MOST_QUERIES = 3_000
@@ -107,7 +107,7 @@ def featurize(make_task, *, has_label_texts=True):
     n_rows = len(task.texts)
     if has_label_texts:
         task = task.with_label_rows()
-    vectorizer = _default_vectorizer()
+    vectorizer = default_vectorizer()
     X = sp.csr_array(vectorizer.fit_transform(task.texts))
     X_test = sp.csr_array(vectorizer.transform(task.test_texts))
     return Rows(X, task.Y, X_test, task.Y_test, len(task.texts) - n_rows)

@@ -1,24 +1,17 @@
 """Retrieval of named labels for texts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import make_union
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import has_fit_parameter
 
-from skxmr._base._default_stages import DefaultStages
 from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone
-from skxmr._base._ranking_classifier import Classifier
 from skxmr._base._stage_settings import with_settings
-from skxmr._base._state import Stateful, from_state, reads, writes
+from skxmr._base._state import from_state, reads, writes
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target, list_labels
 from skxmr._inputs._validation import (
@@ -27,86 +20,38 @@ from skxmr._inputs._validation import (
     StrOptions,
     check_documents,
     check_k,
-    check_labels,
     check_lengths,
     check_structure,
     fit_context,
-    public_csr,
 )
-from skxmr._search._explanation import Explanation, explain_label
-from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
+from skxmr._search._explanation import Explanation
+from skxmr._utils._loaded_state import CheckedWhenLoaded
+from skxmr._utils._typing import MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.linear._classifier import XRLinearClassifier
-from skxmr.ranking import LabelSubset, resolve_subset
+from skxmr.ranking import LabelSubset
+from skxmr.retrieval._explaining import explain_text
+from skxmr.retrieval._fitting import (
+    default_vectorizer,
+    fit_classifier,
+    resolve_text_weight,
+)
 from skxmr.retrieval._label_texts import (
     check_field_weights,
     make_own_rows,
     read_label_texts,
     with_own_rows,
 )
-from skxmr.stages._stages import refuse_custom_stages, takes_relevance
-from skxmr.text._normalization import normalize_text
-from skxmr.text._single import LeanTransformer, fit_transform_texts, transform_texts
-from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
+from skxmr.retrieval._searching import find_subset, rank_one, subset_method
+from skxmr.retrieval._state import RetrieverState
+from skxmr.retrieval._text_classifier import TextClassifier
+from skxmr.text._single import LeanTransformer, fit_transform_texts
 
 __all__ = ["TextRetriever"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
 
 
-@dataclass(frozen=True)
-class RetrieverState:
-    """The fitted state of a `TextRetriever`.
-
-    Parameters
-    ----------
-    vectorizing : FittedClone
-        The fitted vectorizer.
-    lean : LeanTransformer
-        The same, for single texts.
-    ranking : FittedClone
-        The fitted classifier.
-    classes : ndarray of shape (n_labels,)
-    label_texts : list of str or None
-    """
-
-    vectorizing: FittedClone
-    lean: LeanTransformer
-    ranking: FittedClone
-    classes: NDArray
-    label_texts: list | None
-
-    @property
-    def vectorizer(self):
-        """The fitted vectorizer."""
-        return self.vectorizing.estimator
-
-    @property
-    def classifier(self):
-        """The fitted classifier."""
-        return self.ranking.estimator
-
-    def names(self, columns, labels):
-        """Return the names of the labels of some columns; None if they have none."""
-        if self.label_texts is not None:
-            return [self.label_texts[column] for column in columns.tolist()]
-        return [label if isinstance(label, str) else None for label in labels]
-
-
-def _default_vectorizer():
-    return make_union(
-        WordNgramTfidf(
-            ngram_range=(1, 2),
-            token_pattern=r"(?u)\b\w+\b",
-            preprocessor=normalize_text,
-        ),
-        CharNgramTfidf(ngram_range=(3, 3), preprocessor=normalize_text),
-    )
-
-
-class TextRetriever(
-    Documented, Stateful, CheckedWhenLoaded, Classifier, DefaultStages, BaseEstimator
-):
+class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator):
     """Find labels for texts: products for queries, subjects for titles.
 
     Features are word and character n-grams with TF-IDF weights, and labels are ranked
@@ -193,7 +138,7 @@ class TextRetriever(
     _search_parameters = ("n_jobs",)
     _stage_parameters = ("vectorizer", "classifier")
     _default_stages: ClassVar[dict] = {
-        "vectorizer": _default_vectorizer,
+        "vectorizer": default_vectorizer,
         "classifier": XRLinearClassifier,
     }
     _hands_on = ("random_state", "n_jobs", "verbose")
@@ -279,7 +224,8 @@ class TextRetriever(
         y = check_structure(exact_target(y), "y")
         relevance = check_structure(relevance, "relevance")
         vectorizer, classifier, seed = self._make_stages()
-        text_weight, names = self._text_weight(classifier), None
+        text_weight = resolve_text_weight(self.label_text_weight, classifier)
+        names = None
         check_field_weights(text_weight)
         if label_texts is not None:
             check_lengths(texts, y)
@@ -288,11 +234,7 @@ class TextRetriever(
             own = make_own_rows(fields, text_weight, self.text_pieces, seed)
             texts, y, relevance = with_own_rows(texts, y, own, classes, relevance)
         X = fit_transform_texts(vectorizer, texts)
-        if relevance is None:
-            classifier.fit(X, y)
-        else:
-            _check_weighs(classifier)
-            classifier.fit(X, y, relevance=relevance)
+        fit_classifier(classifier, X, y, relevance)
         self._state = RetrieverState(
             vectorizing=FittedClone.of(vectorizer),
             lean=LeanTransformer(vectorizer),
@@ -304,14 +246,8 @@ class TextRetriever(
 
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
-        if not self.__sklearn_is_fitted__():
-            return
-        state = self._state
-        n_labels = len(state.classifier.classes_)
-        if len(state.classes) != n_labels:
-            refuse("TextRetriever.classes_", f"has other than {n_labels} labels")
-        if state.label_texts is not None:
-            check_list(state.label_texts, str, n_labels, "TextRetriever.label_texts_")
+        if self.__sklearn_is_fitted__():
+            self._state.check(type(self).__name__)
 
     def _make_stages(self):
         """Clone the stages or their defaults, and set parameters that they leave open.
@@ -335,18 +271,6 @@ class TextRetriever(
             for name in self._stage_parameters
         )
         return vectorizer, classifier, seed
-
-    def _text_weight(self, classifier):
-        """Return the training weight of label texts for a classifier."""
-        if isinstance(self.label_text_weight, str):
-            return 8.0 if takes_relevance(classifier) else 1.0
-        return self.label_text_weight
-
-    def _following_classifier(self, state):
-        """Return the classifier with parameters that were set since fit."""
-        return state.ranking.following(
-            self._stage_or_default("classifier"), self.n_jobs
-        )
 
     @reads
     def subset(
@@ -382,7 +306,7 @@ class TextRetriever(
         TypeError
             If the classifier cannot search a subset of the labels.
         """
-        return _make_subset(self._fitted().classifier)(
+        return subset_method(self._fitted().classifier)(
             allowed, excluded, unknown=unknown
         )
 
@@ -439,9 +363,9 @@ class TextRetriever(
             )
         features = state.lean.transform_one(text)
         classifier = self._following_classifier(state)
-        subset = _find_subset(classifier, allowed, excluded, unknown)
+        subset = find_subset(classifier, allowed, excluded, unknown)
         k = min(k, len(state.classes))
-        columns, scores = _rank_one(state, classifier, features, k, subset)
+        columns, scores = rank_one(state, classifier, features, k, subset)
         columns = columns[columns >= 0]
         labels = list_labels(state.classes[columns])
         return list(
@@ -492,7 +416,7 @@ class TextRetriever(
         """
         k = check_k(k, "TextRetriever.search_batch")
         X, classifier = self._transform(texts)
-        subset = _find_subset(classifier, allowed, excluded, unknown)
+        subset = find_subset(classifier, allowed, excluded, unknown)
         if subset is None:
             return classifier.rank(X, k)
         return classifier.rank(X, k, allowed=subset)
@@ -530,164 +454,5 @@ class TextRetriever(
             stages.
         """
         state = self._fitted()
-        (text,) = check_documents([text], "text")
-        columns = check_labels([label], state.classes, "label")
         classifier = self._following_classifier(state)
-        refuse_custom_stages(classifier, "explain")
-        _, _, score_transform = classifier._searching()
-        is_number = isinstance(tree, Integral) and not isinstance(tree, bool)
-        if not (is_number and 0 <= tree < len(classifier.layouts_)):
-            raise ValueError(
-                f"tree={tree!r}; expected a number from 0 to "
-                f"{len(classifier.layouts_) - 1}."
-            )
-        (name,) = state.names(columns, [label])
-        return explain_label(
-            classifier.layouts_[tree],
-            state.lean.transform_one(text),
-            int(columns[0]),
-            score_transform=score_transform,
-            label=label,
-            name=name,
-            feature_names=_feature_names(state.vectorizer),
-        )
-
-    @reads
-    def predict(self, texts: Texts) -> Matrix:
-        """Predict labels.
-
-        Parameters
-        ----------
-        texts : iterable of str of length n_samples
-            The input of the search.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict` returns them.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If `texts` is a single string.
-        TypeError
-            If one of the texts is not a string.
-        """
-        X, classifier = self._transform(texts)
-        return classifier.predict(X)
-
-    @reads
-    def predict_proba(self, texts: Texts) -> Matrix:
-        """Return the scores of the labels that the search reaches.
-
-        Parameters
-        ----------
-        texts : iterable of str of length n_samples
-            The input of the search.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict_proba` returns them.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If `texts` is a single string.
-        TypeError
-            If one of the texts is not a string.
-        """
-        X, classifier = self._transform(texts)
-        return classifier.predict_proba(X)
-
-    @reads
-    def decision_function(self, texts: Texts) -> Matrix:
-        """Return the scores of the labels that the search reaches.
-
-        Parameters
-        ----------
-        texts : iterable of str of length n_samples
-            The input of the search.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.decision_function` returns them.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If `texts` is a single string.
-        TypeError
-            If one of the texts is not a string.
-        """
-        X, classifier = self._transform(texts)
-        return classifier.decision_function(X)
-
-    def _transform(self, texts):
-        """Return the features of texts, and the classifier to use."""
-        state = self._ready()
-        vectorizer = state.vectorizing.following(
-            self._stage_or_default("vectorizer"), self.n_jobs
-        )
-        X = transform_texts(vectorizer, check_documents(texts, "texts"))
-        return X, self._following_classifier(state)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.classifier_tags.multi_label = True
-        return tags
-
-
-def _check_weighs(classifier):
-    """Raise a clear error for weights that the classifier does not support."""
-    if not has_fit_parameter(classifier, "relevance"):
-        raise ValueError(
-            f"relevance, or a label_text_weight other than 1, takes a classifier whose "
-            f"fit knows relevance; got {classifier!r:.80}."
-        )
-
-
-def _make_subset(classifier):
-    """Return the method of a classifier that makes subsets."""
-    if not hasattr(classifier, "subset"):
-        raise TypeError(
-            f"classifier must have a method subset to restrict a search; "
-            f"got a {type(classifier).__name__}."
-        )
-    return classifier.subset
-
-
-def _find_subset(classifier, allowed, excluded, unknown):
-    """Return the subset of a search; None for all labels."""
-    if allowed is None and excluded is None:
-        return None
-    return resolve_subset(_make_subset(classifier), allowed, excluded, unknown)
-
-
-def _rank_one(state, classifier, features, k, subset):
-    """Rank the labels for the features of one text."""
-    restricted = {} if subset is None else {"allowed": subset}
-    if hasattr(classifier, "rank_one"):
-        return classifier.rank_one(*features, k, **restricted)
-    indices, values = features
-    ends, shape = [0, len(indices)], (1, state.lean.n_features)
-    row = public_csr(sparse.csr_array((values, indices, ends), shape=shape))
-    columns, scores = classifier.rank(row, k, **restricted)
-    return columns[0], scores[0]
-
-
-def _feature_names(vectorizer):
-    """Return names of features; None if the vectorizer has none."""
-    try:
-        return vectorizer.get_feature_names_out()
-    except AttributeError:  # also of a pipeline's step
-        return None
+        return explain_text(state, classifier, text, label, tree)

@@ -1,0 +1,120 @@
+"""Classifiers of texts: a fitted vectorizer, then a fitted classifier."""
+
+from skxmr._base._default_stages import DefaultStages
+from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._state import Stateful, reads
+from skxmr._inputs._validation import check_documents
+from skxmr._utils._typing import Matrix, Texts
+from skxmr.text._single import transform_texts
+
+__all__ = ["TextClassifier"]
+
+
+class TextClassifier(Stateful, Classifier, DefaultStages):
+    """A classifier whose predictions are those of its classifier of features.
+
+    Its stages are `vectorizer` and `classifier`, its state has the fitted clones
+    `vectorizing` and `ranking`, and it has a parameter `n_jobs`.
+    """
+
+    n_jobs: int | None
+
+    @reads
+    def predict(self, texts: Texts) -> Matrix:
+        """Predict labels.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            The input of the search.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.predict` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is not a string.
+        """
+        X, classifier = self._transform(texts)
+        return classifier.predict(X)
+
+    @reads
+    def predict_proba(self, texts: Texts) -> Matrix:
+        """Return the scores of the labels that the search reaches.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            The input of the search.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.predict_proba` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is not a string.
+        """
+        X, classifier = self._transform(texts)
+        return classifier.predict_proba(X)
+
+    @reads
+    def decision_function(self, texts: Texts) -> Matrix:
+        """Return the scores of the labels that the search reaches.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            The input of the search.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray
+            As `XRLinearClassifier.decision_function` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If `texts` is a single string.
+        TypeError
+            If one of the texts is not a string.
+        """
+        X, classifier = self._transform(texts)
+        return classifier.decision_function(X)
+
+    def _transform(self, texts):
+        """Return the features of texts, and the classifier to use."""
+        state = self._ready()
+        vectorizer = state.vectorizing.following(
+            self._stage_or_default("vectorizer"), self.n_jobs
+        )
+        X = transform_texts(vectorizer, check_documents(texts, "texts"))
+        return X, self._following_classifier(state)
+
+    def _following_classifier(self, state):
+        """Return the classifier with parameters that were set since fit."""
+        return state.ranking.following(
+            self._stage_or_default("classifier"), self.n_jobs
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.classifier_tags.multi_label = True
+        return tags
