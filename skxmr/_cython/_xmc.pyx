@@ -1,12 +1,11 @@
-"""Reads and writes rows of the Extreme Classification Repository's text format.
+"""Reads rows of the Extreme Classification Repository's text format.
 
 Text comes in whole lines, or in whole words of a line too long for that: its last byte,
 a newline, a blank or the comma of a label, stops every scan.
 """
 
 from cpython.conversion cimport PyOS_string_to_double
-from libc.float cimport FLT_MIN
-from libc.math cimport fabs, floor, log10, signbit
+from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef enum Status:
@@ -32,13 +31,6 @@ cdef enum:
     # Of powers of ten, for `nearest_float`; those that float64 holds exactly.
     LARGEST_EXPONENT = 66
     LARGEST_EXACT_EXPONENT = 22
-    # Longer integers are written with an exponent, as are numbers below 0.0001.
-    MOST_PLAIN_DIGITS = 9
-    # Bounds of the bytes that are written: a comma and ten digits for a label; a
-    # space, ten digits, a colon and a number such as -0.000123456789 for a feature.
-    LABEL_BYTES = 11
-    FEATURE_BYTES = 32
-    ROW_BYTES = 2
 
 # Beyond every index; ten times it still fits an int64.
 cdef int64_t INDEX_LIMIT = 10 ** 12
@@ -386,164 +378,3 @@ def first_repeat(
             if columns[entry] == columns[entry - 1]:
                 return row, columns[entry]
     return -1, -1
-
-
-def bound_bytes(
-    const int64_t[::1] label_offsets,    # IN (n_rows + 1,)
-    const int64_t[::1] feature_offsets,  # IN (n_rows + 1,)
-):
-    """Bound the number of bytes that `format_rows` writes for one row."""
-    cdef int64_t row, largest = ROW_BYTES
-    for row in range(label_offsets.shape[0] - 1):
-        largest = max(largest, row_bound(&label_offsets[row], &feature_offsets[row]))
-    return largest
-
-
-cdef inline int64_t row_bound(
-    const int64_t* label_offsets, const int64_t* feature_offsets
-) noexcept nogil:
-    return (
-        ROW_BYTES
-        + LABEL_BYTES * (label_offsets[1] - label_offsets[0])
-        + FEATURE_BYTES * (feature_offsets[1] - feature_offsets[0])
-    )
-
-
-def format_rows(
-    int64_t row,
-    int64_t base,
-    const int64_t[::1] label_offsets,    # IN (n_rows + 1,)
-    const int32_t[::1] labels,           # IN
-    const int64_t[::1] feature_offsets,  # IN (n_rows + 1,)
-    const int32_t[::1] features,         # IN
-    const float[::1] values,             # IN, finite
-    unsigned char[::1] text,             # OUT
-):
-    """Write rows from `row` on while they are sure to fit.
-
-    Returns
-    -------
-    row, n_bytes : int
-        The first row not written, and the number of bytes written.
-    """
-    cdef int64_t entry
-    cdef unsigned char* at = &text[0]
-    cdef unsigned char* end = at + text.shape[0]
-    with nogil:
-        while row < label_offsets.shape[0] - 1:
-            if end - at < row_bound(&label_offsets[row], &feature_offsets[row]):
-                break
-            for entry in range(label_offsets[row], label_offsets[row + 1]):
-                if entry > label_offsets[row]:
-                    at = write_byte(at, c",")
-                at = write_integer(at, labels[entry] + base)
-            if label_offsets[row] == label_offsets[row + 1]:
-                at = write_byte(at, c" ")
-            for entry in range(feature_offsets[row], feature_offsets[row + 1]):
-                if (at - 1)[0] != c" ":
-                    at = write_byte(at, c" ")
-                at = write_integer(at, features[entry] + base)
-                at = write_byte(at, c":")
-                at = write_number(at, values[entry])
-            at = write_byte(at, c"\n")
-            row += 1
-    return row, at - &text[0]
-
-
-cdef inline unsigned char* write_byte(
-    unsigned char* at, unsigned char byte
-) noexcept nogil:
-    at[0] = byte
-    return at + 1
-
-
-cdef inline unsigned char* write_integer(
-    unsigned char* at, uint64_t number
-) noexcept nogil:
-    return write_digits(at, number, digit_count(number))
-
-
-cdef inline unsigned char* write_digits(
-    unsigned char* at, uint64_t number, int count
-) noexcept nogil:
-    """Write the last `count` digits of a number."""
-    cdef int place
-    for place in range(count - 1, -1, -1):
-        at[place] = <unsigned char> (c"0" + number % 10)
-        number //= 10
-    return at + count
-
-
-cdef inline int digit_count(uint64_t number) noexcept nogil:
-    cdef int count = 1
-    while number >= 10:
-        number //= 10
-        count += 1
-    return count
-
-
-cdef inline unsigned char* write_number(
-    unsigned char* at, float value
-) noexcept nogil:
-    """Write a finite number with as few digits as give it back."""
-    cdef uint64_t digits
-    cdef int exponent, count, leading
-    if signbit(value):
-        at = write_byte(at, c"-")
-        value = -value
-    if value == 0:
-        return write_byte(at, c"0")
-    shortest_decimal(value, &digits, &exponent)
-    count = digit_count(digits)
-    leading = count + exponent  # digits before the decimal point
-    if exponent >= 0 and leading <= MOST_PLAIN_DIGITS:
-        at = write_digits(at, digits, count)
-        return write_digits(at, 0, exponent)
-    if 0 < leading < count:
-        return write_with_point(at, digits, count, leading)
-    if -4 < leading <= 0:
-        at = write_byte(at, c"0")
-        at = write_byte(at, c".")
-        at = write_digits(at, 0, -leading)
-        return write_digits(at, digits, count)
-    at = write_with_point(at, digits, count, 1)
-    at = write_byte(at, c"e")
-    if leading < 1:
-        at = write_byte(at, c"-")
-    return write_integer(at, leading - 1 if leading > 0 else 1 - leading)
-
-
-cdef inline unsigned char* write_with_point(
-    unsigned char* at, uint64_t digits, int count, int leading
-) noexcept nogil:
-    """Write digits with a decimal point after the first few, if others follow."""
-    cdef int place
-    write_digits(at, digits, count)
-    if count == leading:
-        return at + count
-    for place in range(count, leading, -1):
-        at[place] = at[place - 1]
-    at[leading] = c"."
-    return at + count + 1
-
-
-cdef inline void shortest_decimal(
-    float value, uint64_t* digits, int* exponent
-) noexcept nogil:
-    """Find few digits such that digits * 10**exponent is read as the value.
-
-    Where six digits or fewer are enough, rounding a normal number to six gives them
-    and zeros; nine are always enough. The fewest, but for a few powers of two: what
-    is read as one of them reaches further up than down.
-    """
-    cdef int n_digits
-    cdef int leading = <int> floor(log10(value))
-    cdef float back = 0
-    for n_digits in range(6 if value >= FLT_MIN else 1, 10):
-        exponent[0] = leading - n_digits + 1
-        digits[0] = <uint64_t> (scaled(value, -exponent[0]) + 0.5)
-        if nearest_float(digits[0], exponent[0], &back) and back == value:
-            break
-    while digits[0] % 10 == 0:
-        digits[0] //= 10
-        exponent[0] += 1

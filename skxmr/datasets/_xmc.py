@@ -7,11 +7,13 @@ import operator
 import os
 import re
 from contextlib import ExitStack, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from scipy import sparse
+from sklearn.datasets import dump_svmlight_file
 from sklearn.utils import check_array
 
 from skxmr._cython._xmc import (
@@ -19,9 +21,7 @@ from skxmr._cython._xmc import (
     BAD_LABEL,
     BAD_VALUE,
     WITHIN_ROW,
-    bound_bytes,
     first_repeat,
-    format_rows,
     parse_rows,
 )
 from skxmr._inputs._validation import check_structure, public_csr
@@ -33,6 +33,8 @@ from skxmr._utils._typing import Matrix, MatrixLike
 __all__ = ["dump_xmc", "load_xmc"]
 
 CHUNK_BYTES = 1 << 18
+# The approximate number of entries that are copied at a time for writing.
+BLOCK_ENTRIES = 1 << 16
 # The maximum length of a token (a label, or a feature with its value) and of the header
 # line, in bytes.
 LONGEST_WORD = 1 << 20
@@ -189,9 +191,10 @@ def dump_xmc(
 ) -> None:
     r"""Write a data set in the Extreme Classification Repository's text format.
 
-    `load_xmc` describes the format, and gives back the same float32 values: they are
-    written with as few digits as that takes. What is written takes the place of an
-    earlier file only when it is complete.
+    After the header line, rows are written by
+    :func:`sklearn.datasets.dump_svmlight_file`. `load_xmc` describes the format, and
+    reads back the same float32 values. An existing file is only replaced when the new
+    one is complete.
 
     Parameters
     ----------
@@ -237,8 +240,7 @@ def dump_xmc(
     name = os.fsdecode(path)
     with replacing(name) as raw, _compressing(raw, name) as file:
         file.write(header.encode())
-        for text in _formatted(X, Y, base=0 if zero_based else 1):
-            file.write(text)
+        _write_rows(file, X, Y, zero_based=zero_based)
 
 
 class _Rows:
@@ -511,24 +513,48 @@ def _as_canonical_csr(matrix, name):
     return matrix
 
 
-def _formatted(X, Y, *, base):
-    """Yield the rows as text, many at a time; each block is gone with the next."""
+def _write_rows(file, X, Y, *, zero_based):
+    """Write rows in blocks, since each block is copied."""
     features, labels = Compressed.from_sparse(X), Compressed.from_sparse(Y)
-    longest = bound_bytes(labels.offsets, features.offsets)
-    text = np.empty(max(CHUNK_BYTES, longest), dtype=np.uint8)
-    row = 0
-    while row < features.n_vectors:
-        row, n_bytes = format_rows(
-            row,
-            base,
-            labels.offsets,
-            labels.indices,
-            features.offsets,
-            features.indices,
-            features.values,
-            text,
+    n_entries = features.offsets + labels.offsets
+    starts = np.searchsorted(n_entries, np.arange(0, n_entries[-1], BLOCK_ENTRIES))
+    for start, end in pairwise(np.unique([0, *starts, X.shape[0]]).tolist()):
+        block = _block(features, start, end)
+        block.data = _shorten(block.data)
+        # scikit-learn applies zero_based to the features only.
+        dump_svmlight_file(
+            block,
+            _block(labels, start, end, shift=0 if zero_based else 1),
+            file,
+            zero_based=zero_based,
+            multilabel=True,
         )
-        yield text[:n_bytes].data
+
+
+def _block(rows, start, end, *, shift=0):
+    """Copy some rows, as scikit-learn wants them: writable, int32, with a column."""
+    first, last = rows.offsets[start], rows.offsets[end]
+    indices = rows.indices[first:last] + np.int32(shift)
+    offsets = (rows.offsets[start : end + 1] - first).astype(np.int32)
+    shape = end - start, int(indices.max(initial=0)) + 1
+    return sparse.csr_array((rows.values[first:last], indices, offsets), shape=shape)
+
+
+def _shorten(values):
+    """Convert float32 to float64 with as few digits as read back as the same float32.
+
+    scikit-learn writes 16 digits, which would be 0.1000000014901161 instead of 0.1.
+    """
+    exact = values.astype(np.float64)
+    shortest = exact
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        exponents = np.floor(np.log10(np.abs(exact)))
+        for n_digits in (9, 8, 7, 6):
+            scale = 10.0 ** (n_digits - 1 - exponents)
+            rounded = np.rint(exact * scale) / scale
+            is_same = rounded.astype(np.float32) == values
+            shortest = np.where(is_same, rounded, shortest)
+    return shortest
 
 
 def _compressing(raw, name):
