@@ -18,7 +18,8 @@ class Documented:
 
     def _doc_link_url_param_generator(self) -> dict[str, str]:
         """Name the page: a class is documented where users import it from."""
-        home, name = type(self).__module__, type(self).__name__
+        home = type(self).__module__.partition("._")[0]
+        name = type(self).__name__
         if hasattr(sys.modules["skxmr"], name):
             home = "skxmr"
         return {"page": f"{home}.{name}"}

@@ -22,7 +22,7 @@ from skxmr._utils._typing import (
 )
 from skxmr.ranking import LabelSubset
 
-__all__ = ["Classifier", "RankingClassifier"]
+__all__ = ["Classifier", "RankingClassifier", "RanksLabels"]
 
 
 class Classifier(ClassifierMixin):
@@ -73,18 +73,11 @@ class Classifier(ClassifierMixin):
         return float(np.average(is_right, weights=sample_weight))
 
 
-class RankingClassifier(Stateful, Classifier):
-    """A classifier that predicts from the best candidates of each row, and ranks them.
+class RanksLabels(Stateful):
+    """An estimator that ranks labels in blocks of rows.
 
-    Its fitted state has the attributes `target` and `classes`. It implements
-    `_shortlists` and `_rank_in_blocks`, and has a parameter `decision_threshold`.
+    Its fitted state has the attribute `classes`. It implements `_rank_in_blocks`.
     """
-
-    decision_threshold: float
-
-    @abstractmethod
-    def _shortlists(self, X) -> Shortlists:
-        """Validate X; return the candidates of its rows, computed in blocks."""
 
     @abstractmethod
     def _rank_in_blocks(self, X, allowed, excluded, unknown):
@@ -93,6 +86,10 @@ class RankingClassifier(Stateful, Classifier):
         The function takes the number of labels per row, and yields (columns, scores) of
         one block of rows after the other.
         """
+
+    def _n_labels(self):
+        """Return the number of labels that can be ranked."""
+        return len(self._fitted().classes)
 
     @reads
     def rank(
@@ -137,12 +134,27 @@ class RankingClassifier(Stateful, Classifier):
             If X contains NaN or infinity or has other features than in `fit`, or if `k`
             is not positive, or so large that the arrays do not fit in memory.
         """
-        state = self._ready()
+        self._ready()
         k = check_k(k, f"{type(self).__name__}.rank")
         n_rows, find = self._rank_in_blocks(X, allowed, excluded, unknown)
-        n_found = check_size(n_rows, k, len(state.classes))
+        n_found = check_size(n_rows, k, self._n_labels())
         columns, scores = _joined(list(find(n_found)))
         return pad_ranking(columns, scores, k)
+
+
+class RankingClassifier(RanksLabels, Classifier):
+    """A classifier that predicts from the best candidates of each row, and ranks them.
+
+    Its fitted state has the attributes `target` and `classes`. It implements
+    `_shortlists` and what `RanksLabels` needs, and has a parameter
+    `decision_threshold`.
+    """
+
+    decision_threshold: float
+
+    @abstractmethod
+    def _shortlists(self, X) -> Shortlists:
+        """Validate X; return the candidates of its rows, computed in blocks."""
 
     @reads
     def predict(self, X: MatrixLike | Texts) -> Matrix:

@@ -22,6 +22,9 @@ class LabelNodes:
     Parameters
     ----------
     layout : SearchLayout
+    labels : ndarray of shape (n_labels,), int64, default=None
+        The label of each node of the last level, numbered from 0. None stands for
+        ``layout.labels``.
 
     Attributes
     ----------
@@ -33,10 +36,11 @@ class LabelNodes:
         Columns of the labels that no training row has.
     """
 
-    def __init__(self, layout):
+    def __init__(self, layout, labels=None):
+        labels = layout.labels if labels is None else labels
         self.nodes = np.empty(layout.n_labels, dtype=np.int32)
         first = int(layout.level_starts[-1])
-        self.nodes[layout.labels] = np.arange(first, first + layout.n_labels)
+        self.nodes[labels] = np.arange(first, first + layout.n_labels)
         self.child_offsets = layout.child_offsets
         n_children = np.diff(layout.child_offsets)
         parents = np.repeat(np.arange(len(n_children), dtype=np.int32), n_children)

@@ -363,7 +363,13 @@ CALLS = {
     "skxmr.persistence": {},
     "skxmr.sharding": {
         "ShardedRanker.rank": (SHARDED.rank, {"X": X}, "X"),
+        "ShardedRanker.subset": (SHARDED.subset, {"allowed": [1]}, ""),
         "TreeShard.describe": (SHARDS[0].describe, {}, ""),
+        "TreeShard.restrict": (
+            SHARDS[0].restrict,
+            {"allowed": np.array([0]), "excluded": np.array([1])},
+            "",
+        ),
         "TreeShard.search": (SHARDS[0].search, {"X": ROWS}, ""),
         "TreeShard.expand": (
             SHARDS[0].expand,

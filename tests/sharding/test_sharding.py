@@ -1,4 +1,4 @@
-"""Shards of a tree, asked together, answer as the whole does."""
+"""Shards that are searched together give the results of the whole model."""
 
 import functools
 import multiprocessing
@@ -66,7 +66,7 @@ def test_shards_rank_as_the_whole(kind, beam_width):
 
 
 def test_a_narrow_beam_of_shards_that_search_alone_differs():
-    """What the exchange of beams is for."""
+    """Independent searches are not exact: `ShardedRanker` exchanges beams."""
     X = data()[0]
     classifier = fitted("default").set_params(beam_width=2)
     shards = split(classifier, 4)
@@ -117,13 +117,106 @@ def test_many_rows_and_none(monkeypatch):
     X = data()[0]
     classifier = fitted("default").set_params(beam_width=4)
     ranker = ShardedRanker(split(classifier, 2))
-    monkeypatch.setattr("skxmr.sharding._ROWS_AT_ONCE", 300)
+    monkeypatch.setattr("skxmr.sharding._ranker._ROWS_AT_ONCE", 300)
     assert_same(ranker.rank(X, 3), classifier.rank(X, 3))
     assert_same(skxmr.rank(ranker, X, 3), classifier.rank(X, 3))
     assert ranker.rank(sparse.csr_array((1, X.shape[1])), 3)[0].shape == (1, 3)
 
 
-# Processes of their own
+# Some of the labels
+
+
+CHOICES = {
+    "a few": lambda n: {"allowed": np.arange(0, n, 9)},
+    "one": lambda n: {"allowed": [n // 2]},
+    "none": lambda n: {"allowed": []},
+    "mask": lambda n: {"allowed": np.arange(n) % 3 > 0},
+    "without some": lambda n: {"excluded": np.arange(0, n, 2)},
+    "without all": lambda n: {"excluded": range(n)},
+    "both": lambda n: {"allowed": range(n // 2), "excluded": range(9)},
+    "unknown": lambda n: {"allowed": [3, 5, n], "unknown": "ignore"},
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_shards_rank_some_labels_as_the_whole(kind, choice):
+    X = data()[0][:50]
+    for beam_width in (2, 10):
+        classifier = fitted(kind).set_params(beam_width=beam_width)
+        how = choice(len(classifier.classes_))
+        ranker = ShardedRanker(split(classifier, 2))
+        expected = classifier.rank(X, 7, **how)
+        assert_same(ranker.rank(X, 7, **how), expected)
+        assert_same(ranker.rank(X, 7, allowed=ranker.subset(**how)), expected)
+        assert_same(skxmr.rank(ranker, X, 7, **how), expected)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), n_shards=st.integers(1, 7), k=st.integers(1, 20))
+def test_a_restricted_search_finds_what_a_filter_keeps(seed, n_shards, k):
+    """With all nodes in the beam, other labels make no difference."""
+    rng = np.random.default_rng(seed)
+    X = data()[0][rng.choice(1000, 5)]
+    classifier = fitted("default").set_params(beam_width=None)
+    n_labels = len(classifier.classes_)
+    is_allowed = rng.random(n_labels) < rng.random()
+    columns, scores = ShardedRanker(split_all()[n_shards - 1]).rank(
+        X, k, allowed=is_allowed
+    )
+    ranked = zip(*classifier.rank(X, n_labels), strict=True)
+    for row, (all_columns, all_scores) in enumerate(ranked):
+        kept = (all_columns >= 0) & is_allowed[all_columns]
+        n_found = min(k, kept.sum())
+        np.testing.assert_array_equal(columns[row, :n_found], all_columns[kept][:k])
+        np.testing.assert_array_equal(scores[row, :n_found], all_scores[kept][:k])
+        assert (columns[row, n_found:] == -1).all()
+
+
+def test_class_labels_are_chosen_by_name():
+    X, Y = data()
+    names = np.char.add("label ", Y[:, :30].argmax(axis=1).astype(str))
+    for n_trees in (1, 2):
+        classifier = XRLinearClassifier(
+            KMeansTree(4, 4), n_trees=n_trees, random_state=0
+        ).fit(X, names)
+        ranker = ShardedRanker(split(classifier, 3))
+        np.testing.assert_array_equal(ranker.classes_, classifier.classes_)
+        how = {"allowed": ["label 3", "label 12", "label 7"], "excluded": ["label 7"]}
+        assert_same(ranker.rank(X[:50], 5, **how), classifier.rank(X[:50], 5, **how))
+        with pytest.raises(ValueError, match="'label 99', which is no label"):
+            ranker.rank(X[:1], allowed=["label 99"])
+    indicator = ShardedRanker(split(fitted("default"), 2))
+    np.testing.assert_array_equal(indicator.classes_, np.arange(Y.shape[1]))
+
+
+def test_shards_that_search_some_labels_alone_are_merged():
+    X = data()[0][:20]
+    classifier = fitted("default").set_params(beam_width=None)
+    rows, allowed = Compressed.from_sparse(X)[:3], np.arange(0, 60, 7)
+    found = [
+        shard.search(rows, 9, allowed=shard.restrict(allowed, np.array([7])))
+        for shard in split(classifier, 3)
+    ]
+    expected = classifier.rank(X, 9, allowed=allowed, excluded=[7])
+    assert_same(merge(found, 9), expected)
+
+
+def test_subsets_of_other_shards_are_refused():
+    X = data()[0][:1]
+    shards, others = split(fitted("default"), 2), split(fitted("default"), 2)
+    subset = ShardedRanker(shards).subset([1, 2])
+    assert_same(
+        ShardedRanker(shards).rank(X, allowed=subset),
+        fitted("default").rank(X, allowed=[1, 2]),
+    )
+    with pytest.raises(ValueError, match="made by another estimator"):
+        ShardedRanker(others).rank(X, allowed=subset)
+    with pytest.raises(ValueError, match="excluded cannot be combined"):
+        ShardedRanker(shards).rank(X, allowed=subset, excluded=[1])
+
+
+# In separate processes
 
 SERVE = """
 import sys
@@ -138,7 +231,7 @@ server.serve_forever()
 """
 
 
-def test_shards_in_processes_of_their_own(tmp_path):
+def test_shards_in_separate_processes(tmp_path):
     X = data()[0]
     classifier = fitted("default").set_params(beam_width=5)
     multiprocessing.current_process().authkey = b"tests"
@@ -159,9 +252,13 @@ def test_shards_in_processes_of_their_own(tmp_path):
             manager.connect()
             managers.append(manager)
             proxies.append(manager.shard())
-        assert_same(ShardedRanker(proxies).rank(X, 7), classifier.rank(X, 7))
+        ranker, allowed = ShardedRanker(proxies), range(0, 50, 3)
+        assert_same(ranker.rank(X, 7), classifier.rank(X, 7))
+        assert_same(
+            ranker.rank(X, 7, allowed=allowed), classifier.rank(X, 7, allowed=allowed)
+        )
     finally:
-        del proxies, managers
+        del proxies, managers, ranker
         for server in servers:
             server.kill()
             server.wait()
