@@ -36,7 +36,7 @@ LAYERS = [
 ]
 LEVELS = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
-PUBLIC_MODULES = {"ranking", "baselines", "persistence", "streaming"}
+PUBLIC_MODULES = {"baselines", "persistence", "streaming"}
 MOST_MODULES = 16
 
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))")

@@ -10,17 +10,16 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import KFold, check_cv
-from sklearn.utils import check_array, check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
 from skxmr._base._default_stages import DefaultStages
 from skxmr._base._documentation import Documented
-from skxmr._base._fitted_clone import FittedClone, detached
+from skxmr._base._fitted_clone import FittedClone
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, reads, writes
-from skxmr._inputs._class_labels import find_columns
 from skxmr._inputs._features import validate_target
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import (
@@ -30,7 +29,6 @@ from skxmr._inputs._validation import (
     check_lengths,
     check_structure,
     fit_context,
-    take_rows,
 )
 from skxmr._parallel._parallel import is_serial
 from skxmr._targets import (
@@ -42,14 +40,21 @@ from skxmr._targets import (
 )
 from skxmr._utils._typing import MatrixLike, SomeLabels
 from skxmr.rankers._candidates import CandidateFeatures, Candidates
-from skxmr.ranking import LabelSubset, rank, resolve_subset
+from skxmr.rankers._reranking import (
+    LEAST_LOG,
+    candidates_of_fold,
+    describe,
+    find_candidates,
+    fit_features,
+    fit_final,
+    score_candidates,
+)
+from skxmr.ranking import LabelSubset, resolve_subset
 from skxmr.ranking import final_estimator as ranking_estimator
-from skxmr.stages._scores import log_scores_of_yes
 
 __all__ = ["Reranker"]
 
 _MAX_INT32 = np.iinfo(np.int32).max
-_LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))
 _N_SPLITS = 5
 # Applies where pairs are found, described and sorted.
 _NUMBERS_OF_A_CANDIDATE = 8
@@ -261,17 +266,16 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         ]
         parallel = Parallel(n_jobs=self.n_jobs)
         if is_serial(parallel):
-            parts = [_candidates_of_fold(*task) for task in tasks]
+            parts = [candidates_of_fold(*task) for task in tasks]
         else:
-            parts = parallel(delayed(_candidates_of_fold)(*task) for task in tasks)
-        described, is_right = zip(*parts, strict=True)
-        fitted_final = _fit_final(final, _stack(described), np.concatenate(is_right))
+            parts = parallel(delayed(candidates_of_fold)(*task) for task in tasks)
+        fitted_final = fit_final(final, parts)
         fitted_ranker = ranker if is_prefit else ranker.fit(X, y)
         self._state = RerankerState(
             target=target,
             classes=target.classes,
             ranking=FittedClone.of(fitted_ranker),
-            describing=FittedClone.of(_fit_features(self._features(), X, Y)),
+            describing=FittedClone.of(fit_features(self._features(), X, Y)),
             final=FittedClone.of(fitted_final),
         )
         return self
@@ -355,20 +359,20 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         state = self._state
         ranker = state.ranking.following(self.ranker)
         how = state.classes, self._n_candidates()
-        found = _find(ranker, X, how, **restriction)
+        found = find_candidates(ranker, X, how, **restriction)
         candidates = Candidates.of_ranking(*found)
         if state.final_estimator is None or not len(candidates):
-            scores = np.maximum(candidates.scores, np.exp(_LEAST_LOG))
+            scores = np.maximum(candidates.scores, np.exp(LEAST_LOG))
             log_scores = np.log(scores, dtype=np.float64)
         else:
             features = state.describing.following(self._stage_or_default("features"))
             final = state.final.following(self._stage_or_default("final_estimator"))
-            log_scores = _log_scores(final, _describe(features, X, candidates))
+            log_scores = score_candidates(final, describe(features, X, candidates))
         order = np.lexsort((candidates.ranks, -log_scores, candidates.rows))
         rows = candidates.rows
-        places = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        kept = places < k
-        cells = rows[kept], places[kept]
+        positions = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        kept = positions < k
+        cells = rows[kept], positions[kept]
         columns = np.full((len(found[0]), k), -1, dtype=np.int64)
         columns[cells] = candidates.columns[order][kept]
         scores = np.full(columns.shape, -np.inf)
@@ -405,99 +409,3 @@ def _with_rows(X):
     if sparse.issparse(X):
         return X.tocsr()
     return X if hasattr(X, "__getitem__") else np.asarray(X)
-
-
-def _candidates_of_fold(ranker, is_prefit, features, X, y, Y, fold, how):
-    """Find candidates for the rows of a fold by a ranker not trained on them.
-
-    Returns
-    -------
-    described : ndarray or csr_array of shape (n_pairs, n_pair_features)
-    is_right : ndarray of shape (n_pairs,), int8
-    """
-    train, test = fold
-    seen = take_rows(X, train)
-    if not is_prefit:
-        ranker = clone(ranker).fit(seen, take_rows(y, train))
-    features = _fit_features(features, seen, Y[train])
-    unseen = take_rows(X, test)
-    candidates = Candidates.of_ranking(*_find(ranker, unseen, how))
-    described = _describe(features, unseen, candidates)
-    return described, _is_right(Y[test], candidates)
-
-
-def _fit_features(features, X, Y):
-    """Fit a clone of a transformer; functions are not fitted."""
-    return clone(features).fit(X, Y) if hasattr(features, "fit") else features
-
-
-def _find(ranker, X, how, **restriction):
-    """Rank, with columns over all classes, including those of other folds."""
-    classes, n_candidates = how
-    ranker = detached(ranker)  # a prefit ranker may be fitted again meanwhile
-    columns, scores = rank(ranker, X, n_candidates, **restriction)
-    known = ranking_estimator(ranker).classes_
-    # A list has an item for each column of an indicator.
-    if isinstance(known, list) or np.array_equal(known, classes):
-        return columns, scores
-    places = find_columns(np.asarray(known), classes)
-    return np.where(columns >= 0, places[columns], -1), scores
-
-
-def _describe(features, X, candidates):
-    """Compute and validate the features of pairs."""
-    if hasattr(features, "transform"):
-        described = features.transform(X, candidates)
-    else:
-        described = features(X, candidates)
-    shape = np.shape(described)
-    if len(shape) != 2 or shape[0] != len(candidates):
-        raise ValueError(
-            f"features must return an array of shape ({len(candidates)}, any), one row "
-            f"per candidate; got the shape {shape}."
-        )
-    return check_array(
-        check_structure(described, "features"),
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        ensure_all_finite="allow-nan",
-        ensure_min_samples=0,
-        input_name="features",
-    )
-
-
-def _is_right(Y, candidates):
-    """Return which candidates are true labels of their rows."""
-    n_labels = Y.shape[1]
-    rows = np.repeat(np.arange(Y.shape[0]), np.diff(Y.indptr))
-    pairs = candidates.rows * n_labels + candidates.columns
-    return np.isin(pairs, rows * n_labels + Y.indices).astype(np.int8)
-
-
-def _stack(parts):
-    if any(map(sparse.issparse, parts)):
-        return sparse.vstack(parts, format="csr")
-    return np.vstack(parts)
-
-
-def _fit_final(final, described, is_right):
-    if not is_right.any():
-        raise ValueError(
-            f"None of the {len(is_right)} candidates that ranker finds for the rows of "
-            f"X is a true label; there is nothing to learn from."
-        )
-    return None if is_right.all() else final.fit(described, is_right)
-
-
-def _log_scores(final, described):
-    """Score candidates; none is dropped, so that -inf does not occur."""
-    if hasattr(final, "predict_proba") or hasattr(final, "decision_function"):
-        logs = log_scores_of_yes(final, described, "sigmoid", "final_estimator")
-        return np.maximum(logs, _LEAST_LOG)
-    predicted = np.asarray(final.predict(described), dtype=np.float64)
-    if predicted.shape != (described.shape[0],) or np.isnan(predicted).any():
-        raise ValueError(
-            f"final_estimator.predict must return {described.shape[0]} numbers; got an "
-            f"array of shape {predicted.shape}, or with NaN."
-        )
-    return np.log(np.clip(predicted, np.exp(_LEAST_LOG), 1.0))

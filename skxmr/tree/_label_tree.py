@@ -8,20 +8,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skxmr._inputs._validation import check_structure, public_csr
+from skxmr._inputs._validation import public_csr
 from skxmr._utils._loaded_state import as_value_errors, check_vector, to_be_read
 from skxmr._utils._sparse_structure import refuse_sparse
 from skxmr.tree import _drawing
 from skxmr.tree._tree_arrays import (
     check_offsets,
-    check_parents,
     check_permutation,
-    in_order_of_nodes,
-    index_dtype,
     integer_vector,
     inverse,
     merge_siblings,
-    only_columns,
+    targets_in_order,
+)
+from skxmr.tree._tree_conversion import (
+    arrays_of_cluster_chain,
+    arrays_of_parents,
+    arrays_of_starts,
 )
 
 if TYPE_CHECKING:
@@ -170,35 +172,7 @@ class LabelTree:
         >>> tree.labels.tolist()  # nodes 3, 4 and 2 are labels 1, 2 and 0
         [1, 2, 0]
         """
-        parents = in_order_of_nodes(parents)
-        parent = integer_vector(parents, "parents").astype(np.int64, copy=False)
-        root = check_parents(parent)
-        # The children of node p, ascending: by_parent[starts[p]:starts[p + 1]].
-        by_parent = np.argsort(parent, kind="stable")[1:]
-        n_children = np.bincount(parent[by_parent], minlength=parent.shape[0])
-        starts = np.concatenate(([0], np.cumsum(n_children)))
-        is_label = n_children == 0
-        level = np.array([root])
-        n_seen = 1
-        child_offsets: list[np.ndarray] = []
-        while not child_offsets or not is_label[level].all():
-            # A label that is not on the last level becomes its own child.
-            counts = np.where(is_label[level], 1, n_children[level])
-            offsets = np.concatenate(([0], np.cumsum(counts)))
-            below = np.repeat(level, counts)
-            has_children = ~is_label[below]
-            within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
-            below[has_children] = by_parent[(starts[below] + within)[has_children]]
-            child_offsets.append(offsets)
-            level = below
-            n_seen += int(has_children.sum())
-        if n_seen != parent.shape[0]:
-            raise ValueError(
-                f"parents has a cycle: {parent.shape[0] - n_seen} of its "
-                f"{parent.shape[0]} nodes cannot be reached from the root ({root})."
-            )
-        label_of_node = np.cumsum(is_label) - 1
-        return cls(child_offsets, label_of_node[level])
+        return cls(*arrays_of_parents(parents))
 
     @classmethod
     def from_cluster_chain(cls, chain: Sequence) -> Self:
@@ -232,25 +206,7 @@ class LabelTree:
         >>> LabelTree.from_cluster_chain(chain).labels.tolist()
         [0, 2, 1]
         """
-        refuse_sparse(chain, "chain", "a sequence of sparse matrices")
-        if len(chain) == 0:
-            raise ValueError("chain is empty; expected one matrix at least.")
-        rank = np.zeros(1, dtype=np.int64)  # of each node of the level above
-        child_offsets = []
-        order = rank
-        for position, matrix in enumerate(chain):
-            parent = rank[only_columns(matrix, rank.shape[0], f"chain[{position}]")]
-            n_children = np.bincount(parent, minlength=rank.shape[0])
-            if not n_children.all():
-                childless = int(np.flatnonzero(n_children[rank] == 0)[0])
-                raise ValueError(
-                    f"chain[{position}] has no entry in column {childless}; every "
-                    "node needs a child."
-                )
-            child_offsets.append(np.concatenate(([0], np.cumsum(n_children))))
-            order = np.argsort(parent, kind="stable")
-            rank = inverse(order)
-        return cls(child_offsets, order)
+        return cls(*arrays_of_cluster_chain(chain))
 
     @classmethod
     def from_starts(cls, starts: Sequence[ArrayLike], labels: ArrayLike) -> Self:
@@ -291,20 +247,7 @@ class LabelTree:
             ├── label 1
             └── label 3
         """
-        refuse_sparse(starts, "starts", "a sequence of vectors")
-        leaves = integer_vector(labels, "labels")
-        above = np.zeros(1, dtype=np.int64)
-        child_offsets = []
-        for level, given in enumerate([*starts, np.arange(len(leaves))]):
-            below = integer_vector(given, f"starts[{level}]")
-            if not np.isin(above, below).all() or (np.diff(below) <= 0).any():
-                raise ValueError(
-                    f"starts[{level}] must ascend from 0 and include the starts of the "
-                    f"level above."
-                )
-            child_offsets.append(np.append(np.searchsorted(below, above), len(below)))
-            above = below
-        return cls(child_offsets, leaves)
+        return cls(*arrays_of_starts(starts, labels))
 
     @property
     def depth(self) -> int:
@@ -424,7 +367,7 @@ class LabelTree:
         ValueError
             If Y has another number of columns, negative values or NaN.
         """
-        rolled = [self._in_node_order(Y)]
+        rolled = [targets_in_order(Y, self.labels)]
         for level in range(self.depth, 1, -1):
             rolled.append(merge_siblings(rolled[-1], self.parents(level)))
         return rolled[::-1]
@@ -551,26 +494,3 @@ class LabelTree:
                 f"level={level} is out of range; expected {lowest} to {highest}."
             )
         return level
-
-    def _in_node_order(self, Y):
-        """Copy Y as canonical CSR, with a column for each node of the last level."""
-        Y = sparse.csr_array(check_structure(Y, "Y"))
-        if Y.ndim != 2 or Y.shape[1] != self.n_labels:
-            raise ValueError(
-                f"Y has the shape {Y.shape}; expected a column for each of the "
-                f"{self.n_labels} labels of the tree."
-            )
-        Y = Y.astype(np.bool_ if Y.dtype == np.bool_ else np.float32, copy=True)
-        # NaN fails both comparisons.
-        if not (Y.data >= 0).all():
-            raise ValueError("Y has negative values or NaN; expected 0 or more.")
-        Y.sum_duplicates()
-        Y.eliminate_zeros()
-        positions = inverse(self.labels)
-        # SciPy requires the same dtype for both index arrays; int64 only if necessary.
-        indptr = Y.indptr.astype(index_dtype(Y.nnz))
-        in_order = sparse.csr_array(
-            (Y.data, positions[Y.indices], indptr), shape=Y.shape
-        )
-        in_order.sort_indices()
-        return in_order

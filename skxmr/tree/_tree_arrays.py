@@ -147,3 +147,37 @@ def merge_siblings(targets, parents):
     shape = (n_samples, int(parents[-1]) + 1)
     indices = above[first].astype(targets.indices.dtype, copy=False)
     return sparse.csr_array((data, indices, indptr), shape=shape)
+
+
+def targets_in_order(Y, labels):
+    """Copy Y as canonical CSR, with a column for each node of the last level.
+
+    Parameters
+    ----------
+    Y : sparse matrix or sparse array of shape (n_samples, n_labels)
+    labels : ndarray of shape (n_labels,)
+        The label of each node.
+
+    Raises
+    ------
+    ValueError
+        If Y has another number of columns, negative values or NaN.
+    """
+    Y = sparse.csr_array(check_structure(Y, "Y"))
+    if Y.ndim != 2 or Y.shape[1] != len(labels):
+        raise ValueError(
+            f"Y has the shape {Y.shape}; expected a column for each of the "
+            f"{len(labels)} labels of the tree."
+        )
+    Y = Y.astype(np.bool_ if Y.dtype == np.bool_ else np.float32, copy=True)
+    # NaN fails both comparisons.
+    if not (Y.data >= 0).all():
+        raise ValueError("Y has negative values or NaN; expected 0 or more.")
+    Y.sum_duplicates()
+    Y.eliminate_zeros()
+    positions = inverse(labels)
+    # SciPy requires the same dtype for both index arrays; int64 only if necessary.
+    indptr = Y.indptr.astype(index_dtype(Y.nnz))
+    in_order = sparse.csr_array((Y.data, positions[Y.indices], indptr), shape=Y.shape)
+    in_order.sort_indices()
+    return in_order

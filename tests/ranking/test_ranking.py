@@ -408,7 +408,7 @@ def test_scores_of_pairs_of_classes_are_refused():
 
 def test_several_outputs_that_are_no_labels_are_refused():
     classifier = KNeighborsClassifier().fit(POINTS, np.stack([CLASSES, CLASSES], 1))
-    with pytest.raises(ValueError, match="there or not"):
+    with pytest.raises(ValueError, match="indicator of 0 and 1"):
         rank(classifier, POINTS)
 
 

@@ -1,0 +1,16 @@
+"""The best k labels of each row, from any fitted estimator."""
+
+from skxmr.ranking._rank import final_estimator, rank
+from skxmr.ranking._subset import LabelSubset, resolve_subset
+from skxmr.ranking._top_k import best_k, scores_to_csr, top_k, top_k_signed
+
+__all__ = [
+    "LabelSubset",
+    "best_k",
+    "final_estimator",
+    "rank",
+    "resolve_subset",
+    "scores_to_csr",
+    "top_k",
+    "top_k_signed",
+]
