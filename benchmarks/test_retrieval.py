@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,21 @@ import scipy.sparse as sp
 from benchmarks.jobs import SETTINGS
 from benchmarks.quality import ndcg
 from benchmarks.retrieval.__main__ import main
-from benchmarks.retrieval.evaluation import N_ASKED, evaluate
-from benchmarks.retrieval.report import Results, numbers_of, ratios
-from benchmarks.retrieval.systems import ALL, CONTENDERS, LEXICAL, NEURAL
-from benchmarks.retrieval.tasks import FORMS, Task, draw, write
+from benchmarks.retrieval.evaluation import (
+    N_ASKED,
+    compare,
+    evaluate,
+    evaluate_kinds,
+    measure_rows,
+)
+from benchmarks.retrieval.kinds import KINDS, infer_kind
+from benchmarks.retrieval.report import TIMES, Results, numbers_of, ratios
+from benchmarks.retrieval.systems import ALL, CONTENDERS, LEXICAL, NEURAL, PART
+from benchmarks.retrieval.tasks import FORMS, Task, draw, read_task, write
 
 Y = sp.csr_array(np.array([[1, 0, 0], [0, 1, 1], [0, 0, 1]], dtype=np.float32))
-TASK = Task("small", ["Red tea", "Tea", "x"], Y, ["tea"], Y[:1], ["Red", "Tea", "X"])
+NAMES = [["Red"], ["Tea"], ["X"]]
+TASK = Task("small", ["Red tea", "Tea", "x"], Y, ["tea"], Y[:1], NAMES)
 
 
 def padded(*rows):
@@ -27,7 +36,7 @@ def padded(*rows):
 
 
 def test_quality_of_three_rows():
-    found = evaluate(padded([0], [0, 2, 1], []), Y)
+    found = evaluate(measure_rows(padded([0], [0, 2, 1], []), Y))
     assert found["R@1"] == pytest.approx(100 / 3)
     assert found["R@10"] == found["R@100"] == pytest.approx(100 * 2 / 3)
     assert found["P@1"] == pytest.approx(100 / 3)
@@ -48,11 +57,78 @@ def test_label_rows_come_last_and_have_their_own_label():
     np.testing.assert_array_equal(task.Y[:3].toarray(), Y.toarray())
 
 
+def test_fields_of_a_label_are_joined():
+    task = replace(TASK, label_texts=[["Red", "a colour"], ["Tea", "b"], ["X", ""]])
+    assert task.with_label_rows().texts[3:] == ["Red a colour", "Tea b", "X "]
+    split = task.with_label_rows("\t").texts[3:]
+    assert [row.split("\t") for row in split] == task.label_texts
+
+
+def test_without_training_texts_only_label_rows_remain():
+    task = TASK.cut(rows=0).with_label_rows()
+    assert task.texts == ["Red", "Tea", "X"]
+    np.testing.assert_array_equal(task.Y.toarray(), np.eye(3))
+
+
+def test_kinds_of_queries_are_inferred():
+    fields = "red-tea", "The finest tea, in red bags"
+    assert infer_kind("Red tea", *fields) == "name"
+    assert infer_kind("tea bags", *fields) == "words"
+    assert infer_kind("bags tea", *fields) == "shuffled"
+    assert infer_kind("red tae", *fields) == "name typo"
+    assert infer_kind("rde tea", *fields) == "name typo"
+    assert infer_kind("finest bgas", *fields) == "typo"
+    assert infer_kind("in red bgas", *fields) == "typo"
+    assert infer_kind("redtae", "redtea", "Tea") == "name typo"
+
+
+def test_kinds_are_measured_apart():
+    task = replace(
+        TASK,
+        test_texts=["red", "tea", "x", "tea"],
+        Y_test=sp.csr_array(np.eye(3)[[0, 1, 2, 1]]),
+        kinds=["name", "name", "words", "name"],
+        label_texts=[["Red", ""], ["tea", ""], ["x", ""]],
+    )
+    columns = padded([0], [0, 1], [1], [])
+    found = evaluate_kinds(columns, measure_rows(columns, task.Y_test), task)
+    assert found == {
+        "words": 0.0,
+        "name": pytest.approx(200 / 3),
+        "name first": pytest.approx(100 / 3),
+    }
+    # Names with the same words cannot be told apart by a query.
+    task = replace(task, label_texts=[["TEA", ""], ["tea", ""], ["x", ""]])
+    found = evaluate_kinds(columns, measure_rows(columns, task.Y_test), task)
+    assert found["name first"] == pytest.approx(200 / 3)
+    assert evaluate_kinds(columns, {}, TASK) == {}
+
+
+def test_systems_are_compared_on_the_rows_of_both():
+    rng = np.random.default_rng(0)
+    first = 100.0 * rng.integers(0, 2, (2, 400))
+    second = first - 100.0 * (rng.random((2, 400)) < 0.1)
+    kinds = ["words"] * 300 + ["name"] * 100
+    found = compare(first, second, kinds)
+    assert list(found) == ["R@10", "P@1", "words", "name"]
+    mean, low, high = found["R@10"]
+    differences = (first - second)[0]
+    assert mean == pytest.approx(differences.mean())
+    half = 1.96 * differences.std() / np.sqrt(400)
+    assert mean - low == pytest.approx(half, rel=0.15)
+    assert high - mean == pytest.approx(half, rel=0.15)
+    second[:, 300:] = np.nan
+    found = compare(first, second, kinds)
+    assert list(found) == ["R@10", "P@1", "words"]
+    assert found["R@10"] == pytest.approx(found["words"], abs=0.5)
+
+
 def test_tuning_never_sees_the_test():
     n = 40
     labels = sp.eye_array(n, format="csr")
     texts = [f"text {row}" for row in range(n)]
-    task = Task("rows", texts, labels, ["secret"], labels[:1], texts)
+    names = [[text] for text in texts]
+    task = Task("rows", texts, labels, ["secret"], labels[:1], names)
     split = task.split_for_tuning()
     assert len(split.test_texts) == 4
     assert sorted(split.texts + split.test_texts) == sorted(texts)
@@ -101,6 +177,7 @@ def test_contenders_have_workers_and_known_problems():
         assert told["C"] == 2.0
         assert told["beam_width"] == SETTINGS["beam_width"]
         assert told["label_rows"] == (7 if contender.label_texts else 0)
+        assert contender.label_texts or contender.training_texts
     assert set(LEXICAL + NEURAL) <= set(CONTENDERS)
 
 
@@ -126,9 +203,16 @@ def test_ratios_are_those_of_the_best_of_each_kind():
 
 
 def test_training_is_timed_without_the_texts():
-    fitted = {"fit_s": 5.0, "facts": {"text_s": 2.0}, "peak_added": 1, "disk_bytes": 2}
-    keys = ("batch_s_1", "single_p50_s", "single_p99_s", "model_bytes")
+    fitted = {
+        "fit_s": 5.0,
+        "fit_cpu_s": 6.0,
+        "facts": {"text_s": 2.0},
+        "peak_added": 1,
+        "disk_bytes": 2,
+    }
+    keys = (*TIMES, "model_bytes")
     found = numbers_of(fitted, dict.fromkeys(keys, 1.0), {})
+    assert found["fit_cpu_s"] == 6.0
     assert (found["text_s"], found["train_s"]) == (2.0, 3.0)
     found = numbers_of(fitted | {"facts": {}}, dict.fromkeys(keys, 1.0), {})
     assert (found["text_s"], found["train_s"]) == (None, 5.0)
@@ -144,9 +228,15 @@ def test_results_of_other_sizes_are_not_mixed(tmp_path):
     assert again.section("places", {"rows": 6})["systems"] == {}
 
 
+def write_files(folder, files):
+    folder.mkdir()
+    for part, lines in files.items():
+        with gzip.open(folder / f"{part}.tsv.gz", "wt", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+
+
 def write_data(folder):
     """Teas in ten colours, each in eleven products, as the data's folder has them."""
-    folder.mkdir()
     colours = [
         "red",
         "green",
@@ -167,9 +257,69 @@ def write_data(folder):
         ],
         "test": [f"{i}\t{c} teas {i}\tp{i}\t1\tdrinks" for i, c in enumerate(colours)],
     }
-    for part, lines in files.items():
-        with gzip.open(folder / f"{part}.tsv.gz", "wt", encoding="utf-8") as file:
-            file.writelines(line + "\n" for line in lines)
+    write_files(folder, files)
+
+
+def write_catalogue(folder):
+    """Forty packages in the form of the data's folder, with queries of all kinds."""
+    things = ["parser", "server", "client", "viewer", "plugin"]
+    formats = ["json", "xml", "yaml", "toml", "csv", "html", "pdf", "sql"]
+    pairs = [(a, b) for a in formats for b in things]
+    labels = [f"{a}-{b}\tA small {b} of {a} files" for a, b in pairs]
+    queries = {
+        "words": [f"{b} {a} files" for a, b in pairs],
+        "shuffled": [f"files {b} {a}" for a, b in pairs],
+        "typo": [f"{b} {a} flies" for a, b in pairs],
+        "nametypo": [f"{a} {b}r" for a, b in pairs],
+        "name": [f"{a} {b}" for a, b in pairs],
+    }
+    # Every other label has training queries, and the others have the test's.
+    train = [f"{q[i]}\t{i}" for q in queries.values() for i in range(0, 40, 2)]
+    test = [
+        f"{kind}\t{texts[i]}\t{i}\t0"
+        for kind, texts in queries.items()
+        for i in range(1, 40, 2)
+    ]
+    write_files(folder, {"labels": labels, "train": train, "test": test})
+
+
+def test_kinds_follow_the_queries_of_the_catalogue(tmp_path, monkeypatch):
+    write_catalogue(tmp_path / "catalogue")
+    monkeypatch.setenv("SKXMR_DATA", str(tmp_path))
+    task = read_task("catalogue")
+    assert (len(task.texts), len(task.test_texts)) == (100, 100)
+    assert task.label_texts[1] == ["json-server", "A small server of json files"]
+    assert task.kinds == [kind for kind in KINDS for _ in range(20)]
+    for part in (task.cut(queries=30), task.split_for_tuning()):
+        labels = [task.label_texts[column] for column in part.Y_test.indices]
+        assert len(part.kinds) == len(part.test_texts) == len(labels)
+        for kind, text, fields in zip(part.kinds, part.test_texts, labels, strict=True):
+            assert infer_kind(text, *fields) == kind
+
+
+def test_small_run_on_the_catalogue(tmp_path, monkeypatch, capsys):
+    write_catalogue(tmp_path / "catalogue")
+    monkeypatch.setenv("SKXMR_DATA", str(tmp_path))
+    cache = tmp_path / "cache"
+    options = ["--problems", "catalogue", "--cache", str(cache), "--single-rows", "5"]
+    monkeypatch.setitem(PART, "catalogue", 60)
+    main([*options, "--systems", "skxmr", "neighbors"])
+    content = json.loads((cache / "retrieval.json").read_text())
+    section = content["problems"]["catalogue"]
+    for name, record in section["systems"].items():
+        assert list(record["kinds"]) == [*KINDS, "name first"], name
+        assert 50 < record["kinds"]["name"] <= 100
+        numbers = record["numbers"]
+        assert 0 < numbers["single_cpu_p50_s"] <= numbers["single_cpu_p99_s"] < 1
+        assert 0 < numbers["fit_cpu_s"] < 60
+    assert list(section["paired"]) == ["neighbors"]
+    mean, low, high = section["paired"]["neighbors"]["R@10"]
+    assert low <= mean <= high
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "| system | words | shuffled | typo | name typo | name | name first |" in (
+        shown
+    )
+    assert "| skxmr minus | R@10 | P@1 | words" in shown
 
 
 def test_small_run_and_its_continuation(tmp_path, monkeypatch, capsys):

@@ -89,7 +89,7 @@ def texts_of(name):
 
 def packages():
     """The first packages of the catalogue, with their names and summaries as texts."""
-    labels = [" ".join(row) for row in read_table("catalogue", "labels")[:N_PACKAGES]]
+    labels = read_table("catalogue", "labels")[:N_PACKAGES]
     rows = [
         (text, label)
         for text, label in read_table("catalogue", "train")

@@ -10,15 +10,24 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks import machine
 from benchmarks.comparison import say
 from benchmarks.datasets import ProblemUnavailableError
 from benchmarks.environments import NotInstalledError
 from benchmarks.jobs import WorkerFailedError, fit_job, predict_job, run_worker
-from benchmarks.retrieval.evaluation import N_ASKED, evaluate
-from benchmarks.retrieval.report import Results, numbers_of, show
+from benchmarks.retrieval.evaluation import (
+    KEPT,
+    N_ASKED,
+    compare,
+    evaluate,
+    evaluate_kinds,
+    measure_rows,
+)
+from benchmarks.retrieval.report import OWN, Results, numbers_of, show
 from benchmarks.retrieval.systems import ALL, CONTENDERS
-from benchmarks.retrieval.tasks import read_task, write
+from benchmarks.retrieval.tasks import FIELD_SEPARATOR, draw, read_task, write
 from benchmarks.run import CACHE
 
 
@@ -59,13 +68,41 @@ class Folder:
 
     def problem(self, contender):
         """The folder that a contender reads."""
-        key = contender.form, contender.label_texts
+        limit = contender.queries.get(self.task.name)
+        key = (
+            contender.form,
+            contender.label_texts,
+            contender.training_texts,
+            limit,
+        )
         if key not in self.made:
-            task = self.task.with_label_rows() if contender.label_texts else self.task
+            rows = None if contender.training_texts else 0
+            task = self.task.cut(rows, limit)
+            if contender.label_texts:
+                is_split = contender.form == "fields"
+                task = task.with_label_rows(FIELD_SEPARATOR if is_split else " ")
             folder = self.path / f"problem-{len(self.made)}"
-            self.section["form_s"][contender.form] = write(task, key[0], folder)
+            seconds = write(task, contender.form, folder)
+            self.section["form_s"].setdefault(contender.form, seconds)
             self.made[key] = folder
         return self.made[key]
+
+    def judge(self, contender, columns):
+        """The measures of the answers: means, those of kinds, and what rows have.
+
+        Returns
+        -------
+        quality, kinds : dict of str to float
+        rows : float32 array of shape (2, n_test_rows)
+            The measures in `KEPT`; NaN where the contender was not asked.
+        """
+        limit = contender.queries.get(self.task.name)
+        judged = self.task.cut(queries=limit)
+        rows = measure_rows(columns, judged.Y_test)
+        n_queries = len(self.task.test_texts)
+        kept = np.full((len(KEPT), n_queries), np.nan, dtype=np.float32)
+        kept[:, draw(n_queries, limit)] = [rows[name] for name in KEPT]
+        return evaluate(rows), evaluate_kinds(columns, rows, judged), kept
 
 
 def measure(contender, folder, options):
@@ -73,8 +110,10 @@ def measure(contender, folder, options):
 
     Returns
     -------
-    dict
-        version, facts and numbers.
+    record : dict
+        version, facts, settings, numbers and, where queries have kinds, kinds.
+    rows : array of shape (2, n_test_rows)
+        See `Folder.judge`.
     """
     problem, model = folder.problem(contender), folder.path / "model"
     python = contender.system.python(options.cache)
@@ -98,12 +137,14 @@ def measure(contender, folder, options):
         predicted, columns = run_worker(contender.system, python, job, options.timeout)
     finally:
         shutil.rmtree(model, ignore_errors=True)
-    return {
+    quality, kinds, rows = folder.judge(contender, columns)
+    record = {
         "version": fitted["version"],
         "facts": fitted["facts"] | predicted["facts"],
         "settings": settings,
-        "numbers": numbers_of(fitted, predicted, evaluate(columns, folder.task.Y_test)),
+        "numbers": numbers_of(fitted, predicted, quality),
     }
+    return record | ({"kinds": kinds} if kinds else {}), rows
 
 
 def wanted(name, section, options):
@@ -129,14 +170,31 @@ def measure_problem(name, results, options):
         for key in wanted(name, section, options):
             say(f"{name}: {key}")
             try:
-                section["systems"][key] = measure(CONTENDERS[key], folder, options)
+                record, rows = measure(CONTENDERS[key], folder, options)
+                section["systems"][key] = record
+                results.write_rows(name, key, rows)
             except (NotInstalledError, WorkerFailedError) as error:
                 section["systems"][key] = {"error": str(error)}
                 say(f"{name}: {key} not measured: {error}")
             results.write()
     in_order = [key for key in CONTENDERS if key in section["systems"]]
     section["systems"] = {key: section["systems"][key] for key in in_order}
+    section["paired"] = compare_all(name, section, results, task.kinds)
     return section
+
+
+def compare_all(name, section, results, kinds):
+    """skxmr with its defaults beside each other system, by their rows."""
+    measured = [key for key, r in section["systems"].items() if "numbers" in r]
+    rows = {key: results.read_rows(name, key) for key in measured}
+    own = rows.pop(OWN, None)
+    if own is None:
+        return {}
+    return {
+        key: compare(own, theirs, kinds)
+        for key, theirs in rows.items()
+        if theirs is not None
+    }
 
 
 def main(argv=None):

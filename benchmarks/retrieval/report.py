@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
+
 from benchmarks.report import MEGA, Column, markdown
-from benchmarks.retrieval.evaluation import NAMES
+from benchmarks.retrieval.evaluation import KEPT, NAME_FIRST, NAMES
+from benchmarks.retrieval.kinds import KINDS
 from benchmarks.retrieval.systems import LEXICAL, NEURAL
 
 OWN = "skxmr"
@@ -12,11 +15,21 @@ COLUMNS = (
     *(Column(name, name, digits=2) for name in NAMES),
     Column("text_s", "texts s", digits=2),
     Column("train_s", "train s", digits=2),
+    Column("fit_cpu_s", "fit CPU s", digits=2),
     Column("batch_s_1", "batch µs", MEGA),
-    Column("single_p50_s", "one µs p50", MEGA),
-    Column("single_p99_s", "p99", MEGA),
+    Column("single_cpu_p50_s", "one CPU µs p50", MEGA),
+    Column("single_cpu_p99_s", "p99", MEGA),
+    Column("peak_added", "fit MB", 1 / MEGA),
     Column("model_bytes", "model MB", 1 / MEGA),
     Column("disk_bytes", "disk MB", 1 / MEGA),
+)
+KIND_COLUMNS = tuple(Column(name, name) for name in (*KINDS, NAME_FIRST))
+TIMES = (
+    "batch_s_1",
+    "single_p50_s",
+    "single_p99_s",
+    "single_cpu_p50_s",
+    "single_cpu_p99_s",
 )
 
 
@@ -31,11 +44,10 @@ def numbers_of(fitted, predicted, quality):
         **quality,
         "text_s": text,
         "train_s": fitted["fit_s"] - (text or 0.0),
+        "fit_cpu_s": fitted["fit_cpu_s"],
         "peak_added": fitted["peak_added"],
-        **{
-            key: predicted[key]
-            for key in ("batch_s_1", "single_p50_s", "single_p99_s", "model_bytes")
-        },
+        "model_bytes": predicted["model_bytes"],
+        **{key: predicted.get(key) for key in TIMES},
         "disk_bytes": fitted["disk_bytes"],
     }
 
@@ -85,18 +97,64 @@ def heading(name, sizes, form_seconds):
     )
 
 
+def table(columns, rows, first="system"):
+    """A row of numbers for each system; no lines where there is no system."""
+    if not rows:
+        return []
+    header = [first, *(column.title for column in columns)]
+    body = [
+        [key, *(column.show(numbers.get(column.key)) for column in columns)]
+        for key, numbers in rows.items()
+    ]
+    return [markdown(header, body), ""]
+
+
+def show_kinds(records):
+    """Recall@10 of each kind of query, where queries have kinds."""
+    kinds = {key: r["kinds"] for key, r in records.items() if "kinds" in r}
+    if not kinds:
+        return []
+    return ["Recall@10 by kind of query:", "", *table(KIND_COLUMNS, kinds)]
+
+
+def show_paired(paired):
+    """What skxmr has more than each other system, with the ends of the intervals."""
+    if not paired:
+        return []
+    names = [
+        name
+        for name in (*KEPT, *KINDS)
+        if any(name in differences for differences in paired.values())
+    ]
+    body = [
+        [
+            key,
+            *(
+                "{:+.1f} [{:+.1f}, {:+.1f}]".format(*differences[name])
+                if name in differences
+                else "-"
+                for name in names
+            ),
+        ]
+        for key, differences in paired.items()
+    ]
+    return [
+        f"{OWN} minus each other system, in points, with 95% intervals over the rows:",
+        "",
+        markdown([f"{OWN} minus", *names], body),
+        "",
+    ]
+
+
 def show(name, section):
     """The section of one problem."""
     records = section["systems"]
     measured = {key: r["numbers"] for key, r in records.items() if "numbers" in r}
-    body = [
-        [key, *(column.show(numbers.get(column.key)) for column in COLUMNS)]
-        for key, numbers in measured.items()
-    ]
-    header = ["system", *(column.title for column in COLUMNS)]
     lines = [heading(name, section["sizes"], section["form_s"]), ""]
-    if body:
-        lines += [markdown(header, body), "", *ratios(records)]
+    lines += table(COLUMNS, measured)
+    lines += show_kinds(records)
+    lines += show_paired(section.get("paired"))
+    lines += ratios(records)
     lines += [
         f"- **{key} not measured**: {record['error']}"
         for key, record in records.items()
@@ -128,6 +186,22 @@ class Results:
         if sections.get(name, {}).get("sizes") != sizes:
             sections[name] = {"sizes": sizes, "form_s": {}, "systems": {}}
         return sections[name]
+
+    def rows_path(self, name, key):
+        """Where the measures of a system's rows are kept."""
+        folder = self.path.with_name(f"{self.path.stem}-rows")
+        return folder / f"{name}, {key}.npy"
+
+    def write_rows(self, name, key, rows):
+        """Keep the measures of a system's rows."""
+        path = self.rows_path(name, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, rows)
+
+    def read_rows(self, name, key):
+        """Give what `write_rows` has kept; None if it was not kept."""
+        path = self.rows_path(name, key)
+        return np.load(path) if path.exists() else None
 
     def write(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)

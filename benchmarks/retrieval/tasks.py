@@ -14,11 +14,16 @@ from benchmarks.datasets import (
     read_table,
     texts_and_labels,
 )
-from benchmarks.features import WORD, word_trigrams, words_and_trigrams
+from benchmarks.features import word_trigrams, words_and_trigrams
 from benchmarks.problem import Problem, canonical, save_problem
+from benchmarks.retrieval.kinds import KIND_OF, infer_kind, words_of
 
 # A tenth of the training rows, drawn at random, which all tuning is judged by.
 VALIDATION_SHARE = 0.1
+CATALOGUE = "catalogue"
+# Between the fields of a label in one row; the files are tab-separated, so that no text
+# has one.
+FIELD_SEPARATOR = "\t"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,10 @@ class Task:
     name : str
     texts, test_texts : list of str
     Y, Y_test : csr_array of shape (n_texts, n_labels), ones
-    label_texts : list of str, one for each label
+    label_texts : list of list of str
+        The fields of each label, its name first.
+    kinds : list of str, or None
+        The kind of each test text, of `benchmarks.retrieval.kinds.KINDS`.
     """
 
     name: str
@@ -38,7 +46,8 @@ class Task:
     Y: sp.csr_array
     test_texts: list[str]
     Y_test: sp.csr_array
-    label_texts: list[str]
+    label_texts: list[list[str]]
+    kinds: list[str] | None = None
 
     def cut(self, rows=None, queries=None):
         """Keep some of the rows and queries, drawn at random, and every label."""
@@ -49,6 +58,7 @@ class Task:
             Y=self.Y[kept],
             test_texts=[self.test_texts[row] for row in judged],
             Y_test=self.Y_test[judged],
+            kinds=self.kinds and [self.kinds[row] for row in judged],
         )
 
     def split_for_tuning(self):
@@ -56,20 +66,30 @@ class Task:
         order = np.random.default_rng(1).permutation(len(self.texts))
         cut = round(len(order) * VALIDATION_SHARE)
         test, train = np.sort(order[:cut]), np.sort(order[cut:])
+        test_texts, Y_test = [self.texts[row] for row in test], self.Y[test]
         return replace(
             self,
             texts=[self.texts[row] for row in train],
             Y=self.Y[train],
-            test_texts=[self.texts[row] for row in test],
-            Y_test=self.Y[test],
+            test_texts=test_texts,
+            Y_test=Y_test,
+            kinds=self.kinds and self._infer_kinds(test_texts, Y_test),
         )
 
-    def with_label_rows(self):
-        """One more row for each label, at the end: its own text."""
+    def _infer_kinds(self, texts, Y):
+        """The kinds of texts that have one label each."""
+        return [
+            infer_kind(text, *self.label_texts[column])
+            for text, column in zip(texts, Y.indices, strict=True)
+        ]
+
+    def with_label_rows(self, separator=" "):
+        """One more row for each label, at the end: its fields, joined."""
         own = sp.eye_array(len(self.label_texts), dtype=self.Y.dtype, format="csr")
+        joined = [separator.join(fields) for fields in self.label_texts]
         return replace(
             self,
-            texts=[*self.texts, *self.label_texts],
+            texts=[*self.texts, *joined],
             Y=sp.vstack([self.Y, own], format="csr"),
         )
 
@@ -90,15 +110,34 @@ def draw(size, limit):
     return np.sort(np.random.default_rng(0).permutation(size)[:limit])
 
 
+def read_catalogue():
+    """Package names and summaries, and queries of five kinds."""
+    label_texts = read_table(CATALOGUE, "labels")
+    column_of = {str(column): column for column in range(len(label_texts))}
+    texts, labels = zip(*read_table(CATALOGUE, "train"), strict=True)
+    kinds, test_texts, test_labels, _ = zip(*read_table(CATALOGUE, "test"), strict=True)
+    return Task(
+        CATALOGUE,
+        list(texts),
+        indicator([[label] for label in labels], column_of),
+        list(test_texts),
+        indicator([[label] for label in test_labels], column_of),
+        label_texts,
+        [KIND_OF[kind] for kind in kinds],
+    )
+
+
 def read_task(name):
-    """One of `benchmarks.datasets.TEXT_PROBLEMS`, whole."""
+    """The catalogue or one of `benchmarks.datasets.TEXT_PROBLEMS`, whole."""
+    if name == CATALOGUE:
+        return read_catalogue()
     text, labels, label_text = TEXT_PROBLEMS[name]
     column_of = columns_of(name)
     parts = []
     for part in ("train", "test"):
         texts, ids = texts_and_labels(name, part, text, labels)
         parts += [texts, indicator(ids, column_of)]
-    label_texts = [row[label_text] for row in read_table(name, "labels")]
+    label_texts = [[row[label_text]] for row in read_table(name, "labels")]
     return Task(name, *parts, label_texts)
 
 
@@ -123,10 +162,6 @@ def as_words_and_trigrams(task):
     )
 
 
-def words_of(text):
-    return WORD.findall(text.lower())
-
-
 def as_matrices(task):
     """Words, pairs and trigrams of characters, weighed by scikit-learn."""
     return tuple(map(canonical, words_and_trigrams(*as_texts(task))))
@@ -134,6 +169,7 @@ def as_matrices(task):
 
 FORMS = {
     "texts": as_texts,
+    "fields": as_texts,
     "words": as_words,
     "words and trigrams": as_words_and_trigrams,
     "matrices": as_matrices,

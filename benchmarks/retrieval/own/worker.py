@@ -19,13 +19,14 @@ from skxmr import (
 
 WORDS = r"(?u)\b\w+\b"
 STAMPS = {}
+FIELD_SEPARATOR = "\t"
 
 
 class StampedClassifier(XRLinearClassifier):
     """Notes when the texts are features, so that both can be told apart."""
 
     def fit(self, X, y, *, relevance=None):
-        STAMPS["features"] = perf_counter()
+        STAMPS.setdefault("features", perf_counter())
         return super().fit(X, y, relevance=relevance)
 
 
@@ -33,7 +34,7 @@ class StampedRanker(NeighborRanker):
     """The same for the nearest rows."""
 
     def fit(self, X, y):
-        STAMPS["features"] = perf_counter()
+        STAMPS.setdefault("features", perf_counter())
         return super().fit(X, y)
 
 
@@ -44,6 +45,18 @@ def make_vectorizer(family):
     if family == "characters":
         return make_union(words, CharNgramTfidf(ngram_range=(3, 3)))
     return words
+
+
+def split_label_rows(X, n_label_rows):
+    """The training texts, and the fields of each label, which the last rows hold.
+
+    Labels of one field have a string each, not a list.
+    """
+    n_rows = len(X) - n_label_rows
+    fields = [row.split(FIELD_SEPARATOR) for row in X[n_rows:]]
+    if all(len(row) == 1 for row in fields):
+        fields = [text for (text,) in fields]
+    return X[:n_rows].tolist(), fields or None
 
 
 class Retriever:
@@ -59,16 +72,18 @@ class Retriever:
             random_state=seed,
         )
         classifier.set_params(**settings.get("classifier", {}))
+        family = settings.get("family")
         self.model = TextRetriever(
-            make_vectorizer(settings.get("family", "characters")),
+            None if family is None else make_vectorizer(family),
             classifier,
+            n_jobs=threads,
+            random_state=seed,
             **settings.get("retriever", {}),
         )
 
     def prepare(self, X, Y):
-        n_rows = len(X) - self.n_label_rows
-        self.texts, self.Y = X[:n_rows].tolist(), Y[:n_rows]
-        self.label_texts = X[n_rows:].tolist() or None
+        self.texts, self.label_texts = split_label_rows(X, self.n_label_rows)
+        self.Y = Y[: len(self.texts)]
 
     def fit(self):
         start = perf_counter()
@@ -85,11 +100,15 @@ class Retriever:
         del layout
         self.model = joblib.load(Path(folder, "model.joblib"))
 
+    def set_threads(self, threads):
+        self.model.set_params(n_jobs=threads)
+        self.model.classifier_.set_params(n_jobs=threads)
+
     def queries(self, X):
         return X.tolist()
 
     def predict(self, queries, k, threads):
-        self.model.classifier_.set_params(n_jobs=threads)
+        self.set_threads(threads)
         return self.model.search_batch(queries, k)
 
     def columns(self, predicted, k):
@@ -98,7 +117,7 @@ class Retriever:
 
     def one_by_one(self, X, k):
         texts = X.tolist()
-        self.model.classifier_.set_params(n_jobs=1)
+        self.set_threads(1)
         search = self.model.search
 
         def call(row):
@@ -137,7 +156,37 @@ class Neighbors(Retriever):
         return call
 
 
-KINDS = {"retriever": Retriever, "neighbors": Neighbors}
+class Lexical(Retriever):
+    """`LexicalRanker`: BM25 of the fields of the labels and of their training texts."""
+
+    def __init__(self, settings, threads, seed):
+        del threads, seed  # exact, on one thread
+        # Not in older versions of skxmr, which the rest of this worker also runs.
+        from skxmr import LexicalRanker  # noqa: PLC0415
+
+        self.n_label_rows = settings["label_rows"]
+        self.model = LexicalRanker(**settings.get("ranker", {}))
+
+    def fit(self):
+        start = perf_counter()
+        self.model.fit(self.texts, self.Y, label_texts=self.label_texts)
+        return None, perf_counter() - start
+
+    def predict(self, queries, k, threads):
+        del threads
+        return self.model.rank(queries, k)
+
+    def one_by_one(self, X, k):
+        texts = X.tolist()
+        rank_one = self.model.rank_one
+
+        def call(row):
+            return rank_one(texts[row], k)
+
+        return call
+
+
+KINDS = {"retriever": Retriever, "neighbors": Neighbors, "lexical": Lexical}
 
 
 def make(settings, threads, seed):
