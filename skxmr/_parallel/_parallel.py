@@ -46,8 +46,8 @@ def iterate_tasks(function, tasks, *, n_jobs, shared=()):
     """Call a function on each task in parallel, and yield the results in order.
 
     Kernels release the GIL, so threads are preferred; `joblib.parallel_config` selects
-    processes or a cluster. Tasks are then pickled, after their method ``detached()``
-    has reduced them to the data that they need.
+    processes or a cluster. Tasks are then pickled, after their method ``detached()``,
+    if they have one, has reduced them to the data that they need.
 
     Parameters
     ----------
@@ -111,10 +111,14 @@ def _start(parallel, function, tasks, stop, shared):
             nested=backend.get_nested_backend(),
         )
     if not getattr(backend, "supports_sharedmem", False):
-        tasks = (task.detached() for task in tasks)
+        tasks = map(_detached, tasks)
     run = delayed(_run)
     results = parallel(run(function, task, stop, *shared) for task in tasks)
     return (result for result in results) if isinstance(results, list) else results
+
+
+def _detached(task):
+    return task.detached() if hasattr(task, "detached") else task
 
 
 def _make_parallel(n_jobs):

@@ -48,10 +48,6 @@ class _Task:
             start = level, nodes[rows], log_scores[rows]
         return replace(self, X=self.X.between(rows.start, rows.stop), start=start)
 
-    def detached(self):
-        """Send the rows as they are; the layout is sent to each worker once."""
-        return self
-
     def options(self):
         """Return the options as kernels take them."""
         return BeamOptions(

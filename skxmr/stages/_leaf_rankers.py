@@ -169,9 +169,6 @@ class _FittingTask:
     is_dense: bool
     is_weighted: bool
 
-    def detached(self):
-        return self
-
 
 def _fit_leaf(task):
     """Fit the rankers of one parent's labels; None without positives or negatives.
@@ -221,9 +218,6 @@ class _ScoringTask:
     estimators: list
     rows: list
     transform: str
-
-    def detached(self):
-        return self
 
 
 def _score_leaf(task):

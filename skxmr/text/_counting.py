@@ -1,6 +1,8 @@
 """N-gram counts: extraction of n-grams from texts."""
 
+import operator
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +14,6 @@ from skxmr._utils._loaded_state import refuse
 from skxmr.text._vocabulary import GrowingVocabulary, Vocabulary, grown, run_kernel
 
 __all__ = [
-    "Call",
     "Cutting",
     "Rows",
     "Tokenising",
@@ -264,36 +265,13 @@ class Tokenising:
         )
 
 
-class Call:
-    """A task: a function and its arguments.
-
-    Parameters
-    ----------
-    function : callable
-        Can be pickled.
-    *arguments
-        The arguments of the function.
-    """
-
-    def __init__(self, function, *arguments):
-        self.function = function
-        self.arguments = arguments
-
-    def detached(self):
-        """Return the task without data that it does not need: itself."""
-        return self
-
-    def run(self):
-        """Call the function."""
-        return self.function(*self.arguments)
-
-
 def run_calls(calls, *, n_jobs):
     """Run tasks, a single one in this thread, and return their results.
 
     Parameters
     ----------
-    calls : list of Call
+    calls : list of callable
+        Called without arguments; can be pickled.
     n_jobs : int or None
         As in scikit-learn.
 
@@ -302,8 +280,8 @@ def run_calls(calls, *, n_jobs):
     list
     """
     if len(calls) == 1:
-        return [calls[0].run()]
-    return run_tasks(Call.run, calls, n_jobs=n_jobs)
+        return [calls[0]()]
+    return run_tasks(operator.call, calls, n_jobs=n_jobs)
 
 
 def split_texts(texts):
@@ -348,7 +326,7 @@ def learn_terms(cutting, texts, *, keep_rows, n_jobs):
     n_blocks = max(1, min(len(parts), effective_n_jobs(n_jobs)))
     cuts = [len(parts) * i // n_blocks for i in range(n_blocks + 1)]
     calls = [
-        Call(_learn_parts, cutting, parts[start:end], keep_rows)
+        partial(_learn_parts, cutting, parts[start:end], keep_rows)
         for start, end in pairwise(cuts)
     ]
     (terms, first), *others = run_calls(calls, n_jobs=n_jobs)

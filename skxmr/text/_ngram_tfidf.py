@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import ClassVar
 
@@ -31,7 +32,6 @@ from skxmr._utils._loaded_state import (
     to_be_read,
 )
 from skxmr.text._counting import (
-    Call,
     Cutting,
     Tokenising,
     learn_terms,
@@ -114,7 +114,7 @@ def check_vocabulary(vocabulary):
 
 def count_and_weigh(counting, weighting):
     """Run a count, and return its `Rows` and their TF-IDF values."""
-    rows = counting.run()
+    rows = counting()
     values = weighting.values(rows)
     rows.counts = None  # the counts are a third of the memory
     return rows, values
@@ -419,7 +419,7 @@ class NgramTfidf(
         counts = []
         for parts, numbers in blocks:
             own_columns = columns[numbers]
-            counts += [Call(rows.renumbered, own_columns) for rows in parts]
+            counts += [partial(rows.renumbered, own_columns) for rows in parts]
         return found.select(order), found.document_counts[order], counts
 
     def _count_given(self, documents, cutting, terms):
@@ -430,12 +430,12 @@ class NgramTfidf(
         parts = run_calls(calls, n_jobs=self.n_jobs)
         indices = np.concatenate([rows.indices for rows in parts])
         frequency = np.bincount(indices, minlength=len(terms))
-        return frequency, [Call(as_counted, rows) for rows in parts]
+        return frequency, [partial(as_counted, rows) for rows in parts]
 
     def _count(self, documents, cutting, terms):
         """Return calls that count terms in consecutive documents."""
         parts = split_texts(documents) or [[]]
-        return [Call(cutting.count, texts, terms) for texts in parts]
+        return [partial(cutting.count, texts, terms) for texts in parts]
 
     def _weigh_terms(self, frequency, n_documents, terms):
         """Return the inverse document frequency of each term, or None if not used."""
@@ -456,7 +456,7 @@ class NgramTfidf(
     def _weigh(self, counts):
         """Run calls that count, and return the weighted CSR matrix."""
         state = self._state
-        calls = [Call(count_and_weigh, count, state.weighting) for count in counts]
+        calls = [partial(count_and_weigh, count, state.weighting) for count in counts]
         parts = run_calls(calls, n_jobs=self.n_jobs)
         return to_csr(parts, len(state.terms))
 
