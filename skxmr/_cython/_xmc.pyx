@@ -1,7 +1,8 @@
-"""Reads rows of the Extreme Classification Repository's text format.
+"""Parser of the Extreme Classification Repository's text format.
 
-Text comes in whole lines, or in whole words of a line too long for that: its last byte,
-a newline, a blank or the comma of a label, stops every scan.
+A block of text consists of whole lines, or of whole tokens of a line that is longer
+than a block. Scans need no bounds check: they stop at its last byte, which is a
+newline, a blank or the comma after a label.
 """
 
 from cpython.conversion cimport PyOS_string_to_double
@@ -13,9 +14,10 @@ cdef enum Status:
     NOT_A_LABEL
     NOT_A_FEATURE
     NOT_A_VALUE
-    CUT                    # the text ended within a row
+    CUT                    # the block ended within a row
 
-cdef enum Place:
+# What the parser expects next.
+cdef enum State:
     ROW_START
     LABELS
     FEATURES
@@ -26,17 +28,18 @@ BAD_VALUE = NOT_A_VALUE
 WITHIN_ROW = CUT
 
 cdef enum:
-    # What a uint64 holds for certain.
+    # Every number of so many digits fits in a uint64.
     MOST_DIGITS = 19
-    # Of powers of ten, for `nearest_float`; those that float64 holds exactly.
+    # Exponents of powers of ten: the largest for `nearest_float`, and the largest whose
+    # power is exact in float64.
     LARGEST_EXPONENT = 66
     LARGEST_EXACT_EXPONENT = 22
 
-# Beyond every index; ten times it still fits an int64.
+# Larger than every valid index; ten times this still fits in an int64.
 cdef int64_t INDEX_LIMIT = 10 ** 12
-# From here on, float64 rounds to an infinite float32: 2**128 - 2**103.
+# Numbers from here on are rounded to an infinite float32: 2**128 - 2**103.
 cdef double FLOAT32_LIMIT = 3.4028235677973366e38
-# Up to here, float64 holds every integer.
+# All integers up to here are exact in float64.
 cdef uint64_t LARGEST_EXACT_INTEGER = 2 ** 53
 cdef double MARGIN = 2.0 ** -50
 
@@ -52,13 +55,13 @@ ctypedef const unsigned char* Text
 cdef struct Rows:
     Text at                # the next byte to read
     Text end
-    Text token             # what is being read, for the message if it is wrong
-    Place place            # what comes next, and the column before it, or -1
-    int64_t previous
-    int64_t n_labels       # columns that the header promises
+    Text token             # start of the current token, for error messages
+    State state
+    int64_t previous       # column of the previous entry in the row, or -1
+    int64_t n_labels       # numbers of columns in the header
     int64_t n_features
-    int64_t base           # the first column's number in the file
-    int64_t label_count    # entries read so far
+    int64_t base           # number of the first column in the file, 0 or 1
+    int64_t label_count    # number of entries read so far
     int64_t feature_count
     int32_t* labels
     int32_t* features
@@ -69,39 +72,41 @@ cdef struct Rows:
 
 def parse_rows(
     const unsigned char[::1] text,  # IN, ends with a newline, a blank or a comma
-    matrices,                       # INOUT: what was read so far, by attribute names
-    int64_t most_rows,              # how many rows may be read at most
+    matrices,                       # INOUT: the rows read so far
+    int64_t most_rows,              # maximum number of rows to read
 ):
-    """Append the rows of a text to arrays that have space for them.
+    """Parse a block of text, and append its rows to arrays.
 
-    Every label takes two bytes of text or more, every feature four. A row may continue
-    from one text to the next.
+    The arrays must have space for one label per two bytes of text, and one feature per
+    four. A row may continue in the next block.
 
     Parameters
     ----------
     text : memoryview of uint8
     matrices : object
-        With attributes `unfinished` of shape (2,), int64, the state of a row that the
-        text before ended within, or zeros; `n_labels`, `n_features`, `base` and
-        `has_labels`; `n_rows`, `label_count` and `feature_count`, what the arrays hold;
-        and the arrays `label_offsets`, `labels`, `feature_offsets`, `features` and
-        `values`, which are written behind that.
+        With the attributes `unfinished` of shape (2,), int64: the state and the
+        previous column where the last block ended within a row, else zeros;
+        `n_labels`, `n_features`, `base` and `has_labels`; `n_rows`, `label_count` and
+        `feature_count`: the numbers of rows and entries in the arrays; and the arrays
+        `label_offsets`, `labels`, `feature_offsets`, `features` and `values`, which
+        are appended to.
     most_rows : int
 
     Returns
     -------
     status : int
-        What the token is not; else 0, or `WITHIN_ROW`.
+        0, or `WITHIN_ROW` if the block ended within a row; `BAD_LABEL`, `BAD_FEATURE`
+        or `BAD_VALUE` if the last token is invalid.
     n_rows, n_bytes : int
-        What was read of this text.
+        The numbers of rows and bytes parsed.
     token : int
-        Where the last token starts.
+        The position of the last token in the text.
     ordered : bool
         Whether the columns increase strictly within every row.
     label_count, feature_count : int
-        Entries in the arrays, the earlier ones included.
+        The numbers of entries in the arrays, including earlier ones.
     n_written : int
-        Rows to the last one whose line holds anything, if only a blank.
+        The number of rows up to the last one whose line is not empty.
     """
     cdef int64_t[::1] unfinished = matrices.unfinished
     cdef int64_t label_count = matrices.label_count
@@ -129,7 +134,7 @@ def parse_rows(
         raise ValueError("the arrays are too small for the text")
     rows.at = rows.token = &text[0]
     rows.end = rows.at + size
-    rows.place, rows.previous = <Place> unfinished[0], unfinished[1]
+    rows.state, rows.previous = <State> unfinished[0], unfinished[1]
     rows.n_labels, rows.n_features = matrices.n_labels, matrices.n_features
     rows.base = matrices.base
     rows.label_count, rows.feature_count = label_count, feature_count
@@ -139,9 +144,9 @@ def parse_rows(
     rows.has_labels = matrices.has_labels
     with nogil:
         while row < label_ends.shape[0] and rows.at < rows.end:
-            if rows.place != ROW_START or not ends_line(rows.at):
+            if rows.state != ROW_START or not ends_line(rows.at):
                 n_written = row + 1
-            status = READ if rows.place == FEATURES else read_labels(&rows)
+            status = READ if rows.state == FEATURES else read_labels(&rows)
             if status == READ:
                 status = read_features(&rows)
             if status != READ:
@@ -149,7 +154,7 @@ def parse_rows(
             label_ends[row] = rows.label_count
             feature_ends[row] = rows.feature_count
             row += 1
-    unfinished[0], unfinished[1] = rows.place, rows.previous
+    unfinished[0], unfinished[1] = rows.state, rows.previous
     return (
         <int> status,
         row,
@@ -179,18 +184,18 @@ cdef inline bint ends_token(unsigned char byte) noexcept nogil:
 
 
 cdef inline bint ends_line(Text at) noexcept nogil:
-    """Tell whether the text, which has an end, goes on with the end of a line."""
+    """Return whether a line ends here."""
     return at[0] == c"\n" or (at[0] == c"\r" and at[1] == c"\n")
 
 
 cdef inline Status read_labels(Rows* rows) noexcept nogil:
-    """Read the labels that start a row; a row that starts with a blank has none."""
+    """Read the labels of a row; one that starts with a blank has none."""
     cdef Text at = rows.at
     cdef int64_t label
-    if rows.place == ROW_START:
+    if rows.state == ROW_START:
         if not rows.has_labels or ends_token(at[0]):
             return start_features(rows, at)
-        rows.place, rows.previous = LABELS, -1
+        rows.state, rows.previous = LABELS, -1
     while True:
         while at < rows.end and is_blank(at[0]):  # after a comma
             at += 1
@@ -211,7 +216,7 @@ cdef inline Status read_labels(Rows* rows) noexcept nogil:
 
 
 cdef inline Status start_features(Rows* rows, Text at) noexcept nogil:
-    rows.at, rows.place, rows.previous = at, FEATURES, -1
+    rows.at, rows.state, rows.previous = at, FEATURES, -1
     return READ
 
 
@@ -228,7 +233,7 @@ cdef inline Status read_features(Rows* rows) noexcept nogil:
         if at[0] == c"\r" and at[1] == c"\n":
             at += 1
         if at[0] == c"\n":
-            rows.at, rows.place = at + 1, ROW_START
+            rows.at, rows.state = at + 1, ROW_START
             return READ
         rows.token = at
         at = read_index(at, rows.base, rows.n_features, &feature)
@@ -246,7 +251,7 @@ cdef inline Status read_features(Rows* rows) noexcept nogil:
 cdef inline Text read_index(
     Text at, int64_t base, int64_t size, int64_t* index
 ) noexcept nogil:
-    """Read a column's number; give where it ends, or NULL if it is none."""
+    """Read the number of a column; return its end, or NULL if it is invalid."""
     cdef int64_t number = 0
     if not is_digit(at[0]):
         return NULL
@@ -259,10 +264,10 @@ cdef inline Text read_index(
 
 
 cdef inline Text read_number(Text token, float* value) noexcept nogil:
-    """Read a decimal number; give where it ends, or NULL if it is not a finite one.
+    """Read a decimal number; return its end, or NULL if it is invalid or not finite.
 
-    The value is the float32 nearest to the float64 nearest to the decimal number, as
-    of ``numpy.float32(float(token))``.
+    The value is that of ``numpy.float32(float(token))``: rounded to float64, then to
+    float32.
     """
     cdef Text at = token
     cdef uint64_t digits = 0
@@ -300,7 +305,7 @@ cdef inline Text read_number(Text token, float* value) noexcept nogil:
 
 
 cdef inline Text read_exponent(Text at, int64_t* exponent) noexcept nogil:
-    """Read a power of ten and add it; give where it ends, or NULL if it is none."""
+    """Read an exponent and add it; return its end, or NULL if it is invalid."""
     cdef int64_t number = 0
     cdef bint is_negative = at[0] == c"-"
     if at[0] == c"-" or at[0] == c"+":
@@ -316,7 +321,7 @@ cdef inline Text read_exponent(Text at, int64_t* exponent) noexcept nogil:
 
 
 cdef inline double scaled(double number, int64_t exponent) noexcept nogil:
-    """Multiply by a power of ten, with one rounding for every 22 of the exponent."""
+    """Multiply by a power of ten, rounding once per 22 of the exponent."""
     while exponent > LARGEST_EXACT_EXPONENT:
         number *= POWERS_OF_TEN[LARGEST_EXACT_EXPONENT]
         exponent -= LARGEST_EXACT_EXPONENT
@@ -331,13 +336,13 @@ cdef inline double scaled(double number, int64_t exponent) noexcept nogil:
 cdef inline bint nearest_float(
     uint64_t digits, int64_t exponent, float* value
 ) noexcept nogil:
-    """Find the float32 nearest to digits * 10**exponent; tell whether it is certain.
+    """Round digits * 10**exponent to float64, then to float32.
 
-    By way of the nearest float64. With few digits, one exact operation gives it. Else
-    at most four roundings of 2**-53 each, two more for the bounds and the digits cut
-    off lie between it and `middle`: it is within the bounds. Rounding to float32 is
-    monotone, so if it takes the bounds to the same number, it takes all between them
-    there.
+    Returns whether the result is certain. With few digits, the float64 is the rounded
+    result of one operation on exact numbers. Otherwise, `middle` differs from the exact
+    number by at most four roundings of 2**-53 each, two more for the bounds, and the
+    digits cut off, so that the bounds enclose the float64. Rounding to float32 is
+    monotone: if both bounds are rounded to the same float32, so is all between them.
     """
     cdef double middle, high
     if not -LARGEST_EXPONENT <= exponent <= LARGEST_EXPONENT:
@@ -356,7 +361,7 @@ cdef inline bint nearest_float(
 
 
 cdef bint nearest_float_of_any(const char* token, float* value) noexcept with gil:
-    """Convert a number as Python does, exactly; False if float32 cannot hold it."""
+    """Convert a number as Python does; return False if it is not finite as float32."""
     cdef char* end
     cdef double number
     try:
@@ -369,9 +374,9 @@ cdef bint nearest_float_of_any(const char* token, float* value) noexcept with gi
 
 def first_repeat(
     const int64_t[::1] offsets,  # IN (n_rows + 1,)
-    const int32_t[::1] columns,  # IN, sorted within every row
+    const int32_t[::1] columns,  # IN, sorted in every row
 ):
-    """Give the first row that holds a column twice, and that column; or -1, -1."""
+    """Return the first row with a repeated column, and this column; or -1, -1."""
     cdef int64_t row, entry
     for row in range(offsets.shape[0] - 1):
         for entry in range(offsets[row] + 1, offsets[row + 1]):

@@ -115,8 +115,8 @@ def load_xmc(
         than 0 and 1. Duplicate labels of a row in a single file count once.
     OSError
         If a file cannot be opened or read.
-    If `path` or `labels` is none of these.
-        If `path` or `labels` is none of those.
+    TypeError
+        If `path` or `labels` is none of these, or a file opened in text mode.
 
     See Also
     --------
@@ -149,8 +149,8 @@ def load_xmc(
     Y, _ = rows.matrices()
     if X.shape[0] != Y.shape[0]:
         raise ValueError(
-            f"{rows.name} has {Y.shape[0]} rows; expected {X.shape[0]}, as many as the "
-            "file of the features has"
+            f"{rows.name} has {Y.shape[0]} rows, expected {X.shape[0]} as in the file "
+            "of the features"
         )
     return X, _as_labels(Y, rows.name)
 
@@ -211,8 +211,8 @@ def dump_xmc(
     Raises
     ------
     ValueError
-        If X holds values that are NaN or beyond float32, if Y is not an indicator, if
-        their numbers of rows differ or there are more columns than int32 can number.
+        If X has values that are NaN or not finite as float32, if Y is not an indicator
+        matrix, if their numbers of rows differ, or if one has 2**31 or more columns.
     OSError
         If the file cannot be written.
 
@@ -234,7 +234,8 @@ def dump_xmc(
     X, Y = _as_features(X), _as_indicator(Y)
     if X.shape[0] != Y.shape[0]:
         raise ValueError(
-            f"X and Y must have as many rows, got {X.shape[0]} and {Y.shape[0]}"
+            f"X and Y must have the same number of rows, got {X.shape[0]} and "
+            f"{Y.shape[0]}"
         )
     header = f"{X.shape[0]} {X.shape[1]} {Y.shape[1]}\n"
     name = os.fsdecode(path)
@@ -244,28 +245,28 @@ def dump_xmc(
 
 
 class _Rows:
-    """The rows read so far, in arrays that grow.
+    """Rows read so far, in arrays that grow.
 
     Parameters
     ----------
     name : str
-        Of the file, for messages.
+        The name of the file, for error messages.
     n_rows, n_features, n_labels : int
-        What the header promises. Nothing is allocated by it.
+        The sizes in the header. Nothing is allocated according to them.
     base : {0, 1}
-        The first column's number in the file.
+        The number of the first column in the file.
     has_labels : bool
         Whether rows start with labels.
     """
 
     def __init__(self, name, n_rows, n_features, n_labels, *, base, has_labels=True):
         self.name = name
-        self.promised = n_rows
+        self.n_expected = n_rows
         self.n_features = n_features
         self.n_labels = n_labels
         self.base = base
         self.has_labels = has_labels
-        # The last row whose line holds anything, counted from 1.
+        # The number of rows up to the last one whose line is not empty.
         self.n_written = 0
         self.n_rows = self.label_count = self.feature_count = 0
         self.label_offsets = np.zeros(1, dtype=np.int64)
@@ -277,7 +278,7 @@ class _Rows:
         self.unfinished = np.zeros(2, dtype=np.int64)
 
     def append(self, text):
-        """Parse a block of text, as `_blocks` gives them."""
+        """Parse a block of text from `_blocks`."""
         if not text:
             return
         if text[-1:] not in WORD_ENDS:
@@ -285,8 +286,8 @@ class _Rows:
                 f"{self.name}, line {self._line_of(self.n_rows)}: got "
                 f"{_excerpt(text)}, expected a number of at most {LONGEST_WORD} bytes"
             )
-        most_rows = min(len(text), self.promised - self.n_rows)
-        self._make_room(text, most_rows)
+        most_rows = min(len(text), self.n_expected - self.n_rows)
+        self._reserve(text, most_rows)
         progress = parse_rows(text, self, most_rows)
         status, n_rows, n_bytes, token, ordered = progress[:5]
         self.label_count, self.feature_count, n_written = progress[5:]
@@ -299,28 +300,29 @@ class _Rows:
         if text[n_bytes:].strip(b" \t\r\n"):
             raise ValueError(
                 f"{self.name}, line {self._line_of(self.n_rows)}: got one more row, "
-                f"expected the end, as the header promises {self.promised} rows"
+                f"expected the end of the file after {self.n_expected} rows, as in the "
+                "header"
             )
 
     def check_complete(self):
-        """Refuse fewer rows than the header promises."""
+        """Raise an error if there are fewer rows than the header says."""
         n_rows = self.n_written if self.has_labels else self.n_rows
-        if n_rows == self.promised:
+        if n_rows == self.n_expected:
             return
         hint = ""
         if n_rows < self.n_rows:
             hint = (
-                " (blank lines at the end are no rows; one without labels and features "
-                "is a line of one space)"
+                " (empty lines at the end are not rows; a row without labels and "
+                "features is a line with one space)"
             )
         raise ValueError(
             f"{self.name}, line {self._line_of(n_rows)}: got the end of the file after "
-            f"{n_rows} rows, expected {self.promised} rows, as the header promises"
+            f"{n_rows} rows, expected {self.n_expected} rows, as in the header"
             f"{hint}"
         )
 
     def matrices(self):
-        """Give X and Y."""
+        """Return X and Y."""
         for array, size in self._arrays(self.n_rows + 1, 0, 0):
             array.resize(size, refcheck=False)
         ones = np.ones(self.label_count, dtype=np.int32)
@@ -336,7 +338,7 @@ class _Rows:
         return public_csr(X), public_csr(Y)
 
     def _sort(self, X, Y):
-        """Sort each row; merge repeated labels, refuse repeated features."""
+        """Sort each row; merge repeated labels, and raise an error for features."""
         X.sort_indices()
         rows = Compressed.from_sparse(X)
         row, feature = first_repeat(rows.offsets, rows.indices)
@@ -348,15 +350,15 @@ class _Rows:
         Y.sum_duplicates()
         Y.data[:] = 1
 
-    def _make_room(self, text, most_rows):
-        """Grow the arrays to what the text can hold at most."""
+    def _reserve(self, text, most_rows):
+        """Grow the arrays for the most entries that the text can have."""
         needed = self._arrays(
             self.n_rows + 1 + most_rows, len(text) // 2 + 1, len(text) // 4 + 1
         )
         for array, size in needed:
             if len(array) < size:
-                # In place, so that no second copy is ever held where the system can
-                # move pages; the kernel's views of the arrays are gone by now.
+                # In place, without a second copy if the system can move pages. The
+                # kernel holds no view of the arrays any more.
                 array.resize(max(size, len(array) + len(array) // 8), refcheck=False)
 
     def _arrays(self, n_offsets, more_labels, more_features):
@@ -372,18 +374,18 @@ class _Rows:
         ]
 
     def _what_is_wrong(self, status, text, token):
-        """Say where the token stands, what it is and what was expected."""
+        """Write the error message: the line, the token and what was expected."""
         found = re.split(rb"[ \t\r\n]", text[token:], maxsplit=1)[0]
         first = self.base
         expected = {
             BAD_LABEL: (
                 f"a label, an integer from {first} to {self.n_labels + first - 1}, as "
-                f"the header promises {self.n_labels} labels (a row without labels "
-                "starts with a space)"
+                f"the header says {self.n_labels} labels (a row without labels starts "
+                "with a space)"
             ),
             BAD_FEATURE: (
                 "a feature and its value such as 3:0.25, the feature an integer from "
-                f"{first} to {self.n_features + first - 1}, as the header promises "
+                f"{first} to {self.n_features + first - 1}, as the header says "
                 f"{self.n_features} features"
             ),
             BAD_VALUE: (
@@ -396,15 +398,15 @@ class _Rows:
 
     @staticmethod
     def _line_of(row):
-        """Give the number of a row's line, from 1; the header is line 1."""
+        """Return the line number of a row; the header is line 1."""
         return row + 2
 
 
 def _blocks(file):
-    """Yield the file's bytes in blocks that end with a line or, in a long one, a word.
+    """Yield blocks of bytes that end with a newline or, in long lines, after a token.
 
-    The last line is ended too. What has more than `LONGEST_WORD` bytes and no end is
-    no word that anybody wrote: it comes as it is.
+    A newline is added to the last line if it has none. A token of more than
+    `LONGEST_WORD` bytes is yielded as it is, for an error.
     """
     pieces: list[bytes] = []
     n_waiting, ended = 0, b"\n"
@@ -422,7 +424,7 @@ def _blocks(file):
 
 
 def _parse_header(line, name, has_labels):
-    """Read the numbers of the first line: of rows, features and labels."""
+    """Parse the header: the numbers of rows, features and labels."""
     if line.startswith(UTF_16_STARTS):
         raise ValueError(f"{name} is in UTF-16; expected ASCII or UTF-8. Convert it.")
     line = line.removeprefix(BYTE_ORDER_MARK)
@@ -444,44 +446,44 @@ def _parse_header(line, name, has_labels):
 
 
 def _remedy(line, sizes, has_labels):
-    """Say what to do with files of like formats."""
+    """Return advice for files in similar formats."""
     if has_labels and len(sizes) == 2:
         return (
-            ". Two numbers head a file of one matrix: pass that of the features first "
-            "and that of the labels as labels, load_xmc('trn_X_Xf.txt', 'trn_X_Y.txt')"
+            ". Files of one matrix have two numbers: pass that of the features as path "
+            "and that of the labels as labels: load_xmc('trn_X_Xf.txt', 'trn_X_Y.txt')"
         )
     if not has_labels and len(sizes) == 3:
-        return ". Three numbers head a file of both matrices: pass no labels"
+        return ". Files of both matrices have three numbers: do not pass labels"
     if b":" in line:
         return (
-            ". Without that line it may be a file in svmlight format: read it by "
-            "sklearn.datasets.load_svmlight_file(path, multilabel=True), or put the "
-            "line there"
+            ". If this is a file in svmlight format, read it with "
+            "sklearn.datasets.load_svmlight_file(path, multilabel=True), or add the "
+            "header"
         )
     return ""
 
 
 def _excerpt(found):
-    """Quote bytes of a file, but not too many."""
+    """Quote the first bytes of a text for an error message."""
     start = found[:LONGEST_EXCERPT].decode("utf-8", errors="backslashreplace")
     return repr(start) + ("..." if len(found) > LONGEST_EXCERPT else "")
 
 
 def _as_features(X):
-    """Check X and give it as a canonical CSR array of float32; X stays as it is."""
+    """Check X, and convert it to a canonical CSR array of float32, not in place."""
     X = _as_canonical_csr(X, "X")
     with np.errstate(over="ignore"):
         X = X.astype(np.float32, copy=False)
     if not np.isfinite(X.data).all():
-        raise ValueError("X holds values beyond the range of float32")
+        raise ValueError("X has values beyond the range of float32")
     return X
 
 
 def _as_indicator(Y):
-    """Check Y and give it as a canonical CSR array of ones; Y stays as it is."""
+    """Check Y, and convert it to a canonical CSR array of ones, not in place."""
     Y = _as_canonical_csr(Y, "Y")
     if not np.isin(Y.data, (0, 1)).all():
-        raise ValueError("Y must be an indicator matrix, of zeros and ones alone")
+        raise ValueError("Y must be an indicator matrix of zeros and ones")
     if Y.data.all():
         return Y
     Y = Y.copy()
@@ -490,8 +492,8 @@ def _as_indicator(Y):
 
 
 def _as_canonical_csr(matrix, name):
-    """Check a matrix and give it as a CSR array without duplicates, sorted."""
-    # Whether all is finite is found from a sum, which may meet inf - inf.
+    """Check a matrix, and convert it to a CSR array, sorted and without duplicates."""
+    # scikit-learn checks the sum of the entries, which may overflow or be inf - inf.
     with np.errstate(over="ignore", invalid="ignore"):
         matrix = check_array(
             check_structure(matrix, name),
@@ -558,10 +560,10 @@ def _shorten(values):
 
 
 def _compressing(raw, name):
-    """Wrap a file to be written as the ending of its name asks."""
+    """Wrap a file for the compression that the suffix of its name stands for."""
     match Path(name).suffix.lower():
         case ".gz":
-            # Neither name nor time, so that the same data give the same bytes.
+            # Without name and time: equal data give equal bytes.
             return gzip.GzipFile("", "wb", 6, raw, mtime=0)
         case ".bz2":
             return bz2.open(raw, "wb")

@@ -104,7 +104,7 @@ def entries(matrix, row):
         (b"\xef\xbb\xbf1 1\n\n", r"line 1: got '1 1', expected"),
         (b"1 \xef\xbb\xbf1 1\n\n", r"line 1: got '1 \\ufeff1 1', expected"),
         (b"2 5 4\n0 1:1\n", r"line 3: got the end of the file after 1 rows, exp.* 2 r"),
-        (b"1 5 4\n0 1:1\n0\n", r"line 3: got one more row, expected the end, .* 1 row"),
+        (b"1 5 4\n0 1:1\n0\n", r"line 3: got one more row, expected the end .* 1 row"),
         (b"0 5 4\n0 1:1\n", r"line 2: got one more row"),
         (b"1 5 4\n0,4 1:1\n", r"line 2: got '4', expected a label, .* 0 to 3, .* 4 l"),
         (b"1 5 4\n-1 1:1\n", r"line 2: got '-1', expected a label"),
@@ -120,7 +120,7 @@ def entries(matrix, row):
         ),
         (
             b"1 5 4\n 5:1\n",
-            r"line 2: got '5:1', .* from 0 to 4, .* promises 5 features",
+            r"line 2: got '5:1', .* from 0 to 4, .* says 5 features",
         ),
         (b"1 5 4\n -1:1\n", r"line 2: got '-1:1', expected a feature"),
         (b"1 5 4\n 18446744073709551617:1\n", r"line 2: got '18446744073709551617:1'"),

@@ -77,7 +77,7 @@ def test_lines_of_nothing_at_the_end_are_no_rows(blank, monkeypatch):
             load_bytes(cut + blank)
         with pytest.raises(ValueError, match="after 0 rows, expected 3"):
             load_bytes(b"3 5 4\n" + blank)
-        # A row without anything is a line of one space, as it is written.
+        # A row without labels and features is written as a line of one space.
         X, Y = load_bytes(cut + b" \n" + blank)
         assert X.shape == (3, 5)
         assert Y[[2]].nnz == 0
@@ -122,9 +122,9 @@ def test_two_files_numbered_from_one():
     ("features", "labels", "message"),
     [
         (FEATURES, None, r"line 1: got '3 5', .* load_xmc\('trn_X_Xf.txt', 'trn_X_Y"),
-        (SMALL, LABELS, r"line 1: got '3 5 4', .*: pass no labels"),
-        (FEATURES, SMALL, r"line 1: got '3 5 4', .*: pass no labels"),
-        (FEATURES, b"2 4\n0:1\n\n", r"has 2 rows; expected 3, as many as the file of"),
+        (SMALL, LABELS, r"line 1: got '3 5 4', .*: do not pass labels"),
+        (FEATURES, SMALL, r"line 1: got '3 5 4', .*: do not pass labels"),
+        (FEATURES, b"2 4\n0:1\n\n", r"has 2 rows, expected 3 as in the file of"),
         (FEATURES, LABELS[:-6], r"line 4: got the end .* after 2 rows, expected 3"),
         (FEATURES[:-1], LABELS, r"line 4: got the end .* after 2 rows, expected 3"),
         (FEATURES, LABELS.replace(b"1e0", b"0.5"), r"line 4: got the value 0.5 of a"),
