@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-from inventories import compress_inventories  # noqa: E402
+import search_picture  # noqa: E402
 
 import skxmr  # noqa: E402
 
@@ -25,16 +25,15 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "figures",
     "mathml",
     "picture",
     "plain_or_link",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
+exclude_patterns = ["_build", "figures.rst", "**/GALLERY_HEADER.rst"]
 nitpicky = True
-# Pictures and inventories that are built before Sphinx reads the pages.
-build_folder = HERE / "_build"
+# Drawn before Sphinx reads the pages; the gallery has one of them, too.
+pictures = HERE / "_build" / "pictures"
 
 # A single pair of backticks: a link if it names a public object, code otherwise.
 default_role = "plain-or-link"
@@ -64,9 +63,15 @@ numpydoc_xref_aliases = {
 
 # Links to other projects, without network access
 # -----------------------------------------------
-intersphinx_mapping = compress_inventories(
-    HERE / "inventories", build_folder / "inventories"
-)
+intersphinx_mapping = {
+    "joblib": ("https://joblib.readthedocs.io/en/stable/", "inventories/joblib.inv"),
+    "matplotlib": ("https://matplotlib.org/stable/", "inventories/matplotlib.inv"),
+    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.inv"),
+    "python": ("https://docs.python.org/3/", "inventories/python.inv"),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", "inventories/scipy.inv"),
+    "sklearn": ("https://scikit-learn.org/stable/", "inventories/sklearn.inv"),
+    "skops": ("https://skops.readthedocs.io/en/stable/", "inventories/skops.inv"),
+}
 
 # Gallery
 # -------
@@ -78,7 +83,7 @@ sphinx_gallery_conf = {
     "doc_module": ("skxmr",),
     "reference_url": {"skxmr": None},
     "backreferences_dir": "api/backreferences",
-    "default_thumb_file": str(build_folder / "pictures" / "search.png"),
+    "default_thumb_file": str(pictures / "search.png"),
     "write_computation_times": False,
     "show_signature": False,
     "download_all_examples": False,
@@ -111,3 +116,8 @@ html_theme_options = {
 html_sidebars = {"index": [], "changelog": []}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+
+def setup(_app):
+    """Draw the picture of the landing page."""
+    search_picture.write(pictures)

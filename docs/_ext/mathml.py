@@ -1,4 +1,8 @@
-"""Formulas as MathML, which browsers draw by themselves: no script, no web fonts."""
+"""Formulas as MathML, which browsers draw without scripts, fonts or pictures.
+
+Sphinx has no such renderer: ``sphinx.ext.mathjax`` loads a script from the network, and
+``sphinx.ext.imgmath`` needs LaTeX and makes pictures with a fixed colour and size.
+"""
 
 from docutils import nodes
 from latex2mathml.converter import convert

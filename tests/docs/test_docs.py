@@ -2,9 +2,9 @@
 
 import importlib
 import inspect
-import json
 import re
 import runpy
+import zlib
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from skxmr._base._documentation import SITE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-INVENTORIES = sorted((DOCS / "inventories").glob("*.txt"))
+INVENTORIES = sorted((DOCS / "inventories").glob("*.inv"))
 
 
 def listed_names():
@@ -115,8 +115,9 @@ def test_other_peoples_estimators_do_not_link_here():
 
 @pytest.mark.parametrize("path", INVENTORIES, ids=lambda path: path.stem)
 def test_inventories_name_what_exists(path):
-    address, *entries = path.read_text("utf-8").splitlines()
-    assert re.fullmatch(r"https://[\w./-]+/", address)
+    header, compressed = path.read_bytes().split(b"using zlib.\n", 1)
+    assert header.startswith(b"# Sphinx inventory version 2\n")
+    entries = zlib.decompress(compressed).decode().splitlines()
     assert len(entries) == len(set(entries))
     for entry in entries:
         name, role, priority, place, title = entry.split(maxsplit=4)
@@ -125,7 +126,9 @@ def test_inventories_name_what_exists(path):
             "py:exception", "std:label", "std:term", "py:attribute", "std:doc",
         }, entry  # fmt: skip
         assert re.fullmatch(r"-?[01]", priority), entry
-        assert ".html" in place, entry
+        # Sphinx puts the name in place of "$" at the end only.
+        assert re.search(r"\.html(#[^$]*\$?)?$", place), entry
+        assert "$" not in place[:-1], entry
         assert title
         if role.startswith("py:") and path.stem != "python":
             thing = resolve(name)
@@ -138,19 +141,17 @@ def test_the_version_to_cite_is_the_version():
 
 
 def test_figures_have_a_source_and_are_positive():
-    figures = json.loads((DOCS / "figures.json").read_text("utf-8"))
-    assert figures["command"].startswith("python -m benchmarks")
-    assert figures["machine"]
-    assert figures["date"]
-    for by_system in figures["problems"].values():
-        assert "skxmr" in by_system
-        for measures in by_system.values():
-            assert measures
-            assert all(value > 0 for value in measures.values())
+    text = (DOCS / "figures.rst").read_text("utf-8")
+    source = r"\nMeasured \d{4}-\d\d-\d\d by ``python -m benchmarks[^`]*`` on \w"
+    assert re.search(source, text)
+    assert "     - skxmr\n" in text
+    times = re.findall(r" - ([\d.,]+) (?:s|µs)\b", text)
+    assert len(times) > 10
+    assert all(float(time.replace(",", "")) > 0 for time in times)
 
 
 def test_figures_are_taken_from_a_comparison(tmp_path):
-    take = runpy.run_path(str(DOCS / "take_figures.py"))["figures_of"]
+    script = runpy.run_path(str(DOCS / "take_figures.py"))
     row = {"fit_s": 2.0, "batch_s_1": 3e-5, "single_p50_s": None, "P@1": 60.123}
     slower = row | {"batch_s_1": 4e-5, "single_p50_s": 1e-4}
     comparison = {
@@ -168,11 +169,17 @@ def test_figures_are_taken_from_a_comparison(tmp_path):
             {"problem": "places", "why": "no data"},
         ],
     }
-    found = take(comparison, "a machine", "python -m benchmarks")
+    found = script["figures_of"](comparison, "a machine", "python -m benchmarks")
     assert found["date"] == "2026-01-02"
     own = {"fit_s": 2.0, "batch_s_1": 3e-5, "P@1": 60.1}
     best = own | {"single_p50_s": 1e-4}
     assert found["problems"] == {"products": {"skxmr": own, "pecos": best}}
+    lines = script["page"](found).splitlines()
+    assert lines[4:7] == ["   * -", "     - skxmr", "     - PECOS"]
+    query = lines.index("   * - ``products``: query, one call each")
+    assert lines[query + 1 : query + 3] == ["     - \N{EM DASH}", "     - 100 µs"]
+    source = "Measured 2026-01-02 by ``python -m benchmarks`` on a machine;"
+    assert any(line.startswith(source) for line in lines)
     comparison["problems"].pop(0)
     with pytest.raises(SystemExit, match="No problem"):
-        take(comparison, "a machine", "python -m benchmarks")
+        script["figures_of"](comparison, "a machine", "python -m benchmarks")
