@@ -24,7 +24,7 @@ LAYERS = [
     _targets
     _base
     text metrics datasets
-    tree
+    tree _lexical
     _search
     _training
     stages

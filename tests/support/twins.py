@@ -223,6 +223,23 @@ def least_edits(prefix, key):
     return min(edits.least(i, len(typed)) for i in ends)
 
 
+def string_alignment(one, other):
+    """Least edits between two strings: insert, delete, replace, or swap neighbours.
+
+    No part is edited twice (optimal string alignment).
+    """
+    rows = [list(range(len(other) + 1))]
+    for i in range(1, len(one) + 1):
+        rows.append([i])
+        for j in range(1, len(other) + 1):
+            replaced = rows[i - 1][j - 1] + (one[i - 1] != other[j - 1])
+            least = min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, replaced)
+            if i > 1 and j > 1 and one[i - 2 : i] == other[j - 1] + other[j - 2]:
+                least = min(least, rows[i - 2][j - 2] + 1)
+            rows[i].append(least)
+    return rows[-1][-1]
+
+
 class _Edits:
     """Edits between the first letters typed and the first of a key, by definition."""
 

@@ -1,0 +1,1 @@
+"""Lexical search: an inverted index over texts, and the spelling of its terms."""
