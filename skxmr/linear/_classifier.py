@@ -1,49 +1,38 @@
 """The estimator that combines the stages: index, match, rank."""
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 
 from skxmr._base._default_stages import DefaultStages
 from skxmr._base._documentation import Documented
-from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, reads, writes
 from skxmr._cython._search_inputs import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
-from skxmr._inputs._features import validate_features, validate_features_and_target
-from skxmr._inputs._row_blocks import split_by_size
+from skxmr._inputs._features import validate_features_and_target
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
     StrOptions,
-    check_k,
     check_memory,
     check_precision,
     fit_context,
 )
-from skxmr._search._beam_search import beam_search, search_one, search_trees
 from skxmr._search._model_pruning import lay_out_pruned, prune_state, pruned_at
 from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
 from skxmr._search._pruning_check import Reduction, TrainingSample, warn_of_loss
-from skxmr._search._subset import MakesSubsets
 from skxmr._targets import (
-    Shortlists,
     make_target,
-    scores_from_logs,
 )
 from skxmr._training._dominant_columns import describe_dominant_columns
 from skxmr._training._regularization import resolve_regularization
@@ -51,15 +40,14 @@ from skxmr._training._solver import SolverParameters
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._foresight import foresee_training
-from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
-from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
+from skxmr._utils._loaded_state import CheckedWhenLoaded
+from skxmr._utils._typing import MatrixLike
 from skxmr._version import __version__
 from skxmr.linear._caching import cached_call
-from skxmr.linear._fitting import TrainingSettings, train_tree
+from skxmr.linear._fitting import TrainingSettings, train_tree, warn_of_training
 from skxmr.linear._state import make_state
-from skxmr.ranking import LabelSubset
-from skxmr.stages._stages import CustomStages, search_stages
+from skxmr.linear._tree_search import TreeSearchClassifier
+from skxmr.stages._stages import CustomStages
 from skxmr.tree._kmeans_tree import KMeansTree
 from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
 
@@ -71,8 +59,7 @@ _MAX_INT32 = np.iinfo(np.int32).max
 class XRLinearClassifier(
     Documented,
     CheckedWhenLoaded,
-    MakesSubsets,
-    RankingClassifier,
+    TreeSearchClassifier,
     DefaultStages,
     BaseEstimator,
 ):
@@ -453,7 +440,7 @@ class XRLinearClassifier(
                 memory, own, label_vectors, regularization
             )
         ]
-        self._warn_of_training(trained, describe_dominant_columns(X, features))
+        warn_of_training(trained, self.max_iter, describe_dominant_columns(X, features))
         samples = [TrainingSample.of(one, X, Y) for one in trained]
         layouts = self._lay_out(trained, samples, X, regularization.unit_weight)
         self._state = make_state(
@@ -553,189 +540,10 @@ class XRLinearClassifier(
                 ),
             )
 
-    def _warn_of_training(self, trained, dominant):
-        """Warn of nodes that did not converge, and of dominant columns."""
-        n_unconverged = sum(one.n_unconverged for one in trained)
-        if n_unconverged:
-            n_trained = sum(one.n_trained for one in trained)
-            warnings.warn(
-                f"{n_unconverged} of {n_trained} nodes did not converge in "
-                f"max_iter={self.max_iter} sweeps. "
-                + (dominant or "Increase max_iter or tol, or lower C."),
-                ConvergenceWarning,
-                stacklevel=6,
-            )
-        elif dominant:
-            warnings.warn(dominant, UserWarning, stacklevel=6)
-
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
-        if not self.__sklearn_is_fitted__():
-            return
-        state = self._state
-        name, n_labels = type(self).__name__, len(state.classes)
-        if not 0 < state.target.n_labels == n_labels:
-            refuse(
-                f"{name}.classes_",
-                f"has {n_labels} labels, not {state.target.n_labels}",
-            )
-        n_trees = len(state.layouts)
-        if not len(state.trees) == len(state.stages) == n_trees > 0:
-            refuse(f"{name}.layouts_", f"has {n_trees} trees")
-        for tree, layout in zip(state.trees, state.layouts, strict=True):
-            if layout.n_features != state.n_features or layout.n_labels != n_labels:
-                refuse(f"{name}.layouts_", "does not match the features and labels")
-            layout.check_tree(tree)
-
-    # Prediction
-    # ----------
-
-    @reads
-    def decision_function(self, X: MatrixLike) -> Matrix:
-        """Return the scores of the labels that the search reaches.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
-                of shape (n_samples,)
-            As from `predict_proba`; for two classes, the score of the second minus that
-            of the first.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If X contains NaN or infinity, or has other features than in `fit`.
-        """
-        found = self._shortlists(X)
-        return self._state.target.decision_function(found)
-
-    def _rank_in_blocks(self, X, *choice):
-        X = self._check_features(X)
-        subset = self._restricted(*choice)
-
-        def find(k):
-            columns, log_scores = self._find(X, k, subset)
-            yield columns, scores_from_logs(columns, log_scores)
-
-        return X.n_vectors, find
-
-    def _subset_of(self, state, allowed, excluded):
-        bits = (one.label_nodes.bits(allowed, excluded) for one in state.layouts)
-        return LabelSubset(state.layouts, bits=tuple(bits))
-
-    def rank_one(
-        self,
-        indices: NDArray,
-        values: NDArray,
-        k: int = 10,
-        *,
-        allowed: LabelSubset | SomeLabels | None = None,
-        excluded: SomeLabels | None = None,
-        unknown: Literal["raise", "ignore"] = "raise",
-    ) -> Ranking:
-        """Find the best k labels of one row, without validation, for serving.
-
-        Parameters
-        ----------
-        indices : ndarray of shape (nnz,), int32, or None
-            The row's features, without duplicates. None for a dense row, which is
-            faster for an estimator that was fitted on dense X.
-        values : ndarray of shape (nnz,), float32
-            Their values; for a dense row, of shape (`n_features_in_`,).
-        k : int, default=10
-            The number of labels.
-        allowed : LabelSubset, or iterable of labels, default=None
-            The labels to rank: the result of `subset`, which is fast, or labels or a
-            mask as `subset` takes them. None allows all.
-        excluded : iterable of labels, default=None
-            Labels that are not ranked.
-        unknown : {"raise", "ignore"}, default="raise"
-            Whether labels in these arguments that the estimator does not know raise an
-            error or are ignored.
-
-        Returns
-        -------
-        columns : ndarray of shape (k,), int64
-            As in a row of `rank`.
-        scores : ndarray of shape (k,), float32
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        ValueError
-            If an array has another dtype, or `k` is so large that the arrays do not fit
-            in memory.
-        """
-        state, beam_width, transform = self._searching()
-        layout = state.layouts[0]
-        if type(k) is not int or k < 0:
-            k = check_k(k, "XRLinearClassifier.rank_one")
-        n_found = k
-        if k > layout.n_labels:
-            n_found = check_size(1, k, layout.n_labels)
-        is_restricted = allowed is not None or excluded is not None
-        if len(state.layouts) == 1 and not is_restricted and not state.stages[0]:
-            columns, scores = search_one(
-                layout,
-                indices,
-                values,
-                k=n_found,
-                beam_width=beam_width,
-                score_transform=transform,
-            )
-        else:
-            subset = self._restricted(allowed, excluded, unknown)
-            columns, scores = self._rank_one(indices, values, n_found, subset)
-        if n_found < k:
-            columns, scores = pad_ranking(columns, scores, k)
-        return columns, scores
-
-    def _searching(self):
-        """Return the state that a search for one row reads, at one point in time."""
-        # `reads` and scikit-learn's validation are skipped: a search takes
-        # microseconds.
-        state, width, transform = self._fitted(), self.beam_width, self.score_transform
-        is_plain = width is None or (type(width) is int and 0 < width <= _MAX_INT32)
-        if not is_plain or type(transform) is not str or transform not in TRANSFORMS:
-            self._check_search_parameters()
-            width = self._width()
-        return state, width, transform
-
-    def _width(self):
-        """Return the beam width for the kernels, limited to int32; None for all."""
-        return self.beam_width and min(int(self.beam_width), _MAX_INT32)
-
-    @reads
-    def _rank_one(self, indices, values, k, subset):
-        """Rank one row by all trees, optionally in a subset or by custom stages."""
-
-        def search(tree, k):
-            layout, stages, allowed = tree
-            if stages:
-                found = self._search(self._one_row(indices, values), tree, k)
-                return tuple(part[0] for part in found)
-            return search_one(
-                layout,
-                indices,
-                values,
-                k=k,
-                beam_width=self._width(),
-                score_transform=self.score_transform,
-                allowed=allowed,
-                as_logs=True,
-            )
-
-        trees = self._trees(subset)
-        columns, log_scores = search_trees(search, trees, k, self._n_candidates())
-        return columns, scores_from_logs(columns, log_scores)
+        if self.__sklearn_is_fitted__():
+            self._state.check(type(self).__name__)
 
     @reads
     def prune(
@@ -782,84 +590,6 @@ class XRLinearClassifier(
         pruned.threshold, pruned.threshold_unit = threshold, unit
         pruned._state = prune_state(state, threshold, unit)
         return pruned
-
-    def _shortlists(self, X):
-        """Validate X; return a function that finds the candidates, or the k best."""
-        X = self._check_features(X)
-
-        def find(k=None):
-            wanted = self._n_candidates() if k is None else k
-            size = self._size_of_row(wanted)
-            for rows in split_by_size(X.n_vectors, size, self.n_jobs):
-                yield self._find(X.between(rows.start, rows.stop), wanted)
-
-        return Shortlists(X.n_vectors, find)
-
-    def _check_features(self, X):
-        """Validate X, and parameters that may have been set after fit."""
-        state = self._ready()
-        return validate_features(self, X, state.features)
-
-    def _n_candidates(self):
-        """Return the maximum number of labels with a score per row."""
-        layouts = self.layouts_
-        reached = max(layout.most_reached(self._width()) for layout in layouts)
-        wanted = self._state.target.n_labels
-        if self.max_candidates is not None:
-            wanted = min(wanted, int(self.max_candidates))
-        return min(wanted, len(layouts) * reached)
-
-    def _size_of_row(self, k):
-        """Return the number of labels that all trees together find for a row."""
-        n_trees = len(self.layouts_)
-        return k if n_trees == 1 else n_trees * max(k, self._n_candidates())
-
-    def _one_row(self, indices, values):
-        if indices is None:
-            return DenseRows(values[np.newaxis])
-        ends = np.array([0, len(indices)])
-        return Compressed(ends, indices, values, self.n_features_in_)
-
-    def _trees(self, subset):
-        """Return the layout, custom stages and allowed nodes of each tree."""
-        allowed = [None] * len(self.layouts_)
-        if subset is not None:
-            subset.check_owner(self.layouts_)
-            allowed = subset.bits
-        stages = [
-            one.following(self.matcher, self.ranker, self.n_jobs)
-            for one in self.stages_
-        ]
-        return list(zip(self.layouts_, stages, allowed, strict=True))
-
-    def _search(self, X, tree, k):
-        """Search one of `_trees`."""
-        layout, stages, allowed = tree
-        how = {
-            "k": k,
-            "beam_width": self._width(),
-            "score_transform": self.score_transform,
-            "allowed": allowed,
-            "n_jobs": self.n_jobs,
-        }
-        if stages:
-            return search_stages(X, layout, stages, **how)
-        return beam_search(X, layout, **how)
-
-    def _find(self, X, k, subset=None):
-        """Search all trees and average their scores."""
-        trees = self._trees(subset)
-        if len(trees) == 1:
-            return self._search(X, trees[0], k)
-        # Each tree finds more labels than are returned.
-        columns = np.empty((X.n_vectors, k), dtype=np.int64)
-        log_scores = np.empty((X.n_vectors, k))
-        for rows in split_by_size(X.n_vectors, self._size_of_row(k), self.n_jobs):
-            search = partial(self._search, X.between(rows.start, rows.stop))
-            columns[rows], log_scores[rows] = search_trees(
-                search, trees, k, self._n_candidates()
-            )
-        return columns, log_scores
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

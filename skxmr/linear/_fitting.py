@@ -1,12 +1,14 @@
 """Tree building and training of all levels: the part of `fit` that is cached."""
 
 import time
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from skxmr._cython._memory import give_back_memory
 from skxmr._search._pruning import prune
@@ -21,7 +23,7 @@ from skxmr.stages._stages import CustomStages, FittedStages
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._label_vectors import make_label_vectors
 
-__all__ = ["TrainedTree", "TrainingSettings", "train_tree"]
+__all__ = ["TrainedTree", "TrainingSettings", "train_tree", "warn_of_training"]
 
 
 @dataclass(frozen=True)
@@ -352,3 +354,33 @@ class _Report:
         if self._verbose:
             print(f"[skxmr] {what} ({now - self._since:.1f} s)")  # noqa: T201
         self._since = now
+
+
+def warn_of_training(trained, max_iter, dominant):
+    """Warn of nodes that did not converge, and of dominant columns.
+
+    Parameters
+    ----------
+    trained : list of TrainedTree
+    max_iter : int
+    dominant : str
+        As returned by `describe_dominant_columns`; empty if there are none.
+
+    Warns
+    -----
+    ConvergenceWarning
+    UserWarning
+        If there are dominant columns, although all nodes converged.
+    """
+    n_unconverged = sum(one.n_unconverged for one in trained)
+    if n_unconverged:
+        n_trained = sum(one.n_trained for one in trained)
+        warnings.warn(
+            f"{n_unconverged} of {n_trained} nodes did not converge in "
+            f"max_iter={max_iter} sweeps. "
+            + (dominant or "Increase max_iter or tol, or lower C."),
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+    elif dominant:
+        warnings.warn(dominant, UserWarning, stacklevel=6)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from skxmr._inputs._features import Features
 from skxmr._targets import ClassTarget, IndicatorTarget
+from skxmr._utils._loaded_state import refuse
 
 __all__ = ["ClassifierState", "make_state"]
 
@@ -70,6 +71,27 @@ class ClassifierState:
     def nbytes(self):
         """Size in bytes of the arrays that prediction reads."""
         return sum(layout.nbytes for layout in self.layouts)
+
+    def check(self, owner):
+        """Raise ValueError if the arrays of a loaded model are not consistent.
+
+        Parameters
+        ----------
+        owner : str
+            The name of the estimator's class, for messages.
+        """
+        n_labels, n_trees = len(self.classes), len(self.layouts)
+        if not 0 < self.target.n_labels == n_labels:
+            refuse(
+                f"{owner}.classes_",
+                f"has {n_labels} labels, not {self.target.n_labels}",
+            )
+        if not len(self.trees) == len(self.stages) == n_trees > 0:
+            refuse(f"{owner}.layouts_", f"has {n_trees} trees")
+        for tree, layout in zip(self.trees, self.layouts, strict=True):
+            if layout.n_features != self.n_features or layout.n_labels != n_labels:
+                refuse(f"{owner}.layouts_", "does not match the features and labels")
+            layout.check_tree(tree)
 
 
 def make_state(
