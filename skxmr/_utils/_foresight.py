@@ -1,4 +1,4 @@
-"""Estimates of the memory of training, checked before the work."""
+"""Estimates of the required memory, compared with what there is before the work."""
 
 import warnings
 
@@ -7,7 +7,11 @@ from skxmr._memory._limits import limits_in_words, memory_limits
 from skxmr._memory._shortage import shortage
 from skxmr._utils._dense import DenseRows
 
-__all__ = ["foresee", "foresee_training", "training_memory"]
+__all__ = ["SMALL", "foresee", "foresee_training", "training_memory"]
+
+# Up to this number of bytes, nothing is compared: querying the limits of the machine,
+# its containers and the process takes nearly a millisecond.
+SMALL = 2**27
 
 # Children of a node that are trained at the same time.
 _CHILDREN = 16
@@ -19,7 +23,7 @@ def foresee(n_bytes, what, advice):
     Parameters
     ----------
     n_bytes : int
-        A lower bound of the required memory.
+        A lower bound of the required memory; not checked up to `SMALL`.
     what : str
         The operation, for the message.
     advice : str
@@ -35,6 +39,8 @@ def foresee(n_bytes, what, advice):
     UserWarning
         If it is more than is available now.
     """
+    if n_bytes <= SMALL:
+        return
     most, free = memory_limits()
     if n_bytes > most:
         raise shortage(

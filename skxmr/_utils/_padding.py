@@ -2,16 +2,12 @@
 
 import numpy as np
 
-from skxmr._utils._foresight import foresee
+from skxmr._utils._foresight import SMALL, foresee
 
 __all__ = ["check_size", "pad_ranking"]
 
 # A column index and a score.
 _ENTRY_BYTES = 8 + 4
-
-# The size of smaller rankings is not compared with the available memory, since the
-# query takes time.
-_SMALL = 2**27
 
 # With more padding than this, k is assumed to be an error.
 _MOST_PADDING = 2**32
@@ -41,7 +37,7 @@ def check_size(n_rows, k, n_labels):
         If the ranking needs more memory than there is.
     """
     n_bytes = n_rows * k * _ENTRY_BYTES
-    if n_bytes > _SMALL:
+    if n_bytes > SMALL:
         _check_memory(n_bytes, n_rows, k, n_labels)
     return min(k, n_labels)
 

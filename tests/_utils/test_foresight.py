@@ -1,4 +1,4 @@
-"""What cannot fit in memory is told before the work, not after."""
+"""Errors and warnings, before the work, if memory cannot or may not suffice."""
 
 import sys
 
@@ -20,6 +20,7 @@ from skxmr._utils._foresight import foresee, training_memory
 @pytest.fixture
 def limits(monkeypatch):
     said = {"most": 1e6, "free": 1e5}
+    monkeypatch.setattr(_foresight, "SMALL", 0)
     monkeypatch.setattr(
         _foresight, "memory_limits", lambda: (said["most"], said["free"])
     )
@@ -40,6 +41,13 @@ def test_what_cannot_fit_is_refused(limits):
     text = r"^This needs 3\.0 TB of memory at least; there are 1\.0 MB\. Do less\.$"
     with pytest.raises(MemoryError, match=text):
         foresee(3 * 10**12, "This", "Do less.")
+
+
+def test_limits_are_not_queried_for_small_amounts(monkeypatch):
+    monkeypatch.setattr(_foresight, "memory_limits", lambda: 1 / 0)
+    foresee(2**27, "This", "Do less.")
+    with pytest.raises(ZeroDivisionError):
+        foresee(2**27 + 1, "This", "Do less.")
 
 
 def make_data(n_rows=500):
@@ -148,6 +156,7 @@ def test_limits_of_the_process(tmp_path, monkeypatch):
         ("RLIMIT_DATA", 8_000_000, 3_072_000),
     ]
     assert memory_limits() == (4_928_000, 4_928_000)
+    monkeypatch.setattr(_foresight, "SMALL", 0)
     text = r"there are 4\.9 MB\. Do less\. .*RLIMIT_DATA of this process is 8\.0 MB"
     with pytest.raises(MemoryError, match=text):
         foresee(5_000_000, "This", "Do less.")
