@@ -179,9 +179,9 @@ class IndicatorTarget:
         matrix = np.zeros((n_rows, self.n_labels), dtype=dtype)
         start = 0
         for columns, values in blocks:
-            rows, places = np.nonzero(columns >= 0)
-            found = columns[rows, places]
-            matrix[start + rows, found] = values[rows, places]
+            rows, positions = np.nonzero(columns >= 0)
+            found = columns[rows, positions]
+            matrix[start + rows, found] = values[rows, positions]
             start += len(columns)
         return matrix
 
@@ -253,8 +253,8 @@ class ClassTarget:
             # Relative to the best, so that no row sums to 0.
             scores = np.exp(log_scores - log_scores[:, :1])
             scores /= scores.sum(axis=1, keepdims=True)
-            rows, places = np.nonzero(columns >= 0)
-            dense[start + rows, columns[rows, places]] = scores[rows, places]
+            rows, positions = np.nonzero(columns >= 0)
+            dense[start + rows, columns[rows, positions]] = scores[rows, positions]
             start += len(columns)
         return dense
 

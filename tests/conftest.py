@@ -22,7 +22,7 @@ if os.environ.get("SKXMR_FLUSH_DENORMALS") == "1":
 # when it is imported.
 collect_ignore = ["support/walk_public.py"]
 
-# An address in memory, or a set of several strings, in an order of its own.
+# An address in memory, or a set of several strings, whose order varies.
 CHANGING = re.compile(r" at 0x\w|\{'[^']*', '")
 
 

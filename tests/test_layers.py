@@ -11,7 +11,7 @@ import skxmr
 ROOT = Path(skxmr.__file__).parent
 
 # Each package or module of skxmr, lowest layer first. Those on one line do not import
-# each other; all others import from the lines above their own only.
+# each other; all others import only from the lines above.
 LAYERS = [
     line.split()
     for line in """

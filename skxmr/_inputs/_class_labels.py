@@ -197,10 +197,10 @@ def find_columns(labels, classes):
     labels, is_possible = _of_one_type(labels, classes)
     if labels.dtype == object:
         classes = classes.astype(object)
-    places = np.searchsorted(classes, labels)
-    places = np.minimum(places, len(classes) - 1)
-    found = np.asarray(classes[places] == labels, dtype=bool) & is_possible
-    return np.where(found, places, -1)
+    positions = np.searchsorted(classes, labels)
+    positions = np.minimum(positions, len(classes) - 1)
+    found = np.asarray(classes[positions] == labels, dtype=bool) & is_possible
+    return np.where(found, positions, -1)
 
 
 def _target_of_items(y, name):

@@ -158,7 +158,7 @@ def _relevance_of_labels(relevance, pattern):
     if not same:
         raise ValueError(
             f"relevance must be positive wherever y has a label and 0 elsewhere; "
-            f"got {relevance.nnz} weights that are not 0, in other places than the "
+            f"got {relevance.nnz} weights that are not 0, at other positions than the "
             f"{pattern.nnz} labels of y."
         )
     return relevance.data

@@ -14,23 +14,23 @@ from skxmr._utils._dense import DenseRows
 
 __all__ = ["average_trees", "beam_search", "search_one", "search_trees"]
 
-# A task takes some ten milliseconds: joblib needs some to start threads. A row takes
-# longer the more labels are wanted.
+# Tasks take about ten milliseconds, since joblib needs some time to start threads. The
+# time of a row grows with the number of labels that it finds.
 _MIN_ROWS_OF_A_TASK = 1024
 _MIN_LABELS_OF_A_TASK = 2**17
 
-# Dense queries that are searched for together: enough for several to have a node in
-# common, few enough for the cache; fewer where wide beams would take much memory.
+# The number of dense rows per block: enough that several visit the same node, and few
+# enough for the cache; fewer for wide beams, whose buffers are larger.
 _BLOCK = 512
 _NODES_OF_A_BLOCK = 2**17
 
-# Of the hash of columns: nobody can choose columns that all collide.
+# Multiplier of the hash of columns, random so that collisions cannot be provoked.
 _HASH_FACTOR = int.from_bytes(os.urandom(8), "little") | 1
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Rows to search for, and how."""
+    """Rows, and the options of their search."""
 
     X: Compressed | DenseRows
     k: int
@@ -49,7 +49,7 @@ class _Task:
         return replace(self, X=self.X.between(rows.start, rows.stop), start=start)
 
     def options(self):
-        """Return the options as kernels take them."""
+        """Return the options of the kernel."""
         return BeamOptions(
             self.beam_width,
             TRANSFORMS[self.score_transform],
@@ -184,7 +184,7 @@ def search_one(
     allowed=None,
     as_logs=False,
 ):
-    """Find the best labels of one row, with as little around the kernel as possible.
+    """Find the best labels of one row, with little overhead beside the kernel.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ class SearchLayout:
         self.weight_precision = weight_precision
         self.held_by_feature = held_by_feature
         self.by_node = by_node
-        # By these a search sizes its buffers.
+        # The sizes of the buffers of a search.
         sizes = self.level_sizes
         self.widest_level = max(sizes)
         self.widest_parents = max(sizes[:-1])
@@ -192,7 +192,7 @@ class SearchLayout:
             refuse("SearchLayout.labels", "is not that of its tree")
 
     def __sizeof__(self):
-        # Dask scatters what is large to each worker once.
+        # Dask scatters large objects, so that each worker receives them once.
         return object.__sizeof__(self) + self.nbytes
 
     @cached_property
@@ -243,7 +243,7 @@ class SearchLayout:
 
     @cached_property
     def label_nodes(self):
-        """Where the labels are in the tree, for restricted searches."""
+        """The nodes of the labels, for restricted searches."""
         return LabelNodes(self)
 
     def _bound_nodes(self):
@@ -258,7 +258,7 @@ class SearchLayout:
         )
 
     def to_levels(self):
-        """Give the weights back, level by level.
+        """Return the weights of each level.
 
         Returns
         -------
@@ -356,7 +356,7 @@ def _check_nodes(layout):
             f"is {starts.tolist()!r:.80}; expected each level to start where the "
             f"children of the one above do",
         )
-    # Of a part of a tree, they are columns of the whole: no permutation.
+    # In a shard, labels are columns of the whole model, so no permutation.
     check_range(layout.labels, 0, 2**31, "SearchLayout.labels")
     if np.isnan(layout.intercepts).any():
         refuse("SearchLayout.intercepts", "has NaN; expected numbers")

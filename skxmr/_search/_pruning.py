@@ -7,8 +7,8 @@ from skxmr._search._weights import LinearWeights
 
 __all__ = ["THRESHOLD_UNITS", "check_threshold", "prune"]
 
-# What a threshold is a multiple of: the largest magnitude among a node's own weights,
-# or 1.
+# A relative threshold is a multiple of the node's largest absolute weight; an absolute
+# one is a number.
 THRESHOLD_UNITS = ("relative", "absolute")
 
 

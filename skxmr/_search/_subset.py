@@ -17,7 +17,7 @@ __all__ = [
 
 
 class LabelNodes:
-    """Where the labels are in a laid-out tree, and the nodes above them.
+    """The nodes of the labels of a laid-out tree, and the nodes above them.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class LabelNodes:
         self.never_found = np.flatnonzero(layout.intercepts[self.nodes - 1] == -np.inf)
 
     def allow_all(self):
-        """Give a set bit to each node: node i's is bit i % 64 of word i // 64."""
+        """Return a set bit for each node: node i has bit i % 64 of word i // 64."""
         return np.full(-(-len(self.parents) // 64), ~np.uint64(0))
 
     def allow(self, ranges):

@@ -17,9 +17,9 @@ class LinearWeights:
     per child (Etter et al., arXiv 2106.02697).
 
     A child's margin is its intercept plus the sum of value times weight. Two
-    intercepts are models of their own: ``+inf`` for a child that is always there
-    where its parent is (its score factor is 1), ``-inf`` for one that was never
-    seen in training (it is never retrieved).
+    intercepts stand for whole models: ``+inf`` for a child that is positive whenever
+    its parent is (its score factor is 1), ``-inf`` for one without positive rows in
+    training (it is never found).
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ class LinearWeights:
         return sum(array.nbytes for array in vars(self).values())
 
     def runs(self):
-        """Return the postings and children as kernels take them."""
+        """Return the postings and children for the kernels."""
         return LevelRuns(self.posting_offsets, self.run_offsets, self.children)
 
     def between(self, start, stop):
-        """Give parents `start` to `stop`, without copying; but not their intercepts.
+        """Return the weights of parents `start` to `stop`, without a copy.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class LinearWeights:
         Returns
         -------
         LinearWeights
-            Without intercepts: which are theirs, the parents do not tell.
+            Without intercepts, whose positions are not known from the parents.
         """
         first, last = self.posting_offsets[start], self.posting_offsets[stop]
         run_offsets = self.run_offsets[first : last + 1]
@@ -98,7 +98,7 @@ class LinearWeights:
 
     @classmethod
     def merge_siblings(cls, parts):
-        """Put the children of one parent, trained in several parts, together.
+        """Merge the weights of children of one parent that were trained in parts.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class LinearWeights:
 
 
 class WeightsBuilder:
-    """Puts the weights of one parent after another together as they come."""
+    """Concatenates the weights of parents, which are appended in order."""
 
     def __init__(self):
         self._features = GrowingArray(np.int32)
@@ -150,7 +150,7 @@ class WeightsBuilder:
         self._weights.append(part.weights)
 
     def finish(self, n_rows, intercepts):
-        """Give the weights of a whole level.
+        """Return the weights of the whole level.
 
         Parameters
         ----------

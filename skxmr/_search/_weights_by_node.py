@@ -100,7 +100,7 @@ class NodeWeights:
             self._check_arrays()
 
     def _check_arrays(self):
-        """Check what can be known without the layout."""
+        """Check what does not depend on the layout."""
         offsets, features = self.node_offsets, self.features
         check_vector(offsets, (np.int64,), None, "NodeWeights.node_offsets")
         check_vector(features, (np.uint16, np.int32), None, "NodeWeights.features")
@@ -131,7 +131,7 @@ class NodeWeights:
         return len(self.weights)
 
     def to_levels(self, child_offsets, level_starts, intercepts):
-        """Give the weights back, level by level.
+        """Return the weights of each level.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class NodeWeights:
         ]
 
     def _level(self, child_offsets, intercepts):
-        """Give the weights of the children of some consecutive parents."""
+        """Return the weights of the children of consecutive parents."""
         first, stop = int(child_offsets[0]) - 1, int(child_offsets[-1]) - 1
         offsets = self.node_offsets[first : stop + 1]
         n_children = np.diff(child_offsets)

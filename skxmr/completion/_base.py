@@ -221,8 +221,8 @@ class Completer(
         ):
             query = log.keys[rank]
             ranks, _ = self._suggest(query[:length], session, 10)
-            places = np.flatnonzero(ranks == self._state.index.rank_of(query))
-            gained += count * float((1 / (places + 1)).sum())
+            positions = np.flatnonzero(ranks == self._state.index.rank_of(query))
+            gained += count * float((1 / (positions + 1)).sum())
         return gained / float(log.counts.sum())
 
     def _named(self, prefix, session, k):

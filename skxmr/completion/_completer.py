@@ -409,13 +409,13 @@ class QueryCompleter(DefaultStages, Completer):
         random = check_random_state(self.random_state)
         seed = int(random.randint(_MAX_INT32))
         lengths = np.array([len(stem_of(key)) for key in log.keys])[log.ranks]
-        places, lengths = draw_prefixes(lengths, self.prefixes_per_query, random)
+        drawn_from, lengths = draw_prefixes(lengths, self.prefixes_per_query, random)
         # The empty prefix of every query.
-        places = np.concatenate([places, np.arange(len(log.ranks))])
+        drawn_from = np.concatenate([drawn_from, np.arange(len(log.ranks))])
         lengths = np.concatenate([lengths, np.zeros(len(log.ranks), dtype=np.int64)])
         return PrefixRanker.learn(
             log,
-            places,
+            drawn_from,
             lengths,
             previous_vectorizer=self._make_stage("previous_vectorizer", seed),
             prefix_vectorizer=self._make_stage("prefix_vectorizer", seed),

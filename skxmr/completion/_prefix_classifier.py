@@ -36,14 +36,21 @@ class PrefixRanker:
 
     @classmethod
     def learn(
-        cls, log, places, lengths, *, previous_vectorizer, prefix_vectorizer, classifier
+        cls,
+        log,
+        drawn_from,
+        lengths,
+        *,
+        previous_vectorizer,
+        prefix_vectorizer,
+        classifier,
     ):
         """Fit clones of the stages to prefixes of the queries of a log.
 
         Parameters
         ----------
         log : QueryLog
-        places : ndarray of shape (n_drawn,), int64
+        drawn_from : ndarray of shape (n_drawn,), int64
             Positions in the log of the queries whose prefixes were drawn.
         lengths : ndarray of shape (n_drawn,), int64
             The lengths of the prefixes in characters.
@@ -51,7 +58,7 @@ class PrefixRanker:
         classifier : XRLinearClassifier
         """
         refuse_custom_stages(classifier, "QueryCompleter")
-        ranks = log.ranks[places]
+        ranks = log.ranks[drawn_from]
         prefixes = [
             _without_blank(log.keys[rank][:length])
             for rank, length in zip(ranks.tolist(), lengths.tolist(), strict=True)
@@ -59,12 +66,12 @@ class PrefixRanker:
         X = fit_transform_texts(prefix_vectorizer, prefixes)
         texts = [_text_of(session) for session in log.sessions]
         before = sparse.csr_array(fit_transform_texts(previous_vectorizer, texts))
-        X = sparse.hstack([before[places], X], format="csr", dtype=np.float32)
+        X = sparse.hstack([before[drawn_from], X], format="csr", dtype=np.float32)
         Y = sparse.csr_array(
             (np.ones(len(ranks), dtype=np.int8), ranks, np.arange(len(ranks) + 1)),
             shape=(len(ranks), len(log.keys)),
         )
-        classifier.fit(X, Y, relevance=log.counts[places], label_names=log.keys)
+        classifier.fit(X, Y, relevance=log.counts[drawn_from], label_names=log.keys)
         return cls(
             LeanTransformer(previous_vectorizer),
             LeanTransformer(prefix_vectorizer),

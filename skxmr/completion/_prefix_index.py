@@ -176,16 +176,16 @@ class PrefixIndex:
     def _accents_after(self, beginning, start, stop):
         """Yield the accents that follow the common beginning of the keys of a range."""
         marks = np.flatnonzero(combining_classes())
-        place = 0
-        while place < len(marks):
-            sought = beginning + chr(marks[place])
+        position = 0
+        while position < len(marks):
+            sought = beginning + chr(marks[position])
             start = bisect_left(self.keys, sought, lo=start, hi=stop)
             if start == stop:
                 return
             found = self.keys[start][len(beginning)]
             if combining(found):
                 yield found
-            place = int(np.searchsorted(marks, ord(found), side="right"))
+            position = int(np.searchsorted(marks, ord(found), side="right"))
 
     def find_near(self, prefix, most_edits):
         """Find the queries with a beginning that is a few edits away from a prefix.
@@ -209,13 +209,13 @@ class PrefixIndex:
         whole_words = prefix.endswith(" ")
         typed, _ = _code_points([prefix[:-1] if whole_words else prefix])
         classes = combining_classes()
-        room, needed, depth = 0, 64, len(typed) + most_edits + 2
-        while needed > room or needed < 0:
+        capacity, needed, depth = 0, 64, len(typed) + most_edits + 2
+        while needed > capacity or needed < 0:
             if needed < 0:  # letters with additional accents
                 depth *= 2
-            room = max(room, needed)
-            ranges = np.empty((room, 2), dtype=np.int64)
-            edits = np.empty(room, dtype=np.int64)
+            capacity = max(capacity, needed)
+            ranges = np.empty((capacity, 2), dtype=np.int64)
+            edits = np.empty(capacity, dtype=np.int64)
             needed = find_near(
                 typed,
                 np.empty(SIZE_OF_LETTER * (len(typed) + 1), dtype=np.uint8),

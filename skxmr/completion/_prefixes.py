@@ -21,14 +21,14 @@ def draw_prefixes(lengths, n_drawn, random):
 
     Returns
     -------
-    places : ndarray of shape (n_prefixes,), int64
+    positions : ndarray of shape (n_prefixes,), int64
         The position of the query of each prefix, ascending.
     prefix_lengths : ndarray of the same shape, int64
     """
     if n_drawn == "all" or n_drawn >= _surely_all(int(lengths.max(initial=1))):
-        places = np.repeat(np.arange(len(lengths)), lengths)
+        positions = np.repeat(np.arange(len(lengths)), lengths)
         starts = np.cumsum(lengths) - lengths
-        return places, np.arange(len(places)) - starts[places] + 1
+        return positions, np.arange(len(positions)) - starts[positions] + 1
     # Stratified: one draw from each of n equal parts, so that each query has a short
     # prefix.
     n_drawn = int(n_drawn)
@@ -39,8 +39,8 @@ def draw_prefixes(lengths, n_drawn, random):
     drawn = np.sort(np.minimum(drawn.astype(np.int64), lengths[:, None]), axis=1)
     first = np.ones(drawn.shape, dtype=bool)
     first[:, 1:] = np.diff(drawn, axis=1) > 0
-    places, _ = np.nonzero(first)
-    return places, drawn[first]
+    positions, _ = np.nonzero(first)
+    return positions, drawn[first]
 
 
 def _surely_all(longest):

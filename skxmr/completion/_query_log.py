@@ -44,10 +44,10 @@ class QueryLog(NamedTuple):
 
     def merged(self):
         """Merge entries with the same session and query, and add their counts."""
-        places: dict[tuple, int] = {}
+        indices: dict[tuple, int] = {}
         pairs = zip(self.sessions, self.ranks.tolist(), strict=True)
-        numbers = [places.setdefault(pair, len(places)) for pair in pairs]
-        sessions, ranks = zip(*places, strict=True)
+        numbers = [indices.setdefault(pair, len(indices)) for pair in pairs]
+        sessions, ranks = zip(*indices, strict=True)
         counts = np.bincount(numbers, self.counts)
         return self._replace(
             sessions=list(sessions),

@@ -142,16 +142,16 @@ def count_transitions(sessions, ranks, counts, rows, n_queries, decay):
     csr_array of shape (len(rows), n_queries), float64
     """
     asked_by, seen, ages = [], [], []
-    for place, session in enumerate(sessions):
+    for index, session in enumerate(sessions):
         for age, previous in enumerate(reversed(session)):
             seen.append(rows.setdefault(previous, len(rows)))
-            asked_by.append(place)
+            asked_by.append(index)
             ages.append(age)
-    places = np.array(asked_by, dtype=np.int64)
+    sessions_of = np.array(asked_by, dtype=np.int64)
     # Powers by repeated products, which are the same on every CPU.
     powers = np.cumprod([1.0] + [float(decay)] * max(ages, default=0))
-    weights = counts[places] * powers[np.array(ages, dtype=np.int64)]
-    return _sum_pairs(weights, seen, ranks[places], (len(rows), n_queries))
+    weights = counts[sessions_of] * powers[np.array(ages, dtype=np.int64)]
+    return _sum_pairs(weights, seen, ranks[sessions_of], (len(rows), n_queries))
 
 
 def reversed_links(counts, row_keys, keys):

@@ -406,7 +406,7 @@ class XRLinearClassifier(
         for name in ("threshold", "weight_floor"):
             check_threshold(name, getattr(self, name), self.threshold_unit)
         memory = self._check_memory()
-        own = self._custom_stages(X, relevance)
+        custom = self._custom_stages(X, relevance)
         given = y
         X, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, relevance)
@@ -437,7 +437,7 @@ class XRLinearClassifier(
                 {"n_jobs": self.n_jobs, "verbose": self.verbose},
             )
             for indexer, settings in self._seeded_trees(
-                memory, own, label_vectors, regularization
+                memory, custom, label_vectors, regularization
             )
         ]
         warn_of_training(trained, self.max_iter, describe_dominant_columns(X, features))
@@ -483,22 +483,22 @@ class XRLinearClassifier(
         return memory
 
     def _custom_stages(self, X, relevance):
-        own = CustomStages(
+        custom = CustomStages(
             self.matcher,
             self.ranker,
             self.matcher_level,
             is_dense=not sparse.issparse(X),
             is_weighted=relevance is not None,
         )
-        own.check()
+        custom.check()
         # Linear models do not depend on the format of X.
-        return own or CustomStages()
+        return custom or CustomStages()
 
     def _costs(self, C):
         """C for positive and for negative rows."""
         return C * self.positive_weight, C * self.negative_weight
 
-    def _seeded_trees(self, memory, own, label_vectors, regularization):
+    def _seeded_trees(self, memory, custom, label_vectors, regularization):
         """Yield the indexer and solver parameters of each tree, with their seeds."""
         # Without a cache, weights below the threshold are not needed.
         cached = memory.location is not None
@@ -533,9 +533,9 @@ class XRLinearClassifier(
                     self.negative_sampling,
                     self.negative_beam_width,
                     replace(
-                        own,
-                        matcher=with_settings(own.matcher, seed=seeds[1]),
-                        ranker=with_settings(own.ranker, seed=seeds[1]),
+                        custom,
+                        matcher=with_settings(custom.matcher, seed=seeds[1]),
+                        ranker=with_settings(custom.ranker, seed=seeds[1]),
                     ),
                 ),
             )
@@ -593,7 +593,7 @@ class XRLinearClassifier(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        own = [stage for stage in (self.matcher, self.ranker) if stage is not None]
-        tags.input_tags.sparse = all(get_tags(one).input_tags.sparse for one in own)
+        custom = [stage for stage in (self.matcher, self.ranker) if stage is not None]
+        tags.input_tags.sparse = all(get_tags(one).input_tags.sparse for one in custom)
         tags.classifier_tags.multi_label = True
         return tags

@@ -37,7 +37,7 @@ class TrainingSettings:
         As in `XRLinearClassifier`.
     negative_sampling : {"parents", "matcher", "both"}
     negative_beam_width : int
-    own : CustomStages
+    custom : CustomStages
         The custom stages.
     """
 
@@ -45,7 +45,7 @@ class TrainingSettings:
     label_vectors: object
     negative_sampling: str
     negative_beam_width: int
-    own: CustomStages = field(default_factory=CustomStages)
+    custom: CustomStages = field(default_factory=CustomStages)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     if settings.solver.prior_length:
         X, targets, priors = add_prior_rows(X, targets, settings.label_vectors)
     features = None
-    if not settings.own:  # these take rows unchanged in training and prediction
+    if not settings.custom:  # these take rows unchanged in training and prediction
         X, features = _only_used_features(X)
     data = _Data(X, targets, priors)
     tree = _index(data, label_names, indexer, settings, n_jobs)
@@ -185,7 +185,7 @@ def _train_levels(data, tree, settings, n_jobs, report):
     train = (
         _train_at_once if settings.negative_sampling == "parents" else _train_one_by_one
     )
-    matcher = settings.own.fit_matcher(data.trained, data.Y, tree, n_jobs)
+    matcher = settings.custom.fit_matcher(data.trained, data.Y, tree, n_jobs)
     paths = RowPaths(
         data.trained,
         data.n_given,
@@ -194,7 +194,7 @@ def _train_levels(data, tree, settings, n_jobs, report):
         settings.solver.seed,
     )
     results, last = train(data, tree, paths, matcher, settings, n_jobs, report)
-    ranker = settings.own.fit_ranker(data.trained, last, n_jobs)
+    ranker = settings.custom.fit_ranker(data.trained, last, n_jobs)
     solver = settings.solver
     floor = solver.weight_floor, solver.floor_unit, solver.unit_weight
     return TrainedTree(
@@ -242,7 +242,7 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noq
 
 def _linear_levels(tree, settings):
     """Return the first level with linear models, and the one after the last."""
-    return settings.own.first_linear(tree), settings.own.beyond_linear(tree)
+    return settings.custom.first_linear(tree), settings.custom.beyond_linear(tree)
 
 
 def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):

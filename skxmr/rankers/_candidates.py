@@ -90,9 +90,9 @@ class Candidates:
                 f"columns and scores must have one shape (n_samples, k); got "
                 f"{columns.shape} and {scores.shape}."
             )
-        rows, places = np.nonzero(columns >= 0)
-        found = scores[rows, places].astype(np.float64)
-        return cls(rows, columns[rows, places], found, places + 1)
+        rows, positions = np.nonzero(columns >= 0)
+        found = scores[rows, positions].astype(np.float64)
+        return cls(rows, columns[rows, positions], found, positions + 1)
 
 
 @dataclass(frozen=True)
@@ -210,9 +210,9 @@ def _centroids(Y, rows):
 
     SciPy's product allocates memory for all columns, so only used columns are passed.
     """
-    used, places = np.unique(rows.indices, return_inverse=True)
+    used, positions = np.unique(rows.indices, return_inverse=True)
     narrow = sparse.csr_array(
-        (rows.data, places, rows.indptr), shape=(rows.shape[0], len(used))
+        (rows.data, positions, rows.indptr), shape=(rows.shape[0], len(used))
     )
     sums = sparse.csr_array(normalize(sparse.csr_array(Y.T) @ narrow))
     sums.sort_indices()

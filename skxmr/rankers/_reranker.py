@@ -108,10 +108,10 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
 
     A ranker finds some dozens of candidates among up to millions of labels; a slower
     model of row and candidate together, such as gradient boosting, reorders them. It is
-    trained on out-of-fold candidates of the training rows, because rankers score labels
-    of their own training rows too high. As in stacking [1]_, the ranker is fitted on
-    all folds but one and finds candidates for that one, for each fold, and finally it
-    is fitted on all rows.
+    trained on out-of-fold candidates of the training rows, because rankers overestimate
+    the labels of rows that they were trained on. As in stacking [1]_, the ranker is
+    fitted on all folds but one and finds candidates for that one, for each fold, and
+    finally it is fitted on all rows.
 
     Parameters
     ----------

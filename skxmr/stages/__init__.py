@@ -1,4 +1,4 @@
-"""The interface of custom matchers and rankers, and their place in a search.
+"""The interface of custom matchers and rankers, and when a search calls them.
 
 `XRLinearClassifier` has three stages, and each can be replaced: its parameters
 ``indexer``, ``matcher`` and ``ranker`` take estimators, of which clones are fitted.

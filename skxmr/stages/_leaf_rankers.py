@@ -79,8 +79,8 @@ class LeafRankers:
         ndarray of shape (n_samples, n_candidates), float64
             -inf if there is no candidate.
         """
-        rows, places = np.nonzero(nodes >= 0)
-        wanted = nodes[rows, places]
+        rows, positions = np.nonzero(nodes >= 0)
+        wanted = nodes[rows, positions]
         order = np.lexsort((rows, wanted))
         parents = np.searchsorted(self.child_offsets, wanted[order], side="right") - 1
         cuts = np.flatnonzero(np.diff(parents)) + 1
@@ -92,7 +92,7 @@ class LeafRankers:
         scores = np.full(nodes.shape, -np.inf)
         found = run_tasks(_score_leaf, tasks, n_jobs=n_jobs)
         if found:
-            scores[rows[order], places[order]] = np.concatenate(found)
+            scores[rows[order], positions[order]] = np.concatenate(found)
         return scores
 
     def _task(self, X, parent, rows, nodes, transform):
@@ -142,13 +142,13 @@ def _columns_of(X, features, is_dense):
     if is_dense:
         return rows_for(X, is_dense)
     X = _compressed(X)
-    places = np.searchsorted(features, X.indices)
-    known = places < len(features)
-    known[known] = features[places[known]] == X.indices[known]
+    positions = np.searchsorted(features, X.indices)
+    known = positions < len(features)
+    known[known] = features[positions[known]] == X.indices[known]
     before = np.concatenate([[0], np.cumsum(known)])
     kept = Compressed(
         before[X.offsets],
-        places[known].astype(np.int32),
+        positions[known].astype(np.int32),
         X.values[known],
         max(1, len(features)),
     )
@@ -190,8 +190,8 @@ def _fit_leaf(task):
 def _fit_label(task, X, right):
     rows = task.targets.rows
     is_right = np.zeros(len(rows.indices), dtype=np.int8)
-    places = np.searchsorted(rows.indices, right.indices)
-    is_right[places] = 1
+    positions = np.searchsorted(rows.indices, right.indices)
+    is_right[positions] = 1
     # Other rows are not in the training data of the label: negatives are from the
     # matcher.
     kept = (is_right == 1) | (rows.values > 0)
@@ -203,7 +203,7 @@ def _fit_label(task, X, right):
         if not task.is_weighted:
             return clone(task.ranker).fit(X, target)
         weights = np.ones(len(rows.indices))
-        weights[places] = right.values
+        weights[positions] = right.values
         return clone(task.ranker).fit(X, target, sample_weight=weights[kept])
     except Exception as error:
         error.add_note(f"While fitting ranker={task.ranker!r:.80}.")

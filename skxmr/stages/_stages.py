@@ -64,7 +64,7 @@ class CustomStages:
                 check_scoring(stage, name)
         if self.is_weighted and self.matcher is not None:
             raise ValueError(
-                "relevance weighs the labels of a row, which a matcher of one's own "
+                "relevance weighs the labels of a row, which a custom matcher "
                 "cannot take; leave relevance out, or matcher."
             )
         ranker = self.ranker

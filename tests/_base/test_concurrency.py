@@ -283,8 +283,8 @@ def test_readers_beside_a_fit_get_the_answer_of_one_model(case):
             case.fit(shared, i)
         done.set()
 
-    def read(place):
-        number = place % len(case.asks)
+    def read(position):
+        number = position % len(case.asks)
         while not done.is_set():
             assert case.asks[number](shared) in right[number]
 

@@ -393,7 +393,7 @@ def test_a_seed_makes_models_that_are_the_same():
     assert find(fitted(0, classifier=small)) == first
     assert find(fitted(np.int64(0), classifier=small)) == first
     assert find(fitted(1, classifier=small)) != first
-    # The classifier's own comes before it.
+    # The classifier's parameter takes precedence.
     own = XRLinearClassifier(KMeansTree(2, 2), random_state=0)
     assert find(fitted(1, classifier=own)) == first
     assert small.random_state is None

@@ -252,7 +252,7 @@ def test_texts_have_the_features_that_the_vectorizer_gives_them(make):
         assert found.shape == expected.shape
         assert found.dtype == expected.dtype
         assert abs(found - expected).max() == 0
-    # It is as fitted as by its own method.
+    # It is fitted just as by its method `fit`.
     assert abs(own.transform(TEXTS) - theirs.transform(TEXTS)).max() == 0
 
 
@@ -281,16 +281,16 @@ def test_threads_that_search_and_fit_at_the_same_time_warn_of_nothing(backend):
     failures = []
     barrier = threading.Barrier(6)
 
-    def work(place):
+    def work(position):
         try:
             barrier.wait(60)
             for i in range(20):
-                model = models[(place + i) % 3]
-                assert lists(model.search_batch(TEXTS, 3)) == right[(place + i) % 3]
+                model = models[(position + i) % 3]
+                assert lists(model.search_batch(TEXTS, 3)) == right[(position + i) % 3]
                 model.predict(TEXTS[:3])
             TextRetriever(union, linear()).fit(TEXTS, CLASSES)
             completer.fit(TEXTS[:9], TEXTS[1:10])
-            models[place % 3].search_batch(many, 3)
+            models[position % 3].search_batch(many, 3)
             Reranker(models[0], LogisticRegression(), cv=2).fit(TEXTS, CLASSES)
         except BaseException as error:  # noqa: BLE001 - listed below
             failures.append(error)
@@ -299,9 +299,9 @@ def test_threads_that_search_and_fit_at_the_same_time_warn_of_nothing(backend):
         if backend is None:
             return [threading.Thread(target=work, args=(i,)) for i in range(6)]
 
-        def within(place):
+        def within(position):
             with joblib.parallel_config(backend=backend, n_jobs=1):
-                work(place)
+                work(position)
 
         return [threading.Thread(target=within, args=(i,)) for i in range(6)]
 

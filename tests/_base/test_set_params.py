@@ -190,7 +190,7 @@ _fitted = {}
 
 
 def fitted(name):
-    """Give a model of one's own, fitted once for all tests."""
+    """Return a copy of a model that is fitted once for all tests."""
     model, data, _ = MODELS[name]
     if name not in _fitted:
         _fitted[name] = pickle.dumps(clone(model).fit(*data))

@@ -194,8 +194,8 @@ def test_neighbours_and_their_twin(n_features):
             known.toarray(), labels.toarray(), queries.toarray(), n_neighbors
         )
         found = np.zeros_like(expected)
-        rows, places = np.nonzero(columns >= 0)
-        found[rows, columns[rows, places]] = scores[rows, places]
+        rows, positions = np.nonzero(columns >= 0)
+        found[rows, columns[rows, positions]] = scores[rows, positions]
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 

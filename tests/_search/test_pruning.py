@@ -14,7 +14,7 @@ VALUES = st.sampled_from([0.0, -0.0, 0.05, -0.05, 0.1, -0.1, 0.5, -2.0])
 
 
 def kept_by_twin(W, threshold, unit, unit_weight):
-    """Prune one child after another: each has its own largest weight."""
+    """Prune one child after another, relative to its largest weight."""
     kept = np.zeros_like(W)
     for child, w in enumerate(W.T):
         floor = np.float32(threshold)

@@ -50,7 +50,7 @@ def problems(draw):
 
 
 def search_by_levels(X, layout, *, k, beam_width, transform):
-    """Search one level after the other, each by a call of its own."""
+    """Search one level after the other, by one call each."""
     nodes, scores = np.zeros((len(X), 1), dtype=np.int64), np.zeros((len(X), 1))
     for level in range(layout.n_levels):
         width = k if level == layout.n_levels - 1 else beam_width

@@ -191,7 +191,7 @@ print("fitted")
     ids=["threshold", "matcher", "memory", "losses", "float16"],
 )
 def test_models_are_fitted(tmp_path, changes):
-    """In a process of its own, which would die of a write beyond its memory."""
+    """In a separate process, which would crash on a write out of bounds."""
     code = FITS.format(changes=changes, memory=str(tmp_path / "cache"))
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([*sys.path, str(TESTS / "support")])

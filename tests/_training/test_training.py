@@ -439,7 +439,7 @@ def test_kept_weights_stand_by_feature(seed, lanes, floor, is_relative, level):
     st.integers(0, len(_tasks.SIMD_LEVELS) - 1),
 )
 def test_room_grows_for_parent_after_parent(parents, share, level):
-    """Arrays grow by their own lengths; none is written to behind its end."""
+    """Each array grows by its own length; none is written beyond its end."""
     Guarded.behind.clear()
     rng = np.random.default_rng(len(parents))
     writer = WeightsWriter(Guarded, simd_level=level)

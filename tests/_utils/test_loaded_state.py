@@ -59,14 +59,14 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def saved():
-    """Give the models, pickled, so that each test damages one of its own."""
+    """Return pickled models, so that each test damages a copy."""
     return {name: pickle.dumps(make()) for name, make in MODELS.items()}
 
 
-def at(array, place, value):
-    """Give a copy of an array with another value in one place."""
+def at(array, position, value):
+    """Return a copy of an array with another value at one position."""
     array = np.array(array)
-    array.reshape(-1)[place] = value
+    array.reshape(-1)[position] = value
     return array
 
 
@@ -270,7 +270,7 @@ def test_a_damaged_model_is_refused(saved, kind, where, name, change, message):
     model = damaged(pickle.loads(saved[kind]), where, name, change)
     with pytest.raises(ValueError, match=message) as caught:
         pickle.loads(pickle.dumps(model))
-    # The constructor of a tree has words of its own.
+    # The constructor of a tree has different messages.
     assert str(caught.value).startswith(DAMAGED) or kind == "kmeans"
 
 

@@ -461,16 +461,16 @@ def test_score_is_the_mean_reciprocal_rank_of_prefixes():
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(1, 6))
 def test_drawn_prefixes_are_of_all_queries_and_of_different_lengths(lengths, n_drawn):
     random = np.random.RandomState(0)
-    places, drawn = draw_prefixes(np.array(lengths), n_drawn, random)
-    assert sorted(set(places.tolist())) == list(range(len(lengths)))
-    pairs = list(zip(places.tolist(), drawn.tolist(), strict=True))
+    positions, drawn = draw_prefixes(np.array(lengths), n_drawn, random)
+    assert sorted(set(positions.tolist())) == list(range(len(lengths)))
+    pairs = list(zip(positions.tolist(), drawn.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)
     assert all(1 <= length <= lengths[place] for place, length in pairs)
 
 
 def test_all_prefixes_are_drawn():
-    places, drawn = draw_prefixes(np.array([2, 1, 3]), "all", None)
-    assert places.tolist() == [0, 0, 1, 2, 2, 2]
+    positions, drawn = draw_prefixes(np.array([2, 1, 3]), "all", None)
+    assert positions.tolist() == [0, 0, 1, 2, 2, 2]
     assert drawn.tolist() == [1, 2, 1, 1, 2, 3]
 
 

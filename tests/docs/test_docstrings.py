@@ -46,7 +46,7 @@ def public_names():
             yield full
         if inspect.isclass(thing):
             for method, function in inspect.getmembers(thing, is_method_or_property):
-                # What a server's own framework calls is documented there.
+                # Methods that the server's framework calls are documented there.
                 if is_ours(function) and method not in dir(ThreadingHTTPServer):
                     yield f"{full}.{method}"
 

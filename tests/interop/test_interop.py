@@ -518,15 +518,15 @@ def test_arrays_of_another_kind(folder, file, changes, match, monkeypatch):
     assert not (folder / "executed").exists()
 
 
-def changed(array, place, value):
+def changed(array, position, value):
     array = array.copy()
-    array[place] = value
+    array[position] = value
     return array
 
 
 @pytest.mark.parametrize("file", [W0, C0, W3, C3])
 @pytest.mark.parametrize(
-    ("part", "place", "value", "match"),
+    ("part", "position", "value", "match"),
     [
         ("indices", 0, -1, "indices from -1 to"),
         ("indices", -1, 14, "has indices from 0 to|has the shape|expected 0 to"),
@@ -540,9 +540,9 @@ def changed(array, place, value):
         ("shape", 0, 0, "expected 0 to -1"),
     ],
 )
-def test_numbers_out_of_range(folder, file, part, place, value, match):
+def test_numbers_out_of_range(folder, file, part, position, value, match):
     with np.load(folder / file) as parts:
-        array = changed(parts[part], place, value)
+        array = changed(parts[part], position, value)
     edit_npz(folder / file, **{part: array})
     assert_refused(folder, file, match)
 
@@ -658,8 +658,8 @@ def test_members_twice_or_with_paths(folder):
 def test_members_larger_than_the_file(folder):
     content = bytearray((folder / W0).read_bytes())
     directory = content.rindex(b"PK\x01\x02")
-    for place in (20, 24):  # compressed and uncompressed size
-        start = directory + place
+    for position in (20, 24):  # compressed and uncompressed size
+        start = directory + position
         content[start : start + 4] = (2**31).to_bytes(4, "little")
     (folder / W0).write_bytes(bytes(content))
     assert_refused(folder, W0, "more than there are")
@@ -679,8 +679,8 @@ def test_damaged_bytes(tmp_path_factory, file, edits, n_cut):
     """Any damage is refused, or does no harm."""
     original = DATA / "pecos-deep"
     content = bytearray((original / file).read_bytes())
-    for place, value in edits:
-        content[place % len(content)] = value
+    for position, value in edits:
+        content[position % len(content)] = value
     if n_cut < 1000:
         content = content[: len(content) - n_cut % len(content)]
     folder = tmp_path_factory.mktemp("damaged") / "model"

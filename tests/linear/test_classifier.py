@@ -38,7 +38,7 @@ def fit(X, Y, **parameters):
 
 
 class OneLevel(BaseEstimator):
-    """An indexer of a user's own: all labels below the root."""
+    """A custom indexer: all labels are children of the root."""
 
     def fit(self, Z, y=None, *, label_names=None):
         n_labels = Z.shape[0]
@@ -348,7 +348,7 @@ def test_the_kind_of_input_does_not_matter():
     # Dense and sparse rows are summed in different orders: equal but for rounding.
     for ours, theirs in zip(dense.rank(X), expected.rank(X), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4)
-    # The user's own arrays are as they were.
+    # The arrays of the user are unchanged.
     assert not unsorted.has_sorted_indices
     assert halves.nnz == 2 * X.nnz
 

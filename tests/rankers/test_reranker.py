@@ -147,7 +147,7 @@ def test_features_of_candidates():
 
 
 class Fitted(BaseEstimator):
-    """A transformer of a user's own, which gives sparse features."""
+    """A custom transformer with sparse features."""
 
     def fit(self, X, Y):
         self.shape_ = X.shape[0], Y.shape

@@ -80,8 +80,8 @@ def slow_top_k(scores, k, is_found=lambda score: score != 0):
     top = np.zeros((len(scores), k))
     for i, row in enumerate(scores):
         found = [j for j in range(len(row)) if is_found(row[j])]
-        for place, j in enumerate(sorted(found, key=lambda j: (-row[j], j))[:k]):
-            columns[i, place], top[i, place] = j, row[j]
+        for position, j in enumerate(sorted(found, key=lambda j: (-row[j], j))[:k]):
+            columns[i, position], top[i, position] = j, row[j]
     return columns, top
 
 

@@ -1,4 +1,4 @@
-"""A user's own matcher and ranker, beside what they are made of."""
+"""Custom matchers and rankers, compared with the estimators that they wrap."""
 
 import pickle
 
@@ -335,7 +335,7 @@ def test_searches_among_some_labels(stages):
             rtol=1e-5,
         )
     narrow = model.set_params(beam_width=1).rank(X, 4, allowed=model.subset([11]))
-    # No place of the beam is lost; a ranker may say 0.
+    # No position of the beam is lost; a ranker may return 0.
     np.testing.assert_array_equal(narrow[0][:, 0] == 11, everything[:, 11] > 0)
 
 

@@ -1,4 +1,4 @@
-"""Indexers of a user's own, in a module that worker processes can import."""
+"""Custom indexers, in a module that worker processes can import."""
 
 from pathlib import Path
 

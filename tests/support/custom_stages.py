@@ -1,4 +1,4 @@
-"""Matchers and rankers of a user's own, in a module that workers can import."""
+"""Custom matchers and rankers, in a module that workers can import."""
 
 from pathlib import Path
 

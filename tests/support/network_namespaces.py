@@ -1,4 +1,4 @@
-"""Machines of a small network on one: namespaces, each with an address of its own.
+"""A small network on one machine: namespaces, each with a separate address.
 
 A bridge stands for the switch, a pair of virtual cards for each cable. Their counters
 say what went over it, every byte.

@@ -51,12 +51,12 @@ def chosen():
 
 def count_probes(slots, hashes):
     """How many slots are looked at, all in all, to find each term once."""
-    places = np.flatnonzero(slots)
-    numbers = (slots[places] & LOW).astype(np.int64) - 1
+    positions = np.flatnonzero(slots)
+    numbers = (slots[positions] & LOW).astype(np.int64) - 1
     mask = np.uint64(len(slots) - 1)
     homes = hashes[numbers] & mask
-    np.testing.assert_array_equal(hashes[numbers] >> HALF, slots[places] >> HALF)
-    return int(((places.astype(np.uint64) - homes) & mask).sum()) + len(places)
+    np.testing.assert_array_equal(hashes[numbers] >> HALF, slots[positions] >> HALF)
+    return int(((positions.astype(np.uint64) - homes) & mask).sum()) + len(positions)
 
 
 def as_numbers(words):

@@ -18,7 +18,7 @@ normalizers = pytest.mark.parametrize(
 )
 # Inch and its reverse are quotation marks here, two apostrophes to NFKC.
 LOST_BY_COMPATIBILITY = set("\u2033\u2036")
-# Code points without a property of their own in Python's tables.
+# Code points whose property is not in Python's tables.
 IGNORABLE = [
     *("\xad", "\u034f", "\u061c", "\u180e", "\u200b", "\u200c", "\u200d", "\u200e"),
     *("\u200f", "\u202e", "\u2060", "\u2066", "\u2069", "\u3164", "\ufe0f", "\ufeff"),

@@ -122,7 +122,7 @@ def test_add_is_that_of_a_dict(batches):
 
 
 def test_terms_grow():
-    # More terms, more bytes and longer terms than there is room for at first.
+    # More terms, more bytes and longer terms than the initial capacity.
     strings = [f"{i}" for i in range(5000)] + ["long" * 10_000, "long" * 50_000]
     zeros = np.zeros(len(strings), dtype=np.int64)
     terms = GrowingVocabulary()

@@ -31,7 +31,7 @@ def make_data():
     """Make sparse, dense and text data from integers alone: the same everywhere."""
     state = np.uint64(88172645463325252)
     numbers = np.empty(N_ROWS * 12, dtype=np.uint64)
-    # An xorshift of our own: NumPy may change what its generators give.
+    # Not NumPy's generators, whose results may change between versions.
     for i in range(len(numbers)):
         state ^= state << np.uint64(13)
         state ^= state >> np.uint64(7)

@@ -98,7 +98,7 @@ def answers():
 
 
 def instructions():
-    """Count the instructions of some tasks, in a process of their own."""
+    """Count the instructions of some tasks in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             "valgrind",
