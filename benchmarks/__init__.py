@@ -1,1 +1,1 @@
-"""Benchmarks of skxmr beside its peers: run ``python -m benchmarks --help``."""
+"""Benchmarks that compare skxmr with its peers: run ``python -m benchmarks --help``."""

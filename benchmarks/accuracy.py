@@ -1,9 +1,9 @@
-"""Accuracy of skxmr beside PECOS: same matrices, same settings, several tree seeds.
+"""Accuracy of skxmr and PECOS with equal matrices, settings and several tree seeds.
 
 ``python -m benchmarks.accuracy`` prints, for each problem, the means of both systems
 over the seeds and the paired difference with its 95% interval (see
-`benchmarks.paired`: over test rows and seeds), and writes a JSON file. Seed s of the
-one is paired with seed s of the other; the trees themselves are not the same.
+`benchmarks.paired`: over test rows and seeds), and writes a JSON file. Runs
+with the same seed are paired, although their trees differ.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from benchmarks.run import CACHE
 from benchmarks.systems import OWN, SYSTEMS
 
 PEER = "pecos"
-# How far below the peer skxmr may be, in points.
+# The largest acceptable deficit of skxmr, in percentage points.
 TOLERANCE = 0.3
 
 
 def one_model(name, python, problem, folder, seed, options):
-    """Train one system with one seed; return the measures of each test row."""
+    """Train one system with one seed, and return the measures of each test row."""
     system, model = SYSTEMS[name], folder / "model"
     fit = fit_job(folder / "problem", model, options.threads, seed)
     run_worker(system, python, fit, options.timeout)
@@ -72,7 +72,7 @@ def compare(measured):
     Parameters
     ----------
     measured : dict of str to dict
-        What `rows_of_measures` gave, by system.
+        The result of `rows_of_measures`, by system.
     """
     own, peer = measured.get(OWN), measured.get(PEER)
     compared = {}

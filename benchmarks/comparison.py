@@ -1,4 +1,4 @@
-"""Measure several systems on one problem, in turns."""
+"""Measure several systems on one problem, interleaved."""
 
 import shutil
 import sys
@@ -16,7 +16,7 @@ PREDICTION_THREADS = [1, 2]
 
 
 def say(text):
-    """Progress goes to standard error; standard output has the tables."""
+    """Print progress to standard error; the tables go to standard output."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -35,7 +35,7 @@ class Effort:
     single_rows : int
         Rows to predict one by one.
     timeout : float
-        Seconds after which a process is given up.
+        Seconds after which a process is terminated.
     """
 
     threads: int = 2
@@ -46,7 +46,7 @@ class Effort:
 
 
 def find_pythons(names, cache):
-    """Interpreters by system, and the reasons of those that cannot be installed."""
+    """Return the interpreter of each system, or why it cannot be installed."""
     pythons, missing = {}, {}
     for name in names:
         try:
@@ -90,7 +90,7 @@ class Comparison:
         with tempfile.TemporaryDirectory() as folder:
             save_problem(problem, Path(folder, "problem"))
             for repetition in range(self.effort.repetitions):
-                # Another one begins each time: none always runs on a cold machine.
+                # Each round starts with another system, so that none always runs first.
                 turn = repetition % max(1, len(active))
                 for name in active[turn:] + active[:turn]:
                     say(f"{problem.name}: {name}, repetition {repetition + 1}")
@@ -141,7 +141,7 @@ class Comparison:
 
 
 def failure(name, repetition, error):
-    """The record of a system that has no numbers."""
+    """Make the record of a system that could not be measured."""
     return {
         "system": name,
         "layout": "default",

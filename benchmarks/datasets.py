@@ -16,14 +16,14 @@ from benchmarks.problem import Problem, canonical, load_problem, save_problem
 from benchmarks.synthetic import make_problem
 
 VARIABLE = "SKXMR_DATA"
-# Raise it when a problem's features change, so that no stale matrices are read.
+# Increment it when the features of a problem change: the cached matrices are stale.
 CACHE_VERSION = 1
 # Columns of the text and of the labels' ids in the rows; of the name in the labels.
 TEXT_PROBLEMS = {"products": (1, 2, 1), "places": (0, 1, 1), "subjects": (0, 1, 1)}
 
 
 class ProblemUnavailableError(RuntimeError):
-    """The problem cannot be had here; the message says why."""
+    """The problem is not available; the message says why."""
 
 
 def read_table(task, part):
@@ -86,7 +86,7 @@ def places():
 
 
 def products_dense():
-    """The products with 384 dense features, as sentence embeddings have."""
+    """The products with 384 dense features, as many as common sentence embeddings."""
     X_train, Y_train, X_test, Y_test = products()
     X_train, X_test = embedded(X_train, X_test)
     return X_train, Y_train, X_test, Y_test
@@ -121,7 +121,7 @@ def build(name):
 
 
 def get_problem(name, cache):
-    """The problem called `name`, from the cache folder where it was made before."""
+    """Read a problem from the cache folder, or build it and store it there."""
     folder = Path(cache, "problems", f"{name.replace(':', '-')}-v{CACHE_VERSION}")
     done = folder / "complete"
     if not done.exists():

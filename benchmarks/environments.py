@@ -13,7 +13,7 @@ BUILD_SECONDS = 1_200
 
 
 class NotInstalledError(RuntimeError):
-    """The peer cannot be installed here; the message says why."""
+    """The peer cannot be installed; the message says why."""
 
 
 def interpreter(environment):
@@ -23,7 +23,7 @@ def interpreter(environment):
 
 
 def checked(command):
-    """Run a command of the build; its last lines say why it failed."""
+    """Run a command of the build; an error message is the end of its output."""
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
     )
@@ -33,7 +33,7 @@ def checked(command):
 
 
 def build(environment, requirements):
-    """Make the environment anew. Dependencies are pinned, so none are looked for."""
+    """Recreate the environment; all dependencies are pinned, so pip resolves none."""
     shutil.rmtree(environment, ignore_errors=True)
     python = shutil.which(PREFERRED_PYTHON) or sys.executable
     try:

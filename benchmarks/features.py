@@ -1,4 +1,4 @@
-"""Text to features by scikit-learn alone, so that no system's own code is favoured."""
+"""Features of texts, by scikit-learn only, so as to favour no system."""
 
 import re
 
@@ -15,7 +15,7 @@ WORD = re.compile(WORDS)
 def word_trigrams(text):
     """Trigrams inside each white-space word, whose end is marked with ``#``.
 
-    A word shorter than a trigram gives itself with its mark.
+    A word of one character gives one n-gram: the word with its mark.
 
     >>> word_trigrams("Echo a")
     ['ech', 'cho', 'ho#', 'a#']
@@ -36,8 +36,8 @@ def words(train, test, **options):
 def words_and_trigrams(train, test):
     """Words, pairs and character trigrams side by side; rows have unit length.
 
-    Unit rows because some systems normalise rows by themselves: on other rows they
-    would solve another problem.
+    Some systems normalise rows themselves, and would solve a different problem if the
+    rows did not have unit length.
     """
     parts = [
         TfidfVectorizer(ngram_range=(1, 2), token_pattern=WORDS, dtype=np.float32),
@@ -49,6 +49,6 @@ def words_and_trigrams(train, test):
 
 
 def embedded(X_train, X_test, n_features=384):
-    """Dense rows of unit length that stand for sentence embeddings."""
+    """Dense rows of unit length, in place of sentence embeddings."""
     svd = TruncatedSVD(n_features, n_iter=2, random_state=0)
     return normalize(svd.fit_transform(X_train)), normalize(svd.transform(X_test))

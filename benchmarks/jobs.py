@@ -30,14 +30,14 @@ LAST_LINES = 3
 
 
 class WorkerFailedError(RuntimeError):
-    """A worker ended without a result; the message has its last words."""
+    """A worker ended without a result; the message is the end of its output."""
 
 
 def environment_variables(system, threads):
-    """The worker's variables: the shared code on its path, BLAS held to `threads`."""
+    """Return the worker's environment, with the shared code and limits of threads."""
     variables = dict(os.environ)
     path = [str(HERE / "worker")]
-    # A peer must not see what the caller's own path brings; skxmr may need it.
+    # Peers must not import from the caller's path; skxmr may be on it.
     if system.name == OWN and variables.get("PYTHONPATH"):
         path.append(variables["PYTHONPATH"])
     variables["PYTHONPATH"] = os.pathsep.join(path)
@@ -46,7 +46,7 @@ def environment_variables(system, threads):
 
 
 def last_words(log, returncode):
-    """What a failed worker said last."""
+    """Return the last lines that a failed worker printed."""
     said = log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
     return f"exit {returncode}: " + " | ".join(line.strip()[:200] for line in said)
 
@@ -61,7 +61,7 @@ def run_worker(system, python, job, timeout):
     job : dict
         See ``benchworker.job``; "result" and "columns" are set here.
     timeout : float
-        Seconds after which the worker is ended.
+        Seconds after which the worker is terminated.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def run_worker(system, python, job, timeout):
                 done = subprocess.run(
                     [str(python), str(system.worker), str(job_file)],
                     env=environment_variables(system, job["threads"]),
-                    stdout=subprocess.DEVNULL,  # Omikuji draws progress bars there
+                    stdout=subprocess.DEVNULL,  # Omikuji prints progress bars
                     stderr=log,
                     timeout=timeout,
                     check=False,

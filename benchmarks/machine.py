@@ -1,4 +1,4 @@
-"""Facts about the machine and the code, kept with every result."""
+"""Facts about the machine and the code, stored with every result."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ INSTRUCTION_SETS = ("sse2", "sse4_2", "avx", "f16c", "fma", "avx2", "avx512f", "
 
 
 def processor():
-    """Model name and the vector instructions it has; what can be found out."""
+    """Return the CPU's model and vector instructions, as far as known."""
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return platform.processor() or platform.machine(), []
@@ -26,7 +26,7 @@ def processor():
 
 
 def memory_bytes():
-    """Physical memory, or None."""
+    """Return the physical memory in bytes, or None if unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError):
@@ -34,7 +34,7 @@ def memory_bytes():
 
 
 def commit():
-    """The commit of the checkout, marked where files differ from it."""
+    """Return the commit of the checkout, marked if files were modified."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     here = Path(__file__).parent
     try:
@@ -55,7 +55,7 @@ def installed(package):
 
 
 def facts():
-    """All of it, ready for JSON."""
+    """Return all facts as JSON types."""
     model, instructions = processor()
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -28,7 +28,7 @@ def read(folder, name):
 
 
 def write(name, rows):
-    """Write rows as gzipped lines whose bytes do not tell when they were written."""
+    """Write rows as gzipped lines, without a time: equal rows give equal bytes."""
     text = "".join("\t".join(row) + "\n" for row in rows).encode("utf-8")
     path = OUTPUT / f"{name}.tsv.gz"
     path.write_bytes(gzip.compress(text, compresslevel=9, mtime=0))
@@ -59,7 +59,7 @@ def sample_subjects(source):
 
 
 def sample_places(source):
-    """Names of the most populous places, with those of their places alone."""
+    """Select the names of the most populous places."""
     train, test, labels = (read(source, name) for name in ("train", "test", "labels"))
     by_size = sorted(labels, key=lambda row: -int(row[POPULATION]))
     large = {row[0] for row in by_size[:N_PLACES]}

@@ -1,4 +1,4 @@
-"""One ranking problem as matrices, and the folder in which processes share it."""
+"""A ranking problem as matrices, and its files, which processes share."""
 
 import json
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Problem:
 
 
 def canonical(matrix):
-    """Float32 with sorted int32 indices: the one form that every system reads."""
+    """Convert to float32 with sorted int32 indices, which every system can read."""
     if isinstance(matrix, np.ndarray):
         return np.ascontiguousarray(matrix, dtype=np.float32)
     matrix = sp.csr_array(matrix, dtype=np.float32)
@@ -63,7 +63,7 @@ def canonical(matrix):
 
 
 def save_problem(problem, folder):
-    """Write the four matrices, or texts in place of X; the folder is made."""
+    """Write the four matrices, or texts instead of X, to a new folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:

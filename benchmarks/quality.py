@@ -11,7 +11,7 @@ NAMES = (*(f"P@{k}" for k in PRECISIONS), f"R@{RECALL}")
 
 
 def hits(columns, Y_test):
-    """Whether each ranked column is among the row's labels; -1 never is."""
+    """Return whether each ranked column is a label of its row; -1 never is."""
     n_rows, n_labels = Y_test.shape
     rows = np.repeat(np.arange(n_rows), np.diff(Y_test.indptr))
     positives = np.sort(rows * n_labels + Y_test.indices.astype(np.int64))
@@ -23,7 +23,7 @@ def hits(columns, Y_test):
 
 
 def n_positives(Y_test):
-    """How many labels each row has; 1 for a row without any, which finds none."""
+    """Return the number of labels of each row, at least 1 to divide by."""
     return np.maximum(np.diff(Y_test.indptr), 1)
 
 

@@ -1,4 +1,4 @@
-"""Measurements to medians, ratios and a table."""
+"""Medians, ratios and a table of measurements."""
 
 import statistics
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MEGA = 1e6
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table: where its number comes from and how it is shown."""
+    """One column of the table: the key of its number and its format."""
 
     key: str
     title: str
@@ -39,7 +39,7 @@ COLUMNS = COSTS + QUALITY
 
 
 def medians(records):
-    """The median of every number over a list of records that hold the same ones."""
+    """Return the median of every number over records with the same keys."""
     keys = {key for record in records for key in record}
     found = {}
     for key in keys:
@@ -82,10 +82,10 @@ def summarise(records):
 
 
 def ratios(rows):
-    """How skxmr stands to the best peer, column by column.
+    """Compare skxmr with the best peer, column by column.
 
-    Costs: the best peer's over skxmr's, so 2 is twice as fast or half as large.
-    Quality: skxmr's less the best peer's, in points.
+    For costs, the best peer's divided by skxmr's: 2 is twice as fast or half as large.
+    For quality, skxmr's minus the best peer's, in percentage points.
     """
     own = next((row["numbers"] for row in rows if row["system"] == OWN), {})
     peers = [row["numbers"] for row in rows if row["system"] != OWN]
@@ -103,7 +103,7 @@ def ratios(rows):
 
 
 def markdown(header, rows):
-    """A table whose columns line up, the first column to the left."""
+    """Format a table with aligned columns, the first one to the left."""
     cells = [header, *rows]
     first, *widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     rule = [":" + "-" * (first - 1), *("-" * (width - 1) + ":" for width in widths)]
@@ -127,7 +127,7 @@ def ratio_row(found):
 
 
 def heading(problem, sizes):
-    """What the problem is, in one line."""
+    """Describe the problem in one line."""
     return (
         f"## {problem}: {sizes['train_rows']:,} rows, {sizes['features']:,} features "
         f"({sizes['features_per_row']:.1f} a row), {sizes['labels']:,} labels, "

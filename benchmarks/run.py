@@ -1,4 +1,4 @@
-"""Compare every system on every problem, in one go, on the same machine.
+"""Compare all systems on all problems in one run on one machine.
 
 Each system trains in a process of its own and predicts in another one. Repetitions are
 interleaved (all systems once, then all again, in another order), each with another
@@ -46,7 +46,7 @@ def arguments(argv=None):
 
 
 def effort_of(options):
-    """What the command line says about how much to measure."""
+    """Return the amount of measurements that the command line asks for."""
     return Effort(
         options.threads,
         options.repetitions,
@@ -92,7 +92,7 @@ def main(argv=None):
         part, text = report_problem(comparison, name, options)
         results["problems"].append(part)
         print(text, end="\n\n", flush=True)
-        # Written after each problem: a run that is cut short keeps what it has.
+        # Written after each problem, so that an interrupted run keeps its results.
         output.write_text(json.dumps(results, indent=1))
     say(f"written to {output}")
 

@@ -4,8 +4,8 @@
 synthetic problem for each value, measures the systems on it and writes a JSON file and
 a picture with the curves beside it. Without values it takes a default ladder.
 
-Along the labels there are at least as many rows as labels, else most labels would have
-none; along rows and features all else stays as it is.
+On the axis of labels, there are at least as many rows as labels, so that most labels
+have rows; on the others, the other sizes are constant.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def curves(points, key):
 
 
 def draw(axis, points, path):
-    """A picture with one panel for each cost, both axes logarithmic."""
+    """Draw a picture with one log-log panel per cost."""
     mpl.use("agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - after the backend is chosen
 

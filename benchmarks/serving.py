@@ -1,4 +1,4 @@
-"""``python -m benchmarks.serving``: a text in, ten names out, one call at a time."""
+"""``python -m benchmarks.serving``: time of single calls, from a text to ten names."""
 
 import argparse
 import json
@@ -59,7 +59,7 @@ def interpreter(system, cache):
 
 
 def run_worker(system, python, data):
-    """Let a system do the job in a process of its own."""
+    """Run the worker of a system in a separate process."""
     done = subprocess.run(
         [str(python), str(WORKERS / f"{system}_worker.py")],
         input=json.dumps({"data": str(data)}),

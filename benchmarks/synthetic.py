@@ -5,9 +5,9 @@ them its topic's, some drawn from all features; a row draws most of its features
 the lists of its labels and the rest from the background. Labels and features are as
 frequent as rank to a negative power. Values are TF-IDF, rows have unit length.
 
-``python -m benchmarks.synthetic 20000 20000 2000`` makes one and prints how real it
-looks: the shares of frequent labels and features, and the precision of the nearest
-neighbour, which has to lie well between 0 and 1.
+``python -m benchmarks.synthetic 20000 20000 2000`` makes one and prints statistics to
+compare with real data: the shares of frequent labels and features, and the precision of
+the nearest neighbour, which should be neither close to 0 nor to 1.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from benchmarks.problem import Problem, canonical
 LABELS_PER_TOPIC = 40
 FEATURES_PER_TOPIC = 60
 FEATURES_PER_LABEL = 12
-TOPIC_SHARE = 0.75  # of a label's features that its topic lends it
+TOPIC_SHARE = 0.75  # share of a label's features that are its topic's
 EXTRA_LABELS = 1.0  # mean number of labels of a row beyond the first
 SAME_TOPIC = 0.7  # chance that a further label comes from the first one's topic
 SIGNAL = 0.3  # chance that a feature of a row comes from its labels
@@ -63,7 +63,7 @@ class TopicModel:
         lent = topical[
             topic_of[:, None], rng.integers(0, FEATURES_PER_TOPIC, size=shape)
         ]
-        # A label's own features are any: most of them rare, as names are.
+        # The other features of a label are drawn from all; most are rare, like names.
         own = rng.integers(0, self.n_features, size=shape)
         return np.where(rng.random(shape) < TOPIC_SHARE, lent, own)
 
@@ -151,7 +151,7 @@ def make_problem(n_rows, n_features, n_labels, *, n_test=5_000, seed=0, name=Non
 
 
 def nearest_neighbour_precision(problem, n_queries=1_000):
-    """Share of queries whose nearest training row's first label is right."""
+    """Return the share of queries with the first label of the nearest training row."""
     hits = 0
     X, Y = problem.X_train, problem.Y_train
     transposed = sp.csr_array(X.T)
@@ -168,7 +168,7 @@ def nearest_neighbour_precision(problem, n_queries=1_000):
 
 
 def realism(problem):
-    """What real text tasks have in common, as numbers to compare."""
+    """Return statistics that are similar for all real text tasks."""
     frequency = np.sort(np.bincount(problem.Y_train.indices))[::-1]
     used = np.sort(np.bincount(problem.X_train.indices))[::-1]
     top = max(1, problem.Y_train.shape[1] // 100)
@@ -183,7 +183,7 @@ def realism(problem):
 
 
 def main():
-    """Print how real a synthetic problem looks."""
+    """Print the statistics of a synthetic problem."""
     parser = argparse.ArgumentParser(description="Make a synthetic problem.")
     for size in ("rows", "features", "labels"):
         parser.add_argument(size, type=int)

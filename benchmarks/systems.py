@@ -1,4 +1,4 @@
-"""The systems that are compared, each with the layouts it can predict with."""
+"""The systems to compare, each with its layouts for prediction."""
 
 import sys
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.environments import ensure
 
 HERE = Path(__file__).resolve().parent
-# What is still tried with one classifier per label on all rows: bytes of its dense
-# weights, and values that one pass of all classifiers over their rows reads.
+# Limits of one-vs-rest: bytes of its dense weights, and the number of values that all
+# classifiers read in one pass over the rows.
 WEIGHTS_LIMIT = 1.0e9
 PASS_LIMIT = 1.0e9
 OWN = "skxmr"
@@ -49,7 +49,7 @@ class System:
         return self.dense_layouts if problem.describe()["dense"] else self.layouts
 
     def refuses(self, problem):
-        """Why this system is not tried on a problem, or None."""
+        """Return why this system is not measured on a problem, or None."""
         if self.name != "onevsrest":
             return None
         sizes = problem.describe()
@@ -63,7 +63,7 @@ class System:
 
 
 def peer(name, *layouts, dense=None):
-    """A system that lives in an environment of its own."""
+    """Make a system with a virtual environment of its own."""
     return System(name, HERE / "peers" / name, layouts, dense or layouts)
 
 

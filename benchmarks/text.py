@@ -53,7 +53,7 @@ def write_texts(problem, rows, cache):
 
 
 def interpreters(systems, cache):
-    """The Python of each system that can be had here."""
+    """Return the Python of each system that can be installed."""
     found = {}
     for system in systems:
         requirements = HERE / "peers" / system / "requirements.txt"
@@ -69,7 +69,7 @@ def interpreters(systems, cache):
 
 
 def run_worker(system, python, job):
-    """Let a system do a job in a process of its own."""
+    """Run the worker of a system in a separate process."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     environment = os.environ | (one_thread if job["threads"] == 1 else {})
     done = subprocess.run(
@@ -86,7 +86,7 @@ def run_worker(system, python, job):
 
 
 def measure(pythons, texts, features, repetitions):
-    """Medians for each system; the systems take turns at going first."""
+    """Return the medians of each system; each round starts with another system."""
     records = {system: [] for system in pythons}
     for repetition in range(repetitions):
         order = list(pythons)

@@ -36,7 +36,7 @@ def arguments(argv):
 
 
 def read_task(task, options):
-    """The pairs to train on and those to judge by."""
+    """Return the pairs for training and those for evaluation."""
     train = TASKS[task]("train")
     if options.tuning:
         train, test = split_for_tuning(train)

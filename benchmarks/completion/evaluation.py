@@ -1,4 +1,4 @@
-"""How good the answers are: by length of prefix, by how often a query was seen."""
+"""Quality of completions, by length of the prefix and frequency of the query."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -13,12 +13,12 @@ from skxmr.metrics import (
 )
 
 K = 10
-# Sorts behind every character that a query may go on with.
+# Sorts after every character that can follow a prefix.
 LAST_CHARACTER = chr(0x10FFFF)
 
 
 def count_matches(prefixes, known):
-    """How many of the sorted known queries start with each prefix."""
+    """Count the known queries, which are sorted, that start with each prefix."""
     counts = {
         prefix: bisect_left(known, prefix + LAST_CHARACTER) - bisect_left(known, prefix)
         for prefix in set(prefixes)
@@ -27,7 +27,7 @@ def count_matches(prefixes, known):
 
 
 def check(suggestions, prefixes):
-    """Refuse answers that break what a completion is."""
+    """Raise an error for answers that are not completions."""
     for found, prefix in zip(suggestions, prefixes, strict=True):
         if len(set(found)) < len(found):
             raise ValueError(f"suggested twice for {prefix!r}: {found}")
@@ -36,7 +36,7 @@ def check(suggestions, prefixes):
 
 
 def evaluate(columns, known, train, test, calls):
-    """All measures of quality.
+    """Compute all measures of quality.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measurements to tables."""
+"""Tables of measurements."""
 
 from benchmarks.report import markdown
 
@@ -8,7 +8,7 @@ BY_FREQUENCY = "MRR@10 by frequency"
 
 
 def label(record):
-    """A system's name, with its variant where it has several."""
+    """Return the name of a system, with its variant if it has several."""
     variant = record["variant"]
     return record["system"] + ("" if variant == "default" else f", {variant}")
 

@@ -15,18 +15,18 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 class WorkerFailedError(RuntimeError):
-    """A worker ended without a result; the message has its last words."""
+    """A worker ended without a result; the message is the end of its output."""
 
 
 def interpreter(system, cache):
-    """The Python that runs a system; builds its environment at first use."""
+    """Return the Python of a system; its environment is built at the first use."""
     if system.requirements is None:
         return Path(sys.executable)
     return ensure(system.requirements, cache)
 
 
 def run_worker(system, python, data, *, settings, single_calls, seed, timeout):
-    """Fit a system and let its variants answer.
+    """Fit a system, and complete the test prefixes with its variants.
 
     Returns
     -------

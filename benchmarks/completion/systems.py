@@ -1,4 +1,4 @@
-"""The systems that are compared, and their settings."""
+"""The systems to compare, and their settings."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / "peers"
 
-# The classifier's order first, counts for what it has not looked at.
+# Ranks by the classifier, then by counts for queries outside of its beam.
 ALONE = {"classifier_weight": 1e9}
-# All that a beam of 10 over leaves of 100 can reach.
+# The most labels that a beam of 10 over leaves of 100 can reach.
 FILTERED = {"n_asked": 1000}
 TREES = {
     "k-means": {"trie_depth": 0},
@@ -20,7 +20,7 @@ TRIE = {"trie": {"trie_depth": None}}
 
 @dataclass(frozen=True)
 class System:
-    """One training and what is asked of it.
+    """A fitted system and its variants.
 
     Attributes
     ----------
@@ -31,8 +31,7 @@ class System:
     settings : dict
         Of training.
     variants : dict of str to dict
-        Settings that need no other training, by name; the first has what the
-        settings say.
+        Settings that need no retraining, by name; the first are those of `settings`.
     """
 
     worker: str
@@ -60,7 +59,7 @@ SYSTEMS = {
     "bigram": System("skxmr", None, {"kind": "bigram"}),
     "counts": System("skxmr", None, {"kind": "query", "classifier_weight": 0}),
     **{name: own(tree) for name, tree in (TREES | TRIE).items()},
-    # The same with n-grams that weigh the same wherever they start.
+    # The same, with n-grams that have equal weights at all positions.
     **{f"{name}, plain": own(tree | {"plain": True}) for name, tree in TREES.items()},
     "pecos": System("pecos", "pecos", {"n_asked": 1000}),
     "neural": System("neural", "torch"),

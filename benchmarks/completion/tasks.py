@@ -1,4 +1,4 @@
-"""What is completed: pairs of a previous query and the next one, and their prefixes."""
+"""Completion tasks: pairs of a previous and a next query, and prefixes to complete."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.datasets import read_table
 
-# The last of training, which all tuning is judged by.
+# The share of the training pairs, the last ones, that tuning is evaluated on.
 VALIDATION_SHARE = 0.15
 LENGTHS = (1, 2, 3, 5)
 UNIFORM = "uniform"
@@ -17,7 +17,7 @@ PREFIXES_PER_QUERY = 4
 
 @dataclass(frozen=True)
 class Pairs:
-    """What was asked before and what then, folded to lower case, row by row."""
+    """Previous and next queries in lower case, one pair per row."""
 
     previous: list[str]
     queries: list[str]
@@ -32,7 +32,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Calls:
-    """What is typed: for every row of a test its prefixes of several lengths.
+    """Calls of a completer: prefixes of several lengths for each test row.
 
     Attributes
     ----------
@@ -55,13 +55,13 @@ def fold(text):
 
 
 def article_paths(part):
-    """The article that was read and the next one that was opened, by time."""
+    """Pairs of an article and the next one that was opened, ordered by time."""
     rows = read_table("article_paths", part)
     return Pairs([fold(row[2]) for row in rows], [fold(row[3]) for row in rows])
 
 
 def subjects(part):
-    """Terms of one record: one that was chosen, and the next.
+    """Pairs of consecutive terms of one record, shuffled.
 
     The file lists a record's terms in the order of their numbers, in which a term says
     too much of the next; so they are shuffled.
@@ -81,7 +81,7 @@ TASKS = {"article_paths": article_paths, "subjects": subjects}
 
 
 def split_for_tuning(pairs):
-    """The first and the last of training pairs: to learn from, to tune by."""
+    """Split training pairs into the first, for fitting, and the last, for tuning."""
     cut = round(len(pairs) * (1 - VALIDATION_SHARE))
     return pairs.part(slice(cut)), pairs.part(slice(cut, None))
 
@@ -104,14 +104,14 @@ def make_calls(pairs, seed=0):
 
 
 def draw_training_prefixes(pairs, seed=0):
-    """Prefixes to learn from, for systems that draw none themselves.
+    """Draw training prefixes for systems that do not draw them.
 
     Returns
     -------
     rows : list of int
         The pair of each prefix, ascending.
     lengths : list of int
-        Short ones more often: a length l has the probability ln((l + 1) / l), scaled.
+        Length l has a probability proportional to ln((l + 1) / l).
     """
     rng = np.random.default_rng(seed)
     longest = np.array([len(query) for query in pairs.queries])[:, np.newaxis]
@@ -129,7 +129,7 @@ def draw_training_prefixes(pairs, seed=0):
 
 
 def write(train, test, calls, path):
-    """Put into one file what a worker reads.
+    """Write the file that a worker reads.
 
     A worker answers with numbers of "known" queries: those of training, sorted.
     """

@@ -1,4 +1,4 @@
-"""Times text in, ten names out: what the worker of each system runs.
+"""Times of a fit on texts and of single calls: the common part of all workers.
 
 A job comes as JSON on standard input: the file with texts, labels and names. The
 measurements go as JSON to standard output.
@@ -47,5 +47,5 @@ def measure(make, job):
 
 
 def run(make):
-    """Do the job of standard input with a class of system."""
+    """Run the job on standard input with a class of systems."""
     json.dump(measure(make, json.load(sys.stdin)), sys.stdout)

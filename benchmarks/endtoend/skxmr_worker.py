@@ -1,4 +1,4 @@
-"""skxmr's TextRetriever as it comes, without the labels' texts: PECOS takes none."""
+"""skxmr's default TextRetriever, without texts of labels, which PECOS does not take."""
 
 import numpy as np
 import scipy.sparse as sp

@@ -14,9 +14,10 @@ from skxmr.tree import KMeansTree
 
 
 class StampedKMeansTree(KMeansTree):
-    """Notes when the index stands, so that indexing and training can be told apart.
+    """Records when the tree is built, to time indexing and training separately.
 
-    In a list of the class, since the classifier fits a clone and keeps its tree only.
+    The times are in a list of the class, since the classifier fits a clone and keeps
+    only its tree.
     """
 
     stamps = []  # noqa: RUF012 - shared by all clones on purpose
@@ -60,7 +61,7 @@ class Skxmr:
         start = perf_counter()
         self.classifier.fit(self.X, self.Y)
         end = perf_counter()
-        # Checks of input and label vectors come before the tree and count with it.
+        # Includes the checks of the input and the label vectors, which come before.
         indexed = StampedKMeansTree.stamps[-1]
         return indexed - start, end - indexed
 

@@ -1,1 +1,1 @@
-"""What defaults cost beside the best known settings, over many tasks."""
+"""The loss of quality by defaults, compared with the best settings of many tasks."""

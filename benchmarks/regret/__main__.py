@@ -1,11 +1,10 @@
-"""``python -m benchmarks.regret``: defaults beside other settings.
+"""``python -m benchmarks.regret``: defaults compared with other settings.
 
-Only parts of training are read, never a test.
+Only training data are used, split into two parts.
 
 The regret of a setting on a task is how far its score, the mean of P@1 and R@10 (for
 completion of success@1 and MRR@10), is below that of the best setting of the table.
-Results are written after each fit, into one file that keeps what earlier runs have
-measured.
+Results are written after each fit, to a file that also keeps those of earlier runs.
 """
 
 import argparse

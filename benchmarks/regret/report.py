@@ -19,7 +19,7 @@ def means(records):
 
 
 def regrets(results):
-    """How far each setting is below the best, task by task.
+    """Return the regret of each setting on each task.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def show(results):
 
 
 def ratio(results, name, key):
-    """How many times what the field's settings take, on the average task."""
+    """Return the geometric mean of the ratios of a cost to that of the field."""
     ratios = [
         means(settings[name])[key] / means(settings[FIELD])[key]
         for settings in results.values()

@@ -14,7 +14,7 @@ LABEL_TEXT_WEIGHT = 8.0
 class Settings:
     """Parameters of the classifier, of its tree and of labels' texts.
 
-    Those that are not named are as they come.
+    All others have their default values.
     """
 
     classifier: dict = field(default_factory=dict)
@@ -22,7 +22,7 @@ class Settings:
     label_text_weight: float | None = None
 
     def with_changes(self, label_text_weight=None, tree=None, **classifier):
-        """The same but for some."""
+        """Return a copy with some parameters replaced."""
         return replace(
             self,
             classifier=self.classifier | classifier,
@@ -31,7 +31,7 @@ class Settings:
         )
 
     def text_weight(self):
-        """How much labels' texts weigh."""
+        """Return the weight of the labels' texts."""
         if self.label_text_weight is None:
             return LABEL_TEXT_WEIGHT
         return self.label_text_weight
@@ -82,5 +82,5 @@ SETTINGS = {
     "beam_width=20": change(beam_width=20),
     "n_trees=3": change(n_trees=3),
 }
-# They take longer by far: what can be had for it, and no rival.
+# Much slower: shown as an upper bound, but not counted as the best setting.
 BEYOND = ("beam_width=20", "n_trees=3")

@@ -1,4 +1,4 @@
-"""What defaults are chosen by: parts of training, and none of any test."""
+"""The tasks that defaults are chosen on: parts of training data, no test data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MOST_QUERIES = 3_000
 # Features of a task as embeddings, and labels of the part of the catalogue.
 N_DIMENSIONS = 100
 N_PACKAGES = 20_000
-# What a query's answer is worth: its first, and its first ten.
+# The score of a query's answer: its first label, and its first ten.
 K = 10
 
 
@@ -44,7 +44,7 @@ class Rows:
     n_label_rows: int
 
     def fit(self, classifier, label_text_weight):
-        """Fit a clone, where a label's own text weighs so much."""
+        """Fit a clone; the rows of labels' texts have their own weight."""
         weights = np.ones(len(self.Y.indptr) - 1)
         weights[len(weights) - self.n_label_rows :] = label_text_weight
         pattern = self.Y.astype(np.int8)
@@ -59,7 +59,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Sessions:
-    """Previous and next queries; the classifier of a completer is what is judged."""
+    """Previous and next queries, to evaluate the classifier of a completer."""
 
     train: completion.Pairs
     test: completion.Pairs
@@ -83,7 +83,7 @@ class Sessions:
 
 
 def texts_of(name):
-    """A text problem's training part, cut in two."""
+    """The training part of a text problem, split in two."""
     return read_task(name).split_for_tuning().cut(MOST_ROWS, MOST_QUERIES)
 
 
@@ -102,7 +102,7 @@ def packages():
 
 
 def featurize(make_task, *, has_label_texts=True):
-    """Features as a retriever makes them by default."""
+    """The default features of a retriever."""
     task = make_task()
     n_rows = len(task.texts)
     if has_label_texts:

@@ -1,4 +1,4 @@
-"""Times one vectoriser on texts: what the worker of each system runs.
+"""Times of one vectorizer on texts: the common part of all workers.
 
 A job comes as JSON on standard input: the file with the texts, the features, the
 number of threads. The measurements go as JSON to standard output.
@@ -26,7 +26,7 @@ def measure(make, job):
     train, test = texts["train"], texts["test"]
     system = make(job["features"], job["threads"])
     measured = {"version": make.version, "fit_s": seconds(system.fit, train)}
-    # A system may set its threads to work at its first call.
+    # Warm up: a system may start its threads at the first call.
     system.transform(test)
     batches = [seconds(system.transform, test) for _ in range(PASSES)]
     measured["batch_s"] = statistics.median(batches) / len(test)
@@ -38,6 +38,6 @@ def measure(make, job):
 
 
 def run(make):
-    """Do the job of standard input with a class of vectoriser."""
+    """Run the job on standard input with a class of vectorizers."""
     measured = measure(make, json.load(sys.stdin))
     json.dump(measured, sys.stdout)

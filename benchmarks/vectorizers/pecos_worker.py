@@ -7,7 +7,7 @@ from pecos.utils.featurization.text import vectorizers
 
 
 class Vectorizer:
-    """Its words are runs of characters that are not white space, however short."""
+    """Words are sequences of characters other than white space, of any length."""
 
     version = version("libpecos")
 

@@ -1,4 +1,4 @@
-"""Fits one completer and answers with it: what the worker of each system runs.
+"""Fitting and timing of one completer: the common part of all workers.
 
 It runs in each system's own environment, so it imports NumPy only.
 
@@ -47,10 +47,10 @@ def folder_bytes(folder):
 
 
 def time_single(complete, prefixes, previous, n_calls):
-    """Seconds of single calls, drawn from all: median and 99th percentile.
+    """Time a sample of single calls: median and 99th percentile in seconds.
 
-    Also the latter by the processor's clock: where other programs run, that of the
-    wall says how long they held the processor.
+    The percentile is also measured in CPU time, since the wall time depends on other
+    processes.
     """
     calls = np.random.default_rng(0).permutation(len(prefixes))[:n_calls]
     for call in calls[:WARM_UP]:
@@ -80,7 +80,7 @@ def one_by_one(complete):
 
 
 def columns_of(suggestions, known):
-    """Answers as numbers of known queries, -1 after the last."""
+    """Convert answers to numbers of known queries, padded with -1."""
     number = {query: place for place, query in enumerate(known)}
     columns = np.full((len(suggestions), K), -1, dtype=np.int32)
     for row, found in enumerate(suggestions):
@@ -89,7 +89,7 @@ def columns_of(suggestions, known):
 
 
 def answer(system, data, job, variant):
-    """Let a variant answer all calls; keep its answers, return its measurements."""
+    """Complete all calls by a variant; save the answers and return measurements."""
     system.vary(job["variants"][variant])
     prefixes, previous = data["calls"]["prefixes"], data["calls"]["previous"]
     singles = time_single(system.complete, prefixes, previous, job["single_calls"])
@@ -119,6 +119,6 @@ def measure(make, job):
 
 
 def run(make):
-    """Do the job of standard input with a class of completer."""
+    """Run the job on standard input with a class of completers."""
     measured = measure(make, json.load(sys.stdin))
     print(json.dumps(measured))

@@ -13,7 +13,7 @@ from skxmr.baselines import BigramCompleter, PopularCompleter
 
 
 class TimedTree(TrieTreeHybrid):
-    """Notes how long it took, in a list of the class: the classifier fits a clone."""
+    """Records the time of `fit` in a list of the class: the classifier fits a clone."""
 
     seconds = []  # noqa: RUF012 - shared by all clones on purpose
 
@@ -83,7 +83,7 @@ class Skxmr:
         ranker, names = self.completer.ranker_, self.completer.queries_
         features = ranker._features(prefix, (previous,))
         if features is None:
-            return []  # nothing is known of the previous query
+            return []  # no term of the previous query is known
         columns, _ = ranker.classifier.rank_one(*features, self.n_asked)
         found = (names[column] for column in columns.tolist() if column >= 0)
         return [name for name in found if name.startswith(prefix)][:k]

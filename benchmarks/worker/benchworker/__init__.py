@@ -1,6 +1,6 @@
-"""What every worker shares; it runs in each system's own environment.
+"""The common part of all workers.
 
-So it imports NumPy and SciPy only.
+It runs in the environment of each system, so it imports only NumPy and SciPy.
 
 A worker is a script with one class that offers
 

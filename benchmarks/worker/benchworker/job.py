@@ -1,10 +1,9 @@
-"""Read a job, do its stage with one system, write the measurements.
+"""Run one stage of a job with one system, and write the measurements.
 
 A job is a JSON file with: stage ("fit" or "predict"), problem (folder of matrices),
 model (folder), layout, threads (of training), predict_threads (list), seed, k,
 settings, single_rows, repeats, result (file to write), columns (file to write).
-k labels are asked for where time is measured, and columns_k (k where there is none)
-in the answers that are kept.
+Timed calls return k labels; the saved answers have columns_k labels (default: k).
 """
 
 import json
@@ -21,7 +20,7 @@ from benchworker.matrices import read
 WARM_UP_ROWS = 64
 FIRST_CALLS = 10
 SINGLE_SECONDS = 20.0
-# No further pass over all queries after so many.
+# Seconds after which no further pass over all queries starts.
 PASSES_SECONDS = 30.0
 
 
@@ -51,7 +50,7 @@ def fit(system, job):
 
 
 def loaded_bytes(system, job, first_row):
-    """Memory that the model takes once it has answered a first query."""
+    """Return the memory that the model takes after its first query."""
     before = memory.settle()
     system.load(job["model"], job["layout"])
     system.predict(system.queries(first_row), job["k"], 1)
@@ -73,7 +72,7 @@ def time_batch(system, queries, n_rows, job, threads):
 def time_single(system, X, job):
     """Median and 99th percentile of the time and of the CPU time of one row's call.
 
-    Slow systems answer fewer rows, so that none takes minutes here.
+    Slow systems answer fewer rows, to bound the time.
     """
     X = X[: job["single_rows"]]
     call = system.one_by_one(X, job["k"])

@@ -1,4 +1,4 @@
-"""Matrices and texts in and out of the folders that processes share."""
+"""Reading of the matrices and texts that processes share."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 
 def read(folder, part):
-    """A dense array or a csr_matrix: all that older systems know; or strings."""
+    """Read a dense array, a csr_matrix, as older systems need it, or strings."""
     texts = Path(folder, f"{part}.json")
     if texts.exists():
         return np.array(json.loads(texts.read_text(encoding="utf-8")), dtype=object)

@@ -21,7 +21,7 @@ def _status(field):
 
 
 def resident():
-    """Bytes of physical memory in use; the largest so far where there is no /proc."""
+    """Return the resident bytes, or their peak on systems without /proc."""
     if STATUS.exists():
         return _status("VmRSS:")
     unit = 1 if sys.platform == "darwin" else 1024
@@ -29,10 +29,9 @@ def resident():
 
 
 def settle():
-    """Give freed memory back, so that what comes next shows; return `resident`.
+    """Return freed memory to the system, and return `resident`.
 
-    Without this, a model can load into the heap that reading the data left behind and
-    seem to take nothing.
+    Otherwise a model may be loaded into free memory of the heap, and not be counted.
     """
     gc.collect()
     if sys.platform == "linux":
@@ -42,9 +41,9 @@ def settle():
 
 
 class Peak:
-    """Context that finds the largest `resident` inside it.
+    """Context manager that measures the peak of `resident` within it.
 
-    The kernel's own high-water mark where it can be reset; otherwise a thread looks
+    It resets and reads the peak of the kernel if possible; otherwise a thread samples
     every few milliseconds.
     """
 
@@ -74,5 +73,5 @@ class Peak:
 
     @property
     def added(self):
-        """Bytes that came on top of what was resident before."""
+        """Return the peak minus what was resident before."""
         return max(0, self.bytes - self.before)
