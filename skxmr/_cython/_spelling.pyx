@@ -161,8 +161,9 @@ cdef bint is_ascending(const Search* search, int64_t rank) noexcept nogil:
 cdef inline Ranks ranks_with(const Search* search, String part) noexcept nogil:
     cdef Ranks found
     cdef int64_t n_terms = search.terms.n_terms
-    found.start = first_rank(search, 0, n_terms, part, 0)
-    found.stop = first_rank(search, found.start, n_terms, part, 1)
+    found.start = found.stop = first_rank(search, 0, n_terms, part, 0)
+    if found.start < n_terms and compare(search, found.start, part) == 0:
+        found.stop = end_of_group(search, found.start, n_terms, part)
     return found
 
 
