@@ -156,3 +156,27 @@ class SpellingIndex:
                 best,
             )
         return best[:n_found].astype(np.int32), np.ones(n_found, dtype=np.int32)
+
+    def correct(self, words, counts):
+        """Replace each unknown word by the most frequent of the terms nearest to it.
+
+        Parameters
+        ----------
+        words : iterable of str
+        counts : ndarray of shape (n_terms,), int32 or int64
+            How frequent each term is.
+
+        Returns
+        -------
+        list of str
+            Terms of the vocabulary, and the words that have no near terms.
+        """
+        return [self._correct_one(word, counts) for word in words]
+
+    def _correct_one(self, word, counts):
+        first, last = self.with_prefix(word)
+        # A known word precedes all others that begin with it.
+        if first < last and self.vocabulary[first] == word:
+            return word
+        terms, _ = self.near(word, counts, most=1)
+        return self.vocabulary[terms[0]] if len(terms) else word

@@ -153,6 +153,33 @@ def test_terms_that_are_not_sorted_are_refused():
         make_index(["b", "a"])
 
 
+def test_unknown_words_are_corrected():
+    index = make_index(["sear", "search", "searches", "starch"])
+    counts = np.array([1, 3, 9, 3], dtype=np.int32)
+    for word, corrected in [
+        ("sear", "sear"),  # known
+        ("saerch", "search"),
+        ("searc", "search"),  # more frequent than "sear"
+        ("stearch", "search"),  # as frequent as "starch", and before it
+        ("serches", "searches"),
+        ("hello", "hello"),
+        ("sea", "sea"),  # too short
+        ("", ""),
+    ]:
+        assert index.correct([word, word], counts) == [corrected, corrected]
+    assert make_index([]).correct(["saerch", ""], counts[:0]) == ["saerch", ""]
+
+
+@given(vocabularies, st.lists(texts, max_size=5))
+def test_corrections_equal_a_slow_twin(terms, words):
+    counts = np.array([len(term) % 3 for term in terms], dtype=np.int64)
+    expected = []
+    for word in words:
+        near = most_frequent(terms, word, counts, 1) if len(word) >= 4 else []
+        expected.append(word if word in terms or not near else terms[near[0]])
+    assert make_index(terms).correct(words, counts) == expected
+
+
 # Saved models
 
 
