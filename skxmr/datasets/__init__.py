@@ -6,6 +6,7 @@ the full data sets of these samples, and others, from a folder. `load_xmc` and
 """
 
 from skxmr.datasets._bundled import load_full, load_places, load_subjects
-from skxmr.datasets._xmc import dump_xmc, load_xmc
+from skxmr.datasets._xmc import load_xmc
+from skxmr.datasets._xmc_writing import dump_xmc
 
 __all__ = ["dump_xmc", "load_full", "load_places", "load_subjects", "load_xmc"]

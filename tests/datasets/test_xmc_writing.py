@@ -83,7 +83,7 @@ def test_rows_longer_than_a_block(monkeypatch, tmp_path):
     X, Y = random_data()
     dump_xmc(X, Y, tmp_path / "whole.txt")
     monkeypatch.setattr("skxmr.datasets._xmc.CHUNK_BYTES", 16)
-    monkeypatch.setattr("skxmr.datasets._xmc.BLOCK_ENTRIES", 10)
+    monkeypatch.setattr("skxmr.datasets._xmc_writing.BLOCK_ENTRIES", 10)
     dump_xmc(X, Y, tmp_path / "data.txt")
     assert (tmp_path / "data.txt").read_bytes() == (tmp_path / "whole.txt").read_bytes()
     again_X, again_Y = load_xmc(tmp_path / "data.txt")
@@ -213,7 +213,7 @@ def test_a_failure_while_writing_leaves_the_earlier_file_whole(
     def fail(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skxmr.datasets._xmc.dump_svmlight_file", fail)
+    monkeypatch.setattr("skxmr.datasets._xmc_writing.dump_svmlight_file", fail)
     with pytest.raises(KeyboardInterrupt):
         dump_xmc(SMALL_X, SMALL_Y, path)
     assert path.read_bytes() == before
@@ -240,7 +240,7 @@ def test_the_last_of_most_columns(tmp_path):
 
 
 def test_blocks_bound_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("skxmr.datasets._xmc.BLOCK_ENTRIES", 1000)
+    monkeypatch.setattr("skxmr.datasets._xmc_writing.BLOCK_ENTRIES", 1000)
     X, Y = random_data(n_rows=3000)
     _, peak = peak_of(dump_xmc, X, Y, tmp_path / "data.txt")
     assert X.nnz > 50_000
