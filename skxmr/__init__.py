@@ -17,6 +17,7 @@ from skxmr.completion._completer import QueryCompleter
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.rankers._candidates import CandidateFeatures, Candidates
 from skxmr.rankers._fusion import RankFusion
+from skxmr.rankers._lexical import LexicalRanker
 from skxmr.rankers._neighbors import NeighborRanker
 from skxmr.rankers._reranker import Reranker
 from skxmr.ranking import LabelSubset, rank
@@ -39,6 +40,7 @@ __all__ = [
     "LabelSubset",
     "LabelTexts",
     "LabelTree",
+    "LexicalRanker",
     "NeighborRanker",
     "PrefixWeightedCharTfidf",
     "PruningWarning",

@@ -16,9 +16,11 @@ __all__ = [
     "ClassTarget",
     "IndicatorTarget",
     "Shortlists",
+    "empty_target",
     "logs_of_scores",
     "make_target",
     "scores_from_logs",
+    "with_classes",
 ]
 
 
@@ -56,6 +58,50 @@ def make_target(y, relevance):
             shape=(len(y), len(classes)),
         )
     return target, check_relevance(relevance, pattern)
+
+
+def with_classes(target, Y, classes):
+    """Add classes that no row has.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    Y : csr_array of shape (n_samples, n_labels)
+    classes : ndarray, or None for no change
+        Ascending; includes those of the target.
+
+    Returns
+    -------
+    target, Y
+        The same with a column for each of `classes`.
+    """
+    if classes is None or len(classes) == target.n_labels:
+        return target, Y
+    columns = np.searchsorted(classes, target.classes)
+    shape = (Y.shape[0], len(classes))
+    return ClassTarget(classes), sparse.csr_array(
+        (Y.data, columns[Y.indices], Y.indptr), shape=shape
+    )
+
+
+def empty_target(y, classes):
+    """Make the target of a y without rows.
+
+    Parameters
+    ----------
+    y : ndarray or sparse matrix of shape (0, n_labels), or of shape (0,)
+    classes : ndarray or None
+        The classes of a 1-D y.
+
+    Returns
+    -------
+    target : IndicatorTarget or ClassTarget
+    Y : csr_array of shape (0, n_labels), float32
+    """
+    if classes is not None:
+        return ClassTarget(classes), sparse.csr_array((0, len(classes)), dtype="f4")
+    target = IndicatorTarget(y.shape[1], sparse.issparse(y), y.dtype)
+    return target, sparse.csr_array(y.shape, dtype=np.float32)
 
 
 def scores_from_logs(columns, log_scores):
@@ -168,6 +214,11 @@ class IndicatorTarget:
 
     decision_function = predict_proba
 
+    def from_scores(self, columns, scores):
+        """Put a ranking's scores into a matrix as they are; -1 stands for no label."""
+        make = self._sparse_matrix if self.is_sparse else self._dense_matrix
+        return make(len(columns), [(columns, scores)], np.float32)
+
     def _matrix(self, shortlists, values_of, dtype):
         """Make a matrix of the columns and values of all blocks."""
         blocks = (values_of(*found) for found in shortlists.find(None))
@@ -260,7 +311,17 @@ class ClassTarget:
 
     def decision_function(self, shortlists):
         """Return scores by class; for two classes, second minus first."""
-        scores = self.predict_proba(shortlists)
+        return self._signed(self.predict_proba(shortlists))
+
+    def from_scores(self, columns, scores):
+        """Put a ranking's scores by class, 0 for others; see `decision_function`."""
+        _foresee_dense(len(columns), self.n_labels, 8)
+        dense = np.zeros((len(columns), self.n_labels))
+        rows, places = np.nonzero(columns >= 0)
+        dense[rows, columns[rows, places]] = scores[rows, places]
+        return self._signed(dense)
+
+    def _signed(self, scores):
         return scores[:, 1] - scores[:, 0] if self.n_labels == 2 else scores
 
 

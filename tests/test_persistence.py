@@ -24,6 +24,7 @@ from skxmr import (
     CharNgramTfidf,
     KMeansTree,
     LabelTree,
+    LexicalRanker,
     NeighborRanker,
     PrefixWeightedCharTfidf,
     QueryCompleter,
@@ -98,6 +99,7 @@ MODELS = {
         X,
     ),
     "retriever": (TextRetriever(classifier=make_classifier()), TEXTS),
+    "lexical": (LexicalRanker(["word", "char"], correct_spelling=True), TEXTS),
 }
 
 

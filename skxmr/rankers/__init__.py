@@ -1,14 +1,19 @@
 """Rankers other than the tree: nearest neighbours, fusion, reranking."""
 
+from skxmr._lexical._explanation import LexicalExplanation, TermScore
 from skxmr.rankers._candidates import CandidateFeatures, Candidates
 from skxmr.rankers._fusion import RankFusion
+from skxmr.rankers._lexical import LexicalRanker
 from skxmr.rankers._neighbors import NeighborRanker
 from skxmr.rankers._reranker import Reranker
 
 __all__ = [
     "CandidateFeatures",
     "Candidates",
+    "LexicalExplanation",
+    "LexicalRanker",
     "NeighborRanker",
     "RankFusion",
     "Reranker",
+    "TermScore",
 ]

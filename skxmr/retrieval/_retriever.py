@@ -14,6 +14,7 @@ from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, reads, writes
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target, list_labels
+from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
@@ -38,7 +39,6 @@ from skxmr.retrieval._fitting import (
 from skxmr.retrieval._label_texts import (
     check_field_weights,
     make_own_rows,
-    read_label_texts,
     with_own_rows,
 )
 from skxmr.retrieval._searching import find_subset, rank_one, subset_method

@@ -1,0 +1,58 @@
+"""The texts of the labels of a target."""
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._inputs._by_label import Labels, LabelTexts, fields_by_label
+from skxmr._inputs._class_labels import concatenate_labels, exact_labels
+from skxmr._inputs._label_fields import is_blank, name_of
+from skxmr._inputs._validation import column_or_1d
+
+__all__ = ["read_label_texts"]
+
+
+def read_label_texts(label_texts, y):
+    """Read the texts of each label.
+
+    Parameters
+    ----------
+    label_texts : iterable, data frame, mapping or LabelTexts
+        As passed by the user.
+    y : indicator of shape (n_samples, n_labels), or ndarray of class labels
+        As returned by `exact_target`.
+
+    Returns
+    -------
+    fields : LabelFields
+        In the order of the labels.
+    y : as it came, or ndarray of shape (n_samples,)
+        Class labels in a single column become a vector.
+    classes : ndarray of shape (n_labels,), or None
+        The classes of class labels, ascending, including those without rows that have a
+        text in `LabelTexts`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a label has no text, a text has no label, or the order is arbitrary.
+    """
+    shape = np.shape(y)
+    if not sparse.issparse(y) and len(shape) == 2 and shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if len(shape) == 2 and np.ndim(y) == 2:
+        return fields_by_label(label_texts, Labels.of_indicator(y)), y, None
+    classes = np.unique(y)
+    if isinstance(label_texts, LabelTexts):
+        classes = _with_classes_of(label_texts, classes)
+    labels = Labels.of_classes(classes, shape[0])
+    return fields_by_label(label_texts, labels), y, classes
+
+
+def _with_classes_of(label_texts, classes):
+    """Add the classes without rows that have a text."""
+    fields = label_texts._fields().items()
+    named = [label for label, texts in fields if not is_blank(name_of(texts))]
+    if not named:
+        return classes
+    named = exact_labels(named, "label_texts")
+    return np.unique(concatenate_labels(classes, named, "y with label_texts"))

@@ -1,0 +1,130 @@
+"""The terms of queries."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skxmr.text._single import LeanTransformer, transform_texts
+
+__all__ = ["IndexedTerms", "Queries"]
+
+
+class Queries(NamedTuple):
+    """The terms of queries; a task of the search.
+
+    Parameters
+    ----------
+    offsets : ndarray of shape (n_queries + 1,), int64
+        The start of each query in the other two.
+    terms : ndarray of int32
+    counts : ndarray of float32
+        How often the query has the term.
+    """
+
+    offsets: np.ndarray
+    terms: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def n_queries(self):
+        """Number of queries."""
+        return len(self.offsets) - 1
+
+    def part(self, start, stop):
+        """Return some consecutive queries."""
+        offsets = self.offsets[start : stop + 1]
+        entries = slice(offsets[0], offsets[-1])
+        return Queries(offsets - offsets[0], self.terms[entries], self.counts[entries])
+
+
+class IndexedTerms:
+    """The terms of an index.
+
+    Parameters
+    ----------
+    analyzers : list of str
+    counter : vectorizer
+        The fitted counter of the terms, a `FeatureUnion` for several analyzers.
+    field_names : list of str
+    word_expansion : WordExpansion or None
+        None if words are not among the terms.
+    """
+
+    def __init__(self, analyzers, counter, field_names, word_expansion):
+        self.analyzers = analyzers
+        self.counter = counter
+        self.field_names = field_names
+        self.word_expansion = word_expansion
+        self.lean = LeanTransformer(counter)
+
+    @property
+    def n_terms(self):
+        """Number of terms of all analyzers."""
+        return self.lean.n_features
+
+    def of_texts(self, texts, expansion=None):
+        """Count the terms of several texts.
+
+        Parameters
+        ----------
+        texts : list of str
+        expansion : Expansion, default=None
+            Which words are expanded; None for none.
+
+        Returns
+        -------
+        Queries
+        """
+        if expansion is not None and texts:
+            queries = [self.of_text(text, expansion) for text in texts]
+            sizes = [len(query.terms) for query in queries]
+            return Queries(
+                np.concatenate([[0], np.cumsum(sizes)]),
+                np.concatenate([query.terms for query in queries]),
+                np.concatenate([query.counts for query in queries]),
+            )
+        counts = sparse.csr_array(transform_texts(self.counter, texts))
+        return Queries(
+            counts.indptr.astype(np.int64, copy=False),
+            counts.indices.astype(np.int32, copy=False),
+            counts.data.astype(np.float32, copy=False),
+        )
+
+    def of_text(self, text, expansion=None):
+        """Count the terms of one text, without the overhead of `of_texts`.
+
+        Parameters
+        ----------
+        text : str
+        expansion : Expansion, default=None
+            Which words are expanded; None for none.
+
+        Returns
+        -------
+        Queries
+        """
+        terms, counts = self.lean.transform_one(text)
+        if expansion is not None:
+            more = self.word_expansion.expand(text, expansion)
+            if len(more[0]):
+                # The numbers of words come after those of earlier analyzers.
+                start = self._starts[self.analyzers.index("word")]
+                terms = np.concatenate([terms, more[0] + np.int32(start)])
+                counts = np.concatenate([counts, more[1]])
+        return Queries(np.array([0, len(terms)], dtype=np.int64), terms, counts)
+
+    @property
+    def _starts(self):
+        return self.lean.starts or [0]
+
+    @property
+    def _counters(self):
+        return self.lean.parts or [self.counter]
+
+    def describe(self, term):
+        """Return the analyzer and the text of a term."""
+        starts = self._starts
+        part = int(np.searchsorted(starts, term, side="right")) - 1
+        terms = self._counters[part]._fitted().terms
+        return self.analyzers[part], terms[term - starts[part]]

@@ -1,0 +1,624 @@
+"""Lexical ranking of labels by BM25."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from skxmr._base._documentation import Documented
+from skxmr._base._ranking_classifier import RankingClassifier
+from skxmr._base._state import from_state, reads, writes
+from skxmr._inputs._by_label import LabelTexts
+from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._columns import InvalidInputError
+from skxmr._inputs._features import validate_target
+from skxmr._inputs._label_choice import check_labels, mask_of_choice
+from skxmr._inputs._row_blocks import split_by_size
+from skxmr._inputs._target_texts import read_label_texts
+from skxmr._inputs._validation import (
+    Interval,
+    check_documents,
+    check_k,
+    check_lengths,
+    check_structure,
+    fit_context,
+)
+from skxmr._lexical._analysis import ANALYZERS
+from skxmr._lexical._building import Indexing, index_labels
+from skxmr._lexical._expansion import Expansion
+from skxmr._lexical._explanation import LexicalExplanation, TermScore
+from skxmr._lexical._index import LexicalIndex
+from skxmr._lexical._terms import IndexedTerms
+from skxmr._lexical._weights import check_field_weights, check_label_weights
+from skxmr._parallel._parallel import run_tasks
+from skxmr._search._subset import MakesSubsets
+from skxmr._targets import (
+    ClassTarget,
+    IndicatorTarget,
+    Shortlists,
+    empty_target,
+    logs_of_scores,
+    make_target,
+    with_classes,
+)
+from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import (
+    ArrayLike,
+    Matrix,
+    MatrixLike,
+    Ranking,
+    SomeLabels,
+    Texts,
+)
+from skxmr.ranking import LabelSubset
+
+__all__ = ["LexicalRanker"]
+
+_ROWS_OF_TASK = 256
+
+
+def _find(queries, index, k, weights):
+    return index.find(queries, k, *weights)
+
+
+@dataclass(frozen=True)
+class LexicalState:
+    """The fitted state of a `LexicalRanker`.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    classes : ndarray of shape (n_labels,)
+    terms : IndexedTerms
+    index : LexicalIndex
+    """
+
+    target: IndicatorTarget | ClassTarget
+    classes: NDArray
+    terms: IndexedTerms
+    index: LexicalIndex
+
+
+class LexicalRanker(
+    Documented, CheckedWhenLoaded, MakesSubsets, RankingClassifier, BaseEstimator
+):
+    """Rank labels by the words that they share with a text (BM25).
+
+    An inverted index of the labels' own texts and of the training texts of each label,
+    without any training. The score of a label is [1]_
+
+        sum over fields f and terms t of the query:
+        w(f) ln(1 + (N - df + 0.5) / (df + 0.5)) tf (k1 + 1) / (tf + k1 (1 - b + b l))
+
+    with the number tf of the term's occurrences in the label's field, the number df of
+    labels of N that have it there, and the length l of the field in terms, relative to
+    the mean. Searches are exact: labels that cannot be among the best k are not scored,
+    but none is missed.
+
+    Parameters
+    ----------
+    analyzer : {"word", "char"} or sequence of these, default="word"
+        The terms: words, or trigrams of characters within words, which find misspelt
+        and joined words too. The scores of several analyzers are added. Texts are
+        normalised first, as by the default vectorizer of `TextRetriever`.
+    token_filter : callable, default=None
+        Takes the words of a text, a list of str, and returns those to index and to
+        search for, such as stems or additional synonyms. Use a function of a module, so
+        that the ranker can be pickled.
+    k1 : float, default=1.2
+        How soon further occurrences of a term stop to add to the score; 0 ignores
+        their number.
+    b : float, default=0.75
+        How much long texts are penalised, from 0 to 1.
+    correct_spelling : bool, default=False
+        Whether a word that no label has stands for the words that are one edit away (an
+        inserted, deleted or replaced character, or two adjacent ones swapped), at most
+        10, the most frequent ones. They count 0.8 of a word. Words of fewer than four
+        characters are not corrected.
+    prefix : bool, default=False
+        Whether the last word, unless a space follows it, also stands for the words that
+        begin so, at most 64, the most frequent ones: for search as one types.
+    field_weights : sequence of float, default=None
+        The weights w(f): one for each text of a label, in their order, optionally
+        followed by one for the training texts, which is 1 otherwise. None weights all
+        the same.
+    n_candidates : int, default=100
+        The number of labels per text that `predict`, `predict_proba` and
+        `decision_function` score.
+    decision_threshold : float, default=0.5
+        For indicator targets, `predict` returns the labels whose score by
+        `predict_proba` is above it.
+    n_jobs : int, default=None
+        The number of threads, as in joblib. Results do not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_labels,)
+        The class labels of a 1-D target, or the column indices of an indicator.
+
+    See Also
+    --------
+    NeighborRanker : Ranks by nearest training rows, for any features.
+    TextRetriever : Learns from training texts.
+
+    Notes
+    -----
+    `correct_spelling`, `prefix`, `field_weights`, `n_candidates` and
+    `decision_threshold` take effect when they are set; other parameters at the next
+    `fit`.
+
+    References
+    ----------
+    .. [1] S. Robertson and H. Zaragoza, "The Probabilistic Relevance Framework: BM25
+       and Beyond", Foundations and Trends in Information Retrieval 3, 2009.
+
+    Examples
+    --------
+    Without any training texts:
+
+    >>> import numpy as np
+    >>> from skxmr import LexicalRanker
+    >>> names = ["green tea", "black tea with lemon", "rye bread"]
+    >>> ranker = LexicalRanker().fit([], np.zeros((0, 3)), label_texts=names)
+    >>> columns, scores = ranker.rank(["tea with lemon"], k=3)
+    >>> columns
+    array([[ 1,  0, -1]])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "analyzer": [str, "array-like"],
+        "token_filter": [callable, None],
+        "k1": [Interval(Real, 0, None, closed="left")],
+        "b": [Interval(Real, 0, 1, closed="both")],
+        "correct_spelling": ["boolean"],
+        "prefix": ["boolean"],
+        "field_weights": ["array-like", None],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "decision_threshold": [Interval(Real, 0, 1, closed="both")],
+        "n_jobs": [Integral, None],
+    }
+
+    _search_parameters = (
+        "correct_spelling",
+        "prefix",
+        "field_weights",
+        "n_candidates",
+        "decision_threshold",
+        "n_jobs",
+    )
+
+    def __init__(
+        self,
+        analyzer: str | Sequence[str] = "word",
+        *,
+        token_filter: Callable | None = None,
+        k1: float = 1.2,
+        b: float = 0.75,
+        correct_spelling: bool = False,
+        prefix: bool = False,
+        field_weights: Sequence[float] | None = None,
+        n_candidates: int = 100,
+        decision_threshold: float = 0.5,
+        n_jobs: int | None = None,
+    ):
+        self.analyzer = analyzer
+        self.token_filter = token_filter
+        self.k1 = k1
+        self.b = b
+        self.correct_spelling = correct_spelling
+        self.prefix = prefix
+        self.field_weights = field_weights
+        self.n_candidates = n_candidates
+        self.decision_threshold = decision_threshold
+        self.n_jobs = n_jobs
+
+    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+
+    @writes
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        texts: Texts,
+        y: MatrixLike,
+        *,
+        label_texts: Texts | Iterable | Mapping | LabelTexts | None = None,
+    ) -> Self:
+        """Index the texts of labels.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            The training texts, which are one more field of their labels. May be empty.
+        y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
+                of shape (n_samples,)
+            An indicator of 0 and 1, or class labels of any type.
+        label_texts : iterable of length n_labels of (str or sequence of str), data \
+                frame, mapping or LabelTexts, default=None
+            The texts of each label, as in `TextRetriever.fit`. Each text of a label is
+            a field with statistics of its own.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, the arguments do not match, or no text has a
+            term.
+        TypeError
+            If a text is not a string.
+        """
+        texts = check_documents(texts, "texts")
+        y = check_structure(exact_target(y), "y")
+        analyzers = _check_analyzers(self.analyzer)
+        check_lengths(texts, y)
+        fields, classes = None, None
+        if label_texts is not None:
+            fields, y, classes = read_label_texts(label_texts, y)
+        elif not texts:
+            raise ValueError(
+                "There are neither texts nor label_texts; expected at least one text."
+            )
+        if texts:
+            target, Y = make_target(validate_target(self, y), None)
+            target, Y = with_classes(target, Y, classes)
+        else:
+            target, Y = empty_target(y, classes)
+        terms, index = index_labels(
+            fields,
+            texts,
+            Y,
+            Indexing(analyzers, self.token_filter, self.k1, self.b, self.n_jobs),
+        )
+        check_field_weights(self.field_weights, terms.field_names)
+        self._state = LexicalState(target, target.classes, terms, index)
+        return self
+
+    def _check_arrays(self):
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
+        if not self.__sklearn_is_fitted__():
+            return
+        state = self._state
+        n_labels = state.index.n_labels
+        if not len(state.classes) == state.target.n_labels == n_labels:
+            refuse("LexicalRanker.classes_", f"has other than {n_labels} labels")
+        if state.terms.n_terms != state.index.n_terms:
+            refuse("LexicalRanker.index", "has the postings of other terms")
+
+    def _subset_of(self, state, allowed, excluded):
+        mask = mask_of_choice(len(state.classes), allowed, excluded)
+        return LabelSubset((state,), mask, members=(mask.astype(np.float32),))
+
+    @reads
+    def rank(
+        self,
+        X: MatrixLike | Texts,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
+        label_weights: ArrayLike | None = None,
+    ) -> Ranking:
+        """Find the best k labels of each text.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            The queries.
+        k : int, default=10
+            The number of labels per text.
+        allowed : LabelSubset, or iterable of labels, default=None
+            The labels to rank: the result of `subset`, which is fast, or labels or a
+            mask as `subset` takes them. None allows all.
+        excluded : iterable of labels, default=None
+            Labels that are not ranked.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels in these arguments that the estimator does not know raise an
+            error or are ignored.
+        label_weights : array-like of shape (n_labels,), default=None
+            Factors of the scores, such as popularity: numbers of 0 or more. They are
+            part of the search, so that the best k are exact.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, k), int64
+            Columns of y, or indices into `classes_`, best first; of equal scores, the
+            smaller one. -1 if fewer labels share a term with the text.
+        scores : ndarray of shape (n_samples, k), float32
+            BM25, above 0; 0 if fewer labels are found.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X is a single string, a label does not exist, or `k` is not
+            positive, or so large that the arrays do not fit in memory.
+        TypeError
+            If one of the texts is not a string.
+        """
+        k = check_k(k, "LexicalRanker.rank")
+        self._ready()
+        factors = self._factors(allowed, excluded, unknown, label_weights)
+        return self._rank(check_documents(X, "X"), k, factors)
+
+    def rank_one(
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
+        label_weights: ArrayLike | None = None,
+    ) -> Ranking:
+        """Find the best k labels of one text, with little overhead.
+
+        Parameters
+        ----------
+        text : str
+            The query.
+        k : int, default=10
+            The number of labels.
+        allowed : LabelSubset, or iterable of labels, default=None
+            As in `rank`.
+        excluded : iterable of labels, default=None
+            As in `rank`.
+        unknown : {"raise", "ignore"}, default="raise"
+            As in `rank`.
+        label_weights : array-like of shape (n_labels,), default=None
+            As in `rank`.
+
+        Returns
+        -------
+        columns : ndarray of shape (k,), int64
+            The row that `rank` returns.
+        scores : ndarray of shape (k,), float32
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If a label does not exist, or `k` is not positive.
+        TypeError
+            If `text` is not a string.
+        """
+        # Without `reads`, whose overhead matters at microseconds per text.
+        k = check_k(k, "LexicalRanker.rank_one")
+        state = self._ready()
+        (text,) = check_documents([text], "text")
+        weights, scale = None, 1.0
+        if not (allowed is None and excluded is None and label_weights is None):
+            weights, scale = self._factors(allowed, excluded, unknown, label_weights)
+        queries = state.terms.of_text(text, self._expansion())
+        n_found = min(k, state.index.n_labels)
+        found = state.index.find(queries, n_found, self._field_weights(), weights)
+        columns, scores = _public(found[0], found[1], scale)
+        return pad_ranking(columns[0], scores[0], k)
+
+    @reads
+    def explain(self, text: str, label: object) -> LexicalExplanation:
+        """Explain the score of a label by the terms that it shares with a text.
+
+        Parameters
+        ----------
+        text : str
+            The query.
+        label : object
+            A column index of an indicator, or a class.
+
+        Returns
+        -------
+        LexicalExplanation
+            The terms and what each adds to the score that `rank` gives the label. Use
+            ``print`` to show it.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        TypeError
+            If `text` is not a string.
+        ValueError
+            If the label does not exist.
+        """
+        state = self._ready()
+        (text,) = check_documents([text], "text")
+        (column,) = check_labels([label], state.classes, "label").tolist()
+        scores = self._term_scores(state.terms.of_text(text, self._expansion()), column)
+        return LexicalExplanation(label, tuple(sorted(scores, key=_descending)))
+
+    def _term_scores(self, queries, column):
+        """Yield the contributions of the terms that a label has."""
+        terms, index = self._state.terms, self._state.index
+        weights = self._field_weights().tolist()
+        for term, count in zip(queries.terms, queries.counts, strict=True):
+            for field, name in enumerate(terms.field_names):
+                posting = index.posting(term, field, column)
+                if posting is None or weights[field] == 0:
+                    continue
+                analyzer, text = terms.describe(term)
+                idf = index.inverse_document_frequency(term, field)
+                yield TermScore(
+                    term=text,
+                    analyzer=analyzer,
+                    field=name,
+                    query_count=float(count),
+                    count=posting[0],
+                    idf=idf,
+                    weight=weights[field],
+                    score=float(count) * weights[field] * idf * posting[1],
+                )
+
+    @reads
+    def did_you_mean(self, text: str) -> str | None:
+        """Correct the words of a text that no label has.
+
+        Parameters
+        ----------
+        text : str
+            The query.
+
+        Returns
+        -------
+        str or None
+            The normalised words of the text, with each unknown one replaced by the most
+            frequent word that is one edit away, if there is one; None if nothing is
+            replaced.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        TypeError
+            If `text` is not a string.
+        ValueError
+            If words are not among the terms.
+
+        Examples
+        --------
+        >>> from skxmr import LexicalRanker
+        >>> ranker = LexicalRanker().fit(["green tea", "rye bread"], [0, 1])
+        >>> ranker.did_you_mean("gren tea")
+        'green tea'
+        """
+        (text,) = check_documents([text], "text")
+        expansion = self._fitted().terms.word_expansion
+        if expansion is None:
+            raise InvalidInputError("did_you_mean needs the analyzer 'word'.")
+        return expansion.correct(text)
+
+    @reads
+    def decision_function(self, X: MatrixLike | Texts) -> Matrix:
+        """Return the BM25 scores of the best `n_candidates` labels.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            The queries.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels)
+            0 for all other labels. For an indicator, sparse if y was, float32. For
+            class labels dense float64; for two classes of shape (n_samples,), the score
+            of the second minus that of the first.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X is a single string.
+        TypeError
+            If one of the texts is not a string.
+        """
+        state = self._ready()
+        columns, scores = self._rank(check_documents(X, "X"), int(self.n_candidates))
+        return state.target.from_scores(columns, scores)
+
+    def _factors(self, allowed, excluded, unknown, label_weights):
+        """Return factors of the scores from 0 to 1, or None, and their scale."""
+        subset = self._restricted(allowed, excluded, unknown)
+        factors, scale = None, 1.0
+        if subset is not None:
+            subset.check_owner((self._state,))
+            (factors,) = subset.members
+        if label_weights is not None:
+            n_labels = self._state.index.n_labels
+            weights, scale = check_label_weights(label_weights, n_labels)
+            factors = weights if factors is None else weights * factors
+        return factors, scale
+
+    def _rank(self, texts, k, factors=(None, 1.0)):
+        """Rank the labels of texts, in parallel."""
+        label_weights, scale = factors
+        n_found = check_size(len(texts), k, self._state.index.n_labels)
+        queries = self._state.terms.of_texts(texts, self._expansion())
+        columns, scores = self._search(queries, n_found, label_weights)
+        columns, scores = _public(columns, scores, scale)
+        return pad_ranking(columns, scores, k)
+
+    def _expansion(self):
+        """Return which words of queries are expanded; None for none."""
+        if not (self.correct_spelling or self.prefix):
+            return None
+        if self._state.terms.word_expansion is None:
+            raise InvalidInputError(
+                "correct_spelling and prefix need the analyzer 'word'; the ranker was "
+                f"fitted with analyzer={self._state.terms.analyzers!r}."
+            )
+        return Expansion(self.correct_spelling, self.prefix)
+
+    def _field_weights(self):
+        names = self._state.terms.field_names
+        return check_field_weights(self.field_weights, names).astype(np.float32)
+
+    def _search(self, queries, k, label_weights=None):
+        n = queries.n_queries
+        if not n:
+            return np.empty((0, k), dtype=np.int64), np.empty((0, k))
+        tasks = [
+            queries.part(start, min(start + _ROWS_OF_TASK, n))
+            for start in range(0, n, _ROWS_OF_TASK)
+        ]
+        shared = (self._state.index, k, (self._field_weights(), label_weights))
+        found = run_tasks(_find, tasks, n_jobs=self.n_jobs, shared=shared)
+        columns, scores = zip(*found, strict=True)
+        return np.concatenate(columns), np.concatenate(scores)
+
+    def _shortlists(self, X):
+        texts = check_documents(X, "X")
+        state = self._state
+        most = min(int(self.n_candidates), state.index.n_labels)
+
+        def find(k=None):
+            wanted = most if k is None else min(k, state.index.n_labels)
+            for rows in split_by_size(len(texts), wanted):
+                queries = state.terms.of_texts(texts[rows], self._expansion())
+                columns, scores = self._search(queries, wanted)
+                bounds = state.index.bounds(queries, self._field_weights())
+                with np.errstate(invalid="ignore"):  # of no term: nothing is found
+                    shares = np.maximum(scores, 0) / bounds[:, np.newaxis]
+                yield logs_of_scores(columns, np.where(columns < 0, 0, shares))
+
+        return Shortlists(len(texts), find)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _check_analyzers(analyzer):
+    """Return the analyzers as a list."""
+    names = [analyzer] if isinstance(analyzer, str) else list(analyzer)
+    are_known = names and all(
+        isinstance(name, str) and name in ANALYZERS for name in names
+    )
+    if not are_known or len(set(names)) < len(names):
+        raise InvalidInputError(
+            f"analyzer must be 'word', 'char' or a sequence of these, each once; got "
+            f"{analyzer!r:.50}."
+        )
+    return names
+
+
+def _descending(term):
+    return -term.score, term.field, term.term
+
+
+def _public(columns, scores, scale):
+    """Return what `rank` promises for what the index found."""
+    scores = np.where(columns < 0, 0, scores * scale).astype(np.float32)
+    return columns, scores
