@@ -16,8 +16,6 @@ from skxmr._training import _items
 from skxmr.datasets import load_subjects
 from skxmr.linear import _classifier as classifier_module
 
-pytestmark = pytest.mark.filterwarnings("error::skxmr.PruningWarning")
-
 LOSSES = ["squared_hinge", "hinge", "log_loss"]
 
 
