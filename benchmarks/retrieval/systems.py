@@ -109,9 +109,9 @@ def bm25(form, problems=THREE_TASKS, **choices):
     return Contender(BM25, form, problems=problems, queries=PART, **choices)
 
 
-def tantivy(training_texts):
-    """BM25 by tantivy, over the fields of the labels and, or not, their other texts."""
-    return Contender(TANTIVY, "fields", training_texts=training_texts, problems=ALL)
+def tantivy(form, training_texts=True, problems=ALL):
+    """BM25 by tantivy: over the fields of the labels, or all in one."""
+    return Contender(TANTIVY, form, training_texts=training_texts, problems=problems)
 
 
 def neighbors(label_texts=True):
@@ -183,8 +183,11 @@ CONTENDERS = {
     "bm25, label texts only": bm25("words", ALL, training_texts=False),
     "bm25, trigrams": bm25("words and trigrams"),
     "bm25, no label texts": bm25("words", SMALL, label_texts=False),
-    "tantivy": tantivy(training_texts=True),
-    "tantivy, label texts only": tantivy(training_texts=False),
+    "tantivy": tantivy("fields"),
+    "tantivy, label texts only": tantivy("fields", training_texts=False),
+    "tantivy, one label text only": tantivy(
+        "texts", training_texts=False, problems=("catalogue",)
+    ),
     "neighbors": neighbors(),
     "neighbors, no label texts": neighbors(label_texts=False),
     **tree_peer("pecos", without=ALL),

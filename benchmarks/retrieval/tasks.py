@@ -115,7 +115,12 @@ def read_catalogue():
     label_texts = read_table(CATALOGUE, "labels")
     column_of = {str(column): column for column in range(len(label_texts))}
     texts, labels = zip(*read_table(CATALOGUE, "train"), strict=True)
-    kinds, test_texts, test_labels, _ = zip(*read_table(CATALOGUE, "test"), strict=True)
+    queries = read_table(CATALOGUE, "test")
+    # The file is sorted by kind; the first queries should be a sample of all.
+    order = np.random.default_rng(0).permutation(len(queries))
+    kinds, test_texts, test_labels, _ = zip(
+        *(queries[row] for row in order), strict=True
+    )
     return Task(
         CATALOGUE,
         list(texts),
