@@ -305,7 +305,8 @@ def test_small_run_on_the_catalogue(tmp_path, monkeypatch, capsys):
     cache = tmp_path / "cache"
     options = ["--problems", "catalogue", "--cache", str(cache), "--single-rows", "5"]
     monkeypatch.setitem(PART, "catalogue", 60)
-    main([*options, "--systems", "skxmr", "neighbors"])
+    lexical = "skxmr lexical", "skxmr lexical, label texts only"
+    main([*options, "--systems", "skxmr", *lexical, "neighbors"])
     content = json.loads((cache / "retrieval.json").read_text())
     section = content["problems"]["catalogue"]
     for name, record in section["systems"].items():
@@ -314,7 +315,7 @@ def test_small_run_on_the_catalogue(tmp_path, monkeypatch, capsys):
         numbers = record["numbers"]
         assert 0 < numbers["single_cpu_p50_s"] <= numbers["single_cpu_p99_s"] < 1
         assert 0 < numbers["fit_cpu_s"] < 60
-    assert list(section["paired"]) == ["neighbors"]
+    assert list(section["paired"]) == [*lexical, "neighbors"]
     mean, low, high = section["paired"]["neighbors"]["R@10"]
     assert low <= mean <= high
     shown = " ".join(capsys.readouterr().out.split())

@@ -14,8 +14,6 @@ SMALL = ("products", "subjects")
 THREE_TASKS = ("products", "places", "subjects")
 ALL = ("catalogue", *THREE_TASKS)
 THREE = {"n_trees": 3}
-# Where LexicalRanker is measured: nowhere, until there is one.
-LEXICAL_TASKS = ()
 # What slow systems answer of the catalogue: some 300 queries of each kind.
 PART = {"catalogue": 1_500}
 
@@ -70,14 +68,11 @@ def retriever(label_texts=True, problems=THREE_TASKS, **settings):
     return Contender(OWN_SYSTEM, "fields", settings, label_texts, problems=problems)
 
 
-def lexical(training_texts=True):
-    """skxmr's LexicalRanker, as it comes."""
+def lexical(form="fields", training_texts=True, problems=ALL, **settings):
+    """skxmr's LexicalRanker, as it comes but for the settings."""
+    settings = {"kind": "lexical", "ranker": settings}
     return Contender(
-        OWN_SYSTEM,
-        "fields",
-        {"kind": "lexical"},
-        training_texts=training_texts,
-        problems=LEXICAL_TASKS,
+        OWN_SYSTEM, form, settings, training_texts=training_texts, problems=problems
     )
 
 
@@ -179,6 +174,11 @@ CONTENDERS = {
     "skxmr, words and pairs": retriever(family="pairs"),
     "skxmr lexical": lexical(),
     "skxmr lexical, label texts only": lexical(training_texts=False),
+    "skxmr lexical, one label text only": lexical(
+        "texts", training_texts=False, problems=("catalogue",)
+    ),
+    "skxmr lexical, spelling": lexical(correct_spelling=True),
+    "skxmr lexical, words and trigrams": lexical(analyzer=["word", "char"]),
     "bm25": bm25("words", ALL),
     "bm25, label texts only": bm25("words", ALL, training_texts=False),
     "bm25, trigrams": bm25("words and trigrams"),

@@ -1,4 +1,4 @@
-"""skxmr's TextRetriever, and its search of the nearest rows, on texts."""
+"""skxmr's TextRetriever, its search of the nearest rows and its BM25, on texts."""
 
 from pathlib import Path
 from time import perf_counter
@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline, make_union
 
 from skxmr import (
     CharNgramTfidf,
+    LexicalRanker,
     NeighborRanker,
     TextRetriever,
     WordNgramTfidf,
@@ -161,9 +162,6 @@ class Lexical(Retriever):
 
     def __init__(self, settings, threads, seed):
         del threads, seed  # exact, on one thread
-        # Not in older versions of skxmr, which the rest of this worker also runs.
-        from skxmr import LexicalRanker  # noqa: PLC0415
-
         self.n_label_rows = settings["label_rows"]
         self.model = LexicalRanker(**settings.get("ranker", {}))
 
