@@ -1,6 +1,7 @@
 """Ranking by the labels of nearest neighbours, a lexical baseline."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral, Real
 from typing import ClassVar, Self
 
@@ -12,7 +13,7 @@ from sklearn.preprocessing import normalize
 from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, writes
-from skxmr._cython._neighbors import NeighborSearcher
+from skxmr._cython._inverted_index import InvertedIndex
 from skxmr._inputs._features import (
     Features,
     validate_features,
@@ -21,6 +22,7 @@ from skxmr._inputs._features import (
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
 from skxmr._inputs._validation import Interval, fit_context
+from skxmr._lexical._index import SearcherPool
 from skxmr._parallel._parallel import current_stop
 from skxmr._search._subset import MakesSubsets
 from skxmr._targets import (
@@ -36,6 +38,7 @@ from skxmr._utils._loaded_state import (
     check_ascending,
     check_compressed,
     check_csr,
+    check_finite,
     check_vector,
     refuse,
     to_be_read,
@@ -51,6 +54,9 @@ __all__ = ["NeighborRanker"]
 _N_FREQUENT = 100
 _STRENGTH_OF_FREQUENCY = 0.01
 
+# Terms of an inverted index may be in several fields of a label; features are not.
+_ONE_FIELD = np.ones(1, dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class NeighborState:
@@ -65,6 +71,10 @@ class NeighborState:
         The features that occur in training rows, ascending.
     rows_by_feature : Compressed, a vector for each used feature
         The training rows that have it, scaled to unit length.
+    peaks : ndarray of shape (n_used,), float32
+        The largest value of each used feature.
+    is_signed : bool
+        Whether any value is negative.
     labels : csr_array of shape (n_rows, n_labels)
     frequent : csr_array of shape (1, n_labels)
         The frequencies of the most frequent labels.
@@ -75,8 +85,22 @@ class NeighborState:
     features: Features
     used_features: np.ndarray
     rows_by_feature: Compressed
+    peaks: np.ndarray
+    is_signed: bool
     labels: sparse.csr_array
     frequent: sparse.csr_array
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("searchers", None)
+        return state
+
+    @cached_property
+    def searchers(self):
+        """The pool of searchers."""
+        offsets, rows, values, n_rows = self.rows_by_feature
+        index = InvertedIndex(offsets, rows, self.peaks, 1, n_rows)
+        return SearcherPool(index.with_values(values, self.is_signed))
 
     @property
     def n_features(self):
@@ -174,12 +198,15 @@ class NeighborRanker(
         rows, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, None)
         used_features, by_feature = _index(rows)
+        values = by_feature.values
         self._state = NeighborState(
             target=target,
             classes=target.classes,
             features=features,
             used_features=used_features,
             rows_by_feature=by_feature,
+            peaks=_peaks(by_feature),
+            is_signed=bool(values.min(initial=0) < 0),
             labels=Y,
             frequent=_most_frequent(Y),
         )
@@ -199,6 +226,10 @@ class NeighborRanker(
             check_ascending(used, used[0], used[-1], "NeighborRanker.used_features")
         rows, name = state.rows_by_feature, "NeighborRanker.rows_by_feature"
         check_compressed(rows, len(used), n_rows, name)
+        peaks, name = state.peaks, "NeighborRanker.peaks"
+        check_vector(peaks, (np.float32,), len(used), name)
+        if to_be_read(peaks):
+            check_finite(peaks, name)
         for name, shape in {
             "labels": (n_rows, n_labels),
             "frequent": (1, n_labels),
@@ -227,12 +258,13 @@ class NeighborRanker(
 
     def _scores(self, X, mask=None):
         """Yield the scores of blocks of rows as CSR arrays."""
-        n_labels = np.diff(self._state.labels.indptr)
+        ends = self._state.labels.indptr
         n_neighbors = min(int(self.n_neighbors), self._state.rows_by_feature.length)
         for rows in split_by_size(X.n_vectors, n_neighbors):
             block = X.between(rows.start, rows.stop)
             nearest = self._nearest(block, n_neighbors)
-            entries = np.concatenate([[0], np.cumsum(n_labels[nearest.indices])])
+            n_labels = ends[nearest.indices + 1] - ends[nearest.indices]
+            entries = np.concatenate([[0], np.cumsum(n_labels)])
             sizes = np.diff(entries[nearest.indptr]) + self._state.frequent.nnz
             for part in split_by_sizes(sizes):
                 scores = self._vote(nearest[part])
@@ -243,12 +275,13 @@ class NeighborRanker(
     def _nearest(self, X, n_neighbors):
         """Find the similarities of the nearest rows, as CSR."""
         queries = self._known_features(X)
-        by_feature = self._state.rows_by_feature
-        n_known = by_feature.length
+        n_known = self._state.rows_by_feature.length
         rows = np.empty((X.n_vectors, n_neighbors), dtype=np.int64)
         similarities = np.empty((X.n_vectors, n_neighbors))
-        searcher = NeighborSearcher(n_known, *by_feature[:3])
-        searcher.find(*queries[:3], rows, similarities, current_stop())
+        with self._state.searchers.lend() as searcher:
+            searcher.find(
+                *queries[:3], _ONE_FIELD, None, rows, similarities, current_stop()
+            )
         return scores_to_csr(rows, similarities.astype(np.float32), n_known)
 
     def _known_features(self, X):
@@ -313,6 +346,13 @@ def _index(rows):
     features = np.unique(rows.indices)
     by_feature = sparse.csr_array(rows.keep_indices(features).to_csr().T)
     return features, Compressed.from_sparse(by_feature)
+
+
+def _peaks(by_feature):
+    """Return the largest value of each vector, none of which is empty."""
+    if not by_feature.n_vectors:
+        return np.empty(0, dtype=np.float32)
+    return np.maximum.reduceat(by_feature.values, by_feature.offsets[:-1])
 
 
 def _most_frequent(Y):

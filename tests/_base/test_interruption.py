@@ -136,8 +136,8 @@ from skxmr import (
     CharNgramTfidf, NeighborRanker, PrefixWeightedCharTfidf, WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr._lexical import _index as index
 from skxmr._search import _beam_search as search
-from skxmr.rankers import _neighbors as neighbors
 from skxmr.text import _counting as ngrams
 
 n_jobs = int(sys.argv[1])
@@ -154,7 +154,7 @@ def announce(module, name):
 
 announce(ngrams.kernel, "count")
 announce(search, "_search_task")
-announce(neighbors, "NeighborSearcher")
+announce(index.kernel, "IndexSearcher")
 
 def interrupted(name, call, *arguments):
     calls.append(name)
