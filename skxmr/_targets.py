@@ -100,7 +100,11 @@ def empty_target(y, classes):
     """
     if classes is not None:
         return ClassTarget(classes), sparse.csr_array((0, len(classes)), dtype="f4")
-    target = IndicatorTarget(y.shape[1], sparse.issparse(y), y.dtype)
+    is_sparse = sparse.issparse(y)
+    dtype = y.dtype if is_sparse else np.asarray(y).dtype
+    if dtype.kind not in "biuf":  # such as of a data frame without rows
+        dtype = np.dtype(np.float64)
+    target = IndicatorTarget(y.shape[1], is_sparse, dtype)
     return target, sparse.csr_array(y.shape, dtype=np.float32)
 
 

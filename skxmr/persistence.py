@@ -25,6 +25,7 @@ from skxmr._inputs._features import Features
 from skxmr._lexical._expansion import WordExpansion
 from skxmr._lexical._index import LexicalIndex
 from skxmr._lexical._spelling import SpellingIndex
+from skxmr._lexical._state import LexicalState
 from skxmr._lexical._terms import IndexedTerms
 from skxmr._search._layout import SearchLayout
 from skxmr._search._weights_by_feature import FeatureWeights
@@ -43,7 +44,7 @@ from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._state import ClassifierState
 from skxmr.rankers._candidates import CandidateFeatures, CandidateState
 from skxmr.rankers._fusion import FusionState, RankFusion
-from skxmr.rankers._lexical import LexicalRanker, LexicalState
+from skxmr.rankers._lexical import LexicalRanker
 from skxmr.rankers._neighbors import NeighborRanker, NeighborState
 from skxmr.rankers._reranker import Reranker, RerankerState
 from skxmr.retrieval._retriever import TextRetriever

@@ -36,8 +36,13 @@ def read_label_texts(label_texts, y):
     ValueError, TypeError
         If a label has no text, a text has no label, or the order is arbitrary.
     """
+    if y is None:
+        raise ValueError(
+            "The labels of label_texts need y to be passed, but the target y is None."
+        )
     shape = np.shape(y)
-    if not sparse.issparse(y) and len(shape) == 2 and shape[1] == 1:
+    # Without rows there are no class labels in a column: it is that of one label.
+    if not sparse.issparse(y) and len(shape) == 2 and shape[1] == 1 and shape[0]:
         y = column_or_1d(y, warn=True)
     if len(shape) == 2 and np.ndim(y) == 2:
         return fields_by_label(label_texts, Labels.of_indicator(y)), y, None

@@ -1,6 +1,8 @@
 """Terms of texts: the analyzers of a lexical index."""
 
 import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -8,11 +10,40 @@ from skxmr._inputs._columns import InvalidInputError
 from skxmr.text._normalization import normalize_text
 from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
 
-__all__ = ["ANALYZERS", "TokenFilter", "make_counter", "words_of"]
+__all__ = ["COUNTERS", "TokenFilter", "check_analyzers", "make_counter", "words_of"]
 
-ANALYZERS = ("word", "char")
 _DEFAULT_RANGES = {"word": (1, 1), "char": (3, 3)}
+COUNTERS = {"word": WordNgramTfidf, "char": CharNgramTfidf}
 _WORD = re.compile(r"\w+")
+
+
+def check_analyzers(analyzer):
+    """Return the analyzers as a list.
+
+    Parameters
+    ----------
+    analyzer : str or sequence of str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InvalidInputError
+        A ValueError and a TypeError, if they are something else, or have no order.
+    """
+    names = [analyzer] if isinstance(analyzer, str) else list(analyzer)
+    has_order = not isinstance(analyzer, (AbstractSet, Mapping))
+    are_known = names and all(
+        isinstance(name, str) and name in COUNTERS for name in names
+    )
+    if not (has_order and are_known) or len(set(names)) < len(names):
+        raise InvalidInputError(
+            f"analyzer must be 'word', 'char' or a sequence of these, each once; got "
+            f"{analyzer!r:.50}."
+        )
+    return names
 
 
 def words_of(text):
@@ -66,6 +97,6 @@ def make_counter(analyzer, token_filter, n_jobs):
         "dtype": np.float32,
         "n_jobs": n_jobs,
     }
-    if analyzer == "char":
-        return CharNgramTfidf(**settings)
-    return WordNgramTfidf(token_pattern=r"(?u)\b\w+\b", **settings)
+    if analyzer == "word":
+        settings["token_pattern"] = r"(?u)\b\w+\b"
+    return COUNTERS[analyzer](**settings)

@@ -6,6 +6,12 @@ import numpy as np
 
 from skxmr._lexical._analysis import words_of
 from skxmr._lexical._spelling import SpellingIndex
+from skxmr._utils._loaded_state import (
+    as_value_errors,
+    check_vector,
+    refuse,
+    to_be_read,
+)
 
 __all__ = ["Expansion", "WordExpansion"]
 
@@ -49,6 +55,11 @@ class WordExpansion:
         self.spelling = spelling
         self.counts = counts
         self.n_labels = n_labels
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        with as_value_errors("WordExpansion"):
+            self._check_arrays()
 
     @classmethod
     def of(cls, counter, counts, n_labels):
@@ -127,7 +138,20 @@ class WordExpansion:
         best = np.argsort(-counts, kind="stable")[:_MOST_COMPLETIONS]
         terms, counts = terms[best], counts[best]
         total = counts.sum() + (self.counts[number] if number >= 0 else 0)
-        return terms, self._idf(min(total, self.n_labels)) / self._idf(counts)
+        return terms, self._idf(total) / self._idf(counts)
 
     def _idf(self, counts):
+        # Counts are added over fields, and may exceed the number of labels.
+        counts = np.minimum(counts, self.n_labels)
         return np.log1p((self.n_labels - counts + 0.5) / (counts + 0.5))
+
+    def _check_arrays(self):
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
+        n_words, name = len(self.counter._fitted().terms), "WordExpansion"
+        if not isinstance(self.spelling, SpellingIndex):
+            refuse(f"{name}.spelling", f"is a {type(self.spelling).__name__}")
+        if len(self.spelling.vocabulary) != n_words:
+            refuse(f"{name}.spelling", f"has other than {n_words} words")
+        check_vector(self.counts, (np.int32,), n_words, f"{name}.counts")
+        if to_be_read(self.counts) and (self.counts < 0).any():
+            refuse(f"{name}.counts", "has negative numbers")

@@ -168,6 +168,10 @@ class LexicalIndex:
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         name, n_lists = "LexicalIndex", len(self.offsets) - 1
+        for size in ("n_fields", "n_labels"):
+            value = getattr(self, size)
+            if type(value) is not int or value < 0:
+                refuse(f"{name}.{size}", f"is {value!r:.40}; expected an int")
         if not (self.n_fields >= 1 and n_lists % self.n_fields == 0):
             refuse(f"{name}.n_fields", f"is {self.n_fields!r} for {n_lists} lists")
         check_vector(self.offsets, (np.int64,), None, f"{name}.offsets")

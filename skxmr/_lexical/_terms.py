@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.pipeline import FeatureUnion
 
+from skxmr._lexical._analysis import COUNTERS
+from skxmr._utils._loaded_state import as_value_errors, check_list, refuse
 from skxmr.text._single import LeanTransformer, transform_texts
 
 __all__ = ["IndexedTerms", "Queries"]
@@ -57,6 +60,36 @@ class IndexedTerms:
         self.field_names = field_names
         self.word_expansion = word_expansion
         self.lean = LeanTransformer(counter)
+
+    def __getstate__(self):
+        # Its columns are those of the counter, whose state is checked.
+        state = self.__dict__.copy()
+        del state["lean"]
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        with as_value_errors("IndexedTerms"):
+            self._check_arrays()
+            self.lean = LeanTransformer(self.counter)
+
+    def _check_arrays(self):
+        """Raise ValueError if the attributes of a loaded model are not consistent."""
+        name, analyzers, expansion = "IndexedTerms", self.analyzers, self.word_expansion
+        check_list(self.field_names, str, len(self.field_names), f"{name}.field_names")
+        counters = [self.counter]
+        if isinstance(self.counter, FeatureUnion):
+            counters = [counter for _, counter in self.counter.transformer_list]
+        kinds = [COUNTERS[analyzer] for analyzer in analyzers]
+        if [type(counter) for counter in counters] != kinds:
+            refuse(f"{name}.counter", f"is {self.counter!r:.60}, not of {analyzers!r}")
+        words = None
+        if "word" in analyzers:
+            words = counters[analyzers.index("word")]._fitted().terms
+        if (words is None) != (expansion is None):
+            refuse(f"{name}.word_expansion", f"is {expansion!r:.60} of {analyzers!r}")
+        if words is not None and len(expansion.counts) != len(words):
+            refuse(f"{name}.word_expansion", f"has other than {len(words)} words")
 
     @property
     def n_terms(self):

@@ -1,23 +1,20 @@
 """Lexical ranking of labels by BM25."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import RankingClassifier
-from skxmr._base._state import from_state, reads, writes
+from skxmr._base._state import from_state, reads, snapshot, writes
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._columns import InvalidInputError
 from skxmr._inputs._features import validate_target
 from skxmr._inputs._label_choice import check_labels, mask_of_choice
-from skxmr._inputs._row_blocks import split_by_size
 from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
     Interval,
@@ -27,26 +24,16 @@ from skxmr._inputs._validation import (
     check_structure,
     fit_context,
 )
-from skxmr._lexical._analysis import ANALYZERS
+from skxmr._lexical._analysis import check_analyzers
 from skxmr._lexical._building import Indexing, index_labels
 from skxmr._lexical._expansion import Expansion
-from skxmr._lexical._explanation import LexicalExplanation, TermScore
-from skxmr._lexical._index import LexicalIndex
-from skxmr._lexical._terms import IndexedTerms
+from skxmr._lexical._explanation import LexicalExplanation
+from skxmr._lexical._searching import LexicalSearch
+from skxmr._lexical._state import LexicalState
 from skxmr._lexical._weights import check_field_weights, check_label_weights
-from skxmr._parallel._parallel import run_tasks
 from skxmr._search._subset import MakesSubsets
-from skxmr._targets import (
-    ClassTarget,
-    IndicatorTarget,
-    Shortlists,
-    empty_target,
-    logs_of_scores,
-    make_target,
-    with_classes,
-)
-from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
-from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._targets import empty_target, make_target, with_classes
+from skxmr._utils._loaded_state import CheckedWhenLoaded
 from skxmr._utils._typing import (
     ArrayLike,
     Matrix,
@@ -58,30 +45,6 @@ from skxmr._utils._typing import (
 from skxmr.ranking import LabelSubset
 
 __all__ = ["LexicalRanker"]
-
-_ROWS_OF_TASK = 256
-
-
-def _find(queries, index, k, weights):
-    return index.find(queries, k, *weights)
-
-
-@dataclass(frozen=True)
-class LexicalState:
-    """The fitted state of a `LexicalRanker`.
-
-    Parameters
-    ----------
-    target : IndicatorTarget or ClassTarget
-    classes : ndarray of shape (n_labels,)
-    terms : IndexedTerms
-    index : LexicalIndex
-    """
-
-    target: IndicatorTarget | ClassTarget
-    classes: NDArray
-    terms: IndexedTerms
-    index: LexicalIndex
 
 
 class LexicalRanker(
@@ -111,8 +74,8 @@ class LexicalRanker(
         search for, such as stems or additional synonyms. Use a function of a module, so
         that the ranker can be pickled.
     k1 : float, default=1.2
-        How soon further occurrences of a term stop to add to the score; 0 ignores
-        their number.
+        How soon further occurrences of a term stop to add to the score, at most 1e6; 0
+        ignores their number.
     b : float, default=0.75
         How much long texts are penalised, from 0 to 1.
     correct_spelling : bool, default=False
@@ -124,9 +87,9 @@ class LexicalRanker(
         Whether the last word, unless a space follows it, also stands for the words that
         begin so, at most 64, the most frequent ones: for search as one types.
     field_weights : sequence of float, default=None
-        The weights w(f): one for each text of a label, in their order, optionally
-        followed by one for the training texts, which is 1 otherwise. None weights all
-        the same.
+        The weights w(f), up to 1e15: one for each text of a label, in their order,
+        optionally followed by one for the training texts, which is 1 otherwise. None
+        weights all the same.
     n_candidates : int, default=100
         The number of labels per text that `predict`, `predict_proba` and
         `decision_function` score.
@@ -173,7 +136,7 @@ class LexicalRanker(
     _parameter_constraints: ClassVar[dict] = {
         "analyzer": [str, "array-like"],
         "token_filter": [callable, None],
-        "k1": [Interval(Real, 0, None, closed="left")],
+        "k1": [Interval(Real, 0, 1e6, closed="both")],
         "b": [Interval(Real, 0, 1, closed="both")],
         "correct_spelling": ["boolean"],
         "prefix": ["boolean"],
@@ -256,7 +219,7 @@ class LexicalRanker(
         """
         texts = check_documents(texts, "texts")
         y = check_structure(exact_target(y), "y")
-        analyzers = _check_analyzers(self.analyzer)
+        analyzers = check_analyzers(self.analyzer)
         check_lengths(texts, y)
         fields, classes = None, None
         if label_texts is not None:
@@ -284,12 +247,7 @@ class LexicalRanker(
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         if not self.__sklearn_is_fitted__():
             return
-        state = self._state
-        n_labels = state.index.n_labels
-        if not len(state.classes) == state.target.n_labels == n_labels:
-            refuse("LexicalRanker.classes_", f"has other than {n_labels} labels")
-        if state.terms.n_terms != state.index.n_terms:
-            refuse("LexicalRanker.index", "has the postings of other terms")
+        self._state.check("LexicalRanker")
 
     def _subset_of(self, state, allowed, excluded):
         mask = mask_of_choice(len(state.classes), allowed, excluded)
@@ -323,7 +281,7 @@ class LexicalRanker(
             Whether labels in these arguments that the estimator does not know raise an
             error or are ignored.
         label_weights : array-like of shape (n_labels,), default=None
-            Factors of the scores, such as popularity: numbers of 0 or more. They are
+            Factors of the scores, such as popularity: numbers from 0 to 1e15. They are
             part of the search, so that the best k are exact.
 
         Returns
@@ -345,9 +303,9 @@ class LexicalRanker(
             If one of the texts is not a string.
         """
         k = check_k(k, "LexicalRanker.rank")
-        self._ready()
+        search = self._search()
         factors = self._factors(allowed, excluded, unknown, label_weights)
-        return self._rank(check_documents(X, "X"), k, factors)
+        return search.rank(check_documents(X, "X"), k, *factors)
 
     def rank_one(
         self,
@@ -393,16 +351,13 @@ class LexicalRanker(
         """
         # Without `reads`, whose overhead matters at microseconds per text.
         k = check_k(k, "LexicalRanker.rank_one")
-        state = self._ready()
+        ranker = snapshot(self)
+        search = ranker._search()
         (text,) = check_documents([text], "text")
-        weights, scale = None, 1.0
-        if not (allowed is None and excluded is None and label_weights is None):
-            weights, scale = self._factors(allowed, excluded, unknown, label_weights)
-        queries = state.terms.of_text(text, self._expansion())
-        n_found = min(k, state.index.n_labels)
-        found = state.index.find(queries, n_found, self._field_weights(), weights)
-        columns, scores = _public(found[0], found[1], scale)
-        return pad_ranking(columns[0], scores[0], k)
+        if allowed is None and excluded is None and label_weights is None:
+            return search.rank_one(text, k)
+        factors = ranker._factors(allowed, excluded, unknown, label_weights)
+        return search.rank_one(text, k, *factors)
 
     @reads
     def explain(self, text: str, label: object) -> LexicalExplanation:
@@ -430,33 +385,10 @@ class LexicalRanker(
         ValueError
             If the label does not exist.
         """
-        state = self._ready()
+        search = self._search()
         (text,) = check_documents([text], "text")
-        (column,) = check_labels([label], state.classes, "label").tolist()
-        scores = self._term_scores(state.terms.of_text(text, self._expansion()), column)
-        return LexicalExplanation(label, tuple(sorted(scores, key=_descending)))
-
-    def _term_scores(self, queries, column):
-        """Yield the contributions of the terms that a label has."""
-        terms, index = self._state.terms, self._state.index
-        weights = self._field_weights().tolist()
-        for term, count in zip(queries.terms, queries.counts, strict=True):
-            for field, name in enumerate(terms.field_names):
-                posting = index.posting(term, field, column)
-                if posting is None or weights[field] == 0:
-                    continue
-                analyzer, text = terms.describe(term)
-                idf = index.inverse_document_frequency(term, field)
-                yield TermScore(
-                    term=text,
-                    analyzer=analyzer,
-                    field=name,
-                    query_count=float(count),
-                    count=posting[0],
-                    idf=idf,
-                    weight=weights[field],
-                    score=float(count) * weights[field] * idf * posting[1],
-                )
+        (column,) = check_labels([label], self._state.classes, "label").tolist()
+        return search.explain(text, label, column)
 
     @reads
     def did_you_mean(self, text: str) -> str | None:
@@ -521,9 +453,9 @@ class LexicalRanker(
         TypeError
             If one of the texts is not a string.
         """
-        state = self._ready()
-        columns, scores = self._rank(check_documents(X, "X"), int(self.n_candidates))
-        return state.target.from_scores(columns, scores)
+        search = self._search()
+        found = search.rank(check_documents(X, "X"), int(self.n_candidates))
+        return self._state.target.from_scores(*found)
 
     def _factors(self, allowed, excluded, unknown, label_weights):
         """Return factors of the scores from 0 to 1, or None, and their scale."""
@@ -538,14 +470,12 @@ class LexicalRanker(
             factors = weights if factors is None else weights * factors
         return factors, scale
 
-    def _rank(self, texts, k, factors=(None, 1.0)):
-        """Rank the labels of texts, in parallel."""
-        label_weights, scale = factors
-        n_found = check_size(len(texts), k, self._state.index.n_labels)
-        queries = self._state.terms.of_texts(texts, self._expansion())
-        columns, scores = self._search(queries, n_found, label_weights)
-        columns, scores = _public(columns, scores, scale)
-        return pad_ranking(columns, scores, k)
+    def _search(self):
+        """Return the search of the fitted index with the current parameters."""
+        state = self._ready()
+        names = state.terms.field_names
+        weights = check_field_weights(self.field_weights, names).astype(np.float32)
+        return LexicalSearch(state, self._expansion(), weights, self.n_jobs)
 
     def _expansion(self):
         """Return which words of queries are expanded; None for none."""
@@ -558,39 +488,9 @@ class LexicalRanker(
             )
         return Expansion(self.correct_spelling, self.prefix)
 
-    def _field_weights(self):
-        names = self._state.terms.field_names
-        return check_field_weights(self.field_weights, names).astype(np.float32)
-
-    def _search(self, queries, k, label_weights=None):
-        n = queries.n_queries
-        if not n:
-            return np.empty((0, k), dtype=np.int64), np.empty((0, k))
-        tasks = [
-            queries.part(start, min(start + _ROWS_OF_TASK, n))
-            for start in range(0, n, _ROWS_OF_TASK)
-        ]
-        shared = (self._state.index, k, (self._field_weights(), label_weights))
-        found = run_tasks(_find, tasks, n_jobs=self.n_jobs, shared=shared)
-        columns, scores = zip(*found, strict=True)
-        return np.concatenate(columns), np.concatenate(scores)
-
     def _shortlists(self, X):
-        texts = check_documents(X, "X")
-        state = self._state
-        most = min(int(self.n_candidates), state.index.n_labels)
-
-        def find(k=None):
-            wanted = most if k is None else min(k, state.index.n_labels)
-            for rows in split_by_size(len(texts), wanted):
-                queries = state.terms.of_texts(texts[rows], self._expansion())
-                columns, scores = self._search(queries, wanted)
-                bounds = state.index.bounds(queries, self._field_weights())
-                with np.errstate(invalid="ignore"):  # of no term: nothing is found
-                    shares = np.maximum(scores, 0) / bounds[:, np.newaxis]
-                yield logs_of_scores(columns, np.where(columns < 0, 0, shares))
-
-        return Shortlists(len(texts), find)
+        search = self._search()
+        return search.shortlists(check_documents(X, "X"), int(self.n_candidates))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -598,27 +498,3 @@ class LexicalRanker(
         tags.input_tags.two_d_array = False
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _check_analyzers(analyzer):
-    """Return the analyzers as a list."""
-    names = [analyzer] if isinstance(analyzer, str) else list(analyzer)
-    are_known = names and all(
-        isinstance(name, str) and name in ANALYZERS for name in names
-    )
-    if not are_known or len(set(names)) < len(names):
-        raise InvalidInputError(
-            f"analyzer must be 'word', 'char' or a sequence of these, each once; got "
-            f"{analyzer!r:.50}."
-        )
-    return names
-
-
-def _descending(term):
-    return -term.score, term.field, term.term
-
-
-def _public(columns, scores, scale):
-    """Return what `rank` promises for what the index found."""
-    scores = np.where(columns < 0, 0, scores * scale).astype(np.float32)
-    return columns, scores

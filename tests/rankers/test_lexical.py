@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from skxmr import LabelTexts, LexicalRanker, rank
-from skxmr.rankers import _lexical
+from skxmr._lexical import _searching
 
 NAMES = ["green tea", "black tea with lemon", "rye bread", "Tea, tea and more tea"]
 WORDS = ["tea", "rye", "a", "öl", "lemon", "茶"]
@@ -258,7 +258,7 @@ def test_explanations_add_up():
 
 
 def test_results_do_not_depend_on_the_number_of_threads(monkeypatch):
-    monkeypatch.setattr(_lexical, "_ROWS_OF_TASK", 3)
+    monkeypatch.setattr(_searching, "_ROWS_OF_TASK", 3)
     queries = [f"{first} {second}" for first in WORDS for second in WORDS]
     one = index(NAMES, n_jobs=1)
     two = index(NAMES, n_jobs=2)

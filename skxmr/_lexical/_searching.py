@@ -1,0 +1,167 @@
+"""Search of a lexical index with the parameters of a ranker."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skxmr._inputs._row_blocks import split_by_size
+from skxmr._lexical._expansion import Expansion
+from skxmr._lexical._explanation import LexicalExplanation, TermScore
+from skxmr._lexical._state import LexicalState
+from skxmr._parallel._parallel import run_tasks
+from skxmr._targets import Shortlists, logs_of_scores
+from skxmr._utils._padding import check_size, pad_ranking
+
+__all__ = ["LexicalSearch"]
+
+_ROWS_OF_TASK = 256
+
+
+class LexicalSearch(NamedTuple):
+    """A fitted index, and how to search it.
+
+    Parameters
+    ----------
+    state : LexicalState
+    expansion : Expansion or None
+        Which words of queries are expanded; None for none.
+    field_weights : ndarray of shape (n_fields,), float32
+    n_jobs : int or None
+    """
+
+    state: LexicalState
+    expansion: Expansion | None
+    field_weights: NDArray
+    n_jobs: int | None
+
+    def rank(self, texts, k, label_weights=None, scale=1.0):
+        """Rank the labels of texts, in parallel.
+
+        Parameters
+        ----------
+        texts : list of str
+        k : int
+        label_weights : ndarray of shape (n_labels,), float32, default=None
+            Factors of the scores, between 0 and 1.
+        scale : float, default=1.0
+            Another factor, of all scores.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_texts, k), int64
+            -1 if fewer labels are found.
+        scores : ndarray of shape (n_texts, k), float32
+            0 if fewer labels are found.
+        """
+        n_found = check_size(len(texts), k, self.state.index.n_labels)
+        queries = self.state.terms.of_texts(texts, self.expansion)
+        columns, scores = self._find(queries, n_found, label_weights)
+        return pad_ranking(columns, _finite(columns, scores, scale), k)
+
+    def rank_one(self, text, k, label_weights=None, scale=1.0):
+        """Rank the labels of one text, without the overhead of `rank`.
+
+        Returns
+        -------
+        columns : ndarray of shape (k,), int64
+        scores : ndarray of shape (k,), float32
+        """
+        n_found = check_size(1, k, self.state.index.n_labels)
+        queries = self.state.terms.of_text(text, self.expansion)
+        weights = self.field_weights, label_weights
+        columns, scores = self.state.index.find(queries, n_found, *weights)
+        return pad_ranking(columns[0], _finite(columns, scores, scale)[0], k)
+
+    def shortlists(self, texts, n_candidates):
+        """Score the best labels of texts by shares of the best possible score.
+
+        Parameters
+        ----------
+        texts : list of str
+        n_candidates : int
+
+        Returns
+        -------
+        Shortlists
+        """
+        terms, index = self.state.terms, self.state.index
+        most = min(n_candidates, index.n_labels)
+
+        def find(k=None):
+            wanted = most if k is None else min(k, index.n_labels)
+            for rows in split_by_size(len(texts), wanted):
+                queries = terms.of_texts(texts[rows], self.expansion)
+                columns, scores = self._find(queries, wanted)
+                bounds = index.bounds(queries, self.field_weights)
+                with np.errstate(invalid="ignore"):  # of no term: nothing is found
+                    shares = np.maximum(scores, 0) / bounds[:, np.newaxis]
+                yield logs_of_scores(columns, np.where(columns < 0, 0, shares))
+
+        return Shortlists(len(texts), find)
+
+    def explain(self, text, label, column):
+        """Explain the score of a label.
+
+        Parameters
+        ----------
+        text : str
+        label : object
+            What the explanation calls the label.
+        column : int
+
+        Returns
+        -------
+        LexicalExplanation
+        """
+        terms = sorted(self._term_scores(text, column), key=_descending)
+        return LexicalExplanation(label, tuple(terms))
+
+    def _term_scores(self, text, column):
+        """Yield what the terms of a text add to the score of a label."""
+        terms, index = self.state.terms, self.state.index
+        queries = terms.of_text(text, self.expansion)
+        weights = self.field_weights.tolist()
+        for term, count in zip(queries.terms, queries.counts, strict=True):
+            for field, name in enumerate(terms.field_names):
+                posting = index.posting(term, field, column)
+                if posting is None or weights[field] == 0:
+                    continue
+                analyzer, word = terms.describe(term)
+                idf = index.inverse_document_frequency(term, field)
+                yield TermScore(
+                    term=word,
+                    analyzer=analyzer,
+                    field=name,
+                    query_count=float(count),
+                    count=posting[0],
+                    idf=idf,
+                    weight=weights[field],
+                    score=float(count) * weights[field] * idf * posting[1],
+                )
+
+    def _find(self, queries, k, label_weights=None):
+        n = queries.n_queries
+        if not n:
+            return np.empty((0, k), dtype=np.int64), np.empty((0, k))
+        tasks = [
+            queries.part(start, min(start + _ROWS_OF_TASK, n))
+            for start in range(0, n, _ROWS_OF_TASK)
+        ]
+        shared = (self.state.index, k, (self.field_weights, label_weights))
+        found = run_tasks(_find, tasks, n_jobs=self.n_jobs, shared=shared)
+        columns, scores = zip(*found, strict=True)
+        return np.concatenate(columns), np.concatenate(scores)
+
+
+def _find(queries, index, k, weights):
+    return index.find(queries, k, *weights)
+
+
+def _descending(term):
+    return -term.score, term.field, term.term
+
+
+def _finite(columns, scores, scale):
+    """Return scores times a factor; 0 where there is no label."""
+    return np.where(columns < 0, 0, scores * scale).astype(np.float32)
