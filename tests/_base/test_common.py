@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skxmr import (
     KMeansTree,
+    LexicalRanker,
     NeighborRanker,
     RankFusion,
     Reranker,
@@ -69,10 +70,11 @@ def test_sparse_results_are_what_the_configuration_asks(configuration, container
     X, Y = container(np.eye(6)), container(INDICATOR)
     classifier = XRLinearClassifier(random_state=0).fit(X, Y)
     retriever = make_retriever().fit(TEXTS, Y)
+    lexical = LexicalRanker().fit(TEXTS, Y)
     asked = configuration.get("sparse_interface", "spmatrix")
     wanted = {"spmatrix": sparse.csr_matrix, "sparray": sparse.csr_array}[asked]
     with sklearn.config_context(**configuration):
-        for fitted, data in ((classifier, X), (retriever, TEXTS)):
+        for fitted, data in ((classifier, X), (retriever, TEXTS), (lexical, TEXTS)):
             for method in ("predict", "predict_proba", "decision_function"):
                 assert type(getattr(fitted, method)(data)) is wanted
 
@@ -108,34 +110,60 @@ def dense(scores):
     return scores.toarray() if sparse.issparse(scores) else scores
 
 
+OF_TEXTS = {
+    "TextRetriever": make_retriever,
+    "LexicalRanker": LexicalRanker,
+}
+of_texts = pytest.mark.parametrize("make", OF_TEXTS.values(), ids=OF_TEXTS)
+OF_RANKERS = {
+    "rank": (["apple"],),
+    "predict": (["apple"],),
+    "predict_proba": (["apple"],),
+    "decision_function": (["apple"],),
+    "score": (["apple"], ["fruit"]),
+    "subset": (["fruit"],),
+    "explain": ("apple", "fruit"),
+}
 METHODS = [
-    ("search", ("apple",)),
-    ("search_batch", (["apple"],)),
-    ("rank", (["apple"],)),
-    ("predict", (["apple"],)),
-    ("predict_proba", (["apple"],)),
-    ("decision_function", (["apple"],)),
-    ("score", (["apple"], ["fruit"])),
+    *(("TextRetriever", *call) for call in OF_RANKERS.items()),
+    ("TextRetriever", "search", ("apple",)),
+    ("TextRetriever", "search_batch", (["apple"],)),
+    *(("LexicalRanker", *call) for call in OF_RANKERS.items()),
+    ("LexicalRanker", "rank_one", ("apple",)),
+    ("LexicalRanker", "did_you_mean", ("apple",)),
 ]
 
 
-def test_retriever_is_a_classifier_of_texts():
-    tags = make_retriever().__sklearn_tags__()
-    assert is_classifier(make_retriever())
+@of_texts
+def test_is_a_classifier_of_texts(make):
+    tags = make().__sklearn_tags__()
+    assert is_classifier(make())
     assert tags.input_tags.string
     assert not tags.input_tags.two_d_array
     assert tags.classifier_tags.multi_label
     assert tags.target_tags.required
 
 
+def stem(words):
+    return [word.removesuffix("s") for word in words]
+
+
+PARAMETERS = [
+    lambda: make_retriever(vectorizer=WordNgramTfidf(min_df=1)),
+    lambda: LexicalRanker(["word", "char"], token_filter=stem, field_weights=[2.0]),
+]
+
+
 @targets
-def test_retriever_clones(y):
-    retriever = make_retriever(vectorizer=WordNgramTfidf(min_df=1))
-    fitted = retriever.fit(TEXTS, y)
+@pytest.mark.parametrize("make", PARAMETERS)
+def test_classifiers_of_texts_clone(make, y):
+    fitted = make().fit(TEXTS, y)
     copied = clone(fitted)
     assert not [name for name in vars(copied) if name.endswith("_")]
     assert repr(copied) == repr(fitted)
-    assert copied.classifier is not fitted.classifier
+    for name, value in fitted.get_params(deep=False).items():
+        if hasattr(value, "fit"):
+            assert getattr(copied, name) is not value
     before, after = fitted.rank(TEXTS, 3), copied.fit(TEXTS, y).rank(TEXTS, 3)
     np.testing.assert_array_equal(before, after)
 
@@ -149,6 +177,16 @@ def test_retriever_keeps_its_parameters_as_they_were():
     assert retriever.classifier.indexer.random_state is None
 
 
+def test_lexical_ranker_keeps_its_parameters_as_they_were():
+    analyzer, weights = ["word"], [1, 2]
+    ranker = LexicalRanker(analyzer, field_weights=weights)
+    ranker.fit(TEXTS, INDICATOR, label_texts=LABEL_TEXTS).rank(TEXTS)
+    assert ranker.analyzer is analyzer
+    assert ranker.field_weights is weights
+    assert analyzer == ["word"]
+    assert weights == [1, 2]
+
+
 def test_retriever_gets_and_sets_nested_parameters():
     retriever = make_retriever(vectorizer=WordNgramTfidf())
     names = set(retriever.get_params())
@@ -160,50 +198,59 @@ def test_retriever_gets_and_sets_nested_parameters():
         retriever.set_params(beam=3)
 
 
+@of_texts
 @targets
-def test_retriever_leaves_its_input_alone(y):
+def test_classifiers_of_texts_leave_their_input_alone(make, y):
     texts, labels = list(TEXTS), y.copy()
     label_texts = list(LABEL_TEXTS)
-    make_retriever().fit(texts, labels, label_texts=label_texts).rank(texts)
+    make().fit(texts, labels, label_texts=label_texts).rank(texts)
     assert texts == TEXTS
     assert label_texts == LABEL_TEXTS
     assert type(labels) is type(y)
     np.testing.assert_array_equal(dense(labels), dense(y))
 
 
+@of_texts
 @targets
-def test_retriever_pickles(y):
-    retriever = make_retriever().fit(TEXTS, y, label_texts=LABEL_TEXTS)
-    again = pickle.loads(pickle.dumps(retriever))
-    assert again.search("red phone") == retriever.search("red phone")
+def test_classifiers_of_texts_pickle(make, y):
+    fitted = make().fit(TEXTS, y, label_texts=LABEL_TEXTS)
+    again = pickle.loads(pickle.dumps(fitted))
+    if hasattr(fitted, "search"):
+        assert again.search("red phone") == fitted.search("red phone")
     for method in ("predict", "predict_proba", "decision_function", "rank"):
-        found = [dense(getattr(one, method)(TEXTS)) for one in (retriever, again)]
+        found = [dense(getattr(one, method)(TEXTS)) for one in (fitted, again)]
         np.testing.assert_array_equal(*found)
 
 
-@pytest.mark.parametrize(("method", "arguments"), METHODS)
-def test_unfitted_retriever_says_so(method, arguments):
-    with pytest.raises(NotFittedError, match="TextRetriever instance is not fitted"):
-        getattr(TextRetriever(), method)(*arguments)
+@pytest.mark.parametrize(("name", "method", "arguments"), METHODS)
+def test_unfitted_classifiers_of_texts_say_so(name, method, arguments):
+    model = {"TextRetriever": TextRetriever, "LexicalRanker": LexicalRanker}[name]()
+    with pytest.raises(NotFittedError, match=f"{name} instance is not fitted"):
+        getattr(model, method)(*arguments)
 
 
+@of_texts
 @targets
-def test_retriever_is_deterministic(y):
-    first = make_retriever().fit(TEXTS, y)
-    for second in (first.fit(TEXTS, y), make_retriever().fit(TEXTS, y)):
+def test_classifiers_of_texts_are_deterministic(make, y):
+    first = make().fit(TEXTS, y)
+    for second in (first.fit(TEXTS, y), make().fit(TEXTS, y)):
         np.testing.assert_array_equal(
             dense(first.predict_proba(TEXTS)), dense(second.predict_proba(TEXTS))
         )
 
 
+@of_texts
 @targets
-def test_retriever_results_have_the_kind_of_its_target(y):
-    retriever = make_retriever().fit(TEXTS, y)
-    predicted, scores = retriever.predict(TEXTS), retriever.predict_proba(TEXTS)
+def test_results_have_the_kind_of_the_target(make, y):
+    fitted = make().fit(TEXTS, y)
+    predicted, scores = fitted.predict(TEXTS), fitted.predict_proba(TEXTS)
     assert sparse.issparse(predicted) == sparse.issparse(y) == sparse.issparse(scores)
     assert predicted.shape == y.shape
-    assert scores.shape == (len(TEXTS), len(retriever.classes_))
-    assert retriever.score(TEXTS, y) > 0.5
+    assert predicted.dtype == y.dtype or y.ndim == 1
+    assert scores.shape == (len(TEXTS), len(fitted.classes_))
+    assert scores.dtype == (np.float64 if y.ndim == 1 else np.float32)
+    assert fitted.rank(TEXTS)[1].dtype == np.float32
+    assert fitted.score(TEXTS, y) > 0.5
 
 
 def test_one_text_or_many_any_split_of_them():
@@ -219,15 +266,30 @@ def test_one_text_or_many_any_split_of_them():
         )
 
 
+@pytest.mark.parametrize("parameters", [{}, {"prefix": True, "correct_spelling": True}])
+def test_one_text_or_many_of_a_lexical_ranker(parameters):
+    ranker = LexicalRanker(["word", "char"], **parameters).fit(TEXTS, INDICATOR)
+    texts = [*TEXTS, "lapto cas", "aple"]
+    columns, scores = ranker.rank(texts, 4)
+    for i, text in enumerate(texts):
+        for alone in (ranker.rank([text], 4), ranker.rank_one(text, 4)):
+            np.testing.assert_array_equal(alone[0].ravel(), columns[i])
+            np.testing.assert_array_equal(alone[1].ravel(), scores[i])
+
+
 # How notebooks show them
 
-shown = [*ESTIMATORS, make_retriever(vectorizer=WordNgramTfidf())]
+shown = [
+    *ESTIMATORS,
+    make_retriever(vectorizer=WordNgramTfidf()),
+    LexicalRanker(["word", "char"], token_filter=stem),
+]
 
 
 @pytest.mark.parametrize("estimator", shown, ids=lambda one: type(one).__name__)
 def test_html_display(estimator):
     X = sparse.csr_array(np.eye(6, dtype=np.float32))
-    data = TEXTS if isinstance(estimator, TextRetriever) else X
+    data = TEXTS if isinstance(estimator, (TextRetriever, LexicalRanker)) else X
     unfitted = estimator_html_repr(estimator)
     estimator = clone(estimator).fit(data, TARGETS["sparse"])
     fitted = estimator_html_repr(estimator)

@@ -26,6 +26,7 @@ from skxmr import (
     CandidateFeatures,
     CharNgramTfidf,
     KMeansTree,
+    LexicalRanker,
     NeighborRanker,
     PrefixWeightedCharTfidf,
     QueryCompleter,
@@ -97,6 +98,8 @@ TEXTS = (
     [f"blue{i % 8} pear{i % 7} apple{i % 4}" for i in range(40)],
 )
 NAMES = [f"first {i}" for i in range(5)], [f"second {i}" for i in range(8)]
+# Of other numbers of fields.
+FIELDS = list(zip(NAMES[0], NAMES[0][::-1], strict=True)), NAMES[1]
 LINEAR = XRLinearClassifier(KMeansTree(2, 2), C=0.1, random_state=0)
 
 
@@ -195,6 +198,25 @@ CASES = {
         *RANKERS,
     ),
     "neighbors": on_matrices(NeighborRanker(3), *RANKERS),
+    "lexical": Case(
+        LexicalRanker(["word", "char"], prefix=True, correct_spelling=True),
+        lambda one, i: one.fit(TEXTS[i], CLASSES[i], label_texts=FIELDS[i]),
+        lambda one: lists(one.rank_one("red1 aple2 blue3 p", 8)),
+        lambda one: lists(one.rank_one("second first", 8)),
+        of_texts("predict"),
+        of_texts("predict_proba"),
+        of_texts("decision_function"),
+        of_texts("rank", 8),
+    ),
+    "words of labels": on_texts(
+        LexicalRanker(),
+        lambda one: lists(one.rank_one("red1 apple2 blue3", 8)),
+        lambda one: lists(
+            one.rank_one("apple1", 8, excluded=["few 1", "many 1"], unknown="ignore")
+        ),
+        lambda one: lists(one.did_you_mean("red1 aple2 blu3")),
+        at_once("classes_"),
+    ),
     "fusion": on_matrices(
         RankFusion([("linear", LINEAR), ("near", NeighborRanker())]), *RANKERS
     ),

@@ -16,6 +16,7 @@ from skxmr import (
     CandidateFeatures,
     CharNgramTfidf,
     KMeansTree,
+    LexicalRanker,
     NeighborRanker,
     PrefixWeightedCharTfidf,
     QueryCompleter,
@@ -59,6 +60,11 @@ CASES = {
         (TEXTS[1:], TEXTS[1:]),
     ),
     "neighbors": (NeighborRanker(), (X, Y), (X[1:], Y[1:])),
+    "lexical": (
+        LexicalRanker(["word", "char"], correct_spelling=True),
+        (TEXTS, Y),
+        (TEXTS[1:], Y[1:]),
+    ),
     "fusion": (
         RankFusion([("linear", CLASSIFIER), ("near", NeighborRanker())]),
         (X, Y),
@@ -83,7 +89,10 @@ CASES = {
         (TEXTS[1:], TEXTS[1:]),
     ),
 }
-OPTIONS = {"hybrid": ({"label_names": TEXTS}, {"label_names": TEXTS[1:]})}
+OPTIONS = {
+    "hybrid": ({"label_names": TEXTS}, {"label_names": TEXTS[1:]}),
+    "lexical": ({"label_texts": NAMES}, {"label_texts": NAMES[::-1]}),
+}
 FOLDER = str(Path(skxmr.__file__).parent)
 cases = pytest.mark.parametrize("name", CASES)
 

@@ -19,6 +19,7 @@ import skxmr
 from skxmr import (
     CharNgramTfidf,
     KMeansTree,
+    LexicalRanker,
     NeighborRanker,
     QueryCompleter,
     RankFusion,
@@ -113,6 +114,13 @@ MODELS = {
     ),
     "by dense features": (
         lambda: TextRetriever(dense_vectorizer(), linear()),
+        of_texts,
+    ),
+    "lexical": (lambda: LexicalRanker(["word", "char"], prefix=True), of_texts),
+    "fusion of words": (
+        lambda: RankFusion(
+            [("words", LexicalRanker()), ("texts", TextRetriever(classifier=linear()))]
+        ),
         of_texts,
     ),
     "fusion": (

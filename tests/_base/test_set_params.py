@@ -16,6 +16,7 @@ import skxmr
 from skxmr import (
     CharNgramTfidf,
     KMeansTree,
+    LexicalRanker,
     NeighborRanker,
     QueryCompleter,
     RankFusion,
@@ -59,6 +60,10 @@ def answers(model, data):
             matrix = getattr(model, method)(data)
             matrix = matrix.toarray() if sparse.issparse(matrix) else matrix
             found.append(matrix.tolist())
+    if isinstance(model, LexicalRanker):
+        one = [model.rank_one(text, N_LABELS) for text in data]
+        assert [row.tolist() for row, _ in one] == found[0]
+        found += [str(model.explain(data[-1], one)) for one in model.classes_]
     if hasattr(model, "search"):
         found.append([model.search(text, N_LABELS) for text in data[:5]])
     return found
@@ -93,6 +98,21 @@ MODELS = {
         [{"ranker__score_transform": "sigmoid"}],
     ),
     "neighbors": (NeighborRanker(), (X, Y), [{"n_neighbors": 1}]),
+    "lexical": (
+        LexicalRanker(),
+        (TEXTS, CLASSES),
+        [
+            {"correct_spelling": True},
+            {"prefix": True},
+            {"field_weights": [0.5]},
+            {"n_candidates": 3},
+        ],
+    ),
+    "lexical, of an indicator": (
+        LexicalRanker(["word", "char"]),
+        (TEXTS, Y),
+        [{"decision_threshold": 0.9}, {"correct_spelling": True, "prefix": True}],
+    ),
     "fusion": (fused(), (X, Y), OF_FUSION),
     "fusion of pipelines": (
         RankFusion(
@@ -199,7 +219,10 @@ def fitted(name):
 
 def asked(name):
     model, data = fitted(name)
-    return model, data[0][:10]
+    rows = data[0][:10]
+    if name.startswith("lexical"):
+        rows = [*rows, "wrod1 word1 word"]  # of words that are not known
+    return model, rows
 
 
 def one_by_one(model, change):
@@ -279,6 +302,7 @@ TRAINING = {
         "classifier__indexer__trie_depth": 5,
     },
     "neighbors": {},
+    "lexical": {"k1": 9.0, "b": 0.1, "analyzer": "char", "token_filter": sorted},
     "matcher": {"matcher": LogisticRegression(), "matcher_level": 1},
 }
 
@@ -379,6 +403,18 @@ INVALID = {
         {"n_neighbors": None},
         {"decision_threshold": -1},
     ],
+    "lexical": [
+        {"correct_spelling": "x"},
+        {"prefix": 3},
+        {"field_weights": [-1.0]},
+        {"field_weights": [1.0, 1.0]},
+        {"field_weights": "x"},
+        {"field_weights": {1.0}},
+        {"field_weights": [1e300]},
+        {"n_candidates": 0},
+        {"n_jobs": "all"},
+    ],
+    "lexical, of an indicator": [{"decision_threshold": 2}],
     "fusion": [
         {"method": "nonsense"},
         {"weights": "x"},
@@ -416,6 +452,9 @@ def calls(model, rows):
     yield lambda: model.rank(rows)
     yield lambda: model.predict(rows)
     yield lambda: model.predict_proba(rows)
+    if isinstance(model, LexicalRanker):
+        yield lambda: model.rank_one(TEXTS[0])
+        yield lambda: model.decision_function(rows)
     if hasattr(model, "search"):
         yield lambda: model.search(TEXTS[0])
         yield lambda: model.search_batch(TEXTS[:3])
