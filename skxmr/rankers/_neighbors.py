@@ -8,11 +8,11 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.preprocessing import normalize
 
 from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, writes
+from skxmr._cython._cluster_vectors import normalize_rows
 from skxmr._cython._inverted_index import InvertedIndex
 from skxmr._inputs._features import (
     Features,
@@ -299,20 +299,36 @@ class NeighborRanker(
         )
 
     def _vote(self, nearest):
-        """Score the labels of the nearest rows, and the frequent labels."""
+        """Score the labels of the nearest rows, and the frequent labels.
+
+        Only these labels are columns of the products, for which SciPy allocates arrays
+        over all columns.
+        """
+        labels, frequent = self._state.labels[nearest.indices], self._state.frequent
+        columns = np.unique(np.concatenate([frequent.indices, labels.indices]))
+        n_rows, n_columns = nearest.shape[0], len(columns)
+        neighbors = sparse.csr_array(
+            (nearest.data, np.arange(nearest.nnz), nearest.indptr),
+            shape=(n_rows, nearest.nnz),
+        )
+        found = neighbors @ sparse.csr_array(
+            (labels.data, np.searchsorted(columns, labels.indices), labels.indptr),
+            shape=(nearest.nnz, n_columns),
+        )
         totals = nearest.sum(axis=1) + _STRENGTH_OF_FREQUENCY
-        frequent = self._state.frequent
-        n_rows = nearest.shape[0]
-        found = nearest @ self._state.labels
-        found = found + _STRENGTH_OF_FREQUENCY * sparse.csr_array(
+        found = found + sparse.csr_array(
             (
-                np.tile(frequent.data, n_rows),
-                np.tile(frequent.indices, n_rows),
+                np.tile(_STRENGTH_OF_FREQUENCY * frequent.data, n_rows),
+                np.tile(np.searchsorted(columns, frequent.indices), n_rows),
                 np.arange(n_rows + 1) * frequent.nnz,
             ),
             shape=found.shape,
         )
-        return sparse.csr_array(sparse.diags_array(1 / totals) @ found)
+        found.data = found.data / np.repeat(totals, np.diff(found.indptr))
+        return sparse.csr_array(
+            (found.data, columns[found.indices], found.indptr),
+            shape=(n_rows, self._state.labels.shape[1]),
+        )
 
     def _shortlists(self, X):
         X = validate_features(self, X, self._state.features)
@@ -334,7 +350,9 @@ class NeighborRanker(
 def _unit_rows(rows):
     """Compressed rows, scaled to unit length."""
     compressed = rows if isinstance(rows, Compressed) else rows.to_compressed()
-    return Compressed.from_sparse(sparse.csr_array(normalize(compressed.to_csr())))
+    values = compressed.values.copy()
+    normalize_rows(compressed.offsets, values)
+    return compressed._replace(values=values)
 
 
 def _index(rows):
