@@ -1,28 +1,33 @@
 """Finds the labels of highest score in an inverted index, exactly.
 
 The score of a label is the sum, over the terms of a query, of the term's weight times
-its value for the label. Postings are read term by term, in descending order of the
-most that a term can add to a score (MaxScore, Turtle and Flood 1995): once the k-th
-best score so far exceeds what the remaining terms can add together, no other label can
-be among the best k. From then on the remaining terms are only looked up for labels
-that were found already, and those that cannot be among the best any more are dropped.
+its value for the label. Lists of postings are sorted by the most that a term can add to
+a score (MaxScore, Turtle and Flood 1995): once the k-th best score so far is as high as
+all that the last lists can add together, a label that is only in these cannot be among
+the best k. So only the other lists, the essential ones, are read; for labels that they
+have, the last lists are looked up.
+
+Several essential lists are read window by window of labels, whose scores stay in the
+cache. Labels come in ascending order, so that a later label with the same score as the
+k-th best one is not among the best.
 """
 
 from cython.view cimport array
-from libc.float cimport FLT_MIN
-from libc.math cimport INFINITY, log1p
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.math cimport INFINITY, log1p, nextafterf
+from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport qsort
 
 from skxmr._cython._beam cimport Heap, push, sort
-from skxmr._cython._selection cimport kth_largest, sortable
+from skxmr._cython._bitmap cimport lowest_bit
 from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
 
 cdef enum:
-    BYTES_OF_POSTING = 16  # read and written, for the interruption check
-    MOST_KEYS = 1 << 15    # scores of which a k-th best is selected
-    READ_PER_LOOKUP = 8    # postings that are read in the time of one lookup
-    READ_PER_KEY = 4       # and in the time that a selection takes per score
+    BYTES_OF_POSTING = 16     # read and written, for the interruption check
+    FIRST_WINDOW = 512        # labels: small, so that there soon is a k-th best score
+    LARGEST_WINDOW = 1 << 14
+    SCANNED_AT_ONCE = 1 << 16  # postings between two checks for interruption
+    GAIN_OF_SCAN = 4          # postings that may be skipped, per posting of a scan
 
 # Sums of single precision are rounded; bounds are raised by more than that.
 cdef double SLACK = 1.0 + 1e-5
@@ -36,8 +41,17 @@ cdef struct Postings:
     const float* table
     const float* values       # or the values themselves
     int64_t size
+    int64_t position          # of the next posting to be read
+    int64_t order             # in the query
     float weight              # factor of the values
-    double bound              # on what the term adds to the score of any label
+    float bound               # on what the term adds to the score of any label
+    double rest               # on what this term and those after it add together
+
+
+cdef fused stored:
+    uint16_t
+    uint32_t
+    float
 
 
 cdef class InvertedIndex:
@@ -105,6 +119,7 @@ cdef class InvertedIndex:
         """Find the postings of a list."""
         cdef int64_t first = self.offsets[number]
         found.size = self.offsets[number + 1] - first
+        found.position = 0
         found.labels = NULL
         found.values = found.table = NULL
         found.codes = NULL
@@ -123,7 +138,7 @@ cdef class InvertedIndex:
             found.table = &self.table[0]
             weight *= self._idf(found.size)
         found.weight = weight
-        found.bound = max(<double>weight * self.peaks[number], 0.0)
+        found.bound = max(weight * self.peaks[number], <float>0)
 
     cdef float _idf(self, int64_t n_labels_of_term) noexcept nogil:
         """Return ln(1 + (N - df + 0.5) / (df + 0.5))."""
@@ -132,33 +147,95 @@ cdef class InvertedIndex:
         )
 
 
+cdef inline float value_of(
+    const Postings* postings, const stored* values, int64_t i
+) noexcept nogil:
+    """Return the weighted value of one posting; `values` are those of its kind."""
+    if stored is float:
+        return postings.weight * values[i]
+    else:
+        return postings.weight * postings.table[values[i]]
+
+
 cdef inline float value_at(const Postings* postings, int64_t i) noexcept nogil:
     """Return the weighted value of one posting."""
     if postings.codes != NULL:
-        return postings.weight * postings.table[postings.codes[i]]
+        return value_of(postings, postings.codes, i)
     if postings.wide_codes != NULL:
-        return postings.weight * postings.table[postings.wide_codes[i]]
-    return postings.weight * postings.values[i]
+        return value_of(postings, postings.wide_codes, i)
+    return value_of(postings, postings.values, i)
+
+
+cdef inline int64_t first_above(
+    const Postings* which, const stored* values, int64_t i, int64_t stop, double cut
+) noexcept nogil:
+    """Return the first position from i on whose value is larger than cut, or stop."""
+    # The copy tells the compiler that nothing in the loop changes it.
+    cdef Postings postings = which[0]
+    while i < stop and value_of(&postings, values, i) <= cut:
+        i += 1
+    return i
+
+
+cdef inline int64_t next_above(
+    const Postings* postings, int64_t i, int64_t stop, double cut
+) noexcept nogil:
+    if postings.codes != NULL:
+        return first_above(postings, postings.codes, i, stop, cut)
+    if postings.wide_codes != NULL:
+        return first_above(postings, postings.wide_codes, i, stop, cut)
+    return first_above(postings, postings.values, i, stop, cut)
+
+
+cdef inline int64_t add_values(
+    const Postings* which,
+    const stored* values,
+    int64_t stop,      # label
+    int64_t base,      # label of the first score
+    float* scores,
+    uint64_t* marked,
+) noexcept nogil:
+    """Add the values of labels below `stop`; return the position behind them."""
+    cdef Postings postings = which[0]
+    cdef int64_t i = postings.position, label
+    while i < postings.size:
+        label = postings.labels[i]
+        if label >= stop:
+            break
+        label -= base
+        scores[label] += value_of(&postings, values, i)
+        marked[label >> 6] |= <uint64_t>1 << (label & 63)
+        i += 1
+    return i
+
+
+cdef int by_bound(const void* first, const void* second) noexcept nogil:
+    """Compare lists: by descending bound, then as in the query."""
+    cdef const Postings* one = <const Postings*>first
+    cdef const Postings* other = <const Postings*>second
+    if one.bound != other.bound:
+        return 1 if one.bound < other.bound else -1
+    return 1 if one.order > other.order else -1
 
 
 cdef inline int64_t advance(
     const Postings* postings, int64_t i, int32_t label
 ) noexcept nogil:
     """Return the first position from i on whose label is not smaller, or the end."""
-    cdef int64_t step = 1, low = i, high, middle
-    if i >= postings.size or postings.labels[i] >= label:
+    cdef const int32_t* labels = postings.labels
+    cdef int64_t step = 1, half, length
+    if i >= postings.size or labels[i] >= label:
         return i
-    while low + step < postings.size and postings.labels[low + step] < label:
-        low += step
+    while i + step < postings.size and labels[i + step] < label:
+        i += step
         step *= 2
-    high = min(low + step, postings.size)
-    while low + 1 < high:  # the label at low is smaller
-        middle = (low + high) // 2
-        if postings.labels[middle] < label:
-            low = middle
-        else:
-            high = middle
-    return high
+    length = min(step, postings.size - i)
+    while length > 1:  # the label at i is smaller, that at i + length is not
+        half = length // 2
+        # Branch-free: the outcome would be mispredicted.
+        i += half * (labels[i + half] < label)
+        length -= half
+    return i + 1
 
 
 cdef class IndexSearcher:
@@ -170,28 +247,29 @@ cdef class IndexSearcher:
     """
 
     cdef InvertedIndex index
-    cdef float[::1] scores       # (n_labels,): zeros between queries
-    cdef int32_t[::1] found      # (n_labels + 1,): labels whose score is not 0
-    cdef uint64_t[::1] keys      # (MOST_KEYS,)
+    cdef float[::1] scores       # (LARGEST_WINDOW,): zeros between windows
+    cdef uint64_t[::1] marked    # (LARGEST_WINDOW / 64,): a bit for each label found
     cdef uint8_t[::1] memory     # of the postings of a query
     cdef Postings* postings
     cdef int64_t n_postings
-    cdef int64_t n_found
-    cdef int64_t k
-    cdef double threshold        # no larger than the k-th best score in the end
+    cdef int64_t n_essential     # the first of the postings
+    cdef float total             # bound on any score
+    # A label is among the best k only if its score is larger.
+    cdef double threshold
+    cdef double partial_threshold  # lower, for sums of several bounds
     cdef bint is_signed
     cdef const float* label_weights
     cdef Watch watch
     cdef readonly int64_t n_read  # postings that were read, for tests
 
     def __init__(self, InvertedIndex index):
-        cdef int64_t n_labels = max(index.n_labels, <int64_t>1)
         self.index = index
-        self.scores = array(shape=(n_labels,), itemsize=sizeof(float), format="f")
+        self.scores = array(shape=(LARGEST_WINDOW,), itemsize=sizeof(float), format="f")
         self.scores[:] = 0
-        # One more, since `_add` writes each label before it knows whether it is new.
-        self.found = array(shape=(n_labels + 1,), itemsize=sizeof(int32_t), format="i")
-        self.keys = array(shape=(MOST_KEYS,), itemsize=sizeof(uint64_t), format="Q")
+        self.marked = array(
+            shape=(LARGEST_WINDOW // 64,), itemsize=sizeof(uint64_t), format="Q"
+        )
+        self.marked[:] = 0
         self.memory = array(shape=(1,), itemsize=1, format="B")
 
     def find(
@@ -215,7 +293,7 @@ cdef class IndexSearcher:
         cdef Heap best
         if labels.shape[1] == 0:
             raise ValueError("labels has no column; expected one or more.")
-        self.k = best.capacity = labels.shape[1]
+        best.capacity = labels.shape[1]
         self.label_weights = NULL
         if label_weights is not None and label_weights.shape[0]:
             self.label_weights = &label_weights[0]
@@ -241,9 +319,9 @@ cdef class IndexSearcher:
     ) except -1:
         """Find the postings of a query's terms; sort by descending bound."""
         cdef int64_t n_fields = self.index.n_fields
-        cdef int64_t i, j, field, most = (stop - first) * n_fields
+        cdef int64_t i, field, most = (stop - first) * n_fields
         cdef float weight
-        cdef Postings one
+        cdef Postings* one
         if self.memory.shape[0] < most * <int64_t>sizeof(Postings):
             self.memory = array(
                 shape=(2 * most * sizeof(Postings),), itemsize=1, format="B"
@@ -254,157 +332,210 @@ cdef class IndexSearcher:
         for i in range(first, stop):
             for field in range(n_fields):
                 weight = counts[i] * field_weights[field]
-                self.index._open(terms[i] * n_fields + field, weight, &one)
-                if not one.size or weight == 0:
-                    continue
-                self.is_signed |= weight < 0
-                j = self.n_postings
-                while j > 0 and self.postings[j - 1].bound < one.bound:
-                    self.postings[j] = self.postings[j - 1]
-                    j -= 1
-                self.postings[j] = one
-                self.n_postings += 1
+                one = &self.postings[self.n_postings]
+                self.index._open(terms[i] * n_fields + field, weight, one)
+                if one.size and weight != 0:
+                    self.is_signed |= weight < 0
+                    one.order = self.n_postings
+                    self.n_postings += 1
+        qsort(self.postings, self.n_postings, sizeof(Postings), by_bound)
+        self._set_bounds()
         return 0
 
-    cdef void _search(self, Heap* best) noexcept nogil:
-        cdef int64_t i, n = self.n_postings
-        cdef double rest = 0
-        self.n_found = 0
-        self.threshold = -INFINITY
-        for i in range(n):
-            rest += self.postings[i].bound
-        i = 0
-        while i < n and not self.threshold > rest * SLACK:
-            self._add(&self.postings[i])
-            rest -= self.postings[i].bound
-            i += 1
-            if self.watch.ended:
-                return
-            if i < n and READ_PER_KEY * min(self.n_found, <int64_t>MOST_KEYS) <= (
-                self.postings[i].size
-            ):
-                self._raise_threshold()
-        while i < n:
-            self._raise_threshold()
-            self._drop(rest)
-            self._look_up(&self.postings[i])
-            rest -= self.postings[i].bound
-            i += 1
-            if self.watch.ended:
-                return
-        self._collect(best)
+    cdef void _set_bounds(self) noexcept nogil:
+        """Bound the sums of lists.
 
-    cdef void _add(self, const Postings* which) noexcept nogil:
-        """Add the values of a term to the scores of all labels that have it."""
-        # The copies tell the compiler that nothing in the loop changes them.
-        cdef Postings postings = which[0]
-        cdef float* scores = &self.scores[0]
-        cdef int32_t* found = &self.found[0]
-        cdef const float* label_weights = self.label_weights
-        cdef int64_t i, n_found = self.n_found
-        cdef int32_t label
-        cdef float value, before, after
-        if must_end(&self.watch, postings.size * BYTES_OF_POSTING):
-            return
-        self.n_read += postings.size
-        for i in range(postings.size):
-            label = postings.labels[i]
-            value = value_at(&postings, i)
-            if label_weights != NULL:
-                if label_weights[label] == 0:
-                    continue
-                value = value * label_weights[label]
-            before = scores[label]
-            after = before + value
-            # Not 0, which stands for a label that is not among the found ones.
-            scores[label] = after if after != 0 else FLT_MIN
-            found[n_found] = label
-            n_found += before == 0
-        self.n_found = n_found
-
-    cdef void _look_up(self, const Postings* which) noexcept nogil:
-        """Add the values of a term to the scores of the labels found so far."""
-        cdef Postings postings = which[0]
-        cdef float* scores = &self.scores[0]
-        cdef int64_t i = 0, j
-        cdef int32_t label, previous = 0
-        if READ_PER_LOOKUP * self.n_found > postings.size:
-            self._filter(which)
-            return
-        if must_end(&self.watch, self.n_found * BYTES_OF_POSTING * READ_PER_LOOKUP):
-            return
-        self.n_read += self.n_found
-        for j in range(self.n_found):
-            label = self.found[j]
-            if label < previous:  # found by another term
-                i = 0
-            previous = label
-            i = advance(&postings, i, label)
-            if i < postings.size and postings.labels[i] == label:
-                scores[label] += self._weighted(&postings, i, label)
-
-    cdef void _filter(self, const Postings* which) noexcept nogil:
-        """Read all postings; add the values of labels found so far."""
-        cdef Postings postings = which[0]
-        cdef float* scores = &self.scores[0]
-        cdef int64_t i
-        cdef int32_t label
-        if must_end(&self.watch, postings.size * BYTES_OF_POSTING):
-            return
-        self.n_read += postings.size
-        for i in range(postings.size):
-            label = postings.labels[i]
-            if scores[label] != 0:
-                scores[label] += self._weighted(&postings, i, label)
-
-    cdef inline float _weighted(
-        self, const Postings* postings, int64_t i, int32_t label
-    ) noexcept nogil:
-        cdef float value = value_at(postings, i)
-        if self.label_weights != NULL:
-            value = value * self.label_weights[label]
-        return value
-
-    cdef void _raise_threshold(self) noexcept nogil:
-        """Set the threshold to the k-th best score of some of the labels found.
-
-        Where terms can reduce scores, there is none.
+        Rounding is monotonic: the bounds, added in the order of the values, are at
+        least as large as any sum of values. Other sums of several bounds are raised.
         """
-        cdef int64_t j, n_keys = min(self.n_found, <int64_t>MOST_KEYS)
-        cdef uint64_t key
-        cdef double score = 0
-        if self.is_signed or n_keys < self.k:
-            return
-        for j in range(n_keys):
-            self.keys[j] = sortable(self.scores[self.found[j]])
-        key = kth_largest(&self.keys[0], n_keys, self.k) & ~(<uint64_t>1 << 63)
-        memcpy(&score, &key, sizeof(score))  # the inverse, for scores above 0
-        self.threshold = max(self.threshold, score)
+        cdef int64_t i
+        cdef double rest = 0
+        self.total = 0
+        for i in range(self.n_postings):
+            self.total += self.postings[i].bound
+        for i in range(self.n_postings - 1, -1, -1):
+            rest += self.postings[i].bound
+            self.postings[i].rest = rest * (SLACK if i + 1 < self.n_postings else 1.0)
 
-    cdef void _drop(self, double rest) noexcept nogil:
-        """Forget the labels that cannot be among the best any more."""
-        cdef int64_t j, n_kept = 0
-        cdef int32_t label
-        for j in range(self.n_found):
-            label = self.found[j]
-            if (self.scores[label] + rest) * SLACK < self.threshold:
-                self.scores[label] = 0
-            else:
-                self.found[n_kept] = label
-                n_kept += 1
-        self.n_found = n_kept
-
-    cdef void _collect(self, Heap* best) noexcept nogil:
-        """Put the best labels in order, and reset all scores."""
-        cdef int64_t j
-        cdef int32_t label
+    cdef void _search(self, Heap* best) noexcept nogil:
+        cdef int64_t width = FIRST_WINDOW
+        self.n_essential = self.n_postings
+        self.threshold = self.partial_threshold = 0
         best.size = 0
-        for j in range(self.n_found):
-            label = self.found[j]
-            if self.scores[label] > FLT_MIN:
-                push(best, label, label, self.scores[label])
-            self.scores[label] = 0
+        if not self.is_signed:
+            self._start_threshold(best)
+        while self.n_essential and not self.watch.ended:
+            if self.n_essential == 1:
+                self._read_one(best)
+            else:
+                self._read_window(width, best)
+                width = min(2 * width, <int64_t>LARGEST_WINDOW)
         sort(best)
-        for j in range(best.size, best.capacity):
-            best.keys[j] = -1
-            best.scores[j] = -INFINITY
+        for width in range(best.size, best.capacity):
+            best.keys[width] = -1
+            best.scores[width] = -INFINITY
+
+    cdef void _start_threshold(self, Heap* best) noexcept nogil:
+        """Scan short lists: the k-th best value of one is below the k-th best score."""
+        cdef int64_t i, n_after = 0
+        for i in range(self.n_postings):
+            n_after += self.postings[i].size
+        for i in range(self.n_postings):
+            n_after -= self.postings[i].size
+            if self.postings[i].bound <= self.threshold:
+                break
+            if self.postings[i].size < best.capacity:
+                continue
+            if GAIN_OF_SCAN * self.postings[i].size > n_after:
+                continue
+            self._scan(&self.postings[i], best)
+            if best.size == best.capacity:
+                # Labels with the same score may be among the best.
+                self._raise_threshold(nextafterf(<float>best.scores[0], -INFINITY))
+            best.size = 0
+
+    cdef void _scan(self, const Postings* postings, Heap* best) noexcept nogil:
+        """Push the values of a list."""
+        cdef int64_t i = 0
+        cdef int32_t label
+        cdef float value
+        if must_end(&self.watch, postings.size * BYTES_OF_POSTING):
+            return
+        self.n_read += postings.size
+        while True:
+            i = next_above(
+                postings,
+                i,
+                postings.size,
+                best.scores[0] if best.size == best.capacity else 0.0,
+            )
+            if i >= postings.size:
+                return
+            label = postings.labels[i]
+            value = value_at(postings, i)
+            if self.label_weights != NULL:
+                value = value * self.label_weights[label]
+            push(best, label, label, value)
+            i += 1
+
+    cdef void _raise_threshold(self, double threshold) noexcept nogil:
+        """Raise the threshold, which makes lists inessential.
+
+        Where terms can reduce scores, all lists are essential.
+        """
+        self.threshold = max(self.threshold, threshold)
+        self.partial_threshold = self.threshold / SLACK
+        if self.is_signed:
+            return
+        if self.total <= self.threshold:
+            self.n_essential = 0
+        while self.n_essential and (
+            self.postings[self.n_essential - 1].rest <= self.threshold
+        ):
+            self.n_essential -= 1
+
+    cdef inline double _cut(self, int64_t i) noexcept nogil:
+        """Return what a sum of the lists before the i-th must be larger than."""
+        if i == self.n_postings:
+            return self.threshold
+        if self.is_signed:
+            return -INFINITY
+        return self.partial_threshold - self.postings[i].rest
+
+    cdef void _read_one(self, Heap* best) noexcept nogil:
+        """Read the only essential list."""
+        cdef Postings* postings = &self.postings[0]
+        cdef int64_t i = postings.position, stop
+        while self.n_essential and i < postings.size:
+            stop = min(i + SCANNED_AT_ONCE, postings.size)
+            if must_end(&self.watch, (stop - i) * BYTES_OF_POSTING):
+                return
+            self.n_read += stop - i
+            while self.n_essential:
+                i = next_above(postings, i, stop, self._cut(1))
+                if i >= stop:
+                    break
+                self._complete(postings.labels[i], value_at(postings, i), 1, best)
+                i += 1
+        self.n_essential = 0
+
+    cdef void _read_window(self, int64_t width, Heap* best) noexcept nogil:
+        """Read the essential lists for the next labels."""
+        cdef int64_t j, i, stop, n_read, n_essential = self.n_essential
+        cdef int64_t first = INT32_MAX
+        cdef Postings* postings
+        for j in range(n_essential):
+            postings = &self.postings[j]
+            if postings.position < postings.size:
+                first = min(first, <int64_t>postings.labels[postings.position])
+        if first == INT32_MAX:
+            self.n_essential = 0
+            return
+        stop = first + width
+        n_read = 0
+        for j in range(n_essential):
+            postings = &self.postings[j]
+            i = self._add(postings, first, stop)
+            n_read += i - postings.position
+            postings.position = i
+        self.n_read += n_read
+        if not must_end(&self.watch, n_read * BYTES_OF_POSTING):
+            self._take_marked(first, width, n_essential, best)
+
+    cdef inline int64_t _add(
+        self, const Postings* postings, int64_t first, int64_t stop
+    ) noexcept nogil:
+        cdef float* scores = &self.scores[0]
+        cdef uint64_t* marked = &self.marked[0]
+        if postings.codes != NULL:
+            return add_values(postings, postings.codes, stop, first, scores, marked)
+        if postings.wide_codes != NULL:
+            return add_values(
+                postings, postings.wide_codes, stop, first, scores, marked
+            )
+        return add_values(postings, postings.values, stop, first, scores, marked)
+
+    cdef void _take_marked(
+        self, int64_t first, int64_t width, int64_t n_essential, Heap* best
+    ) noexcept nogil:
+        """Complete the scores of a window that may be among the best; reset all."""
+        cdef int64_t i, j
+        cdef uint64_t bits
+        cdef float score
+        cdef float* scores = &self.scores[0]
+        cdef double cut = self._cut(n_essential)
+        for i in range((width + 63) // 64):
+            bits = self.marked[i]
+            self.marked[i] = 0
+            while bits:
+                j = 64 * i + lowest_bit(bits)
+                bits &= bits - 1
+                score = scores[j]
+                scores[j] = 0
+                if score > cut:
+                    self._complete(<int32_t>(first + j), score, n_essential, best)
+                    cut = self._cut(n_essential)
+
+    cdef void _complete(
+        self, int32_t label, float score, int64_t first, Heap* best
+    ) noexcept nogil:
+        """Look up a label in the lists from `first` on; push its score."""
+        cdef int64_t j, i
+        cdef Postings* postings
+        if self.label_weights != NULL and self.label_weights[label] == 0:
+            return
+        for j in range(first, self.n_postings):
+            if score <= self._cut(j):
+                return
+            postings = &self.postings[j]
+            i = advance(postings, postings.position, label)
+            postings.position = i
+            self.n_read += 1
+            if i < postings.size and postings.labels[i] == label:
+                score += value_at(postings, i)
+        if self.label_weights != NULL:
+            score = score * self.label_weights[label]
+        if score > self.threshold:
+            push(best, label, label, score)
+            if best.size == best.capacity:
+                self._raise_threshold(best.scores[0])
