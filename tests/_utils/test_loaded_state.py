@@ -1,15 +1,13 @@
 """Damaged models are refused when they are loaded, before a kernel reads them."""
 
 import copy
-import io
-import json
 import pickle
-import zipfile
 
 import joblib
 import numpy as np
 import pytest
 import skops.io
+from damage import DAMAGED, altered_joblib, altered_skops, at, damaged, last_first
 from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
 from sklearn.pipeline import make_pipeline
@@ -32,7 +30,6 @@ X, DENSE_Y = make_multilabel_classification(
 X = (X / 10).astype(np.float32)
 Y = sparse.csr_array(DENSE_Y)
 TEXTS = [f"wörd{i % 7} wörd{i % 5} another{i % 3}" for i in range(80)]
-DAMAGED = "The loaded model is damaged: "
 
 
 def classifier(**parameters):
@@ -61,17 +58,6 @@ MODELS = {
 def saved():
     """Return pickled models, so that each test damages a copy."""
     return {name: pickle.dumps(make()) for name, make in MODELS.items()}
-
-
-def at(array, position, value):
-    """Return a copy of an array with another value at one position."""
-    array = np.array(array)
-    array.reshape(-1)[position] = value
-    return array
-
-
-def last_first(array):
-    return np.ascontiguousarray(array[::-1])
 
 
 def last_weight(entries, value):
@@ -259,12 +245,6 @@ DAMAGES = [
 ]
 
 
-def damaged(model, where, name, change):
-    arrays = vars(where(model))
-    arrays[name] = change(arrays[name])
-    return model
-
-
 @pytest.mark.parametrize(("kind", "where", "name", "change", "message"), DAMAGES)
 def test_a_damaged_model_is_refused(saved, kind, where, name, change, message):
     model = damaged(pickle.loads(saved[kind]), where, name, change)
@@ -318,38 +298,6 @@ def test_sound_models_are_taken(saved, kind):
 # Files whose contents were altered
 
 
-def altered_skops(model, name, change):
-    """Save a model, and alter the one array of that name in its archive."""
-    content = skops.io.dumps(model)
-    target = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as old,
-        zipfile.ZipFile(target, "w") as new,
-    ):
-        schema = json.loads(old.read("schema.json"))
-        (file,) = set(files_of(schema, name))
-        for member in old.namelist():
-            data = old.read(member)
-            if member == file:
-                array = io.BytesIO()
-                np.save(array, change(np.load(io.BytesIO(data))))
-                data = array.getvalue()
-            new.writestr(member, data)
-    return target.getvalue()
-
-
-def files_of(state, name):
-    """Yield the files of the attributes of that name."""
-    if isinstance(state, dict):
-        for key, value in state.items():
-            if key == name and isinstance(value, dict) and "file" in value:
-                yield value["file"]
-            yield from files_of(value, name)
-    elif isinstance(state, list):
-        for value in state:
-            yield from files_of(value, name)
-
-
 @pytest.mark.parametrize(
     ("kind", "name", "change"),
     [
@@ -364,14 +312,6 @@ def test_an_altered_skops_file_is_refused(saved, kind, name, change):
     content = altered_skops(pickle.loads(saved[kind]), name, change)
     with pytest.raises(ValueError, match=DAMAGED + r".*" + name):
         skops.io.loads(content, trusted=TRUSTED_TYPES)
-
-
-def altered_joblib(model, array, change, path):
-    """Save a model, and overwrite the bytes of an array in its file."""
-    joblib.dump(model, path)
-    content = path.read_bytes()
-    assert content.count(array.tobytes()) == 1
-    path.write_bytes(content.replace(array.tobytes(), change(array).tobytes()))
 
 
 def test_an_altered_joblib_file_is_refused(saved, tmp_path):
