@@ -26,7 +26,7 @@ def expected():
 
 def test_models_have_arrays_to_compare():
     found = expected()
-    assert len(found) == 11
+    assert len(found) == 12
     assert len(set(found.values())) == len(found)
     assert fingerprint(XRLinearClassifier()) not in found.values()
 

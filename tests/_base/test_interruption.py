@@ -133,9 +133,10 @@ import sys
 import numpy as np
 from scipy import sparse
 from skxmr import (
-    CharNgramTfidf, NeighborRanker, PrefixWeightedCharTfidf, WordNgramTfidf,
-    XRLinearClassifier,
+    CharNgramTfidf, LexicalRanker, NeighborRanker, PrefixWeightedCharTfidf,
+    WordNgramTfidf, XRLinearClassifier,
 )
+from skxmr._lexical import _searching as lexical
 from skxmr._lexical import _index as index
 from skxmr._search import _beam_search as search
 from skxmr.text import _counting as ngrams
@@ -179,6 +180,22 @@ for X, name in ((sparse.csr_array(X), "sparse rows"), (X, "dense rows")):
     interrupted(name, model.fit(X, Y).predict, X[many])
 model = NeighborRanker(5).fit(X, Y)
 interrupted("neighbours", model.predict, X[many[:50_000]])
+
+# Every label has every word: a query takes a millisecond, a task minutes.
+lexical._ROWS_OF_TASK = 200_000
+words = " ".join(f"word{i}" for i in range(50))
+names = [words] * 20_000
+model = LexicalRanker(n_jobs=n_jobs)
+model.fit([], sparse.csr_array((0, len(names))), label_texts=names)
+queries = model._state.terms.of_texts([words]).part(0, 1)
+many = type(queries)(
+    np.arange(200_000 * n_jobs + 1) * 50,
+    np.tile(queries.terms, 200_000 * n_jobs),
+    np.tile(queries.counts, 200_000 * n_jobs),
+)
+announce(lexical, "_find")
+interrupted("words", model._search()._find, many, 10)
+assert model.rank([words], 2)[0].tolist() == [[0, 1]]
 """
 
 LONG = [
@@ -188,6 +205,7 @@ LONG = [
     "sparse rows",
     "dense rows",
     "neighbours",
+    "words",
 ]
 
 

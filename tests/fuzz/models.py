@@ -9,6 +9,7 @@ import skxmr
 from skxmr import (
     CharNgramTfidf,
     KMeansTree,
+    LexicalRanker,
     NeighborRanker,
     PrefixWeightedCharTfidf,
     QueryCompleter,
@@ -79,6 +80,15 @@ OF_RANKERS = [
     lambda model: model.predict(X[:3]),
     check_arrays,
 ]
+OF_LEXICAL_RANKERS = [
+    lambda model: model.rank(TEXTS[:9], 5),
+    lambda model: model.rank_one("wörd1 \udc80 wörd2x lab", 20),
+    lambda model: model.rank_one(TEXTS[0], allowed=model.classes_[:4]),
+    lambda model: model.explain("wörd1 lbel", model.classes_[0]),
+    lambda model: model.did_you_mean("wörd1 lbel nonee"),
+    lambda model: model.predict_proba(TEXTS[:3]),
+    check_arrays,
+]
 OF_RETRIEVERS = [
     lambda model: model.search(TEXTS[0], 5),
     lambda model: model.search("wörd1 \udc80", 5),
@@ -140,6 +150,12 @@ def make_models():
         ),
         "neighbors": (NeighborRanker().fit(X, Y), OF_RANKERS),
         "fusion": (fused.fit(X, Y), OF_RANKERS),
+        "lexical": (
+            LexicalRanker(["char", "word"], correct_spelling=True, prefix=True).fit(
+                TEXTS, Y, label_texts=[(name, "wörd") for name in NAMES]
+            ),
+            OF_LEXICAL_RANKERS,
+        ),
         "retriever": (
             TextRetriever().fit(TEXTS, Y, label_texts=NAMES),
             OF_RETRIEVERS,

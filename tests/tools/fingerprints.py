@@ -16,6 +16,7 @@ from scipy import sparse
 from skxmr import (
     CharNgramTfidf,
     KMeansTree,
+    LexicalRanker,
     PrefixWeightedCharTfidf,
     QueryCompleter,
     TextRetriever,
@@ -87,6 +88,9 @@ def make_models(n_jobs):
         "prefixes": lambda: PrefixWeightedCharTfidf(n_jobs=n_jobs).fit(texts),
         "completer": lambda: QueryCompleter(n_jobs=n_jobs, random_state=0).fit(
             texts[400:800], texts[:400]
+        ),
+        "lexical": lambda: LexicalRanker(["word", "char"], n_jobs=n_jobs).fit(
+            texts[:600], Y[:600], label_texts=names
         ),
         "retriever": lambda: TextRetriever(
             classifier=XRLinearClassifier(**parameters)

@@ -1,6 +1,6 @@
 """Work against the length of one text: ``python tests/tools/linear.py``.
 
-Vectorises and completes texts of hostile kinds, each four times as long as the one
+Vectorises, completes and searches for hostile texts, each four times as long as the one
 before, and prints the CPU time per character. It must not grow.
 """
 
@@ -8,7 +8,13 @@ import resource
 import sys
 import time
 
-from skxmr import CharNgramTfidf, PrefixWeightedCharTfidf, WordNgramTfidf
+from skxmr import (
+    CharNgramTfidf,
+    LabelTexts,
+    LexicalRanker,
+    PrefixWeightedCharTfidf,
+    WordNgramTfidf,
+)
 from skxmr.baselines import PopularCompleter
 
 KINDS = {
@@ -39,16 +45,23 @@ def seconds_of(call, text):
 def main():
     """Print nanoseconds a character, and fail where they grow with the length."""
     known = ["ab cd", "none", "eé", *KINDS.values(), "word"]
+    words = [f"w{i:06}" for i in range(LENGTHS[-1] // 8)]
+    ranker = LexicalRanker(prefix=True, correct_spelling=True)
+    # Rare words first: the bounds on what each adds to a score fall.
+    texts = [" ".join(words[len(words) // i :]) for i in range(2, 50)]
+    ranker.fit([], [], label_texts=LabelTexts(dict(enumerate([*known, *texts]))))
     completer = PopularCompleter().fit(None, [*known, "ab cd ab"])
     calls = {
         "words": WordNgramTfidf(ngram_range=(1, 3)).fit(known).transform_one,
         "characters": CharNgramTfidf().fit(known).transform_one,
         "prefixes": PrefixWeightedCharTfidf().fit(known).transform_one,
         "complete": completer.complete,
+        "rank": ranker.rank_one,
     }
+    pieces = KINDS | {"different words": " ".join(words) + " "}
     grown = []
     for name, call in calls.items():
-        for kind, piece in KINDS.items():
+        for kind, piece in pieces.items():
             per_character = []
             for length in LENGTHS:
                 text = (piece * (length // len(piece) + 1))[:length]

@@ -13,11 +13,17 @@ import numpy as np
 import skops.io
 from scipy import sparse
 
-from skxmr import KMeansTree, QueryCompleter, TextRetriever, XRLinearClassifier
+from skxmr import (
+    KMeansTree,
+    LexicalRanker,
+    QueryCompleter,
+    TextRetriever,
+    XRLinearClassifier,
+)
 from skxmr.persistence import TRUSTED_TYPES
 
 FOLDER = Path(__file__).parents[1] / "data" / "saved-0.1"
-KINDS = ("sparse", "dense", "retriever", "completer")
+KINDS = ("sparse", "dense", "retriever", "lexical", "completer")
 
 N_LABELS = 30
 COLUMNS = (np.arange(240)[:, np.newaxis] * np.array([1, 3, 7])) % 40
@@ -53,6 +59,10 @@ def make(kind):
         return TextRetriever(classifier=classifier).fit(
             TEXTS, target(), label_texts=names
         )
+    if kind == "lexical":
+        names = [(f"name {label}", f"word{label}") for label in range(N_LABELS)]
+        ranker = LexicalRanker(["word", "char"], correct_spelling=True, prefix=True)
+        return ranker.fit(TEXTS, target(), label_texts=names)
     return QueryCompleter(random_state=0).fit([*TEXTS[1:], None], TEXTS)
 
 
@@ -66,7 +76,10 @@ def answers(kind, model):
             for text in TEXTS[:3]
         ]
     X = features()[:3]
-    X = X.toarray() + np.float32(0.25) if kind == "dense" else X
+    if kind == "dense":
+        X = X.toarray() + np.float32(0.25)
+    if kind == "lexical":
+        X = [TEXTS[5], "wrod12 name", "nam 7"]
     columns, scores = model.rank(X, 4)
     return [
         list(zip(*row, strict=True))
