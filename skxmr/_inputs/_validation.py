@@ -140,6 +140,8 @@ def check_k(k, caller):
     InvalidParameterError
         If `k` is anything else; both a ValueError and a TypeError.
     """
+    if type(k) is int and k >= 1:  # without overhead for searches of single rows
+        return k
     at_least_one = Interval(Integral, 1, None, closed="left")
     validate_parameter_constraints({"k": [at_least_one]}, {"k": k}, caller)
     return int(k)
