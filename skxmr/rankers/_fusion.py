@@ -89,8 +89,9 @@ class RankFusion(
         Any estimators that `skxmr.rank` supports: classifiers, pipelines, retrievers.
     method : {"mean", "reciprocal_rank"}, default="mean"
         What is averaged: "mean", the scores, which are 0 if an estimator does not find
-        the label; "reciprocal_rank", 1 / (`rank_constant` + rank), with ranks from 1,
-        divided by its maximum.
+        the label, and those of a `LexicalRanker` relative to the best of the row;
+        "reciprocal_rank", 1 / (`rank_constant` + rank), with ranks from 1, divided by
+        its maximum.
     weights : array-like of shape (n_estimators,) or mapping, default=None
         The weights of the estimators, in their order or by name; None weights all the
         same.
@@ -292,6 +293,9 @@ class RankFusion(
             columns, scores = rank(estimator, X, n_candidates, allowed=allowed)
             if self.method == "reciprocal_rank":
                 scores = self._reciprocal_ranks(columns)
+            elif getattr(final_estimator(estimator), "_scores_exceed_1", False):
+                best = scores.max(axis=1, initial=0, keepdims=True)
+                scores = scores / np.where(best > 0, best, 1)
             matrix = scores_to_csr(
                 columns, scores.astype(np.float64), len(state.classes)
             )

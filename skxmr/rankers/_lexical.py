@@ -146,6 +146,7 @@ class LexicalRanker(
         "n_jobs": [Integral, None],
     }
 
+    _scores_exceed_1 = True  # those of `rank`; see `RankFusion`
     _search_parameters = (
         "correct_spelling",
         "prefix",
@@ -453,8 +454,7 @@ class LexicalRanker(
         TypeError
             If one of the texts is not a string.
         """
-        search = self._search()
-        found = search.rank(check_documents(X, "X"), int(self.n_candidates))
+        found = self._search().rank(check_documents(X, "X"), int(self.n_candidates))
         return self._state.target.from_scores(*found)
 
     def _factors(self, allowed, excluded, unknown, label_weights):

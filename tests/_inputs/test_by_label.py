@@ -25,6 +25,7 @@ from skxmr import (
     KMeansTree,
     LabelTexts,
     LabelTree,
+    LexicalRanker,
     NeighborRanker,
     RankFusion,
     TextRetriever,
@@ -162,6 +163,34 @@ def test_an_index_of_something_else_beside_classes(read, index):
     for y in (CLASSES, FRAME):
         with pytest.raises((ValueError, TypeError), match=message):
             read(y, texts)
+
+
+@by_position
+def test_words_by_position(make):
+    of_classes = LexicalRanker().fit(TEXTS, CLASSES, label_texts=make(IN_ORDER))
+    assert of_classes.predict(IN_ORDER).tolist() == sorted(BY_CLASS)
+    for y in (Y, sparse.csr_array(Y), FRAME):
+        ranker = LexicalRanker().fit(TEXTS, y, label_texts=make(IN_COLUMNS))
+        assert ranker.rank(IN_COLUMNS, 1)[0].ravel().tolist() == [0, 1, 2]
+
+
+@by_label
+def test_words_by_label(make):
+    ranker = LexicalRanker().fit(TEXTS, CLASSES, label_texts=make(BY_CLASS))
+    assert ranker.predict(IN_ORDER).tolist() == sorted(BY_CLASS)
+    for y in (FRAME, pl.from_pandas(FRAME)):
+        ranker = LexicalRanker().fit(TEXTS, y, label_texts=make(BY_CLASS))
+        assert ranker.rank(IN_COLUMNS, 1)[0].ravel().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_words_of_the_columns_of_a_data_frame(frame):
+    fields = frame({"name": IN_ORDER, "more": ["wheels", None, ""]})
+    ranker = LexicalRanker(field_weights=[1.0, 2.0]).fit(
+        TEXTS, CLASSES, label_texts=fields
+    )
+    assert ranker.predict([*IN_ORDER, "wheels"]).tolist() == [*sorted(BY_CLASS), "car"]
+    assert {one.field for one in ranker.explain("wheels", "car").terms} == {"text 1"}
 
 
 @readers

@@ -17,6 +17,7 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from skxmr import (
     KMeansTree,
+    LexicalRanker,
     NeighborRanker,
     RankFusion,
     Reranker,
@@ -167,6 +168,24 @@ def test_a_retriever_finds_the_very_labels(y, labels):
 
 
 @targets
+def test_a_lexical_ranker_finds_the_very_labels(y, labels):
+    classes = sorted(set(labels))
+    names = [f"name{i}" for i in range(len(classes))]
+    ranker = LexicalRanker().fit(TEXTS, y, label_texts=names)
+    assert_the_very(ranker.classes_, classes)
+    assert_the_very(ranker.predict(TEXTS), labels)
+    assert metrics.precision_at_k_scorer(1)(ranker, TEXTS, y) == 1.0
+    found = ranker.classes_[[ranker.rank_one(name, 1)[0][0] for name in names]]
+    assert_the_very(found, classes)
+    if isinstance(labels[0], tuple):
+        return  # a list of tuples is no vector of labels
+    for column, label in enumerate(classes):
+        assert ranker.rank(TEXTS, 1, allowed=[label])[0].max() == column
+        assert column not in ranker.rank(TEXTS, excluded=[label])[0]
+        assert ranker.explain(names[column], label).label == label
+
+
+@targets
 def test_labels_that_were_found_can_be_asked_for(y, labels):
     if isinstance(labels[0], tuple):
         pytest.skip("a list of tuples is no vector of labels")
@@ -277,6 +296,12 @@ def test_a_missing_label_is_refused_with_its_row(classifier, y):
 def test_a_retriever_refuses_a_missing_label(y):
     with pytest.raises((ValueError, TypeError), match=r"y\[[01]\] is (missing|masked)"):
         TextRetriever().fit(TEXTS, y)
+
+
+@missing
+def test_a_lexical_ranker_refuses_a_missing_label(y):
+    with pytest.raises((ValueError, TypeError), match=r"y\[[01]\] is (missing|masked)"):
+        LexicalRanker().fit(TEXTS, y)
 
 
 @missing

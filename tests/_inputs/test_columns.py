@@ -12,6 +12,7 @@ import pytest
 
 from skxmr import (
     CharNgramTfidf,
+    LexicalRanker,
     PrefixWeightedCharTfidf,
     QueryCompleter,
     TextRetriever,
@@ -97,6 +98,11 @@ def retriever():
     return TextRetriever().fit(TEXTS, CLASSES)
 
 
+@cache
+def lexical():
+    return LexicalRanker().fit(TEXTS, CLASSES)
+
+
 # Functions that take texts, with the argument that their messages name.
 TEXT_DOORS = {
     "word n-grams": ("raw_documents", WordNgramTfidf().fit_transform),
@@ -107,6 +113,9 @@ TEXT_DOORS = {
     ),
     "character n-grams": ("raw_documents", CharNgramTfidf().fit),
     "weighted characters": ("raw_documents", PrefixWeightedCharTfidf().fit),
+    "lexical": ("texts", lambda texts: LexicalRanker().fit(texts, CLASSES)),
+    "lexical, rank": ("X", lambda texts: lexical().rank(texts)),
+    "lexical, predict": ("X", lambda texts: lexical().predict(texts)),
     "retriever": ("texts", lambda texts: TextRetriever().fit(texts, CLASSES)),
     "retriever, batch": ("texts", lambda texts: retriever().search_batch(texts)),
     "retriever, predict": ("texts", lambda texts: retriever().predict(texts)),
@@ -158,6 +167,8 @@ def test_texts_from_any_column(column):
     retriever = TextRetriever().fit(column(TEXTS), CLASSES)
     assert retriever.search("apple", k=1)[0][0] == "fruit"
     assert retriever.predict(column(TEXTS)).tolist() == CLASSES
+    ranker = LexicalRanker().fit(column(TEXTS), CLASSES)
+    assert ranker.predict(column(TEXTS)).tolist() == CLASSES
     completer = PopularCompleter().fit(None, column(TEXTS))
     assert completer.queries_ == sorted(TEXTS)
     assert all(type(query) is str or query in TEXTS for query in completer.queries_)
