@@ -74,7 +74,7 @@ class LexicalRanker(
         search for, such as stems or additional synonyms. Use a function of a module, so
         that the ranker can be pickled.
     k1 : float, default=1.2
-        How soon further occurrences of a term stop to add to the score, at most 1e6; 0
+        How soon further occurrences of a term stop adding to the score, at most 1e6; 0
         ignores their number.
     b : float, default=0.75
         How much long texts are penalised, from 0 to 1.

@@ -114,7 +114,15 @@ class TreeShard:
         -------
         list of ndarray of uint64
             For each tree, a bit for each node of this shard, which `expand` takes.
+
+        Raises
+        ------
+        ValueError
+            If the columns are not vectors of integers.
         """
+        if allowed is not None:
+            _check_columns(allowed, "allowed")
+        _check_columns(excluded, "excluded")
         return [_bits(layout, allowed, excluded) for layout in self.layouts]
 
     def expand(self, tree, level, X, nodes, node_scores, k, allowed=None):
@@ -149,9 +157,12 @@ class TreeShard:
         Raises
         ------
         ValueError
-            If nodes do not belong to this shard, or X does not consist of CSR rows.
+            If nodes do not belong to this shard, X does not consist of CSR rows, or
+            `allowed` is not for this tree.
         """
         layout, firsts = self.layouts[tree], self.first_nodes[tree]
+        if allowed is not None:
+            _check_bits(allowed, layout)
         X = check_rows(X, layout.n_features, "X")
         if len(X[0]) != len(nodes) + 1:
             raise ValueError(
@@ -195,11 +206,19 @@ class TreeShard:
         columns : ndarray of shape (n_rows, k), int64
         log_scores : ndarray of shape (n_rows, k), float64
             To be combined by `merge`.
+
+        Raises
+        ------
+        ValueError
+            If X does not consist of CSR rows, or `allowed` is not for these trees.
         """
         k = check_k(k, "TreeShard.search")
         described = description_of(self.description)
         offsets, indices, values = check_rows(X, described.n_features, "X")
         rows = Compressed(offsets, indices, values, described.n_features)
+        if allowed is not None:
+            for bits, layout in zip(allowed, self.layouts, strict=True):
+                _check_bits(bits, layout)
         n_found = check_size(rows.n_vectors, k, described.n_labels)
 
         def search(tree, k):
@@ -222,6 +241,26 @@ class TreeShard:
 
 def description_of(description):
     return Description(*(description[name] for name in Description._fields))
+
+
+def _check_columns(columns, name):
+    """Raise ValueError unless columns are a vector of integers."""
+    is_array = isinstance(columns, np.ndarray)
+    if not (is_array and columns.ndim == 1 and columns.dtype.kind in "iu"):
+        came = columns.dtype if is_array else type(columns).__name__
+        raise ValueError(f"{name} must be a vector of int64; got {came}.")
+
+
+def _check_bits(bits, layout):
+    """Raise ValueError unless there is a bit for each node of a tree."""
+    n_words = -(-(len(layout.intercepts) + 1) // 64)
+    is_array = isinstance(bits, np.ndarray)
+    if not (is_array and bits.dtype == np.uint64 and bits.shape == (n_words,)):
+        came = f"{bits.dtype} of shape {bits.shape}" if is_array else type(bits)
+        raise ValueError(
+            f"allowed must be the result of TreeShard.restrict, uint64 of shape "
+            f"({n_words},) for this tree; got {came}."
+        )
 
 
 def _bits(layout, allowed, excluded):

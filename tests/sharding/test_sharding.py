@@ -317,3 +317,21 @@ def test_nodes_that_are_elsewhere_are_refused():
     for level in (-1, 10):
         with pytest.raises((ValueError, IndexError)):
             shards[0].expand(0, level, rows, np.array([[0]]), scores, 5)
+
+
+def test_a_shard_refuses_labels_and_nodes_of_another_form():
+    classifier = XRLinearClassifier(KMeansTree(4, 2), C=0.01, random_state=0)
+    X = sparse.csr_array(np.eye(20, dtype=np.float32))
+    (shard,) = split(classifier.fit(X, np.eye(20, dtype=int)), 1)
+    nothing = np.empty(0, dtype=np.int64)
+    for wrong in (sparse.csr_array([[1]]), [1], np.array([0.5]), np.array([[1]])):
+        with pytest.raises(ValueError, match="allowed must be a vector"):
+            shard.restrict(wrong, nothing)
+        with pytest.raises(ValueError, match="excluded must be a vector"):
+            shard.restrict(None, wrong)
+    (bits,) = shard.restrict(np.array([3]), nothing)
+    rows = Compressed.from_sparse(X)[:3]
+    assert set(shard.search(rows, 2, allowed=[bits])[0].ravel()) <= {3, -1}
+    for wrong in (bits[:0], bits.astype(np.int64), bits.tolist()):
+        with pytest.raises(ValueError, match=r"result of TreeShard\.restrict"):
+            shard.search(rows, 2, allowed=[wrong])

@@ -24,6 +24,7 @@ from skxmr import (
     CandidateFeatures,
     KMeansTree,
     LabelTree,
+    LexicalRanker,
     NeighborRanker,
     RankFusion,
     Reranker,
@@ -59,6 +60,7 @@ def make_reranker():
 
 CLASSIFIER = make_classifier().fit(X, Y)
 RETRIEVER = TextRetriever(classifier=make_classifier()).fit(TEXTS, Y)
+LEXICAL = LexicalRanker().fit(TEXTS, Y)
 NEIGHBORS = NeighborRanker().fit(X, Y)
 FUSION = make_fusion().fit(X, Y)
 RERANKER = make_reranker().fit(X, Y)
@@ -255,6 +257,24 @@ CALLS = {
             {"allowed": [1], "excluded": [2]},
             "",
         ),
+        "LexicalRanker.fit": (
+            lambda **given: LexicalRanker().fit(**given),
+            {"texts": TEXTS, "y": Y, "label_texts": NAMES},
+            "y",
+        ),
+        "LexicalRanker.score": (LEXICAL.score, {"X": TEXTS, "y": Y}, "y"),
+        "LexicalRanker.explain": (LEXICAL.explain, {"text": "red", "label": 1}, ""),
+        "LexicalRanker.did_you_mean": (LEXICAL.did_you_mean, {"text": "rad"}, ""),
+        "LexicalRanker.rank_one": (
+            LEXICAL.rank_one,
+            {"text": "red", "allowed": [1], "excluded": [2]},
+            "",
+        ),
+        **{
+            f"LexicalRanker.{method}": (getattr(LEXICAL, method), {"X": TEXTS}, "")
+            for method in ("decision_function", "predict", "predict_proba", "rank")
+        },
+        "LexicalRanker.subset": (LEXICAL.subset, {"allowed": [1], "excluded": [2]}, ""),
         **of_estimator(NEIGHBORS, NeighborRanker().fit, NEIGHBORS),
         **of_estimator(FUSION, lambda **given: make_fusion().fit(**given), FUSION),
         **of_estimator(
