@@ -36,6 +36,8 @@ KERNEL_TESTS = [
     "test_compaction.py",
     "test_dense.py",
     "test_ensembles.py",
+    "test_clustering.py",
+    "test_inverted_index.py",
     "test_kmeans_tree.py",
     "test_label_vectors.py",
     "test_pruning.py",

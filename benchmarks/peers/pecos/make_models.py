@@ -1,4 +1,4 @@
-"""Makes the model folders of PECOS that ``tests/interop/test_interop.py`` reads.
+"""Makes the model folders of PECOS that the tests in ``tests/interop`` read.
 
 Run by the Python of PECOS's environment, which ``python -m benchmarks`` builds::
 
