@@ -358,7 +358,7 @@ cdef class IndexSearcher:
             self.postings[i].rest = rest * (SLACK if i + 1 < self.n_postings else 1.0)
 
     cdef void _search(self, Heap* best) noexcept nogil:
-        cdef int64_t width = FIRST_WINDOW
+        cdef int64_t i, width = FIRST_WINDOW
         self.n_essential = self.n_postings
         self.threshold = self.partial_threshold = 0
         best.size = 0
@@ -371,9 +371,9 @@ cdef class IndexSearcher:
                 self._read_window(width, best)
                 width = min(2 * width, <int64_t>LARGEST_WINDOW)
         sort(best)
-        for width in range(best.size, best.capacity):
-            best.keys[width] = -1
-            best.scores[width] = -INFINITY
+        for i in range(best.size, best.capacity):
+            best.keys[i] = -1
+            best.scores[i] = -INFINITY
 
     cdef void _start_threshold(self, Heap* best) noexcept nogil:
         """Scan short lists: the k-th best value of one is below the k-th best score."""
