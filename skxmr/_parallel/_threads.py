@@ -45,7 +45,10 @@ def call_in_threads(function, tasks, stop, *, n_threads, nested):
     crew = _Crew(function, tasks, nested)
     threads: list[threading.Thread] = []
     try:
-        _start(crew, n_threads, threads)
+        # No task runs, and takes memory, while a thread starts; see
+        # `has_room_for_thread`.
+        with crew.taking:
+            _start(crew, n_threads, threads)
         if not threads:  # this thread takes the tasks
             yield from map(function, tasks)
             return
@@ -86,7 +89,7 @@ class _Crew:
         self.futures: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._function = function
         self._tasks = tasks
-        self._taking = threading.Lock()
+        self.taking = threading.Lock()  # held to take a task
         self._settings = sklearn.get_config()
         self._backend, self._n_jobs = nested
 
@@ -122,7 +125,7 @@ class _Crew:
                 pass
 
     def _do_next(self):
-        with self._taking:
+        with self.taking:
             future: Future = Future()
             self.futures.put(future)
             try:

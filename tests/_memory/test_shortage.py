@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Future
 
 import numpy as np
@@ -117,6 +118,22 @@ def test_nobody_waits_for_threads_that_have_died(monkeypatch, when):
     monkeypatch.setattr(_threads._Crew, "work", die)
     with pytest.raises(MemoryError, match="All threads ended before their tasks did"):
         run_tasks(abs, range(5), n_jobs=2)
+
+
+def test_no_task_runs_while_threads_start(monkeypatch):
+    """It could take the memory that a thread needs to start, for which Python waits."""
+    done, seen = [], []
+    start = threading.Thread.start
+
+    def start_slowly(thread):
+        start(thread)
+        time.sleep(0.05)  # the thread would run all tasks
+        seen.append(len(done))
+
+    monkeypatch.setattr(threading.Thread, "start", start_slowly)
+    run_tasks(done.append, range(5), n_jobs=3)
+    assert seen == [0, 0, 0]
+    assert sorted(done) == list(range(5))
 
 
 def test_threads_do_not_start_without_room(monkeypatch):
