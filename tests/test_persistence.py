@@ -184,6 +184,20 @@ def test_a_loaded_model_of_strings_gives_the_same_answers(
     assert_equal_answers(save_and_load(model, tmp_path / "model"), model, TEXTS)
 
 
+@functools.cache
+def fitted_with_names():
+    retriever = TextRetriever(classifier=make_classifier())
+    return retriever.fit(TEXTS, Y, label_texts=CLASSES.tolist())
+
+
+@ways
+def test_a_loaded_retriever_gives_the_same_names(save_and_load, tmp_path):
+    model = fitted_with_names()
+    loaded = save_and_load(model, tmp_path / "model")
+    assert_equal_answers(loaded, model, TEXTS)
+    assert loaded.label_texts_ == model.label_texts_ == CLASSES.tolist()
+
+
 COMPLETERS = {
     "popular": PopularCompleter(),
     "bigram": BigramCompleter(),
@@ -395,7 +409,7 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models = [fitted(kind, target)[0] for kind in MODELS for target in TARGETS]
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     models += [fitted_completer(kind) for kind in COMPLETERS]
-    models.append(KMeansTree(2, 2).fit(X))
+    models += [fitted_with_names(), KMeansTree(2, 2).fit(X)]
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")

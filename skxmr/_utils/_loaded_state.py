@@ -9,6 +9,7 @@ is meant to avoid reading it. `check_arrays` reads those too.
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NoReturn
 
 import numpy as np
 from scipy import sparse
@@ -90,7 +91,7 @@ def _parts(model):
             waiting += vars(part).values()
 
 
-def refuse(name, problem):
+def refuse(name: str, problem: str) -> NoReturn:
     """Raise the ValueError of a corrupt model.
 
     Parameters

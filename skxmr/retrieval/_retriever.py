@@ -27,6 +27,7 @@ from skxmr._inputs._validation import (
 )
 from skxmr._search._explanation import Explanation
 from skxmr._utils._loaded_state import CheckedWhenLoaded
+from skxmr._utils._packed_texts import PackedTexts
 from skxmr._utils._typing import MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.ranking import LabelSubset
@@ -99,8 +100,10 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         The fitted classifier.
     classes_ : ndarray of shape (n_labels,)
         The class labels of a 1-D target, or the column indices of an indicator.
-    label_texts_ : list of str or None
-        The names of the labels: the first non-blank text of each.
+    label_texts_ : sequence of str of length n_labels, or None
+        The names of the labels: the first non-blank text of each. It is equal to a
+        list, but stores the texts in two arrays, which `skxmr.persistence.load` can
+        leave in the file; ``list(label_texts_)`` copies them.
 
     See Also
     --------
@@ -230,7 +233,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         if label_texts is not None:
             check_lengths(texts, y)
             fields, y, classes = read_label_texts(label_texts, y)
-            names = fields.names()
+            names = PackedTexts.of(fields.names())
             own = make_own_rows(fields, text_weight, self.text_pieces, seed)
             texts, y, relevance = with_own_rows(texts, y, own, classes, relevance)
         X = fit_transform_texts(vectorizer, texts)

@@ -240,7 +240,7 @@ class Tokenising:
         in_documents = np.bincount(rows.indices, minlength=len(found))
         in_total = np.bincount(rows.indices, rows.counts, minlength=len(found))
         numbers = terms.add(
-            Vocabulary.from_strings(list(found)),
+            Vocabulary.of(list(found)),
             in_documents,
             in_total.astype(np.int64),
         )

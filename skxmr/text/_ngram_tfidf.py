@@ -259,7 +259,7 @@ class NgramTfidf(
                 UserWarning,
                 stacklevel=6,
             )
-        return Vocabulary.from_strings(terms)
+        return Vocabulary.of(terms)
 
     vocabulary_ = from_state(
         "vocabulary", "Columns by their n-gram: a dict, made when first asked for."

@@ -176,9 +176,7 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
             shortest=SHORTEST_WORD[pattern],
             lowercase=self.lowercase,
             normaliser=self._make_normaliser(),
-            stop_words=Vocabulary.from_strings(sorted(stop_words))
-            if stop_words
-            else None,
+            stop_words=Vocabulary.of(sorted(stop_words)) if stop_words else None,
         )
 
     def _check_parameters(self):

@@ -2,18 +2,17 @@
 
 import hashlib
 import os
-from itertools import pairwise
 
 import numpy as np
 
 from skxmr._cython import _vocabulary as kernel
 from skxmr._utils._loaded_state import (
-    as_value_errors,
     check_ascending,
     check_vector,
     refuse,
     to_be_read,
 )
+from skxmr._utils._packed_texts import PackedTexts
 from skxmr._version import refuse_newer
 
 __all__ = ["GrowingVocabulary", "Vocabulary", "grown", "run_kernel"]
@@ -47,13 +46,6 @@ def run_kernel(kernel_from, growers):
         status, item = kernel_from(item)
 
 
-def _encode(term):
-    if not isinstance(term, str):
-        raise TypeError(f"a term must be a str; got {term!r}.")
-    # Python strings may contain lone surrogates, which are not valid UTF-8.
-    return term.encode("utf-8", "surrogatepass")
-
-
 def _key_from(data):
     """Make the key of a hash table from 16 bytes."""
     return np.frombuffer(data, dtype="<u8").astype(np.uint64)
@@ -77,26 +69,14 @@ def _make_slots(text, offsets, key):
     return slots
 
 
-def _check_text(text, offsets):
-    """Raise ValueError for invalid UTF-8, or terms that start within a character."""
-    try:
-        text.tobytes().decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        refuse("Vocabulary.text", f"is no UTF-8 ({error.reason} at {error.start})")
-    firsts = text[offsets[offsets < len(text)]]
-    if ((firsts & 0xC0) == 0x80).any():
-        refuse("Vocabulary.offsets", "cuts a character in two")
-
-
-class Vocabulary:
+class Vocabulary(PackedTexts):
     """Distinct strings with numbers, which can be looked up by their UTF-8.
 
     Parameters
     ----------
     text : ndarray of shape (n_bytes,), uint8
-        The concatenated terms in UTF-8.
     offsets : ndarray of shape (n_terms + 1,), int64
-        The start of each term, and the end of the last one.
+        The terms, as in `PackedTexts`.
     slots : ndarray of shape (n_slots,), uint64
         Hash table: 0, or the upper half of a term's hash and its number plus 1. The
         number of slots is a power of 2, at least twice the number of terms.
@@ -105,29 +85,15 @@ class Vocabulary:
     """
 
     def __init__(self, text, offsets, slots, key):
-        self.text = text
-        self.offsets = offsets
+        super().__init__(text, offsets)
         self.slots = slots
         self.key = key
         self.version = TERMS_VERSION
         self._numbers = None
 
     @classmethod
-    def from_strings(cls, strings):
-        """Make terms of distinct strings, in their order.
-
-        Parameters
-        ----------
-        strings : sequence of str
-        """
-        encoded = [_encode(string) for string in strings]
-        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-        np.cumsum([len(term) for term in encoded], out=offsets[1:])
-        return cls.from_arrays(np.frombuffer(b"".join(encoded), np.uint8), offsets)
-
-    @classmethod
     def from_arrays(cls, text, offsets):
-        """Make terms of their text and the start of each.
+        """Make a vocabulary of terms, which have to be distinct.
 
         Parameters
         ----------
@@ -137,31 +103,21 @@ class Vocabulary:
         key = _key_of(text, offsets)
         return cls(text, offsets, _make_slots(text, offsets, key), key)
 
-    def __len__(self):
-        return len(self.offsets) - 1
-
     def __getstate__(self):
         return {**self.__dict__, "_numbers": None}
 
     def __setstate__(self, state):
         refuse_newer(state, TERMS_VERSION, "This vocabulary")
-        self.__dict__.update(state)
-        with as_value_errors("Vocabulary"):
-            self._check_arrays()
+        super().__setstate__(state)
 
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
-        check_vector(self.text, (np.uint8,), None, "Vocabulary.text")
-        check_vector(self.offsets, (np.int64,), None, "Vocabulary.offsets")
+        super()._check_arrays()
         if self.version == 1:
             self._add_key()
         check_vector(self.slots, (np.uint64,), None, "Vocabulary.slots")
         check_vector(self.key, (np.uint64,), 2, "Vocabulary.key")
         if to_be_read(*self.arrays()):
-            check_ascending(
-                self.offsets, 0, len(self.text), "Vocabulary.offsets", strictly=False
-            )
-            _check_text(self.text, self.offsets)
             # With a table that is too full or of other terms, lookups would be slow or
             # fail.
             if not np.array_equal(self.key, _key_of(self.text, self.offsets)):
@@ -187,18 +143,6 @@ class Vocabulary:
         if self._numbers is None:
             self._numbers = {term: i for i, term in enumerate(self.to_list())}
         return self._numbers
-
-    def __getitem__(self, term):
-        start, end = self.offsets[term], self.offsets[term + 1]
-        return self.text[start:end].tobytes().decode("utf-8", "surrogatepass")
-
-    def to_list(self):
-        """Return all terms as strings, in the order of their numbers."""
-        text, offsets = self.text.tobytes(), self.offsets.tolist()
-        return [
-            text[start:end].decode("utf-8", "surrogatepass")
-            for start, end in pairwise(offsets)
-        ]
 
 
 class GrowingVocabulary:

@@ -27,7 +27,7 @@ vocabularies = st.lists(texts, max_size=60, unique=True).map(sorted)
 
 
 def make_index(terms):
-    return SpellingIndex.of(Vocabulary.from_strings(terms))
+    return SpellingIndex.of(Vocabulary.of(terms))
 
 
 def most_frequent(terms, word, counts, most):
@@ -225,7 +225,7 @@ def test_damaged_orders_are_refused(change, message):
 
 def test_other_vocabularies_are_refused():
     index = make_index(["ab", "ba", "bb"])
-    index.vocabulary = Vocabulary.from_strings(["bb", "ba", "ab"])
+    index.vocabulary = Vocabulary.of(["bb", "ba", "ab"])
     with pytest.raises(ValueError, match="does not hold its terms in order"):
         pickle.loads(pickle.dumps(index))
     index.vocabulary = None

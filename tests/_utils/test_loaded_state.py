@@ -21,6 +21,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr._utils._packed_texts import PackedTexts
 from skxmr.persistence import TRUSTED_TYPES, check_arrays
 
 N_LABELS = 12
@@ -225,8 +226,23 @@ DAMAGES = [
         "retriever",
         lambda m: m._state,
         "label_texts",
-        lambda names: names[1:],
-        "label_texts_",
+        lambda names: PackedTexts.of(names[1:]),
+        "label_texts_ has other than 12 texts",
+    ),
+    ("retriever", lambda m: m._state, "label_texts", list, "label_texts_ is a list"),
+    (
+        "retriever",
+        lambda m: m._state.label_texts,
+        "text",
+        lambda a: a | np.uint8(0x80),
+        r"PackedTexts\.text is no UTF-8",
+    ),
+    (
+        "retriever",
+        lambda m: m._state.label_texts,
+        "offsets",
+        lambda a: at(a, 3, 10**6),
+        r"PackedTexts\.offsets goes",
     ),
     (
         "retriever",

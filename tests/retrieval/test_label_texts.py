@@ -26,6 +26,7 @@ from skxmr import (
     XRLinearClassifier,
 )
 from skxmr.metrics import recall_at_k_scorer
+from skxmr.persistence import load, save
 from skxmr.retrieval._text_pieces import draw_pieces
 
 TEXTS = ["red apple", "smart phone", "green car", "apple tree"]
@@ -477,6 +478,20 @@ def test_labels_are_found_by_each_of_their_texts(y):
     assert again.search("talk") == retriever.search("talk")
     assert again.label_texts_ == NAMES
     assert clone(retriever).get_params()["label_text_weight"] == 4.0
+
+
+def test_label_texts_of_a_mapped_model_stay_in_its_file(tmp_path):
+    y = np.arange(len(TEXTS)) % len(NAMES)
+    retriever = TextRetriever().fit(TEXTS, y, label_texts=NAMES)
+    save(retriever, tmp_path / "model")
+    mapped = load(tmp_path / "model", mmap_mode="r")
+    assert isinstance(mapped.label_texts_.text, np.memmap)
+    assert isinstance(mapped.label_texts_.offsets, np.memmap)
+    assert mapped.label_texts_ == NAMES
+    assert mapped.search("talk") == retriever.search("talk")
+    assert np.array(mapped.label_texts_).tolist() == NAMES
+    again = TextRetriever().fit(TEXTS, y, label_texts=mapped.label_texts_)
+    assert again.label_texts_ == mapped.label_texts_
 
 
 def test_one_field_is_the_same_as_single_texts():

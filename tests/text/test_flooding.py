@@ -68,7 +68,7 @@ def grow(words, key=None):
     if key is not None:
         growing.key = key
     zeros = np.zeros(len(words), dtype=np.int64)
-    growing.add(Vocabulary.from_strings(words), zeros, zeros)
+    growing.add(Vocabulary.of(words), zeros, zeros)
     return growing
 
 
@@ -87,22 +87,20 @@ def test_keys_cannot_be_known():
     assert len(np.unique(keys)) == 6
     # That of a vocabulary changes with every term, and with where each begins.
     keys = [
-        Vocabulary.from_strings(words).key.tolist()
+        Vocabulary.of(words).key.tolist()
         for words in (["ab", "c"], ["a", "bc"], ["ab", "d"], ["c", "ab"])
     ]
     assert len(np.unique(keys)) == 8
 
 
 def test_vocabularies_of_chosen_words_need_few_probes(chosen):
-    vocabulary = Vocabulary.from_strings(chosen)
+    vocabulary = Vocabulary.of(chosen)
     hashes = hash_words(as_numbers(chosen), vocabulary.key)
     assert count_probes(vocabulary.slots, hashes) < 4 * len(chosen)
 
 
 def test_equal_vocabularies_have_equal_tables(chosen):
-    assert pickle.dumps(Vocabulary.from_strings(chosen)) == pickle.dumps(
-        Vocabulary.from_strings(chosen)
-    )
+    assert pickle.dumps(Vocabulary.of(chosen)) == pickle.dumps(Vocabulary.of(chosen))
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -121,7 +119,7 @@ def test_no_result_depends_on_the_key(monkeypatch, chosen, kind, n_jobs):
 
 
 def test_terms_saved_before_there_was_a_key_are_read(chosen):
-    vocabulary = Vocabulary.from_strings(chosen)
+    vocabulary = Vocabulary.of(chosen)
     old = Vocabulary.__new__(Vocabulary)
     state = vocabulary.__getstate__() | {"version": 1}
     del state["key"]
@@ -133,7 +131,7 @@ def test_terms_saved_before_there_was_a_key_are_read(chosen):
 
 
 def test_a_key_that_is_not_the_terms_is_refused(chosen):
-    vocabulary = Vocabulary.from_strings(chosen)
+    vocabulary = Vocabulary.of(chosen)
     vocabulary.key = KNOWN
     vocabulary.slots = np.zeros_like(vocabulary.slots)
     vocabulary_kernel.fill_slots(

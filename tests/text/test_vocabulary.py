@@ -40,7 +40,7 @@ def found(terms, words):
 @settings(deadline=None)
 @given(strings)
 def test_terms_keep_their_strings(strings):
-    terms = Vocabulary.from_strings(strings)
+    terms = Vocabulary.of(strings)
     assert len(terms) == len(strings)
     assert terms.to_list() == strings
     assert [terms[i] for i in range(len(terms))] == strings
@@ -49,7 +49,7 @@ def test_terms_keep_their_strings(strings):
 
 
 def test_terms_of_a_newer_version_are_refused():
-    terms = Vocabulary.from_strings(["a"])
+    terms = Vocabulary.of(["a"])
     terms.version += 1
     with pytest.raises(ValueError, match=r"layout version 3.*Upgrade skxmr"):
         pickle.loads(pickle.dumps(terms))
@@ -57,12 +57,12 @@ def test_terms_of_a_newer_version_are_refused():
 
 def test_a_term_must_be_a_string():
     with pytest.raises(TypeError, match="must be a str; got 3"):
-        Vocabulary.from_strings(["a", 3])
+        Vocabulary.of(["a", 3])
 
 
 def test_all_terms_are_found_and_no_others():
     words = [f"w{i}" for i in range(5000)]
-    terms = Vocabulary.from_strings(words[::2])
+    terms = Vocabulary.of(words[::2])
     assert len(terms.slots) >= 2 * len(terms)
     expected = [i // 2 if i % 2 == 0 else -1 for i in range(len(words))]
     assert found(terms, words) == expected
@@ -73,7 +73,7 @@ def test_all_terms_are_found_and_no_others():
 def test_sort_is_that_of_python(strings, data):
     terms = GrowingVocabulary()
     zeros = np.zeros(len(strings), dtype=np.int64)
-    numbers = terms.add(Vocabulary.from_strings(strings), zeros, zeros)
+    numbers = terms.add(Vocabulary.of(strings), zeros, zeros)
     assert numbers.tolist() == list(range(len(strings)))
     chosen = data.draw(
         st.lists(st.sampled_from(range(len(strings))), unique=True)
@@ -97,7 +97,7 @@ def test_sort_of_many_terms_with_long_common_beginnings():
     strings += [str(i) for i in range(10_000)] + ["x" * i for i in range(1000)]
     terms = GrowingVocabulary()
     zeros = np.zeros(len(strings), dtype=np.int64)
-    terms.add(Vocabulary.from_strings(strings), zeros, zeros)
+    terms.add(Vocabulary.of(strings), zeros, zeros)
     order = terms.sort(rng.permutation(len(strings)))
     assert terms.select(order).to_list() == sorted(strings)
 
@@ -108,7 +108,7 @@ def test_add_is_that_of_a_dict(batches):
     terms, numbers, documents, total = GrowingVocabulary(), {}, {}, {}
     for batch in batches:
         documents_in = np.arange(len(batch), dtype=np.int64)
-        got = terms.add(Vocabulary.from_strings(batch), documents_in, 10 * documents_in)
+        got = terms.add(Vocabulary.of(batch), documents_in, 10 * documents_in)
         for i, string in enumerate(batch):
             number = numbers.setdefault(string, len(numbers))
             assert got[i] == number
@@ -127,7 +127,7 @@ def test_terms_grow():
     zeros = np.zeros(len(strings), dtype=np.int64)
     terms = GrowingVocabulary()
     for _ in range(2):
-        numbers = terms.add(Vocabulary.from_strings(strings), zeros, zeros)
+        numbers = terms.add(Vocabulary.of(strings), zeros, zeros)
         assert numbers.tolist() == list(range(len(strings)))
     selected = terms.select(np.arange(len(terms)))
     assert selected.to_list() == strings
@@ -146,7 +146,7 @@ def test_grown():
 @given(st.data())
 def test_altered_terms_are_survived(data):
     words = ["ab", "cde", "fghij", "k"]
-    terms = Vocabulary.from_strings(words)
+    terms = Vocabulary.of(words)
     wild = st.one_of(st.integers(-3, 12), st.integers(-(2**63), 2**63 - 1))
     offsets = terms.offsets.copy()
     for i in range(len(offsets)):
@@ -165,14 +165,14 @@ def test_altered_terms_are_survived(data):
 
 
 def test_a_full_table_is_not_searched_for_ever():
-    terms = Vocabulary.from_strings(["ab", "cd"])
+    terms = Vocabulary.of(["ab", "cd"])
     terms.slots = np.full_like(terms.slots, 1)
     assert found(terms, ["ab", "xy"]) == [-1, -1]
 
 
 @pytest.mark.parametrize("n_slots", [0, 3, 12])
 def test_a_table_of_another_size_is_refused(n_slots):
-    terms = Vocabulary.from_strings(["ab", "cd"])
+    terms = Vocabulary.of(["ab", "cd"])
     terms.slots = np.zeros(n_slots, dtype=np.uint64)
     with pytest.raises(ValueError, match="do not fit together"):
         found(terms, ["ab"])
@@ -199,7 +199,7 @@ def test_bad_offsets_are_refused(offsets):
 
 
 def test_bad_orders_are_refused():
-    terms = Vocabulary.from_strings(["ab", "cd"])
+    terms = Vocabulary.of(["ab", "cd"])
     scratch = np.zeros((2, 4), dtype=np.uint64)
     for bad in [[0, 2], [-1, 0]]:
         order = np.array(bad)
@@ -281,7 +281,7 @@ def test_scratch_that_is_too_small_is_refused():
         cutter(-1)
     with pytest.raises(ValueError, match="1 or more"):
         cutter(3, low=0)
-    terms, rows = Vocabulary.from_strings(["abc"]), Rows.empty(1, 50, np.int32)
+    terms, rows = Vocabulary.of(["abc"]), Rows.empty(1, 50, np.int32)
     for text in ["abcd", "abc\u0100", "abc\U00010400"]:
         with pytest.raises(ValueError, match="too small for the texts"):
             _counting.count(cutter(3), [text], 0, terms, rows)
@@ -304,7 +304,7 @@ def test_rows_without_room_are_gone_on_with(room):
         stop_words=None,
     )
     texts = ["a b", "", "abcabc ab", "zz"] * 3
-    terms = Vocabulary.from_strings(["a", "b", "#", "ab", "c#", "b#"])
+    terms = Vocabulary.of(["a", "b", "#", "ab", "c#", "b#"])
     expected = cutting.count(texts, terms)
     _, cutter, _ = cutting.prepare(texts)
     rows, text = Rows.empty(len(texts), room, np.int32), 0
