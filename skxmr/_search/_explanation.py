@@ -1,6 +1,5 @@
 """Explanations of scores: the weights on the path to a label."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -165,18 +164,21 @@ def explain_label(
     score_transform : str
     label, name : object
         The label and its name, as shown.
-    feature_names : sequence of str or None
+    feature_names : list of str of length nnz, or None
+        The names of the row's features.
 
     Returns
     -------
     Explanation
     """
-    pairs = list(zip(*map(np.ndarray.tolist, features), strict=True))
+    indices, values = map(np.ndarray.tolist, features)
+    names = [None] * len(indices) if feature_names is None else feature_names
+    row = list(zip(indices, names, values, strict=True))
     path, product = [], 1.0
     nodes = _path_to(layout, column)
     for level, (parent, node) in enumerate(pairwise(nodes), 1):
         child = node - int(layout.child_offsets[parent])
-        terms = _terms(layout.by_feature, pairs, parent, child, feature_names)
+        terms = _terms(layout.by_feature, row, parent, child)
         intercept = float(layout.intercepts[node - 1])
         margin = intercept + sum(term.product for term in terms)
         score = _transformed(margin, score_transform)
@@ -193,15 +195,13 @@ def _path_to(layout, column):
     return nodes[::-1]
 
 
-def _terms(weights, pairs, parent, child, feature_names: Sequence[str] | None):
+def _terms(weights, row, parent, child):
     found = []
-    for feature, value in pairs:
+    for feature, name, value in row:
         children, values = weights.run_of(feature, parent)
         entry = int(np.searchsorted(children, child))
         if entry < len(children) and children[entry] == child:
-            weight = float(values[entry])
-            name = None if feature_names is None else str(feature_names[feature])
-            found.append(Term(feature, name, value, weight))
+            found.append(Term(feature, name, value, float(values[entry])))
     return tuple(sorted(found, key=lambda term: -abs(term.product)))
 
 

@@ -5,6 +5,7 @@ from numbers import Integral
 from skxmr._inputs._validation import check_documents, check_labels
 from skxmr._search._explanation import explain_label
 from skxmr.stages._stages import refuse_custom_stages
+from skxmr.text._feature_names import lazy_feature_names
 
 __all__ = ["explain_text"]
 
@@ -34,20 +35,21 @@ def explain_text(state, classifier, text, label, tree):
     if not (is_number and 0 <= tree <= last):
         raise ValueError(f"tree={tree!r}; expected a number from 0 to {last}.")
     (name,) = state.names(columns, [label])
+    features = state.lean.transform_one(text)
     return explain_label(
         classifier.layouts_[tree],
-        state.lean.transform_one(text),
+        features,
         int(columns[0]),
         score_transform=score_transform,
         label=label,
         name=name,
-        feature_names=_feature_names(state.vectorizer),
+        feature_names=_feature_names(state.vectorizer, features[0]),
     )
 
 
-def _feature_names(vectorizer):
-    """Return names of features; None if the vectorizer has none."""
+def _feature_names(vectorizer, indices):
+    """Return the names of some features; None if the vectorizer has none."""
     try:
-        return vectorizer.get_feature_names_out()
+        return lazy_feature_names(vectorizer).take(indices)
     except AttributeError:  # also of a pipeline's step
         return None
