@@ -174,11 +174,12 @@ def explain_label(
     indices, values = map(np.ndarray.tolist, features)
     names = [None] * len(indices) if feature_names is None else feature_names
     row = list(zip(indices, names, values, strict=True))
+    weights = layout.by_feature.unmapped()
     path, product = [], 1.0
     nodes = _path_to(layout, column)
     for level, (parent, node) in enumerate(pairwise(nodes), 1):
         child = node - int(layout.child_offsets[parent])
-        terms = _terms(layout.by_feature, row, parent, child)
+        terms = _terms(weights, row, parent, child)
         intercept = float(layout.intercepts[node - 1])
         margin = intercept + sum(term.product for term in terms)
         score = _transformed(margin, score_transform)
@@ -189,9 +190,13 @@ def explain_label(
 
 
 def _path_to(layout, column):
-    nodes = [int(layout.label_nodes.nodes[column])]
+    """Return the nodes from the root to a label."""
+    # Not from `layout.label_nodes`, whose arrays of all nodes would be made for this.
+    position = int(np.argmax(np.asarray(layout.labels) == column))
+    nodes = [int(layout.level_starts[-1]) + position]
+    offsets = np.asarray(layout.child_offsets)
     while nodes[-1] > 0:
-        nodes.append(int(layout.label_nodes.parents[nodes[-1]]))
+        nodes.append(int(np.searchsorted(offsets, nodes[-1], side="right")) - 1)
     return nodes[::-1]
 
 

@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skxmr import KMeansTree, TextRetriever, XRLinearClassifier
+from skxmr.persistence import load, save
 
 WORDS = [
     "red",
@@ -102,6 +103,17 @@ def test_terms_add_up_to_margins_and_scores_to_products(kind):
     sizes = [node.n_labels for node in explained.path]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1
+
+
+@pytest.mark.parametrize("kind", RETRIEVERS)
+def test_a_mapped_model_explains_without_arrays_of_all_nodes(kind, tmp_path):
+    retriever = fitted(kind)
+    save(retriever, tmp_path / "model")
+    mapped = load(tmp_path / "model", mmap_mode="r")
+    text = "green pear cover"
+    for label, _, _ in retriever.search(text, k=30):
+        assert mapped.explain(text, label) == retriever.explain(text, label)
+    assert "label_nodes" not in vars(mapped.classifier_.layouts_[0])
 
 
 def test_an_explanation_reads_well():
