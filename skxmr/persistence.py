@@ -44,7 +44,9 @@ from skxmr.completion._transitions import Transitions
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._state import ClassifierState
 from skxmr.rankers._candidates import CandidateFeatures, CandidateState
-from skxmr.rankers._fusion import FusionState, RankFusion
+from skxmr.rankers._fusion import RankFusion
+from skxmr.rankers._fusion_state import FusionState
+from skxmr.rankers._fusion_weights import LearnedWeights
 from skxmr.rankers._lexical import LexicalRanker
 from skxmr.rankers._neighbors import NeighborRanker, NeighborState
 from skxmr.rankers._reranker import Reranker, RerankerState
@@ -97,6 +99,7 @@ _TYPES: list[Any] = [
     SearchLayout,
     LeafRankers,
     LeanTransformer,
+    LearnedWeights,
     FittedMatcher,
     IndexedTerms,
     LexicalIndex,

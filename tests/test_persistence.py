@@ -162,6 +162,22 @@ def test_a_loaded_model_gives_the_same_answers(kind, target, save_and_load, tmp_
     assert_equal_answers(save_and_load(model, tmp_path / "model"), model, data)
 
 
+@functools.cache
+def fitted_learned_fusion():
+    """Fit to enough rows to learn the weights of the estimators."""
+    model = clone(MODELS["fusion"][0]).set_params(weights="fit", random_state=0)
+    rows = sparse.vstack([X, 2 * X, 3 * X], format="csr")
+    return model.fit(rows, sparse.vstack([Y] * 3, format="csr"))
+
+
+@ways
+def test_a_loaded_fusion_has_its_learned_weights(save_and_load, tmp_path):
+    model = fitted_learned_fusion()
+    loaded = save_and_load(model, tmp_path / "model")
+    assert loaded.fusion_weights_ == model.fusion_weights_
+    assert_equal_answers(loaded, model, X)
+
+
 # What groups labels by their names wants classes that are strings.
 OF_STRINGS = {
     "trie": make_pipeline(
@@ -410,6 +426,7 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     models += [fitted_completer(kind) for kind in COMPLETERS]
     models += [fitted_with_names(), KMeansTree(2, 2).fit(X)]
+    models.append(fitted_learned_fusion())
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from skxmr._inputs._validation import check_structure, take_rows
 
-__all__ = ["RowBlocks", "split_by_size", "split_by_sizes"]
+__all__ = ["RowBlocks", "split_by_size", "split_by_sizes", "with_rows"]
 
 # Entries of a block per worker: 8 MB of column indices and scores.
 _ENTRIES = 2**19
@@ -93,6 +93,22 @@ class RowBlocks:
         X = self._X.tocsr() if sparse.issparse(self._X) else self._X
         for rows in slices:
             yield take_rows(X, rows)
+
+
+def with_rows(X):
+    """Convert X to something whose rows can be selected.
+
+    Parameters
+    ----------
+    X : array-like, data frame or sparse matrix
+
+    Returns
+    -------
+    The same kind of data; a sparse matrix as CSR, other objects as an ndarray.
+    """
+    if sparse.issparse(X):
+        return X.tocsr()
+    return X if hasattr(X, "__getitem__") else np.asarray(X)
 
 
 def _count_rows(X):

@@ -1,26 +1,28 @@
 """Fusion of the rankings of several estimators."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from scipy import sparse
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import get_tags
+from sklearn.utils import check_random_state, get_tags
 
 from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone, children
 from skxmr._base._ranking_classifier import RankingClassifier
-from skxmr._base._state import from_state, writes
+from skxmr._base._state import from_state, reads, snapshot, writes
 from skxmr._inputs._features import validate_target
 from skxmr._inputs._label_choice import mask_of_choice
-from skxmr._inputs._row_blocks import RowBlocks
+from skxmr._inputs._row_blocks import RowBlocks, with_rows
 from skxmr._inputs._validation import (
     Composition,
     Interval,
     StrOptions,
+    check_k,
+    check_labels,
     check_lengths,
     check_structure,
     check_weights,
@@ -28,44 +30,21 @@ from skxmr._inputs._validation import (
 )
 from skxmr._search._subset import MakesSubsets
 from skxmr._targets import (
-    ClassTarget,
-    IndicatorTarget,
     Shortlists,
     logs_of_scores,
     make_target,
 )
-from skxmr._utils._loaded_state import CheckedWhenLoaded, refuse
-from skxmr._utils._typing import ArrayLike, MatrixLike
-from skxmr.ranking import LabelSubset, final_estimator, rank, scores_to_csr, top_k
+from skxmr._utils._loaded_state import CheckedWhenLoaded
+from skxmr._utils._padding import check_size
+from skxmr._utils._typing import ArrayLike, MatrixLike, Ranking, SomeLabels
+from skxmr.rankers._fusion_explanation import FusionExplanation, explain_fusion
+from skxmr.rankers._fusion_fitting import TrainingRows, learn_weights
+from skxmr.rankers._fusion_state import FusionState
+from skxmr.rankers._fusion_weights import GivenWeights
+from skxmr.rankers._listings import Listings, best_candidates, rank_row
+from skxmr.ranking import LabelSubset, final_estimator, rank
 
 __all__ = ["RankFusion"]
-
-
-@dataclass(frozen=True)
-class FusionState:
-    """The fitted state of a `RankFusion`.
-
-    Parameters
-    ----------
-    target : IndicatorTarget or ClassTarget
-    classes : ndarray of shape (n_labels,)
-    members : dict of str to FittedClone
-        The estimators by name, in their order.
-    """
-
-    target: IndicatorTarget | ClassTarget
-    classes: np.ndarray
-    members: dict
-
-    @property
-    def named_estimators(self):
-        """The fitted estimators by name."""
-        return {name: member.estimator for name, member in self.members.items()}
-
-    @property
-    def estimators(self):
-        """The fitted estimators."""
-        return list(self.named_estimators.values())
 
 
 class RankFusion(
@@ -76,12 +55,13 @@ class RankFusion(
     Composition,
     BaseEstimator,
 ):
-    """Combine the rankings of several estimators.
+    r"""Combine the rankings of several estimators.
 
     Each estimator is fitted to the same data. Rankings are combined by the mean of
-    their scores, or by reciprocal ranks [1]_. The latter do not use the scores, so that
-    a lexical ranking with scores on another scale can be combined with a classifier. No
-    array is as wide as the number of labels.
+    their scores, by reciprocal ranks [1]_, or with weights that are learned from
+    held-out rows. Reciprocal ranks and learned weights can combine a lexical ranking
+    with scores on another scale with a classifier. No array is as wide as the number of
+    labels.
 
     Parameters
     ----------
@@ -91,16 +71,19 @@ class RankFusion(
         What is averaged: "mean", the scores, which are 0 if an estimator does not find
         the label, and those of a `LexicalRanker` relative to the best of the row;
         "reciprocal_rank", 1 / (`rank_constant` + rank), with ranks from 1, divided by
-        its maximum.
-    weights : array-like of shape (n_estimators,) or mapping, default=None
+        its maximum. Not used with learned weights.
+    weights : array-like of shape (n_estimators,), mapping or "fit", default=None
         The weights of the estimators, in their order or by name; None weights all the
-        same.
+        same. "fit" learns weights; see Notes.
     rank_constant : float, default=60.0
         Larger values reduce the influence of the first ranks.
     n_candidates : int, default=100
         The number of labels from each estimator.
     decision_threshold : float, default=0.5
         For indicator targets, `predict` returns the labels whose score is above it.
+    random_state : int, RandomState instance or None, default=None
+        Draws the rows that are held out to learn weights. With None, each fit draws
+        others. The estimators have seeds of their own.
 
     Attributes
     ----------
@@ -108,6 +91,9 @@ class RankFusion(
         The fitted estimators.
     named_estimators_ : dict of str to estimator
         The fitted estimators by name.
+    fusion_weights_ : dict of str to dict of str to float
+        The weights of each estimator, by its name and a feature: "score" or
+        "reciprocal_rank", or the features of learned weights (see Notes).
     classes_ : ndarray of shape (n_labels,)
         The class labels of a 1-D target, or the column indices of an indicator.
 
@@ -116,10 +102,35 @@ class RankFusion(
     NeighborRanker : A lexical ranker to combine with.
     sklearn.ensemble.VotingClassifier : The same for few classes.
 
+    Notes
+    -----
+    With ``weights="fit"``, each estimator is also fitted without a fifth of the
+    distinct rows, which it then ranks, until 2,000 rows or all were held out: one
+    additional fit for 10,000 rows or more, at most five for fewer. The candidates of a
+    row are the labels that any estimator lists. A log-linear model [2]_ gives each the
+    score
+
+    .. math:: s(l) = \sum_{e \text{ lists } l} w_e^\top x_e(l)
+
+    where :math:`x_e(l)` are four features of the label in the list of the estimator:
+    the logarithm of its score ("log_score"; the score itself, if the estimator has
+    negative ones), the score divided by that of the first ("relative_score"), one
+    divided by the rank ("reciprocal_rank"), and 1 ("listed"). The weights maximise the
+    likelihood of the true labels under a softmax over the candidates of each held-out
+    row. The scores of `rank` are probabilities: of the softmax, mapped by a logistic
+    regression on its log odds, also fitted to the held-out rows. In a search among some
+    of the labels, the softmax is over these.
+
+    If fewer than 200 rows are distinct, or no estimator lists a true label of a
+    held-out row, nothing is learned: all estimators have the same weights, as with
+    None.
+
     References
     ----------
     .. [1] G. V. Cormack, C. L. A. Clarke and S. Büttcher, "Reciprocal rank fusion
        outperforms Condorcet and individual rank learning methods", SIGIR 2009.
+    .. [2] D. McFadden, "Conditional logit analysis of qualitative choice behavior",
+       Frontiers in Econometrics, 1974.
 
     Examples
     --------
@@ -139,10 +150,11 @@ class RankFusion(
     _parameter_constraints: ClassVar[dict] = {
         "estimators": [list],
         "method": [StrOptions({"mean", "reciprocal_rank"})],
-        "weights": ["array-like", None],
+        "weights": ["array-like", StrOptions({"fit"}), None],
         "rank_constant": [Interval(Real, 0, None, closed="left")],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "decision_threshold": [Interval(Real, 0, 1, closed="both")],
+        "random_state": ["random_state"],
     }
 
     _search_parameters = (
@@ -159,10 +171,11 @@ class RankFusion(
         estimators: list,
         *,
         method: str = "mean",
-        weights: ArrayLike | None = None,
+        weights: ArrayLike | Mapping | Literal["fit"] | None = None,
         rank_constant: float = 60.0,
         n_candidates: int = 100,
         decision_threshold: float = 0.5,
+        random_state: Any = None,
     ):
         self.estimators = estimators
         self.method = method
@@ -170,6 +183,7 @@ class RankFusion(
         self.rank_constant = rank_constant
         self.n_candidates = n_candidates
         self.decision_threshold = decision_threshold
+        self.random_state = random_state
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of this estimator and of the combined estimators.
@@ -237,32 +251,145 @@ class RankFusion(
         if not names:
             raise ValueError("estimators is empty; expected at least one.")
         self._validate_names(names)
-        check_weights(self.weights, names)
+        is_learned = isinstance(self.weights, str)
+        check_weights(None if is_learned else self.weights, names)
         X, y = check_structure(X, "X"), validate_target(self, y)
         check_lengths(X, y)
-        target, _ = make_target(y, None)
+        target, Y = make_target(y, None)
+        learned = self._learn(X, y, target, Y) if is_learned else None
         fitted = [clone(estimator).fit(X, y) for _, estimator in self.estimators]
         members = dict(zip(names, map(FittedClone.of, fitted), strict=True))
-        self._state = FusionState(target, target.classes, members)
+        self._state = FusionState(target, target.classes, members, is_learned, learned)
         return self
+
+    def _learn(self, X, y, target, Y):
+        """Learn the weights; None if there are too few rows."""
+        data = TrainingRows(with_rows(X), y, Y, target)
+        n_candidates = min(int(self.n_candidates), target.n_labels)
+        random = check_random_state(self.random_state)
+        estimators = [estimator for _, estimator in self.estimators]
+        return learn_weights(estimators, data, n_candidates, random)
 
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         if not self.__sklearn_is_fitted__():
             return
-        state = self._state
-        n_labels = len(state.classes)
-        members = [one.classes_ for one in state.estimators if hasattr(one, "classes_")]
-        if state.target.n_labels != n_labels or any(
-            len(classes) != n_labels for classes in members
-        ):
-            refuse("RankFusion.classes_", "has other labels than its estimators")
+        self._state.check()
 
     def _rank_in_blocks(self, X, *choice):
-        blocks, subset = RowBlocks(X), self._restricted(*choice)
+        blocks, subset = RowBlocks(X), self._owned(self._restricted(*choice))
+        return blocks.n_rows, partial(self._ranked, blocks, subset=subset)
+
+    def rank_one(
+        self,
+        row: str | NDArray | None,
+        values: NDArray | None = None,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> Ranking:
+        """Find the best k labels of one row, with little overhead.
+
+        Estimators with a method `rank_one` are called by it, others by `rank`.
+
+        Parameters
+        ----------
+        row : str, or ndarray of shape (nnz,), int32, or None
+            A text; or the features of the row, without duplicates. None for a dense
+            row.
+        values : ndarray of shape (nnz,), float32, default=None
+            The values of the features; for a dense row, of shape (`n_features_in_`,).
+            None for a text.
+        k : int, default=10
+            The number of labels.
+        allowed : LabelSubset, or iterable of labels, default=None
+            As in `rank`.
+        excluded : iterable of labels, default=None
+            As in `rank`.
+        unknown : {"raise", "ignore"}, default="raise"
+            As in `rank`.
+
+        Returns
+        -------
+        columns : ndarray of shape (k,), int64
+            The row that `rank` returns.
+        scores : ndarray of shape (k,), float64
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        TypeError
+            If there are both a text and values, or neither features nor values.
+        ValueError
+            If a label does not exist, or `k` is not positive.
+        """
+        k = check_k(k, "RankFusion.rank_one")
+        if isinstance(row, str) != (values is None):
+            raise TypeError(
+                "rank_one takes a text, or the features of a row and their values; got "
+                f"{type(row).__name__} and {type(values).__name__}. Name the argument "
+                f"k after a text."
+            )
+        features = (row,) if values is None else (row, values)
+        fusion = snapshot(self)  # `reads` takes longer
+        n_labels = len(fusion._ready().classes)
+        n_found = check_size(1, k, n_labels)
+        subset = fusion._owned(fusion._restricted(allowed, excluded, unknown))
+        n_candidates = fusion._n_candidates(n_found)
+        listings = Listings.of(
+            [
+                rank_row(estimator, features, n_candidates, of_member)
+                for estimator, of_member in fusion._searched(subset)
+            ],
+            n_labels,
+        )
+        scores = fusion._weights().score(listings)
+        columns, scores = best_candidates(listings, scores, k, n_labels)
+        return columns[0], scores[0]
+
+    @reads
+    def explain(self, X: Any, label: object) -> FusionExplanation:
+        """Explain the score of a label by the estimators that list it.
+
+        Parameters
+        ----------
+        X : str, or the input of `rank` with a single row
+            A text, or a row.
+        label : object
+            A column index of an indicator, or a class.
+
+        Returns
+        -------
+        FusionExplanation
+            The rank and score that each estimator gives the label, and what it adds to
+            the score that `rank` gives it. Use ``print`` to show it.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X has several rows, or the label does not exist.
+        """
+        state = self._ready()
+        (column,) = check_labels([label], state.classes, "label").tolist()
+        X = RowBlocks([X] if isinstance(X, str) else X)
+        if X.n_rows != 1:
+            raise ValueError(f"X has {X.n_rows} rows; expected one to be explained.")
+        (rows,) = X.split(1)
+        (listings,) = self._listings([rows], self._n_candidates(1), None)
+        return explain_fusion(
+            listings, self._weights(), list(state.members), label, column
+        )
+
+    def _owned(self, subset):
+        """Check that this estimator made the subset, and return it."""
         if subset is not None:
             subset.check_owner((self._state,))
-        return blocks.n_rows, partial(self._ranked, blocks, subset=subset)
+        return subset
 
     def _subset_of(self, state, allowed, excluded):
         mask = mask_of_choice(len(state.classes), allowed, excluded)
@@ -275,37 +402,57 @@ class RankFusion(
 
     def _ranked(self, blocks, k, subset=None):
         """Rank the rows in blocks."""
-        n_candidates = min(max(k, int(self.n_candidates)), len(self._state.classes))
-        for rows in blocks.split(n_candidates * len(self._state.members)):
-            yield top_k(self._fused(rows, n_candidates, subset), k)
+        n_labels, weights = len(self._state.classes), self._weights()
+        n_candidates = self._n_candidates(k)
+        parts = blocks.split(n_candidates * len(self._state.members))
+        for listings in self._listings(parts, n_candidates, subset):
+            yield best_candidates(listings, weights.score(listings), k, n_labels)
 
-    def _fused(self, X, n_candidates, subset):
-        """Combine the rankings: CSR of shape (n_samples, n_labels)."""
-        state = self._state
-        weights = check_weights(self.weights, list(state.members))
+    def _listings(self, parts, n_candidates, subset):
+        """Rank blocks of rows by each estimator."""
+        members = self._searched(subset)
+        for rows in parts:
+            rankings = [
+                rank(estimator, rows, n_candidates, allowed=allowed)
+                for estimator, allowed in members
+            ]
+            yield Listings.of(rankings, len(self._state.classes))
+
+    def _n_candidates(self, k):
+        """Return the number of labels that each estimator lists."""
+        return min(max(k, int(self.n_candidates)), len(self._state.classes))
+
+    def _searched(self, subset):
+        """Return each estimator with current parameters, and its allowed labels."""
         parameters = dict(children(self))
-        of_members = [None] * len(weights) if subset is None else subset.members
-        total: Any = 0
-        for weight, allowed, (name, member) in zip(
-            weights, of_members, state.members.items(), strict=True
-        ):
-            estimator = member.following(parameters.get(name))
-            columns, scores = rank(estimator, X, n_candidates, allowed=allowed)
-            if self.method == "reciprocal_rank":
-                scores = self._reciprocal_ranks(columns)
-            elif getattr(final_estimator(estimator), "_scores_exceed_1", False):
-                best = scores.max(axis=1, initial=0, keepdims=True)
-                scores = scores / np.where(best > 0, best, 1)
-            matrix = scores_to_csr(
-                columns, scores.astype(np.float64), len(state.classes)
-            )
-            total = total + weight * matrix
-        return sparse.csr_array(total)
+        members = self._state.members
+        of_members = [None] * len(members) if subset is None else subset.members
+        return [
+            (member.following(parameters.get(name)), allowed)
+            for (name, member), allowed in zip(members.items(), of_members, strict=True)
+        ]
 
-    def _reciprocal_ranks(self, columns):
-        ranks = 1 + np.arange(columns.shape[1])
-        shares = (self.rank_constant + 1) / (self.rank_constant + ranks)
-        return np.broadcast_to(shares, columns.shape)
+    def _weights(self):
+        """Return the weights of the scores of the estimators."""
+        state, weights = self._state, self.weights
+        if isinstance(weights, str):
+            if not state.is_learned:
+                raise ValueError(
+                    "weights='fit' was set after fit; call fit again to learn weights."
+                )
+            if state.learned is not None:
+                return state.learned
+            weights = None
+        is_relative = [
+            getattr(final_estimator(one), "_scores_exceed_1", False)
+            for one in state.estimators
+        ]
+        return GivenWeights(
+            method=self.method,
+            weights=check_weights(weights, list(state.members)),
+            rank_constant=float(self.rank_constant),
+            is_relative=np.array(is_relative),
+        )
 
     def _shortlists(self, X):
         blocks = RowBlocks(X)
@@ -316,6 +463,12 @@ class RankFusion(
             return (logs_of_scores(*found) for found in self._ranked(blocks, wanted))
 
         return Shortlists(blocks.n_rows, find)
+
+    @property
+    def fusion_weights_(self) -> dict:
+        """The weights of each estimator by feature."""
+        names = list(self._fitted().members)
+        return dict(zip(names, self._weights().named(), strict=True))
 
     @property
     def n_features_in_(self) -> int:

@@ -21,7 +21,7 @@ from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, reads, writes
 from skxmr._inputs._features import validate_target
-from skxmr._inputs._row_blocks import RowBlocks
+from skxmr._inputs._row_blocks import RowBlocks, with_rows
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
@@ -154,7 +154,7 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
 
     See Also
     --------
-    RankFusion : Combines rankings without learning.
+    RankFusion : Combines rankings by weights.
     sklearn.ensemble.StackingClassifier : The same for few classes.
 
     Notes
@@ -254,7 +254,7 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         """
         y = validate_target(self, y)
         check_lengths(X, y)
-        X = _with_rows(check_structure(X, "X"))
+        X = with_rows(check_structure(X, "X"))
         target, Y = make_target(y, None)
         random = check_random_state(self.random_state)
         ranker, final = self._seeded(random)
@@ -402,10 +402,3 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
             setattr(tags.input_tags, name, getattr(inner, name))
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _with_rows(X):
-    """Convert X to something whose rows can be selected."""
-    if sparse.issparse(X):
-        return X.tocsr()
-    return X if hasattr(X, "__getitem__") else np.asarray(X)

@@ -35,6 +35,11 @@ ESTIMATORS = [
         [("linear", XRLinearClassifier(random_state=0)), ("near", NeighborRanker())]
     ),
     RankFusion([("near", NeighborRanker(3))], method="reciprocal_rank"),
+    RankFusion(
+        [("linear", XRLinearClassifier(random_state=0)), ("near", NeighborRanker())],
+        weights="fit",
+        random_state=0,
+    ),
     XRLinearClassifier(
         KMeansTree(2, 1),
         matcher=RidgeClassifier(),

@@ -52,6 +52,9 @@ MODELS = {
         TEXTS, Y, label_texts=[f"name {i}" for i in range(N_LABELS)]
     ),
     "fusion": lambda: RankFusion([("near", NeighborRanker())]).fit(X, Y),
+    "learned fusion": lambda: RankFusion(
+        [("near", NeighborRanker())], weights="fit", random_state=0
+    ).fit(np.concatenate([X, X**2, X**3]), sparse.vstack([Y, Y, Y])),
 }
 
 
@@ -160,6 +163,14 @@ DAMAGES = [
         "rows_by_feature.offsets",
     ),
     ("fusion", lambda m: m._state, "classes", lambda a: a[:-1], "RankFusion.classes_"),
+    *(
+        ("learned fusion", lambda m: m._state.learned, name, change, "fusion_weights_")
+        for name, change in {
+            "coefficients": lambda a: a[:, :-1].copy(),
+            "is_log": lambda a: a.astype(np.int8),
+            "calibration": lambda a: at(a, 0, np.nan),
+        }.items()
+    ),
     (
         "words",
         lambda m: m._state.terms,

@@ -285,6 +285,7 @@ CALLS = {
             {"allowed": [1], "excluded": [2]},
             "",
         ),
+        "RankFusion.explain": (FUSION.explain, {"X": X[:1], "label": 1}, "X"),
         "RankFusion.subset": (FUSION.subset, {"allowed": [1], "excluded": [2]}, ""),
         "Reranker.subset": (RERANKER.subset, {"allowed": [1], "excluded": [2]}, ""),
         "Reranker.rank (subset)": (
