@@ -57,7 +57,7 @@ from skxmr.stages._matcher import FittedMatcher
 from skxmr.stages._stages import FittedStages
 from skxmr.text._counting import Cutting
 from skxmr.text._ngram_tfidf import TextState
-from skxmr.text._normalization import Normalizer, normalize_text
+from skxmr.text._normalization import Normalizer
 from skxmr.text._single import LeanTransformer
 from skxmr.text._tfidf import Weighting
 from skxmr.text._vectorizers import (
@@ -66,6 +66,7 @@ from skxmr.text._vectorizers import (
     WordNgramTfidf,
 )
 from skxmr.text._vocabulary import Vocabulary
+from skxmr.text._word_forms import normalize_characters, normalize_words
 from skxmr.tree._kmeans_tree import IndexerState, KMeansTree
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._trie_tree import TrieTreeHybrid
@@ -79,7 +80,8 @@ _TYPES: list[Any] = [
     Compressed,
     FittedClone,
     Normalizer,
-    normalize_text,
+    normalize_characters,
+    normalize_words,
     Features,
     BigramCompleter,
     BigramState,

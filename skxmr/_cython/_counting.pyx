@@ -45,6 +45,7 @@ cdef enum:
 
 cdef uint8_t WORD = 1
 cdef uint8_t SPACE = 2
+cdef uint8_t NO_SPACE = 4
 cdef uint8_t[65536] CLASSES   # of the characters of the basic plane
 cdef uint8_t[256] LOWER
 cdef uint8_t[256] SAME
@@ -53,10 +54,9 @@ cdef uint8_t[256] SAME
 cdef void fill_tables():
     cdef int code
     for code in range(65536):
-        CLASSES[code] = (
-            WORD * (Py_UNICODE_ISALNUM(code) or code == 95)
-            + SPACE * Py_UNICODE_ISSPACE(code)
-        )
+        CLASSES[code] = SPACE if Py_UNICODE_ISSPACE(code) else NO_SPACE
+        if Py_UNICODE_ISALNUM(code) or code == 95:
+            CLASSES[code] |= WORD
     for code in range(256):
         LOWER[code] = ord(chr(code).lower())
         SAME[code] = code
@@ -73,8 +73,9 @@ cdef struct Rows:
     int64_t capacity
 
 
-# What texts are cut into: words; the characters of each word; those of all the text.
-UNITS = {"words": 0, "characters": 1, "text": 2}
+# What texts are cut into: words; the characters of each word; those of all the text;
+# or whatever white space separates.
+UNITS = {"words": 0, "characters": 1, "text": 2, "tokens": 3}
 
 # What an n-gram counts: 1, as an integer; else 1 / (1 + where it starts, from 0, in the
 # text or in its word), as a float in the same 32 bits.
@@ -83,6 +84,7 @@ POSITIONS = {None: 0, "text": 1, "word": 2}
 cdef enum:
     CHARACTERS = 1
     WHOLE_TEXT = 2
+    TOKENS = 3
     FROM_WORD = 2
 
 
@@ -239,7 +241,7 @@ cdef inline void emit_weighted(Cut* cut, int64_t n_units) noexcept nogil:
 cdef inline bint has_class(uint32_t code, uint8_t wanted) noexcept nogil:
     if code < 65536:
         return CLASSES[code] & wanted
-    return wanted == WORD and Py_UNICODE_ISALNUM(code)
+    return wanted == NO_SPACE or (wanted == WORD and Py_UNICODE_ISALNUM(code))
 
 
 cdef inline int32_t write(uint8_t* data, int32_t end, uint32_t code) noexcept nogil:
@@ -274,17 +276,18 @@ cdef inline bint is_stop_word(Cut* cut, int32_t start, int32_t end) noexcept nog
 
 
 cdef void cut_words(Cut* cut, const character* text, int64_t length) noexcept nogil:
-    """Emit the n-grams of a text's words: runs of word characters."""
+    """Emit the n-grams of a text's words: runs of characters of a class."""
     cdef int64_t i = 0, first, n_words = 0
     cdef int32_t end = 0, start
     cdef uint32_t code
+    cdef uint8_t wanted = NO_SPACE if cut.units == TOKENS else WORD
     while i < length:
-        if not has_class(text[i], WORD):
+        if not has_class(text[i], wanted):
             i += 1
             continue
         start = end
         first = i
-        while i < length and has_class(text[i], WORD):
+        while i < length and has_class(text[i], wanted):
             code = text[i]
             if character is uint8_t:
                 code = cut.case[code]

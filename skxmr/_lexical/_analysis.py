@@ -1,20 +1,19 @@
 """Terms of texts: the analyzers of a lexical index."""
 
-import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 import numpy as np
 
 from skxmr._inputs._columns import InvalidInputError
-from skxmr.text._normalization import normalize_text
 from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
+from skxmr.text._word_forms import normalize_characters, normalize_words
 
-__all__ = ["COUNTERS", "TokenFilter", "check_analyzers", "make_counter", "words_of"]
+__all__ = ["COUNTERS", "TokenFilter", "check_analyzers", "make_counter"]
 
 _DEFAULT_RANGES = {"word": (1, 1), "char": (3, 3)}
 COUNTERS = {"word": WordNgramTfidf, "char": CharNgramTfidf}
-_WORD = re.compile(r"\w+")
+_NORMALIZERS = {"word": normalize_words, "char": normalize_characters}
 
 
 def check_analyzers(analyzer):
@@ -46,11 +45,6 @@ def check_analyzers(analyzer):
     return names
 
 
-def words_of(text):
-    """Return the words of a normalised text, as the analyzer "word" cuts it."""
-    return _WORD.findall(text)
-
-
 class TokenFilter:
     """Normalises a text, and passes its words through a function.
 
@@ -65,8 +59,8 @@ class TokenFilter:
         self.function = function
 
     def __call__(self, text):
-        """Return the normalised text."""
-        words = self.function(words_of(normalize_text(text)))
+        """Return the words, separated by spaces."""
+        words = self.function(normalize_words(text).split())
         is_list = isinstance(words, (list, tuple))
         if not is_list or not all(isinstance(one, str) for one in words):
             raise InvalidInputError(
@@ -89,14 +83,15 @@ def make_counter(analyzer, token_filter, n_jobs):
     WordNgramTfidf or CharNgramTfidf
         Its values are counts.
     """
+    normalizer = TokenFilter(token_filter) if token_filter else _NORMALIZERS[analyzer]
     settings = {
         "ngram_range": _DEFAULT_RANGES[analyzer],
-        "preprocessor": TokenFilter(token_filter) if token_filter else normalize_text,
+        "preprocessor": normalizer,
         "norm": None,
         "use_idf": False,
         "dtype": np.float32,
         "n_jobs": n_jobs,
     }
     if analyzer == "word":
-        settings["token_pattern"] = r"(?u)\b\w+\b"
+        settings["token_pattern"] = r"\S+"
     return COUNTERS[analyzer](**settings)

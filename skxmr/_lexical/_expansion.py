@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skxmr._lexical._analysis import words_of
+from skxmr._lexical._analysis import TokenFilter
 from skxmr._lexical._spelling import SpellingIndex
 from skxmr._utils._loaded_state import (
     as_value_errors,
@@ -12,6 +12,8 @@ from skxmr._utils._loaded_state import (
     refuse,
     to_be_read,
 )
+from skxmr.text._counting import Cutting
+from skxmr.text._word_forms import is_unspaced, written_words
 
 __all__ = ["Expansion", "WordExpansion"]
 
@@ -19,6 +21,10 @@ __all__ = ["Expansion", "WordExpansion"]
 _WEIGHT_OF_CORRECTION = 0.8
 _MOST_CORRECTIONS = 10
 _MOST_COMPLETIONS = 64
+# Words are not normalised twice.
+_AS_THEY_ARE = Cutting(
+    units="tokens", ngram_range=(1, 1), lowercase=False, normaliser=None
+)
 
 
 class Expansion(NamedTuple):
@@ -69,13 +75,13 @@ class WordExpansion:
 
     def words(self, text):
         """Return the words of a text, and the number of each; -1 if it is unknown."""
-        cutting, terms = self.counter._fitted().cutting, self.counter._fitted().terms
-        (text,) = cutting.normalise([text])
-        words = words_of(text)
+        state = self.counter._fitted()
+        (text,) = state.cutting.normalise([text])
+        words = text.split()
         if not words:
             return words, []
         numbers = np.full(len(words), -1)
-        rows = cutting.count(words, terms)
+        rows = _AS_THEY_ARE.count(words, state.terms)
         sizes = np.diff(rows.ends, prepend=0)
         numbers[sizes == 1] = rows.indices
         return words, numbers.tolist()
@@ -118,8 +124,17 @@ class WordExpansion:
         str or None
             None if there is nothing to replace.
         """
-        words, _ = self.words(text)
-        corrected = self.spelling.correct(words, self.counts)
+        if isinstance(self.counter.preprocessor, TokenFilter):
+            words, _ = self.words(text)
+        else:
+            words = written_words(text)
+        # A run of a script without spaces is several terms, and not one misspelt word.
+        corrected = [
+            word if is_unspaced(word) else other
+            for word, other in zip(
+                words, self.spelling.correct(words, self.counts), strict=True
+            )
+        ]
         return None if corrected == words else " ".join(corrected)
 
     def _corrections(self, word):

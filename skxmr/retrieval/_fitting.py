@@ -4,8 +4,8 @@ from sklearn.pipeline import make_union
 from sklearn.utils.validation import has_fit_parameter
 
 from skxmr.stages._stages import takes_relevance
-from skxmr.text._normalization import normalize_text
 from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
+from skxmr.text._word_forms import normalize_characters, normalize_words
 
 __all__ = ["default_vectorizer", "fit_classifier", "resolve_text_weight"]
 
@@ -18,10 +18,10 @@ def default_vectorizer():
     return make_union(
         WordNgramTfidf(
             ngram_range=(1, 2),
-            token_pattern=r"(?u)\b\w+\b",
-            preprocessor=normalize_text,
+            token_pattern=r"\S+",
+            preprocessor=normalize_words,
         ),
-        CharNgramTfidf(ngram_range=(3, 3), preprocessor=normalize_text),
+        CharNgramTfidf(ngram_range=(3, 3), preprocessor=normalize_characters),
     )
 
 

@@ -95,9 +95,10 @@ class Cutting:
 
     Parameters
     ----------
-    units : {"words", "characters", "text"}
-        What n-grams consist of: words; the characters of each word with the end marker
-        "#"; or the characters of the whole text, with white space folded.
+    units : {"words", "tokens", "characters", "text"}
+        What n-grams consist of: words, as runs of word characters or of any characters
+        but white space; the characters of each word with the end marker "#"; or the
+        characters of the whole text, with white space folded.
     position : {"text", "word"} or None
         For the characters of the whole text: an n-gram has the weight 1 / (1 + start)
         by its position in the text or the word. None for counts.

@@ -16,9 +16,15 @@ from skxmr.text._vocabulary import Vocabulary
 __all__ = ["CharNgramTfidf", "PrefixWeightedCharTfidf", "WordNgramTfidf"]
 
 
-# Regular expressions that the compiled code implements: runs of word characters, with
-# their minimum length.
-SHORTEST_WORD = {r"\b\w\w+\b": 2, r"\w\w+": 2, r"\b\w+\b": 1, r"\w+": 1}
+# Regular expressions that the compiled code implements: runs of word characters, or of
+# any but white space, with their minimum length.
+_COMPILED_PATTERNS = {
+    r"\b\w\w+\b": ("words", 2),
+    r"\w\w+": ("words", 2),
+    r"\b\w+\b": ("words", 1),
+    r"\w+": ("words", 1),
+    r"\S+": ("tokens", 1),
+}
 
 
 class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -167,13 +173,14 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         )
         words.build_analyzer()  # raises errors of the pattern and the stop words
         pattern = (self.token_pattern or "").removeprefix("(?u)")
-        if self.tokenizer is not None or pattern not in SHORTEST_WORD:
+        if self.tokenizer is not None or pattern not in _COMPILED_PATTERNS:
             return Tokenising(words)
         stop_words = words.get_stop_words()
+        units, shortest = _COMPILED_PATTERNS[pattern]
         return Cutting(
-            units="words",
+            units=units,
             ngram_range=self.ngram_range,
-            shortest=SHORTEST_WORD[pattern],
+            shortest=shortest,
             lowercase=self.lowercase,
             normaliser=self._make_normaliser(),
             stop_words=Vocabulary.of(sorted(stop_words)) if stop_words else None,

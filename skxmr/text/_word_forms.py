@@ -1,0 +1,159 @@
+"""Normalisation of texts for search: what counts as a word.
+
+`normalize_text` makes texts comparable by their characters. Here, texts share words
+even if they join or separate them in different ways:
+
+- Scripts without spaces between words, such as Chinese, Japanese and Thai, are cut into
+  overlapping pairs of letters, so that words are found inside longer text.
+- Words with digits or punctuation inside also have other forms: parts, and joined
+  parts. So "10mm" shares words with "10 mm", "A12/3" with "A-12/3", and "t-shirt" with
+  "tshirt".
+
+Combining marks are parts of words, in all scripts.
+"""
+
+import re
+from itertools import pairwise
+from unicodedata import category
+
+from skxmr.text._normalization import normalize_text
+
+__all__ = ["is_unspaced", "normalize_characters", "normalize_words", "written_words"]
+
+# Scripts without spaces between words: Han, kana and bopomofo, and those of Unicode's
+# line breaking class SA, from Thai to Tai Viet; and Hangul, in which spaces separate
+# phrases rather than words. Without digits and punctuation.
+_UNSPACED = (
+    "\u3005-\u3007\u3021-\u3029\u3031-\u3035\u303b\u303c\u3041-\u309f\u30a1-\u30fa"
+    "\u3131-\u318e\ua960-\ua97c\uac00-\ud7fb\u1100-\u11ff"
+    "\u30fc-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u108f"
+    "\u109a-\u109f\u1780-\u17d3\u17d7\u17dc\u17dd\u1950-\u1974\u1980-\u19c9"
+    "\u1a20-\u1a7c\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa76\uaa7a-\uaac2\uaadb-\uaadd"
+)
+# Characters that are neither part of \w nor white space: combining marks and symbols.
+_OTHER = r"[^\w\s\x00-\x7f]"
+_IS_OTHER = re.compile(_OTHER)
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_UNSPACED_RUN = re.compile(rf"[{_UNSPACED}](?:[{_UNSPACED}]|{_OTHER})*")
+# A letter with its marks; the other characters are removed before.
+_LETTER = re.compile(rf".{_OTHER}*")
+
+_PUNCTUATION = "".join(chr(code) for code in range(128) if not chr(code).isalnum())
+_JOINING = r"\-_/.'&+"
+_WORD = re.compile(rf"[^\s{re.escape(_PUNCTUATION)}]+")
+# Words that punctuation joins.
+_COMPOUND = re.compile(rf"{_WORD.pattern}(?:[{_JOINING}]{_WORD.pattern})*")
+_JOINT = re.compile(f"[{_JOINING}]")
+_PART = re.compile(rf"\d+|[^\d{_JOINING}]+")
+# Without "in" and "a", which are words, too.
+_BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=(?:[cmk]?m|[mk]?g|[mcd]?l|[kmgt]b|[kmg]?hz|k?w|kwh|m?ah|k?v|mp|px|inch"
+    r"|ft|oz|lbs?)\b)"
+)
+# Letters that punctuation separates are joined if a part has at most so many.
+_SHORT = 2
+
+
+def normalize_words(text):
+    """Normalise a text for n-grams of words.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        Words, separated by spaces. Those of scripts without spaces between words are
+        pairs of adjacent letters, or a letter on its own. Words as they are written
+        come last of their forms.
+    """
+    text = normalize_text(text)
+    if not text.isascii():
+        text = _UNSPACED_RUN.sub(_as_pairs, _without_symbols(text))
+    if text.replace(" ", "").isalpha():
+        return text
+    words = []
+    for word in _BEFORE_UNIT.sub("", text).split():
+        if word.isalpha():
+            words.append(word)
+        else:
+            words += map(_with_forms, _COMPOUND.findall(word))
+    return " ".join(words)
+
+
+def normalize_characters(text):
+    """Normalise a text for n-grams of characters within words.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        The normalised text, in which scripts without spaces between words are written
+        as pairs of letters, as by `normalize_words`.
+    """
+    text = normalize_text(text)
+    if text.isascii() or not _IS_UNSPACED.search(text):
+        return text
+    return _UNSPACED_RUN.sub(_as_pairs, _without_symbols(text)).strip()
+
+
+def written_words(text):
+    """List the words of a text, normalised, but each only as it is written.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of str
+        A run of a script without spaces between words is one word.
+    """
+    return _WORD.findall(_without_symbols(normalize_text(text)))
+
+
+def is_unspaced(word):
+    """Whether a normalised word has letters of a script without spaces."""
+    return _IS_UNSPACED.search(word) is not None
+
+
+def _without_symbols(text):
+    """Replace symbols by spaces, except ASCII characters."""
+    return _IS_OTHER.sub(_keep_mark, text)
+
+
+def _as_pairs(run):
+    """Write letters as overlapping pairs, with spaces around each."""
+    letters = _LETTER.findall(run[0])
+    if len(letters) < 2:
+        return f" {run[0]} "
+    return f" {' '.join(map(''.join, pairwise(letters)))} "
+
+
+def _keep_mark(other):
+    """Replace a character by a space, unless it is a combining mark."""
+    return other[0] if category(other[0]) in ("Mn", "Mc") else " "
+
+
+def _with_forms(word):
+    """Add the other forms of a word before it: its parts, and joined parts."""
+    parts = _PART.findall(word)
+    if len(parts) == 1:
+        return word
+    words = _JOINT.split(word)
+    joined = [a + b for a, b in pairwise(parts) if _are_joined(a, b)]
+    forms = [form for form in parts + joined if form not in words]
+    return " ".join(forms + words)
+
+
+def _are_joined(part, after):
+    """Whether two adjacent parts of a word have a joined form."""
+    if part.isdecimal() or after.isdecimal():
+        return part.isdecimal() != after.isdecimal()
+    return min(len(part), len(after)) <= _SHORT

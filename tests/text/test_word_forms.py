@@ -1,0 +1,126 @@
+"""Which words of texts are equal, for search."""
+
+from itertools import pairwise
+from unicodedata import category
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from skxmr.text._normalization import normalize_text
+from skxmr.text._word_forms import (
+    is_unspaced,
+    normalize_characters,
+    normalize_words,
+    written_words,
+)
+
+texts = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("abz 019-/.'_&+,(\t"),
+        st.sampled_from("東京都タワーがひ한국ดิน์ລາວខ្មែမဝန်हिन्दीé\u0301。「・"),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Wireless headphones", "wireless headphones"),
+        ("a, b. (c)", "a b c"),
+        # numbers and units
+        ("10mm", "10 mm 10mm"),
+        ("10 mm", "10 mm 10mm"),
+        ("12 bottles of 5 in 1", "12 bottles of 5 in 1"),
+        ("A12/3 valve", "a 12 a12 3 valve"),
+        ("B-12/3 valve", "b12 b 12 3 valve"),
+        ("KG49NAI", "kg 49 nai kg49 49nai kg49nai"),
+        ("3.5", "3 5"),
+        # joined words
+        ("T-shirt", "tshirt t shirt"),
+        ("men's", "mens men s"),
+        ("snake_case-name", "snake case name"),
+        ("C++", "c"),
+        # scripts without spaces between words
+        ("東京都", "東京 京都"),
+        ("東", "東"),
+        ("東京タワー", "東京 京タ タワ ワー"),
+        ("「東京」・大阪。", "東京 大阪"),
+        ("iPhone手机12", "iphone 手机 12"),
+        ("ｶﾞﾗｽ", "ガラ ラス"),
+        ("서울 시청역", "서울 시청 청역"),
+        ("ที่ดิน", "ที่ดิ ดิน"),
+        ("ວຽງຈັນ", "ວຽ ຽງ ງຈັ ຈັນ"),
+        ("ភូមិ", "ភូមិ"),
+        ("មោងឫស្សី", "មោង ងឫ ឫស្ ស្សី"),
+        ("မဝန်း", "မဝ ဝန်း"),
+        # marks are parts of words
+        ("कर्नेलगञ्ज गांव", "कर्नेलगञ्ज गांव"),
+        ("שָׁלוֹם", "שָׁלוֹם"),
+    ],
+)
+def test_words(text, words):
+    assert normalize_words(text).split() == words.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "normalized"),
+    [
+        ("T-shirt, 10mm", "t-shirt, 10mm"),
+        ("東京都, “Tower”", '東京 京都 , "tower"'),
+        ("ที่ดิน", "ที่ดิ ดิน"),
+        ("Crème “brûlée”…", 'crème "brûlée"...'),
+    ],
+)
+def test_characters(text, normalized):
+    assert normalize_characters(text).split() == normalized.split()
+
+
+@given(texts)
+@example("a1b2c3")
+@example("10 mm-a.b")
+@example("0:V")
+@example("東\u0301京 한a")
+def test_forms_of_forms_are_nothing_new(text):
+    words = normalize_words(text).split()
+    for word in words:
+        assert set(normalize_words(word).split()) <= set(words)
+    characters = normalize_characters(text)
+    assert normalize_characters(characters).split() == characters.split()
+
+
+@given(texts)
+def test_white_space_at_the_ends_and_case_make_no_difference(text):
+    words = normalize_words(text).split()
+    assert normalize_words(f" {text}\t").split() == words
+    assert normalize_words(normalize_text(text)).split() == words
+
+
+@given(texts)
+@example("ß_1.2'x")
+def test_words_remain_as_they_are_written(text):
+    kept = [
+        one
+        for one in normalize_text(text)
+        if one.isalnum() or category(one) in ("Mn", "Mc")
+    ]
+    assert "".join(written_words(text)) == "".join(kept)
+    for part in text.split():
+        found = normalize_words(part).split()
+        for word in written_words(part):
+            assert word in found or is_unspaced(word)
+
+
+@given(st.lists(st.sampled_from("東京都タワー한국ดລខမ"), min_size=2, max_size=9))
+def test_letters_of_unspaced_scripts_become_pairs(letters):
+    pairs = list(map("".join, pairwise(letters)))
+    assert normalize_words("".join(letters)).split() == pairs
+
+
+def test_ascii_words_are_cut_at_what_is_not_alphanumeric():
+    for code in range(33, 127):
+        one = chr(code)
+        if not one.isalnum():
+            assert normalize_words(f"tea{one}pot{one}").split() == ["tea", "pot"]
