@@ -145,6 +145,9 @@ class RankFusion(
     ... ).fit(offers, products)
     >>> fusion.predict(["a green apple"]).tolist()
     ['fruit']
+    >>> why = fusion.explain("a smart phone", "case")
+    >>> [(one.estimator, one.rank) for one in why.members]
+    [('retriever', 1), ('lexical', 1)]
     """
 
     _parameter_constraints: ClassVar[dict] = {
