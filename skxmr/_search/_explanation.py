@@ -204,7 +204,7 @@ def _terms(weights, row, parent, child):
     found = []
     for feature, name, value in row:
         children, values = weights.run_of(feature, parent)
-        entry = int(np.searchsorted(children, child))
+        entry = int(children.searchsorted(child))
         if entry < len(children) and children[entry] == child:
             found.append(Term(feature, name, value, float(values[entry])))
     return tuple(sorted(found, key=lambda term: -abs(term.product)))

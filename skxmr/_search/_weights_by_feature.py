@@ -253,10 +253,12 @@ class FeatureWeights:
         weights : ndarray of shape (n,), float32 or float16
         """
         posting, first, start = self._posting_of(feature, parent)
-        lengths = self.run_lengths[first : posting + 1].astype(np.int64) + 1
-        n = lengths[-1] if posting >= 0 else 0
-        start = (start + int(lengths[:-1].sum())) * self.entry_size
-        entries = self.entries[start : start + n * self.entry_size]
+        entry_size, n = self.entry_size, 0
+        if posting >= 0:
+            *before, last = self.run_lengths[first : posting + 1].tolist()
+            start = (start + sum(before) + len(before)) * entry_size
+            n = last + 1
+        entries = self.entries[start : start + n * entry_size]
         n_bytes = n * self.run_lengths.itemsize
         return (
             np.frombuffer(entries[:n_bytes].tobytes(), self.run_lengths.dtype),
