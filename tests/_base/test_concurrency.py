@@ -143,6 +143,13 @@ def of_matrices(method, **options):
     return ask
 
 
+def explained(estimator):
+    try:
+        return str(estimator.explain(X[0][:1], 3))
+    except ValueError as error:
+        return str(error)
+
+
 def at_once(*names):
     """Read several attributes of one moment."""
     return lambda estimator: [
@@ -218,7 +225,11 @@ CASES = {
         at_once("classes_"),
     ),
     "fusion": on_matrices(
-        RankFusion([("linear", LINEAR), ("near", NeighborRanker())]), *RANKERS
+        RankFusion([("linear", LINEAR), ("near", NeighborRanker())]),
+        *RANKERS,
+        lambda one: lists(one.rank_one(X[0][:1].indices, X[0][:1].data, 8)),
+        explained,
+        at_once("fusion_weights_", "classes_"),
     ),
     "reranker": on_matrices(
         Reranker(LINEAR, LogisticRegression(), n_candidates=3, cv=2, random_state=0),

@@ -80,6 +80,11 @@ OF_RANKERS = [
     lambda model: model.predict(X[:3]),
     check_arrays,
 ]
+OF_FUSIONS = [
+    lambda model: model.rank_one(*_sparse_row(), 3),
+    lambda model: model.explain(X[:1], 3),
+    *OF_RANKERS,
+]
 OF_LEXICAL_RANKERS = [
     lambda model: model.rank(TEXTS[:9], 5),
     lambda model: model.rank_one("wörd1 \udc80 wörd2x lab", 20),
@@ -149,7 +154,7 @@ def make_models():
             OF_CLASSIFIERS,
         ),
         "neighbors": (NeighborRanker().fit(X, Y), OF_RANKERS),
-        "fusion": (fused.fit(X, Y), OF_RANKERS),
+        "fusion": (fused.fit(X, Y), OF_FUSIONS),
         "lexical": (
             LexicalRanker(["char", "word"], correct_spelling=True, prefix=True).fit(
                 TEXTS, Y, label_texts=[(name, "wörd") for name in NAMES]

@@ -286,6 +286,11 @@ CALLS = {
             "",
         ),
         "RankFusion.explain": (FUSION.explain, {"X": X[:1], "label": 1}, "X"),
+        "RankFusion.rank_one": (
+            FUSION.rank_one,
+            {"row": ROWS[1], "values": ROWS[2]},
+            "",
+        ),
         "RankFusion.subset": (FUSION.subset, {"allowed": [1], "excluded": [2]}, ""),
         "Reranker.subset": (RERANKER.subset, {"allowed": [1], "excluded": [2]}, ""),
         "Reranker.rank (subset)": (
