@@ -1,5 +1,6 @@
 """Held-out rows, from which weights of fitted estimators are learned."""
 
+from hashlib import blake2b
 from itertools import pairwise
 
 import numpy as np
@@ -56,21 +57,36 @@ def _distinct(X):
 def _keys(X):
     """Yield a hashable key for each row; the same for equal rows."""
     if sparse.issparse(X):
-        X = sparse.csr_array(X, copy=True)
-        X.sum_duplicates()
-        X.eliminate_zeros()
-        ends = X.indptr.tolist()
-        for start, end in pairwise(ends):
-            yield X.indices[start:end].tobytes() + X.data[start:end].tobytes()
+        rows = _canonical(X)
+        for start, end in pairwise(rows.indptr.tolist()):
+            yield _digest(rows.indices[start:end], rows.data[start:end])
         return
     if np.ndim(X) > 1 and hasattr(X, "shape"):
         X = np.asarray(X)
         if X.dtype != object:
-            yield from (row.tobytes() for row in np.ascontiguousarray(X))
+            yield from map(_digest, np.ascontiguousarray(X))
             return
     rows = X.tolist() if hasattr(X, "tolist") else list(X)
     for position, row in enumerate(rows):
         yield _hashable(row, position)
+
+
+def _canonical(X):
+    """Return rows with sorted indices and without zeros; X is not modified."""
+    rows = sparse.csr_array(X)
+    if not rows.has_canonical_format or not rows.data.all():
+        rows = sparse.csr_array(rows, copy=True)
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+    return rows
+
+
+def _digest(*arrays):
+    # Rows may be long, and all keys are kept.
+    digest = blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.digest()
 
 
 def _hashable(row, position):
