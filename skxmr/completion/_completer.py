@@ -1,6 +1,5 @@
 """Session-aware auto-completion."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -31,6 +30,7 @@ from skxmr.completion._transitions import (
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.text._normalization import stem_of
 from skxmr.text._vectorizers import PrefixWeightedCharTfidf, WordNgramTfidf
+from skxmr.text._word_forms import normalize_words, written_words
 from skxmr.tree._trie_tree import TrieTreeHybrid
 
 __all__ = ["QueryCompleter"]
@@ -77,7 +77,7 @@ def _default_classifier():
 
 
 def _words():
-    return WordNgramTfidf(token_pattern=r"(?u)\b\w+\b")
+    return WordNgramTfidf(token_pattern=r"\S+", preprocessor=normalize_words)
 
 
 class QueryCompleter(DefaultStages, Completer):
@@ -106,7 +106,8 @@ class QueryCompleter(DefaultStages, Completer):
         ``XRLinearClassifier(indexer=TrieTreeHybrid(), max_iter=1000)``.
     previous_vectorizer : transformer, default=None
         Transforms the previous queries, joined to one text, into features of the
-        classifier. None stands for `WordNgramTfidf` on single words.
+        classifier. None stands for `WordNgramTfidf` on single words, cut as in
+        `LexicalRanker`.
     prefix_vectorizer : transformer, default=None
         Transforms the prefix into features of the classifier; it has no effect on which
         queries match. None stands for ``PrefixWeightedCharTfidf()``.
@@ -115,7 +116,10 @@ class QueryCompleter(DefaultStages, Completer):
         those whose beginning differs from it by one edit, if it has three characters or
         more, or two edits, if it has six or more ("fuzzy"). An edit inserts, deletes or
         replaces a character, or swaps two adjacent ones. Numbers are never edited, and
-        a letter with its accents is one character.
+        a letter with its accents is one character. If no query matches, those match
+        that differ from the prefix only in how words are joined, by spaces, hyphens,
+        apostrophes, slashes, full stops, "&", "+" or "_": "tshirt" is completed to
+        "t-shirt".
     edit_weight : float, default=0.01
         The factor by which each edit multiplies the weight of a query, greater than 0
         and at most 1. The default is about the rate of mistyped letters. Of queries of
@@ -428,7 +432,7 @@ class QueryCompleter(DefaultStages, Completer):
 
     def _suggest(self, prefix, session, k):
         if self.match == "prefix":
-            ranges = self._state.index.find(prefix)
+            ranges = self._find(prefix)
             ranks, weights, total = self._suggest_among(ranges, prefix, session, k)
             return ranks, weights / max(total, _TINY)
         found = self._find_near(prefix)
@@ -438,13 +442,21 @@ class QueryCompleter(DefaultStages, Completer):
         ]
         return _best_of_groups(groups, self.edit_weight, k)
 
+    def _find(self, prefix):
+        """Find the ranges of matching queries."""
+        index = self._state.index
+        ranges = index.find(prefix)
+        return ranges if len(ranges) else index.find_joined(prefix)
+
     def _find_near(self, prefix):
         """Find the ranges of matching queries for each number of edits."""
         n_letters = count_letters(prefix)
         most_edits = sum(n_letters >= n for n in _CHARACTERS_FOR_EDITS)
         if most_edits == 0:
-            return [(0, self._state.index.find(prefix))]
+            return [(0, self._find(prefix))]
         ranges, edits = self._state.index.find_near(prefix, most_edits)
+        if not len(ranges):
+            return [(0, self._state.index.find_joined(prefix))]
         return [(n, ranges[edits == n]) for n in range(most_edits + 1)]
 
     def _suggest_among(self, ranges, prefix, session, k):
@@ -488,7 +500,7 @@ class QueryCompleter(DefaultStages, Completer):
 
 
 def _have_words(sessions):
-    return any(re.search(r"\w", text) for session in sessions for text in session)
+    return any(written_words(text) for session in sessions for text in session)
 
 
 def _best_of_groups(groups, edit_weight, k):

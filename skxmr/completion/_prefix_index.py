@@ -1,5 +1,6 @@
 """Index of the known queries: those with the same prefix are contiguous."""
 
+import re
 from bisect import bisect_left
 from functools import cache
 from itertools import pairwise
@@ -27,6 +28,11 @@ from skxmr.text._normalization import END_OF_KEY
 __all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex", "combining_classes", "count_letters"]
 
 _LARGEST = chr(0x10FFFF)
+# What words are joined or separated by.
+_JOINTS = " &'+-./_"
+_JOINT_OF_LETTERS = re.compile(
+    r"(?<![\d &'+./_-])[ &'+./_-]+|[ &'+./_-]+(?![\d &'+./_-])"
+)
 
 # Increase this when the meaning of an attribute of PrefixIndex changes.
 PREFIX_INDEX_VERSION = 1
@@ -187,6 +193,51 @@ class PrefixIndex:
                 yield found
             position = int(np.searchsorted(marks, ord(found), side="right"))
 
+    def find_joined(self, prefix):
+        """Find the queries that start with a prefix, however words are joined.
+
+        Spaces and punctuation that joins words make no difference: "tshirt" is a prefix
+        of "t-shirt red" and of "t shirt". Between digits they do: 1.2 is not 12.
+
+        Parameters
+        ----------
+        prefix : str
+            As for `find`.
+
+        Returns
+        -------
+        ndarray of shape (n_ranges, 2), int64
+            First rank of each range, and last rank plus one, ascending.
+        """
+        letters, is_fixed = _typed_letters(prefix)
+        ranges, waiting = [], [("", 0, 0, len(self.keys))]
+        while letters and waiting:
+            beginning, n_found, *within = waiting.pop()
+            if n_found == len(letters):
+                if prefix.endswith(" "):
+                    ranges += self._ending_a_word(beginning, *within)
+                else:
+                    ranges.append(within)
+                continue
+            start, stop = self._starting_with(beginning + letters[n_found], *within)
+            if start < stop:
+                next_one = beginning + letters[n_found]
+                waiting.append((next_one, n_found + 1, start, stop))
+            for one in "" if is_fixed[n_found] else _JOINTS:
+                start, stop = self._starting_with(beginning + one, *within)
+                if start < stop:
+                    waiting.append((beginning + one, n_found, start, stop))
+        return np.array(sorted(ranges), np.int64).reshape(-1, 2)
+
+    def _ending_a_word(self, beginning, start, stop):
+        """Find the keys of a range that are a beginning or continue with a joint."""
+        found = [(start, start + (self.keys[start] == beginning))]
+        found += [
+            self._starting_with(beginning + one, start, stop)
+            for one in (END_OF_KEY, *_JOINTS)
+        ]
+        return [one for one in found if one[0] < one[1]]
+
     def find_near(self, prefix, most_edits):
         """Find the queries with a beginning that is a few edits away from a prefix.
 
@@ -251,6 +302,16 @@ class PrefixIndex:
             ranges, self.counts, self.block_best, np.empty(len(best)), best
         )
         return best[:n_found]
+
+
+def _typed_letters(prefix):
+    """Return the letters of a prefix, and whether nothing may come before each.
+
+    Spaces and joining punctuation are no letters, except between digits.
+    """
+    letters = _JOINT_OF_LETTERS.sub("", prefix)
+    is_of_number = [one in _JOINTS or one.isdecimal() for one in letters]
+    return letters, [False, *map(all, pairwise(is_of_number))]
 
 
 @cache

@@ -66,8 +66,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         Transforms texts into sparse features. None stands for word 1- and 2-grams and
         character trigrams of normalised texts: case, Unicode form (NFKC), full width,
         invisible characters, and the variants of apostrophes, quotation marks and
-        dashes make no difference; accents do. A custom vectorizer gets the texts
-        unchanged.
+        dashes make no difference; accents do. Words are cut as in `LexicalRanker`. A
+        custom vectorizer gets the texts unchanged.
     classifier : estimator, default=None
         Ranks labels: an `XRLinearClassifier`, or any estimator with a method
         ``rank(X, k)``, such as `RankFusion` or `Reranker`. None stands for

@@ -52,8 +52,9 @@ _BEFORE_UNIT = re.compile(
     r"(?<=\d) (?=(?:[cmk]?m|[mk]?g|[mcd]?l|[kmgt]b|[kmg]?hz|k?w|kwh|m?ah|k?v|mp|px|inch"
     r"|ft|oz|lbs?)\b)"
 )
-# Letters that punctuation separates are joined if a part has at most so many.
-_SHORT = 2
+# Letters that punctuation separates are joined if a part is a single one: "t-shirt" and
+# "men's". Joining all doubles the vocabulary of names such as "aws-cdk-core".
+_SHORT = 1
 
 
 def normalize_words(text):

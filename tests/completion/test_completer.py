@@ -1,6 +1,7 @@
 """What completers promise, whatever they have learnt."""
 
 import pickle
+import re
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
@@ -87,8 +88,22 @@ def matches(kind, prefix, query):
     return least_edits(prefix, key) <= (2 if n_letters >= 6 else 1)
 
 
+def is_joined(prefix, query):
+    """Whether a query starts with a prefix, but for spaces beside letters."""
+    prefix, key = Normalizer().prefix(prefix), Normalizer().key(query)
+    space = re.compile(r"(?<!\d) +| +(?!\d)")
+    letters = space.sub("", prefix)
+    return bool(letters) and any(
+        space.sub("", key[:end]) == letters
+        and (not prefix.endswith(" ") or key[end : end + 1] in ("", " "))
+        for end in range(len(key) + 1)
+    )
+
+
 prefixes = st.one_of(
-    st.sampled_from(["", "t", "T", "te", "tea ", "tea  1", "ÄPF", "日", "x", "b\0"]),
+    st.sampled_from(
+        ["tea1", "t ea", "", "t", "T", "te", "tea ", "tea  1", "ÄPF", "日", "x", "b\0"]
+    ),
     st.sampled_from(LOG[1]),
     st.tuples(st.sampled_from(LOG[1]), st.integers(0, 6)).map(lambda s: s[0][: s[1]]),
     st.text("te ao\ud800日", max_size=9),
@@ -110,6 +125,8 @@ def test_as_many_as_match_come_back_best_first_and_none_twice(
     found = completer.complete(prefix, previous, k)
     queries, scores = [query for query, _ in found], [score for _, score in found]
     matching = [one for one in completer.queries_ if matches(kind, prefix, one)]
+    if not matching and kind not in ("popular", "bigram"):
+        matching = [one for one in completer.queries_ if is_joined(prefix, one)]
     assert len(queries) == min(k, len(matching))
     assert len(set(queries)) == len(queries)
     assert set(queries) <= set(matching)
@@ -569,3 +586,29 @@ def test_parameters_are_checked(parameters):
     (name,) = parameters
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         QueryCompleter(**parameters).fit(*LOG)
+
+
+def test_words_complete_however_they_are_joined():
+    queries = ["t-shirt red", "A-12/3 valve", "tea", "B-12/3", "wi fi router"]
+    completer = QueryCompleter(random_state=0).fit([""] * 5, queries)
+    for prefix, query in [
+        ("tshirt", "t-shirt red"),
+        ("t shi", "t-shirt red"),
+        ("T.SHIRT ", "t-shirt red"),
+        ("a12/3", "A-12/3 valve"),
+        ("a12/3v", "A-12/3 valve"),
+        ("wifi ", "wi fi router"),
+        ("tea", "tea"),
+    ]:
+        assert names(completer.complete(prefix)) == [query]
+    assert completer.complete("tshir ") == []
+    assert completer.complete("a13") == completer.complete("a123") == []
+    fuzzy = completer.set_params(match="fuzzy")
+    assert names(fuzzy.complete("a12/3va")) == ["A-12/3 valve"]
+
+
+def test_previous_queries_share_pairs_of_letters_where_words_have_no_spaces():
+    previous = ["東京都の天気", "大阪の地図"] * 20
+    completer = QueryCompleter(random_state=0).fit(previous, ["rain", "map"] * 20)
+    assert names(completer.complete("", "東京都", k=1)) == ["rain"]
+    assert names(completer.complete("", "地図", k=1)) == ["map"]

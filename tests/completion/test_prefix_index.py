@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -47,6 +49,41 @@ def is_beginning(prefix, key):
         and len(letters) >= n
         and begins(typed[-1], letters[n - 1])
     )
+
+
+@given(
+    st.lists(st.text("ab12 -/", max_size=6), min_size=1, max_size=30, unique=True),
+    st.text("ab12 -/", max_size=5),
+)
+@example(["t-shirt red", "t shirt", "tshirts", "ts", "a"], "tshirt")
+@example(["t-shirt red", "t shirt", "tshirts", "t-shirt", "ts", "a"], "tshirt ")
+@example(["1 -2", "1 2", "1-2 a"], "1 -2")
+@example(["1.2", "a 12", "a-1", "a 1 2", "a-1/2", "a-1-2"], "a1/2")
+def test_find_joined_equals_a_slow_twin(keys, prefix):
+    index = make_index(keys)
+    wanted = [rank for rank, key in enumerate(index.keys) if begins_joined(prefix, key)]
+    ranges = index.find_joined(prefix)
+    assert ranks_in(ranges) == wanted
+    assert (np.diff(ranges.ravel()) >= 0).all()
+
+
+def begins_joined(prefix, key):
+    """Whether some beginning of a key has the letters of a prefix."""
+    letters = letters_and_numbers(prefix)
+    return bool(letters) and any(
+        letters_and_numbers(key[:end]) == letters
+        and (not prefix.endswith(" ") or key[end : end + 1] in ("", *" -/"))
+        for end in range(len(key) + 1)
+    )
+
+
+def letters_and_numbers(text):
+    """Remove what joins words, except between digits."""
+    parts = re.split("([ /-]+)", text)
+    for i in range(1, len(parts), 2):
+        if not (parts[i - 1][-1:].isdigit() and parts[i + 1][:1].isdigit()):
+            parts[i] = ""
+    return "".join(parts)
 
 
 @settings(deadline=None, max_examples=400)

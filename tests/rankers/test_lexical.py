@@ -399,3 +399,90 @@ def test_expansion_with_several_analyzers():
     ranker = index(NAMES, analyzer=["char", "word"], correct_spelling=True)
     why = ranker.explain("lemmon", 1)
     assert ("lemon", "word") in [(term.term, term.analyzer) for term in why.terms]
+
+
+JOINED = [
+    *("B-12/3 valve", "A-12/3 valve", "T-shirt", "teapot", "Screw 10 mm"),
+    *("Ürün-7 Çay", "東京都庁舎", "ที่ดินสวย", "서울특별시청"),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "best"),
+    [
+        ("A12/3 valve", "A-12/3 valve"),
+        ("a 12/3", "A-12/3 valve"),
+        ("B12/3", "B-12/3 valve"),
+        ("tshirt", "T-shirt"),
+        ("t shirt", "T-shirt"),
+        ("tea-pot", None),
+        ("10mm", "Screw 10 mm"),
+        ("screw 10-mm", "Screw 10 mm"),
+        ("ürün7", "Ürün-7 Çay"),
+        ("都庁", "東京都庁舎"),
+        ("ดิน", "ที่ดินสวย"),
+        ("특별시", "서울특별시청"),
+    ],
+)
+@pytest.mark.parametrize("correct_spelling", [False, True])
+def test_words_are_found_however_they_are_joined(query, best, correct_spelling):
+    ranker = index(JOINED, correct_spelling=correct_spelling)
+    columns, scores = ranker.rank_one(query, 1)
+    assert columns[0] == (-1 if best is None else JOINED.index(best))
+    many_columns, many_scores = ranker.rank([query], 1)
+    np.testing.assert_array_equal(many_columns[0], columns)
+    np.testing.assert_array_equal(many_scores[0], scores)
+
+
+def test_units_are_the_same_with_and_without_a_space():
+    ranker = index(["Screw 10 mm", "Screw 10mm", "Screw 12 mm"])
+    for query in ("10 mm", "10mm"):
+        columns, scores = ranker.rank_one(query, 3)
+        assert columns.tolist() == [0, 1, 2]
+        assert scores[0] == scores[1] > scores[2]
+
+
+def test_misspelt_words_among_joined_ones():
+    ranker = index(JOINED, correct_spelling=True)
+    for query, best in [("vlave a12", "A-12/3 valve"), ("tshrt", "T-shirt")]:
+        assert ranker.rank_one(query, 1)[0][0] == JOINED.index(best)
+    assert ranker.did_you_mean("A12/3 vlave 10mm") == "a12 3 valve 10mm"
+    assert ranker.did_you_mean("t-shrt") == "t shirt"
+    assert ranker.did_you_mean("tshrt 京都") == "tshirt 京都"
+    assert ranker.did_you_mean("東京都庁舍 ที่ดน A-12/3") is None
+
+
+def test_the_last_word_may_be_incomplete_among_joined_ones():
+    ranker = index(JOINED, prefix=True)
+    for query, best in [
+        ("a12/3 va", "A-12/3 valve"),
+        ("tsh", "T-shirt"),
+        ("t-sh", "T-shirt"),
+        ("10m", "Screw 10 mm"),
+        ("東", "東京都庁舎"),
+        ("東京", "東京都庁舎"),
+    ]:
+        assert ranker.rank_one(query, 1)[0][0] == JOINED.index(best)
+
+
+def test_token_filters_get_joined_words_and_their_parts():
+    seen = []
+
+    def filtered(words):
+        seen.append(words)
+        return ["screw" if word == "bolt" else word for word in words]
+
+    ranker = index(JOINED, token_filter=filtered)
+    columns, _ = ranker.rank_one("Bolt, 10mm", 1)
+    assert columns[0] == JOINED.index("Screw 10 mm")
+    assert seen[-1] == ["bolt", "10", "mm", "10mm"]
+
+
+def test_explanations_show_words_that_can_be_read():
+    ranker = index(JOINED, analyzer=["word", "char"])
+    explained = ranker.explain("A12/3 東京都", JOINED.index("A-12/3 valve"))
+    words = {term.term for term in explained.terms if term.analyzer == "word"}
+    assert words == {"a", "12", "3", "a12"}
+    explained = ranker.explain("A12/3 東京都", JOINED.index("東京都庁舎"))
+    words = {term.term for term in explained.terms if term.analyzer == "word"}
+    assert words == {"東京", "京都"}

@@ -41,6 +41,7 @@ texts = st.text(
         # joined words
         ("T-shirt", "tshirt t shirt"),
         ("men's", "mens men s"),
+        ("wi-fi", "wi fi"),
         ("snake_case-name", "snake case name"),
         ("C++", "c"),
         # scripts without spaces between words
