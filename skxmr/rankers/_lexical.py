@@ -72,7 +72,7 @@ class LexicalRanker(
         without spaces between words, and Hangul, are cut into pairs of adjacent
         letters. Words with digits or punctuation inside also count as their parts, and
         as joined parts: "10mm" as "10", "mm" and "10mm", just as "10 mm"; "t-shirt" as
-        "t", "shirt" and "tshirt".
+        "t", "shirt" and, for words, "tshirt".
     token_filter : callable, default=None
         Takes the words of a text, a list of str, and returns those to index and to
         search for, such as stems or additional synonyms. Use a function of a module, so

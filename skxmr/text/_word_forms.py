@@ -71,18 +71,7 @@ def normalize_words(text):
         pairs of adjacent letters, or a letter on its own. Words as they are written
         come last of their forms.
     """
-    text = normalize_text(text)
-    if not text.isascii():
-        text = _UNSPACED_RUN.sub(_as_pairs, _without_symbols(text))
-    if text.replace(" ", "").isalpha():
-        return text
-    words = []
-    for word in _BEFORE_UNIT.sub("", text).split():
-        if word.isalpha():
-            words.append(word)
-        else:
-            words += map(_with_forms, _COMPOUND.findall(word))
-    return " ".join(words)
+    return _normalize(text, _SHORT)
 
 
 def normalize_characters(text):
@@ -95,13 +84,27 @@ def normalize_characters(text):
     Returns
     -------
     str
-        The normalised text, in which scripts without spaces between words are written
-        as pairs of letters, as by `normalize_words`.
+        As by `normalize_words`, but letters that punctuation separates are not joined:
+        other n-grams are the same.
     """
+    return _normalize(text, 0)
+
+
+def _normalize(text, most_letters):
+    """Join letters that punctuation separates if a part has at most so many."""
     text = normalize_text(text)
-    if text.isascii() or not _IS_UNSPACED.search(text):
+    if not text.isascii():
+        text = _UNSPACED_RUN.sub(_as_pairs, _without_symbols(text))
+    if text.replace(" ", "").isalpha():
         return text
-    return _UNSPACED_RUN.sub(_as_pairs, _without_symbols(text)).strip()
+    words = []
+    for word in _BEFORE_UNIT.sub("", text).split():
+        if word.isalpha():
+            words.append(word)
+        else:
+            for compound in _COMPOUND.findall(word):
+                words += _forms(compound, most_letters)
+    return " ".join(words)
 
 
 def written_words(text):
@@ -142,19 +145,18 @@ def _keep_mark(other):
     return other[0] if category(other[0]) in ("Mn", "Mc") else " "
 
 
-def _with_forms(word):
-    """Add the other forms of a word before it: its parts, and joined parts."""
-    parts = _PART.findall(word)
+def _forms(compound, most_letters):
+    """List the parts of a word, its joined parts, and the words as written."""
+    parts = _PART.findall(compound)
     if len(parts) == 1:
-        return word
-    words = _JOINT.split(word)
-    joined = [a + b for a, b in pairwise(parts) if _are_joined(a, b)]
-    forms = [form for form in parts + joined if form not in words]
-    return " ".join(forms + words)
+        return parts
+    words = _JOINT.split(compound)
+    joined = [a + b for a, b in pairwise(parts) if _are_joined(a, b, most_letters)]
+    return [form for form in parts + joined if form not in words] + words
 
 
-def _are_joined(part, after):
+def _are_joined(part, after, most_letters):
     """Whether two adjacent parts of a word have a joined form."""
     if part.isdecimal() or after.isdecimal():
         return part.isdecimal() != after.isdecimal()
-    return min(len(part), len(after)) <= _SHORT
+    return min(len(part), len(after)) <= most_letters

@@ -69,10 +69,10 @@ def test_words(text, words):
 @pytest.mark.parametrize(
     ("text", "normalized"),
     [
-        ("T-shirt, 10mm", "t-shirt, 10mm"),
-        ("東京都, “Tower”", '東京 京都 , "tower"'),
+        ("T-shirt, 10mm", "t shirt 10 mm 10mm"),
+        ("東京都, “Tower”", "東京 京都 tower"),
         ("ที่ดิน", "ที่ดิ ดิน"),
-        ("Crème “brûlée”…", 'crème "brûlée"...'),
+        ("Crème “brûlée”…", "crème brûlée"),
     ],
 )
 def test_characters(text, normalized):
@@ -88,8 +88,9 @@ def test_forms_of_forms_are_nothing_new(text):
     words = normalize_words(text).split()
     for word in words:
         assert set(normalize_words(word).split()) <= set(words)
-    characters = normalize_characters(text)
-    assert normalize_characters(characters).split() == characters.split()
+    words = normalize_characters(text).split()
+    for word in words:
+        assert set(normalize_characters(word).split()) <= set(words)
 
 
 @given(texts)
