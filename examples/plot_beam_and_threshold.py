@@ -29,7 +29,7 @@ classifier = XRLinearClassifier(
     n_jobs=2,
     random_state=0,
 )
-retriever = TextRetriever(classifier=classifier)
+retriever = TextRetriever(classifier=classifier, fusion=None)
 retriever.fit(train.data, train.target, label_texts=train.target_names)
 model = retriever.classifier_
 X = retriever.vectorizer_.transform(test.data)

@@ -80,7 +80,7 @@ class TwoTowers:
 
 # %%
 # **A tree of linear models**: `TextRetriever`.
-tree = TextRetriever(random_state=0, n_jobs=2)
+tree = TextRetriever(fusion=None, random_state=0, n_jobs=2)
 neural = TwoTowers()
 names = train.target_names
 

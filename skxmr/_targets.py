@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from skxmr._inputs._features import validate_target
 from skxmr._inputs._target_kinds import check_relevance, indicator_pattern, target_kind
 from skxmr._inputs._validation import public_csr
 from skxmr._memory._growing import GrowingArray
@@ -19,6 +20,7 @@ __all__ = [
     "empty_target",
     "logs_of_scores",
     "make_target",
+    "read_target",
     "scores_from_logs",
     "with_classes",
 ]
@@ -82,6 +84,29 @@ def with_classes(target, Y, classes):
     return ClassTarget(classes), sparse.csr_array(
         (Y.data, columns[Y.indices], Y.indptr), shape=shape
     )
+
+
+def read_target(estimator, y, classes):
+    """Validate y, and make the target and the training labels of it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Named in messages.
+    y : indicator of shape (n_samples, n_labels), or class labels
+        May have no rows.
+    classes : ndarray or None
+        Classes that no row has are among them.
+
+    Returns
+    -------
+    target : IndicatorTarget or ClassTarget
+    Y : csr_array of shape (n_samples, n_labels), float32
+    """
+    if np.ndim(y) and not np.shape(y)[0]:
+        return empty_target(y, classes)
+    target, Y = make_target(validate_target(estimator, y), None)
+    return with_classes(target, Y, classes)
 
 
 def empty_target(y, classes):

@@ -21,6 +21,8 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
+from skxmr._fusion._evidence import LabelEvidence
+from skxmr._fusion._log_linear import LogLinear
 from skxmr._inputs._features import Features
 from skxmr._lexical._expansion import WordExpansion
 from skxmr._lexical._index import LexicalIndex
@@ -51,7 +53,7 @@ from skxmr.rankers._lexical import LexicalRanker
 from skxmr.rankers._neighbors import NeighborRanker, NeighborState
 from skxmr.rankers._reranker import Reranker, RerankerState
 from skxmr.retrieval._retriever import TextRetriever
-from skxmr.retrieval._state import RetrieverState
+from skxmr.retrieval._state import Fusion, RetrieverState
 from skxmr.stages._leaf_rankers import LeafRankers
 from skxmr.stages._matcher import FittedMatcher
 from skxmr.stages._stages import FittedStages
@@ -94,7 +96,10 @@ _TYPES: list[Any] = [
     QueryCompleter,
     QueryState,
     FeatureWeights,
+    Fusion,
     FusionState,
+    LabelEvidence,
+    LogLinear,
     RankFusion,
     IndexerState,
     KMeansTree,

@@ -24,8 +24,8 @@ LAYERS = [
     _targets
     _base
     text metrics datasets
-    tree _lexical _fusion
-    _search
+    tree _lexical
+    _fusion _search
     _training
     stages
     linear rankers

@@ -109,7 +109,7 @@ def beam_model() -> TextRetriever:
     rows = np.flatnonzero(Y.sum(axis=1))
     indexer = KMeansTree(branching_factor=3, max_leaf_size=2, random_state=0)
     classifier = XRLinearClassifier(indexer, beam_width=2, random_state=0)
-    retriever = TextRetriever(classifier=classifier)
+    retriever = TextRetriever(classifier=classifier, fusion=None)
     texts = [subjects.data[row] for row in rows]
     return retriever.fit(texts, Y[rows], label_texts=TERMS)
 

@@ -52,7 +52,7 @@ def search(text=TEXT):
         beam_width=BEAM_WIDTH,
         random_state=0,
     )
-    retriever = TextRetriever(classifier=classifier)
+    retriever = TextRetriever(classifier=classifier, fusion=None)
     retriever.fit(train.data, train.target, label_texts=train.target_names)
     tree = retriever.classifier_.trees_[0]
 

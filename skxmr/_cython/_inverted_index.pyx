@@ -14,8 +14,7 @@ k-th best one is not among the best.
 
 from cython.view cimport array
 from libc.math cimport INFINITY, log1p, nextafterf
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdint cimport uint64_t
+from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport qsort
 
 from skxmr._cython._beam cimport Heap, push, sort
@@ -33,27 +32,6 @@ cdef enum:
 cdef double SLACK = 1.0 + 1e-5
 
 
-cdef struct Postings:
-    # One term of a query in one field: the labels that have it, in ascending order.
-    const int32_t* labels
-    const uint16_t* codes     # of values in the table; or
-    const uint32_t* wide_codes
-    const float* table
-    const float* values       # or the values themselves
-    int64_t size
-    int64_t position          # of the next posting to be read
-    int64_t order             # in the query
-    float weight              # factor of the values
-    float bound               # on what the term adds to the score of any label
-    double rest               # on what this term and those after it add together
-
-
-cdef fused stored:
-    uint16_t
-    uint32_t
-    float
-
-
 cdef class InvertedIndex:
     """The postings of all terms, as views of the arrays of an index.
 
@@ -67,17 +45,6 @@ cdef class InvertedIndex:
         The largest value of each list.
     n_fields, n_labels : int
     """
-
-    cdef const int64_t[::1] offsets
-    cdef const int32_t[::1] labels
-    cdef const float[::1] peaks
-    cdef const float[::1] values
-    cdef const uint16_t[::1] codes
-    cdef const uint32_t[::1] wide_codes
-    cdef const float[::1] table
-    cdef int64_t n_fields
-    cdef int64_t n_labels
-    cdef bint is_signed
 
     def __init__(
         self,
@@ -147,25 +114,6 @@ cdef class InvertedIndex:
         )
 
 
-cdef inline float value_of(
-    const Postings* postings, const stored* values, int64_t i
-) noexcept nogil:
-    """Return the weighted value of one posting; `values` are those of its kind."""
-    if stored is float:
-        return postings.weight * values[i]
-    else:
-        return postings.weight * postings.table[values[i]]
-
-
-cdef inline float value_at(const Postings* postings, int64_t i) noexcept nogil:
-    """Return the weighted value of one posting."""
-    if postings.codes != NULL:
-        return value_of(postings, postings.codes, i)
-    if postings.wide_codes != NULL:
-        return value_of(postings, postings.wide_codes, i)
-    return value_of(postings, postings.values, i)
-
-
 cdef inline int64_t first_above(
     const Postings* which, const stored* values, int64_t i, int64_t stop, double cut
 ) noexcept nogil:
@@ -216,26 +164,6 @@ cdef int by_bound(const void* first, const void* second) noexcept nogil:
     if one.bound != other.bound:
         return 1 if one.bound < other.bound else -1
     return 1 if one.order > other.order else -1
-
-
-cdef inline int64_t advance(
-    const Postings* postings, int64_t i, int32_t label
-) noexcept nogil:
-    """Return the first position from i on whose label is not smaller, or the end."""
-    cdef const int32_t* labels = postings.labels
-    cdef int64_t step = 1, half, length
-    if i >= postings.size or labels[i] >= label:
-        return i
-    while i + step < postings.size and labels[i + step] < label:
-        i += step
-        step *= 2
-    length = min(step, postings.size - i)
-    while length > 1:  # the label at i is smaller, that at i + length is not
-        half = length // 2
-        # Branch-free: the outcome would be mispredicted.
-        i += half * (labels[i + half] < label)
-        length -= half
-    return i + 1
 
 
 cdef class IndexSearcher:

@@ -73,11 +73,15 @@ class WordExpansion:
         spelling = SpellingIndex.of(counter._fitted().terms)
         return cls(counter, spelling, counts, n_labels)
 
+    def cut(self, text):
+        """Return the words of a text."""
+        (text,) = self.counter._fitted().cutting.normalise([text])
+        return text.split()
+
     def words(self, text):
         """Return the words of a text, and the number of each; -1 if it is unknown."""
         state = self.counter._fitted()
-        (text,) = state.cutting.normalise([text])
-        words = text.split()
+        words = self.cut(text)
         if not words:
             return words, []
         numbers = np.full(len(words), -1)

@@ -1,7 +1,6 @@
 """An inverted index: for each term and field, the labels that have it."""
 
-from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -17,32 +16,9 @@ from skxmr._utils._loaded_state import (
     refuse,
     to_be_read,
 )
+from skxmr._utils._pool import Pool
 
-__all__ = ["LexicalIndex", "SearcherPool"]
-
-
-class SearcherPool:
-    """Pool of the buffers of searches, one per running search.
-
-    Parameters
-    ----------
-    index : InvertedIndex
-        The kernel's.
-    """
-
-    def __init__(self, index):
-        self._index = index
-        self._free = []
-
-    @contextmanager
-    def lend(self):
-        """Lend an `IndexSearcher`; after an error it is not used again."""
-        try:
-            searcher = self._free.pop()
-        except IndexError:
-            searcher = kernel.IndexSearcher(self._index)
-        yield searcher
-        self._free.append(searcher)
+__all__ = ["LexicalIndex"]
 
 
 class LexicalIndex:
@@ -82,6 +58,7 @@ class LexicalIndex:
 
     def __getstate__(self):
         state = self.__dict__.copy()
+        state.pop("for_kernels", None)
         state.pop("searchers", None)
         return state
 
@@ -96,12 +73,17 @@ class LexicalIndex:
         return (len(self.offsets) - 1) // self.n_fields
 
     @cached_property
-    def searchers(self):
-        """The pool of searchers."""
+    def for_kernels(self):
+        """The same index for kernels."""
         index = kernel.InvertedIndex(
             self.offsets, self.labels, self.peaks, self.n_fields, self.n_labels
         )
-        return SearcherPool(index.with_codes(self.codes, self.table))
+        return index.with_codes(self.codes, self.table)
+
+    @cached_property
+    def searchers(self):
+        """The pool of searchers."""
+        return Pool(partial(kernel.IndexSearcher, self.for_kernels))
 
     def inverse_document_frequency(self, term, field):
         """Return ln(1 + (N - df + 0.5) / (df + 0.5))."""

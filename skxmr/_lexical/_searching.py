@@ -55,8 +55,7 @@ class LexicalSearch(NamedTuple):
             0 if fewer labels are found.
         """
         n_found = check_size(len(texts), k, self.state.index.n_labels)
-        queries = self.state.terms.of_texts(texts, self.expansion)
-        columns, scores = self._find(queries, n_found, label_weights)
+        columns, scores = self.find(self.queries(texts), n_found, label_weights)
         return pad_ranking(columns, _finite(columns, scores, scale), k)
 
     def rank_one(self, text, k, label_weights=None, scale=1.0):
@@ -68,9 +67,7 @@ class LexicalSearch(NamedTuple):
         scores : ndarray of shape (k,), float32
         """
         n_found = check_size(1, k, self.state.index.n_labels)
-        queries = self.state.terms.of_text(text, self.expansion)
-        weights = self.field_weights, label_weights
-        columns, scores = self.state.index.find(queries, n_found, *weights)
+        columns, scores = self.find(self.queries([text]), n_found, label_weights)
         return pad_ranking(columns[0], _finite(columns, scores, scale)[0], k)
 
     def shortlists(self, texts, n_candidates):
@@ -85,14 +82,14 @@ class LexicalSearch(NamedTuple):
         -------
         Shortlists
         """
-        terms, index = self.state.terms, self.state.index
+        index = self.state.index
         most = min(n_candidates, index.n_labels)
 
         def find(k=None):
             wanted = most if k is None else min(k, index.n_labels)
             for rows in split_by_size(len(texts), wanted):
-                queries = terms.of_texts(texts[rows], self.expansion)
-                columns, scores = self._find(queries, wanted)
+                queries = self.queries(texts[rows])
+                columns, scores = self.find(queries, wanted)
                 bounds = index.bounds(queries, self.field_weights)
                 with np.errstate(invalid="ignore"):  # of no term: nothing is found
                     shares = np.maximum(scores, 0) / bounds[:, np.newaxis]
@@ -140,16 +137,47 @@ class LexicalSearch(NamedTuple):
                     score=float(count) * weights[field] * idf * posting[1],
                 )
 
-    def _find(self, queries, k, label_weights=None):
-        n = queries.n_queries
-        if not n:
-            return np.empty((0, k), dtype=np.int64), np.empty((0, k))
+    def queries(self, texts):
+        """Return the terms of texts.
+
+        Parameters
+        ----------
+        texts : list of str
+
+        Returns
+        -------
+        Queries
+        """
+        if len(texts) == 1:
+            return self.state.terms.of_text(texts[0], self.expansion)
+        return self.state.terms.of_texts(texts, self.expansion)
+
+    def find(self, queries, k, label_weights=None):
+        """Find the best labels of queries, in parallel.
+
+        Parameters
+        ----------
+        queries : Queries
+        k : int
+        label_weights : ndarray of shape (n_labels,), float32, default=None
+            Factors of the scores, between 0 and 1.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_queries, k), int64
+            -1 where fewer are found.
+        scores : ndarray of shape (n_queries, k), float64
+            -inf where fewer are found.
+        """
+        index, n = self.state.index, queries.n_queries
+        weights = self.field_weights, label_weights
+        if n <= 1:
+            return index.find(queries, k, *weights)
         tasks = [
             queries.part(start, min(start + _ROWS_OF_TASK, n))
             for start in range(0, n, _ROWS_OF_TASK)
         ]
-        shared = (self.state.index, k, (self.field_weights, label_weights))
-        found = run_tasks(_find, tasks, n_jobs=self.n_jobs, shared=shared)
+        found = run_tasks(_find, tasks, n_jobs=self.n_jobs, shared=(index, k, weights))
         columns, scores = zip(*found, strict=True)
         return np.concatenate(columns), np.concatenate(scores)
 

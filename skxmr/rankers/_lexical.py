@@ -13,7 +13,6 @@ from skxmr._base._state import from_state, reads, snapshot, writes
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._columns import InvalidInputError
-from skxmr._inputs._features import validate_target
 from skxmr._inputs._label_choice import check_labels, mask_of_choice
 from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
@@ -32,7 +31,7 @@ from skxmr._lexical._searching import LexicalSearch
 from skxmr._lexical._state import LexicalState
 from skxmr._lexical._weights import check_field_weights, check_label_weights
 from skxmr._search._subset import MakesSubsets
-from skxmr._targets import empty_target, make_target, with_classes
+from skxmr._targets import read_target
 from skxmr._utils._loaded_state import CheckedWhenLoaded
 from skxmr._utils._typing import (
     ArrayLike,
@@ -224,7 +223,6 @@ class LexicalRanker(
         """
         texts = check_documents(texts, "texts")
         y = check_structure(exact_target(y), "y")
-        analyzers = check_analyzers(self.analyzer)
         check_lengths(texts, y)
         fields, classes = None, None
         if label_texts is not None:
@@ -233,20 +231,17 @@ class LexicalRanker(
             raise ValueError(
                 "There are neither texts nor label_texts; expected at least one text."
             )
-        if texts:
-            target, Y = make_target(validate_target(self, y), None)
-            target, Y = with_classes(target, Y, classes)
-        else:
-            target, Y = empty_target(y, classes)
-        terms, index = index_labels(
-            fields,
-            texts,
-            Y,
-            Indexing(analyzers, self.token_filter, self.k1, self.b, self.n_jobs),
-        )
-        check_field_weights(self.field_weights, terms.field_names)
-        self._state = LexicalState(target, target.classes, terms, index)
+        target, Y = read_target(self, y, classes)
+        self._state = self._index(fields, texts, target, Y)
         return self
+
+    def _index(self, fields, texts, target, Y):
+        """Index the fields of labels and the training texts; return the state."""
+        analyzers = check_analyzers(self.analyzer)
+        how = Indexing(analyzers, self.token_filter, self.k1, self.b, self.n_jobs)
+        terms, index = index_labels(fields, texts, Y, how)
+        check_field_weights(self.field_weights, terms.field_names)
+        return LexicalState(target, target.classes, terms, index)
 
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""

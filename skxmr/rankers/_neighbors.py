@@ -1,7 +1,7 @@
 """Ranking by the labels of nearest neighbours, a lexical baseline."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral, Real
 from typing import ClassVar, Self
 
@@ -13,7 +13,7 @@ from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, writes
 from skxmr._cython._cluster_vectors import normalize_rows
-from skxmr._cython._inverted_index import InvertedIndex
+from skxmr._cython._inverted_index import IndexSearcher, InvertedIndex
 from skxmr._inputs._features import (
     Features,
     validate_features,
@@ -22,7 +22,6 @@ from skxmr._inputs._features import (
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
 from skxmr._inputs._validation import Interval, fit_context
-from skxmr._lexical._index import SearcherPool
 from skxmr._parallel._parallel import current_stop
 from skxmr._search._subset import MakesSubsets
 from skxmr._targets import (
@@ -43,6 +42,7 @@ from skxmr._utils._loaded_state import (
     refuse,
     to_be_read,
 )
+from skxmr._utils._pool import Pool
 from skxmr._utils._sparse import keep_largest
 from skxmr._utils._typing import MatrixLike
 from skxmr.ranking import LabelSubset, scores_to_csr, top_k
@@ -100,7 +100,8 @@ class NeighborState:
         """The pool of searchers."""
         offsets, rows, values, n_rows = self.rows_by_feature
         index = InvertedIndex(offsets, rows, self.peaks, 1, n_rows)
-        return SearcherPool(index.with_values(values, self.is_signed))
+        index = index.with_values(values, self.is_signed)
+        return Pool(partial(IndexSearcher, index))
 
     @property
     def n_features(self):

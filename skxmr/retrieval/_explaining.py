@@ -2,22 +2,23 @@
 
 from numbers import Integral
 
+import numpy as np
+
 from skxmr._inputs._validation import check_documents, check_labels
 from skxmr._search._explanation import explain_label
+from skxmr.retrieval._fused_explanation import FeatureScore, FusedExplanation
 from skxmr.stages._stages import refuse_custom_stages
 from skxmr.text._feature_names import lazy_feature_names
 
-__all__ = ["explain_text"]
+__all__ = ["explain_fused", "explain_text"]
 
 
-def explain_text(state, classifier, text, label, tree):
+def explain_text(search, text, label, tree):
     """Explain the score of a label for a text, as `TextRetriever.explain` does.
 
     Parameters
     ----------
-    state : RetrieverState
-    classifier : estimator
-        The fitted classifier, with current parameters of prediction.
+    search : ModelSearch
     text : str
     label : object
     tree : int
@@ -26,6 +27,7 @@ def explain_text(state, classifier, text, label, tree):
     -------
     Explanation
     """
+    state, classifier = search
     (text,) = check_documents([text], "text")
     columns = check_labels([label], state.classes, "label")
     refuse_custom_stages(classifier, "explain")
@@ -45,6 +47,38 @@ def explain_text(state, classifier, text, label, tree):
         name=name,
         feature_names=_feature_names(state.vectorizer, features[0]),
     )
+
+
+def explain_fused(search, text, label, tree):
+    """Explain the fused score of a label for a text, as `TextRetriever.explain` does.
+
+    Parameters
+    ----------
+    search : FusedSearch
+    text : str
+    label : object
+    tree : int
+
+    Returns
+    -------
+    FusedExplanation
+    """
+    (text,) = check_documents([text], "text")
+    state = search.model.state
+    (column,) = check_labels([label], state.classes, "label").tolist()
+    values, score = search.describe(text, column)
+    weights = search.fusion.weights
+    features = [
+        FeatureScore(name, value, weight)
+        for (name, weight), value in zip(weights.items(), values.tolist(), strict=True)
+    ]
+    features.sort(key=lambda feature: -abs(feature.score))
+    model = None
+    if hasattr(search.model.classifier, "layouts_"):
+        model = explain_text(search.model, text, label, tree)
+    (name,) = state.names(np.array([column]), [label])
+    lexical = search.lexical.explain(text, label, column)
+    return FusedExplanation(label, name, score, tuple(features), model, lexical)
 
 
 def _feature_names(vectorizer, indices):

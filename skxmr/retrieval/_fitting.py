@@ -1,13 +1,25 @@
 """The stages of a retriever: their defaults, and the fit of its classifier."""
 
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
 from sklearn.pipeline import make_union
 from sklearn.utils.validation import has_fit_parameter
 
+from skxmr.rankers._lexical import LexicalRanker
 from skxmr.stages._stages import takes_relevance
 from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
 from skxmr.text._word_forms import normalize_characters, normalize_words
 
-__all__ = ["default_vectorizer", "fit_classifier", "resolve_text_weight"]
+__all__ = [
+    "Stages",
+    "TrainingRows",
+    "default_lexical_ranker",
+    "default_vectorizer",
+    "resolve_text_weight",
+]
 
 # The weight of label texts where "auto" is given.
 _TEXT_WEIGHT = 8.0
@@ -32,20 +44,68 @@ def resolve_text_weight(weight, classifier):
     return weight
 
 
-def fit_classifier(classifier, X, y, relevance):
-    """Fit a classifier, with relevance if there is any.
+def default_lexical_ranker():
+    """Make the ranker of words that corrects unknown ones."""
+    return LexicalRanker(correct_spelling=True)
 
-    Raises
-    ------
-    ValueError
-        If there is relevance, and the classifier does not support it.
+
+class Stages(NamedTuple):
+    """Stages that are not fitted yet.
+
+    Parameters
+    ----------
+    vectorizer, classifier : estimator
+    lexical_ranker : LexicalRanker
+    seed : int or None
+        The seed that they were given.
     """
-    if relevance is None:
-        classifier.fit(X, y)
-        return
-    if not has_fit_parameter(classifier, "relevance"):
-        raise ValueError(
-            f"relevance, or a label_text_weight other than 1, takes a classifier whose "
-            f"fit knows relevance; got {classifier!r:.80}."
-        )
-    classifier.fit(X, y, relevance=relevance)
+
+    vectorizer: Any
+    classifier: Any
+    lexical_ranker: LexicalRanker
+    seed: int | None
+
+
+class TrainingRows(NamedTuple):
+    """The rows that a classifier is fitted to: the texts, then those of labels.
+
+    Parameters
+    ----------
+    X : matrix of shape (n_rows, n_features)
+    y : sparse matrix or ndarray of n_rows rows
+    relevance : csr_array, ndarray or None
+    """
+
+    X: Any
+    y: Any
+    relevance: Any
+
+    def take(self, rows):
+        """Return some of the rows."""
+        return TrainingRows(*(_take(part, rows) for part in self))
+
+    def fit(self, classifier):
+        """Fit a clone of a classifier to the rows, and return it.
+
+        Raises
+        ------
+        ValueError
+            If there is relevance, and the classifier does not support it.
+        """
+        fitted = clone(classifier)
+        if self.relevance is None:
+            return fitted.fit(self.X, self.y)
+        if not has_fit_parameter(classifier, "relevance"):
+            raise ValueError(
+                f"relevance, or a label_text_weight other than 1, takes a classifier "
+                f"whose fit knows relevance; got {classifier!r:.80}."
+            )
+        return fitted.fit(self.X, self.y, relevance=self.relevance)
+
+
+def _take(part, rows):
+    if part is None:
+        return None
+    if sparse.issparse(part):
+        return part.tocsr()[rows]
+    return np.asarray(part)[rows]

@@ -188,7 +188,9 @@ def _row_weights(relevance, n_rows, own):
 
 
 def _label_weights(relevance, y, added):
-    if relevance is None:
+    if not np.shape(y)[0]:
+        relevance = sparse.csr_array(np.shape(y))
+    elif relevance is None:
         relevance = indicator_pattern(y)
     elif np.ndim(relevance) == 1:
         of_rows = np.asarray(relevance, dtype=np.float64)

@@ -26,23 +26,31 @@ from skxmr._inputs._validation import (
     fit_context,
 )
 from skxmr._search._explanation import Explanation
+from skxmr._targets import read_target
 from skxmr._utils._loaded_state import CheckedWhenLoaded
 from skxmr._utils._packed_texts import PackedTexts
-from skxmr._utils._typing import MatrixLike, Ranking, SomeLabels, Texts
+from skxmr._utils._padding import check_size, pad_ranking
+from skxmr._utils._typing import ArrayLike, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.ranking import LabelSubset
-from skxmr.retrieval._explaining import explain_text
+from skxmr.retrieval._explaining import explain_fused, explain_text
 from skxmr.retrieval._fitting import (
+    Stages,
+    TrainingRows,
+    default_lexical_ranker,
     default_vectorizer,
-    fit_classifier,
     resolve_text_weight,
 )
+from skxmr.retrieval._fused_explanation import FusedExplanation
+from skxmr.retrieval._fused_fitting import TextRows, fit_both
+from skxmr.retrieval._fused_search import FusedSearch
 from skxmr.retrieval._label_texts import (
     check_field_weights,
     make_own_rows,
     with_own_rows,
 )
-from skxmr.retrieval._searching import find_subset, rank_one, subset_method
+from skxmr.retrieval._pages import Page
+from skxmr.retrieval._searching import ModelSearch, choose, make_subset
 from skxmr.retrieval._state import RetrieverState
 from skxmr.retrieval._text_classifier import TextClassifier
 from skxmr.text._single import LeanTransformer, fit_transform_texts
@@ -71,8 +79,17 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     classifier : estimator, default=None
         Ranks labels: an `XRLinearClassifier`, or any estimator with a method
         ``rank(X, k)``, such as `RankFusion` or `Reranker`. None stands for
-        ``XRLinearClassifier()``. Restricted searches and explanations need a classifier
+        ``XRLinearClassifier()``.
+        Restricted searches and explanations need a classifier
         that supports them.
+    lexical_ranker : LexicalRanker, default=None
+        Searches the texts of labels, joined, and their training texts by words, where
+        there are label texts. None stands for ``LexicalRanker(correct_spelling=True)``.
+        If its `field_weights` is None, the weight of training texts is learned.
+    fusion : {"learned"} or None, default="learned"
+        How the scores of the classifier and of the lexical ranker are combined, where
+        there are label texts; see Notes. None ranks by the classifier alone; it takes
+        effect at once, but without it in `fit`, there is no lexical ranker.
     label_text_weight : "auto", float or sequence of float, default="auto"
         The weight of a label's own texts in training, relative to other rows. A
         sequence has one weight for each field of ``label_texts``. Weights other than 1
@@ -83,9 +100,10 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         their order, of one of its texts of at least four words. Each is an additional
         training row with the weight of its text; duplicates of a label are removed.
     random_state : int, RandomState instance or None, default=None
-        Seeds the drawing of pseudo-queries, and all nested stages whose `random_state`
-        is None. An integer is passed on unchanged to the classifier. None leaves the
-        stages unchanged.
+        Seeds the drawing of pseudo-queries and of held-out texts, and all nested stages
+        whose `random_state` is None. An integer is passed on unchanged to the
+        classifier. None leaves the stages unchanged, and holds out the same texts in
+        each fit.
     n_jobs : int, default=None
         Number of parallel jobs of fit and prediction, for stages whose own is None.
         Neither models nor predictions depend on it.
@@ -100,6 +118,10 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         The fitted classifier.
     classes_ : ndarray of shape (n_labels,)
         The class labels of a 1-D target, or the column indices of an indicator.
+    lexical_ranker_ : LexicalRanker
+        The fitted lexical ranker, where there is one.
+    fusion_weights_ : dict of str to float
+        The weights of the features of the fused score, where there is one; see Notes.
     label_texts_ : sequence of str of length n_labels, or None
         The names of the labels: the first non-blank text of each. It is equal to a
         list, but stores the texts in two arrays, which `skxmr.persistence.load` can
@@ -108,11 +130,41 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     See Also
     --------
     XRLinearClassifier : The classifier, for any features.
+    LexicalRanker : Search by words alone.
+
+    Notes
+    -----
+    Where labels have texts, the candidates for a text are the best 100 labels of the
+    classifier and the best 100 of the lexical ranker. Each is described by
+
+    - "model", the logarithm of the classifier's score, and "reached", 1 if it found the
+      label;
+    - "text" and "training", the BM25 scores of the label's own and training texts, and
+      "log_text", "log_training" and "log_total", the logarithms of 1 + these and their
+      sum;
+    - "text_coverage" and "training_coverage", the shares of the text's terms that these
+      fields have, weighed by inverse document frequency;
+    - "similarity", the cosine of the character trigrams of the text and the label's
+      name, "containment", the share of the name's trigrams that the text has, and
+      "same_name", 1 if both have the same words;
+    - "log_count", the logarithm of 1 + the number of the label's training texts.
+
+    Their weighted sum ranks the candidates. The weights (`fusion_weights_`) are those
+    of a conditional logistic regression [2]_, on at most 2,000 distinct training texts
+    that neither stage was fitted to; then both are fitted to all texts. If the held-out
+    texts are at most one in a hundred rows, the classifier remains without them, and
+    only the lexical ranker has them. An `XRLinearClassifier` without an `indexer` then
+    has a tree of at most 512 children per node, which has three levels and trains
+    several times as fast with more than 262,144 labels. With fewer than 800 distinct
+    texts, the weights are constants. A logistic regression on the same texts turns the
+    sums into the probabilities that `search` returns.
 
     References
     ----------
     .. [1] W.-C. Chang et al., "Extreme Multi-label Learning for Semantic Matching in
        Product Search", KDD 2021, arXiv 2106.12657.
+    .. [2] D. McFadden, "Conditional logit analysis of qualitative choice behavior",
+       Frontiers in Econometrics, 1974.
 
     Examples
     --------
@@ -127,6 +179,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     _parameter_constraints: ClassVar[dict] = {
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "classifier": [HasMethods(["fit", "rank"]), None],
+        "lexical_ranker": [HasMethods(["fit", "did_you_mean"]), None],
+        "fusion": [StrOptions({"learned"}), None],
         "label_text_weight": [
             Interval(Real, 0, None, closed="neither"),
             StrOptions({"auto"}),
@@ -138,11 +192,12 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         "verbose": ["verbose"],
     }
 
-    _search_parameters = ("n_jobs",)
-    _stage_parameters = ("vectorizer", "classifier")
+    _search_parameters = ("fusion", "n_jobs")
+    _stage_parameters = ("vectorizer", "classifier", "lexical_ranker")
     _default_stages: ClassVar[dict] = {
         "vectorizer": default_vectorizer,
         "classifier": XRLinearClassifier,
+        "lexical_ranker": default_lexical_ranker,
     }
     _hands_on = ("random_state", "n_jobs", "verbose")
 
@@ -151,6 +206,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         vectorizer=None,
         classifier=None,
         *,
+        lexical_ranker=None,
+        fusion="learned",
         label_text_weight="auto",
         text_pieces=0,
         random_state=None,
@@ -159,6 +216,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     ):
         self.vectorizer = vectorizer
         self.classifier = classifier
+        self.lexical_ranker = lexical_ranker
+        self.fusion = fusion
         self.label_text_weight = label_text_weight
         self.text_pieces = text_pieces
         self.random_state = random_state
@@ -167,6 +226,12 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
 
     vectorizer_ = from_state("vectorizer", "The fitted vectorizer.")
     classifier_ = from_state("classifier", "The fitted classifier.")
+    lexical_ranker_ = from_state(
+        "lexical_ranker", "The fitted lexical ranker.", optional=True
+    )
+    fusion_weights_ = from_state(
+        "fusion_weights", "The weights of the fused score by feature.", optional=True
+    )
     classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
     label_texts_ = from_state("label_texts", "The names of the labels, or None.")
 
@@ -223,29 +288,42 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         TypeError
             If a text is not a string.
         """
-        texts = check_documents(texts, "texts")
+        documents = check_documents(texts, "texts")
         y = check_structure(exact_target(y), "y")
         relevance = check_structure(relevance, "relevance")
-        vectorizer, classifier, seed = self._make_stages()
-        text_weight = resolve_text_weight(self.label_text_weight, classifier)
-        names = None
+        stages = self._make_stages()
+        text_weight = resolve_text_weight(self.label_text_weight, stages.classifier)
         check_field_weights(text_weight)
+        names, text_rows = None, None
         if label_texts is not None:
-            check_lengths(texts, y)
+            check_lengths(documents, y)
             fields, y, classes = read_label_texts(label_texts, y)
             names = PackedTexts.of(fields.names())
-            own = make_own_rows(fields, text_weight, self.text_pieces, seed)
-            texts, y, relevance = with_own_rows(texts, y, own, classes, relevance)
-        X = fit_transform_texts(vectorizer, texts)
-        fit_classifier(classifier, X, y, relevance)
-        self._state = RetrieverState(
-            vectorizing=FittedClone.of(vectorizer),
-            lean=LeanTransformer(vectorizer),
+            if self.fusion is not None:
+                target, Y = read_target(self, y, classes)
+                text_rows = TextRows(documents, target, Y, fields)
+            own = make_own_rows(fields, text_weight, self.text_pieces, stages.seed)
+            documents, y, relevance = with_own_rows(
+                documents, y, own, classes, relevance
+            )
+        X = fit_transform_texts(stages.vectorizer, documents)
+        self._state = self._fit(stages, TrainingRows(X, y, relevance), text_rows, names)
+        return self
+
+    def _fit(self, stages, rows, text_rows, names):
+        """Fit the stages after the vectorizer, and return the state."""
+        if text_rows is None:
+            classifier, fusion = rows.fit(stages.classifier), None
+        else:
+            classifier, fusion = fit_both(stages, rows, text_rows)
+        return RetrieverState(
+            vectorizing=FittedClone.of(stages.vectorizer),
+            lean=LeanTransformer(stages.vectorizer),
             ranking=FittedClone.of(classifier),
             classes=classifier.classes_,
             label_texts=names,
+            fusion=fusion,
         )
-        return self
 
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
@@ -257,14 +335,12 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
 
         Returns
         -------
-        vectorizer, classifier : estimator
-        seed : int or None
-            The seed that they were given.
+        Stages
         """
         seed = self.random_state
         if seed is not None and not isinstance(seed, Integral):
             seed = int(check_random_state(seed).randint(_MAX_INT32))
-        vectorizer, classifier = (
+        vectorizer, classifier, lexical_ranker = (
             with_settings(
                 self._clone_stage(name),
                 seed=seed,
@@ -273,7 +349,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
             )
             for name in self._stage_parameters
         )
-        return vectorizer, classifier, seed
+        return Stages(vectorizer, classifier, lexical_ranker, seed)
 
     @reads
     def subset(
@@ -309,9 +385,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         TypeError
             If the classifier cannot search a subset of the labels.
         """
-        return subset_method(self._fitted().classifier)(
-            allowed, excluded, unknown=unknown
-        )
+        return make_subset(self._fitted(), allowed, excluded, unknown)
 
     def search(
         self,
@@ -321,6 +395,9 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         allowed: LabelSubset | SomeLabels | None = None,
         excluded: SomeLabels | None = None,
         unknown: Literal["raise", "ignore"] = "raise",
+        label_weights: ArrayLike | None = None,
+        min_score: float = 0.0,
+        offset: int = 0,
     ) -> list[tuple]:
         """Find the best labels for a text.
 
@@ -339,20 +416,31 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         unknown : {"raise", "ignore"}, default="raise"
             Whether labels that the classifier does not know raise an error or are
             ignored.
+        label_weights : array-like of shape (n_labels,), default=None
+            Factors of the scores, such as popularity or margin: numbers from 0 to 1e15.
+            They weigh the search by words too, and all candidates before the best are
+            chosen.
+        min_score : float, default=0.0
+            Labels with a lower score are left out.
+        offset : int, default=0
+            How many of the best labels are skipped, such as those of earlier pages.
 
         Returns
         -------
         list of (label, name, score)
-            Best first. `label` is a column index of an indicator, or a class; `name` is
-            its text, if `label_texts` was given to fit, otherwise the class, or None;
-            `score` is a float between 0 and 1.
+            Best first; empty if no term of the text is known. `label` is a column index
+            of an indicator, or a class; `name` is its text, if `label_texts` was given
+            to fit, otherwise the class, or None; `score` is a float between 0 and 1,
+            times the label's weight: with `fusion`, the probability that the label is
+            relevant.
 
         Raises
         ------
         TypeError
-            If `text` is not a string, or `k` not an integer.
+            If `text` is not a string, or `k` or `offset` not an integer.
         ValueError
-            If `k` is less than 1, or a label does not exist.
+            If `k` is less than 1, a label does not exist, or `label_weights`,
+            `min_score` or `offset` is out of its range.
         """
         # `reads` and scikit-learn's validation are skipped: they take as long as the
         # search.
@@ -364,11 +452,13 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
                 f"text must be a string; got {type(text).__name__}. Use "
                 f"search_batch for several texts."
             )
-        features = state.lean.transform_one(text)
-        classifier = self._following_classifier(state)
-        subset = find_subset(classifier, allowed, excluded, unknown)
-        k = min(k, len(state.classes))
-        columns, scores = rank_one(state, classifier, features, k, subset)
+        n_labels = len(state.classes)
+        page = Page.of(k, offset, min_score, label_weights, n_labels)
+        choice = choose(state, allowed, excluded, unknown)
+        found = self._searching(state).rank_one(
+            text, page.n_wanted(n_labels), choice.weighed(page.label_weights)
+        )
+        (columns,), (scores,) = page.of_ranking(*found)
         columns = columns[columns >= 0]
         labels = list_labels(state.classes[columns])
         return list(
@@ -384,6 +474,9 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         allowed: LabelSubset | SomeLabels | None = None,
         excluded: SomeLabels | None = None,
         unknown: Literal["raise", "ignore"] = "raise",
+        label_weights: ArrayLike | None = None,
+        min_score: float = 0.0,
+        offset: int = 0,
     ) -> Ranking:
         """Find the best labels for many texts.
 
@@ -400,6 +493,12 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         unknown : {"raise", "ignore"}, default="raise"
             Whether labels that the classifier does not know raise an error or are
             ignored.
+        label_weights : array-like of shape (n_labels,), default=None
+            As in `search`.
+        min_score : float, default=0.0
+            As in `search`.
+        offset : int, default=0
+            As in `search`.
 
         Returns
         -------
@@ -413,22 +512,34 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         NotFittedError
             If called before `fit`.
         ValueError
-            If `texts` is a single string, or `k` is not positive.
+            If `texts` is a single string, `k` is not positive, or another argument is
+            out of its range.
         TypeError
             If one of the texts is not a string.
         """
+        state = self._ready()
         k = check_k(k, "TextRetriever.search_batch")
-        X, classifier = self._transform(texts)
-        subset = find_subset(classifier, allowed, excluded, unknown)
-        if subset is None:
-            return classifier.rank(X, k)
-        return classifier.rank(X, k, allowed=subset)
+        n_labels = len(state.classes)
+        page = Page.of(k, offset, min_score, label_weights, n_labels)
+        choice = choose(state, allowed, excluded, unknown)
+        documents = check_documents(texts, "texts")
+        check_size(len(documents), k, n_labels)
+        found = self._searching(state).rank(
+            documents,
+            self._transform(documents),
+            page.n_wanted(n_labels),
+            choice.weighed(page.label_weights),
+        )
+        columns, scores = page.of_ranking(*found)
+        return pad_ranking(columns, scores, k)
 
     rank = search_batch
 
     @reads
-    def explain(self, text: str, label: object, *, tree: int = 0) -> Explanation:
-        """Explain the score of a label by the nodes on the path to it.
+    def explain(
+        self, text: str, label: object, *, tree: int = 0
+    ) -> Explanation | FusedExplanation:
+        """Explain the score of a label by features, words and nodes of the tree.
 
         Parameters
         ----------
@@ -438,15 +549,19 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
             A column index of an indicator, or a class, whether or not a search finds
             it.
         tree : int, default=0
-            The index of the tree.
+            The index of the classifier's tree.
 
         Returns
         -------
+        FusedExplanation
+            Where labels have texts: the features that sum to the score, and the
+            explanations of the classifier and of the lexical ranker. Use ``print`` to
+            show it.
         Explanation
-            For each node: the n-grams and weights that sum to its margin, its
-            transformed score, and the product of the scores so far. The last product is
-            the score that `search` gives the label if the beam reaches it. Use
-            ``print`` to show it.
+            Otherwise, or with ``fusion=None``. For each node: the n-grams and weights
+            that sum to its margin, its transformed score, and the product of the scores
+            so far. The last product is the score that the classifier gives the label if
+            the beam reaches it.
 
         Raises
         ------
@@ -456,6 +571,65 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
             If the label or the tree does not exist, or the classifier has nonlinear
             stages.
         """
-        state = self._fitted()
-        classifier = self._following_classifier(state)
-        return explain_text(state, classifier, text, label, tree)
+        search = self._searching(self._fitted())
+        explain = explain_text if isinstance(search, ModelSearch) else explain_fused
+        return explain(search, text, label, tree)
+
+    @reads
+    def did_you_mean(self, text: str) -> str | None:
+        """Correct the words of a text that no label has.
+
+        Parameters
+        ----------
+        text : str
+            The input of a search.
+
+        Returns
+        -------
+        str or None
+            The normalised words of the text, with each unknown one replaced by the most
+            frequent word of labels and training texts that is one edit away, if there
+            is one; None if nothing is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        TypeError
+            If `text` is not a string.
+        ValueError
+            If there is no lexical ranker, as the retriever was fitted without label
+            texts or with ``fusion=None``.
+        """
+        ranker = self._fitted().lexical_ranker
+        if ranker is None:
+            raise ValueError(
+                "did_you_mean needs a lexical ranker; fit with label_texts and "
+                "fusion='learned'."
+            )
+        return ranker.did_you_mean(text)
+
+    def _searching(self, state):
+        """Return the search with current parameters of prediction."""
+        model = ModelSearch(state, self._following_classifier(state))
+        if state.fusion is None or self.fusion is None:
+            return model
+        fusion = state.fusion
+        ranker = fusion.ranking.following(
+            self._stage_or_default("lexical_ranker"), self.n_jobs
+        )
+        is_as_fitted = ranker is fusion.ranking.estimator
+        lexical = fusion.lexical_search if is_as_fitted else ranker._search()
+        return FusedSearch(model, lexical, fusion, self.n_jobs)
+
+    def _apply(self, method, texts):
+        state = self._ready()
+        search = self._searching(state)
+        if isinstance(search, ModelSearch):
+            return super()._apply(method, texts)
+        shortlists = search.shortlists(texts, self._transform(texts))
+        target = state.fusion.target
+        if method == "predict":
+            threshold = getattr(search.model.classifier, "decision_threshold", 0.5)
+            return target.predict(shortlists, threshold)
+        return getattr(target, method)(shortlists)

@@ -1,14 +1,21 @@
 """Searches for one text and within a subset of the labels, by any classifier."""
 
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
+from skxmr._inputs._label_choice import check_choice, mask_of_choice
 from skxmr._inputs._validation import public_csr
-from skxmr.ranking import resolve_subset
+from skxmr.ranking import LabelSubset, resolve_subset
+from skxmr.retrieval._pages import lacks_terms, nothing_found
+from skxmr.retrieval._state import RetrieverState
 
-__all__ = ["find_subset", "rank_one", "subset_method"]
+__all__ = ["ALL_LABELS", "Choice", "ModelSearch", "choose", "make_subset"]
 
 
-def subset_method(classifier):
+def _subset_method(classifier):
     """Return the method of a classifier that makes subsets.
 
     Raises
@@ -24,35 +31,124 @@ def subset_method(classifier):
     return classifier.subset
 
 
-def find_subset(classifier, allowed, excluded, unknown):
-    """Return the subset of a search; None for all labels."""
+class Choice(NamedTuple):
+    """The labels that are searched.
+
+    Parameters
+    ----------
+    allowed : LabelSubset or None
+        That of the classifier.
+    factors : ndarray of shape (n_labels,), float32, or None
+        Factors of scores in the lexical search, from 0 to 1; 0 for labels that are not
+        allowed.
+    """
+
+    allowed: LabelSubset | None = None
+    factors: NDArray | None = None
+
+    def weighed(self, label_weights):
+        """Return the same with weights of labels in the lexical search."""
+        if label_weights is None:
+            return self
+        if self.factors is not None:
+            label_weights = label_weights * self.factors
+        return self._replace(factors=label_weights)
+
+
+ALL_LABELS = Choice()
+
+
+def make_subset(state, allowed, excluded, unknown):
+    """Make a subset of labels, as `TextRetriever.subset` does."""
+    make = _subset_method(state.classifier)
+    if state.fusion is None:
+        return make(allowed, excluded, unknown=unknown)
+    chosen = check_choice(state.classes, allowed, excluded, unknown)
+    mask = mask_of_choice(len(state.classes), *chosen)
+    of_classifier = make(mask)
+    return LabelSubset((state,), mask, members=(of_classifier, mask.astype(np.float32)))
+
+
+def choose(state, allowed, excluded, unknown):
+    """Return the labels that the arguments of a search describe.
+
+    Parameters
+    ----------
+    state : RetrieverState
+    allowed : LabelSubset, iterable of labels or None
+    excluded : iterable of labels or None
+    unknown : {"raise", "ignore"}
+
+    Returns
+    -------
+    Choice
+    """
     if allowed is None and excluded is None:
-        return None
-    return resolve_subset(subset_method(classifier), allowed, excluded, unknown)
+        return ALL_LABELS
+
+    def make(allowed, excluded, unknown="raise"):
+        return make_subset(state, allowed, excluded, unknown)
+
+    subset = resolve_subset(make, allowed, excluded, unknown)
+    if state.fusion is None:
+        return Choice(subset)
+    subset.check_owner((state,))
+    return Choice(*subset.members)
 
 
-def rank_one(state, classifier, features, k, subset):
-    """Rank the labels for the features of one text.
+class ModelSearch(NamedTuple):
+    """Search by the classifier.
 
     Parameters
     ----------
     state : RetrieverState
     classifier : estimator
         The fitted classifier, with current parameters of prediction.
-    features : pair of ndarray
-        Indices and values.
-    k : int
-    subset : LabelSubset or None
-
-    Returns
-    -------
-    columns, scores : ndarray of shape (k,)
     """
-    restricted = {} if subset is None else {"allowed": subset}
-    if hasattr(classifier, "rank_one"):
-        return classifier.rank_one(*features, k, **restricted)
-    indices, values = features
-    ends, shape = [0, len(indices)], (1, state.lean.n_features)
-    row = public_csr(sparse.csr_array((values, indices, ends), shape=shape))
-    columns, scores = classifier.rank(row, k, **restricted)
-    return columns[0], scores[0]
+
+    state: RetrieverState
+    classifier: Any
+
+    def rank(self, texts, X, k, choice):  # noqa: ARG002 - as of a fused search
+        """Rank the labels of texts.
+
+        Parameters
+        ----------
+        texts : list of str
+        X : matrix of shape (n_texts, n_features)
+            Their features.
+        k : int
+        choice : Choice
+
+        Returns
+        -------
+        columns : ndarray of shape (n_texts, k), int64
+            -1 if fewer labels are found.
+        scores : ndarray of shape (n_texts, k)
+            0 if fewer labels are found.
+        """
+        columns, scores = self.classifier.rank(X, k, **_restricted(choice))
+        return nothing_found(columns, scores, lacks_terms(X))
+
+    def rank_one(self, text, k, choice):
+        """Rank the labels of one text, without the overhead of `rank`.
+
+        Returns
+        -------
+        columns : ndarray of shape (1, k), int64
+        scores : ndarray of shape (1, k)
+        """
+        indices, values = self.state.lean.transform_one(text)
+        if not len(indices):
+            return np.full((1, k), -1), np.zeros((1, k), dtype=np.float32)
+        if hasattr(self.classifier, "rank_one"):
+            found = self.classifier.rank_one(indices, values, k, **_restricted(choice))
+            return found[0][np.newaxis], found[1][np.newaxis]
+        ends, shape = [0, len(indices)], (1, self.state.lean.n_features)
+        row = public_csr(sparse.csr_array((values, indices, ends), shape=shape))
+        return self.classifier.rank(row, k, **_restricted(choice))
+
+
+def _restricted(choice):
+    # A custom classifier may not have the argument.
+    return {} if choice.allowed is None else {"allowed": choice.allowed}

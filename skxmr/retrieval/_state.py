@@ -1,15 +1,63 @@
 """The fitted state of a retriever."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from numpy.typing import NDArray
 
 from skxmr._base._fitted_clone import FittedClone
+from skxmr._fusion._evidence import FEATURES, LabelEvidence
+from skxmr._fusion._log_linear import LogLinear
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._packed_texts import PackedTexts
 from skxmr.text._single import LeanTransformer
 
-__all__ = ["RetrieverState"]
+__all__ = ["Fusion", "RetrieverState"]
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What a `TextRetriever` has learned about lexical search.
+
+    Parameters
+    ----------
+    ranking : FittedClone
+        The fitted `LexicalRanker`.
+    evidence : LabelEvidence
+    log_linear : LogLinear
+    """
+
+    ranking: FittedClone
+    evidence: LabelEvidence
+    log_linear: LogLinear
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("lexical_search", None)
+        return state
+
+    @cached_property
+    def lexical_search(self):
+        """The search of the lexical ranker, with parameters as in fit."""
+        return self.ranking.estimator._search()
+
+    @property
+    def target(self):
+        """The form of predictions."""
+        return self.evidence.lexical.target
+
+    @property
+    def weights(self):
+        """The weights of features by name."""
+        return dict(zip(FEATURES, self.log_linear.weights.tolist(), strict=True))
+
+    def check(self, n_labels, owner):
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
+        if len(self.evidence.names) != n_labels:
+            refuse(f"{owner}.lexical_ranker_", f"has other than {n_labels} labels")
+        if self.ranking.estimator._state is not self.evidence.lexical:
+            refuse(f"{owner}.lexical_ranker_", "is not what was fused")
+        self.log_linear.check(f"{owner}.fusion")
 
 
 @dataclass(frozen=True)
@@ -26,6 +74,7 @@ class RetrieverState:
         The fitted classifier.
     classes : ndarray of shape (n_labels,)
     label_texts : PackedTexts of length n_labels, or None
+    fusion : Fusion or None
     """
 
     vectorizing: FittedClone
@@ -33,6 +82,7 @@ class RetrieverState:
     ranking: FittedClone
     classes: NDArray
     label_texts: PackedTexts | None
+    fusion: Fusion | None
 
     @property
     def vectorizer(self):
@@ -43,6 +93,16 @@ class RetrieverState:
     def classifier(self):
         """The fitted classifier."""
         return self.ranking.estimator
+
+    @property
+    def lexical_ranker(self):
+        """The fitted lexical ranker, or None."""
+        return None if self.fusion is None else self.fusion.ranking.estimator
+
+    @property
+    def fusion_weights(self):
+        """The weights of features by name, or None."""
+        return None if self.fusion is None else self.fusion.weights
 
     def names(self, columns, labels):
         """Return the names of the labels of some columns; None if they have none."""
@@ -55,6 +115,8 @@ class RetrieverState:
         n_labels = len(self.classifier.classes_)
         if len(self.classes) != n_labels:
             refuse(f"{owner}.classes_", f"has other than {n_labels} labels")
+        if self.fusion is not None:
+            self.fusion.check(n_labels, owner)
         texts = self.label_texts
         if texts is None:
             return

@@ -42,8 +42,7 @@ class TextClassifier(Stateful, Classifier, DefaultStages):
         TypeError
             If one of the texts is not a string.
         """
-        X, classifier = self._transform(texts)
-        return classifier.predict(X)
+        return self._apply("predict", check_documents(texts, "texts"))
 
     @reads
     def predict_proba(self, texts: Texts) -> Matrix:
@@ -68,8 +67,7 @@ class TextClassifier(Stateful, Classifier, DefaultStages):
         TypeError
             If one of the texts is not a string.
         """
-        X, classifier = self._transform(texts)
-        return classifier.predict_proba(X)
+        return self._apply("predict_proba", check_documents(texts, "texts"))
 
     @reads
     def decision_function(self, texts: Texts) -> Matrix:
@@ -94,17 +92,19 @@ class TextClassifier(Stateful, Classifier, DefaultStages):
         TypeError
             If one of the texts is not a string.
         """
-        X, classifier = self._transform(texts)
-        return classifier.decision_function(X)
+        return self._apply("decision_function", check_documents(texts, "texts"))
+
+    def _apply(self, method, texts):
+        """Call a method of the classifier with the features of texts."""
+        classifier = self._following_classifier(self._ready())
+        return getattr(classifier, method)(self._transform(texts))
 
     def _transform(self, texts):
-        """Return the features of texts, and the classifier to use."""
-        state = self._ready()
-        vectorizer = state.vectorizing.following(
+        """Return the features of texts."""
+        vectorizer = self._fitted().vectorizing.following(
             self._stage_or_default("vectorizer"), self.n_jobs
         )
-        X = transform_texts(vectorizer, check_documents(texts, "texts"))
-        return X, self._following_classifier(state)
+        return transform_texts(vectorizer, texts)
 
     def _following_classifier(self, state):
         """Return the classifier with parameters that were set since fit."""

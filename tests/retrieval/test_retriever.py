@@ -1,5 +1,6 @@
 import re
 import unicodedata
+from copy import copy
 from functools import cache, partial
 
 import numpy as np
@@ -171,6 +172,8 @@ def test_other_classifiers(kind):
             [score for _, _, score in found], scores[row][:n_found], rtol=1e-5
         )
         assert all(name == PRODUCTS[label] for label, name, _ in found)
+    assert retriever.explain("apple", 0).model is None
+    retriever.set_params(fusion=None)
     with pytest.raises(ValueError, match="explain wants the linear models of an XRLin"):
         retriever.explain("apple", 0)
     assert [label for label, _, _ in retriever.search("apple", allowed=[0])] == [0]
@@ -265,6 +268,7 @@ def test_parameters_tune():
 
 
 def test_predictions_are_those_of_the_classifier(retriever):
+    retriever = copy(retriever).set_params(fusion=None)
     features = retriever.vectorizer_.transform(TEXTS)
     for method in ("predict", "predict_proba", "decision_function"):
         found = getattr(retriever, method)(TEXTS)

@@ -89,7 +89,7 @@ def names_given(y, label_names, **parameters):
 
 def texts_given(y, label_texts):
     retriever = TextRetriever().fit(TEXTS, y, label_texts=label_texts)
-    found = {label: name for label, name, _ in retriever.search("to", k=3)}
+    found = {label: name for label, name, _ in retriever.search(TEXTS[0], k=3)}
     assert [found[label] for label in retriever.classes_] == retriever.label_texts_
     return retriever.label_texts_
 

@@ -60,6 +60,7 @@ def make_reranker():
 
 CLASSIFIER = make_classifier().fit(X, Y)
 RETRIEVER = TextRetriever(classifier=make_classifier()).fit(TEXTS, Y)
+FUSED = TextRetriever(classifier=make_classifier()).fit(TEXTS, Y, label_texts=NAMES)
 LEXICAL = LexicalRanker().fit(TEXTS, Y)
 NEIGHBORS = NeighborRanker().fit(X, Y)
 FUSION = make_fusion().fit(X, Y)
@@ -252,6 +253,18 @@ CALLS = {
                 "search_batch",
             )
         },
+        "TextRetriever.did_you_mean": (FUSED.did_you_mean, {"text": "rad"}, ""),
+        "TextRetriever.explain (fused)": (
+            FUSED.explain,
+            {"text": "red", "label": 1},
+            "",
+        ),
+        "TextRetriever.search (fused)": (
+            FUSED.search,
+            {"text": "red", "label_weights": [0.5] * Y.shape[1]},
+            "",
+        ),
+        "TextRetriever.rank (fused)": (FUSED.rank, {"texts": TEXTS}, ""),
         "TextRetriever.subset": (
             RETRIEVER.subset,
             {"allowed": [1], "excluded": [2]},

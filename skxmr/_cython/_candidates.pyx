@@ -1,0 +1,394 @@
+"""Describes candidate labels of a query by numbers, and ranks them by a weighted sum.
+
+Candidates are the labels that a model or a lexical search found. Each is described by
+the model's score, by the terms that it shares with the query, field by field, and by
+the similarity of its name. The terms are looked up in the lists of an inverted index,
+candidates in ascending order, so that each list is passed once.
+
+Characters are compared by trigrams of bytes: names and queries are UTF-8 with one space
+before and after each word. A trigram lies in one word or at its end.
+"""
+
+from cython.view cimport array
+from libc.math cimport INFINITY, exp, expm1, log, log1p, sqrt
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport qsort
+from libc.string cimport memcmp, memset
+
+from skxmr._cython._beam cimport Heap, push, sort
+from skxmr._cython._inverted_index cimport InvertedIndex, Postings, advance, value_at
+
+FEATURES = (
+    "model",
+    "reached",
+    "text",
+    "training",
+    "log_text",
+    "log_training",
+    "log_total",
+    "text_coverage",
+    "training_coverage",
+    "similarity",
+    "containment",
+    "same_name",
+    "log_count",
+)
+
+cdef enum:
+    MODEL
+    REACHED
+    TEXT
+    TRAINING
+    LOG_TEXT
+    LOG_TRAINING
+    LOG_TOTAL
+    TEXT_COVERAGE
+    TRAINING_COVERAGE
+    SIMILARITY
+    CONTAINMENT
+    SAME_NAME
+    LOG_COUNT
+    N_FEATURES
+
+    SPACE = 32
+    EMPTY = 0  # no trigram: of three zero bytes
+
+# Smaller scores of a model are as good as none.
+cdef double LEAST_SCORE = 1e-9
+
+# A share of nearly all is as good as any; that of a single candidate has no log odds.
+HIGHEST_LOG_SHARE_OF_ALL = -1e-4
+cdef double HIGHEST_LOG_SHARE = HIGHEST_LOG_SHARE_OF_ALL
+
+
+cdef struct Candidate:
+    int64_t label
+    double log_score   # -inf where only the lexical search found it
+
+
+cdef struct Trigram:
+    uint32_t code
+    int32_t last_name  # the last name that has it
+
+
+cdef int by_label(const void* first, const void* second) noexcept nogil:
+    """Compare candidates: by label, those that the model found first."""
+    cdef const Candidate* one = <const Candidate*>first
+    cdef const Candidate* other = <const Candidate*>second
+    if one.label != other.label:
+        return 1 if one.label > other.label else -1
+    return 1 if one.log_score < other.log_score else 0
+
+
+cdef inline uint32_t trigram_at(const uint8_t* text, int64_t i) noexcept nogil:
+    """Return the trigram that starts at i, or EMPTY if it is of two words."""
+    if text[i + 1] == SPACE:
+        return EMPTY
+    return text[i] | <uint32_t>text[i + 1] << 8 | <uint32_t>text[i + 2] << 16
+
+
+cdef inline double probability(
+    double sum, double total, const double* line
+) noexcept nogil:
+    """Return a logistic function of the log odds of a share, and of the total.
+
+    The share is exp(sum - total), of all candidates.
+    """
+    cdef double share = min(sum - total, HIGHEST_LOG_SHARE)
+    cdef double log_odds = share - log(-expm1(share))
+    return 1 / (1 + exp(-(line[0] + line[1] * log_odds + line[2] * total)))
+
+
+cdef inline void* memory_of(const uint8_t[::1] block) noexcept nogil:
+    return <void*>&block[0]
+
+
+cdef class CandidateScorer:
+    """The candidates of one query at a time.
+
+    Parameters
+    ----------
+    index : InvertedIndex
+        Of label texts and, in the last field, of training texts.
+    has_training : bool
+        Whether there is a field of training texts.
+    names : ndarray of uint8
+        The names of the labels, one after the other.
+    name_offsets : ndarray of shape (n_labels + 1,), int64
+        Where each starts.
+    log_counts : ndarray of shape (n_labels,), float32
+        The logarithm of 1 + the number of training rows of each label.
+    """
+
+    cdef InvertedIndex index
+    cdef int64_t training_field
+    cdef const uint8_t[::1] names
+    cdef const int64_t[::1] name_offsets
+    cdef const float[::1] log_counts
+
+    cdef int64_t n
+    cdef double[:, ::1] rows        # (capacity, N_FEATURES): features of candidates
+    cdef uint8_t[::1] of_candidates
+    cdef Candidate* candidates
+    cdef uint8_t[::1] of_trigrams
+    cdef Trigram* trigrams          # a hash table, with linear probing
+    cdef uint32_t mask              # its size less 1, which is a power of 2
+    cdef int64_t n_trigrams
+
+    def __init__(
+        self,
+        InvertedIndex index,
+        bint has_training,
+        const uint8_t[::1] names,
+        const int64_t[::1] name_offsets,
+        const float[::1] log_counts,
+    ):
+        self.index = index
+        self.training_field = index.n_fields - 1 if has_training else -1
+        self.names = names
+        self.name_offsets = name_offsets
+        self.log_counts = log_counts
+        self.of_candidates = array(shape=(1,), itemsize=1, format="B")
+        self.of_trigrams = array(shape=(1,), itemsize=1, format="B")
+        self._reserve(1, 1)
+
+    def describe(
+        self,
+        const int64_t[::1] model_labels,    # IN: -1 for none, at the end
+        const double[::1] model_scores,     # IN
+        const int64_t[::1] lexical_labels,  # IN: -1 for none, at the end
+        const int32_t[::1] terms,           # IN: of the query
+        const float[::1] counts,            # IN: their numbers in the query
+        const uint8_t[::1] text,            # IN: of the query, as the names are
+    ):
+        """Describe the labels of two rankings, and return their number."""
+        self._reserve(model_labels.shape[0] + lexical_labels.shape[0], text.shape[0])
+        with nogil:
+            self._unite(model_labels, model_scores, lexical_labels)
+            self._describe_scores()
+            self._describe_terms(terms, counts)
+            self._describe_names(text)
+        return self.n
+
+    def copy(
+        self,
+        int64_t[::1] labels,     # OUT (n,): ascending
+        double[:, ::1] features,  # OUT (n, N_FEATURES)
+    ):
+        """Copy the candidates and their features."""
+        cdef int64_t i
+        for i in range(self.n):
+            labels[i] = self.candidates[i].label
+        features[:, :] = self.rows[:self.n]
+
+    def rank(
+        self,
+        const double[::1] weights,      # IN (N_FEATURES,)
+        const double[::1] calibration,  # IN (3,): of `probability`
+        int64_t[::1] labels,            # OUT (k,); -1 for none
+        double[::1] scores,             # OUT (k,): probabilities; 0 for none
+    ):
+        """List the candidates of the largest sums of weights times features.
+
+        Of equal sums, the smaller label comes first.
+        """
+        cdef int64_t i
+        cdef Heap best
+        cdef double total
+        if labels.shape[0] == 0:
+            raise ValueError("labels is empty; expected one or more.")
+        # Only keys are kept: they share the memory of the nodes.
+        best.nodes = best.keys = &labels[0]
+        best.scores = &scores[0]
+        best.capacity = labels.shape[0]
+        best.size = 0
+        with nogil:
+            total = self._push_all(weights, &best)
+            sort(&best)
+            for i in range(best.size):
+                best.scores[i] = probability(best.scores[i], total, &calibration[0])
+            for i in range(best.size, best.capacity):
+                best.keys[i] = -1
+                best.scores[i] = 0
+
+    cdef double _push_all(
+        self, const double[::1] weights, Heap* best
+    ) noexcept nogil:
+        cdef int64_t i, j, label
+        cdef double total, largest = -INFINITY, odds = 0  # of the sum
+        for i in range(self.n):
+            total = 0
+            for j in range(N_FEATURES):
+                total += weights[j] * self.rows[i, j]
+            # The sum of odds relative to the largest, which may change.
+            if total > largest:
+                odds = odds * exp(largest - total) + 1
+                largest = total
+            else:
+                odds += exp(total - largest)
+            label = self.candidates[i].label
+            push(best, label, label, total)
+        return largest + log(odds) if self.n else -INFINITY
+
+    cdef int _reserve(self, int64_t n_candidates, int64_t n_bytes) except -1:
+        cdef int64_t n_slots = 8
+        if self.rows is None or self.rows.shape[0] < n_candidates:
+            self.rows = array(
+                shape=(n_candidates, N_FEATURES), itemsize=sizeof(double), format="d"
+            )
+            self.of_candidates = array(
+                shape=(n_candidates * sizeof(Candidate),), itemsize=1, format="B"
+            )
+            self.candidates = <Candidate*>memory_of(self.of_candidates)
+        while n_slots < 2 * n_bytes:
+            n_slots *= 2
+        if self.of_trigrams.shape[0] < n_slots * <int64_t>sizeof(Trigram):
+            self.of_trigrams = array(
+                shape=(n_slots * sizeof(Trigram),), itemsize=1, format="B"
+            )
+            self.trigrams = <Trigram*>memory_of(self.of_trigrams)
+        self.mask = <uint32_t>(n_slots - 1)
+        return 0
+
+    cdef void _unite(
+        self,
+        const int64_t[::1] model_labels,
+        const double[::1] model_scores,
+        const int64_t[::1] lexical_labels,
+    ) noexcept nogil:
+        """List the labels of both rankings in ascending order, each once."""
+        cdef int64_t i, n = 0
+        cdef Candidate* all = self.candidates
+        for i in range(model_labels.shape[0]):
+            if model_labels[i] >= 0:
+                all[n].label = model_labels[i]
+                all[n].log_score = log(max(model_scores[i], LEAST_SCORE))
+                n += 1
+        for i in range(lexical_labels.shape[0]):
+            if lexical_labels[i] >= 0:
+                all[n].label = lexical_labels[i]
+                all[n].log_score = -INFINITY
+                n += 1
+        qsort(all, n, sizeof(Candidate), by_label)
+        self.n = 0
+        for i in range(n):
+            if not self.n or all[i].label != all[self.n - 1].label:
+                all[self.n] = all[i]
+                self.n += 1
+
+    cdef void _describe_scores(self) noexcept nogil:
+        """Set the features of the model's scores; reset all others."""
+        cdef int64_t i
+        if self.n:
+            memset(&self.rows[0, 0], 0, self.n * N_FEATURES * sizeof(double))
+        for i in range(self.n):
+            self.rows[i, LOG_COUNT] = self.log_counts[self.candidates[i].label]
+            if self.candidates[i].log_score > -INFINITY:
+                self.rows[i, MODEL] = self.candidates[i].log_score
+                self.rows[i, REACHED] = 1
+
+    cdef void _describe_terms(
+        self, const int32_t[::1] terms, const float[::1] counts
+    ) noexcept nogil:
+        """Set BM25 by field, and the share of the query's terms that a field has."""
+        cdef int64_t i, j, field, n_fields = self.index.n_fields
+        cdef double text = 0, training = 0, weight
+        cdef double* row
+        for i in range(terms.shape[0]):
+            for field in range(n_fields):
+                weight = self._add_list(terms[i] * n_fields + field, counts[i], field)
+                if field == self.training_field:
+                    training += weight
+                else:
+                    text += weight
+        for j in range(self.n):
+            row = &self.rows[j, 0]
+            row[LOG_TEXT] = log1p(row[TEXT])
+            row[LOG_TRAINING] = log1p(row[TRAINING])
+            row[LOG_TOTAL] = log1p(row[TEXT] + row[TRAINING])
+            if text > 0:
+                row[TEXT_COVERAGE] /= text
+            if training > 0:
+                row[TRAINING_COVERAGE] /= training
+
+    cdef double _add_list(
+        self, int64_t number, float count, int64_t field
+    ) noexcept nogil:
+        """Add what a term in a field says about each candidate; return its weight."""
+        cdef Postings postings
+        cdef int64_t j, i = 0
+        cdef int score = TEXT, coverage = TEXT_COVERAGE
+        cdef int32_t label
+        cdef double weight
+        if field == self.training_field:
+            score, coverage = TRAINING, TRAINING_COVERAGE
+        self.index._open(number, count, &postings)
+        weight = count * self.index._idf(postings.size)
+        for j in range(self.n):
+            label = <int32_t>self.candidates[j].label
+            i = advance(&postings, i, label)
+            if i == postings.size:
+                break
+            if postings.labels[i] == label:
+                self.rows[j, score] += value_at(&postings, i)
+                self.rows[j, coverage] += weight
+        return weight
+
+    cdef void _describe_names(self, const uint8_t[::1] text) noexcept nogil:
+        """Set the similarity of the candidates' names to the query."""
+        cdef int64_t j, i, first, size, n_common, n_of_name
+        cdef uint32_t code
+        cdef Trigram* found
+        cdef const uint8_t* name
+        self._collect_trigrams(text)
+        if not self.n_trigrams:
+            return
+        for j in range(self.n):
+            first = self.name_offsets[self.candidates[j].label]
+            size = self.name_offsets[self.candidates[j].label + 1] - first
+            if size < 3:
+                continue
+            name = &self.names[first]
+            n_common = n_of_name = 0
+            for i in range(size - 2):
+                code = trigram_at(name, i)
+                if code == EMPTY:
+                    continue
+                n_of_name += 1
+                found = self._find(code)
+                # Each trigram of the query counts once per name.
+                if found.code == code and found.last_name != j:
+                    found.last_name = <int32_t>j
+                    n_common += 1
+            if not n_of_name:
+                continue
+            self.rows[j, SIMILARITY] = n_common / sqrt(
+                <double>n_of_name * <double>self.n_trigrams
+            )
+            self.rows[j, CONTAINMENT] = n_common / <double>n_of_name
+            self.rows[j, SAME_NAME] = (
+                size == text.shape[0] and memcmp(name, &text[0], size) == 0
+            )
+
+    cdef void _collect_trigrams(self, const uint8_t[::1] text) noexcept nogil:
+        cdef int64_t i
+        cdef uint32_t code
+        cdef Trigram* found
+        self.n_trigrams = 0
+        memset(self.trigrams, 0, (self.mask + 1) * sizeof(Trigram))
+        for i in range(text.shape[0] - 2):
+            code = trigram_at(&text[0], i)
+            if code == EMPTY:
+                continue
+            found = self._find(code)
+            if found.code == EMPTY:
+                found.code = code
+                found.last_name = -1
+                self.n_trigrams += 1
+
+    cdef inline Trigram* _find(self, uint32_t code) noexcept nogil:
+        """Return the slot of a trigram, or the empty one where it belongs."""
+        cdef uint32_t slot = (code * <uint32_t>2654435761) >> 8 & self.mask
+        while self.trigrams[slot].code not in (code, EMPTY):
+            slot = (slot + 1) & self.mask
+        return &self.trigrams[slot]

@@ -1,0 +1,255 @@
+"""Evidence for candidate labels of texts: the features of a log-linear score."""
+
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skxmr._cython import _candidates as kernel
+from skxmr._lexical._building import TRAINING
+from skxmr._lexical._state import LexicalState
+from skxmr._lexical._terms import Queries
+from skxmr._utils._loaded_state import (
+    as_value_errors,
+    check_finite,
+    check_vector,
+    refuse,
+    to_be_read,
+)
+from skxmr._utils._packed_texts import PackedTexts
+from skxmr._utils._pool import Pool
+from skxmr.text._word_forms import written_words
+
+__all__ = [
+    "FEATURES",
+    "HIGHEST_LOG_SHARE",
+    "Candidates",
+    "Findings",
+    "LabelEvidence",
+    "pack_names",
+    "words_spaced",
+]
+
+FEATURES = kernel.FEATURES
+"""The names of the features, in the order of the columns."""
+
+HIGHEST_LOG_SHARE = kernel.HIGHEST_LOG_SHARE_OF_ALL
+"""Logarithms of shares of all candidates are cut off there for log odds."""
+
+
+def words_spaced(text):
+    """Return the words of a text, as written, with a space before and after each."""
+    words = written_words(text)
+    return f" {' '.join(words)} " if words else ""
+
+
+def pack_names(names):
+    """Pack the names of labels for `LabelEvidence`.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    PackedTexts
+    """
+    return PackedTexts.of(map(words_spaced, names))
+
+
+class Candidates(NamedTuple):
+    """Candidate labels of several texts.
+
+    Parameters
+    ----------
+    offsets : ndarray of shape (n_texts + 1,), int64
+        The candidates of text i are those from ``offsets[i]`` up to ``offsets[i + 1]``.
+    columns : ndarray of shape (n_candidates,), int64
+        Ascending for each text.
+    features : ndarray of shape (n_candidates, n_features), float64
+    """
+
+    offsets: NDArray
+    columns: NDArray
+    features: NDArray
+
+
+class Findings(NamedTuple):
+    """What a model and a lexical search found for several texts.
+
+    Parameters
+    ----------
+    model_columns : ndarray of shape (n_texts, any), int64
+        -1 for none.
+    model_scores : ndarray of the same shape, float64
+    lexical_columns : ndarray of shape (n_texts, any), int64
+        -1 for none.
+    queries : Queries
+        The terms of the texts.
+    words : list of bytes
+        The texts as `words_spaced` returns them, in UTF-8.
+    """
+
+    model_columns: NDArray
+    model_scores: NDArray
+    lexical_columns: NDArray
+    queries: Queries
+    words: list
+
+    @classmethod
+    def of(cls, texts, queries, model, lexical_columns):
+        """Put together what was found for texts.
+
+        Parameters
+        ----------
+        texts : list of str
+        queries : Queries
+        model : tuple of (columns, scores)
+            The ranking of the model.
+        lexical_columns : ndarray of shape (n_texts, any), int64
+
+        Returns
+        -------
+        Findings
+        """
+        columns, scores = model
+        return cls(
+            np.ascontiguousarray(columns, dtype=np.int64),
+            np.ascontiguousarray(scores, dtype=np.float64),
+            np.ascontiguousarray(lexical_columns, dtype=np.int64),
+            queries,
+            [words_spaced(text).encode("utf-8", "surrogatepass") for text in texts],
+        )
+
+    def part(self, start, stop):
+        """Return what was found for some consecutive texts."""
+        rows = slice(start, stop)
+        return Findings(
+            self.model_columns[rows],
+            self.model_scores[rows],
+            self.lexical_columns[rows],
+            self.queries.part(start, stop),
+            self.words[rows],
+        )
+
+    def of_texts(self):
+        """Yield the arguments of the kernel for each text."""
+        offsets = self.queries.offsets.tolist()
+        for row, words in enumerate(self.words):
+            terms = slice(offsets[row], offsets[row + 1])
+            yield (
+                self.model_columns[row],
+                self.model_scores[row],
+                self.lexical_columns[row],
+                self.queries.terms[terms],
+                self.queries.counts[terms],
+                words,
+            )
+
+
+class LabelEvidence:
+    """What is known of labels, to describe them as candidates of texts.
+
+    Parameters
+    ----------
+    lexical : LexicalState
+        The index of the labels' own texts and of their training texts.
+    names : PackedTexts of length n_labels
+        The names of the labels, as `words_spaced` returns them.
+    log_counts : ndarray of shape (n_labels,), float32
+        The logarithm of 1 + the number of training texts of each label.
+    """
+
+    def __init__(self, lexical: LexicalState, names: PackedTexts, log_counts: NDArray):
+        self.lexical = lexical
+        self.names = names
+        self.log_counts = log_counts
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("scorers", None)
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        with as_value_errors("LabelEvidence"):
+            self._check_arrays()
+
+    def _check_arrays(self):
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
+        name = "LabelEvidence"
+        if not isinstance(self.lexical, LexicalState):
+            refuse(f"{name}.lexical", f"is a {type(self.lexical).__name__}")
+        n_labels = self.lexical.index.n_labels
+        if not isinstance(self.names, PackedTexts):
+            refuse(f"{name}.names", f"is a {type(self.names).__name__}")
+        if len(self.names) != n_labels:
+            refuse(f"{name}.names", f"has other than {n_labels} names")
+        check_vector(self.log_counts, (np.float32,), n_labels, f"{name}.log_counts")
+        if to_be_read(self.log_counts):
+            check_finite(self.log_counts, f"{name}.log_counts")
+
+    @cached_property
+    def scorers(self):
+        """The pool of scorers of candidates."""
+        make = partial(
+            kernel.CandidateScorer,
+            self.lexical.index.for_kernels,
+            TRAINING in self.lexical.terms.field_names,
+            self.names.text,
+            self.names.offsets,
+            self.log_counts,
+        )
+        return Pool(make)
+
+    def describe(self, findings):
+        """Return the candidates of several texts with their features.
+
+        Parameters
+        ----------
+        findings : Findings
+
+        Returns
+        -------
+        Candidates
+        """
+        offsets, columns, features = [0], [], []
+        with self.scorers.lend() as scorer:
+            for arguments in findings.of_texts():
+                n_found = scorer.describe(*arguments)
+                offsets.append(offsets[-1] + n_found)
+                columns.append(np.empty(n_found, dtype=np.int64))
+                features.append(np.empty((n_found, len(FEATURES))))
+                scorer.copy(columns[-1], features[-1])
+        return Candidates(
+            np.array(offsets, dtype=np.int64),
+            np.concatenate(columns),
+            np.concatenate(features),
+        )
+
+    def rank(self, findings, k, weights, calibration):
+        """Rank the candidates of several texts by sums of weighted features.
+
+        Parameters
+        ----------
+        findings : Findings
+        k : int
+        weights : ndarray of shape (n_features,), float64
+        calibration : ndarray of shape (3,), float64
+            As in `LogLinear`.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_texts, k), int64
+            Best first; -1 where there are fewer candidates.
+        scores : ndarray of shape (n_texts, k), float64
+            Probabilities; 0 where there are fewer candidates.
+        """
+        columns = np.empty((len(findings.words), k), dtype=np.int64)
+        scores = np.empty((len(findings.words), k))
+        with self.scorers.lend() as scorer:
+            for row, arguments in enumerate(findings.of_texts()):
+                scorer.describe(*arguments)
+                scorer.rank(weights, calibration, columns[row], scores[row])
+        return columns, scores

@@ -1,0 +1,119 @@
+"""A log-linear score of candidate labels, and its calibrated probabilities."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from skxmr._fusion._evidence import FEATURES, HIGHEST_LOG_SHARE, Candidates
+from skxmr._fusion._softmax import fit_softmax, log_softmax
+from skxmr._utils._loaded_state import check_finite, check_vector
+
+__all__ = ["LogLinear"]
+
+# Chosen on products and subjects with no training texts and with 600, among weights
+# like those that are learned from many.
+_DEFAULT_WEIGHTS = {
+    "model": 0.25,
+    "reached": 3.0,
+    "text": 0.1,
+    "log_total": 1.0,
+    "text_coverage": 3.0,
+    "similarity": 10.0,
+    "same_name": 3.0,
+}
+_DEFAULT_CALIBRATION = (0.0, 1.0, 0.0)
+
+# The best candidates of each text, to which probabilities are calibrated.
+_N_CALIBRATED = 10
+
+
+@dataclass(frozen=True)
+class LogLinear:
+    """Weights of features, and the map from their sums to probabilities.
+
+    The probability of a candidate with the sum s of weighted features is
+
+        1 / (1 + exp(-(a + b log(q / (1 - q)) + c t)))
+
+    with t the logarithm of the sum of exp(s) over all candidates of the text, and
+    q = exp(s - t): a logistic regression whose first feature compares the candidate
+    with the others, and whose second tells whether there is a good one at all.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_features,), float64
+    calibration : ndarray of shape (3,), float64
+        a, b and c; b is positive.
+    """
+
+    weights: NDArray
+    calibration: NDArray
+
+    @classmethod
+    def fit(cls, candidates: Candidates, is_positive: NDArray) -> Self:
+        """Fit weights and probabilities to candidates.
+
+        Parameters
+        ----------
+        candidates : Candidates
+        is_positive : ndarray of shape (n_candidates,), bool
+
+        Returns
+        -------
+        LogLinear
+        """
+        offsets, _, features = candidates
+        weights = fit_softmax(features, is_positive, offsets)
+        sums = np.einsum("ij,j->i", features, weights)
+        log_shares = log_softmax(sums, offsets)
+        best = _best_of_rows(sums, offsets)
+        totals = (sums - log_shares)[best]
+        inputs = np.stack([_log_odds(log_shares[best]), totals], axis=1)
+        return cls(weights, _fit_logistic(inputs, is_positive[best]))
+
+    @classmethod
+    def default(cls) -> Self:
+        """Return the weights that are used where none can be learned."""
+        weights = [_DEFAULT_WEIGHTS.get(name, 0.0) for name in FEATURES]
+        return cls(np.array(weights), np.array(_DEFAULT_CALIBRATION))
+
+    def check(self, owner):
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
+        sizes = {"weights": len(FEATURES), "calibration": 3}
+        for name, size in sizes.items():
+            values = getattr(self, name)
+            check_vector(values, (np.float64,), size, f"{owner}.{name}")
+            check_finite(values, f"{owner}.{name}")
+
+
+def _log_odds(log_shares):
+    logs = np.minimum(log_shares, HIGHEST_LOG_SHARE)
+    return logs - np.log(-np.expm1(logs))
+
+
+def _best_of_rows(sums, offsets):
+    """Return the positions of the best candidates of each row."""
+    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    order = np.lexsort((-sums, rows))
+    ranks = np.arange(len(sums)) - np.repeat(offsets[:-1], np.diff(offsets))
+    return order[ranks < _N_CALIBRATED]
+
+
+def _fit_logistic(inputs, is_positive):
+    """Fit an intercept and two slopes, the first of which is positive."""
+
+    def loss(line):
+        margins = line[0] + inputs[:, 0] * line[1] + inputs[:, 1] * line[2]
+        residuals = expit(margins) - is_positive
+        value = np.logaddexp(0, margins) - is_positive * margins
+        gradient = [residuals.sum(), *np.einsum("i,ij->j", residuals, inputs)]
+        away = line - start
+        return value.sum() + 0.5 * away @ away, np.array(gradient) + away
+
+    start = np.array([0.0, 1.0, 0.0])
+    bounds = [(None, None), (1e-3, None), (None, None)]
+    return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x

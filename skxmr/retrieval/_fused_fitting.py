@@ -1,0 +1,191 @@
+"""The fit of a model and of a lexical index together, and of their common score."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+
+from skxmr._base._fitted_clone import FittedClone
+from skxmr._fusion._evidence import Findings, LabelEvidence, pack_names
+from skxmr._fusion._log_linear import LogLinear
+from skxmr._inputs._label_fields import LabelFields, is_blank
+from skxmr._lexical._building import TRAINING
+from skxmr.linear._classifier import XRLinearClassifier
+from skxmr.retrieval._fitting import Stages, TrainingRows
+from skxmr.retrieval._fused_search import N_CANDIDATES
+from skxmr.retrieval._held_out import HeldOut
+from skxmr.retrieval._state import Fusion
+
+__all__ = ["TextRows", "fit_both"]
+
+# The weights of training texts in the lexical search, of which the best is chosen.
+_WEIGHTS_OF_TRAINING = (1.0, 0.3, 0.0)
+
+# The most children of a node in a default tree.
+_WIDEST = 512
+
+# If at most this share of the rows is held out, the classifier does without them.
+_NEGLIGIBLE = 0.01
+
+
+class TextRows(NamedTuple):
+    """The texts that the lexical index is made of.
+
+    Parameters
+    ----------
+    texts : list of str
+        The training texts.
+    target : IndicatorTarget or ClassTarget
+    Y : csr_array of shape (n_texts, n_labels)
+    fields : LabelFields
+        The texts of the labels.
+    """
+
+    texts: list
+    target: Any
+    Y: sparse.csr_array
+    fields: LabelFields
+
+    def take(self, is_kept):
+        """Return the same without some training texts."""
+        rows = np.flatnonzero(is_kept)
+        texts = [self.texts[row] for row in rows.tolist()]
+        return self._replace(texts=texts, Y=self.Y[rows])
+
+    def fit_index(self, ranker):
+        """Index all texts in a clone of a ranker, and return it.
+
+        The texts of a label are joined: as separate fields, words of the name that are
+        frequent in other names would count as rare in the description.
+        """
+        indexed = clone(ranker)
+        joined = [(" ".join(texts),) for texts in self.fields.texts]
+        fields = LabelFields(joined, 1)
+        indexed._validate_params()
+        indexed._state = indexed._index(fields, self.texts, self.target, self.Y)
+        return indexed
+
+    def evidence(self, indexed, names):
+        """Return what is known of the labels, given their packed names."""
+        counts = np.bincount(self.Y.indices, minlength=self.Y.shape[1])
+        return LabelEvidence(indexed._state, names, np.log1p(counts).astype(np.float32))
+
+    def held_out(self, seed):
+        """Draw texts to be held out; None if there are too few."""
+        has_text = [not all(map(is_blank, texts)) for texts in self.fields.texts]
+        return HeldOut.draw(self.texts, self.Y, np.array(has_text, dtype=bool), seed)
+
+
+def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
+    """Fit a classifier and a lexical index, and the score that combines both.
+
+    The score is learned from texts that neither was fitted to; then both are fitted to
+    all texts, except for a classifier that lacks at most one row in a hundred.
+
+    Parameters
+    ----------
+    stages : Stages
+    rows : TrainingRows
+    text_rows : TextRows
+
+    Returns
+    -------
+    classifier : estimator
+        A fitted clone.
+    fusion : Fusion
+    """
+    _, classifier, ranker, seed = stages
+    classifier = _with_narrow_tree(classifier, text_rows.Y.shape[1])
+    names = pack_names(text_rows.fields.names())
+    held_out = text_rows.held_out(seed or 0)
+    if held_out is None:
+        fitted, learned = rows.fit(classifier), Learned(LogLinear.default(), 1.0)
+    else:
+        is_kept = np.ones(rows.X.shape[0], dtype=bool)
+        is_kept[: len(held_out.is_kept)] = held_out.is_kept
+        fitted = rows.take(np.flatnonzero(is_kept)).fit(classifier)
+        kept = text_rows.take(held_out.is_kept)
+        indexed = kept.fit_index(ranker)
+        model = fitted.rank(rows.take(held_out.rows).X, min(N_CANDIDATES, len(names)))
+        learned = _learn(model, indexed, kept.evidence(indexed, names), held_out)
+        if np.mean(~is_kept) > _NEGLIGIBLE:
+            fitted = rows.fit(classifier)
+    indexed = text_rows.fit_index(ranker)
+    ranking = FittedClone.of(indexed)
+    # Set afterwards: as it is not what the user has set, it would be undone.
+    _weigh_training(indexed, learned.weight_of_training)
+    return fitted, Fusion(
+        ranking, text_rows.evidence(indexed, names), learned.log_linear
+    )
+
+
+def _with_narrow_tree(classifier, n_labels):
+    """Give a default tree of more than 262,144 labels three levels.
+
+    Two wide levels take several times as long to train, and a fused search finds no
+    more: words tell apart labels of few training texts, which most of so many are.
+    """
+    is_default = isinstance(classifier, XRLinearClassifier)
+    if is_default and classifier.indexer is None and n_labels > _WIDEST**2:
+        return clone(classifier).set_params(indexer__branching_factor=_WIDEST)
+    return classifier
+
+
+class Learned(NamedTuple):
+    """What was learned from held-out texts.
+
+    Parameters
+    ----------
+    log_linear : LogLinear
+    weight_of_training : float
+        The weight of training texts in the lexical search for candidates.
+    """
+
+    log_linear: LogLinear
+    weight_of_training: float
+
+
+def _learn(model, indexed, evidence, held_out):
+    """Learn from the candidates that are found for held-out texts.
+
+    The lexical search takes the weight of training texts by which most labels of the
+    held-out texts are among the candidates.
+    """
+    n_candidates = model[0].shape[1]
+    tried = []
+    for weight in _weights_of_training(indexed):
+        _weigh_training(indexed, weight)
+        search = indexed._search()
+        queries = search.queries(held_out.texts)
+        columns, _ = search.find(queries, n_candidates)
+        findings = Findings.of(held_out.texts, queries, model, columns)
+        candidates = evidence.describe(findings)
+        tried.append((candidates, _are_positive(candidates, held_out.Y), weight))
+    candidates, is_positive, weight = max(tried, key=lambda one: one[1].sum())
+    if not is_positive.any():
+        return Learned(LogLinear.default(), weight)
+    return Learned(LogLinear.fit(candidates, is_positive), weight)
+
+
+def _weights_of_training(indexed):
+    has_choice = indexed.field_weights is None and _has_training(indexed)
+    return _WEIGHTS_OF_TRAINING if has_choice else (1.0,)
+
+
+def _weigh_training(indexed, weight):
+    """Set the weight of training texts, unless the user has set weights."""
+    if _has_training(indexed) and (indexed.field_weights is None or weight != 1.0):
+        indexed.field_weights = (1.0, weight)
+
+
+def _has_training(indexed):
+    return TRAINING in indexed._state.terms.field_names
+
+
+def _are_positive(candidates, Y):
+    """Return which candidates are labels of their texts."""
+    rows = np.repeat(np.arange(Y.shape[0]), np.diff(candidates.offsets))
+    keys = rows * Y.shape[1] + candidates.columns
+    of_Y = np.repeat(np.arange(Y.shape[0]), np.diff(Y.indptr)) * Y.shape[1] + Y.indices
+    return np.isin(keys, of_Y)

@@ -1,0 +1,159 @@
+"""Search by a model and by words together: candidates of both, with one score."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._fusion._evidence import Findings
+from skxmr._inputs._row_blocks import split_by_size
+from skxmr._lexical._searching import LexicalSearch
+from skxmr._parallel._parallel import run_tasks
+from skxmr._targets import Shortlists, logs_of_scores
+from skxmr.retrieval._searching import ALL_LABELS, ModelSearch
+from skxmr.retrieval._state import Fusion
+
+__all__ = ["N_CANDIDATES", "FusedSearch"]
+
+N_CANDIDATES = 100
+"""The number of labels that each search finds for a text, unless k is larger."""
+
+_ROWS_OF_TASK = 256
+# Candidates, their features' inputs and copies, relative to those of one search.
+_SIZE_OF_CANDIDATE = 8
+
+
+class FusedSearch(NamedTuple):
+    """Search by a fitted retriever with current parameters of prediction.
+
+    Parameters
+    ----------
+    model : ModelSearch
+    lexical : LexicalSearch
+    fusion : Fusion
+    n_jobs : int or None
+    """
+
+    model: ModelSearch
+    lexical: LexicalSearch
+    fusion: Fusion
+    n_jobs: int | None
+
+    @property
+    def n_labels(self):
+        """Number of labels."""
+        return len(self.fusion.evidence.names)
+
+    def rank(self, texts, X, k, choice):
+        """Rank the labels of texts, in parallel.
+
+        Parameters
+        ----------
+        texts : list of str
+        X : matrix of shape (n_texts, n_features)
+            Their features for the classifier.
+        k : int
+        choice : Choice
+
+        Returns
+        -------
+        columns : ndarray of shape (n_texts, k), int64
+            -1 if fewer labels are found.
+        scores : ndarray of shape (n_texts, k), float32
+            0 if fewer labels are found.
+        """
+        X = X.tocsr() if sparse.issparse(X) else X
+        size = self._n_candidates(k) * _SIZE_OF_CANDIDATE
+        parts = [
+            self._rank_block(texts[rows], X[rows], k, choice)
+            for rows in split_by_size(len(texts), size)
+        ]
+        columns, scores = zip(*parts, strict=True)
+        return np.concatenate(columns), np.concatenate(scores)
+
+    def rank_one(self, text, k, choice):
+        """Rank the labels of one text, without the overhead of `rank`.
+
+        Returns
+        -------
+        columns : ndarray of shape (1, k), int64
+        scores : ndarray of shape (1, k), float32
+        """
+        n_candidates = self._n_candidates(k)
+        model = self.model.rank_one(text, n_candidates, choice)
+        findings = self._find([text], model, n_candidates, choice)
+        columns, scores = _rank(findings, self.fusion, k)
+        return columns, scores.astype(np.float32)
+
+    def describe(self, text, column):
+        """Describe a label as a candidate of a text, whether or not it is found.
+
+        Parameters
+        ----------
+        text : str
+        column : int
+
+        Returns
+        -------
+        features : ndarray of shape (n_features,)
+        score : float
+        """
+        n_candidates = self._n_candidates(1)
+        model = self.model.rank_one(text, n_candidates, ALL_LABELS)
+        findings = self._find([text], model, n_candidates, ALL_LABELS)
+        if not (findings.lexical_columns == column).any():
+            more = np.append(findings.lexical_columns, [[column]], axis=1)
+            findings = findings._replace(lexical_columns=more)
+        candidates = self.fusion.evidence.describe(findings)
+        columns, scores = _rank(findings, self.fusion, len(candidates.columns))
+        features = candidates.features[candidates.columns == column]
+        (score,) = scores[columns == column].astype(np.float32).tolist()
+        return features[0], score
+
+    def shortlists(self, texts, X):
+        """Return the candidates of texts with the logarithms of their scores.
+
+        Parameters
+        ----------
+        texts : list of str
+        X : matrix of shape (n_texts, n_features)
+
+        Returns
+        -------
+        Shortlists
+        """
+
+        def find(k=None):
+            wanted = min(self.n_labels, 2 * N_CANDIDATES if k is None else k)
+            for rows in split_by_size(len(texts), wanted):
+                found = self.rank(texts[rows], X[rows], wanted, ALL_LABELS)
+                yield logs_of_scores(*found)
+
+        return Shortlists(len(texts), find)
+
+    def _rank_block(self, texts, X, k, choice):
+        """Rank so few texts that their candidates fit in memory."""
+        n_candidates, n = self._n_candidates(k), len(texts)
+        model = self.model.rank(texts, X, n_candidates, choice)
+        findings = self._find(texts, model, n_candidates, choice)
+        tasks = [
+            findings.part(start, min(start + _ROWS_OF_TASK, n))
+            for start in range(0, max(n, 1), _ROWS_OF_TASK)
+        ]
+        shared = (self.fusion, k)
+        ranked = run_tasks(_rank, tasks, n_jobs=self.n_jobs, shared=shared)
+        columns, scores = map(np.concatenate, zip(*ranked, strict=True))
+        return columns, scores.astype(np.float32)
+
+    def _find(self, texts, model, n_candidates, choice):
+        queries = self.lexical.queries(texts)
+        columns, _ = self.lexical.find(queries, n_candidates, choice.factors)
+        return Findings.of(texts, queries, model, columns)
+
+    def _n_candidates(self, k):
+        return min(max(k, N_CANDIDATES), self.n_labels)
+
+
+def _rank(findings, fusion, k):
+    log_linear = fusion.log_linear
+    return fusion.evidence.rank(findings, k, log_linear.weights, log_linear.calibration)
