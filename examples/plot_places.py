@@ -3,8 +3,9 @@ Find places by any spelling of their names
 ==========================================
 
 A place has many names: in other languages, in other scripts, and misspelt. From names
-of known places, `TextRetriever` learns the n-grams that indicate each place, so that it
-finds places by spellings that are not in the training data.
+of known places, `TextRetriever` learns the n-grams that indicate each place, and how
+much a similar spelling counts, so that it finds places by spellings that are not in the
+training data.
 """
 
 import time
@@ -24,8 +25,10 @@ train, test = load_places(subset="train"), load_places(subset="test")
 print(f"{len(train.data):,} names to learn from, {len(train.target_names):,} places")
 
 # %%
-# By default, the features of `TextRetriever` are words, word pairs and character
-# trigrams. The main name of each place is an additional training row.
+# The features of its classifier are words, word pairs and character trigrams. The main
+# name of each place is an additional training row; it is also searched by words, as are
+# the training names, and compared with the query. One score ranks the candidates of
+# both searches.
 retriever = TextRetriever(random_state=0, n_jobs=2)
 start = time.perf_counter()
 retriever.fit(train.data, train.target, label_texts=train.target_names)
