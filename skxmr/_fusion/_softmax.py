@@ -16,7 +16,7 @@ _LEAST_SPREAD = 1e-10
 _SOLVER = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7}
 
 
-def fit_softmax(features, is_positive, offsets):
+def fit_softmax(features, is_positive, offsets, lowest=None):
     """Fit weights by which the positive candidates of each row have high probabilities.
 
     The probability of a candidate is exp(w·x) divided by the sum over the candidates of
@@ -31,12 +31,14 @@ def fit_softmax(features, is_positive, offsets):
     is_positive : ndarray of shape (n_candidates,), bool
     offsets : ndarray of shape (n_rows + 1,), int64
         Row i has the candidates from ``offsets[i]`` up to ``offsets[i + 1]``.
+    lowest : ndarray of shape (n_features,), float64, default=None
+        Lower bounds of the weights; None for none.
 
     Returns
     -------
     ndarray of shape (n_features,), float64
-        Weights of the features as given; 0 for a feature that is constant in every row,
-        and all 0 if no row has a positive.
+        Weights of the features as given; 0, or the lower bound if it is larger, for a
+        feature that is constant in every row, and for all if no row has a positive.
 
     References
     ----------
@@ -44,11 +46,27 @@ def fit_softmax(features, is_positive, offsets):
        Frontiers in Econometrics, 1974.
     """
     problem = _Problem.of(features, is_positive, offsets)
+    initial, bounds = np.zeros(features.shape[1]), None
+    if lowest is None:
+        lowest = np.full(features.shape[1], -np.inf)
     if not len(problem.starts):
-        return np.zeros(features.shape[1])
-    initial = np.zeros(features.shape[1])
-    found = minimize(_loss, initial, (problem,), "L-BFGS-B", jac=True, options=_SOLVER)
-    return found.x * problem.inverse_scales
+        return np.maximum(initial, lowest)
+    scales = problem.inverse_scales
+    if np.isfinite(lowest).any():
+        varies = scales > 0
+        bounds = np.divide(lowest, scales, where=varies, out=np.full(len(scales), 0.0))
+        initial = np.maximum(initial, bounds)
+        bounds = [(bound, None) for bound in bounds]
+    found = minimize(
+        _loss,
+        initial,
+        (problem,),
+        "L-BFGS-B",
+        jac=True,
+        bounds=bounds,
+        options=_SOLVER,
+    )
+    return np.maximum(found.x * scales, lowest)
 
 
 def log_softmax(scores, offsets):

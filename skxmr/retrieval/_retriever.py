@@ -151,13 +151,15 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
 
     Their weighted sum ranks the candidates. The weights (`fusion_weights_`) are those
     of a conditional logistic regression [2]_, on at most 2,000 distinct training texts
-    that neither stage was fitted to; then both are fitted to all texts. If the held-out
-    texts are at most one in a hundred rows, the classifier remains without them, and
-    only the lexical ranker has them. An `XRLinearClassifier` without an `indexer` then
-    has a tree of at most 512 children per node, which has three levels and trains
-    several times as fast with more than 262,144 labels. With fewer than 800 distinct
-    texts, the weights are constants. A logistic regression on the same texts turns the
-    sums into the probabilities that `search` returns.
+    that neither stage was fitted to; then both are fitted to all texts. Only
+    "log_text", "log_training" and "containment" may have negative weights, and that of
+    "same_name" is at least 3, so that a label whose name was typed comes first. If the
+    held-out texts are at most one in a hundred rows, the classifier remains without them, and only the lexical
+    ranker has them. An `XRLinearClassifier` without an `indexer` then has a tree of at
+    most 512 children per node, which has three levels and trains several times as fast
+    with more than 262,144 labels. With fewer than 800 distinct texts, the weights are
+    constants. A logistic regression on the same texts turns the sums into the
+    probabilities that `search` returns.
 
     References
     ----------

@@ -27,10 +27,12 @@ def simulate(weights, share_with_label, seed=0):
 
 @pytest.mark.parametrize("share", [1.0, 0.4])
 def test_weights_are_recovered_and_probabilities_calibrated(share):
-    weights = np.linspace(-1, 1, len(FEATURES))
+    weights = np.linspace(0.1, 1, len(FEATURES))
+    weights[FEATURES.index("log_text")] = -1
+    weights[FEATURES.index("same_name")] = 3
     candidates, is_positive = simulate(weights, share)
     fitted = LogLinear.fit(candidates, is_positive)
-    np.testing.assert_allclose(fitted.weights, weights, atol=0.25)
+    np.testing.assert_allclose(fitted.weights, weights, atol=0.3)
     intercept, slope, of_total = fitted.calibration
     sums = (candidates.features @ fitted.weights).reshape(N_ROWS, N_EACH)
     totals = np.log(np.exp(sums).sum(axis=1, keepdims=True))
@@ -41,7 +43,7 @@ def test_weights_are_recovered_and_probabilities_calibrated(share):
     hits = is_positive.reshape(N_ROWS, N_EACH)[np.arange(N_ROWS), found.argmax(axis=1)]
     assert abs(best.mean() - hits.mean()) < 0.02
     confident = best > np.median(best)
-    assert abs(best[confident].mean() - hits[confident].mean()) < 0.04
+    assert abs(best[confident].mean() - hits[confident].mean()) < 0.06
 
 
 def test_default_prefers_found_and_similar_labels():

@@ -153,3 +153,23 @@ def test_log_softmax_of_rows():
     np.testing.assert_allclose(logs[:2], np.log(odds / odds.sum()))
     np.testing.assert_allclose(logs[2:], [0, -1000, -2000])
     assert log_softmax(np.zeros(0), np.array([0, 0])).tolist() == []
+
+
+def test_weights_have_lower_bounds():
+    random = np.random.default_rng(0)
+    features = random.normal(size=(4000, 3))
+    features[:, 2] = 1.0
+    offsets = np.arange(0, 4001, 10)
+    best = (features[:, 0] - features[:, 1]).reshape(-1, 10).argmax(axis=1)
+    is_positive = np.zeros(4000, dtype=bool)
+    is_positive[offsets[:-1] + best] = True
+    free = fit_softmax(features, is_positive, offsets)
+    assert free[0] > 1
+    assert free[1] < -1
+    assert free[2] == 0
+    lowest = np.array([-np.inf, -0.5, 3.0])
+    bounded = fit_softmax(features, is_positive, offsets, lowest)
+    assert bounded[0] > 1
+    np.testing.assert_allclose(bounded[1:], [-0.5, 3.0])
+    none = fit_softmax(features, ~np.ones(4000, dtype=bool), offsets, lowest)
+    np.testing.assert_array_equal(none, [0, 0, 3])
