@@ -35,8 +35,8 @@ retriever.fit(train.data, train.target, label_texts=train.target_names)
 print(f"fitted in {time.perf_counter() - start:.1f} s")
 
 for text in ("Sankt Peterburg", "Barselona", "Нью-Йорк", "Florenz", "Λονδινο"):
-    (column, name, score), *_ = retriever.search(text, k=1)
-    print(f"{text:16} {name}, {train.country[column]}  (score {score:.2f})")
+    for column, name, score in retriever.search(text, k=1):
+        print(f"{text:16} {name}, {train.country[column]}  (score {score:.2f})")
 
 # %%
 # The map shows all places and the best three for some misspelt names. Larger dots have
