@@ -72,7 +72,7 @@ class LabelTexts:
     >>> from skxmr.metrics import recall_at_k_scorer
     >>> texts = ["red apple", "green apple", "smart phone", "phone case"]
     >>> y = ["fruit", "fruit", "phone", "case"]
-    >>> names = LabelTexts({"fruit": "fresh fruit", "phone": "phones", "case": "cases"})
+    >>> names = LabelTexts({"fruit": "apples", "phone": "phones", "case": "cases"})
     >>> names
     LabelTexts(3 labels)
     >>> cross_val_score(

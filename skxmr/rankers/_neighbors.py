@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from skxmr._base._documentation import Documented
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, writes
+from skxmr._cython import _inverted_index as kernel
 from skxmr._cython._cluster_vectors import normalize_rows
-from skxmr._cython._inverted_index import IndexSearcher, InvertedIndex
 from skxmr._inputs._features import (
     Features,
     validate_features,
@@ -99,9 +99,9 @@ class NeighborState:
     def searchers(self):
         """The pool of searchers."""
         offsets, rows, values, n_rows = self.rows_by_feature
-        index = InvertedIndex(offsets, rows, self.peaks, 1, n_rows)
+        index = kernel.InvertedIndex(offsets, rows, self.peaks, 1, n_rows)
         index = index.with_values(values, self.is_signed)
-        return Pool(partial(IndexSearcher, index))
+        return Pool(partial(kernel.IndexSearcher, index))
 
     @property
     def n_features(self):

@@ -194,7 +194,7 @@ many = type(queries)(
     np.tile(queries.counts, 200_000 * n_jobs),
 )
 announce(lexical, "_find")
-interrupted("words", model._search()._find, many, 10)
+interrupted("words", model._search().find, many, 10)
 assert model.rank([words], 2)[0].tolist() == [[0, 1]]
 """
 
