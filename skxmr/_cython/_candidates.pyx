@@ -25,7 +25,7 @@ FEATURES = (
     "training",
     "log_text",
     "log_training",
-    "log_total",
+    "text_gain",
     "text_coverage",
     "training_coverage",
     "similarity",
@@ -41,7 +41,7 @@ cdef enum:
     TRAINING
     LOG_TEXT
     LOG_TRAINING
-    LOG_TOTAL
+    TEXT_GAIN
     TEXT_COVERAGE
     TRAINING_COVERAGE
     SIMILARITY
@@ -56,9 +56,10 @@ cdef enum:
 # Smaller scores of a model are as good as none.
 cdef double LEAST_SCORE = 1e-9
 
-# A share of nearly all is as good as any; that of a single candidate has no log odds.
-HIGHEST_LOG_SHARE_OF_ALL = -1e-4
-cdef double HIGHEST_LOG_SHARE = HIGHEST_LOG_SHARE_OF_ALL
+# Thousands of texts cannot distinguish higher probabilities. Without a limit, a single
+# candidate, whose share is 1, would have infinite log odds.
+HIGHEST_LOG_SHARE = -1e-3
+cdef double highest_log_share = HIGHEST_LOG_SHARE
 
 
 cdef struct Candidate:
@@ -94,7 +95,7 @@ cdef inline double probability(
 
     The share is exp(sum - total), of all candidates.
     """
-    cdef double share = min(sum - total, HIGHEST_LOG_SHARE)
+    cdef double share = min(sum - total, highest_log_share)
     cdef double log_odds = share - log(-expm1(share))
     return 1 / (1 + exp(-(line[0] + line[1] * log_odds + line[2] * total)))
 
@@ -161,13 +162,25 @@ cdef class CandidateScorer:
         const float[::1] counts,            # IN: their numbers in the query
         const uint8_t[::1] text,            # IN: of the query, as the names are
     ):
-        """Describe the labels of two rankings, and return their number."""
+        """Describe the labels of two rankings, and return their number.
+
+        A custom model may rank labels that do not exist, and arrays of memory-mapped
+        models are not read before they are used: both are errors.
+        """
+        cdef bint is_valid
         self._reserve(model_labels.shape[0] + lexical_labels.shape[0], text.shape[0])
         with nogil:
             self._unite(model_labels, model_scores, lexical_labels)
-            self._describe_scores()
-            self._describe_terms(terms, counts)
-            self._describe_names(text)
+            is_valid = self._is_valid()
+            if is_valid:
+                self._describe_scores()
+                self._describe_terms(terms, counts)
+                self._describe_names(text)
+        if not is_valid:
+            raise ValueError(
+                f"A candidate is not one of the {self.log_counts.shape[0]} labels, or "
+                f"the names of the labels are damaged."
+            )
         return self.n
 
     def copy(
@@ -276,6 +289,24 @@ cdef class CandidateScorer:
                 all[self.n] = all[i]
                 self.n += 1
 
+    cdef bint _is_valid(self) noexcept nogil:
+        """Return whether all candidates are labels with names."""
+        cdef int64_t i, label
+        for i in range(self.n):
+            label = self.candidates[i].label
+            if label >= self.log_counts.shape[0]:
+                return False
+            if label + 1 >= self.name_offsets.shape[0]:
+                return False
+            if not (
+                0
+                <= self.name_offsets[label]
+                <= self.name_offsets[label + 1]
+                <= self.names.shape[0]
+            ):
+                return False
+        return True
+
     cdef void _describe_scores(self) noexcept nogil:
         """Set the features of the model's scores; reset all others."""
         cdef int64_t i
@@ -305,7 +336,7 @@ cdef class CandidateScorer:
             row = &self.rows[j, 0]
             row[LOG_TEXT] = log1p(row[TEXT])
             row[LOG_TRAINING] = log1p(row[TRAINING])
-            row[LOG_TOTAL] = log1p(row[TEXT] + row[TRAINING])
+            row[TEXT_GAIN] = log1p(row[TEXT] + row[TRAINING]) - row[LOG_TRAINING]
             if text > 0:
                 row[TEXT_COVERAGE] /= text
             if training > 0:

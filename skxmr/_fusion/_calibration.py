@@ -4,16 +4,19 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from skxmr._cython._candidates import HIGHEST_LOG_SHARE
 from skxmr._fusion._softmax import log_softmax
 
-__all__ = ["calibrate", "fit_calibration"]
+__all__ = [
+    "best_of_rows",
+    "calibrate",
+    "fit_calibration",
+    "fit_logistic",
+    "log_odds",
+]
 
 # Candidates of each row that the map is fitted to: those that are shown.
 _N_FIRST = 10
-
-# Thousands of rows cannot distinguish higher probabilities. Without a limit, a single
-# candidate, whose softmax is 1, would have infinite log odds.
-_HIGHEST = np.log1p(-1e-3)
 
 # Positive, so that the order of candidates does not change.
 _LEAST_SLOPE = 0.01
@@ -47,23 +50,45 @@ def fit_calibration(scores, is_positive, offsets):
     .. [1] J. Platt, "Probabilistic outputs for support vector machines and comparisons
        to regularized likelihood methods", Advances in Large Margin Classifiers, 1999.
     """
-    first = _ranks(scores, offsets) < _N_FIRST
-    log_odds = _log_odds(log_softmax(scores, offsets)[first])
-    if not len(log_odds):
+    best = best_of_rows(scores, offsets)
+    if not len(best):
         return 0.0, 1.0
-    positive = is_positive[first].astype(np.float64)
+    inputs = log_odds(log_softmax(scores, offsets)[best])[:, np.newaxis]
+    intercept, slope = fit_logistic(inputs, is_positive[best]).tolist()
+    return intercept, slope
+
+
+def fit_logistic(inputs, is_positive):
+    """Fit a logistic regression that is near the identity.
+
+    Parameters
+    ----------
+    inputs : ndarray of shape (n_candidates, n_inputs), float64
+        The first are log odds.
+    is_positive : ndarray of shape (n_candidates,), bool
+
+    Returns
+    -------
+    ndarray of shape (1 + n_inputs,), float64
+        The intercept and the slopes, the first of which is positive.
+    """
+    identity = np.zeros(1 + inputs.shape[1])
+    identity[1] = 1
+    inputs = np.insert(inputs, 0, 1, axis=1)
 
     def loss(line):
-        margins = line[0] + line[1] * log_odds
-        residuals = expit(margins) - positive
-        away = line - (0, 1)
-        gradient = np.array([residuals.sum(), np.sum(residuals * log_odds)])
-        value = np.sum(np.logaddexp(0, margins) - positive * margins)
-        return value + 0.5 * _PENALTY * np.sum(away**2), gradient + _PENALTY * away
+        # Without BLAS, whose sums depend on its number of threads.
+        margins = np.einsum("ij,j->i", inputs, line)
+        residuals = expit(margins) - is_positive
+        away = line - identity
+        gradient = np.einsum("i,ij->j", residuals, inputs) + _PENALTY * away
+        value = np.sum(np.logaddexp(0, margins) - is_positive * margins)
+        return value + 0.5 * _PENALTY * np.sum(away**2), gradient
 
-    bounds = [(None, None), (_LEAST_SLOPE, None)]
-    found = minimize(loss, [0.0, 1.0], jac=True, method="L-BFGS-B", bounds=bounds)
-    return float(found.x[0]), float(found.x[1])
+    lowest = np.full(len(identity), -np.inf)
+    lowest[1] = _LEAST_SLOPE
+    bounds = [(bound, None) for bound in lowest]
+    return minimize(loss, identity, jac=True, method="L-BFGS-B", bounds=bounds).x
 
 
 def calibrate(scores, offsets, intercept, slope):
@@ -82,21 +107,20 @@ def calibrate(scores, offsets, intercept, slope):
     ndarray of shape (n_candidates,), float64
         Above 0; in the order of the scores within each row.
     """
-    margins = intercept + slope * _log_odds(log_softmax(scores, offsets))
+    margins = intercept + slope * log_odds(log_softmax(scores, offsets))
     return np.maximum(expit(margins), np.finfo(np.float64).tiny)
 
 
-def _log_odds(log_probabilities):
-    logs = np.minimum(log_probabilities, _HIGHEST)
+def log_odds(log_probabilities):
+    """Return log odds of probabilities, which are cut off near 1."""
+    logs = np.minimum(log_probabilities, HIGHEST_LOG_SHARE)
     return logs - np.log(-np.expm1(logs))
 
 
-def _ranks(scores, offsets):
-    """Return the position of each candidate in its row, best first, from 0."""
+def best_of_rows(scores, offsets):
+    """Return the positions of the first 10 candidates of each row, best first."""
     sizes = np.diff(offsets)
-    rows = np.repeat(np.arange(len(sizes)), sizes)
-    ranks = np.empty(len(scores), dtype=np.int64)
     # Stable: ties are in the order of the candidates.
-    order = np.lexsort((-scores, rows))
-    ranks[order] = np.arange(len(scores)) - np.repeat(offsets[:-1], sizes)
-    return ranks
+    order = np.lexsort((-scores, np.repeat(np.arange(len(sizes)), sizes)))
+    ranks = np.arange(len(scores)) - np.repeat(offsets[:-1], sizes)
+    return order[ranks < _N_FIRST]

@@ -23,7 +23,6 @@ from skxmr.text._word_forms import written_words
 
 __all__ = [
     "FEATURES",
-    "HIGHEST_LOG_SHARE",
     "Candidates",
     "Findings",
     "LabelEvidence",
@@ -33,9 +32,6 @@ __all__ = [
 
 FEATURES = kernel.FEATURES
 """The names of the features, in the order of the columns."""
-
-HIGHEST_LOG_SHARE = kernel.HIGHEST_LOG_SHARE_OF_ALL
-"""Logarithms of shares of all candidates are cut off there for log odds."""
 
 
 def words_spaced(text):

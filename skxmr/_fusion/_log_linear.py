@@ -5,10 +5,9 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
-from skxmr._fusion._evidence import FEATURES, HIGHEST_LOG_SHARE, Candidates
+from skxmr._fusion._calibration import best_of_rows, fit_logistic, log_odds
+from skxmr._fusion._evidence import FEATURES, Candidates
 from skxmr._fusion._softmax import fit_softmax, log_softmax
 from skxmr._utils._loaded_state import check_finite, check_vector
 
@@ -20,7 +19,8 @@ _DEFAULT_WEIGHTS = {
     "model": 0.25,
     "reached": 3.0,
     "text": 0.1,
-    "log_total": 1.0,
+    "log_training": 1.0,
+    "text_gain": 1.0,
     "text_coverage": 3.0,
     "similarity": 10.0,
     "same_name": 3.0,
@@ -29,17 +29,13 @@ _DEFAULT_WEIGHTS = {
 # most labels have a single text: those of the held-out ones have none left. A label
 # whose name was typed comes first, however few of the held-out texts are names.
 _LOWEST_WEIGHTS = {
-    "log_text": -np.inf,
-    "log_training": -np.inf,  # makes up for "log_total"
+    "log_text": -np.inf,  # makes up for "text_gain"
     "containment": -np.inf,  # makes up for the length of names
     "same_name": _DEFAULT_WEIGHTS["same_name"],
 }
 _LOWEST = np.array([_LOWEST_WEIGHTS.get(name, 0.0) for name in FEATURES])
 
 _DEFAULT_CALIBRATION = (0.0, 1.0, 0.0)
-
-# The best candidates of each text, to which probabilities are calibrated.
-_N_CALIBRATED = 10
 
 
 @dataclass(frozen=True)
@@ -81,10 +77,10 @@ class LogLinear:
         weights = fit_softmax(features, is_positive, offsets, _LOWEST)
         sums = np.einsum("ij,j->i", features, weights)
         log_shares = log_softmax(sums, offsets)
-        best = _best_of_rows(sums, offsets)
+        best = best_of_rows(sums, offsets)
         totals = (sums - log_shares)[best]
-        inputs = np.stack([_log_odds(log_shares[best]), totals], axis=1)
-        return cls(weights, _fit_logistic(inputs, is_positive[best]))
+        inputs = np.stack([log_odds(log_shares[best]), totals], axis=1)
+        return cls(weights, fit_logistic(inputs, is_positive[best]))
 
     @classmethod
     def default(cls) -> Self:
@@ -99,32 +95,3 @@ class LogLinear:
             values = getattr(self, name)
             check_vector(values, (np.float64,), size, f"{owner}.{name}")
             check_finite(values, f"{owner}.{name}")
-
-
-def _log_odds(log_shares):
-    logs = np.minimum(log_shares, HIGHEST_LOG_SHARE)
-    return logs - np.log(-np.expm1(logs))
-
-
-def _best_of_rows(sums, offsets):
-    """Return the positions of the best candidates of each row."""
-    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    order = np.lexsort((-sums, rows))
-    ranks = np.arange(len(sums)) - np.repeat(offsets[:-1], np.diff(offsets))
-    return order[ranks < _N_CALIBRATED]
-
-
-def _fit_logistic(inputs, is_positive):
-    """Fit an intercept and two slopes, the first of which is positive."""
-
-    def loss(line):
-        margins = line[0] + inputs[:, 0] * line[1] + inputs[:, 1] * line[2]
-        residuals = expit(margins) - is_positive
-        value = np.logaddexp(0, margins) - is_positive * margins
-        gradient = [residuals.sum(), *np.einsum("i,ij->j", residuals, inputs)]
-        away = line - start
-        return value.sum() + 0.5 * away @ away, np.array(gradient) + away
-
-    start = np.array([0.0, 1.0, 0.0])
-    bounds = [(None, None), (1e-3, None), (None, None)]
-    return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x

@@ -113,8 +113,9 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
             fitted = rows.fit(classifier)
     indexed = text_rows.fit_index(ranker)
     ranking = FittedClone.of(indexed)
-    # Set afterwards: as it is not what the user has set, it would be undone.
-    _weigh_training(indexed, learned.weight_of_training)
+    if _is_weight_open(indexed):
+        # Set afterwards: as it is not what the user has set, it would be undone.
+        indexed.field_weights = (1.0, learned.weight_of_training)
     return fitted, Fusion(
         ranking, text_rows.evidence(indexed, names), learned.log_linear
     )
@@ -153,9 +154,10 @@ def _learn(model, indexed, evidence, held_out):
     held-out texts are among the candidates.
     """
     n_candidates = model[0].shape[1]
-    tried = []
-    for weight in _weights_of_training(indexed):
-        _weigh_training(indexed, weight)
+    is_open, tried = _is_weight_open(indexed), []
+    for weight in _WEIGHTS_OF_TRAINING if is_open else (1.0,):
+        if is_open:
+            indexed.field_weights = (1.0, weight)
         search = indexed._search()
         queries = search.queries(held_out.texts)
         columns, _ = search.find(queries, n_candidates)
@@ -168,19 +170,10 @@ def _learn(model, indexed, evidence, held_out):
     return Learned(LogLinear.fit(candidates, is_positive), weight)
 
 
-def _weights_of_training(indexed):
-    has_choice = indexed.field_weights is None and _has_training(indexed)
-    return _WEIGHTS_OF_TRAINING if has_choice else (1.0,)
-
-
-def _weigh_training(indexed, weight):
-    """Set the weight of training texts, unless the user has set weights."""
-    if _has_training(indexed) and (indexed.field_weights is None or weight != 1.0):
-        indexed.field_weights = (1.0, weight)
-
-
-def _has_training(indexed):
-    return TRAINING in indexed._state.terms.field_names
+def _is_weight_open(indexed):
+    """Return whether there are training texts whose weight the user leaves open."""
+    has_training = TRAINING in indexed._state.terms.field_names
+    return has_training and indexed.field_weights is None
 
 
 def _are_positive(candidates, Y):

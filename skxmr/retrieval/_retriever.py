@@ -32,6 +32,7 @@ from skxmr._utils._packed_texts import PackedTexts
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import ArrayLike, MatrixLike, Ranking, SomeLabels, Texts
 from skxmr.linear._classifier import XRLinearClassifier
+from skxmr.rankers._lexical import LexicalRanker
 from skxmr.ranking import LabelSubset
 from skxmr.retrieval._explaining import explain_fused, explain_text
 from skxmr.retrieval._fitting import (
@@ -139,9 +140,9 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
 
     - "model", the logarithm of the classifier's score, and "reached", 1 if it found the
       label;
-    - "text" and "training", the BM25 scores of the label's own and training texts, and
-      "log_text", "log_training" and "log_total", the logarithms of 1 + these and their
-      sum;
+    - "text" and "training", the BM25 scores of the label's own and training texts;
+      "log_text" and "log_training", the logarithms of 1 + these; and "text_gain", that
+      of the factor by which its own text raises 1 + the score of its training texts;
     - "text_coverage" and "training_coverage", the shares of the text's terms that these
       fields have, weighed by inverse document frequency;
     - "similarity", the cosine of the character trigrams of the text and the label's
@@ -151,15 +152,18 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
 
     Their weighted sum ranks the candidates. The weights (`fusion_weights_`) are those
     of a conditional logistic regression [2]_, on at most 2,000 distinct training texts
-    that neither stage was fitted to; then both are fitted to all texts. Only
-    "log_text", "log_training" and "containment" may have negative weights, and that of
-    "same_name" is at least 3, so that a label whose name was typed comes first. If the
-    held-out texts are at most one in a hundred rows, the classifier remains without
-    them, and only the lexical ranker has them. An `XRLinearClassifier` without an
-    `indexer` then has a tree of at most 512 children per node, which has three levels
-    and trains several times as fast with more than 262,144 labels. With fewer than 800
-    distinct texts, the weights are constants. A logistic regression on the same texts
-    turns the sums into the probabilities that `search` returns.
+    that neither stage was fitted to; then both are fitted to all texts. Only "log_text"
+    and "containment" may have negative weights, and that of "same_name" is at least 3,
+    so that a label whose name was typed comes first. If the held-out texts are at most
+    one in a hundred rows, the classifier remains without them, and only the lexical
+    ranker has them. An `XRLinearClassifier` without an `indexer` then has a tree of at
+    most 512 children per node, which has three levels and trains several times as fast
+    with more than 262,144 labels. With fewer than 800 distinct texts, the weights are
+    constants.
+
+    A logistic regression on the same texts turns the sums into the probabilities that
+    `search` returns. They compare the candidates: in a search among some of the labels,
+    the scores of these are higher.
 
     References
     ----------
@@ -181,7 +185,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     _parameter_constraints: ClassVar[dict] = {
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "classifier": [HasMethods(["fit", "rank"]), None],
-        "lexical_ranker": [HasMethods(["fit", "did_you_mean"]), None],
+        "lexical_ranker": [LexicalRanker, None],
         "fusion": [StrOptions({"learned"}), None],
         "label_text_weight": [
             Interval(Real, 0, None, closed="neither"),

@@ -72,7 +72,7 @@ def expected_features(ranker, text, label, log_score):
         "training": bm25[1],
         "log_text": math.log1p(bm25[0]),
         "log_training": math.log1p(bm25[1]),
-        "log_total": math.log1p(sum(bm25)),
+        "text_gain": math.log((1 + sum(bm25)) / (1 + bm25[1])),
         "text_coverage": coverage[0],
         "training_coverage": coverage[1],
         "similarity": n_common / math.sqrt(max(1, len(of_text) * len(of_name))),
@@ -156,6 +156,27 @@ def test_kernel_refuses_an_empty_ranking(ranker):
     )
     with pytest.raises(ValueError, match="labels is empty"):
         scorer.rank(np.zeros(len(FEATURES)), np.zeros(3), none, np.zeros(0))
+
+
+def test_candidates_that_do_not_exist_are_refused(ranker):
+    texts, nothing = ["tea"], np.full((1, 1), -1)
+    for beyond in (5, 2**31, 2**40):
+        model = np.array([[beyond]]), np.ones((1, 1))
+        findings = find(ranker, texts, model, nothing)
+        with pytest.raises(ValueError, match="not one of the 5 labels"):
+            make_evidence(ranker).describe(findings)
+
+
+@pytest.mark.parametrize("position", [0, 2, 5])
+@pytest.mark.parametrize("value", [-1, 10**9])
+def test_damaged_offsets_of_names_are_refused(ranker, position, value):
+    """Those of a memory-mapped model are not read when it is loaded."""
+    evidence = make_evidence(ranker)
+    evidence.names.offsets[position] = value
+    every = np.arange(5)[np.newaxis]
+    findings = find(ranker, ["tea"], (every, np.ones((1, 5))), every)
+    with pytest.raises(ValueError, match="damaged"):
+        evidence.describe(findings)
 
 
 def test_words_are_spaced():

@@ -46,6 +46,20 @@ def test_weights_are_recovered_and_probabilities_calibrated(share):
     assert abs(best[confident].mean() - hits[confident].mean()) < 0.06
 
 
+def test_evidence_that_held_out_labels_lack_does_not_count_against_others():
+    """The labels of held-out texts have lost a training text, the others have not."""
+    candidates, is_positive = simulate(np.zeros(len(FEATURES)), 1.0)
+    evidence = ["training", "log_training", "training_coverage", "log_count"]
+    for name in evidence:
+        column = candidates.features[:, FEATURES.index(name)]
+        column[:] = np.where(is_positive, 0, np.abs(column))
+    named = dict(
+        zip(FEATURES, LogLinear.fit(candidates, is_positive).weights, strict=True)
+    )
+    assert [named[name] for name in evidence] == [0, 0, 0, 0]
+    assert named["same_name"] >= 3
+
+
 def test_default_prefers_found_and_similar_labels():
     default = LogLinear.default()
     named = dict(zip(FEATURES, default.weights, strict=True))
