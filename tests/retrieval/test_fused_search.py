@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skxmr import (
+    KMeansTree,
     LabelTexts,
     LexicalRanker,
     NeighborRanker,
@@ -17,6 +18,7 @@ from skxmr import (
 )
 from skxmr._fusion._evidence import FEATURES
 from skxmr._fusion._log_linear import LogLinear
+from skxmr.retrieval import _fused_fitting
 from skxmr.retrieval._held_out import HeldOut
 from skxmr.retrieval._retriever import FusedExplanation
 
@@ -294,3 +296,31 @@ def test_classifier_lacks_a_negligible_share_of_rows():
     many = [[f"{name} {i}" for i in range(300)] for name in NAMES]
     TextRetriever(classifier=Counting()).fit(texts, labels, label_texts=many)
     assert Counting.fits == 3
+
+
+def test_a_default_tree_of_very_many_labels_is_narrower(monkeypatch):
+    monkeypatch.setattr(_fused_fitting, "_WIDEST", 5)
+    texts, labels = make_queries(150)
+    names = LabelTexts(dict(enumerate(NAMES)))
+    for classifier in (None, XRLinearClassifier()):
+        retriever = TextRetriever(classifier=classifier)
+        retriever.fit(texts, labels, label_texts=names)
+        assert retriever.classifier is classifier
+        assert retriever.classifier_.indexer.branching_factor == 5
+    own = XRLinearClassifier(indexer=KMeansTree())
+    retriever = TextRetriever(classifier=own).fit(texts, labels, label_texts=names)
+    assert retriever.classifier_.indexer.branching_factor == 1024
+    monkeypatch.setattr(_fused_fitting, "_WIDEST", 10)  # as many labels as two levels
+    retriever = TextRetriever().fit(texts, labels, label_texts=names)
+    assert retriever.classifier_.indexer is None
+
+
+def test_field_weights_of_the_user_are_kept(learned):
+    ranker = LexicalRanker(field_weights=(2.0, 0.5))
+    own = clone(learned).set_params(lexical_ranker=ranker)
+    own.fit(*make_queries(1200), label_texts=NAMES)
+    assert own.lexical_ranker_.field_weights == (2.0, 0.5)
+    assert learned.lexical_ranker_.field_weights in ((1, 1), (1, 0.3), (1, 0))
+    assert learned.lexical_ranker is None
+    with pytest.raises(ValueError, match="lexical_ranker"):
+        own.set_params(lexical_ranker="BM25").fit(*make_queries(9))
