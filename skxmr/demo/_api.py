@@ -4,7 +4,9 @@
   so far and the previous queries, the latest last, and returns
   ``{"suggestions": [{"text": str, "score": float}, …], "milliseconds": float}``.
 - ``POST api/search`` takes ``{"text": str}`` and returns
-  ``{"answers": [{"name": str, "score": float}, …], "milliseconds": float}``.
+  ``{"answers": [{"name": str, "score": float}, …], "did_you_mean": str or null,
+  "milliseconds": float}``: no answers if nothing is found, and the text with its
+  unknown words corrected, if there is a correction.
 
 An error is ``{"error": str}``, with a 4xx status if the request is to blame.
 """
@@ -55,9 +57,10 @@ def _complete(catalogue, fields):
 def _search(catalogue, fields):
     text = _text(fields, "text")
     start = time.perf_counter()
-    found = catalogue.search(text)
+    found, correction = catalogue.search(text), catalogue.did_you_mean(text)
     return {
         "milliseconds": _milliseconds_since(start),
+        "did_you_mean": correction,
         "answers": [
             {"name": str(label) if name is None else name, "score": score}
             for label, name, score in found

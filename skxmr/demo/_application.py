@@ -46,7 +46,8 @@ def application(
 
     Parameters
     ----------
-    catalogue : object with `complete(prefix, previous)` and `search(text)`
+    catalogue : object with `complete(prefix, previous)`, `search(text)` and \
+            `did_you_mean(text)`
         Such as a `Catalogue`. Several threads call it at once.
     hosts : collection of str or None, default=LOOPBACK
         Names of this server that the ``Host`` header of a request may have, without a

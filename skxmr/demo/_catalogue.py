@@ -1,6 +1,6 @@
 """The models behind the page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import permutations
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,10 @@ from skxmr.completion._completer import QueryCompleter
 from skxmr.retrieval._retriever import TextRetriever
 
 __all__ = ["Catalogue", "pairs_of_terms"]
+
+# Less than one in a hundred of the test titles' answers below it is relevant, and only
+# one title in a thousand has no others.
+_MIN_SCORE = 0.01
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Catalogue:
         Such as a fitted `TextRetriever`.
     k : int, default=10
         Maximum number of completions, and of search results.
+    min_score : float, default=0.0
+        Search results with a lower score are left out. If it is positive, the
+        retriever's `search` must take it as a keyword argument.
 
     See Also
     --------
@@ -48,6 +55,7 @@ class Catalogue:
     completer: Any
     retriever: Any
     k: int = 10
+    min_score: float = 0.0
 
     @classmethod
     def train(cls, records: Any) -> Self:
@@ -64,18 +72,18 @@ class Catalogue:
         Returns
         -------
         Catalogue
-            The trained models.
+            The trained models, with a `min_score` of 0.01.
         """
         names = list(records.target_names)
         completer = QueryCompleter(random_state=0)
         completer.fit(*pairs_of_terms(records.target, names))
         retriever = TextRetriever()
         retriever.fit(records.data, records.target, label_texts=names)
-        return cls(completer, retriever)
+        return cls(completer, retriever, min_score=_MIN_SCORE)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Load models from a file.
+        """Load a catalogue from a file.
 
         Loading can execute code from the file: load only files that you trust.
 
@@ -87,7 +95,7 @@ class Catalogue:
         Returns
         -------
         Catalogue
-            The loaded models.
+            The loaded models, with their `k` and `min_score`.
 
         Raises
         ------
@@ -98,24 +106,25 @@ class Catalogue:
             saved = joblib.load(path)
         except (AttributeError, ImportError):  # classes that this version does not have
             saved = None
-        if not isinstance(saved, dict) or saved.get("version") != __version__:
+        names = [field.name for field in fields(cls)]
+        is_known = isinstance(saved, dict) and saved.get("version") == __version__
+        if not is_known or not saved.keys() >= set(names):
             raise ValueError(
                 f"{path} does not contain models of skxmr {__version__}; delete it to "
                 f"train them again"
             )
-        return cls(saved["completer"], saved["retriever"])
+        return cls(**{name: saved[name] for name in names})
 
     def save(self, path: Path) -> None:
-        """Save the models to a file, atomically.
+        """Save the catalogue to a file, atomically.
 
         Parameters
         ----------
         path : Path
             The file, replaced if it exists.
         """
-        models = {"completer": self.completer, "retriever": self.retriever}
         with replacing(path) as file:
-            joblib.dump({"version": __version__, **models}, file)
+            joblib.dump({"version": __version__, **vars(self)}, file)
 
     def complete(self, prefix: str, previous: list[str]) -> list[tuple[str, float]]:
         """Complete a query.
@@ -145,9 +154,33 @@ class Catalogue:
         Returns
         -------
         list of (object, str or None, float)
-            Label, name and score of each result, best first.
+            Label, name and score of each result, best first; empty if nothing is
+            found.
         """
-        return self.retriever.search(text, k=self.k)
+        # A custom retriever may not have the argument.
+        restricted = {"min_score": self.min_score} if self.min_score > 0 else {}
+        return self.retriever.search(text, k=self.k, **restricted)
+
+    def did_you_mean(self, text: str) -> str | None:
+        """Correct the unknown words of a query.
+
+        Parameters
+        ----------
+        text : str
+            The query.
+
+        Returns
+        -------
+        str or None
+            The corrected query; None if there is nothing to correct, or the retriever
+            cannot.
+        """
+        if not hasattr(self.retriever, "did_you_mean"):
+            return None
+        try:
+            return self.retriever.did_you_mean(text)
+        except ValueError:  # fitted without the texts of labels
+            return None
 
 
 def pairs_of_terms(target, names) -> tuple[list[str], list[str]]:

@@ -13,7 +13,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
 
 import pytest
-from demo_stand_ins import JSON, Slow, StandIn, post, request, running, serving
+from demo_stand_ins import (
+    CORRECTIONS,
+    JSON,
+    Slow,
+    StandIn,
+    post,
+    request,
+    running,
+    serving,
+)
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -118,10 +127,25 @@ def test_complete_uses_previous_queries(server):
 def test_search(server):
     status, answer = post(server, "/api/search", {"text": "steam"})
     assert status == 200
-    assert set(answer) == {"answers", "milliseconds"}
+    assert set(answer) == {"answers", "did_you_mean", "milliseconds"}
+    assert answer["did_you_mean"] is None
     assert answer["answers"][0] == {"name": "about steam", "score": 0.75}
     # A label without a name is shown as itself.
     assert answer["answers"][1]["name"] == "7"
+
+
+def test_nothing_is_found(server):
+    for text in ("nothing", "nothing railwais", "nothing <b>"):
+        status, answer = post(server, "/api/search", {"text": text})
+        assert (status, answer["answers"]) == (200, [])
+        assert answer["did_you_mean"] == CORRECTIONS.get(text)
+
+
+@pytest.mark.parametrize("text", ["weak railwais", "strong railwais"])
+def test_did_you_mean_beside_answers(server, text):
+    status, answer = post(server, "/api/search", {"text": text})
+    assert (status, len(answer["answers"])) == (200, 2)
+    assert answer["did_you_mean"] == "railways"
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,18 @@ class Page:
         self.wait(lambda: self.find("answers-title").text == f"Subjects for “{text}”")
         self.wait(lambda: text in self.chips)
 
+    def show_notice(self, text, start):
+        """Search for a text, and wait until the notice begins as expected."""
+        self.box.clear()
+        self.type(text)
+        self.press("ENTER")
+        self.wait(lambda: self.find("notice").text.startswith(start))
+
+    def follow_correction(self, text):
+        self.driver.find_element("css selector", "#notice a").click()
+        title = f"Subjects for “{text}”"
+        self.wait(lambda: self.find("answers-title").text == title)
+
     def errors(self):
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
@@ -234,6 +246,78 @@ def test_an_answer_is_searched_on_click(page):
     page.search("steam")
     page.driver.find_element("css selector", "#found button").click()
     page.wait(lambda: page.chips == ["steam", "about steam"])
+
+
+def test_nothing_found_is_said(page):
+    page.search("steam")
+    page.show_notice("nothing", "Nothing was found for “nothing”.")
+    assert page.find("notice").text.endswith("Try other words, or fewer.")
+    assert page.find("notice").aria_role == "status"
+    assert page.find("count").text == "No answers"
+    assert not page.find("answers").is_displayed()
+    # It is not one of the previous searches.
+    assert page.chips == ["steam"]
+    assert page.driver.switch_to.active_element == page.box
+    page.search("steam")
+    assert page.find("notice").text == ""
+    assert page.find("answers").is_displayed()
+
+
+def test_a_correction_is_offered_where_nothing_is_found(page):
+    page.show_notice(
+        "nothing railwais",
+        "Nothing was found for “nothing railwais”. Did you mean railways?",
+    )
+    page.follow_correction("railways")
+    assert page.box.get_property("value") == "railways"
+    assert page.find("notice").text == ""
+    assert page.chips == ["railways"]
+    # The link is gone: typing replaces the query.
+    assert page.driver.switch_to.active_element == page.box
+    page.type("st")
+    page.expect_options("stations", "steam engines", "statistics", "stars")
+    assert page.errors() == []
+
+
+def test_a_correction_stands_above_weak_answers(page):
+    page.search("weak railwais")
+    notice, answers = page.find("notice"), page.find("answers")
+    assert notice.text == "Did you mean railways?"
+    assert notice.location["y"] < answers.location["y"]
+    page.search("strong railwais")
+    assert notice.text == ""
+
+
+def test_a_correction_is_searched_from_the_keyboard(page):
+    from selenium.webdriver.common.keys import Keys
+
+    page.search("weak railwais")
+    link = page.driver.find_element("css selector", "#notice a")
+    assert (link.aria_role, link.accessible_name) == ("link", "railways")
+    for _ in range(10):
+        page.driver.switch_to.active_element.send_keys(Keys.TAB)
+        if page.driver.switch_to.active_element == link:
+            break
+    link.send_keys(Keys.ENTER)
+    page.wait(lambda: page.find("answers-title").text == "Subjects for “railways”")
+
+
+def test_a_correction_opens_in_another_tab(page):
+    page.search("weak railwais")
+    link = page.driver.find_element("css selector", "#notice a")
+    page.driver.get(link.get_attribute("href"))
+    page.box = page.find("query")
+    page.wait(lambda: page.find("answers-title").text == "Subjects for “railways”")
+    assert page.box.get_property("value") == "railways"
+
+
+def test_an_error_keeps_the_notice(page):
+    page.search("weak railwais")
+    page.box.clear()
+    page.type("fail")
+    page.press("ENTER")
+    page.wait(lambda: page.find("error").text == "The server could not answer this")
+    assert page.find("notice").text == "Did you mean railways?"
 
 
 def test_the_button_searches_and_nothing_searches_nothing(page):
@@ -398,7 +482,27 @@ def test_page_works_below_any_path(browser):
 def test_no_markup_comes_from_texts(page):
     page.search("<img src=x onerror=alert(1)>")
     assert page.texts("#answers img") == []
+    page.show_notice("nothing <b>", "Nothing was found for “nothing <b>”.")
+    assert page.texts("#notice b, #notice script") == []
+    assert page.texts("#notice a") == ["<script>alert(1)</script> &"]
+    page.follow_correction("<script>alert(1)</script> &")
     assert page.errors() == []
+
+
+def test_long_texts_are_shortened(page):
+    page.show_notice("nothing long", "Nothing was found for “nothing long”.")
+    (shown,) = page.texts("#notice a")
+    assert shown == "x" * 250 + "…"
+    page.driver.find_element("css selector", "#notice a").click()
+    page.wait(lambda: "…" in page.find("answers-title").text)
+    assert page.box.get_property("value") == "x" * 300
+    # No character is cut in two.
+    page.driver.execute_script(
+        "arguments[0].value = arguments[1]", page.box, "🚂" * 300
+    )
+    page.press("ENTER")
+    title = f"Subjects for “{'🚂' * 250}…”"
+    page.wait(lambda: page.find("answers-title").text == title)
 
 
 @pytest.mark.parametrize("width", [375, 320])
@@ -411,7 +515,9 @@ def test_phone(page, width):
         page.driver.refresh()
         page.box = page.find("query")
         page.search("x" * 200)
+        page.show_notice("nothing long", "Nothing was found")
         page.search("railways")
+        page.search("weak railwais")
         page.box.clear()
         page.type("s")
         page.expect_options("stations", "steam engines", "statistics", "stars", "sun")
@@ -421,7 +527,13 @@ def test_phone(page, width):
         )
         assert sizes == [width] * 3
         # Large enough for a finger.
-        for selector in ("#query", "form button", "[role=option]", "#chips button"):
+        for selector in (
+            "#query",
+            "form button",
+            "[role=option]",
+            "#chips button",
+            "#notice a",
+        ):
             element = page.driver.find_element("css selector", selector)
             assert element.size["height"] >= 36
     finally:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -22,6 +23,7 @@ from scipy import sparse
 from sklearn.utils import Bunch
 
 import skxmr
+from skxmr import TextRetriever
 from skxmr.demo import Catalogue, application, serve
 from skxmr.demo.__main__ import _load_or_train, _parse
 from skxmr.demo._catalogue import pairs_of_terms
@@ -68,15 +70,47 @@ def test_real_models(records):
             assert (status, found) == (200, expected)
 
 
+def test_nothing_found_and_corrections(records):
+    catalogue = Catalogue.train(records)
+    with serving(catalogue) as server:
+        for text, correction in {
+            "京都": None,
+            "stetions": "stations",
+            "!": None,
+        }.items():
+            status, answer = post(server, "/api/search", {"text": text})
+            assert (status, answer["did_you_mean"]) == (200, correction)
+            assert bool(answer["answers"]) == bool(correction)
+    picky = replace(catalogue, min_score=1.0)
+    assert picky.search("a station") == []
+    found = replace(catalogue, min_score=0.0).search("a station")
+    least = found[1][2]
+    assert replace(catalogue, min_score=least).search("a station") == found[:2]
+
+
+def test_retrievers_that_cannot_correct(records):
+    class Minimal:
+        def search(self, text, k):
+            return [(0, text, 1.0)][:k]
+
+    without_names = TextRetriever().fit(records.data, records.target)
+    for retriever in (Minimal(), without_names):
+        with serving(Catalogue(None, retriever)) as server:
+            status, answer = post(server, "/api/search", {"text": "stetion halls"})
+            assert (status, answer["did_you_mean"]) == (200, None)
+            assert answer["answers"]
+
+
 def test_models_are_kept_in_a_file(tmp_path, records):
     path = tmp_path / "models"
-    fitted = Catalogue.train(records)
+    fitted = replace(Catalogue.train(records), k=2)
     fitted.save(path)
     again = Catalogue.load(path)
+    assert (again.k, again.min_score) == (2, fitted.min_score) == (2, 0.01)
     assert again.search("a station") == fitted.search("a station")
     assert again.complete("s", ["trains"]) == fitted.complete("s", ["trains"])
     assert list(tmp_path.iterdir()) == [path]
-    for other in ({"version": "0"}, [1]):
+    for other in ({"version": "0"}, {"version": skxmr.__version__}, [1]):
         joblib.dump(other, path)
         with pytest.raises(ValueError, match="delete it to train them again"):
             Catalogue.load(path)

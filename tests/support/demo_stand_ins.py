@@ -15,9 +15,21 @@ JSON = {"Content-Type": "application/json"}
 # Each further letter of a prefix gives another list, so that tests can tell them apart.
 QUERIES = ["steam engines", "stations", "statistics", "stars", "sun", "Ångström"]
 
+CORRECTIONS = {
+    "weak railwais": "railways",
+    "nothing railwais": "railways",
+    "strong railwais": "railways",
+    "nothing <b>": "<script>alert(1)</script> &",
+    "nothing long": "x" * 300,
+}
+
 
 class StandIn:
-    """Completes from a short list; after "railways", "stations" is first."""
+    """Completes from a short list; after "railways", "stations" is first.
+
+    A search for a text that begins with "nothing" finds nothing, and one that begins
+    with "weak" nothing of a high score.
+    """
 
     def complete(self, prefix, previous, k=10):
         queries = list(QUERIES)
@@ -29,7 +41,13 @@ class StandIn:
     def search(self, text):
         if text == "fail":
             raise RuntimeError("secret")
-        return [(3, f"about {text}", 0.75), (7, None, 0.5)]
+        if text.startswith("nothing"):
+            return []
+        best, second = (0.1, 0.05) if text.startswith("weak") else (0.75, 0.5)
+        return [(3, f"about {text}", best), (7, None, second)]
+
+    def did_you_mean(self, text):
+        return CORRECTIONS.get(text)
 
 
 class Slow(StandIn):

@@ -4,6 +4,8 @@ const form = document.getElementById("form");
 const query = document.getElementById("query");
 const suggestions = document.getElementById("suggestions");
 const REMEMBERED = 5; // searches
+const STRONG = 0.5; // an answer this probable needs no correction
+const MAX_SHOWN = 250; // characters of a query
 
 let session = []; // previous searches, latest last
 let active = -1; // index of the option selected with the arrow keys
@@ -143,19 +145,51 @@ function search(text) {
   close();
   if (!text.trim()) return;
   ask("api/search", { text }, (answer) => {
-    remember(text);
-    showAnswers(text, answer.answers);
-    tellCount(answer.answers.length, "answer", answer.milliseconds);
+    const found = answer.answers;
+    // A search without answers would not help the suggestions.
+    if (found.length > 0) remember(text);
+    showNotice(text, found, answer.did_you_mean);
+    showAnswers(text, found);
+    tellCount(found.length, "answer", answer.milliseconds);
   });
 }
 
+function showNotice(text, found, correction) {
+  const isWeak = found.every(({ score }) => score < STRONG);
+  const parts = found.length ? [] : [`Nothing was found for “${shorten(text)}”. `];
+  if (isWeak && correction) parts.push("Did you mean ", searchLink(correction), "?");
+  else if (!found.length) parts.push("Try other words, or fewer.");
+  document.getElementById("notice").replaceChildren(...parts);
+}
+
+function searchLink(text) {
+  const link = document.createElement("a");
+  link.textContent = shorten(text);
+  link.href = `?${new URLSearchParams({ q: text })}`; // for a new tab
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    search(text);
+  });
+  return link;
+}
+
+// By code points, so that no character is cut in two.
+function shorten(text) {
+  const characters = [...text];
+  if (characters.length <= MAX_SHOWN) return text;
+  return `${characters.slice(0, MAX_SHOWN).join("")}…`;
+}
+
 function showAnswers(text, found) {
-  document.getElementById("answers-title").textContent = `Subjects for “${text}”`;
+  const title = `Subjects for “${shorten(text)}”`;
+  document.getElementById("answers-title").textContent = title;
   document.getElementById("found").replaceChildren(...found.map(answerItem));
-  document.getElementById("answers").hidden = false;
+  document.getElementById("answers").hidden = found.length === 0;
   // Typing replaces this query; on a phone, the keyboard would hide the answers.
   query.select();
   if (matchMedia("(pointer: coarse)").matches) query.blur();
+  else query.focus(); // the link or button that had it may have gone
 }
 
 function answerItem({ name, score }) {
@@ -217,3 +251,6 @@ suggestions.addEventListener("click", (event) => {
   const item = event.target.closest("[role=option]");
   if (item) search(item.dataset.text);
 });
+
+const asked = new URLSearchParams(location.search).get("q");
+if (asked) search(asked);
