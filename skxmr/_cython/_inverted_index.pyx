@@ -323,7 +323,7 @@ cdef class IndexSearcher:
             best.size = 0
 
     cdef void _scan(self, const Postings* postings, Heap* best) noexcept nogil:
-        """Push the values of a list."""
+        """Push the values of a list that are above the threshold."""
         cdef int64_t i = 0
         cdef int32_t label
         cdef float value
@@ -335,7 +335,7 @@ cdef class IndexSearcher:
                 postings,
                 i,
                 postings.size,
-                best.scores[0] if best.size == best.capacity else 0.0,
+                best.scores[0] if best.size == best.capacity else self.threshold,
             )
             if i >= postings.size:
                 return

@@ -13,6 +13,7 @@ Combining marks are parts of words, in all scripts.
 """
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from unicodedata import category
 
@@ -57,6 +58,11 @@ _BEFORE_UNIT = re.compile(
 _SHORT = 1
 
 
+# The stages of a search normalise the same text one after the other.
+_N_KEPT = 64
+_LONGEST_KEPT = 1000
+
+
 def normalize_words(text):
     """Normalise a text for n-grams of words.
 
@@ -92,6 +98,11 @@ def normalize_characters(text):
 
 def _normalize(text, most_letters):
     """Join letters that punctuation separates if a part has at most so many."""
+    keeps = len(text) <= _LONGEST_KEPT
+    return (_normalize_kept if keeps else _normalize_now)(text, most_letters)
+
+
+def _normalize_now(text, most_letters):
     text = normalize_text(text)
     if not text.isascii():
         text = _UNSPACED_RUN.sub(_as_pairs, _without_symbols(text))
@@ -105,6 +116,9 @@ def _normalize(text, most_letters):
             for compound in _COMPOUND.findall(word):
                 words += _forms(compound, most_letters)
     return " ".join(words)
+
+
+_normalize_kept = lru_cache(_N_KEPT)(_normalize_now)
 
 
 def written_words(text):
