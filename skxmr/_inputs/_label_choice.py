@@ -55,6 +55,8 @@ def check_labels(labels, classes, name, unknown="raise"):
         if index is None:
             return _columns_of_mask(array, classes, name)
         array = index[array]
+    elif classes.dtype != bool:
+        _refuse_mask_with_missing_values(array, name)
     fits = _fits(array, classes)
     strange = np.ones(len(array), dtype=bool)
     if fits.any():
@@ -133,6 +135,8 @@ def _as_array(labels, name):
         if not labels or not is_row(labels[0]):
             return _objects(labels, name)
     array = array_of_column(labels, name)
+    if array.ndim == 0:
+        raise ValueError(f"{name} must be an iterable of labels; got {labels!r:.50}.")
     if array.ndim != 1:
         raise ValueError(
             f"{name} must be a vector of labels; got the shape {array.shape}."
@@ -154,6 +158,16 @@ def _refuse_booleans_without_order(labels, name):
         raise ValueError(
             f"{name} is a {type(labels).__name__} of booleans; expected labels, or a "
             f"mask in the order of the labels."
+        )
+
+
+def _refuse_mask_with_missing_values(array, name):
+    if array.dtype != object:
+        return
+    is_boolean = [isinstance(one, (bool, np.bool_)) for one in array]
+    if any(is_boolean) and all(map(is_missing, array[np.invert(is_boolean)])):
+        raise ValueError(
+            f"{name} is a mask with missing values; replace them with True or False."
         )
 
 

@@ -267,13 +267,39 @@ def test_the_order_does_not_depend_on_threads():
         ([1.5], "allowed holds 1.5, which is no label"),
         (["tea"], "allowed holds 'tea', which is no label"),
         ([[1]], r"allowed must be a vector of labels; got the shape \(1, 1\)"),
-        (3, r"got the shape \(\)"),
+        (3, "allowed must be an iterable of labels; got 3"),
+        (True, "allowed must be an iterable of labels; got True"),
         (np.ones(3, dtype=bool), "allowed is a mask of 3 labels; expected 60"),
     ],
 )
 def test_labels_that_there_are_not(allowed, message):
     with pytest.raises(ValueError, match=message):
         fitted("exact").subset(allowed)
+
+
+def test_a_subset_of_a_subset_is_refused():
+    subset = fitted("exact").subset([1])
+    with pytest.raises(ValueError, match=r"iterable of labels; got <.*LabelSubset"):
+        fitted("exact").subset(subset)
+
+
+MASK = np.arange(N_LABELS) < 5
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        pd.Series(MASK).astype("boolean").where(np.arange(N_LABELS) != 2),
+        pd.Series([None, *MASK[1:]], dtype=object),
+        [*MASK[1:], np.nan],
+    ],
+    ids=["nullable", "objects", "list"],
+)
+@pytest.mark.parametrize("name", ["exact", "names", "neighbors", "fusion"])
+def test_a_mask_with_missing_values_is_refused(name, mask):
+    for argument in ("allowed", "excluded"):
+        with pytest.raises(ValueError, match=f"{argument} is a mask with missing"):
+            fitted(name).subset(**{argument: mask})
 
 
 def test_subsets_of_other_classifiers_are_refused():
@@ -491,9 +517,9 @@ def test_a_mask_with_an_index_is_read_by_it():
         (b"label 03", "must be an iterable of labels; got the single bytes"),
         ({"label 03": True, "label 04": False}, "is a dict of booleans; expected lab"),
         ({True, False}, "is a set of booleans; expected labels"),
-        (3, r"must be a vector of labels; got the shape \(\)"),
-        (object(), r"must be a vector of labels; got the shape \(\)"),
-        (sparse.csr_array(np.eye(2)), r"must be a vector of labels; got the shape"),
+        (3, "must be an iterable of labels; got 3"),
+        (object(), "must be an iterable of labels; got <object"),
+        (sparse.csr_array(np.eye(2)), "must be an iterable of labels; got <"),
         (
             pd.DataFrame({"a": ["label 03"]}),
             "must be a vector of labels; got the shape",
