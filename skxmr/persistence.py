@@ -21,6 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
+from skxmr._embeddings._label_embeddings import LabelEmbeddings
 from skxmr._fusion._evidence import LabelEvidence
 from skxmr._fusion._log_linear import LogLinear
 from skxmr._inputs._features import Features
@@ -98,6 +99,7 @@ _TYPES: list[Any] = [
     FeatureWeights,
     Fusion,
     FusionState,
+    LabelEmbeddings,
     LabelEvidence,
     LogLinear,
     RankFusion,

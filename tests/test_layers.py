@@ -24,7 +24,7 @@ LAYERS = [
     _targets
     _base
     text metrics datasets
-    tree _lexical
+    tree _lexical _embeddings
     _fusion _search
     _training
     stages

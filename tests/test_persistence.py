@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+from encoders import encode
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -204,6 +205,25 @@ def test_a_loaded_model_of_strings_gives_the_same_answers(
 def fitted_with_names():
     retriever = TextRetriever(classifier=make_classifier())
     return retriever.fit(TEXTS, Y, label_texts=CLASSES.tolist())
+
+
+@functools.cache
+def fitted_with_embeddings():
+    """Without the encoder, which is not a type of this package."""
+    retriever = TextRetriever(classifier=make_classifier(), encoder=encode)
+    retriever.fit(TEXTS, Y, label_texts=CLASSES.tolist())
+    return retriever.set_params(encoder=None)
+
+
+@ways
+def test_a_loaded_retriever_has_the_embeddings_of_labels(save_and_load, tmp_path):
+    model = fitted_with_embeddings()
+    loaded = save_and_load(model, tmp_path / "model")
+    assert_equal_answers(loaded, model, TEXTS)
+    loaded.set_params(encoder=encode)
+    with_encoder = clone(model).set_params(encoder=encode)
+    with_encoder.fit(TEXTS, Y, label_texts=CLASSES.tolist())
+    assert_equal_answers(loaded, with_encoder, [*TEXTS, "clas 3", "zzz"])
 
 
 @ways
@@ -426,7 +446,7 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     models += [fitted_completer(kind) for kind in COMPLETERS]
     models += [fitted_with_names(), KMeansTree(2, 2).fit(X)]
-    models.append(fitted_learned_fusion())
+    models += [fitted_learned_fusion(), fitted_with_embeddings()]
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")

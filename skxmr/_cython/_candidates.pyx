@@ -2,8 +2,9 @@
 
 Candidates are the labels that a model or a lexical search found. Each is described by
 the model's score, by the terms that it shares with the query, field by field, and by
-the similarity of its name. The terms are looked up in the lists of an inverted index,
-candidates in ascending order, so that each list is passed once.
+the similarity of its name, and by the product of its embedding with the query's. The
+terms are looked up in the lists of an inverted index, candidates in ascending order, so
+that each list is passed once.
 
 Characters are compared by trigrams of bytes: names and queries are UTF-8 with one space
 before and after each word. A trigram lies in one word or at its end.
@@ -11,11 +12,12 @@ before and after each word. A trigram lies in one word or at its end.
 
 from cython.view cimport array
 from libc.math cimport INFINITY, exp, expm1, log, log1p, sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memset
 
 from skxmr._cython._beam cimport Heap, push, sort
+from skxmr._cython._embedding_search cimport half_product, halves_level
 from skxmr._cython._inverted_index cimport InvertedIndex, Postings, advance, value_at
 
 FEATURES = (
@@ -34,6 +36,9 @@ FEATURES = (
     "log_count",
 )
 
+# Only where labels have embeddings; after all others.
+COSINE_FEATURE = "cosine"
+
 cdef enum:
     MODEL
     REACHED
@@ -48,10 +53,13 @@ cdef enum:
     CONTAINMENT
     SAME_NAME
     LOG_COUNT
+    COSINE
     N_FEATURES
 
     SPACE = 32
     EMPTY = 0  # no trigram: of three zero bytes
+
+cdef int level_of_halves = halves_level()
 
 # Smaller scores of a model are as good as none.
 cdef double LEAST_SCORE = 1e-9
@@ -119,6 +127,8 @@ cdef class CandidateScorer:
         Where each starts.
     log_counts : ndarray of shape (n_labels,), float32
         The logarithm of 1 + the number of training rows of each label.
+    embeddings : ndarray of shape (n_labels, length), uint16, default=None
+        The bits of half-precision numbers; None if labels have no embeddings.
     """
 
     cdef InvertedIndex index
@@ -126,6 +136,7 @@ cdef class CandidateScorer:
     cdef const uint8_t[::1] names
     cdef const int64_t[::1] name_offsets
     cdef const float[::1] log_counts
+    cdef const uint16_t[:, ::1] embeddings
 
     cdef int64_t n
     cdef double[:, ::1] rows        # (capacity, N_FEATURES): features of candidates
@@ -143,12 +154,16 @@ cdef class CandidateScorer:
         const uint8_t[::1] names,
         const int64_t[::1] name_offsets,
         const float[::1] log_counts,
+        const uint16_t[:, ::1] embeddings=None,
     ):
         self.index = index
         self.training_field = index.n_fields - 1 if has_training else -1
         self.names = names
         self.name_offsets = name_offsets
         self.log_counts = log_counts
+        if embeddings is not None and embeddings.shape[0] != log_counts.shape[0]:
+            raise ValueError("embeddings has not one row for each label.")
+        self.embeddings = embeddings
         self.of_candidates = array(shape=(1,), itemsize=1, format="B")
         self.of_trigrams = array(shape=(1,), itemsize=1, format="B")
         self._reserve(1, 1)
@@ -157,25 +172,32 @@ cdef class CandidateScorer:
         self,
         const int64_t[::1] model_labels,    # IN: -1 for none, at the end
         const double[::1] model_scores,     # IN
-        const int64_t[::1] lexical_labels,  # IN: -1 for none, at the end
+        const int64_t[::1] other_labels,    # IN: of other searches; -1 for none
         const int32_t[::1] terms,           # IN: of the query
         const float[::1] counts,            # IN: their numbers in the query
         const uint8_t[::1] text,            # IN: of the query, as the names are
+        const float[::1] embedding=None,    # IN: of the query, or None
     ):
-        """Describe the labels of two rankings, and return their number.
+        """Describe the labels of several rankings, and return their number.
 
         A custom model may rank labels that do not exist, and arrays of memory-mapped
         models are not read before they are used: both are errors.
         """
-        cdef bint is_valid
-        self._reserve(model_labels.shape[0] + lexical_labels.shape[0], text.shape[0])
+        cdef bint is_valid, has_embedding = embedding is not None
+        if has_embedding and (
+            self.embeddings is None or embedding.shape[0] != self.embeddings.shape[1]
+        ):
+            raise ValueError("embedding has another length than those of labels.")
+        self._reserve(model_labels.shape[0] + other_labels.shape[0], text.shape[0])
         with nogil:
-            self._unite(model_labels, model_scores, lexical_labels)
+            self._unite(model_labels, model_scores, other_labels)
             is_valid = self._is_valid()
             if is_valid:
                 self._describe_scores()
                 self._describe_terms(terms, counts)
                 self._describe_names(text)
+                if has_embedding and embedding.shape[0]:
+                    self._describe_embeddings(&embedding[0])
         if not is_valid:
             raise ValueError(
                 f"A candidate is not one of the {self.log_counts.shape[0]} labels, or "
@@ -186,17 +208,17 @@ cdef class CandidateScorer:
     def copy(
         self,
         int64_t[::1] labels,     # OUT (n,): ascending
-        double[:, ::1] features,  # OUT (n, N_FEATURES)
+        double[:, ::1] features,  # OUT (n, at most N_FEATURES)
     ):
-        """Copy the candidates and their features."""
+        """Copy the candidates and their first features."""
         cdef int64_t i
         for i in range(self.n):
             labels[i] = self.candidates[i].label
-        features[:, :] = self.rows[:self.n]
+        features[:, :] = self.rows[:self.n, :features.shape[1]]
 
     def rank(
         self,
-        const double[::1] weights,      # IN (N_FEATURES,)
+        const double[::1] weights,      # IN: of the first features
         const double[::1] calibration,  # IN (3,): of `probability`
         int64_t[::1] labels,            # OUT (k,); -1 for none
         double[::1] scores,             # OUT (k,): probabilities; 0 for none
@@ -210,6 +232,8 @@ cdef class CandidateScorer:
         cdef double total
         if labels.shape[0] == 0:
             raise ValueError("labels is empty; expected one or more.")
+        if weights.shape[0] > N_FEATURES:
+            raise ValueError(f"There are {N_FEATURES} features; got more weights.")
         # Only keys are kept: they share the memory of the nodes.
         best.nodes = best.keys = &labels[0]
         best.scores = &scores[0]
@@ -231,7 +255,7 @@ cdef class CandidateScorer:
         cdef double total, largest = -INFINITY, odds = 0  # of the sum
         for i in range(self.n):
             total = 0
-            for j in range(N_FEATURES):
+            for j in range(weights.shape[0]):
                 total += weights[j] * self.rows[i, j]
             # The sum of odds relative to the largest, which may change.
             if total > largest:
@@ -267,9 +291,9 @@ cdef class CandidateScorer:
         self,
         const int64_t[::1] model_labels,
         const double[::1] model_scores,
-        const int64_t[::1] lexical_labels,
+        const int64_t[::1] other_labels,
     ) noexcept nogil:
-        """List the labels of both rankings in ascending order, each once."""
+        """List the labels of all rankings in ascending order, each once."""
         cdef int64_t i, n = 0
         cdef Candidate* all = self.candidates
         for i in range(model_labels.shape[0]):
@@ -277,9 +301,9 @@ cdef class CandidateScorer:
                 all[n].label = model_labels[i]
                 all[n].log_score = log(max(model_scores[i], LEAST_SCORE))
                 n += 1
-        for i in range(lexical_labels.shape[0]):
-            if lexical_labels[i] >= 0:
-                all[n].label = lexical_labels[i]
+        for i in range(other_labels.shape[0]):
+            if other_labels[i] >= 0:
+                all[n].label = other_labels[i]
                 all[n].log_score = -INFINITY
                 n += 1
         qsort(all, n, sizeof(Candidate), by_label)
@@ -399,6 +423,15 @@ cdef class CandidateScorer:
             self.rows[j, CONTAINMENT] = n_common / <double>n_of_name
             self.rows[j, SAME_NAME] = (
                 size == text.shape[0] and memcmp(name, &text[0], size) == 0
+            )
+
+    cdef void _describe_embeddings(self, const float* embedding) noexcept nogil:
+        """Set the products of the candidates' embeddings with the query's."""
+        cdef int64_t j, length = self.embeddings.shape[1]
+        for j in range(self.n):
+            self.rows[j, COSINE] = half_product(
+                &self.embeddings[self.candidates[j].label, 0],
+                embedding, length, level_of_halves,
             )
 
     cdef void _collect_trigrams(self, const uint8_t[::1] text) noexcept nogil:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skxmr._cython import _candidates as kernel
+from skxmr._embeddings._label_embeddings import LabelEmbeddings
 from skxmr._lexical._building import TRAINING
 from skxmr._lexical._state import LexicalState
 from skxmr._lexical._terms import Queries
@@ -22,6 +23,7 @@ from skxmr._utils._pool import Pool
 from skxmr.text._word_forms import written_words
 
 __all__ = [
+    "ALL_FEATURES",
     "FEATURES",
     "Candidates",
     "Findings",
@@ -32,6 +34,9 @@ __all__ = [
 
 FEATURES = kernel.FEATURES
 """The names of the features, in the order of the columns."""
+
+ALL_FEATURES = (*FEATURES, kernel.COSINE_FEATURE)
+"""The same, with that of the embeddings of texts and labels."""
 
 
 def words_spaced(text):
@@ -64,6 +69,7 @@ class Candidates(NamedTuple):
     columns : ndarray of shape (n_candidates,), int64
         Ascending for each text.
     features : ndarray of shape (n_candidates, n_features), float64
+        `FEATURES`, or `ALL_FEATURES` if the texts have embeddings.
     """
 
     offsets: NDArray
@@ -72,26 +78,29 @@ class Candidates(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What a model and a lexical search found for several texts.
+    """What a model and other searches found for several texts.
 
     Parameters
     ----------
     model_columns : ndarray of shape (n_texts, any), int64
         -1 for none.
     model_scores : ndarray of the same shape, float64
-    lexical_columns : ndarray of shape (n_texts, any), int64
-        -1 for none.
+    other_columns : ndarray of shape (n_texts, any), int64
+        Those of the other searches; -1 for none.
     queries : Queries
         The terms of the texts.
     words : list of bytes
         The texts as `words_spaced` returns them, in UTF-8.
+    embeddings : ndarray of shape (n_texts, length), float32, or None
+        Those of the texts.
     """
 
     model_columns: NDArray
     model_scores: NDArray
-    lexical_columns: NDArray
+    other_columns: NDArray
     queries: Queries
     words: list
+    embeddings: NDArray | None = None
 
     @classmethod
     def of(cls, texts, queries, model, lexical_columns):
@@ -118,15 +127,21 @@ class Findings(NamedTuple):
             [words_spaced(text).encode("utf-8", "surrogatepass") for text in texts],
         )
 
+    def with_embeddings(self, embeddings, columns):
+        """Add the embeddings of the texts, and the labels that were found by them."""
+        other_columns = np.concatenate([self.other_columns, columns], axis=1)
+        return self._replace(other_columns=other_columns, embeddings=embeddings)
+
     def part(self, start, stop):
         """Return what was found for some consecutive texts."""
         rows = slice(start, stop)
         return Findings(
             self.model_columns[rows],
             self.model_scores[rows],
-            self.lexical_columns[rows],
+            self.other_columns[rows],
             self.queries.part(start, stop),
             self.words[rows],
+            None if self.embeddings is None else self.embeddings[rows],
         )
 
     def of_texts(self):
@@ -137,10 +152,11 @@ class Findings(NamedTuple):
             yield (
                 self.model_columns[row],
                 self.model_scores[row],
-                self.lexical_columns[row],
+                self.other_columns[row],
                 self.queries.terms[terms],
                 self.queries.counts[terms],
                 words,
+                None if self.embeddings is None else self.embeddings[row],
             )
 
 
@@ -155,12 +171,20 @@ class LabelEvidence:
         The names of the labels, as `words_spaced` returns them.
     log_counts : ndarray of shape (n_labels,), float32
         The logarithm of 1 + the number of training texts of each label.
+    embeddings : LabelEmbeddings or None, default=None
     """
 
-    def __init__(self, lexical: LexicalState, names: PackedTexts, log_counts: NDArray):
+    def __init__(
+        self,
+        lexical: LexicalState,
+        names: PackedTexts,
+        log_counts: NDArray,
+        embeddings: LabelEmbeddings | None = None,
+    ):
         self.lexical = lexical
         self.names = names
         self.log_counts = log_counts
+        self.embeddings = embeddings
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -185,6 +209,12 @@ class LabelEvidence:
         check_vector(self.log_counts, (np.float32,), n_labels, f"{name}.log_counts")
         if to_be_read(self.log_counts):
             check_finite(self.log_counts, f"{name}.log_counts")
+        if self.embeddings is None:
+            return
+        if not isinstance(self.embeddings, LabelEmbeddings):
+            refuse(f"{name}.embeddings", f"is a {type(self.embeddings).__name__}")
+        if len(self.embeddings.vectors) != n_labels:
+            refuse(f"{name}.embeddings", f"has other than {n_labels} vectors")
 
     @cached_property
     def scorers(self):
@@ -196,6 +226,7 @@ class LabelEvidence:
             self.names.text,
             self.names.offsets,
             self.log_counts,
+            None if self.embeddings is None else self.embeddings.for_kernels,
         )
         return Pool(make)
 
@@ -210,13 +241,14 @@ class LabelEvidence:
         -------
         Candidates
         """
+        n_features = len(FEATURES if findings.embeddings is None else ALL_FEATURES)
         offsets, columns, features = [0], [], []
         with self.scorers.lend() as scorer:
             for arguments in findings.of_texts():
                 n_found = scorer.describe(*arguments)
                 offsets.append(offsets[-1] + n_found)
                 columns.append(np.empty(n_found, dtype=np.int64))
-                features.append(np.empty((n_found, len(FEATURES))))
+                features.append(np.empty((n_found, n_features)))
                 scorer.copy(columns[-1], features[-1])
         return Candidates(
             np.array(offsets, dtype=np.int64),
@@ -232,6 +264,7 @@ class LabelEvidence:
         findings : Findings
         k : int
         weights : ndarray of shape (n_features,), float64
+            Of `FEATURES`, or of `ALL_FEATURES`.
         calibration : ndarray of shape (3,), float64
             As in `LogLinear`.
 

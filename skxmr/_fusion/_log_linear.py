@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skxmr._fusion._calibration import best_of_rows, fit_logistic, log_odds
-from skxmr._fusion._evidence import FEATURES, Candidates
+from skxmr._fusion._evidence import ALL_FEATURES, FEATURES, Candidates
 from skxmr._fusion._softmax import fit_softmax, log_softmax
 from skxmr._utils._loaded_state import check_finite, check_vector
 
@@ -24,6 +24,7 @@ _DEFAULT_WEIGHTS = {
     "text_coverage": 3.0,
     "similarity": 10.0,
     "same_name": 3.0,
+    "cosine": 10.0,
 }
 # Evidence for a label never counts against it. Held-out texts would have it so where
 # most labels have a single text: those of the held-out ones have none left. A label
@@ -33,7 +34,7 @@ _LOWEST_WEIGHTS = {
     "containment": -np.inf,  # makes up for the length of names
     "same_name": _DEFAULT_WEIGHTS["same_name"],
 }
-_LOWEST = np.array([_LOWEST_WEIGHTS.get(name, 0.0) for name in FEATURES])
+_LOWEST = np.array([_LOWEST_WEIGHTS.get(name, 0.0) for name in ALL_FEATURES])
 
 _DEFAULT_CALIBRATION = (0.0, 1.0, 0.0)
 
@@ -53,6 +54,7 @@ class LogLinear:
     Parameters
     ----------
     weights : ndarray of shape (n_features,), float64
+        Of `FEATURES`, or of `ALL_FEATURES`.
     calibration : ndarray of shape (3,), float64
         a, b and c; b is positive.
     """
@@ -74,7 +76,8 @@ class LogLinear:
         LogLinear
         """
         offsets, _, features = candidates
-        weights = fit_softmax(features, is_positive, offsets, _LOWEST)
+        lowest = _LOWEST[: features.shape[1]]
+        weights = fit_softmax(features, is_positive, offsets, lowest)
         sums = np.einsum("ij,j->i", features, weights)
         log_shares = log_softmax(sums, offsets)
         best = best_of_rows(sums, offsets)
@@ -83,14 +86,29 @@ class LogLinear:
         return cls(weights, fit_logistic(inputs, is_positive[best]))
 
     @classmethod
-    def default(cls) -> Self:
-        """Return the weights that are used where none can be learned."""
-        weights = [_DEFAULT_WEIGHTS.get(name, 0.0) for name in FEATURES]
+    def default(cls, features=FEATURES) -> Self:
+        """Return the weights that are used where none can be learned.
+
+        Parameters
+        ----------
+        features : tuple of str, default=FEATURES
+            `FEATURES` or `ALL_FEATURES`.
+
+        Returns
+        -------
+        LogLinear
+        """
+        weights = [_DEFAULT_WEIGHTS.get(name, 0.0) for name in features]
         return cls(np.array(weights), np.array(_DEFAULT_CALIBRATION))
 
-    def check(self, owner):
+    @property
+    def by_feature(self):
+        """The weights by the names of features."""
+        return dict(zip(ALL_FEATURES, self.weights.tolist(), strict=False))
+
+    def check(self, owner, features=FEATURES):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
-        sizes = {"weights": len(FEATURES), "calibration": 3}
+        sizes = {"weights": len(features), "calibration": 3}
         for name, size in sizes.items():
             values = getattr(self, name)
             check_vector(values, (np.float64,), size, f"{owner}.{name}")

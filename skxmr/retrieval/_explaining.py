@@ -67,7 +67,7 @@ def explain_fused(search, text, label, tree):
     state = search.model.state
     (column,) = check_labels([label], state.classes, "label").tolist()
     values, score = search.describe(text, column)
-    weights = search.fusion.weights
+    weights = search.log_linear.by_feature
     features = [
         FeatureScore(name, value, weight)
         for (name, weight), value in zip(weights.items(), values.tolist(), strict=True)

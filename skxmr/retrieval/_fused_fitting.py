@@ -1,13 +1,21 @@
 """The fit of a model and of a lexical index together, and of their common score."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import clone
 
 from skxmr._base._fitted_clone import FittedClone
-from skxmr._fusion._evidence import Findings, LabelEvidence, pack_names
+from skxmr._embeddings._searching import EmbeddingSearch
+from skxmr._fusion._evidence import (
+    ALL_FEATURES,
+    Candidates,
+    Findings,
+    LabelEvidence,
+    pack_names,
+)
 from skxmr._fusion._log_linear import LogLinear
 from skxmr._inputs._label_fields import LabelFields, is_blank
 from skxmr._lexical._building import TRAINING
@@ -30,7 +38,7 @@ _NEGLIGIBLE = 0.01
 
 
 class TextRows(NamedTuple):
-    """The texts that the lexical index is made of.
+    """The texts that are searched besides the model.
 
     Parameters
     ----------
@@ -40,12 +48,23 @@ class TextRows(NamedTuple):
     Y : csr_array of shape (n_texts, n_labels)
     fields : LabelFields
         The texts of the labels.
+    by_embedding : EmbeddingSearch or None, default=None
     """
 
     texts: list
     target: Any
     Y: sparse.csr_array
     fields: LabelFields
+    by_embedding: EmbeddingSearch | None = None
+
+    def encoded(self, encoder, encoder_labels, verbose):
+        """Return the same with embeddings, as of `EmbeddingSearch.of_labels`."""
+        texts = self._joined_fields()
+        found = EmbeddingSearch.of_labels(texts, encoder, encoder_labels, verbose)
+        return self._replace(by_embedding=found)
+
+    def _joined_fields(self):
+        return [" ".join(filter(None, texts)) for texts in self.fields.texts]
 
     def take(self, is_kept):
         """Return the same without some training texts."""
@@ -60,8 +79,7 @@ class TextRows(NamedTuple):
         frequent in other names would count as rare in the description.
         """
         indexed = clone(ranker)
-        joined = [(" ".join(texts),) for texts in self.fields.texts]
-        fields = LabelFields(joined, 1)
+        fields = LabelFields([(text,) for text in self._joined_fields()], 1)
         indexed._validate_params()
         indexed._state = indexed._index(fields, self.texts, self.target, self.Y)
         return indexed
@@ -69,7 +87,10 @@ class TextRows(NamedTuple):
     def evidence(self, indexed, names):
         """Return what is known of the labels, given their packed names."""
         counts = np.bincount(self.Y.indices, minlength=self.Y.shape[1])
-        return LabelEvidence(indexed._state, names, np.log1p(counts).astype(np.float32))
+        log_counts = np.log1p(counts).astype(np.float32)
+        by_embedding = self.by_embedding
+        embeddings = None if by_embedding is None else by_embedding.embeddings
+        return LabelEvidence(indexed._state, names, log_counts, embeddings)
 
     def held_out(self, seed):
         """Draw texts to be held out; None if there are too few."""
@@ -100,7 +121,7 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
     names = pack_names(text_rows.fields.names())
     held_out = text_rows.held_out(seed or 0)
     if held_out is None:
-        fitted, learned = rows.fit(classifier), Learned(LogLinear.default(), 1.0)
+        fitted, learned = rows.fit(classifier), Learned.default(text_rows.by_embedding)
     else:
         is_kept = np.ones(rows.X.shape[0], dtype=bool)
         is_kept[: len(held_out.is_kept)] = held_out.is_kept
@@ -108,7 +129,8 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
         kept = text_rows.take(held_out.is_kept)
         indexed = kept.fit_index(ranker)
         model = fitted.rank(rows.take(held_out.rows).X, min(N_CANDIDATES, len(names)))
-        learned = _learn(model, indexed, kept.evidence(indexed, names), held_out)
+        evidence = kept.evidence(indexed, names)
+        learned = _learn(model, indexed, evidence, kept.by_embedding, held_out)
         if np.mean(~is_kept) > _NEGLIGIBLE:
             fitted = rows.fit(classifier)
     indexed = text_rows.fit_index(ranker)
@@ -116,8 +138,9 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
     if _is_weight_open(indexed):
         # Set afterwards: as it is not what the user has set, it would be undone.
         indexed.field_weights = (1.0, learned.weight_of_training)
+    evidence = text_rows.evidence(indexed, names)
     return fitted, Fusion(
-        ranking, text_rows.evidence(indexed, names), learned.log_linear
+        ranking, evidence, learned.log_linear, learned.with_embeddings
     )
 
 
@@ -139,20 +162,85 @@ class Learned(NamedTuple):
     Parameters
     ----------
     log_linear : LogLinear
-    weight_of_training : float
+        The score by model and words.
+    with_embeddings : LogLinear or None
+        The score by model, words and embeddings; None if labels have no embeddings.
+    weight_of_training : float, default=1.0
         The weight of training texts in the lexical search for candidates.
     """
 
     log_linear: LogLinear
-    weight_of_training: float
+    with_embeddings: LogLinear | None
+    weight_of_training: float = 1.0
+
+    @classmethod
+    def default(cls, by_embedding) -> Self:
+        """Return what is used where nothing can be learned."""
+        with_embeddings = None
+        if by_embedding is not None:
+            with_embeddings = LogLinear.default(ALL_FEATURES)
+        return cls(LogLinear.default(), with_embeddings)
 
 
-def _learn(model, indexed, evidence, held_out):
+class _Tried(NamedTuple):
+    """The candidates for held-out texts by one weight of training texts.
+
+    Parameters
+    ----------
+    findings : Findings
+    candidates : Candidates
+    is_positive : ndarray of shape (n_candidates,), bool
+    weight : float
+    """
+
+    findings: Findings
+    candidates: Candidates
+    is_positive: NDArray
+    weight: float
+
+
+def _learn(model, indexed, evidence, by_embedding, held_out):
     """Learn from the candidates that are found for held-out texts.
 
     The lexical search takes the weight of training texts by which most labels of the
-    held-out texts are among the candidates.
+    held-out texts are among the candidates of model and words.
+
+    Parameters
+    ----------
+    model : tuple of (columns, scores)
+        The ranking of the classifier for the held-out texts.
+    indexed : LexicalRanker
+        Of the texts that are not held out.
+    evidence : LabelEvidence
+        Of the same texts.
+    by_embedding : EmbeddingSearch or None
+    held_out : HeldOut
+
+    Returns
+    -------
+    Learned
     """
+    best = _best_weight(model, indexed, evidence, held_out)
+    learned = Learned.default(by_embedding)._replace(weight_of_training=best.weight)
+    if best.is_positive.any():
+        log_linear = LogLinear.fit(best.candidates, best.is_positive)
+        learned = learned._replace(log_linear=log_linear)
+    if by_embedding is None:
+        return learned
+    # Model and words have a score of their own, for searches without the encoder.
+    vectors = by_embedding.encode(held_out.texts)
+    found = by_embedding.embeddings.find(vectors, model[0].shape[1])
+    findings = best.findings.with_embeddings(vectors, found)
+    candidates = evidence.describe(findings)
+    is_positive = _are_positive(candidates, held_out.Y)
+    if is_positive.any():
+        with_embeddings = LogLinear.fit(candidates, is_positive)
+        learned = learned._replace(with_embeddings=with_embeddings)
+    return learned
+
+
+def _best_weight(model, indexed, evidence, held_out):
+    """Choose the weight of training texts in the lexical search."""
     n_candidates = model[0].shape[1]
     is_open, tried = _is_weight_open(indexed), []
     for weight in _WEIGHTS_OF_TRAINING if is_open else (1.0,):
@@ -163,11 +251,9 @@ def _learn(model, indexed, evidence, held_out):
         columns, _ = search.find(queries, n_candidates)
         findings = Findings.of(held_out.texts, queries, model, columns)
         candidates = evidence.describe(findings)
-        tried.append((candidates, _are_positive(candidates, held_out.Y), weight))
-    candidates, is_positive, weight = max(tried, key=lambda one: one[1].sum())
-    if not is_positive.any():
-        return Learned(LogLinear.default(), weight)
-    return Learned(LogLinear.fit(candidates, is_positive), weight)
+        is_positive = _are_positive(candidates, held_out.Y)
+        tried.append(_Tried(findings, candidates, is_positive, weight))
+    return max(tried, key=lambda one: one.is_positive.sum())
 
 
 def _is_weight_open(indexed):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skxmr._embeddings._searching import EmbeddingSearch
 from skxmr._fusion._evidence import Findings
 from skxmr._inputs._row_blocks import split_by_size
 from skxmr._lexical._searching import LexicalSearch
@@ -32,12 +33,19 @@ class FusedSearch(NamedTuple):
     lexical : LexicalSearch
     fusion : Fusion
     n_jobs : int or None
+    by_embedding : EmbeddingSearch or None
     """
 
     model: ModelSearch
     lexical: LexicalSearch
     fusion: Fusion
     n_jobs: int | None
+    by_embedding: EmbeddingSearch | None
+
+    @property
+    def log_linear(self):
+        """The score of candidates."""
+        return self.fusion.score(self.by_embedding is not None)
 
     @property
     def n_labels(self):
@@ -82,7 +90,7 @@ class FusedSearch(NamedTuple):
         n_candidates = self._n_candidates(k)
         model = self.model.rank_one(text, n_candidates, choice)
         findings = self._find([text], model, n_candidates, choice)
-        columns, scores = _rank(findings, self.fusion, k)
+        columns, scores = self._rank_found(findings, k)
         return columns, scores.astype(np.float32)
 
     def describe(self, text, column):
@@ -101,11 +109,11 @@ class FusedSearch(NamedTuple):
         n_candidates = self._n_candidates(1)
         model = self.model.rank_one(text, n_candidates, ALL_LABELS)
         findings = self._find([text], model, n_candidates, ALL_LABELS)
-        if not (findings.lexical_columns == column).any():
-            more = np.append(findings.lexical_columns, [[column]], axis=1)
-            findings = findings._replace(lexical_columns=more)
+        if not (findings.other_columns == column).any():
+            more = np.append(findings.other_columns, [[column]], axis=1)
+            findings = findings._replace(other_columns=more)
         candidates = self.fusion.evidence.describe(findings)
-        columns, scores = _rank(findings, self.fusion, len(candidates.columns))
+        columns, scores = self._rank_found(findings, len(candidates.columns))
         features = candidates.features[candidates.columns == column]
         (score,) = scores[columns == column].astype(np.float32).tolist()
         return features[0], score
@@ -124,7 +132,9 @@ class FusedSearch(NamedTuple):
         """
 
         def find(k=None):
-            wanted = min(self.n_labels, 2 * N_CANDIDATES if k is None else k)
+            n_searches = 2 if self.by_embedding is None else 3
+            most = n_searches * N_CANDIDATES
+            wanted = min(self.n_labels, most if k is None else k)
             for rows in split_by_size(len(texts), wanted):
                 found = self.rank(texts[rows], X[rows], wanted, ALL_LABELS)
                 yield logs_of_scores(*found)
@@ -140,7 +150,7 @@ class FusedSearch(NamedTuple):
             findings.part(start, min(start + _ROWS_OF_TASK, n))
             for start in range(0, max(n, 1), _ROWS_OF_TASK)
         ]
-        shared = (self.fusion, k)
+        shared = (self.fusion.evidence, self.log_linear, k)
         ranked = run_tasks(_rank, tasks, n_jobs=self.n_jobs, shared=shared)
         columns, scores = map(np.concatenate, zip(*ranked, strict=True))
         return columns, scores.astype(np.float32)
@@ -148,12 +158,29 @@ class FusedSearch(NamedTuple):
     def _find(self, texts, model, n_candidates, choice):
         queries = self.lexical.queries(texts)
         columns, _ = self.lexical.find(queries, n_candidates, choice.factors)
-        return Findings.of(texts, queries, model, columns)
+        findings = Findings.of(texts, queries, model, columns)
+        if self.by_embedding is None:
+            return findings
+        vectors = self.by_embedding.encode(texts)
+        found = self.by_embedding.embeddings.find(
+            vectors, n_candidates, choice.factors, self._scale(), self.n_jobs
+        )
+        return findings.with_embeddings(vectors, found)
+
+    def _scale(self):
+        """Return what logarithms of factors count in units of the embeddings' products.
+
+        Scores are multiplied by factors: their logarithms are added to weighted sums.
+        """
+        weight = self.log_linear.weights[-1]
+        return 1 / weight if weight > 0 else 1.0
+
+    def _rank_found(self, findings, k):
+        return _rank(findings, self.fusion.evidence, self.log_linear, k)
 
     def _n_candidates(self, k):
         return min(max(k, N_CANDIDATES), self.n_labels)
 
 
-def _rank(findings, fusion, k):
-    log_linear = fusion.log_linear
-    return fusion.evidence.rank(findings, k, log_linear.weights, log_linear.calibration)
+def _rank(findings, evidence, log_linear, k):
+    return evidence.rank(findings, k, log_linear.weights, log_linear.calibration)

@@ -12,6 +12,8 @@ from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, reads, writes
+from skxmr._embeddings._encoding import Encoder
+from skxmr._embeddings._searching import EmbeddingSearch
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target, list_labels
 from skxmr._inputs._target_texts import read_label_texts
@@ -87,6 +89,16 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         Searches the texts of labels, joined, and their training texts by words, where
         there are label texts. None stands for ``LexicalRanker(correct_spelling=True)``.
         If its `field_weights` is None, the weight of training texts is learned.
+    encoder : callable or transformer, default=None
+        Turns a list of n texts into their embeddings, a dense array of shape (n, d), of
+        any length: a function such as ``SentenceTransformer(...).encode``, or a fitted
+        transformer, by its method ``transform``. Where labels have texts, these are
+        encoded in `fit`, each search encodes its text, and both are compared; see
+        Notes. Another encoder of the same embeddings takes effect at once. None takes
+        effect at once too; without an encoder in `fit`, labels have no embeddings.
+    encoder_labels : callable or transformer, default=None
+        Encodes the texts of labels, if that takes another call than `encoder`. None
+        encodes both alike.
     fusion : {"learned"} or None, default="learned"
         How the scores of the classifier and of the lexical ranker are combined, where
         there are label texts; see Notes. None ranks by the classifier alone; it takes
@@ -109,7 +121,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         Number of parallel jobs of fit and prediction, for stages whose own is None.
         Neither models nor predictions depend on it.
     verbose : int, default=0
-        Passed on to stages whose `verbose` is 0.
+        Whether the progress of encoding label texts is printed; passed on to stages
+        whose `verbose` is 0.
 
     Attributes
     ----------
@@ -150,6 +163,13 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
       "same_name", 1 if both have the same words;
     - "log_count", the logarithm of 1 + the number of the label's training texts.
 
+    With an `encoder`, the 100 labels of the largest cosines of the embeddings are
+    candidates too, and all are described by
+
+    - "cosine", the cosine of the text and of the label's texts, joined, less that of
+      the text and the average label, in units in which the own text of a label has
+      about 1; 0 for labels without text.
+
     Their weighted sum ranks the candidates. The weights (`fusion_weights_`) are those
     of a conditional logistic regression [2]_, on at most 2,000 distinct training texts
     that neither stage was fitted to; then both are fitted to all texts. Only "log_text"
@@ -164,6 +184,18 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     A logistic regression on the same texts turns the sums into the probabilities that
     `search` returns. They compare the candidates: in a search among some of the labels,
     the scores of these are higher.
+
+    The embeddings find labels for texts without known terms too. Their scores may be
+    low; ``min_score`` leaves such labels out. With ``set_params(encoder=None)``, the
+    scores are those of a retriever without an encoder, whose weights are learned too.
+
+    An encoder is called with at most 256 texts, that of `search` with one. A fit
+    encodes each distinct text of labels once, and the held-out texts; blank texts are
+    not encoded. A function that caches results, as `joblib.Memory` makes one, saves
+    encoding label texts again in the next fit. `clone` forgets what a transformer has
+    learned, unless it is in a ``FrozenEstimator`` of scikit-learn. As the function of a
+    `FunctionTransformer`, an encoder is pickled with the estimator: set it to None
+    before if it is large or a lambda, and again after loading.
 
     References
     ----------
@@ -186,6 +218,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "classifier": [HasMethods(["fit", "rank"]), None],
         "lexical_ranker": [LexicalRanker, None],
+        "encoder": [callable, HasMethods("transform"), None],
+        "encoder_labels": [callable, HasMethods("transform"), None],
         "fusion": [StrOptions({"learned"}), None],
         "label_text_weight": [
             Interval(Real, 0, None, closed="neither"),
@@ -198,7 +232,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         "verbose": ["verbose"],
     }
 
-    _search_parameters = ("fusion", "n_jobs")
+    _search_parameters = ("encoder", "fusion", "n_jobs")
     _stage_parameters = ("vectorizer", "classifier", "lexical_ranker")
     _default_stages: ClassVar[dict] = {
         "vectorizer": default_vectorizer,
@@ -213,6 +247,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         classifier=None,
         *,
         lexical_ranker=None,
+        encoder=None,
+        encoder_labels=None,
         fusion="learned",
         label_text_weight="auto",
         text_pieces=0,
@@ -223,6 +259,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         self.vectorizer = vectorizer
         self.classifier = classifier
         self.lexical_ranker = lexical_ranker
+        self.encoder = encoder
+        self.encoder_labels = encoder_labels
         self.fusion = fusion
         self.label_text_weight = label_text_weight
         self.text_pieces = text_pieces
@@ -235,11 +273,16 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     lexical_ranker_ = from_state(
         "lexical_ranker", "The fitted lexical ranker.", optional=True
     )
-    fusion_weights_ = from_state(
-        "fusion_weights", "The weights of the fused score by feature.", optional=True
-    )
     classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
     label_texts_ = from_state("label_texts", "The names of the labels, or None.")
+
+    @property
+    def fusion_weights_(self):
+        """The weights of the fused score by feature."""
+        fusion = self._fitted().fusion
+        if fusion is None:
+            raise AttributeError("TextRetriever was fitted without fusion_weights.")
+        return fusion.score(self.encoder is not None).by_feature
 
     # The stages are validated by their own fits.
     @writes
@@ -308,6 +351,9 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
             if self.fusion is not None:
                 target, Y = read_target(self, y, classes)
                 text_rows = TextRows(documents, target, Y, fields)
+                if self.encoder is not None:
+                    encoders = self.encoder, self.encoder_labels
+                    text_rows = text_rows.encoded(*encoders, self.verbose)
             own = make_own_rows(fields, text_weight, self.text_pieces, stages.seed)
             documents, y, relevance = with_own_rows(
                 documents, y, own, classes, relevance
@@ -626,7 +672,10 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         )
         is_as_fitted = ranker is fusion.ranking.estimator
         lexical = fusion.lexical_search if is_as_fitted else ranker._search()
-        return FusedSearch(model, lexical, fusion, self.n_jobs)
+        by_embedding, embeddings = None, fusion.evidence.embeddings
+        if self.encoder is not None and embeddings is not None:
+            by_embedding = EmbeddingSearch(Encoder(self.encoder, "encoder"), embeddings)
+        return FusedSearch(model, lexical, fusion, self.n_jobs, by_embedding)
 
     def _apply(self, method, texts):
         state = self._ready()

@@ -6,7 +6,7 @@ from functools import cached_property
 from numpy.typing import NDArray
 
 from skxmr._base._fitted_clone import FittedClone
-from skxmr._fusion._evidence import FEATURES, LabelEvidence
+from skxmr._fusion._evidence import ALL_FEATURES, LabelEvidence
 from skxmr._fusion._log_linear import LogLinear
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._packed_texts import PackedTexts
@@ -25,11 +25,15 @@ class Fusion:
         The fitted `LexicalRanker`.
     evidence : LabelEvidence
     log_linear : LogLinear
+        The score of candidates by model and words.
+    with_embeddings : LogLinear or None
+        The score by model, words and embeddings; None if labels have no embeddings.
     """
 
     ranking: FittedClone
     evidence: LabelEvidence
     log_linear: LogLinear
+    with_embeddings: LogLinear | None = None
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -46,10 +50,11 @@ class Fusion:
         """The form of predictions."""
         return self.evidence.lexical.target
 
-    @property
-    def weights(self):
-        """The weights of features by name."""
-        return dict(zip(FEATURES, self.log_linear.weights.tolist(), strict=True))
+    def score(self, has_encoder):
+        """Return the score of candidates, by embeddings too if there are any."""
+        if has_encoder and self.with_embeddings is not None:
+            return self.with_embeddings
+        return self.log_linear
 
     def check(self, n_labels, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
@@ -58,6 +63,10 @@ class Fusion:
         if self.ranking.estimator._state is not self.evidence.lexical:
             refuse(f"{owner}.lexical_ranker_", "is not what was fused")
         self.log_linear.check(f"{owner}.fusion")
+        if (self.with_embeddings is None) != (self.evidence.embeddings is None):
+            refuse(f"{owner}.fusion", "has embeddings without weights, or weights only")
+        if self.with_embeddings is not None:
+            self.with_embeddings.check(f"{owner}.fusion", ALL_FEATURES)
 
 
 @dataclass(frozen=True)
@@ -98,11 +107,6 @@ class RetrieverState:
     def lexical_ranker(self):
         """The fitted lexical ranker, or None."""
         return None if self.fusion is None else self.fusion.ranking.estimator
-
-    @property
-    def fusion_weights(self):
-        """The weights of features by name, or None."""
-        return None if self.fusion is None else self.fusion.weights
 
     def names(self, columns, labels):
         """Return the names of the labels of some columns; None if they have none."""

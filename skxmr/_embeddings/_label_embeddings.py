@@ -1,0 +1,203 @@
+"""Embeddings of labels, and search for those that are most like the ones of texts."""
+
+import time
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skxmr._cython import _embedding_search as kernel
+from skxmr._inputs._label_fields import is_blank
+from skxmr._parallel._parallel import current_stop, run_tasks
+from skxmr._utils._foresight import foresee
+from skxmr._utils._loaded_state import (
+    as_value_errors,
+    check_finite,
+    check_shape,
+    refuse,
+    to_be_read,
+)
+
+__all__ = ["LabelEmbeddings"]
+
+_QUERIES_OF_TASK = 64
+_LABELS_AT_ONCE = 4096
+
+# Labels are not spread more than this: their differences would be noise.
+_LEAST_VARIANCE = 1e-3
+
+# The least normal number of half precision. Smaller ones, which some processes flush to
+# 0, are replaced by 0.
+_LEAST_HALF = 2.0**-14
+
+_SECONDS_BETWEEN_REPORTS = 5
+
+
+class LabelEmbeddings:
+    """Vectors of labels whose products with those of texts tell which are alike.
+
+    From the unit vector of each label, the mean over all labels is subtracted, and the
+    difference is divided by the variance, the mean squared length of these differences.
+    So a product with the unit vector of a text is
+
+        (the cosine of text and label - that of text and average label) / variance,
+
+    which ranks labels by the cosine, is 0 for a label without a text, and about 1 for
+    the own text of a label, whatever all vectors of an encoder have in common.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_labels, length), float16
+        Zero for a label without a text, or whose encoded text is zero.
+    """
+
+    vectors: NDArray
+
+    def __init__(self, vectors: NDArray):
+        self.vectors = vectors
+
+    @classmethod
+    def encode(cls, texts, encoder, verbose=0):
+        """Encode the texts of labels, equal ones once.
+
+        Parameters
+        ----------
+        texts : list of str
+            Of each label; blank for none.
+        encoder : Encoder
+        verbose : int, default=0
+            Whether to print the progress.
+
+        Returns
+        -------
+        LabelEmbeddings or None
+            None if all texts are blank.
+        """
+        positions: dict = {}
+        of_labels = [
+            -1 if is_blank(text) else positions.setdefault(text, len(positions))
+            for text in texts
+        ]
+        if not positions:
+            return None
+        encoded = _encode_all(list(positions), encoder, len(texts), verbose)
+        return cls(_centred(encoded, np.array(of_labels)))
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("searcher", None)
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        with as_value_errors("LabelEmbeddings"):
+            self._check_arrays()
+
+    @property
+    def length(self):
+        """Number of entries of a vector."""
+        return self.vectors.shape[1]
+
+    @property
+    def for_kernels(self):
+        """The bits of the vectors."""
+        return self.vectors.view(np.uint16)
+
+    @cached_property
+    def searcher(self):
+        """The search, for any number of threads."""
+        return kernel.EmbeddingSearcher(self.for_kernels, kernel.HALVES_LEVEL)
+
+    def find(self, queries, k, factors=None, scale=1.0, n_jobs=None):
+        """Find the labels of the largest products with queries, in parallel.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, length), float32
+        k : int
+        factors : ndarray of shape (n_labels,), float32, default=None
+            From 0 to 1: ``scale`` times their logarithms is added to the products.
+            Labels with a factor of 0 are not found.
+        scale : float, default=1.0
+        n_jobs : int, default=None
+
+        Returns
+        -------
+        labels : ndarray of shape (n_queries, k), int64
+            Best first; -1 where fewer are found, as for a query of zeros.
+        """
+        shared = self, k, factors, scale
+        n = len(queries)
+        if n <= _QUERIES_OF_TASK:
+            return _find(queries, *shared)
+        tasks = [
+            queries[first : first + _QUERIES_OF_TASK]
+            for first in range(0, n, _QUERIES_OF_TASK)
+        ]
+        return np.concatenate(run_tasks(_find, tasks, n_jobs=n_jobs, shared=shared))
+
+    def _check_arrays(self):
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
+        name = "LabelEmbeddings.vectors"
+        check_shape(self.vectors, (np.float16,), (None, None), name)
+        if not self.length:
+            refuse(name, "has no columns")
+        if to_be_read(self.vectors):
+            check_finite(self.vectors, name)
+
+
+def _find(queries, embeddings, k, factors, scale):
+    labels = np.empty((len(queries), k), dtype=np.int64)
+    scores = np.empty((len(queries), k))
+    embeddings.searcher.find(queries, factors, scale, labels, scores, current_stop())
+    return labels
+
+
+def _encode_all(texts, encoder, n_labels, verbose):
+    """Encode texts in batches; return an array of shape (n_texts, length), float32."""
+    encoded, done, last = None, 0, time.perf_counter()
+    for vectors in encoder.in_batches(texts):
+        if encoded is None:
+            length = vectors.shape[1]
+            foresee(
+                4 * len(texts) * length + 2 * n_labels * length,
+                f"Encoding {len(texts)} texts of labels as vectors of {length} numbers",
+                "Use an encoder of shorter vectors.",
+            )
+            encoded = np.empty((len(texts), length), dtype=np.float32)
+        encoded[done : done + len(vectors)] = vectors
+        done += len(vectors)
+        now = time.perf_counter()
+        if verbose and (done == len(texts) or now - last > _SECONDS_BETWEEN_REPORTS):
+            print(f"[skxmr] encoded {done:,} of {len(texts):,} label texts")  # noqa: T201
+            last = now
+    return encoded
+
+
+def _centred(encoded, of_labels):
+    """Subtract the mean from the vectors of labels, and divide by their variance.
+
+    Parameters
+    ----------
+    encoded : ndarray of shape (n_texts, length), float32
+    of_labels : ndarray of shape (n_labels,), int64
+        The text of each label; -1 for none.
+
+    Returns
+    -------
+    ndarray of shape (n_labels, length), float16
+    """
+    is_known = encoded.any(axis=1)
+    counts = np.bincount(of_labels[of_labels >= 0], minlength=len(encoded)) * is_known
+    n_known = max(counts.sum(), 1)
+    # Without BLAS, whose sums depend on its number of threads.
+    mean = np.einsum("i,ij->j", counts / n_known, encoded.astype(np.float64))
+    variance = max(1 - float(np.sum(mean**2)), _LEAST_VARIANCE)
+    vectors = np.zeros((len(of_labels), encoded.shape[1]), dtype=np.float16)
+    for first in range(0, len(of_labels), _LABELS_AT_ONCE):
+        rows = of_labels[first : first + _LABELS_AT_ONCE]
+        labels = np.flatnonzero((rows >= 0) & is_known[rows])
+        part = (encoded[rows[labels]] - mean) / variance
+        part[np.abs(part) < _LEAST_HALF] = 0
+        vectors[first + labels] = part
+    return vectors
