@@ -17,9 +17,16 @@ from functools import lru_cache
 from itertools import pairwise
 from unicodedata import category
 
+from skxmr._cython import _word_forms as kernel
 from skxmr.text._normalization import normalize_text
 
-__all__ = ["is_unspaced", "normalize_characters", "normalize_words", "written_words"]
+__all__ = [
+    "is_unspaced",
+    "normalize_any",
+    "normalize_characters",
+    "normalize_words",
+    "written_words",
+]
 
 # Scripts without spaces between words: Han, kana and bopomofo, and those of Unicode's
 # line breaking class SA, from Thai to Tai Viet; and Hangul, in which spaces separate
@@ -42,17 +49,13 @@ _UNSPACED_RUN = re.compile(rf"[{_UNSPACED}](?:[{_UNSPACED}]|{_OTHER})*")
 _LETTER = re.compile(rf".{_OTHER}*")
 
 _PUNCTUATION = "".join(chr(code) for code in range(128) if not chr(code).isalnum())
-_JOINING = r"\-_/.'&+"
+_JOINING = re.escape(kernel.JOINING_CHARACTERS)
 _WORD = re.compile(rf"[^\s{re.escape(_PUNCTUATION)}]+")
 # Words that punctuation joins.
 _COMPOUND = re.compile(rf"{_WORD.pattern}(?:[{_JOINING}]{_WORD.pattern})*")
 _JOINT = re.compile(f"[{_JOINING}]")
 _PART = re.compile(rf"\d+|[^\d{_JOINING}]+")
-# Without "in" and "a", which are words, too.
-_BEFORE_UNIT = re.compile(
-    r"(?<=\d) (?=(?:[cmk]?m|[mk]?g|[mcd]?l|[kmgt]b|[kmg]?hz|k?w|kwh|m?ah|k?v|mp|px|inch"
-    r"|ft|oz|lbs?)\b)"
-)
+_BEFORE_UNIT = re.compile(rf"(?<=\d) (?=(?:{'|'.join(kernel.UNITS)})\b)")
 # Letters that punctuation separates are joined if a part is a single one: "t-shirt" and
 # "men's". Joining all doubles the vocabulary of names such as "aws-cdk-core".
 _SHORT = 1
@@ -98,11 +101,25 @@ def normalize_characters(text):
 
 def _normalize(text, most_letters):
     """Join letters that punctuation separates if a part has at most so many."""
+    if text.isascii():
+        return kernel.normalize_ascii(text, most_letters)
     keeps = len(text) <= _LONGEST_KEPT
-    return (_normalize_kept if keeps else _normalize_now)(text, most_letters)
+    return (_normalize_kept if keeps else normalize_any)(text, most_letters)
 
 
-def _normalize_now(text, most_letters):
+def normalize_any(text, most_letters):
+    """Do what the kernel does, for any text.
+
+    Parameters
+    ----------
+    text : str
+    most_letters : int
+        Letters that punctuation separates are joined if a part has at most so many.
+
+    Returns
+    -------
+    str
+    """
     text = normalize_text(text)
     if not text.isascii():
         text = _UNSPACED_RUN.sub(_as_pairs, _without_symbols(text))
@@ -118,7 +135,7 @@ def _normalize_now(text, most_letters):
     return " ".join(words)
 
 
-_normalize_kept = lru_cache(_N_KEPT)(_normalize_now)
+_normalize_kept = lru_cache(_N_KEPT)(normalize_any)
 
 
 def written_words(text):
@@ -161,10 +178,9 @@ def _keep_mark(other):
 
 def _forms(compound, most_letters):
     """List the parts of a word, its joined parts, and the words as written."""
-    parts = _PART.findall(compound)
-    if len(parts) == 1:
-        return parts
-    words = _JOINT.split(compound)
+    parts, words = _PART.findall(compound), _JOINT.split(compound)
+    if len(parts) == 1 or len(words) > kernel.MOST_WORDS:
+        return words
     joined = [a + b for a, b in pairwise(parts) if _are_joined(a, b, most_letters)]
     return [form for form in parts + joined if form not in words] + words
 

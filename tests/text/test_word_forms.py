@@ -7,9 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from skxmr._cython import _word_forms as kernel
 from skxmr.text._normalization import normalize_text
 from skxmr.text._word_forms import (
     is_unspaced,
+    normalize_any,
     normalize_characters,
     normalize_words,
     written_words,
@@ -126,3 +128,38 @@ def test_ascii_words_are_cut_at_what_is_not_alphanumeric():
         one = chr(code)
         if not one.isalnum():
             assert normalize_words(f"tea{one}pot{one}").split() == ["tea", "pot"]
+
+
+ascii_texts = st.lists(
+    st.one_of(
+        st.characters(max_codepoint=127),
+        st.sampled_from("aKm 019-/.'`_&+,(\t\x1c"),
+        st.sampled_from([" kg", "10", " lbs", "a-b", "mm"]),
+    ),
+    max_size=20,
+).map("".join)
+
+
+@pytest.mark.kernels
+@given(ascii_texts, st.sampled_from([0, 1, 2, 1000]))
+@example("5 kg 6 m_ 7 mhz 8 kwh 9 inches", 1)
+@example("-".join("ab1" * 30), 1)
+@example("-".join(["a1"] * kernel.MOST_WORDS), 1)
+@example("-".join(["a1"] * (kernel.MOST_WORDS + 1)), 1)
+def test_kernel_makes_the_same_forms_of_ascii_texts(text, most_letters):
+    expected = normalize_any(text, most_letters)
+    assert kernel.normalize_ascii(text, most_letters) == expected
+
+
+def test_kernel_refuses_other_texts():
+    with pytest.raises(ValueError, match="ASCII"):
+        kernel.normalize_ascii("café", 1)
+    with pytest.raises(TypeError):
+        kernel.normalize_ascii(b"cafe", 1)
+
+
+@pytest.mark.parametrize("accent", ["", "é"])
+def test_long_compounds_have_no_other_forms(accent):
+    # Each form would be compared with all words.
+    words = ["a1"] * 20_000 + ["b" + accent]
+    assert normalize_words("-".join(words)) == " ".join(words)
