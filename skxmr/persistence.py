@@ -30,6 +30,7 @@ from skxmr._lexical._index import LexicalIndex
 from skxmr._lexical._spelling import SpellingIndex
 from skxmr._lexical._state import LexicalState
 from skxmr._lexical._terms import IndexedTerms
+from skxmr._search._centering import Centering
 from skxmr._search._layout import SearchLayout
 from skxmr._search._weights_by_feature import FeatureWeights
 from skxmr._search._weights_by_node import NodeWeights
@@ -91,6 +92,7 @@ _TYPES: list[Any] = [
     PopularCompleter,
     CandidateFeatures,
     CandidateState,
+    Centering,
     ClassifierState,
     XRLinearClassifier,
     CompleterState,

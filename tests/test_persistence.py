@@ -179,6 +179,21 @@ def test_a_loaded_fusion_has_its_learned_weights(save_and_load, tmp_path):
     assert_equal_answers(loaded, model, X)
 
 
+@functools.cache
+def fitted_to_dense_rows():
+    """Fit to enough rows with dense features that training centres them."""
+    rows = np.random.default_rng(0).random((100, 16), dtype=np.float32) + 1
+    model = make_classifier().fit(rows, np.arange(100) % 5)
+    assert model._state.centering is not None
+    return model, rows
+
+
+@ways
+def test_a_loaded_model_of_dense_rows_gives_the_same_answers(save_and_load, tmp_path):
+    model, rows = fitted_to_dense_rows()
+    assert_equal_answers(save_and_load(model, tmp_path / "model"), model, rows)
+
+
 # What groups labels by their names wants classes that are strings.
 OF_STRINGS = {
     "trie": make_pipeline(
@@ -447,6 +462,7 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models += [fitted_completer(kind) for kind in COMPLETERS]
     models += [fitted_with_names(), KMeansTree(2, 2).fit(X)]
     models += [fitted_learned_fusion(), fitted_with_embeddings()]
+    models.append(fitted_to_dense_rows()[0])
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")

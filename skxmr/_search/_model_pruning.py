@@ -3,6 +3,7 @@
 from dataclasses import replace
 from numbers import Real
 
+from skxmr._search._centering import shift_intercepts
 from skxmr._search._layout import SearchLayout
 from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
 from skxmr._search._pruning_check import Reduction, measure, warn_of_loss
@@ -59,7 +60,7 @@ def prune_state(state, threshold, unit):
     reduction = Reduction(threshold, unit, precision, state.unit_weight)
     layouts, effects = zip(
         *(
-            prune_layout(tree, layout, sample, reduction)
+            prune_layout(tree, layout, sample, reduction, state.centering)
             for tree, layout, sample in zip(
                 state.trees, state.layouts, samples, strict=True
             )
@@ -89,7 +90,7 @@ def _check(state, threshold, unit):
     check_threshold("threshold", threshold, unit)
 
 
-def prune_layout(tree, layout, sample, reduction):
+def prune_layout(tree, layout, sample, reduction, centering=None):
     """Prune the weights of one tree further, and measure the loss.
 
     Parameters
@@ -99,6 +100,8 @@ def prune_layout(tree, layout, sample, reduction):
         Unchanged.
     sample : TrainingSample or None
     reduction : Reduction
+    centering : Centering, default=None
+        That of training.
 
     Returns
     -------
@@ -109,7 +112,13 @@ def prune_layout(tree, layout, sample, reduction):
     n_before = [weights.n_weights for weights in levels]
     if sample is not None:
         n_before = sample.n_found
-    levels = [reduction.prune(weights) for weights in levels]
+    levels = shift_intercepts(
+        tree,
+        [reduction.prune(weights) for weights in levels],
+        centering,
+        precision=layout.weight_precision,
+        before=levels,
+    )
     smaller = SearchLayout.from_levels(
         tree,
         levels,
@@ -120,7 +129,7 @@ def prune_layout(tree, layout, sample, reduction):
     return smaller, measure(sample, tree, levels, smaller, n_before)
 
 
-def lay_out_pruned(trained, sample, n_features, reduction, *, by_node):
+def lay_out_pruned(trained, sample, n_features, reduction, *, by_node, centering=None):
     """Prune and lay out a tree that was just trained, and measure the loss.
 
     Parameters
@@ -130,13 +139,20 @@ def lay_out_pruned(trained, sample, n_features, reduction, *, by_node):
     n_features : int
     reduction : Reduction
     by_node : bool
+    centering : Centering, default=None
+        That of the rows that it was trained on.
 
     Returns
     -------
     layout : SearchLayout
     effect : PruningEffect
     """
-    levels = [reduction.prune(weights) for weights in trained.levels]
+    levels = shift_intercepts(
+        trained.tree,
+        [reduction.prune(weights) for weights in trained.levels],
+        centering,
+        precision=reduction.precision,
+    )
     layout = SearchLayout.from_levels(
         trained.tree,
         levels,

@@ -34,6 +34,11 @@ from skxmr._search._pruning_check import Reduction, TrainingSample, warn_of_loss
 from skxmr._targets import (
     make_target,
 )
+from skxmr._training._centering import (
+    center_label_vectors,
+    center_rows,
+    find_centering,
+)
 from skxmr._training._dominant_columns import describe_dominant_columns
 from skxmr._training._regularization import resolve_regularization
 from skxmr._training._solver import SolverParameters
@@ -102,7 +107,8 @@ class XRLinearClassifier(
         Inverse regularisation strength (L2). A number has the meaning of
         `sklearn.svm.LinearSVC`. "scale" stands for 1 / the mean squared length of the
         rows of X, with an intercept of the same scale, so that rankings do not depend
-        on the unit of X.
+        on the unit of X. With an intercept, the means of dense features (see Notes) are
+        subtracted in training.
     prior_weight : float, default=1.0
         Regularises the weights of a label towards a prior mean instead of 0. Its
         direction is the sum of the label's rows (PIFA) or, if `label_vectors` has the
@@ -207,6 +213,12 @@ class XRLinearClassifier(
     including strings), `predict_proba` and `decision_function` are dense, as everywhere
     in scikit-learn; `predict` and `rank` build no array of shape (n_samples,
     n_classes).
+
+    Dense features are those that at least 95% of the rows have, if there are 16 or more
+    and 100 rows, such as embeddings, alone or beside n-grams in one sparse X. With
+    ``C="scale"``, an intercept and no custom stage, training subtracts their means from
+    the rows, and from label vectors in the space of X those of the label vectors. Rows
+    to predict are not changed: the means are part of the intercepts.
 
     References
     ----------
@@ -414,9 +426,13 @@ class XRLinearClassifier(
         label_names = check_label_names(label_names, labels)
         if label_names is None:
             label_names = target.names
-        label_vectors = canonical_label_vectors(
-            vectors_in_order(self.label_vectors, labels)
+        centering = self._find_centering(X, custom)
+        label_vectors = center_label_vectors(
+            canonical_label_vectors(vectors_in_order(self.label_vectors, labels)),
+            centering,
+            X.length,
         )
+        given_rows, X = X, center_rows(X, centering)
         regularization = resolve_regularization(
             X, self.C, self.prior_weight, fit_intercept=self.fit_intercept
         )
@@ -441,8 +457,10 @@ class XRLinearClassifier(
             )
         ]
         warn_of_training(trained, self.max_iter, describe_dominant_columns(X, features))
-        samples = [TrainingSample.of(one, X, Y) for one in trained]
-        layouts = self._lay_out(trained, samples, X, regularization.unit_weight)
+        samples = [TrainingSample.of(one, given_rows, Y) for one in trained]
+        layouts = self._lay_out(
+            trained, samples, X, regularization.unit_weight, centering
+        )
         self._state = make_state(
             target,
             features,
@@ -452,10 +470,21 @@ class XRLinearClassifier(
             regularization.C,
             samples,
             regularization.unit_weight,
+            centering,
         )
         return self
 
-    def _lay_out(self, trained, samples, X, unit_weight):
+    def _find_centering(self, X, custom):
+        """Return the means to subtract in training, or None.
+
+        With a number for C, the problem is that of liblinear; custom stages take rows
+        unchanged.
+        """
+        if self.C != "scale" or not self.fit_intercept or custom:
+            return None
+        return find_centering(X)
+
+    def _lay_out(self, trained, samples, X, unit_weight, centering):
         """Prune and lay out each tree; warn if this lowers P@1."""
         reduction = Reduction(
             self.threshold, self.threshold_unit, self.weight_precision, unit_weight
@@ -463,7 +492,12 @@ class XRLinearClassifier(
         layouts, effects = zip(
             *(
                 lay_out_pruned(
-                    one, sample, X.length, reduction, by_node=isinstance(X, DenseRows)
+                    one,
+                    sample,
+                    X.length,
+                    reduction,
+                    by_node=isinstance(X, DenseRows),
+                    centering=centering,
                 )
                 for one, sample in zip(trained, samples, strict=True)
             ),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skxmr._inputs._features import Features
+from skxmr._search._centering import Centering
 from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._loaded_state import refuse
 
@@ -35,6 +36,8 @@ class ClassifierState:
         that was loaded.
     unit_weight : float, default=inf
         The bound of the relative threshold, from the length of the training rows.
+    centering : Centering, default=None
+        The features that were centred in training.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -48,6 +51,7 @@ class ClassifierState:
     C: float | None
     samples: list | None = None
     unit_weight: float = np.inf
+    centering: Centering | None = None
 
     def __getstate__(self):
         return vars(self) | {"samples": None}
@@ -92,6 +96,8 @@ class ClassifierState:
             if layout.n_features != self.n_features or layout.n_labels != n_labels:
                 refuse(f"{owner}.layouts_", "does not match the features and labels")
             layout.check_tree(tree)
+        if self.centering is not None:
+            self.centering.check(self.n_features, f"{owner}.centering")
 
 
 def make_state(
@@ -103,6 +109,7 @@ def make_state(
     C=None,
     samples=None,
     unit_weight=np.inf,
+    centering=None,
 ):
     """Build the fitted state from the results of training.
 
@@ -117,6 +124,7 @@ def make_state(
     C : float or None, default=None
     samples : list of TrainingSample, default=None
     unit_weight : float, default=inf
+    centering : Centering, default=None
 
     Returns
     -------
@@ -134,4 +142,5 @@ def make_state(
         C=C,
         samples=samples,
         unit_weight=unit_weight,
+        centering=centering,
     )
