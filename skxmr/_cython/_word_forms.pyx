@@ -26,6 +26,14 @@ MOST_WORDS = 64
 """Compounds of more words have no other forms: these are compared with all words."""
 cdef int64_t most_words = MOST_WORDS
 
+# Joining all letters at a hyphen adds 40% to an index of names such as "aws-cdk-core".
+MOST_LETTERS = 1
+"""Letters that punctuation separates are joined if a part has at most so many."""
+MOST_LETTERS_AT_HYPHEN = 3
+"""The same of letters that a hyphen separates."""
+cdef int64_t most_letters = MOST_LETTERS
+cdef int64_t most_letters_at_hyphen = MOST_LETTERS_AT_HYPHEN
+
 UNITS = (
     "m", "cm", "mm", "km", "g", "mg", "kg", "l", "ml", "cl", "dl", "kb", "mb", "gb",
     "tb", "hz", "khz", "mhz", "ghz", "w", "kw", "kwh", "ah", "mah", "v", "kv", "mp",
@@ -79,7 +87,7 @@ cdef struct Forms:
     Span* words
     int64_t n_parts
     int64_t n_words
-    int64_t most_letters
+    bint joins_letters
     uint8_t* written
     int64_t n_written
 
@@ -192,7 +200,12 @@ cdef bint are_joined(const Forms* forms, Span part, Span after) noexcept nogil:
     cdef bint is_number_after = has(forms.text[after.start], DIGIT)
     if is_number or is_number_after:
         return is_number != is_number_after
-    return min(part.size, after.size) <= forms.most_letters
+    if not forms.joins_letters:
+        return False
+    cdef int64_t end = part.start + part.size
+    cdef bint is_hyphen = end + 1 == after.start and forms.text[end] == c'-'
+    cdef int64_t most = most_letters_at_hyphen if is_hyphen else most_letters
+    return min(part.size, after.size) <= most
 
 
 cdef void write_forms(Forms* forms) noexcept nogil:
@@ -224,14 +237,14 @@ cdef void write_all(Forms* forms, int64_t size) noexcept nogil:
         i = stop
 
 
-def normalize_ascii(str text, int64_t most_letters):
+def normalize_ascii(str text, bint joins_letters):
     """Normalise an ASCII text for n-grams of words.
 
     Parameters
     ----------
     text : str
-    most_letters : int
-        Letters that punctuation separates are joined if a part has at most so many.
+    joins_letters : bool
+        Whether short letters that punctuation separates have a joined form.
 
     Returns
     -------
@@ -265,7 +278,7 @@ def normalize_ascii(str text, int64_t most_letters):
         if is_plain:
             return PyUnicode_DecodeASCII(<const char*>normal, size, NULL)
         forms.text = normal
-        forms.most_letters = most_letters
+        forms.joins_letters = joins_letters
         forms.written = normal + size
         forms.n_written = 0
         write_all(&forms, size)

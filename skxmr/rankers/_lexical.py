@@ -70,8 +70,8 @@ class LexicalRanker(
         normalised first, as by the default vectorizer of `TextRetriever`. Scripts
         without spaces between words, and Hangul, are cut into pairs of adjacent
         letters. Words with digits or punctuation inside also count as their parts, and
-        as joined parts: "10mm" as "10", "mm" and "10mm", just as "10 mm"; "t-shirt" as
-        "t", "shirt" and, for words, "tshirt".
+        as joined parts: "10mm" as "10", "mm" and "10mm", just as "10 mm"; "tea-pot" as
+        "tea", "pot" and, for words, "teapot".
     token_filter : callable, default=None
         Takes the words of a text, a list of str, and returns those to index and to
         search for, such as stems or additional synonyms. Use a function of a module, so

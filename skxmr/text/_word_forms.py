@@ -6,8 +6,8 @@ even if they join or separate them in different ways:
 - Scripts without spaces between words, such as Chinese, Japanese and Thai, are cut into
   overlapping pairs of letters, so that words are found inside longer text.
 - Words with digits or punctuation inside also have other forms: parts, and joined
-  parts. So "10mm" shares words with "10 mm", "A12/3" with "A-12/3", and "t-shirt" with
-  "tshirt".
+  parts. So "10mm" shares words with "10 mm", "A12/3" with "A-12/3", and "tea-pot" with
+  "teapot".
 
 Combining marks are parts of words, in all scripts.
 """
@@ -56,10 +56,6 @@ _COMPOUND = re.compile(rf"{_WORD.pattern}(?:[{_JOINING}]{_WORD.pattern})*")
 _JOINT = re.compile(f"[{_JOINING}]")
 _PART = re.compile(rf"\d+|[^\d{_JOINING}]+")
 _BEFORE_UNIT = re.compile(rf"(?<=\d) (?=(?:{'|'.join(kernel.UNITS)})\b)")
-# Letters that punctuation separates are joined if a part is a single one: "t-shirt" and
-# "men's". Joining all doubles the vocabulary of names such as "aws-cdk-core".
-_SHORT = 1
-
 
 # The stages of a search normalise the same text one after the other.
 _N_KEPT = 64
@@ -80,7 +76,7 @@ def normalize_words(text):
         pairs of adjacent letters, or a letter on its own. Words as they are written
         come last of their forms.
     """
-    return _normalize(text, _SHORT)
+    return _normalize(text, joins_letters=True)
 
 
 def normalize_characters(text):
@@ -96,25 +92,25 @@ def normalize_characters(text):
         As by `normalize_words`, but letters that punctuation separates are not joined:
         other n-grams are the same.
     """
-    return _normalize(text, 0)
+    return _normalize(text, joins_letters=False)
 
 
-def _normalize(text, most_letters):
-    """Join letters that punctuation separates if a part has at most so many."""
+def _normalize(text, joins_letters):
     if text.isascii():
-        return kernel.normalize_ascii(text, most_letters)
+        return kernel.normalize_ascii(text, joins_letters)
     keeps = len(text) <= _LONGEST_KEPT
-    return (_normalize_kept if keeps else normalize_any)(text, most_letters)
+    return (_normalize_kept if keeps else normalize_any)(text, joins_letters)
 
 
-def normalize_any(text, most_letters):
+def normalize_any(text, joins_letters):
     """Do what the kernel does, for any text.
 
     Parameters
     ----------
     text : str
-    most_letters : int
-        Letters that punctuation separates are joined if a part has at most so many.
+    joins_letters : bool
+        Whether short letters that punctuation separates have a joined form: "men's",
+        "tea-pot".
 
     Returns
     -------
@@ -131,7 +127,7 @@ def normalize_any(text, most_letters):
             words.append(word)
         else:
             for compound in _COMPOUND.findall(word):
-                words += _forms(compound, most_letters)
+                words += _forms(compound, joins_letters)
     return " ".join(words)
 
 
@@ -176,17 +172,24 @@ def _keep_mark(other):
     return other[0] if category(other[0]) in ("Mn", "Mc") else " "
 
 
-def _forms(compound, most_letters):
+def _forms(compound, joins_letters):
     """List the parts of a word, its joined parts, and the words as written."""
     parts, words = _PART.findall(compound), _JOINT.split(compound)
     if len(parts) == 1 or len(words) > kernel.MOST_WORDS:
         return words
-    joined = [a + b for a, b in pairwise(parts) if _are_joined(a, b, most_letters)]
+    separators = _PART.split(compound)[1:-1]
+    joined = [
+        part + after
+        for (part, after), separator in zip(pairwise(parts), separators, strict=True)
+        if _are_joined(part, separator, after, joins_letters)
+    ]
     return [form for form in parts + joined if form not in words] + words
 
 
-def _are_joined(part, after, most_letters):
+def _are_joined(part, separator, after, joins_letters):
     """Whether two adjacent parts of a word have a joined form."""
     if part.isdecimal() or after.isdecimal():
         return part.isdecimal() != after.isdecimal()
-    return min(len(part), len(after)) <= most_letters
+    is_hyphen = separator == "-"
+    most = kernel.MOST_LETTERS_AT_HYPHEN if is_hyphen else kernel.MOST_LETTERS
+    return joins_letters and min(len(part), len(after)) <= most

@@ -403,7 +403,7 @@ def test_expansion_with_several_analyzers():
 
 JOINED = [
     *("B-12/3 valve", "A-12/3 valve", "T-shirt", "teapot", "Screw 10 mm"),
-    *("Ürün-7 Çay", "東京都庁舎", "ที่ดินสวย", "서울특별시청"),
+    *("Wi-Fi router", "Ürün-7 Çay", "東京都庁舎", "ที่ดินสวย", "서울특별시청"),
 ]
 
 
@@ -415,7 +415,10 @@ JOINED = [
         ("B12/3", "B-12/3 valve"),
         ("tshirt", "T-shirt"),
         ("t shirt", "T-shirt"),
-        ("tea-pot", None),
+        ("tea-pot", "teapot"),
+        ("tea/pot", None),
+        ("wifi", "Wi-Fi router"),
+        ("wi fi", "Wi-Fi router"),
         ("10mm", "Screw 10 mm"),
         ("screw 10-mm", "Screw 10 mm"),
         ("ürün7", "Ürün-7 Çay"),
