@@ -30,9 +30,8 @@ __all__ = ["TextRows", "fit_both"]
 # The weights of training texts in the lexical search, of which the best is chosen.
 _WEIGHTS_OF_TRAINING = (1.0, 0.3, 0.0)
 
-# Trees that would need more children per node for two levels are narrow.
+# The most children of a node in a default tree.
 _WIDEST = 512
-_NARROW = 128
 
 # If at most this share of the rows is held out, the classifier does without them.
 _NEGLIGIBLE = 0.01
@@ -146,14 +145,14 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
 
 
 def _with_narrow_tree(classifier, n_labels):
-    """Give a default tree of more than 262,144 labels at most 128 children per node.
+    """Give a default tree of more than 262,144 labels three levels.
 
-    Two wide levels take many times as long to train, and a fused search finds no more:
-    words tell apart labels of few training texts, which most of so many are.
+    Two wide levels take several times as long to train, and a fused search finds no
+    more: words tell apart labels of few training texts, which most of so many are.
     """
     is_default = isinstance(classifier, XRLinearClassifier)
     if is_default and classifier.indexer is None and n_labels > _WIDEST**2:
-        return clone(classifier).set_params(indexer__branching_factor=_NARROW)
+        return clone(classifier).set_params(indexer__branching_factor=_WIDEST)
     return classifier
 
 

@@ -300,14 +300,13 @@ def test_classifier_lacks_a_negligible_share_of_rows():
 
 def test_a_default_tree_of_very_many_labels_is_narrower(monkeypatch):
     monkeypatch.setattr(_fused_fitting, "_WIDEST", 5)
-    monkeypatch.setattr(_fused_fitting, "_NARROW", 3)
     texts, labels = make_queries(150)
     names = LabelTexts(dict(enumerate(NAMES)))
     for classifier in (None, XRLinearClassifier()):
         retriever = TextRetriever(classifier=classifier)
         retriever.fit(texts, labels, label_texts=names)
         assert retriever.classifier is classifier
-        assert retriever.classifier_.indexer.branching_factor == 3
+        assert retriever.classifier_.indexer.branching_factor == 5
     own = XRLinearClassifier(indexer=KMeansTree())
     retriever = TextRetriever(classifier=own).fit(texts, labels, label_texts=names)
     assert retriever.classifier_.indexer.branching_factor == 1024
