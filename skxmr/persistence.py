@@ -21,6 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._base._fitted_clone import FittedClone
+from skxmr._embeddings._codes import EmbeddingCodes
 from skxmr._embeddings._label_embeddings import LabelEmbeddings
 from skxmr._fusion._evidence import LabelEvidence
 from skxmr._fusion._log_linear import LogLinear
@@ -101,6 +102,7 @@ _TYPES: list[Any] = [
     FeatureWeights,
     Fusion,
     FusionState,
+    EmbeddingCodes,
     LabelEmbeddings,
     LabelEvidence,
     LogLinear,

@@ -36,6 +36,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr._embeddings import _codes
 from skxmr._inputs._features import Features
 from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
 from skxmr._search._model_pruning import pruned_at
@@ -226,7 +227,9 @@ def fitted_with_names():
 def fitted_with_embeddings():
     """Without the encoder, which is not a type of this package."""
     retriever = TextRetriever(classifier=make_classifier(), encoder=encode)
-    retriever.fit(TEXTS, Y, label_texts=CLASSES.tolist())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_codes, "LEAST_CODED", 1)
+        retriever.fit(TEXTS, Y, label_texts=CLASSES.tolist())
     return retriever.set_params(encoder=None)
 
 

@@ -17,7 +17,9 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memset
 
 from skxmr._cython._beam cimport Heap, push, sort
-from skxmr._cython._embedding_search cimport half_product, halves_level
+from skxmr._cython._embedding_search cimport (
+    VECTORS_AHEAD, half_product, halves_level, prefetch_vector
+)
 from skxmr._cython._inverted_index cimport InvertedIndex, Postings, advance, value_at
 
 FEATURES = (
@@ -427,8 +429,11 @@ cdef class CandidateScorer:
 
     cdef void _describe_embeddings(self, const float* embedding) noexcept nogil:
         """Set the products of the candidates' embeddings with the query's."""
-        cdef int64_t j, length = self.embeddings.shape[1]
+        cdef int64_t j, label, length = self.embeddings.shape[1]
         for j in range(self.n):
+            if j + VECTORS_AHEAD < self.n:
+                label = self.candidates[j + VECTORS_AHEAD].label
+                prefetch_vector(&self.embeddings[label, 0], length)
             self.rows[j, COSINE] = half_product(
                 &self.embeddings[self.candidates[j].label, 0],
                 embedding, length, level_of_halves,

@@ -1,6 +1,10 @@
 from libc.stdint cimport int64_t, uint16_t
 
+from skxmr._cython._beam cimport Heap, sort
 from skxmr._cython._cpu cimport AVX2, BASELINE, best_level
+
+cdef extern from "include/bits.h" nogil:
+    void prefetch "skxmr_prefetch_many"(const void* address)
 
 cdef extern from "include/half_product.h" nogil:
     int has_halves "skxmr_has_halves"()
@@ -9,6 +13,39 @@ cdef extern from "include/half_product.h" nogil:
     )
 
 
+cdef enum:
+    VECTORS_AHEAD = 4          # the distance at which vectors are prefetched
+    HALVES_OF_LINE = 32        # of the cache
+
+
+cdef inline void prefetch_vector(const uint16_t* vector, int64_t length) noexcept nogil:
+    cdef int64_t entry = 0
+    while entry < length:
+        prefetch(vector + entry)
+        entry += HALVES_OF_LINE
+
+
 cdef inline int halves_level() noexcept nogil:
     """Return the best level of instructions for products of halves."""
     return AVX2 if has_halves() and best_level() >= AVX2 else BASELINE
+
+
+cdef inline Heap heap_of(
+    int64_t[:, ::1] labels, double[:, ::1] scores, int64_t row, int64_t size
+) noexcept nogil:
+    """Return the heap of a row; only keys are kept, which share the nodes' memory."""
+    cdef Heap best
+    best.nodes = best.keys = &labels[row, 0]
+    best.scores = &scores[row, 0]
+    best.size = size
+    best.capacity = labels.shape[1]
+    return best
+
+
+cdef inline void finish(Heap* best) noexcept nogil:
+    """Sort the best, and mark the rest of the row as missing."""
+    cdef int64_t i
+    sort(best)
+    for i in range(best.size, best.capacity):
+        best.keys[i] = -1
+        best.scores[i] = 0

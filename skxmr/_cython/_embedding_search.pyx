@@ -8,7 +8,7 @@ from cython.view cimport array
 from libc.math cimport log
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
-from skxmr._cython._beam cimport Heap, push, sort
+from skxmr._cython._beam cimport Heap, push
 from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
 
 cdef enum:
@@ -107,24 +107,3 @@ cdef class EmbeddingSearcher:
                     continue
                 score += scale * log(<double>factors[label])
             push(best, label, label, score)
-
-
-cdef inline Heap heap_of(
-    int64_t[:, ::1] labels, double[:, ::1] scores, int64_t row, int64_t size
-) noexcept nogil:
-    """Return the heap of a row; only keys are kept, which share the nodes' memory."""
-    cdef Heap best
-    best.nodes = best.keys = &labels[row, 0]
-    best.scores = &scores[row, 0]
-    best.size = size
-    best.capacity = labels.shape[1]
-    return best
-
-
-cdef inline void finish(Heap* best) noexcept nogil:
-    """Sort the best, and mark the rest of the row as missing."""
-    cdef int64_t i
-    sort(best)
-    for i in range(best.size, best.capacity):
-        best.keys[i] = -1
-        best.scores[i] = 0

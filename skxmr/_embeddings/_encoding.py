@@ -12,6 +12,7 @@ from skxmr._inputs._validation import check_is_fitted
 __all__ = ["Encoder"]
 
 _TEXTS_OF_CALL = 256
+_LEAST_SQUARE = 1e-200
 
 
 class Encoder(NamedTuple):
@@ -91,6 +92,8 @@ class Encoder(NamedTuple):
         call = getattr(self.encode, "transform", self.encode)
         vectors = self._as_numbers(call([texts[row] for row in rows]))
         self._check(vectors, len(rows), length)
+        if len(rows) == len(texts):
+            return _of_unit_length(vectors)
         units = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
         units[rows] = _of_unit_length(vectors)
         return units
@@ -124,8 +127,15 @@ class Encoder(NamedTuple):
 
 
 def _of_unit_length(vectors):
-    # Divided by the largest entry first: squares must not overflow.
-    largest = np.abs(vectors).max(axis=1, keepdims=True)
-    vectors = vectors / np.where(largest > 0, largest, 1)
-    norms = np.sqrt(np.sum(vectors**2, axis=1, keepdims=True))
-    return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    is_safe = (squares > _LEAST_SQUARE) & (squares < 1 / _LEAST_SQUARE)
+    if not is_safe.all():
+        # Divided by the largest entry: squares must not overflow.
+        rows = vectors[~is_safe]
+        largest = np.abs(rows).max(axis=1, keepdims=True)
+        rows = rows / np.where(largest > 0, largest, 1)
+        vectors[~is_safe] = rows
+        of_rows = np.einsum("ij,ij->i", rows, rows)
+        squares[~is_safe] = np.where(of_rows > 0, of_rows, 1)
+    vectors *= (1 / np.sqrt(squares))[:, np.newaxis]
+    return vectors.astype(np.float32)
