@@ -50,6 +50,7 @@ from skxmr._utils._typing import MatrixLike
 from skxmr._version import __version__
 from skxmr.linear._caching import cached_call
 from skxmr.linear._fitting import TrainingSettings, train_tree, warn_of_training
+from skxmr.linear._prior_weight import choose_prior_weight
 from skxmr.linear._state import make_state
 from skxmr.linear._tree_search import TreeSearchClassifier
 from skxmr.stages._stages import CustomStages
@@ -109,13 +110,17 @@ class XRLinearClassifier(
         rows of X, with an intercept of the same scale, so that rankings do not depend
         on the unit of X. With an intercept, the means of dense features (see Notes) are
         subtracted in training.
-    prior_weight : float, default=1.0
+    prior_weight : float or "fit", default=1.0
         Regularises the weights of a label towards a prior mean instead of 0. Its
         direction is the sum of the label's rows (PIFA) or, if `label_vectors` has the
         columns of X, the label's vector (for a pair, the sum of both at unit length).
         Its length is such that a row of root mean square length in this direction has
         the margin `prior_weight`. A positive value helps labels with few rows; a label
-        without rows is then trained on its vector.
+        without rows is then trained on its vector. "fit" chooses 1, 2, 4 or 8 by the
+        mean reciprocal rank of held-out rows (1 unless another is better by more than
+        two standard errors), which takes about four fits more: a fifth of the distinct
+        rows, 2,000 at most, but for those that are the vector of their label. With
+        fewer than 200 distinct rows it is 1.
     positive_weight, negative_weight : float, default=1.0
         Factors of `C` for the positive and the negative rows of a node.
     fit_intercept : bool, default=True
@@ -186,6 +191,8 @@ class XRLinearClassifier(
         Names of features seen during fit, if X has string column names.
     C_ : float
         The value of `C` that was used, a number also for "scale".
+    prior_weight_ : float
+        The value of `prior_weight` that was used, a number also for "fit".
     n_iter_ : int
         Maximum number of sweeps over all nodes.
     n_weights_ : int
@@ -248,7 +255,7 @@ class XRLinearClassifier(
         "label_vectors": [StrOptions({"pifa"}), "array-like", "sparse matrix", tuple],
         "loss": [StrOptions(set(LOSSES))],
         "C": [Interval(Real, 0, None, closed="neither"), StrOptions({"scale"})],
-        "prior_weight": [Interval(Real, 0, None, closed="left")],
+        "prior_weight": [Interval(Real, 0, None, closed="left"), StrOptions({"fit"})],
         "positive_weight": [Interval(Real, 0, None, closed="neither")],
         "negative_weight": [Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
@@ -351,6 +358,9 @@ class XRLinearClassifier(
         "feature_names", "Names of features seen during fit.", optional=True
     )
     C_ = from_state("C", "The `C` of training.", optional=True)
+    prior_weight_ = from_state(
+        "prior_weight", "The `prior_weight` of training.", optional=True
+    )
     n_iter_ = from_state("n_iter", "Most sweeps that any node took.")
     trees_ = from_state("trees", "The trees over the labels.")
     layouts_ = from_state("layouts", "The trees with their weights.")
@@ -426,15 +436,19 @@ class XRLinearClassifier(
         label_names = check_label_names(label_names, labels)
         if label_names is None:
             label_names = target.names
-        centering = self._find_centering(X, custom)
-        label_vectors = center_label_vectors(
-            canonical_label_vectors(vectors_in_order(self.label_vectors, labels)),
-            centering,
-            X.length,
+        label_vectors = canonical_label_vectors(
+            vectors_in_order(self.label_vectors, labels)
         )
+        prior_weight = self.prior_weight
+        if prior_weight == "fit":
+            prior_weight = choose_prior_weight(
+                self, X.to_matrix(), Y, label_names, label_vectors
+            )
+        centering = self._find_centering(X, custom)
+        label_vectors = center_label_vectors(label_vectors, centering, X.length)
         given_rows, X = X, center_rows(X, centering)
         regularization = resolve_regularization(
-            X, self.C, self.prior_weight, fit_intercept=self.fit_intercept
+            X, self.C, prior_weight, fit_intercept=self.fit_intercept
         )
         check_precision(X, Y, self._costs(regularization.C), regularization.bias)
         foresee_training(X, Y)
@@ -471,6 +485,7 @@ class XRLinearClassifier(
             samples,
             regularization.unit_weight,
             centering,
+            float(prior_weight),
         )
         return self
 

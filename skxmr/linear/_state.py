@@ -38,6 +38,8 @@ class ClassifierState:
         The bound of the relative threshold, from the length of the training rows.
     centering : Centering, default=None
         The features that were centred in training.
+    prior_weight : float, default=None
+        That of training; None as for `C`.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -52,6 +54,7 @@ class ClassifierState:
     samples: list | None = None
     unit_weight: float = np.inf
     centering: Centering | None = None
+    prior_weight: float | None = None
 
     def __getstate__(self):
         return vars(self) | {"samples": None}
@@ -110,6 +113,7 @@ def make_state(
     samples=None,
     unit_weight=np.inf,
     centering=None,
+    prior_weight=None,
 ):
     """Build the fitted state from the results of training.
 
@@ -125,6 +129,7 @@ def make_state(
     samples : list of TrainingSample, default=None
     unit_weight : float, default=inf
     centering : Centering, default=None
+    prior_weight : float, default=None
 
     Returns
     -------
@@ -143,4 +148,5 @@ def make_state(
         samples=samples,
         unit_weight=unit_weight,
         centering=centering,
+        prior_weight=prior_weight,
     )
