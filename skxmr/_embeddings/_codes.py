@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
+from threadpoolctl import threadpool_limits
 
 from skxmr._cython import _embedding_codes as kernel
 from skxmr._cython._embedding_search import HALVES_LEVEL
@@ -145,7 +146,9 @@ def _components_of(vectors, labels):
     chosen = labels[np.linspace(0, len(labels) - 1, n_sample).astype(np.int64)]
     sample = vectors[chosen].astype(np.float32)
     n_found = min(kernel.ENTRIES_OF_CODES, *sample.shape)
-    _, sizes, directions = randomized_svd(sample, n_found, n_iter=2, random_state=0)
+    # The last bits would depend on the number of threads of BLAS.
+    with threadpool_limits(1, "blas"):
+        _, sizes, directions = randomized_svd(sample, n_found, n_iter=2, random_state=0)
     steps = _STEP * sizes / np.sqrt(n_sample)
     divisor = kernel.DIVISOR_OF_ENTRIES
     components = np.zeros((-(-n_found // divisor) * divisor, length), dtype=np.float16)

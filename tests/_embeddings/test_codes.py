@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from skxmr._cython._embedding_search import HALVES_LEVEL
+from threadpoolctl import threadpool_limits
 
 from skxmr._cython import _embedding_codes as kernel
 from skxmr._embeddings import _codes
@@ -95,6 +96,17 @@ def test_codes_are_rounded_principal_components(length):
     np.testing.assert_allclose(
         sizes * codes.step, 0.35 * np.std(rows @ directions.T, axis=0), rtol=0.1
     )
+
+
+def test_codes_do_not_depend_on_threads_of_blas():
+    vectors = make(6000)
+    found = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, "blas"):
+            codes = EmbeddingCodes.of(vectors)
+            found.append((codes.components, codes.codes, codes.step))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.kernels
