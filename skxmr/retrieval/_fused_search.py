@@ -17,7 +17,7 @@ from skxmr.retrieval._state import Fusion
 __all__ = ["N_CANDIDATES", "FusedSearch"]
 
 N_CANDIDATES = 100
-"""The number of labels that each search finds for a text, unless k is larger."""
+"""The number of labels that each search finds for a text, for the best 50 at most."""
 
 _ROWS_OF_TASK = 256
 # Candidates, their features' inputs and copies, relative to those of one search.
@@ -66,18 +66,13 @@ class FusedSearch(NamedTuple):
         Returns
         -------
         columns : ndarray of shape (n_texts, k), int64
-            -1 if fewer labels are found.
+            -1 if fewer labels are found. All candidates if scores are to be weighed.
         scores : ndarray of shape (n_texts, k), float32
             0 if fewer labels are found.
         """
-        X = X.tocsr() if sparse.issparse(X) else X
-        size = self._n_candidates(k) * _SIZE_OF_CANDIDATE
-        parts = [
-            self._rank_block(texts[rows], X[rows], k, choice)
-            for rows in split_by_size(len(texts), size)
-        ]
-        columns, scores = zip(*parts, strict=True)
-        return np.concatenate(columns), np.concatenate(scores)
+        n_candidates = self._n_candidates(k)
+        n_ranked = self._n_ranked(k, n_candidates, choice.is_weighed)
+        return self._rank_all(texts, X, n_ranked, n_candidates, choice)
 
     def rank_one(self, text, k, choice):
         """Rank the labels of one text, without the overhead of `rank`.
@@ -90,7 +85,8 @@ class FusedSearch(NamedTuple):
         n_candidates = self._n_candidates(k)
         model = self.model.rank_one(text, n_candidates, choice)
         findings = self._find([text], model, n_candidates, choice)
-        columns, scores = self._rank_found(findings, k)
+        n_ranked = self._n_ranked(k, n_candidates, choice.is_weighed)
+        columns, scores = self._rank_found(findings, n_ranked)
         return columns, scores.astype(np.float32)
 
     def describe(self, text, column):
@@ -132,18 +128,27 @@ class FusedSearch(NamedTuple):
         """
 
         def find(k=None):
-            n_searches = 2 if self.by_embedding is None else 3
-            most = n_searches * N_CANDIDATES
-            wanted = min(self.n_labels, most if k is None else k)
-            for rows in split_by_size(len(texts), wanted):
-                found = self.rank(texts[rows], X[rows], wanted, ALL_LABELS)
-                yield logs_of_scores(*found)
+            n_candidates = self._n_candidates(1 if k is None else k)
+            n_ranked = self._n_ranked(k, n_candidates, has_all=k is None)
+            for rows in split_by_size(len(texts), n_ranked):
+                part = texts[rows], X[rows], n_ranked, n_candidates, ALL_LABELS
+                yield logs_of_scores(*self._rank_all(*part))
 
         return Shortlists(len(texts), find)
 
-    def _rank_block(self, texts, X, k, choice):
+    def _rank_all(self, texts, X, k, n_candidates, choice):
+        """Rank the labels of texts, a block at a time."""
+        X = X.tocsr() if sparse.issparse(X) else X
+        parts = [
+            self._rank_block(texts[rows], X[rows], k, n_candidates, choice)
+            for rows in split_by_size(len(texts), n_candidates * _SIZE_OF_CANDIDATE)
+        ]
+        columns, scores = zip(*parts, strict=True)
+        return np.concatenate(columns), np.concatenate(scores)
+
+    def _rank_block(self, texts, X, k, n_candidates, choice):
         """Rank so few texts that their candidates fit in memory."""
-        n_candidates, n = self._n_candidates(k), len(texts)
+        n = len(texts)
         model = self.model.rank(texts, X, n_candidates, choice)
         findings = self._find(texts, model, n_candidates, choice)
         tasks = [
@@ -179,7 +184,19 @@ class FusedSearch(NamedTuple):
         return _rank(findings, self.fusion.evidence, self.log_linear, k)
 
     def _n_candidates(self, k):
-        return min(max(k, N_CANDIDATES), self.n_labels)
+        """Return how many labels each search finds: at least twice as many as wanted.
+
+        The number grows in steps, so that most pages are of the same ranking.
+        """
+        n_candidates = N_CANDIDATES
+        while n_candidates < 2 * k:
+            n_candidates *= 2
+        return min(n_candidates, self.n_labels)
+
+    def _n_ranked(self, k, n_candidates, has_all):
+        """Return how many labels are ranked: those wanted, or all candidates."""
+        n_searches = 2 if self.by_embedding is None else 3
+        return min(n_searches * n_candidates if has_all else k, self.n_labels)
 
 
 def _rank(findings, evidence, log_linear, k):

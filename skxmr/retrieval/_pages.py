@@ -11,9 +11,6 @@ from skxmr._lexical._weights import check_label_weights
 
 __all__ = ["Page", "lacks_terms", "nothing_found"]
 
-# Labels whose scores are weighed are at least so many.
-_LEAST_WEIGHED = 100
-
 
 class Page(NamedTuple):
     """A part of a ranking.
@@ -62,17 +59,14 @@ class Page(NamedTuple):
 
     def n_wanted(self, n_labels):
         """Return the number of labels to be ranked."""
-        n_wanted = self.k + self.offset
-        if self.label_weights is not None:
-            n_wanted = max(n_wanted, _LEAST_WEIGHED)
-        return min(n_wanted, n_labels)
+        return min(self.k + self.offset, n_labels)
 
     def of_ranking(self, columns, scores):
         """Weigh a ranking, and cut the part out.
 
         Parameters
         ----------
-        columns : ndarray of shape (n_texts, n_wanted), int64
+        columns : ndarray of shape (n_texts, at least n_wanted), int64
         scores : ndarray of the same shape
 
         Returns

@@ -14,6 +14,9 @@ from skxmr.retrieval._state import RetrieverState
 
 __all__ = ["ALL_LABELS", "Choice", "ModelSearch", "choose", "make_subset"]
 
+# Labels whose scores are weighed are at least so many.
+_LEAST_WEIGHED = 100
+
 
 def _subset_method(classifier):
     """Return the method of a classifier that makes subsets.
@@ -41,10 +44,13 @@ class Choice(NamedTuple):
     factors : ndarray of shape (n_labels,), float32, or None
         Factors of scores in the lexical search, from 0 to 1; 0 for labels that are not
         allowed.
+    is_weighed : bool
+        Whether scores are to be weighed: more labels than the best are ranked then.
     """
 
     allowed: LabelSubset | None = None
     factors: NDArray | None = None
+    is_weighed: bool = False
 
     def weighed(self, label_weights):
         """Return the same with weights of labels in the lexical search."""
@@ -52,7 +58,7 @@ class Choice(NamedTuple):
             return self
         if self.factors is not None:
             label_weights = label_weights * self.factors
-        return self._replace(factors=label_weights)
+        return self._replace(factors=label_weights, is_weighed=True)
 
 
 ALL_LABELS = Choice()
@@ -123,10 +129,11 @@ class ModelSearch(NamedTuple):
         Returns
         -------
         columns : ndarray of shape (n_texts, k), int64
-            -1 if fewer labels are found.
+            -1 if fewer labels are found. More columns if scores are to be weighed.
         scores : ndarray of shape (n_texts, k)
             0 if fewer labels are found.
         """
+        k = self._n_ranked(k, choice)
         columns, scores = self.classifier.rank(X, k, **_restricted(choice))
         return nothing_found(columns, scores, lacks_terms(X))
 
@@ -138,6 +145,7 @@ class ModelSearch(NamedTuple):
         columns : ndarray of shape (1, k), int64
         scores : ndarray of shape (1, k)
         """
+        k = self._n_ranked(k, choice)
         indices, values = self.state.lean.transform_one(text)
         if not len(indices):
             return np.full((1, k), -1), np.zeros((1, k), dtype=np.float32)
@@ -147,6 +155,12 @@ class ModelSearch(NamedTuple):
         ends, shape = [0, len(indices)], (1, self.state.lean.n_features)
         row = public_csr(sparse.csr_array((values, indices, ends), shape=shape))
         return self.classifier.rank(row, k, **_restricted(choice))
+
+    def _n_ranked(self, k, choice):
+        """Return how many labels are ranked, of which the best are wanted."""
+        if not choice.is_weighed:
+            return k
+        return min(max(k, _LEAST_WEIGHED), len(self.state.classes))
 
 
 def _restricted(choice):

@@ -324,3 +324,24 @@ def test_field_weights_of_the_user_are_kept(learned):
     assert learned.lexical_ranker is None
     with pytest.raises(ValueError, match="lexical_ranker"):
         own.set_params(lexical_ranker="BM25").fit(*make_queries(9))
+
+
+def test_all_candidates_are_weighed():
+    names = [f"thing{number} sofa" for number in range(1000)]
+    retriever = TextRetriever().fit([], np.zeros((0, 1000)), label_texts=names)
+    candidates = sparse.csr_array(retriever.predict_proba(["sofa thing7"]))
+    assert candidates.nnz > 100
+    worst = candidates.indices[candidates.data.argmin()]
+    weights = np.full(1000, 1e-6)
+    weights[worst] = 1
+    (found, *_) = retriever.search("sofa thing7", 3, label_weights=weights)
+    assert found[0] == worst
+
+
+def test_candidates_have_the_same_scores_however_many_are_returned(learned):
+    text = "green apple"
+    few = learned.search(text, 3)
+    assert learned.search(text, 50)[:3] == few
+    stored = learned.predict_proba([text])
+    for column, _, score in few:
+        assert stored[0, column] == pytest.approx(score, rel=1e-6)
