@@ -47,7 +47,7 @@ class EmbeddingSearch(NamedTuple):
         NotFittedError
             If one is a transformer that is not fitted.
         ValueError
-            If one returns anything but finite vectors of the same length.
+            If the one of labels returns anything but finite vectors of one length.
         """
         of_texts = of_labels = Encoder(encoder, "encoder")
         of_texts.check_fitted()
@@ -57,9 +57,6 @@ class EmbeddingSearch(NamedTuple):
         embeddings = LabelEmbeddings.encode(texts, of_labels, verbose)
         if embeddings is None:
             return None
-        if of_labels is not of_texts:
-            # At once, not after the model is trained.
-            of_texts.of(["text"], embeddings.length)
         return cls(of_texts, embeddings)
 
     def encode(self, texts):

@@ -61,6 +61,10 @@ class TextRows(NamedTuple):
         """Return the same with embeddings, as of `EmbeddingSearch.of_labels`."""
         texts = self._joined_fields()
         found = EmbeddingSearch.of_labels(texts, encoder, encoder_labels, verbose)
+        if found is not None and encoder_labels is not None:
+            # Vectors of another length are an error at once, not after the training. An
+            # encoder that looks vectors up may know no other texts.
+            found.encode(self.texts[:1])
         return self._replace(by_embedding=found)
 
     def _joined_fields(self):

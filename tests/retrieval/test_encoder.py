@@ -232,6 +232,7 @@ def test_labels_and_texts_are_encoded_as_seldom_as_possible():
     texts, labels = make_queries(1200)
     retriever.fit(texts, labels, label_texts=names)
     assert of_labels.calls == [[f"{name} Sofa" for name in NAMES]]
+    assert of_texts.calls[0] == texts[:1]
     held_out = [text for call in of_texts.calls[1:] for text in call]
     assert len(held_out) == len(set(held_out)) == 300
     assert set(held_out) <= set(texts)
