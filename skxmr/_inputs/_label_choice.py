@@ -15,7 +15,7 @@ from skxmr._inputs._class_labels import (
 )
 from skxmr._inputs._columns import as_list, is_missing, without_scalars
 
-__all__ = ["check_choice", "check_labels", "mask_of_choice"]
+__all__ = ["check_choice", "check_labels", "in_order_of_classes", "mask_of_choice"]
 
 
 def check_labels(labels, classes, name, unknown="raise"):
@@ -115,6 +115,44 @@ def mask_of_choice(n_labels, allowed, excluded):
         mask[allowed] = True
     mask[excluded] = False
     return mask
+
+
+def in_order_of_classes(values, classes, name):
+    """Bring a column of values with an index of labels into the order of the labels.
+
+    Parameters
+    ----------
+    values : array-like
+        Other columns, and those with the default index, are in that order.
+    classes : ndarray of shape (n_labels,)
+        Ascending.
+    name : str
+        What to call them in messages.
+
+    Returns
+    -------
+    array-like
+        An ndarray of shape (n_labels,), or the values as they came.
+
+    Raises
+    ------
+    ValueError
+        If the index lacks a label, or holds one twice. Others are ignored.
+    """
+    index = _index_of(values)
+    if index is None:
+        return values
+    fits = np.flatnonzero(_fits(index, classes))
+    columns = find_columns(_typed(index[fits]), classes)
+    known = columns >= 0
+    positions = np.full(len(classes), -1)
+    positions[columns[known]] = fits[known]
+    if (positions < 0).any():
+        label = classes[positions < 0].tolist()[0]
+        raise ValueError(f"{name} has an index that lacks the label {label!r:.50}.")
+    if known.sum() > len(classes):
+        raise ValueError(f"{name} has an index that holds a label twice.")
+    return np.asarray(values)[positions]
 
 
 # Containers

@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 
 from skxmr._inputs._columns import InvalidInputError
+from skxmr._inputs._label_choice import in_order_of_classes
 from skxmr._lexical._building import TRAINING
 
 __all__ = ["check_field_weights", "check_label_weights"]
@@ -66,14 +67,14 @@ def _listed_weights(weights):
     return weights
 
 
-def check_label_weights(weights, n_labels):
+def check_label_weights(weights, classes):
     """Return weights of labels from 0 to 1, and their scale.
 
     Parameters
     ----------
     weights : array-like of shape (n_labels,)
-        Numbers from 0 to 1e15.
-    n_labels : int
+        Numbers from 0 to 1e15. A column with an index of labels is read by it.
+    classes : ndarray of shape (n_labels,)
 
     Returns
     -------
@@ -86,7 +87,8 @@ def check_label_weights(weights, n_labels):
     InvalidInputError
         A ValueError and a TypeError, if they are something else.
     """
-    given = _as_numbers(weights)
+    n_labels = len(classes)
+    given = _as_numbers(in_order_of_classes(weights, classes, "label_weights"))
     if given.shape != (n_labels,):
         raise InvalidInputError(
             f"label_weights has the shape {given.shape}; expected ({n_labels},), one "

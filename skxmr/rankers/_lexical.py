@@ -282,7 +282,8 @@ class LexicalRanker(
             error or are ignored.
         label_weights : array-like of shape (n_labels,), default=None
             Factors of the scores, such as popularity: numbers from 0 to 1e15. They are
-            part of the search, so that the best k are exact.
+            part of the search, so that the best k are exact. A column of a data frame
+            whose index holds the labels is read by that index.
 
         Returns
         -------
@@ -464,8 +465,7 @@ class LexicalRanker(
             subset.check_owner((self._state,))
             (factors,) = subset.members
         if label_weights is not None:
-            n_labels = self._state.index.n_labels
-            weights, scale = check_label_weights(label_weights, n_labels)
+            weights, scale = check_label_weights(label_weights, self.classes_)
             factors = weights if factors is None else weights * factors
         return factors, scale
 

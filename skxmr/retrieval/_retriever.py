@@ -475,6 +475,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
             ignored.
         label_weights : array-like of shape (n_labels,), default=None
             Factors of the scores, such as popularity or margin: numbers from 0 to 1e15.
+            A column of a data frame whose index holds the labels is read by that index.
             They weigh the search by words too, and all candidates before the best are
             chosen.
         min_score : float, default=0.0
@@ -510,7 +511,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
                 f"search_batch for several texts."
             )
         n_labels = len(state.classes)
-        page = Page.of(k, offset, min_score, label_weights, n_labels)
+        page = Page.of(k, offset, min_score, label_weights, state.classes)
         choice = choose(state, allowed, excluded, unknown)
         found = self._searching(state).rank_one(
             text, page.n_wanted(n_labels), choice.weighed(page.label_weights)
@@ -577,7 +578,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         state = self._ready()
         k = check_k(k, "TextRetriever.search_batch")
         n_labels = len(state.classes)
-        page = Page.of(k, offset, min_score, label_weights, n_labels)
+        page = Page.of(k, offset, min_score, label_weights, state.classes)
         choice = choose(state, allowed, excluded, unknown)
         documents = check_documents(texts, "texts")
         check_size(len(documents), k, n_labels)

@@ -6,12 +6,13 @@ from collections import Counter
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skxmr import LabelTexts, LexicalRanker, rank
+from skxmr import LabelTexts, LexicalRanker, TextRetriever, rank
 from skxmr._lexical import _searching
 
 NAMES = ["green tea", "black tea with lemon", "rye bread", "Tea, tea and more tea"]
@@ -489,3 +490,22 @@ def test_explanations_show_words_that_can_be_read():
     explained = ranker.explain("A12/3 東京都", JOINED.index("東京都庁舎"))
     words = {term.term for term in explained.terms if term.analyzer == "word"}
     assert words == {"東京", "京都"}
+
+
+@pytest.mark.parametrize("Ranker", [LexicalRanker, TextRetriever])
+def test_label_weights_are_read_by_their_index(Ranker):
+    texts = ["red sofa", "red lamp", "red rug"]
+    names = {"a": "sofa red", "b": "lamp red", "c": "rug red"}
+    ranker = Ranker().fit(texts, list(names), label_texts=names)
+    weights = pd.Series({"c": 1.0, "z": 9.0, "b": 0.0, "a": 0.5})
+    expected = ranker.rank(["red"], 3, label_weights=[0.5, 0.0, 1.0])
+    for found in (
+        ranker.rank(["red"], 3, label_weights=weights),
+        ranker.rank(["red"], 3, label_weights=pd.Series([0.5, 0.0, 1.0])),
+    ):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=r"label_weights.*lacks the label 'a'"):
+        ranker.rank(["red"], 3, label_weights=weights.drop("a"))
+    twice = pd.concat([weights, weights])
+    with pytest.raises(ValueError, match=r"label_weights.*holds a label twice"):
+        ranker.rank(["red"], 3, label_weights=twice)
