@@ -237,7 +237,7 @@ cdef void write_all(Forms* forms, int64_t size) noexcept nogil:
         i = stop
 
 
-def normalize_ascii(str text, bint joins_letters):
+def normalize_ascii(text, bint joins_letters):
     """Normalise an ASCII text for n-grams of words.
 
     Parameters
@@ -253,17 +253,23 @@ def normalize_ascii(str text, bint joins_letters):
 
     Raises
     ------
+    TypeError
+        If the text is not a string.
     ValueError
-        If the text is too long, or not ASCII.
+        If it is too long, or not ASCII.
     MemoryError
         If there is no memory for the forms.
     """
     cdef Forms forms
-    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text)
+    cdef Py_ssize_t size
     cdef bint is_plain
     cdef uint8_t* memory
     cdef uint8_t* normal
-    if size > LONGEST or not text.isascii():
+    # A subclass, such as that of NumPy, will do.
+    if not isinstance(text, str):
+        raise TypeError(f"expected str; got {type(text).__name__}")
+    size = PyUnicode_GET_LENGTH(text)
+    if size > LONGEST or not str.isascii(text):
         raise ValueError(f"expected at most {LONGEST} ASCII characters; got {size}")
     memory = <uint8_t*>PyMem_Malloc(
         2 * (size + 1) * sizeof(Span) + (1 + BYTES_OF_FORMS) * size

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from unicodedata import category
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -162,8 +163,13 @@ def test_kernel_makes_the_same_forms_of_ascii_texts(text, joins_letters):
 def test_kernel_refuses_other_texts():
     with pytest.raises(ValueError, match="ASCII"):
         kernel.normalize_ascii("café", True)
-    with pytest.raises(TypeError):
-        kernel.normalize_ascii(b"cafe", True)
+    for text in (b"cafe", None, 5):
+        with pytest.raises(TypeError, match="str"):
+            kernel.normalize_ascii(text, True)
+
+
+def test_kernel_takes_subclasses_of_str():
+    assert kernel.normalize_ascii(np.str_("A12/3 Valve"), True) == "a 12 a12 3 valve"
 
 
 @pytest.mark.parametrize("accent", ["", "é"])
