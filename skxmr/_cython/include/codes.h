@@ -91,7 +91,8 @@ __attribute__((target("avx2"))) static void skxmr_scan_codes_avx2(
     for (; scan->block < vectors.n_blocks; scan->block++) {
         __m256i sums = _mm256_setzero_si256();
         if (scan->n_keys + SKXMR_CODED > scan->capacity) return;
-        for (int64_t first = 0; first < vectors.n_pairs; first += SKXMR_PAIRS_OF_SHORTS) {
+        for (int64_t first = 0; first < vectors.n_pairs;
+             first += SKXMR_PAIRS_OF_SHORTS) {
             __m256i shorts = _mm256_setzero_si256();
             _mm_prefetch((const char *)codes + SKXMR_BYTES_AHEAD, _MM_HINT_T0);
             _mm_prefetch((const char *)codes + SKXMR_BYTES_AHEAD + 64, _MM_HINT_T0);

@@ -18,7 +18,8 @@ SKXMR_INLINE float skxmr_float_of_half(uint16_t half) {
     const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
     const uint32_t exponent = half >> 10 & 31, mantissa = half & 1023;
     uint32_t bits;
-    float value = (float)mantissa * 5.9604644775390625e-8f; /* 2^-24: a subnormal half */
+    float value =
+        (float)mantissa * 5.9604644775390625e-8f; /* 2^-24: a subnormal half */
     if (exponent) {
         bits = (exponent == 31 ? 255 : exponent + 112) << 23 | mantissa << 13;
         memcpy(&value, &bits, sizeof value);
