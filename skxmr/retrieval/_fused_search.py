@@ -17,7 +17,7 @@ from skxmr.retrieval._state import Fusion
 __all__ = ["N_CANDIDATES", "FusedSearch"]
 
 N_CANDIDATES = 100
-"""The number of labels that each search finds for a text, for the best 50 at most."""
+"""The number of labels that each search finds for a text, unless more are wanted."""
 
 _ROWS_OF_TASK = 256
 # Candidates, their features' inputs and copies, relative to those of one search.
@@ -184,12 +184,12 @@ class FusedSearch(NamedTuple):
         return _rank(findings, self.fusion.evidence, self.log_linear, k)
 
     def _n_candidates(self, k):
-        """Return how many labels each search finds: at least twice as many as wanted.
+        """Return how many labels each search finds: at least as many as wanted.
 
         The number grows in steps, so that most pages are of the same ranking.
         """
         n_candidates = N_CANDIDATES
-        while n_candidates < 2 * k:
+        while n_candidates < k:
             n_candidates *= 2
         return min(n_candidates, self.n_labels)
 
