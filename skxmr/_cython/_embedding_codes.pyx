@@ -11,7 +11,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 
 from skxmr._cython._beam cimport Heap, push
 from skxmr._cython._embedding_search cimport (
-    VECTORS_AHEAD, finish, half_product, heap_of, prefetch_vector
+    VECTORS_AHEAD, check_search, finish, half_product, heap_of, prefetch_vector
 )
 from skxmr._cython._selection cimport kth_largest
 from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
@@ -121,16 +121,9 @@ cdef class CodedSearcher:
         cdef CodeScan scan
         cdef Watch watch = watch_for(stop)
         cdef uint64_t[::1] keys
-        if queries.shape[1] != self.vectors.shape[1]:
-            raise ValueError(
-                f"queries have {queries.shape[1]} entries; expected "
-                f"{self.vectors.shape[1]}."
-            )
-        if factors is not None and factors.shape[0] != self.vectors.shape[0]:
-            raise ValueError(
-                f"factors has {factors.shape[0]} entries; expected "
-                f"{self.vectors.shape[0]}."
-            )
+        check_search(
+            queries, factors, self.vectors.shape[0], self.vectors.shape[1]
+        )
         if not (queries.shape[0] and labels.shape[1]):
             return
         n_compared = max(n_compared, labels.shape[1])

@@ -30,6 +30,20 @@ cdef inline int halves_level() noexcept nogil:
     return AVX2 if has_halves() and best_level() >= AVX2 else BASELINE
 
 
+cdef inline int check_search(
+    const float[:, ::1] queries, const float[::1] factors, int64_t n, int64_t length
+) except -1:
+    """Raise ValueError unless these fit n vectors of a length."""
+    if queries.shape[1] != length or not length:
+        raise ValueError(
+            f"queries have {queries.shape[1]} entries; expected {length}, and at "
+            f"least one."
+        )
+    if factors is not None and factors.shape[0] != n:
+        raise ValueError(f"factors has {factors.shape[0]} entries; expected {n}.")
+    return 0
+
+
 cdef inline Heap heap_of(
     int64_t[:, ::1] labels, double[:, ::1] scores, int64_t row, int64_t size
 ) noexcept nogil:

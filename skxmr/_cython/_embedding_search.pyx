@@ -54,7 +54,7 @@ cdef class EmbeddingSearcher:
         cdef Heap best
         cdef Watch watch = watch_for(stop)
         cdef int64_t[::1] sizes
-        self._check(queries, factors)
+        check_search(queries, factors, n, self.vectors.shape[1])
         if not (queries.shape[0] and labels.shape[1]):
             return
         sizes = array(shape=(queries.shape[0],), itemsize=8, format="q")
@@ -72,19 +72,6 @@ cdef class EmbeddingSearcher:
                 best = heap_of(labels, scores, row, sizes[row])
                 finish(&best)
         raise_ended(&watch)
-
-    cdef int _check(
-        self, const float[:, ::1] queries, const float[::1] factors
-    ) except -1:
-        cdef int64_t n = self.vectors.shape[0], length = self.vectors.shape[1]
-        if queries.shape[1] != length or not length:
-            raise ValueError(
-                f"queries have {queries.shape[1]} entries; expected {length}, and at "
-                f"least one."
-            )
-        if factors is not None and factors.shape[0] != n:
-            raise ValueError(f"factors has {factors.shape[0]} entries; expected {n}.")
-        return 0
 
     cdef void _push_block(
         self,
