@@ -26,6 +26,7 @@ from skxmr._embeddings._label_embeddings import LabelEmbeddings
 from skxmr._fusion._evidence import LabelEvidence
 from skxmr._fusion._log_linear import LogLinear
 from skxmr._inputs._features import Features
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._lexical._expansion import WordExpansion
 from skxmr._lexical._index import LexicalIndex
 from skxmr._lexical._spelling import SpellingIndex
@@ -108,6 +109,7 @@ _TYPES: list[Any] = [
     LogLinear,
     RankFusion,
     IndexerState,
+    KnownClasses,
     KMeansTree,
     SearchLayout,
     LeafRankers,

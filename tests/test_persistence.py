@@ -38,6 +38,7 @@ from skxmr import (
 )
 from skxmr._embeddings import _codes
 from skxmr._inputs._features import Features
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
 from skxmr._search._model_pruning import pruned_at
 from skxmr._search._weights import LinearWeights
@@ -355,7 +356,7 @@ def make_big_model():
     target = IndicatorTarget(n_labels, True, np.dtype(np.int64))
     model._state = ClassifierState(
         target=target,
-        classes=target.classes,
+        known=KnownClasses(target.classes),
         features=Features(N_FEATURES),
         n_iter=1,
         trees=[tree],

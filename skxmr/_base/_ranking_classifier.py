@@ -8,7 +8,8 @@ from scipy import sparse
 from sklearn.base import ClassifierMixin
 
 from skxmr._base._state import Stateful, reads
-from skxmr._inputs._class_labels import exact_target, find_columns
+from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._known_classes import known_classes
 from skxmr._inputs._validation import check_k, check_lengths, check_structure
 from skxmr._targets import Shortlists
 from skxmr._utils._padding import check_size, pad_ranking
@@ -67,9 +68,10 @@ class Classifier(ClassifierMixin):
 
     def _accuracy(self, X, y, sample_weight):
         """Compare class labels exactly; scikit-learn would convert them."""
-        predicted = find_columns(self.predict(X), self.classes_)
+        known = known_classes(self._fitted())
+        predicted = known.find(self.predict(X))
         check_lengths(y, predicted, sample_weight)
-        is_right = find_columns(y, self.classes_) == predicted
+        is_right = known.find(y) == predicted
         return float(np.average(is_right, weights=sample_weight))
 
 

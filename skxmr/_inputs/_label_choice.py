@@ -7,32 +7,26 @@ from numbers import Number, Real
 import numpy as np
 from scipy import sparse
 
-from skxmr._inputs._class_labels import (
-    array_of_column,
-    exact_labels,
-    find_columns,
-    is_row,
-)
+from skxmr._inputs._class_labels import array_of_column, exact_labels, is_row
 from skxmr._inputs._columns import as_list, is_missing, without_scalars
 
 __all__ = ["check_choice", "check_labels", "in_order_of_classes", "mask_of_choice"]
 
 
-def check_labels(labels, classes, name, unknown="raise"):
+def check_labels(labels, known, name, unknown="raise"):
     """Find the columns of labels.
 
     Parameters
     ----------
     labels : iterable
-        Labels of the kind of `classes`, in any order and any container; or an ordered
-        one of bool, one for each of the classes. A column of bool with an index of
+        Labels of the kind of the known ones, in any order and any container; or an
+        ordered one of bool, one for each column. A column of bool with an index of
         labels, such as pandas has, is read by that index.
-    classes : ndarray of shape (n_labels,)
-        Ascending.
+    known : KnownClasses
     name : str
         What to call them in messages.
     unknown : {"raise", "ignore"}, default="raise"
-        What happens to labels that are not among the classes.
+        What happens to labels that are unknown or removed.
 
     Returns
     -------
@@ -42,9 +36,10 @@ def check_labels(labels, classes, name, unknown="raise"):
     Raises
     ------
     ValueError
-        If one is not among the classes and not to be ignored, if none is even of
-        their type, or if what came is no iterable of labels.
+        If one is unknown and not to be ignored, if none is even of the type of the
+        known ones, or if what came is no iterable of labels.
     """
+    classes = known.classes
     if not isinstance(unknown, str) or unknown not in ("raise", "ignore"):
         raise ValueError(f"unknown={unknown!r:.50}; expected 'raise' or 'ignore'.")
     array = _as_array(labels, name)
@@ -60,7 +55,7 @@ def check_labels(labels, classes, name, unknown="raise"):
     fits = _fits(array, classes)
     strange = np.ones(len(array), dtype=bool)
     if fits.any():
-        columns = find_columns(_typed(array[fits]), classes)
+        columns = known.find(_typed(array[fits]))
         strange[fits] = columns < 0
     if unknown == "raise" and strange.any():
         label = array[strange].tolist()[0]
@@ -75,12 +70,12 @@ def check_labels(labels, classes, name, unknown="raise"):
     return np.unique(columns[columns >= 0])
 
 
-def check_choice(classes, allowed, excluded, unknown="raise"):
+def check_choice(known, allowed, excluded, unknown="raise"):
     """Find the columns of the labels that a search may return, and may not.
 
     Parameters
     ----------
-    classes : ndarray of shape (n_labels,)
+    known : KnownClasses
     allowed, excluded : iterable of labels or None
         As `MakesSubsets.subset` takes them.
     unknown : {"raise", "ignore"}, default="raise"
@@ -89,12 +84,15 @@ def check_choice(classes, allowed, excluded, unknown="raise"):
     -------
     allowed : ndarray of int64, or None for all
     excluded : ndarray of int64
+        Removed labels too.
     """
-    columns = None
+    columns, removed = None, known.removed
     if allowed is not None:
-        columns = check_labels(allowed, classes, "allowed", unknown)
-    excluded = [] if excluded is None else excluded
-    return columns, check_labels(excluded, classes, "excluded", unknown)
+        columns = check_labels(allowed, known, "allowed", unknown)
+    if excluded is not None:
+        excluded = check_labels(excluded, known, "excluded", unknown)
+        removed = np.union1d(excluded, removed)
+    return columns, removed
 
 
 def mask_of_choice(n_labels, allowed, excluded):
@@ -117,22 +115,22 @@ def mask_of_choice(n_labels, allowed, excluded):
     return mask
 
 
-def in_order_of_classes(values, classes, name):
+def in_order_of_classes(values, known, name):
     """Bring a column of values with an index of labels into the order of the labels.
 
     Parameters
     ----------
     values : array-like
-        Other columns, and those with the default index, are in that order.
-    classes : ndarray of shape (n_labels,)
-        Ascending.
+        Numbers. Other columns, and those with the default index, are in that order.
+    known : KnownClasses
     name : str
         What to call them in messages.
 
     Returns
     -------
     array-like
-        An ndarray of shape (n_labels,), or the values as they came.
+        An ndarray of shape (n_labels,), 0 for removed labels, or the values as they
+        came.
 
     Raises
     ------
@@ -142,17 +140,19 @@ def in_order_of_classes(values, classes, name):
     index = _index_of(values)
     if index is None:
         return values
-    fits = np.flatnonzero(_fits(index, classes))
-    columns = find_columns(_typed(index[fits]), classes)
-    known = columns >= 0
-    positions = np.full(len(classes), -1)
-    positions[columns[known]] = fits[known]
-    if (positions < 0).any():
-        label = classes[positions < 0].tolist()[0]
+    fits = np.flatnonzero(_fits(index, known.classes))
+    columns = known.find(_typed(index[fits]))
+    is_known = columns >= 0
+    positions = np.full(len(known), -1)
+    positions[columns[is_known]] = fits[is_known]
+    is_lacking = positions < 0
+    is_lacking[known.removed] = False
+    if is_lacking.any():
+        label = known.classes[is_lacking].tolist()[0]
         raise ValueError(f"{name} has an index that lacks the label {label!r:.50}.")
-    if known.sum() > len(classes):
+    if is_known.sum() > known.n_alive:
         raise ValueError(f"{name} has an index that holds a label twice.")
-    return np.asarray(values)[positions]
+    return np.where(positions >= 0, np.asarray(values)[positions], 0)
 
 
 # Containers

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from numpy.typing import NDArray
-
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._lexical._index import LexicalIndex
 from skxmr._lexical._terms import IndexedTerms
 from skxmr._targets import ClassTarget, IndicatorTarget
@@ -19,20 +18,25 @@ class LexicalState:
     Parameters
     ----------
     target : IndicatorTarget or ClassTarget
-    classes : ndarray of shape (n_labels,)
+    known : KnownClasses
     terms : IndexedTerms
     index : LexicalIndex
     """
 
     target: IndicatorTarget | ClassTarget
-    classes: NDArray
+    known: KnownClasses
     terms: IndexedTerms
     index: LexicalIndex
+
+    @property
+    def classes(self):
+        """The labels by column."""
+        return self.known.classes
 
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         terms, n_labels = self.terms, self.index.n_labels
-        if not len(self.classes) == self.target.n_labels == n_labels:
+        if not len(self.known) == self.target.n_labels == n_labels:
             refuse(f"{owner}.classes_", f"has other than {n_labels} labels")
         if terms.n_terms != self.index.n_terms:
             refuse(f"{owner}.index", "has the postings of other terms")

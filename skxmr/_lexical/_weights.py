@@ -67,14 +67,14 @@ def _listed_weights(weights):
     return weights
 
 
-def check_label_weights(weights, classes):
+def check_label_weights(weights, known):
     """Return weights of labels from 0 to 1, and their scale.
 
     Parameters
     ----------
     weights : array-like of shape (n_labels,)
         Numbers from 0 to 1e15. A column with an index of labels is read by it.
-    classes : ndarray of shape (n_labels,)
+    known : KnownClasses
 
     Returns
     -------
@@ -87,8 +87,8 @@ def check_label_weights(weights, classes):
     InvalidInputError
         A ValueError and a TypeError, if they are something else.
     """
-    n_labels = len(classes)
-    given = _as_numbers(in_order_of_classes(weights, classes, "label_weights"))
+    n_labels = len(known)
+    given = _as_numbers(in_order_of_classes(weights, known, "label_weights"))
     if given.shape != (n_labels,):
         raise InvalidInputError(
             f"label_weights has the shape {given.shape}; expected ({n_labels},), one "

@@ -6,6 +6,7 @@ import numpy as np
 
 from skxmr._base._state import reads
 from skxmr._cython._subset import allow_ranges, forbid
+from skxmr._inputs._known_classes import known_classes
 from skxmr._inputs._label_choice import check_choice
 from skxmr._utils._typing import SomeLabels
 from skxmr.ranking import LabelSubset, resolve_subset
@@ -149,7 +150,7 @@ class MakesSubsets:
         """
         state = self._fitted()  # type: ignore[attr-defined]
         return self._subset_of(
-            state, *check_choice(state.classes, allowed, excluded, unknown)
+            state, *check_choice(known_classes(state), allowed, excluded, unknown)
         )
 
     def _subset_of(self, state, allowed, excluded):

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skxmr._inputs._features import Features
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._search._centering import Centering
 from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._loaded_state import refuse
@@ -20,7 +20,7 @@ class ClassifierState:
     Parameters
     ----------
     target : IndicatorTarget or ClassTarget
-    classes : ndarray of shape (n_labels,)
+    known : KnownClasses
     features : Features
     n_iter : int
     trees : list of LabelTree
@@ -43,7 +43,7 @@ class ClassifierState:
     """
 
     target: IndicatorTarget | ClassTarget
-    classes: NDArray
+    known: KnownClasses
     features: Features
     n_iter: int
     trees: list
@@ -58,6 +58,11 @@ class ClassifierState:
 
     def __getstate__(self):
         return vars(self) | {"samples": None}
+
+    @property
+    def classes(self):
+        """The labels by column."""
+        return self.known.classes
 
     @property
     def n_features(self):
@@ -87,7 +92,7 @@ class ClassifierState:
         owner : str
             The name of the estimator's class, for messages.
         """
-        n_labels, n_trees = len(self.classes), len(self.layouts)
+        n_labels, n_trees = len(self.known), len(self.layouts)
         if not 0 < self.target.n_labels == n_labels:
             refuse(
                 f"{owner}.classes_",
@@ -137,7 +142,7 @@ def make_state(
     """
     return ClassifierState(
         target=target,
-        classes=target.classes,
+        known=KnownClasses(target.classes),
         features=features,
         n_iter=max(1, *(one.n_iter for one in trained)),
         trees=[one.tree for one in trained],

@@ -15,6 +15,7 @@ from skxmr._base._fitted_clone import FittedClone, children
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, reads, snapshot, writes
 from skxmr._inputs._features import validate_target
+from skxmr._inputs._known_classes import known_classes
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._row_blocks import RowBlocks, with_rows
 from skxmr._inputs._validation import (
@@ -378,7 +379,7 @@ class RankFusion(
             If X has several rows, or the label does not exist.
         """
         state = self._ready()
-        (column,) = check_labels([label], state.classes, "label").tolist()
+        (column,) = check_labels([label], known_classes(state), "label").tolist()
         X = RowBlocks([X] if isinstance(X, str) else X)
         if X.n_rows != 1:
             raise ValueError(f"X has {X.n_rows} rows; expected one to be explained.")

@@ -13,6 +13,7 @@ from skxmr._base._state import from_state, reads, snapshot, writes
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._columns import InvalidInputError
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import check_labels, mask_of_choice
 from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
@@ -241,7 +242,7 @@ class LexicalRanker(
         how = Indexing(analyzers, self.token_filter, self.k1, self.b, self.n_jobs)
         terms, index = index_labels(fields, texts, Y, how)
         check_field_weights(self.field_weights, terms.field_names)
-        return LexicalState(target, target.classes, terms, index)
+        return LexicalState(target, KnownClasses(target.classes), terms, index)
 
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
@@ -388,7 +389,7 @@ class LexicalRanker(
         """
         search = self._search()
         (text,) = check_documents([text], "text")
-        (column,) = check_labels([label], self._state.classes, "label").tolist()
+        (column,) = check_labels([label], self._state.known, "label").tolist()
         return search.explain(text, label, column)
 
     @reads
@@ -465,7 +466,7 @@ class LexicalRanker(
             subset.check_owner((self._state,))
             (factors,) = subset.members
         if label_weights is not None:
-            weights, scale = check_label_weights(label_weights, self.classes_)
+            weights, scale = check_label_weights(label_weights, self._state.known)
             factors = weights if factors is None else weights * factors
         return factors, scale
 

@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import check_choice, mask_of_choice
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import check_is_fitted, check_structure
@@ -54,7 +55,7 @@ def _columns_of_choice(classifier, allowed=None, excluded=None, unknown="raise")
     classes = classifier.classes_
     if isinstance(classes, list):
         classes = np.arange(len(classes))
-    columns = check_choice(classes, allowed, excluded, unknown)
+    columns = check_choice(KnownClasses(classes), allowed, excluded, unknown)
     return np.flatnonzero(mask_of_choice(len(classes), *columns))
 
 

@@ -29,7 +29,7 @@ def explain_text(search, text, label, tree):
     """
     state, classifier = search
     (text,) = check_documents([text], "text")
-    columns = check_labels([label], state.classes, "label")
+    columns = check_labels([label], state.known, "label")
     refuse_custom_stages(classifier, "explain")
     _, _, score_transform = classifier._searching()
     is_number = isinstance(tree, Integral) and not isinstance(tree, bool)
@@ -65,7 +65,7 @@ def explain_fused(search, text, label, tree):
     """
     (text,) = check_documents([text], "text")
     state = search.model.state
-    (column,) = check_labels([label], state.classes, "label").tolist()
+    (column,) = check_labels([label], state.known, "label").tolist()
     values, score = search.describe(text, column)
     weights = search.log_linear.by_feature
     features = [

@@ -36,7 +36,7 @@ class Page(NamedTuple):
     scale: float = 1.0
 
     @classmethod
-    def of(cls, k, offset, min_score, label_weights, classes) -> Self:
+    def of(cls, k, offset, min_score, label_weights, known) -> Self:
         """Validate the arguments of a search.
 
         Raises
@@ -54,7 +54,7 @@ class Page(NamedTuple):
             raise ValueError(f"min_score={min_score}; expected a number from 0.")
         weights, scale = None, 1.0
         if label_weights is not None:
-            weights, scale = check_label_weights(label_weights, classes)
+            weights, scale = check_label_weights(label_weights, known)
         return cls(k, int(offset), float(min_score), weights, scale)
 
     def n_wanted(self, n_labels):

@@ -16,6 +16,7 @@ from skxmr._embeddings._encoding import Encoder
 from skxmr._embeddings._searching import EmbeddingSearch
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target, list_labels
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
     HasMethods,
@@ -377,7 +378,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
             vectorizing=FittedClone.of(stages.vectorizer),
             lean=LeanTransformer(stages.vectorizer),
             ranking=FittedClone.of(classifier),
-            classes=classifier.classes_,
+            known=KnownClasses(classifier.classes_),
             label_texts=names,
             fusion=fusion,
         )
@@ -510,8 +511,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
                 f"text must be a string; got {type(text).__name__}. Use "
                 f"search_batch for several texts."
             )
-        n_labels = len(state.classes)
-        page = Page.of(k, offset, min_score, label_weights, state.classes)
+        n_labels = len(state.known)
+        page = Page.of(k, offset, min_score, label_weights, state.known)
         choice = choose(state, allowed, excluded, unknown)
         found = self._searching(state).rank_one(
             text, page.n_wanted(n_labels), choice.weighed(page.label_weights)
@@ -577,8 +578,8 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         """
         state = self._ready()
         k = check_k(k, "TextRetriever.search_batch")
-        n_labels = len(state.classes)
-        page = Page.of(k, offset, min_score, label_weights, state.classes)
+        n_labels = len(state.known)
+        page = Page.of(k, offset, min_score, label_weights, state.known)
         choice = choose(state, allowed, excluded, unknown)
         documents = check_documents(texts, "texts")
         check_size(len(documents), k, n_labels)

@@ -69,7 +69,7 @@ def make_subset(state, allowed, excluded, unknown):
     make = _subset_method(state.classifier)
     if state.fusion is None:
         return make(allowed, excluded, unknown=unknown)
-    chosen = check_choice(state.classes, allowed, excluded, unknown)
+    chosen = check_choice(state.known, allowed, excluded, unknown)
     mask = mask_of_choice(len(state.classes), *chosen)
     of_classifier = make(mask)
     return LabelSubset((state,), mask, members=(of_classifier, mask.astype(np.float32)))

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from numpy.typing import NDArray
-
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._fusion._evidence import ALL_FEATURES, LabelEvidence
 from skxmr._fusion._log_linear import LogLinear
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._packed_texts import PackedTexts
 from skxmr.text._single import LeanTransformer
@@ -81,7 +80,7 @@ class RetrieverState:
         The same, for single texts.
     ranking : FittedClone
         The fitted classifier.
-    classes : ndarray of shape (n_labels,)
+    known : KnownClasses
     label_texts : PackedTexts of length n_labels, or None
     fusion : Fusion or None
     """
@@ -89,9 +88,14 @@ class RetrieverState:
     vectorizing: FittedClone
     lean: LeanTransformer
     ranking: FittedClone
-    classes: NDArray
+    known: KnownClasses
     label_texts: PackedTexts | None
     fusion: Fusion | None
+
+    @property
+    def classes(self):
+        """The labels by column."""
+        return self.known.classes
 
     @property
     def vectorizer(self):
@@ -117,7 +121,7 @@ class RetrieverState:
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         n_labels = len(self.classifier.classes_)
-        if len(self.classes) != n_labels:
+        if len(self.known) != n_labels:
             refuse(f"{owner}.classes_", f"has other than {n_labels} labels")
         if self.fusion is not None:
             self.fusion.check(n_labels, owner)

@@ -26,6 +26,7 @@ from skxmr import (
     rank,
 )
 from skxmr._cython import _subset as kernel
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._validation import check_labels
 from skxmr.streaming import rank_batches
 
@@ -475,10 +476,12 @@ def test_large_integers_are_compared_exactly():
         [2**64],
     ):
         with pytest.raises(ValueError, match="which is no label"):
-            check_labels(labels, classes, "allowed")
+            check_labels(labels, KnownClasses(classes), "allowed")
     for labels in ([2**60 + 2], np.array([2**60 + 2], dtype=np.uint64)):
-        assert check_labels(labels, classes, "allowed").tolist() == [1]
-    assert check_labels([2.0**60, 2.0**63], classes, "a", "ignore").tolist() == [0]
+        assert check_labels(labels, KnownClasses(classes), "allowed").tolist() == [1]
+    assert check_labels(
+        [2.0**60, 2.0**63], KnownClasses(classes), "a", "ignore"
+    ).tolist() == [0]
 
 
 @pytest.mark.parametrize(
