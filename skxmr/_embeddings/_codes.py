@@ -1,5 +1,7 @@
 """Codes of label vectors, by which the most promising are found without reading all."""
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
@@ -72,14 +74,31 @@ class EmbeddingCodes:
         if len(labels) < LEAST_CODED:
             return None
         components, step = _components_of(vectors, labels)
-        divisors = np.sum(components.astype(np.float32) ** 2, axis=1)
-        n_together = kernel.CODED_TOGETHER
-        n_blocks = -(-len(labels) // n_together)
-        codes = np.zeros((n_blocks * n_together, len(components)), dtype=np.uint8)
-        for first in range(0, len(labels), _LABELS_AT_ONCE):
-            part = vectors[labels[first : first + _LABELS_AT_ONCE]].astype(np.float32)
-            codes[first : first + len(part)] = _code(part, components, divisors, step)
-        return cls(labels, _packed(codes), components, step)
+        codes = _code_all(vectors, labels, components, step)
+        return cls(labels, codes, components, step)
+
+    def with_more(self, vectors) -> Self:
+        """Return the codes of the same vectors and of those that follow.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n_labels, length), float16
+            Those of all labels.
+
+        Returns
+        -------
+        EmbeddingCodes
+            By the same components.
+        """
+        n_known = int(self.labels[-1]) + 1
+        added = n_known + np.flatnonzero(vectors[n_known:].any(axis=1))
+        labels = np.concatenate([self.labels, added.astype(np.int32)])
+        # The last block may be filled up.
+        n_full = len(self.labels) // kernel.CODED_TOGETHER
+        others = labels[n_full * kernel.CODED_TOGETHER :]
+        codes = _code_all(vectors, others, self.components, self.step)
+        codes = np.concatenate([self.codes[:n_full], codes])
+        return type(self)(labels, codes, self.components, self.step)
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -155,6 +174,18 @@ def _components_of(vectors, labels):
     relative = directions * (steps / steps[0])[:, np.newaxis]
     components[:n_found] = without_subnormals(relative)
     return components, float(steps[0])
+
+
+def _code_all(vectors, labels, components, step):
+    """Return the packed codes of the vectors of some labels."""
+    divisors = np.sum(components.astype(np.float32) ** 2, axis=1)
+    n_together = kernel.CODED_TOGETHER
+    n_blocks = -(-len(labels) // n_together)
+    codes = np.zeros((n_blocks * n_together, len(components)), dtype=np.uint8)
+    for first in range(0, len(labels), _LABELS_AT_ONCE):
+        part = vectors[labels[first : first + _LABELS_AT_ONCE]].astype(np.float32)
+        codes[first : first + len(part)] = _code(part, components, divisors, step)
+    return _packed(codes)
 
 
 def _code(vectors, components, divisors, step):

@@ -57,13 +57,22 @@ class LabelEmbeddings:
         Zero for a label without a text, or whose encoded text is zero.
     codes : EmbeddingCodes or None, default=None
         Codes of the vectors, for an approximate search; None for an exact one.
+    mean : ndarray of shape (length,), float64, default=None
+        Of the unit vectors of labels; None for zero.
     """
 
     vectors: NDArray
+    mean: NDArray
 
-    def __init__(self, vectors: NDArray, codes: EmbeddingCodes | None = None):
+    def __init__(
+        self,
+        vectors: NDArray,
+        codes: EmbeddingCodes | None = None,
+        mean: NDArray | None = None,
+    ):
         self.vectors = vectors
         self.codes = codes
+        self.mean = np.zeros(vectors.shape[1]) if mean is None else mean
 
     @classmethod
     def encode(cls, texts, encoder, verbose=0):
@@ -82,19 +91,41 @@ class LabelEmbeddings:
         LabelEmbeddings or None
             None if all texts are blank.
         """
-        positions: dict = {}
-        of_labels = [
-            -1 if is_blank(text) else positions.setdefault(text, len(positions))
-            for text in texts
-        ]
-        if not positions:
+        distinct, of_labels = _distinct(texts)
+        if not distinct:
             return None
-        # The vectors of single precision are freed before there are codes.
-        vectors = _centred(
-            _encode_all(list(positions), encoder, len(texts), verbose),
-            np.array(of_labels),
-        )
-        return cls(vectors, EmbeddingCodes.of(vectors))
+        encoded = _encode_all(distinct, encoder, len(texts), verbose)
+        mean = _mean(encoded, of_labels)
+        vectors = _centred(encoded, of_labels, mean)
+        del encoded
+        return cls(vectors, EmbeddingCodes.of(vectors), mean)
+
+    def with_labels(self, texts, encoder, verbose=0):
+        """Return the same with more labels, whose texts are encoded.
+
+        The mean, and the components of codes, remain those of the labels in fit.
+
+        Parameters
+        ----------
+        texts : list of str
+            Of each added label; blank for none.
+        encoder : Encoder
+        verbose : int, default=0
+            Whether to print the progress.
+
+        Returns
+        -------
+        LabelEmbeddings
+        """
+        distinct, of_labels = _distinct(texts)
+        added = np.zeros((len(texts), self.length), dtype=np.float16)
+        if distinct:
+            n_labels = len(self.vectors) + len(texts)
+            encoded = _encode_all(distinct, encoder, n_labels, verbose, self.length)
+            added = _centred(encoded, of_labels, self.mean)
+        vectors = np.concatenate([self.vectors, added])
+        codes = None if self.codes is None else self.codes.with_more(vectors)
+        return type(self)(vectors, codes, self.mean)
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -166,6 +197,9 @@ class LabelEmbeddings:
             refuse(name, "has no columns")
         if to_be_read(self.vectors):
             check_finite(self.vectors, name)
+        mean = "LabelEmbeddings.mean"
+        check_shape(self.mean, (np.float64,), (self.length,), mean)
+        check_finite(self.mean, mean)
         if self.codes is None:
             return
         if not isinstance(self.codes, EmbeddingCodes):
@@ -187,10 +221,20 @@ def _find(queries, embeddings, k, factors, scale):
     return labels
 
 
-def _encode_all(texts, encoder, n_labels, verbose):
+def _distinct(texts):
+    """Return the distinct texts that are not blank, and the one of each label."""
+    positions: dict = {}
+    of_labels = [
+        -1 if is_blank(text) else positions.setdefault(text, len(positions))
+        for text in texts
+    ]
+    return list(positions), np.array(of_labels, dtype=np.int64)
+
+
+def _encode_all(texts, encoder, n_labels, verbose, length=None):
     """Encode texts in batches; return an array of shape (n_texts, length), float32."""
     encoded, done, last = None, 0, time.perf_counter()
-    for vectors in encoder.in_batches(texts):
+    for vectors in encoder.in_batches(texts, length):
         if encoded is None:
             length = vectors.shape[1]
             foresee(
@@ -208,7 +252,16 @@ def _encode_all(texts, encoder, n_labels, verbose):
     return encoded
 
 
-def _centred(encoded, of_labels):
+def _mean(encoded, of_labels):
+    """Return the mean of the vectors of labels that are not zero, in float64."""
+    is_known = encoded.any(axis=1)
+    counts = np.bincount(of_labels[of_labels >= 0], minlength=len(encoded)) * is_known
+    n_known = max(counts.sum(), 1)
+    # Without BLAS, whose sums depend on its number of threads.
+    return np.einsum("i,ij->j", counts / n_known, encoded.astype(np.float64))
+
+
+def _centred(encoded, of_labels, mean):
     """Subtract the mean from the vectors of labels, and divide by their variance.
 
     Parameters
@@ -216,16 +269,13 @@ def _centred(encoded, of_labels):
     encoded : ndarray of shape (n_texts, length), float32
     of_labels : ndarray of shape (n_labels,), int64
         The text of each label; -1 for none.
+    mean : ndarray of shape (length,), float64
 
     Returns
     -------
     ndarray of shape (n_labels, length), float16
     """
     is_known = encoded.any(axis=1)
-    counts = np.bincount(of_labels[of_labels >= 0], minlength=len(encoded)) * is_known
-    n_known = max(counts.sum(), 1)
-    # Without BLAS, whose sums depend on its number of threads.
-    mean = np.einsum("i,ij->j", counts / n_known, encoded.astype(np.float64))
     variance = max(1 - float(np.sum(mean**2)), _LEAST_VARIANCE)
     # Not `zeros`, whose memory has no large pages: a search reads it here and there.
     vectors = np.empty((len(of_labels), encoded.shape[1]), dtype=np.float16)

@@ -277,3 +277,22 @@ def test_something_else_instead_of_codes_is_refused(many):
     loaded.codes = "none"
     with pytest.raises(ValueError, match=r"damaged: LabelEmbeddings.codes is a str"):
         pickle.loads(pickle.dumps(loaded))
+
+
+@pytest.mark.parametrize("n_known", [4096 + 100, 4200, 4203])
+def test_codes_of_more_labels_follow(n_known):
+    vectors = make(5000, n_zero=77)
+    codes = EmbeddingCodes.of(vectors[:n_known])
+    grown = codes.with_more(vectors[: n_known + 30]).with_more(vectors)
+    at_once = codes.with_more(vectors)
+    assert grown.labels.tolist() == np.flatnonzero(vectors.any(axis=1)).tolist()
+    np.testing.assert_array_equal(grown.codes, at_once.codes)
+    np.testing.assert_array_equal(grown.labels, at_once.labels)
+    n_full = len(codes.labels) // kernel.CODED_TOGETHER
+    np.testing.assert_array_equal(grown.codes[:n_full], codes.codes[:n_full])
+    queries = make_queries(5)
+    exact = LabelEmbeddings(vectors).find(queries, 5)
+    np.testing.assert_array_equal(
+        LabelEmbeddings(vectors, grown).find(queries, 5), exact
+    )
+    codes.check(5000, LENGTH)

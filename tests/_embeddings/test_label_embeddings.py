@@ -197,3 +197,29 @@ def test_damaged_vectors_are_refused(vectors):
     embeddings.vectors = vectors
     with pytest.raises(ValueError, match=r"damaged: .*LabelEmbeddings"):
         pickle.loads(pickle.dumps(embeddings))
+
+
+def test_vectors_of_more_labels_have_the_mean_of_those_in_fit():
+    texts = [f"word{i} tea" for i in range(20)]
+    known = LabelEmbeddings.encode(texts, Encoder(encode, "encoder"))
+    encoder = Recorded()
+    added = ["word3 tea", "  ", "rye bread", "word3 tea"]
+    grown = known.with_labels(added, Encoder(encoder, "encoder_labels"))
+    assert encoder.calls == [["word3 tea", "rye bread"]]
+    np.testing.assert_array_equal(grown.vectors[:20], known.vectors)
+    np.testing.assert_array_equal(grown.vectors[[20, 23]], known.vectors[[3, 3]])
+    assert not grown.vectors[21].any()
+    rye = Encoder(encode, "encoder").of(["rye bread"])
+    mean = known.mean
+    expected = (rye[0] - mean) / (1 - mean @ mean)
+    np.testing.assert_allclose(grown.vectors[22], expected, rtol=1e-3)
+    assert grown.find(rye, 1).tolist() == [[22]]
+    assert pickle.loads(pickle.dumps(grown)).find(rye, 1).tolist() == [[22]]
+
+
+def test_more_labels_without_text_call_no_encoder():
+    known = LabelEmbeddings.encode(["green tea", "rye"], Encoder(encode, "encoder"))
+    encoder = Recorded()
+    grown = known.with_labels(["", " "], Encoder(encoder, "encoder"))
+    assert encoder.calls == []
+    assert grown.vectors.shape == (4, known.length)
