@@ -10,8 +10,8 @@ from libc.stdint cimport (
 
 from skxmr._cython._sorting cimport sort_row
 from skxmr._cython._vocabulary cimport (
-    DONE, ENDED, FULL_ROWS, Growing, GrowingArrays, Status, Vocabulary,
-    VocabularyArrays, find, find_or_add, hash_padded, prefetch
+    DONE, ENDED, FULL_ROWS, GrowingArrays, Status, VocabularyArrays, find,
+    find_or_add, hash_padded, prefetch
 )
 from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
 
@@ -39,9 +39,7 @@ ctypedef fused character:
 
 cdef enum:
     BLOCK_TEXTS = 128
-    BLOCK_GRAMS = 64
     GRAM_WORK = 32   # of looking an n-gram up, in bytes that could be hashed
-    LONGEST = 400000000  # characters of a text: bytes are counted in int32
 
 cdef uint8_t WORD = 1
 cdef uint8_t SPACE = 2
@@ -65,14 +63,6 @@ cdef void fill_tables():
 fill_tables()
 
 
-cdef struct Rows:
-    int32_t* indices
-    int32_t* counts
-    int64_t begin          # of the current row
-    int64_t end
-    int64_t capacity
-
-
 # What texts are cut into: words; the characters of each word; those of all the text;
 # or whatever white space separates.
 UNITS = {"words": 0, "characters": 1, "text": 2, "tokens": 3}
@@ -86,39 +76,6 @@ cdef enum:
     WHOLE_TEXT = 2
     TOKENS = 3
     FROM_WORD = 2
-
-
-cdef union Count:
-    int32_t bits
-    float weight
-
-
-cdef struct Gram:
-    uint64_t hash
-    int32_t start
-    int32_t length
-    Count count
-
-
-cdef struct Cut:
-    # How to cut texts, and the n-grams of the current one.
-    int units
-    int position
-    const uint8_t* case    # of the characters below U+0100
-    int32_t shortest       # word, in characters
-    int64_t low
-    int64_t high
-    uint8_t* written       # the words in UTF-8
-    int32_t* starts        # of words, or of the characters of one word
-    int32_t* ends
-    const Vocabulary* stop_words
-    Gram[BLOCK_GRAMS] grams
-    int32_t n_grams
-    const Vocabulary* terms     # where n-grams are looked up
-    Growing* learned       # the same terms, where they are learned; or NULL
-    Rows rows
-    Status status
-    Watch watch
 
 
 cdef inline Status append(Rows* rows, int64_t term, Count count) noexcept nogil:
@@ -152,7 +109,9 @@ cdef Status look_up_grams(Cut* cut) noexcept nogil:
         term = find(
             cut.terms, cut.written + gram.start, gram.length, gram.hash, &position
         )
-        if term >= 0 and append(&cut.rows, term, gram.count) != DONE:
+        if term < 0:
+            cut.n_unknown += 1
+        elif append(&cut.rows, term, gram.count) != DONE:
             return FULL_ROWS
     return DONE
 
@@ -374,15 +333,10 @@ cdef void cut_typed(Cut* cut, const character* text, int64_t length) noexcept no
         cut_words(cut, text, length)
 
 
-cdef struct Text:
-    const void* data
-    int64_t length
-    int kind
-
-
 cdef void cut_text(Cut* cut, const Text* text) noexcept nogil:
     """Write the n-grams of a text to the row, as many as fit."""
     cut.rows.begin = cut.rows.end
+    cut.n_unknown = 0
     cut.status = DONE
     cut.n_grams = 0
     if text.kind == 1:
@@ -470,32 +424,41 @@ def lower_wide(list texts):
     return lowered
 
 
+cdef int64_t hold_text(object text, Text* held) except -1:
+    """Note where the characters of a text are; return how many there are."""
+    if not isinstance(text, str):
+        raise TypeError(f"expected str; got {type(text).__name__}")
+    ready(text)
+    held.data = PyUnicode_DATA(text)
+    held.length = PyUnicode_GET_LENGTH(text)
+    held.kind = PyUnicode_KIND(text)
+    return held.length
+
+
 cdef Py_ssize_t hold(
     list texts, Py_ssize_t begin, int64_t longest, Text* held
 ) except -1:
     """Note where the characters of some texts are; return how many texts."""
     cdef Py_ssize_t i, n_texts = min(len(texts) - begin, <Py_ssize_t> BLOCK_TEXTS)
     for i in range(n_texts):
-        text = texts[begin + i]
-        if not isinstance(text, str):
-            raise TypeError(f"expected str; got {type(text).__name__}")
-        ready(text)
-        held[i].data = PyUnicode_DATA(text)
-        held[i].length = PyUnicode_GET_LENGTH(text)
-        held[i].kind = PyUnicode_KIND(text)
-        if held[i].length > longest:
+        if hold_text(texts[begin + i], &held[i]) > longest:
             raise ValueError("the scratch is too small for the texts")
     return n_texts
 
 
+cdef void use_scratch(
+    Cut* cut, int32_t* scratch, int64_t longest
+) noexcept nogil:
+    """Cut texts of at most `longest` characters in 4 * longest + 8 integers."""
+    # Words take at most four bytes a character and one behind each word; up to
+    # seven more are read. The first two of four parts hold all that.
+    cut.written = <uint8_t*> scratch
+    cut.starts = scratch + 2 * (longest + 2)
+    cut.ends = scratch + 3 * (longest + 2)
+
+
 cdef class Cutter:
     """How texts are cut, and the scratch to cut them in; lives for one call."""
-
-    cdef Cut cut
-    cdef VocabularyArrays stop_words
-    cdef int64_t longest
-    cdef int32_t[::1] scratch
-    cdef const uint8_t[::1] stop
 
     def __init__(
         self,
@@ -523,11 +486,7 @@ cdef class Cutter:
         self.cut.high = high
         self.cut.shortest = shortest
         self.cut.case = &LOWER[0] if lower else &SAME[0]
-        # Words take at most four bytes a character and one behind each word; up to
-        # seven more are read. The first two of four parts hold all that.
-        self.cut.written = <uint8_t*> &scratch[0]
-        self.cut.starts = &scratch[0] + 2 * (self.longest + 2)
-        self.cut.ends = &scratch[0] + 3 * (self.longest + 2)
+        use_scratch(&self.cut, &scratch[0], self.longest)
         self.cut.stop_words = NULL
         if stop_words is not None:
             self.stop_words = VocabularyArrays(stop_words)

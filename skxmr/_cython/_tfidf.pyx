@@ -1,11 +1,8 @@
 """Weights the values of sparse rows, and scales the rows to unit length."""
 
-from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
 
-ctypedef fused floating:
-    float
-    double
+from skxmr._cython._tfidf cimport floating, scale_row
 
 
 def scale(
@@ -16,34 +13,22 @@ def scale(
     floating[::1] values,         # INOUT
 ):
     """Weigh the values of each row, and scale it to length 1 in a norm."""
-    cdef int64_t row, entry, begin = 0, end
-    cdef double length
-    cdef bint weighs = weights.shape[0] > 0, fits = True
+    cdef int64_t row, begin = 0, end
+    cdef int64_t n_weights = weights.shape[0]
+    cdef const floating* first_weight = &weights[0] if n_weights else NULL
+    cdef bint fits = True
     with nogil:
         for row in range(row_ends.shape[0]):
             end = row_ends[row]
             if not begin <= end <= min(indices.shape[0], values.shape[0]):
                 fits = False
                 break
-            if weighs:
-                for entry in range(begin, end):
-                    if not 0 <= indices[entry] < weights.shape[0]:
-                        fits = False
-                        break
-                    values[entry] *= weights[indices[entry]]
-            if norm and fits:
-                length = 0
-                for entry in range(begin, end):
-                    # In the precision of the values, as scikit-learn has it.
-                    length += (
-                        fabs(values[entry]) if norm == 1
-                        else values[entry] * values[entry]
-                    )
-                if norm == 2:
-                    length = sqrt(length)
-                if length > 0:
-                    for entry in range(begin, end):
-                        values[entry] = <floating> (values[entry] / length)
+            if end > begin and not scale_row(
+                &indices[begin], end - begin, first_weight, n_weights, norm,
+                &values[begin],
+            ):
+                fits = False
+                break
             begin = end
     if not fits:
         raise ValueError("the arrays of the rows do not fit together")

@@ -137,8 +137,8 @@ class IndexedTerms:
         -------
         Queries
         """
-        terms, counts = self.lean.transform_one(text)
-        if expansion is not None and self._may_expand(text, counts, expansion):
+        terms, counts, n_unknown = self.lean.count_one(text)
+        if expansion is not None and (expansion.completes or n_unknown != 0):
             more = self.word_expansion.expand(text, expansion)
             if len(more[0]):
                 # The numbers of words come after those of earlier analyzers.
@@ -146,12 +146,6 @@ class IndexedTerms:
                 terms = np.concatenate([terms, more[0] + np.int32(start)])
                 counts = np.concatenate([counts, more[1]])
         return Queries(np.array([0, len(terms)], dtype=np.int64), terms, counts)
-
-    def _may_expand(self, text, counts, expansion):
-        """Return whether there may be a word that is expanded; it saves the search."""
-        if expansion.completes or len(self.analyzers) > 1:
-            return True
-        return counts.sum() < len(self.word_expansion.cut(text))
 
     @property
     def _starts(self):

@@ -152,21 +152,25 @@ class Cutting:
             return list(map(self.normaliser.build_preprocessor(), texts))
         return kernel.lower_wide(texts) if self.lowercase else texts
 
-    def prepare(self, texts):
-        """Normalise texts, and allocate a workspace and space for their rows."""
-        texts = self.normalise(texts)
-        longest, total = kernel.measure(texts, None)
+    def cutter(self, longest=0, stop=None):
+        """Make what cuts texts of at most so many characters in the kernels."""
         low, high = self.ngram_range
-        cutter = kernel.Cutter(
+        return kernel.Cutter(
             kernel.UNITS[self.units],
             kernel.POSITIONS[self.position],
-            (low, min(high, longest + 1)),
+            (min(low, _MAX_INT32), min(high, _MAX_INT32)),
             self.shortest,
             self.lowercase and self.normaliser is None,
             self.stop_words,
             np.empty(4 * longest + 8, dtype=np.int32),
-            current_stop(),
+            stop,
         )
+
+    def prepare(self, texts):
+        """Normalise texts, and allocate a workspace and space for their rows."""
+        texts = self.normalise(texts)
+        longest, total = kernel.measure(texts, None)
+        cutter = self.cutter(longest, current_stop())
         dtype = np.int32 if self.position is None else np.float32
         return texts, cutter, Rows.empty(len(texts), 2 * total + 16, dtype)
 

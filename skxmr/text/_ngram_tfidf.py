@@ -4,7 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from numbers import Integral
 from typing import ClassVar
 
@@ -38,6 +38,7 @@ from skxmr.text._counting import (
     run_calls,
     split_texts,
 )
+from skxmr.text._row_counting import count_row, row_counter_of
 from skxmr.text._tfidf import Weighting, inverse_document_frequency, select_terms
 from skxmr.text._vocabulary import Vocabulary
 
@@ -161,6 +162,16 @@ class TextState:
     terms: Vocabulary
     weighting: Weighting
     is_fixed: bool
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("row_counter", None)
+        return state
+
+    @cached_property
+    def row_counter(self):
+        """What counts the terms of single texts; None if only Python can."""
+        return row_counter_of(self.cutting, self.terms, self.weighting)
 
     @property
     def vocabulary(self):
@@ -376,6 +387,9 @@ class NgramTfidf(
         """
         # Without `reads`, whose overhead matters at microseconds per text.
         state = self._fitted()
+        if state.row_counter is not None:
+            indices, values, _ = count_row(text, (state.row_counter,), (0,))
+            return indices, values
         rows = state.cutting.count([text], state.terms)
         return rows.indices, state.weighting.values(rows)
 

@@ -13,6 +13,8 @@ from scipy import sparse
 from sklearn.pipeline import FeatureUnion
 
 from skxmr._inputs._validation import check_structure
+from skxmr.text._ngram_tfidf import NgramTfidf
+from skxmr.text._row_counting import count_row
 
 __all__ = ["LeanTransformer", "fit_texts", "fit_transform_texts", "transform_texts"]
 
@@ -97,6 +99,25 @@ class LeanTransformer:
         indices : ndarray of shape (nnz,), int32
         values : ndarray of shape (nnz,), float32
         """
+        return self.count_one(text)[:2]
+
+    def count_one(self, text):
+        """Return the features of a text, and whether all of its n-grams have some.
+
+        Returns
+        -------
+        indices : ndarray of shape (nnz,), int32
+        values : ndarray of shape (nnz,), float32
+        n_unknown : int or None
+            Number of n-grams without a column; None if only the vectorizer knows.
+        """
+        counters = list(map(_row_counter, self.parts))
+        if counters and None not in counters:
+            return count_row(text, counters, self.starts)
+        return *self._transform_parts(text), None
+
+    def _transform_parts(self, text):
+        """Return the features by the methods of the vectorizers."""
         if not self.parts:
             row = sparse.csr_array(transform_texts(self.vectorizer, [text]))
             row.sum_duplicates()
@@ -111,6 +132,14 @@ class LeanTransformer:
         indices = np.concatenate([indices + start for start, indices, _ in rows])
         values = np.concatenate([values for _, _, values in rows])
         return indices, values.astype(np.float32, copy=False)
+
+
+def _row_counter(part):
+    """Return what counts the terms of a vectorizer in compiled code, or None."""
+    # A subclass may do something else.
+    if getattr(type(part), "transform_one", None) is not NgramTfidf.transform_one:
+        return None
+    return part._fitted().row_counter
 
 
 def _lean_parts(vectorizer):
