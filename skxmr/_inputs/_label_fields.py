@@ -72,6 +72,8 @@ def read_fields(item, name):
     """
     if isinstance(item, str):
         return (item,)
+    if type(item) in (tuple, list) and set(map(type, item)) == {str}:
+        return tuple(item)  # the checks below take several times as long
     if is_missing(item):
         raise InvalidInputError(
             f"{name} must be a str; got {item!r:.50} of type {type(item).__name__}: "
