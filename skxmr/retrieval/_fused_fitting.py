@@ -25,7 +25,7 @@ from skxmr.retrieval._fused_search import N_CANDIDATES
 from skxmr.retrieval._held_out import HeldOut
 from skxmr.retrieval._state import Fusion
 
-__all__ = ["TextRows", "fit_both"]
+__all__ = ["TextRows", "fit_both", "fuse_fitted"]
 
 # The weights of training texts in the lexical search, of which the best is chosen.
 _WEIGHTS_OF_TRAINING = (1.0, 0.3, 0.0)
@@ -146,6 +146,26 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
     return fitted, Fusion(
         ranking, evidence, learned.log_linear, learned.with_embeddings
     )
+
+
+def fuse_fitted(ranker, text_rows: TextRows) -> Fusion:
+    """Fuse a fitted classifier with an index of texts, by weights that are constants.
+
+    Parameters
+    ----------
+    ranker : LexicalRanker
+        A clone is fitted.
+    text_rows : TextRows
+
+    Returns
+    -------
+    Fusion
+    """
+    indexed = text_rows.fit_index(ranker)
+    evidence = text_rows.evidence(indexed, pack_names(text_rows.fields.names()))
+    learned = Learned.default(text_rows.by_embedding)
+    weights = learned.log_linear, learned.with_embeddings
+    return Fusion(FittedClone.of(indexed), evidence, *weights)
 
 
 def _with_narrow_tree(classifier, n_labels):

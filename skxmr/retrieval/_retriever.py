@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -37,6 +37,7 @@ from skxmr._utils._typing import ArrayLike, MatrixLike, Ranking, SomeLabels, Tex
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.rankers._lexical import LexicalRanker
 from skxmr.ranking import LabelSubset
+from skxmr.retrieval._assembling import assemble
 from skxmr.retrieval._explaining import explain_fused, explain_text
 from skxmr.retrieval._fitting import (
     Stages,
@@ -221,7 +222,7 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
+        "vectorizer": [HasMethods(["fit", "transform"]), None],
         "classifier": [HasMethods(["fit", "rank"]), None],
         "lexical_ranker": [LexicalRanker, None],
         "encoder": [callable, HasMethods("transform"), None],
@@ -289,6 +290,60 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
         if fusion is None:
             raise AttributeError("TextRetriever was fitted without fusion_weights.")
         return fusion.score(self.encoder is not None).by_feature
+
+    @classmethod
+    def from_fitted(
+        cls,
+        vectorizer: Any,
+        classifier: Any,
+        label_texts: Texts | Iterable | Mapping | LabelTexts | None = None,
+    ) -> Self:
+        """Assemble a retriever of parts that are fitted already.
+
+        Parameters
+        ----------
+        vectorizer : transformer
+            A fitted transformer from texts to features.
+        classifier : estimator
+            Fitted to such features, with a method ``rank(X, k)``.
+        label_texts : iterable of length n_labels of (str or sequence of str), data \
+                frame, mapping or LabelTexts, default=None
+            As in `fit`. If given, the classifier must be one of skxmr, and labels are
+            searched by words too; the weights of the common score are constants.
+
+        Returns
+        -------
+        TextRetriever
+            Fitted. Later fits of the parts do not affect it if they are estimators of
+            skxmr. Its own `fit` fits clones of them: pass a ``FrozenEstimator`` of
+            scikit-learn as `vectorizer` to keep the features.
+
+        Raises
+        ------
+        NotFittedError
+            If a part is not fitted.
+        ValueError
+            If the classifier was fitted to other features, or a text is invalid.
+        TypeError
+            If a part lacks a method, or a text is not a string.
+
+        Examples
+        --------
+        >>> from skxmr import TextRetriever, WordNgramTfidf, XRLinearClassifier
+        >>> texts = ["red apple", "green apple", "smart phone"]
+        >>> vectorizer = WordNgramTfidf().fit(texts)
+        >>> classifier = XRLinearClassifier()
+        >>> classifier = classifier.fit(vectorizer.transform(texts), [0, 0, 1])
+        >>> names = ["fruit", "telephones"]
+        >>> retriever = TextRetriever.from_fitted(vectorizer, classifier, names)
+        >>> [name for _, name, _ in retriever.search("apple", k=1)]
+        ['fruit']
+        """
+        assembled = cls(vectorizer, classifier)
+        assembled._validate_params()
+        ranker = assembled._make_stages().lexical_ranker
+        assembled._state = assemble(vectorizer, classifier, ranker, label_texts)
+        return assembled
 
     # The stages are validated by their own fits.
     @writes

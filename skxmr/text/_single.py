@@ -10,6 +10,7 @@ output containers scikit-learn is configured for.
 import numpy as np
 import sklearn
 from scipy import sparse
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 from skxmr._inputs._validation import check_structure
@@ -29,7 +30,7 @@ def fit_texts(vectorizer, texts):
     """
     with sklearn.config_context(transform_output="default"):
         for part in _parts_of_union(vectorizer, is_fitting=True) or [vectorizer]:
-            part.fit(texts)
+            part.fit(texts, None)
 
 
 def fit_transform_texts(vectorizer, texts):
@@ -47,8 +48,15 @@ def fit_transform_texts(vectorizer, texts):
     with sklearn.config_context(transform_output="default"):
         parts = _parts_of_union(vectorizer, is_fitting=True)
         if not parts:
-            return _as_matrix(vectorizer.fit_transform(texts))
+            return _as_matrix(_fit_transform(vectorizer, texts))
         return _side_by_side(vectorizer, [part.fit_transform(texts) for part in parts])
+
+
+def _fit_transform(vectorizer, texts):
+    if hasattr(vectorizer, "fit_transform"):
+        return vectorizer.fit_transform(texts)
+    # Such as a FrozenEstimator, whose fit has no effect.
+    return vectorizer.fit(texts, None).transform(texts)
 
 
 def transform_texts(vectorizer, texts):
@@ -147,6 +155,8 @@ def _lean_parts(vectorizer):
 
     None if the vectorizer is not a union of such transformers.
     """
+    while isinstance(vectorizer, FrozenEstimator):
+        vectorizer = vectorizer.estimator
     parts = [vectorizer]
     if isinstance(vectorizer, FeatureUnion) and not vectorizer.transformer_weights:
         parts = [transformer for _, transformer in vectorizer.transformer_list]
