@@ -13,7 +13,13 @@ from skxmr._inputs._class_labels import (
     list_labels,
 )
 from skxmr._inputs._columns import InvalidInputError, as_list
-from skxmr._utils._loaded_state import as_value_errors, check_vector, refuse
+from skxmr._utils._loaded_state import (
+    as_value_errors,
+    check_ascending,
+    check_range,
+    check_vector,
+    refuse,
+)
 
 __all__ = ["KnownClasses", "known_classes"]
 
@@ -26,27 +32,25 @@ class KnownClasses:
 
     Parameters
     ----------
-    classes : ndarray of shape (n_labels,)
-        The class labels of a 1-D target, or the column indices of an indicator, also of
-        removed labels.
-    n_sorted : int or None, default=None
-        So many of the first ascend: those of the fit. None for all.
-    is_removed : ndarray of shape (n_labels,), bool, or None, default=None
-        None if no label was removed.
+    fitted : ndarray of shape (n_fitted,)
+        The labels of the fit, ascending: classes of a 1-D target, or column indices of
+        an indicator.
+    added : ndarray of shape (n_added,), or None, default=None
+        Those that were added since, in order.
+    removed : ndarray of int64, or None, default=None
+        The columns of removed labels, ascending.
     """
 
-    classes: NDArray
-    is_removed: NDArray | None
+    fitted: NDArray
+    removed: NDArray
 
-    def __init__(self, classes: NDArray, n_sorted=None, is_removed=None):
-        self.classes = classes
-        self.n_sorted = len(classes) if n_sorted is None else n_sorted
-        self.is_removed = is_removed
+    def __init__(self, fitted: NDArray, added=None, removed=None):
+        self.fitted = fitted
+        self.added = added
+        self.removed = np.empty(0, dtype=np.int64) if removed is None else removed
 
     def __getstate__(self):
-        state = self.__dict__.copy()
-        state.pop("_added", None)
-        return state
+        return {name: getattr(self, name) for name in ("fitted", "added", "removed")}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -55,37 +59,37 @@ class KnownClasses:
 
     def _check(self):
         """Raise ValueError if a loaded object is not consistent."""
-        n_labels = len(self.classes)
-        if type(self.n_sorted) is not int or not 0 <= self.n_sorted <= n_labels:
-            refuse("KnownClasses.n_sorted", f"is {self.n_sorted!r:.40}")
-        if self.is_removed is not None:
-            check_vector(self.is_removed, (bool,), n_labels, "KnownClasses.is_removed")
+        if self.added is not None and self.added.ndim != 1:
+            refuse("KnownClasses.added", f"has the shape {self.added.shape}")
+        check_vector(self.removed, (np.int64,), None, "KnownClasses.removed")
+        if len(self.removed):
+            first, last = self.removed[0], self.removed[-1]
+            check_range(self.removed, 0, len(self), "KnownClasses.removed")
+            check_ascending(self.removed, first, last, "KnownClasses.removed")
 
     def __len__(self):
-        return len(self.classes)
+        return len(self.fitted) + (0 if self.added is None else len(self.added))
+
+    @cached_property
+    def classes(self):
+        """The labels by column, also removed ones."""
+        if self.added is None:
+            return self.fitted
+        return np.concatenate([self.fitted, self.added])
 
     @property
     def n_alive(self):
         """Number of labels that were not removed."""
-        n_removed = 0 if self.is_removed is None else int(self.is_removed.sum())
-        return len(self.classes) - n_removed
-
-    @property
-    def removed(self):
-        """The columns of removed labels, an ndarray of int64."""
-        if self.is_removed is None:
-            return np.empty(0, dtype=np.int64)
-        return np.flatnonzero(self.is_removed)
+        return len(self) - len(self.removed)
 
     @cached_property
-    def _added(self):
+    def _ascending(self):
         """The added labels, ascending, and their columns; the last of equal ones."""
-        added = self.classes[self.n_sorted :]
-        order = np.argsort(added, kind="stable")
-        ascending = added[order]
+        order = np.argsort(self.added, kind="stable")
+        ascending = self.added[order]
         is_last = np.ones(len(order), dtype=bool)
         is_last[:-1] = ascending[1:] != ascending[:-1]
-        return ascending[is_last], order[is_last] + self.n_sorted
+        return ascending[is_last], order[is_last] + len(self.fitted)
 
     def find(self, labels):
         """Find the columns of labels by exact comparison.
@@ -100,19 +104,16 @@ class KnownClasses:
         ndarray of shape (n,), int64
             -1 for labels that are unknown or removed.
         """
-        columns = find_columns(labels, self.classes[: self.n_sorted])
-        if self.n_sorted < len(self.classes):
-            ascending, of_added = self._added
+        columns = find_columns(labels, self.fitted)
+        if self.added is not None:
+            ascending, of_added = self._ascending
             found = find_columns(labels, ascending)
             columns = np.where(found >= 0, of_added[found], columns)
-        if self.is_removed is not None:
-            columns = np.where((columns >= 0) & self.is_removed[columns], -1, columns)
-        return columns
+        return np.where(np.isin(columns, self.removed), -1, columns)
 
     def with_columns(self, n_added) -> Self:
         """Return the same with more columns of an indicator."""
-        classes = np.arange(len(self.classes) + n_added)
-        return type(self)(classes, len(classes), self._grown_mask(n_added))
+        return self._with(np.arange(len(self), len(self) + n_added))
 
     def with_classes(self, labels, n_added, name="labels") -> Self:
         """Return the same with more class labels.
@@ -146,13 +147,18 @@ class KnownClasses:
         if not n_added:
             return self
         self._refuse_repeats(given, name)
-        classes = concatenate_labels(self.classes, given, name)
-        self._refuse_other_type(classes, given, name)
-        is_known = self.find(classes[len(self.classes) :]) >= 0
+        added = concatenate_labels(self.fitted[:1], given, name)[1:]
+        self._refuse_other_type(added, name)
+        is_known = self.find(added) >= 0
         if is_known.any():
             label = list_labels(given[is_known])[0]
             raise ValueError(f"{name} holds {label!r:.50}, which is a label already.")
-        return type(self)(classes, self.n_sorted, self._grown_mask(n_added))
+        return self._with(added)
+
+    def _with(self, added):
+        if self.added is not None:
+            added = np.concatenate([self.added, added])
+        return type(self)(self.fitted, added, self.removed)
 
     def without(self, columns) -> Self:
         """Return the same after the removal of labels.
@@ -161,24 +167,15 @@ class KnownClasses:
         ----------
         columns : ndarray of int64
         """
-        is_removed = np.zeros(len(self.classes), dtype=bool)
-        if self.is_removed is not None:
-            is_removed[:] = self.is_removed
-        is_removed[columns] = True
-        return type(self)(self.classes, self.n_sorted, is_removed)
+        return type(self)(self.fitted, self.added, np.union1d(self.removed, columns))
 
-    def _grown_mask(self, n_added):
-        if self.is_removed is None:
-            return None
-        return np.concatenate([self.is_removed, np.zeros(n_added, dtype=bool)])
-
-    def _refuse_other_type(self, classes, given, name):
-        """Refuse labels that changed the type of the known ones."""
-        was, now = self.classes.dtype.kind, classes.dtype.kind
-        if was != now and {was, now} != {"U", "O"}:
+    def _refuse_other_type(self, added, name):
+        """Refuse labels of another type than the known ones."""
+        known, kind = self.fitted.dtype.kind, added.dtype.kind
+        if known != kind and {known, kind} != {"U", "O"}:
             raise InvalidInputError(
-                f"{name} holds labels like {list_labels(given)[0]!r:.50}; expected "
-                f"some like {list_labels(self.classes[:1])[0]!r:.50}."
+                f"{name} holds labels like {list_labels(added)[0]!r:.50}; expected "
+                f"some like {list_labels(self.fitted[:1])[0]!r:.50}."
             )
 
     @staticmethod

@@ -39,6 +39,10 @@ class LabelFields(NamedTuple):
         """Return the name of each label: its first non-blank text."""
         return list(map(name_of, self.texts))
 
+    def joined(self):
+        """Return all texts of each label as one; blank if it has none."""
+        return [" ".join(filter(None, texts)) for texts in self.texts]
+
 
 def is_blank(text):
     """Return whether a text is blank."""

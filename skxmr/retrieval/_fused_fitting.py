@@ -59,16 +59,13 @@ class TextRows(NamedTuple):
 
     def encoded(self, encoder, encoder_labels, verbose):
         """Return the same with embeddings, as of `EmbeddingSearch.of_labels`."""
-        texts = self._joined_fields()
+        texts = self.fields.joined()
         found = EmbeddingSearch.of_labels(texts, encoder, encoder_labels, verbose)
         if found is not None and encoder_labels is not None:
             # Vectors of another length are an error at once, not after the training. An
             # encoder that looks vectors up may know no other texts.
             found.encode(self.texts[:1])
         return self._replace(by_embedding=found)
-
-    def _joined_fields(self):
-        return [" ".join(filter(None, texts)) for texts in self.fields.texts]
 
     def take(self, is_kept):
         """Return the same without some training texts."""
@@ -83,7 +80,7 @@ class TextRows(NamedTuple):
         frequent in other names would count as rare in the description.
         """
         indexed = clone(ranker)
-        fields = LabelFields([(text,) for text in self._joined_fields()], 1)
+        fields = LabelFields([(text,) for text in self.fields.joined()], 1)
         indexed._validate_params()
         indexed._state = indexed._index(fields, self.texts, self.target, self.Y)
         return indexed
