@@ -13,14 +13,14 @@ before and after each word. A trigram lies in one word or at its end.
 from cython.view cimport array
 from libc.math cimport INFINITY, exp, expm1, log, log1p, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport qsort
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from skxmr._cython._beam cimport Heap, push, sort
 from skxmr._cython._embedding_search cimport (
     VECTORS_AHEAD, half_product, halves_level, prefetch_vector
 )
 from skxmr._cython._inverted_index cimport InvertedIndex, Postings, advance, value_at
+from skxmr._cython._vocabulary cimport prefetch
 
 FEATURES = (
     "model",
@@ -82,13 +82,30 @@ cdef struct Trigram:
     int32_t last_name  # the last name that has it
 
 
-cdef int by_label(const void* first, const void* second) noexcept nogil:
-    """Compare candidates: by label, those that the model found first."""
-    cdef const Candidate* one = <const Candidate*>first
-    cdef const Candidate* other = <const Candidate*>second
-    if one.label != other.label:
-        return 1 if one.label > other.label else -1
-    return 1 if one.log_score < other.log_score else 0
+cdef void sort_by_label(
+    Candidate* candidates, int64_t n, Candidate* spare
+) noexcept nogil:
+    """Sort candidates by label, those of the same label as they are."""
+    cdef int64_t[256] starts
+    cdef int64_t i, digit, position, size, bits = 0
+    cdef int shift = 0
+    for i in range(n):
+        bits |= candidates[i].label
+    while shift < 63 and bits >> shift:
+        memset(starts, 0, sizeof(starts))
+        for i in range(n):
+            starts[candidates[i].label >> shift & 255] += 1
+        position = 0
+        for digit in range(256):
+            size = starts[digit]
+            starts[digit] = position
+            position += size
+        for i in range(n):
+            digit = candidates[i].label >> shift & 255
+            spare[starts[digit]] = candidates[i]
+            starts[digit] += 1
+        memcpy(candidates, spare, n * sizeof(Candidate))
+        shift += 8
 
 
 cdef inline uint32_t trigram_at(const uint8_t* text, int64_t i) noexcept nogil:
@@ -276,10 +293,11 @@ cdef class CandidateScorer:
                 shape=(n_candidates, N_FEATURES), itemsize=sizeof(double), format="d"
             )
             self.of_candidates = array(
-                shape=(n_candidates * sizeof(Candidate),), itemsize=1, format="B"
+                shape=(2 * n_candidates * sizeof(Candidate),), itemsize=1, format="B"
             )
             self.candidates = <Candidate*>memory_of(self.of_candidates)
-        while n_slots < 2 * n_bytes:
+        # Sparse, so that few lookups have a second step, which would be mispredicted.
+        while n_slots < 4 * n_bytes:
             n_slots *= 2
         if self.of_trigrams.shape[0] < n_slots * <int64_t>sizeof(Trigram):
             self.of_trigrams = array(
@@ -308,15 +326,19 @@ cdef class CandidateScorer:
                 all[n].label = other_labels[i]
                 all[n].log_score = -INFINITY
                 n += 1
-        qsort(all, n, sizeof(Candidate), by_label)
+        sort_by_label(all, n, all + n)
         self.n = 0
         for i in range(n):
-            if not self.n or all[i].label != all[self.n - 1].label:
+            if self.n and all[i].label == all[self.n - 1].label:
+                # A custom model may list a label twice.
+                if all[i].log_score > all[self.n - 1].log_score:
+                    all[self.n - 1] = all[i]
+            else:
                 all[self.n] = all[i]
                 self.n += 1
 
     cdef bint _is_valid(self) noexcept nogil:
-        """Return whether all candidates are labels with names."""
+        """Return whether all candidates are labels with names; prefetch the names."""
         cdef int64_t i, label
         for i in range(self.n):
             label = self.candidates[i].label
@@ -331,6 +353,8 @@ cdef class CandidateScorer:
                 <= self.names.shape[0]
             ):
                 return False
+            if self.name_offsets[label] < self.names.shape[0]:
+                prefetch(&self.names[self.name_offsets[label]])
         return True
 
     cdef void _describe_scores(self) noexcept nogil:
@@ -360,9 +384,15 @@ cdef class CandidateScorer:
                     text += weight
         for j in range(self.n):
             row = &self.rows[j, 0]
-            row[LOG_TEXT] = log1p(row[TEXT])
-            row[LOG_TRAINING] = log1p(row[TRAINING])
-            row[TEXT_GAIN] = log1p(row[TEXT] + row[TRAINING]) - row[LOG_TRAINING]
+            # Of the sum of both and 1, where one of them is 0, it is known already.
+            row[LOG_TEXT] = row[TEXT_GAIN] = log1p(row[TEXT]) if row[TEXT] else 0
+            if row[TRAINING]:
+                row[LOG_TRAINING] = log1p(row[TRAINING])
+                row[TEXT_GAIN] = 0
+                if row[TEXT]:
+                    row[TEXT_GAIN] = (
+                        log1p(row[TEXT] + row[TRAINING]) - row[LOG_TRAINING]
+                    )
             if text > 0:
                 row[TEXT_COVERAGE] /= text
             if training > 0:
@@ -407,16 +437,16 @@ cdef class CandidateScorer:
                 continue
             name = &self.names[first]
             n_common = n_of_name = 0
+            code = <uint32_t>name[0] << 8 | <uint32_t>name[1] << 16
             for i in range(size - 2):
-                code = trigram_at(name, i)
-                if code == EMPTY:
-                    continue
-                n_of_name += 1
+                code = code >> 8 | <uint32_t>name[i + 2] << 16
+                # Branch-free: trigrams of two words are none of the query's. Each of
+                # the query's counts once per name; what is written to an empty slot is
+                # not read.
+                n_of_name += name[i + 1] != SPACE
                 found = self._find(code)
-                # Each trigram of the query counts once per name.
-                if found.code == code and found.last_name != j:
-                    found.last_name = <int32_t>j
-                    n_common += 1
+                n_common += (found.code == code) & (found.last_name != j)
+                found.last_name = <int32_t>j
             if not n_of_name:
                 continue
             self.rows[j, SIMILARITY] = n_common / sqrt(

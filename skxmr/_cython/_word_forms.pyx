@@ -3,6 +3,7 @@
 `skxmr.text._word_forms` describes the forms, and does the same for other texts.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport int32_t, int64_t, uint8_t
@@ -237,6 +238,17 @@ cdef void write_all(Forms* forms, int64_t size) noexcept nogil:
         i = stop
 
 
+cdef Py_ssize_t check_ascii(text) except -1:
+    """Return the length of an ASCII text; raise an error if it is something else."""
+    # A subclass, such as that of NumPy, will do.
+    if not isinstance(text, str):
+        raise TypeError(f"expected str; got {type(text).__name__}")
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text)
+    if size > LONGEST or not str.isascii(text):
+        raise ValueError(f"expected at most {LONGEST} ASCII characters; got {size}")
+    return size
+
+
 def normalize_ascii(text, bint joins_letters):
     """Normalise an ASCII text for n-grams of words.
 
@@ -265,12 +277,7 @@ def normalize_ascii(text, bint joins_letters):
     cdef bint is_plain
     cdef uint8_t* memory
     cdef uint8_t* normal
-    # A subclass, such as that of NumPy, will do.
-    if not isinstance(text, str):
-        raise TypeError(f"expected str; got {type(text).__name__}")
-    size = PyUnicode_GET_LENGTH(text)
-    if size > LONGEST or not str.isascii(text):
-        raise ValueError(f"expected at most {LONGEST} ASCII characters; got {size}")
+    size = check_ascii(text)
     memory = <uint8_t*>PyMem_Malloc(
         2 * (size + 1) * sizeof(Span) + (1 + BYTES_OF_FORMS) * size
     )
@@ -293,3 +300,42 @@ def normalize_ascii(text, bint joins_letters):
         )
     finally:
         PyMem_Free(memory)
+
+
+def space_ascii(text):
+    """Return the words of an ASCII text as written, in lower case.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bytes
+        With one space before and after each word; empty if there is none.
+
+    Raises
+    ------
+    TypeError
+        If the text is not a string.
+    ValueError
+        If it is too long, or not ASCII.
+    """
+    cdef Py_ssize_t i, n = 0, size = check_ascii(text)
+    cdef const uint8_t* data = <const uint8_t*>PyUnicode_DATA(text)
+    cdef bytes spaced = PyBytes_FromStringAndSize(NULL, size + 2)
+    cdef uint8_t* written = <uint8_t*>PyBytes_AS_STRING(spaced)
+    for i in range(size):
+        if has(data[i], ALNUM):
+            if not n:
+                written[0] = c' '
+                n = 1
+            written[n] = NORMAL[data[i]]
+            n += 1
+        elif n and written[n - 1] != c' ':
+            written[n] = c' '
+            n += 1
+    if n and written[n - 1] != c' ':
+        written[n] = c' '
+        n += 1
+    return spaced[:n]

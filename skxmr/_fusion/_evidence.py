@@ -20,13 +20,14 @@ from skxmr._utils._loaded_state import (
 )
 from skxmr._utils._packed_texts import PackedTexts
 from skxmr._utils._pool import Pool
-from skxmr.text._word_forms import written_words
+from skxmr.text._word_forms import spaced_words
 
 __all__ = [
     "ALL_FEATURES",
     "FEATURES",
     "Candidates",
     "Findings",
+    "Found",
     "LabelEvidence",
     "pack_names",
     "words_spaced",
@@ -41,8 +42,7 @@ ALL_FEATURES = (*FEATURES, kernel.COSINE_FEATURE)
 
 def words_spaced(text):
     """Return the words of a text, as written, with a space before and after each."""
-    words = written_words(text)
-    return f" {' '.join(words)} " if words else ""
+    return spaced_words(text).decode("utf-8", "surrogatepass")
 
 
 def pack_names(names):
@@ -124,7 +124,7 @@ class Findings(NamedTuple):
             np.ascontiguousarray(scores, dtype=np.float64),
             np.ascontiguousarray(lexical_columns, dtype=np.int64),
             queries,
-            [words_spaced(text).encode("utf-8", "surrogatepass") for text in texts],
+            list(map(spaced_words, texts)),
         )
 
     def with_embeddings(self, embeddings, columns):
@@ -145,11 +145,11 @@ class Findings(NamedTuple):
         )
 
     def of_texts(self):
-        """Yield the arguments of the kernel for each text."""
+        """Yield what was found for each text."""
         offsets = self.queries.offsets.tolist()
         for row, words in enumerate(self.words):
             terms = slice(offsets[row], offsets[row + 1])
-            yield (
+            yield Found(
                 self.model_columns[row],
                 self.model_scores[row],
                 self.other_columns[row],
@@ -158,6 +158,30 @@ class Findings(NamedTuple):
                 words,
                 None if self.embeddings is None else self.embeddings[row],
             )
+
+
+class Found(NamedTuple):
+    """What was found for one text: the arguments of the kernel.
+
+    Parameters
+    ----------
+    model_labels : ndarray of shape (any,), int64
+        -1 for none.
+    model_scores : ndarray of the same shape, float64
+    other_labels : ndarray of shape (any,), int64
+    terms : ndarray of shape (n_terms,), int32
+    counts : ndarray of shape (n_terms,), float32
+    words : bytes
+    embedding : ndarray of shape (length,), float32, or None
+    """
+
+    model_labels: NDArray
+    model_scores: NDArray
+    other_labels: NDArray
+    terms: NDArray
+    counts: NDArray
+    words: bytes
+    embedding: NDArray | None = None
 
 
 class LabelEvidence:
@@ -244,8 +268,8 @@ class LabelEvidence:
         n_features = len(FEATURES if findings.embeddings is None else ALL_FEATURES)
         offsets, columns, features = [0], [], []
         with self.scorers.lend() as scorer:
-            for arguments in findings.of_texts():
-                n_found = scorer.describe(*arguments)
+            for found in findings.of_texts():
+                n_found = scorer.describe(*found)
                 offsets.append(offsets[-1] + n_found)
                 columns.append(np.empty(n_found, dtype=np.int64))
                 features.append(np.empty((n_found, n_features)))
@@ -278,7 +302,28 @@ class LabelEvidence:
         columns = np.empty((len(findings.words), k), dtype=np.int64)
         scores = np.empty((len(findings.words), k))
         with self.scorers.lend() as scorer:
-            for row, arguments in enumerate(findings.of_texts()):
-                scorer.describe(*arguments)
+            for row, found in enumerate(findings.of_texts()):
+                scorer.describe(*found)
                 scorer.rank(weights, calibration, columns[row], scores[row])
+        return columns, scores
+
+    def rank_one(self, found, k, weights, calibration):
+        """Rank the candidates of one text, without the overhead of `rank`.
+
+        Parameters
+        ----------
+        found : Found
+        k : int
+        weights, calibration : ndarray
+            As in `rank`.
+
+        Returns
+        -------
+        columns : ndarray of shape (k,), int64
+        scores : ndarray of shape (k,), float64
+        """
+        columns, scores = np.empty(k, dtype=np.int64), np.empty(k)
+        with self.scorers.lend() as scorer:
+            scorer.describe(*found)
+            scorer.rank(weights, calibration, columns, scores)
         return columns, scores

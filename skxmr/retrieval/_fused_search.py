@@ -6,13 +6,14 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._embeddings._searching import EmbeddingSearch
-from skxmr._fusion._evidence import Findings
+from skxmr._fusion._evidence import Findings, Found
 from skxmr._inputs._row_blocks import split_by_size
 from skxmr._lexical._searching import LexicalSearch
 from skxmr._parallel._parallel import run_tasks
 from skxmr._targets import Shortlists, logs_of_scores
 from skxmr.retrieval._searching import ALL_LABELS, ModelSearch
 from skxmr.retrieval._state import Fusion
+from skxmr.text._word_forms import spaced_words
 
 __all__ = ["N_CANDIDATES", "FusedSearch"]
 
@@ -83,11 +84,35 @@ class FusedSearch(NamedTuple):
         scores : ndarray of shape (1, k), float32
         """
         n_candidates = self._n_candidates(k)
-        model = self.model.rank_one(text, n_candidates, choice)
-        findings = self._find([text], model, n_candidates, choice)
         n_ranked = self._n_ranked(k, n_candidates, choice.is_weighed)
-        columns, scores = self._rank_found(findings, n_ranked)
-        return columns, scores.astype(np.float32)
+        log_linear = self.log_linear
+        columns, scores = self.fusion.evidence.rank_one(
+            self._find_one(text, n_candidates, choice),
+            n_ranked,
+            log_linear.weights,
+            log_linear.calibration,
+        )
+        return columns[np.newaxis], scores.astype(np.float32)[np.newaxis]
+
+    def _find_one(self, text, n_candidates, choice):
+        (columns,), (scores,) = self.model.rank_one(text, n_candidates, choice)
+        queries = self.lexical.queries([text])
+        others, _ = self.lexical.find(queries, n_candidates, choice.factors)
+        embedding = None
+        if self.by_embedding is not None:
+            find = self._find_by_embedding
+            vectors, found = find(self.by_embedding, [text], n_candidates, choice)
+            others = np.concatenate([others, found], axis=1)
+            embedding = vectors[0]
+        return Found(
+            np.ascontiguousarray(columns, dtype=np.int64),
+            np.ascontiguousarray(scores, dtype=np.float64),
+            others[0],
+            queries.terms,
+            queries.counts,
+            spaced_words(text),
+            embedding,
+        )
 
     def describe(self, text, column):
         """Describe a label as a candidate of a text, whether or not it is found.
@@ -166,11 +191,16 @@ class FusedSearch(NamedTuple):
         findings = Findings.of(texts, queries, model, columns)
         if self.by_embedding is None:
             return findings
-        vectors = self.by_embedding.encode(texts)
-        found = self.by_embedding.embeddings.find(
+        return findings.with_embeddings(
+            *self._find_by_embedding(self.by_embedding, texts, n_candidates, choice)
+        )
+
+    def _find_by_embedding(self, search, texts, n_candidates, choice):
+        vectors = search.encode(texts)
+        found = search.embeddings.find(
             vectors, n_candidates, choice.factors, self._scale(), self.n_jobs
         )
-        return findings.with_embeddings(vectors, found)
+        return vectors, found
 
     def _scale(self):
         """Return what logarithms of factors count in units of the embeddings' products.

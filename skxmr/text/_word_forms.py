@@ -25,6 +25,7 @@ __all__ = [
     "normalize_any",
     "normalize_characters",
     "normalize_words",
+    "spaced_words",
     "written_words",
 ]
 
@@ -147,6 +148,24 @@ def written_words(text):
         A run of a script without spaces between words is one word.
     """
     return _WORD.findall(_without_symbols(normalize_text(text)))
+
+
+def spaced_words(text):
+    """Write the words of a text, as by `written_words`, with spaces between.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bytes
+        UTF-8 with one space before and after each word; empty if there is none.
+    """
+    if text.isascii():
+        return kernel.space_ascii(text)
+    words = written_words(text)
+    return f" {' '.join(words)} ".encode("utf-8", "surrogatepass") if words else b""
 
 
 def is_unspaced(word):

@@ -158,9 +158,36 @@ def test_kernel_refuses_an_empty_ranking(ranker):
         scorer.rank(np.zeros(len(FEATURES)), np.zeros(3), none, np.zeros(0))
 
 
+def test_of_a_label_that_is_listed_twice_the_best_score_counts(ranker):
+    model = np.array([[4, 1, 4, 1]]), np.array([[0.5, 0.9, 0.7, 0.2]])
+    findings = find(ranker, ["tea"], model, [[1, 0, 4, 0]])
+    candidates = make_evidence(ranker).describe(findings)
+    assert candidates.columns.tolist() == [0, 1, 4]
+    scores = candidates.features[:, FEATURES.index("model")]
+    np.testing.assert_allclose(scores, [0, math.log(0.9), math.log(0.7)])
+
+
+@pytest.mark.kernels
+def test_many_candidates_are_sorted():
+    labels = np.random.default_rng(0).permutation(70_000)[:500]
+    index = LexicalRanker().fit([], np.zeros((0, 1)), label_texts=["tea"])._state.index
+    offsets = np.zeros(70_001, dtype=np.int64)
+    log_counts = np.arange(70_000, dtype=np.float32)
+    scorer = CandidateScorer(
+        index.for_kernels, False, np.zeros(0, np.uint8), offsets, log_counts
+    )
+    terms = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    assert scorer.describe(labels[:200], np.ones(200), labels[100:], *terms, b"") == 500
+    columns, features = np.empty(500, np.int64), np.empty((500, len(FEATURES)))
+    scorer.copy(columns, features)
+    assert columns.tolist() == sorted(labels.tolist())
+    assert features[:, FEATURES.index("log_count")].tolist() == columns.tolist()
+    assert features[:, FEATURES.index("reached")].sum() == 200
+
+
 def test_candidates_that_do_not_exist_are_refused(ranker):
     texts, nothing = ["tea"], np.full((1, 1), -1)
-    for beyond in (5, 2**31, 2**40):
+    for beyond in (5, 2**31, 2**40, 2**63 - 1):
         model = np.array([[beyond]]), np.ones((1, 1))
         findings = find(ranker, texts, model, nothing)
         with pytest.raises(ValueError, match="not one of the 5 labels"):

@@ -15,6 +15,7 @@ from skxmr.text._word_forms import (
     normalize_any,
     normalize_characters,
     normalize_words,
+    spaced_words,
     written_words,
 )
 
@@ -177,3 +178,16 @@ def test_long_compounds_have_no_other_forms(accent):
     # Each form would be compared with all words.
     words = ["a1"] * 20_000 + ["b" + accent]
     assert normalize_words("-".join(words)) == " ".join(words)
+
+
+@given(ascii_texts)
+def test_kernel_writes_words_with_spaces_around(text):
+    words = "".join(f" {word}" for word in written_words(text))
+    assert spaced_words(text) == f"{words} ".encode() * bool(words)
+
+
+def test_words_with_spaces_around_of_other_texts():
+    assert spaced_words("Rye-Bread \ud800 Ä!") == b" rye bread \xc3\xa4 "
+    assert spaced_words("é" * 3) == f" {'é' * 3} ".encode()
+    assert spaced_words("。!") == b""
+    assert spaced_words(np.str_("Rye")) == b" rye "
