@@ -1,7 +1,8 @@
 """The fields of labels, and their index."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+import numpy as np
 from scipy import sparse
 from sklearn.pipeline import make_union
 
@@ -10,7 +11,7 @@ from skxmr._lexical._bm25 import IndexBuilder
 from skxmr._lexical._expansion import WordExpansion
 from skxmr._lexical._terms import IndexedTerms
 
-__all__ = ["TRAINING", "Indexing", "index_labels"]
+__all__ = ["TRAINING", "CountedTexts", "Indexing"]
 
 # The name of the field that holds the training texts of each label.
 TRAINING = "training"
@@ -34,48 +35,118 @@ class Indexing(NamedTuple):
     n_jobs: int | None
 
 
-def index_labels(fields, texts, Y, indexing):
-    """Index the texts of labels, and the training texts of each label.
+class CountedTexts(NamedTuple):
+    """The texts of labels and of training, as counts of their terms.
 
     Parameters
     ----------
-    fields : LabelFields or None
-        None if labels have no texts.
-    texts : list of str
-        The training texts; if there are none, there is no field for them.
-    Y : csr_array of shape (n_texts, n_labels)
-    indexing : Indexing
-
-    Returns
-    -------
-    terms : IndexedTerms
-    index : LexicalIndex
-
-    Raises
-    ------
-    ValueError
-        If no text has a term.
+    analyzers : list of {"word", "char"}
+    counters : list of vectorizer
+        The fitted counter of each analyzer.
+    counts : list of csr_array of shape (n_documents, n_terms)
+        By analyzer: the texts of all labels, field after field, then those of training.
+    names : list of str
+        The names of the fields of labels.
+    n_labels : int
     """
-    names, of_labels = _label_fields(fields)
-    documents = [text for field in of_labels for text in field]
-    if texts:
-        names.append(TRAINING)
+
+    analyzers: list
+    counters: list
+    counts: list
+    names: list
+    n_labels: int
+
+    @classmethod
+    def of(cls, fields, texts, n_labels, indexing) -> Self:
+        """Count the terms of texts.
+
+        Parameters
+        ----------
+        fields : LabelFields or None
+            None if labels have no texts.
+        texts : list of str
+            The training texts.
+        n_labels : int
+        indexing : Indexing
+
+        Raises
+        ------
+        ValueError
+            If no text has a term.
+        """
+        names, of_labels = _label_fields(fields)
+        documents = [text for field in of_labels for text in field]
         documents += texts
-    counters = [
-        make_counter(analyzer, indexing.token_filter, indexing.n_jobs)
-        for analyzer in indexing.analyzers
-    ]
-    builder = IndexBuilder(len(names), Y.shape[1], indexing.k1, indexing.b)
-    expansion = None
-    for analyzer, counter in zip(indexing.analyzers, counters, strict=True):
-        counts = sparse.csr_array(_fit_transform(counter, documents))
-        frequencies = builder.add(_counts_of_fields(counts, len(of_labels), Y))
-        del counts
-        if analyzer == "word":
-            expansion = WordExpansion.of(counter, frequencies, Y.shape[1])
-    counter = counters[0] if len(counters) == 1 else make_union(*counters)
-    terms = IndexedTerms(indexing.analyzers, counter, names, expansion)
-    return terms, builder.build()
+        counters = [
+            make_counter(analyzer, indexing.token_filter, indexing.n_jobs)
+            for analyzer in indexing.analyzers
+        ]
+        counts = [
+            sparse.csr_array(_fit_transform(counter, documents)) for counter in counters
+        ]
+        return cls(indexing.analyzers, counters, counts, names, n_labels)
+
+    def take(self, is_kept):
+        """Return what would have been counted without some training texts.
+
+        Parameters
+        ----------
+        is_kept : ndarray of shape (n_texts,), bool
+        """
+        n_of_labels = len(self.names) * self.n_labels
+        rows = np.concatenate(
+            [np.arange(n_of_labels), n_of_labels + np.flatnonzero(is_kept)]
+        )
+        parts = [
+            _without_unused_terms(counter, counts[rows])
+            for counter, counts in zip(self.counters, self.counts, strict=True)
+        ]
+        counters, counts = map(list, zip(*parts, strict=True))
+        return self._replace(counters=counters, counts=counts)
+
+    def build_index(self, Y, indexing):
+        """Index the labels.
+
+        Parameters
+        ----------
+        Y : csr_array of shape (n_texts, n_labels)
+            If there are no training texts, there is no field for them.
+        indexing : Indexing
+
+        Returns
+        -------
+        terms : IndexedTerms
+        index : LexicalIndex
+        """
+        names = [*self.names, TRAINING] if Y.shape[0] else self.names
+        builder = IndexBuilder(len(names), self.n_labels, indexing.k1, indexing.b)
+        expansion = None
+        for analyzer, counter, counts in zip(
+            self.analyzers, self.counters, self.counts, strict=True
+        ):
+            fields = _counts_of_fields(counts, len(self.names), Y)
+            frequencies = builder.add(fields)
+            if analyzer == "word":
+                expansion = WordExpansion.of(counter, frequencies, self.n_labels)
+        counters = self.counters
+        counter = counters[0] if len(counters) == 1 else make_union(*counters)
+        terms = IndexedTerms(self.analyzers, counter, names, expansion)
+        return terms, builder.build()
+
+
+def _without_unused_terms(counter, counts):
+    """Remove the terms that occur no longer from a counter and its counts."""
+    is_used = np.zeros(counts.shape[1], dtype=bool)
+    is_used[counts.indices] = True
+    used = np.flatnonzero(is_used)
+    if len(used) in (0, len(is_used)):  # without any term there would be no index
+        return counter, counts
+    numbers = np.cumsum(is_used, dtype=counts.indices.dtype) - 1
+    kept = sparse.csr_array(
+        (counts.data, numbers[counts.indices], counts.indptr),
+        shape=(counts.shape[0], len(used)),
+    )
+    return counter._keep_columns(used), kept
 
 
 def _counts_of_fields(counts, n_of_labels, Y):

@@ -25,7 +25,7 @@ from skxmr._inputs._validation import (
     fit_context,
 )
 from skxmr._lexical._analysis import check_analyzers
-from skxmr._lexical._building import Indexing, index_labels
+from skxmr._lexical._building import CountedTexts, Indexing
 from skxmr._lexical._expansion import Expansion
 from skxmr._lexical._explanation import LexicalExplanation
 from skxmr._lexical._searching import LexicalSearch
@@ -233,16 +233,23 @@ class LexicalRanker(
                 "There are neither texts nor label_texts; expected at least one text."
             )
         target, Y = read_target(self, y, classes)
-        self._state = self._index(fields, texts, target, Y)
+        counted = self._count(fields, texts, Y.shape[1])
+        self._state = self._index(counted, target, Y)
         return self
 
-    def _index(self, fields, texts, target, Y):
-        """Index the fields of labels and the training texts; return the state."""
-        analyzers = check_analyzers(self.analyzer)
-        how = Indexing(analyzers, self.token_filter, self.k1, self.b, self.n_jobs)
-        terms, index = index_labels(fields, texts, Y, how)
+    def _count(self, fields, texts, n_labels):
+        """Count the terms of the texts of labels and of the training texts."""
+        return CountedTexts.of(fields, texts, n_labels, self._indexing())
+
+    def _index(self, counted, target, Y):
+        """Index labels by counted texts; return the state."""
+        terms, index = counted.build_index(Y, self._indexing())
         check_field_weights(self.field_weights, terms.field_names)
         return LexicalState(target, KnownClasses(target.classes), terms, index)
+
+    def _indexing(self):
+        analyzers = check_analyzers(self.analyzer)
+        return Indexing(analyzers, self.token_filter, self.k1, self.b, self.n_jobs)
 
     def _check_arrays(self):
         """Raise ValueError if the arrays of a loaded model are not consistent."""

@@ -73,16 +73,20 @@ class TextRows(NamedTuple):
         texts = [self.texts[row] for row in rows.tolist()]
         return self._replace(texts=texts, Y=self.Y[rows])
 
-    def fit_index(self, ranker):
-        """Index all texts in a clone of a ranker, and return it.
+    def count_terms(self, ranker):
+        """Count the terms of all texts, as a ranker does.
 
         The texts of a label are joined: as separate fields, words of the name that are
         frequent in other names would count as rare in the description.
         """
-        indexed = clone(ranker)
+        ranker._validate_params()
         fields = LabelFields([(text,) for text in self.fields.joined()], 1)
-        indexed._validate_params()
-        indexed._state = indexed._index(fields, self.texts, self.target, self.Y)
+        return ranker._count(fields, self.texts, self.Y.shape[1])
+
+    def fit_index(self, ranker, counted):
+        """Index all texts in a clone of a ranker, and return it."""
+        indexed = clone(ranker)
+        indexed._state = indexed._index(counted, self.target, self.Y)
         return indexed
 
     def evidence(self, indexed, names):
@@ -123,18 +127,20 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
     held_out = text_rows.held_out(seed or 0)
     if held_out is None:
         fitted, learned = rows.fit(classifier), Learned.default(text_rows.by_embedding)
+        counted = text_rows.count_terms(ranker)
     else:
         is_kept = np.ones(rows.X.shape[0], dtype=bool)
         is_kept[: len(held_out.is_kept)] = held_out.is_kept
         fitted = rows.take(np.flatnonzero(is_kept)).fit(classifier)
+        counted = text_rows.count_terms(ranker)
         kept = text_rows.take(held_out.is_kept)
-        indexed = kept.fit_index(ranker)
+        indexed = kept.fit_index(ranker, counted.take(held_out.is_kept))
         model = fitted.rank(rows.take(held_out.rows).X, min(N_CANDIDATES, len(names)))
         evidence = kept.evidence(indexed, names)
         learned = _learn(model, indexed, evidence, kept.by_embedding, held_out)
         if np.mean(~is_kept) > _NEGLIGIBLE:
             fitted = rows.fit(classifier)
-    indexed = text_rows.fit_index(ranker)
+    indexed = text_rows.fit_index(ranker, counted)
     ranking = FittedClone.of(indexed)
     if _is_weight_open(indexed):
         # Set afterwards: as it is not what the user has set, it would be undone.

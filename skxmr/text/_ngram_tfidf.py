@@ -1,9 +1,10 @@
 """What the vectorizers share: learning n-grams, counting them and weighing them."""
 
+import copy
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from numbers import Integral
 from typing import ClassVar
@@ -473,6 +474,24 @@ class NgramTfidf(
         calls = [partial(count_and_weigh, count, state.weighting) for count in counts]
         parts = run_calls(calls, n_jobs=self.n_jobs)
         return to_csr(parts, len(state.terms))
+
+    def _keep_columns(self, columns):
+        """Return a copy that knows the n-grams of some columns only.
+
+        Parameters
+        ----------
+        columns : ndarray of int64
+            In ascending order.
+        """
+        state = self._fitted()
+        weighting = copy.copy(state.weighting)
+        if weighting.idf is not None:
+            weighting.idf = weighting.idf[columns]
+        kept = copy.copy(self)
+        kept._state = replace(
+            state, terms=state.terms.select(columns), weighting=weighting
+        )
+        return kept
 
     @reads
     def get_feature_names_out(self, input_features=None):  # noqa: ARG002 - as above

@@ -138,6 +138,10 @@ class Vocabulary(PackedTexts):
         """Return the arrays for the kernels."""
         return self.text, self.offsets, self.slots, self.key
 
+    def select(self, order):
+        """Make a vocabulary of some of the terms, as `GrowingVocabulary.select`."""
+        return _select(self.text, self.offsets, order)
+
     def numbers(self):
         """Map each term to its number: a dict, built on first access."""
         if self._numbers is None:
@@ -255,10 +259,13 @@ class GrowingVocabulary:
         -------
         Vocabulary
         """
-        offsets = np.zeros(len(order) + 1, dtype=np.int64)
-        np.cumsum(self.offsets[order + 1] - self.offsets[order], out=offsets[1:])
-        text = np.empty(offsets[-1], dtype=np.uint8)
-        kernel.gather_terms(
-            self.text, self.offsets[: len(self) + 1], order, offsets, text
-        )
-        return Vocabulary.from_arrays(text, offsets)
+        return _select(self.text, self.offsets[: len(self) + 1], order)
+
+
+def _select(text, offsets, order):
+    """Make a `Vocabulary` of some of the terms of an array of texts."""
+    starts = np.zeros(len(order) + 1, dtype=np.int64)
+    np.cumsum(offsets[order + 1] - offsets[order], out=starts[1:])
+    selected = np.empty(starts[-1], dtype=np.uint8)
+    kernel.gather_terms(text, offsets, order, starts, selected)
+    return Vocabulary.from_arrays(selected, starts)
