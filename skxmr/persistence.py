@@ -6,6 +6,8 @@ same predictions. A model with another layout of its arrays raises an error.
 - `save` is an atomic `joblib.dump`: it replaces an earlier file only when the new one
   is completely written. If an error occurs, the disk is full or the process is killed,
   the earlier file is unchanged.
+- ``save(model, folder)`` makes a new version in a folder, and `save_changes` adds what
+  has changed since: what changes write is small, and a version is never modified.
 - ``load(path, mmap_mode="r")`` memory-maps a model: it opens at once, weights are read
   from the file when a search needs them, and several processes share the memory.
 - ``skops.io.dump(model, path)`` and
@@ -14,6 +16,7 @@ same predictions. A model with another layout of its arrays raises an error.
 """
 
 import os
+from pathlib import Path
 from typing import Any, Literal
 
 import joblib
@@ -32,6 +35,7 @@ from skxmr._lexical._index import LexicalIndex
 from skxmr._lexical._spelling import SpellingIndex
 from skxmr._lexical._state import LexicalState
 from skxmr._lexical._terms import IndexedTerms
+from skxmr._saving._folder import load_folder, save_changes_to, save_version
 from skxmr._search._centering import Centering
 from skxmr._search._layout import SearchLayout
 from skxmr._search._weights_by_feature import FeatureWeights
@@ -77,7 +81,7 @@ from skxmr.tree._kmeans_tree import IndexerState, KMeansTree
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._trie_tree import TrieTreeHybrid
 
-__all__ = ["TRUSTED_TYPES", "check_arrays", "load", "save"]
+__all__ = ["TRUSTED_TYPES", "check_arrays", "load", "save", "save_changes"]
 
 # What fitted estimators consist of; loading one sets its attributes and calls nothing.
 _TYPES: list[Any] = [
@@ -163,13 +167,18 @@ Examples
 
 
 def save(model: Any, path: str | os.PathLike) -> None:
-    """Save a model to a file atomically.
+    """Save a model to a file or folder atomically.
 
-    The file is written under a temporary name in the same folder, flushed to disk
+    A file is written under a temporary name in the same folder, flushed to disk
     (``fsync``) and then renamed. Processes that have the earlier file open or mapped
     keep using it. (On Windows, a file that is open or mapped cannot be replaced: use
     another name, or stop those processes first.) A killed process may leave a file
     whose name ends in ``.unfinished``; the next save to `path` removes it.
+
+    In a folder, each save makes a version, a subfolder ``0001``, ``0002`` and so on,
+    and then replaces the link ``current``, which `load` follows. Earlier versions
+    remain, and may be removed when no process has them mapped. To go back to one,
+    replace the link.
 
     Parameters
     ----------
@@ -177,9 +186,10 @@ def save(model: Any, path: str | os.PathLike) -> None:
         A fitted estimator, a `Pipeline`, or any other object that `joblib.dump`
         accepts. The arrays are not copied in memory.
     path : str or path-like
-        The file to write. If it exists, its permissions and, if possible, its owner and
-        group are kept, and nobody else can read the model at any time. A symbolic link
-        is replaced itself; the file that it points to is unchanged.
+        A folder that exists, or the file to write. If the file exists, its permissions
+        and, if possible, its owner and group are kept, and nobody else can read the
+        model at any time. A symbolic link to a file is replaced itself; the file that
+        it points to is unchanged.
 
     Raises
     ------
@@ -188,6 +198,7 @@ def save(model: Any, path: str | os.PathLike) -> None:
 
     See Also
     --------
+    save_changes : Saves changes to a model that is in a folder.
     load : Loads a model.
 
     Examples
@@ -205,11 +216,58 @@ def save(model: Any, path: str | os.PathLike) -> None:
     (2, 1)
     """
     try:
+        if os.path.isdir(path):  # noqa: PTH112 - joblib accepts strings too
+            save_version(model, Path(os.fsdecode(path)))
+            return
         with replacing(path) as file:
             joblib.dump(model, file)
     except OSError as error:
         error.add_note(f"The model was not saved; {os.fspath(path)} is unchanged.")
         raise
+
+
+def save_changes(model: Any, folder: str | os.PathLike) -> None:
+    """Save what has changed in a model since it was saved to a folder, or loaded.
+
+    Writes one file: the model without the arrays that it shares with the version in the
+    folder. So labels that were added or removed take some kilobytes, but the whole
+    model after another fit or `compact`; then `save` a new version instead. The file
+    gets its name when it is on the disk: a killed process loses at most the changes
+    that it was saving.
+
+    Parameters
+    ----------
+    model : object
+        That was passed to `save` with this folder, or that `load` has returned for it.
+    folder : str or path-like
+        The folder.
+
+    Raises
+    ------
+    ValueError
+        If the model is not of the current version in the folder, or the folder has no
+        model.
+    OSError
+        If the file cannot be written; what was saved before is then unchanged.
+
+    See Also
+    --------
+    save : Saves a model to a folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skxmr import LexicalRanker
+    >>> from skxmr.persistence import load, save, save_changes
+    >>> ranker = LexicalRanker().fit(["green tea", "rye bread"], ["tea", "bread"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(ranker, folder)
+    ...     _ = ranker.add_labels({"coffee": "black coffee"})
+    ...     save_changes(ranker, folder)
+    ...     print(load(folder).classes_)
+    ['bread' 'tea' 'coffee']
+    """
+    save_changes_to(model, Path(os.fsdecode(folder)))
 
 
 def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None) -> Any:
@@ -220,7 +278,8 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
     Parameters
     ----------
     path : str or path-like
-        The file.
+        The file, a folder, whose current version is loaded with its changes, or one of
+        the versions in a folder.
     mmap_mode : {"r", "c"}, default=None
         "r" memory-maps the arrays instead of reading them: the model opens at once,
         only what searches need is read, and all processes that map the file share the
@@ -261,9 +320,12 @@ def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None)
     if mmap_mode not in (None, "r", "c"):
         raise ValueError(f"mmap_mode={mmap_mode!r} must be 'r', 'c' or None.")
     name = os.fsdecode(path)
-    if os.stat(name).st_size == 0:  # noqa: PTH116 - joblib accepts strings too
+    is_folder = os.path.isdir(name)  # noqa: PTH112 - joblib accepts strings too
+    if not is_folder and os.stat(name).st_size == 0:  # noqa: PTH116 - joblib accepts strings too
         raise ValueError(f"{name} is empty; expected a model that `save` has written.")
     try:
+        if is_folder:
+            return load_folder(Path(name), mmap_mode)
         return joblib.load(name, mmap_mode=mmap_mode)
     except (ImportError, MemoryError) as error:
         error.add_note(f"While loading {name}.")

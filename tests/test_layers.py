@@ -30,7 +30,7 @@ LAYERS = [
     stages
     linear rankers
     retrieval completion sharding interop streaming
-    baselines
+    baselines _saving
     persistence demo
     """.strip().splitlines()
 ]

@@ -45,7 +45,7 @@ from skxmr._search._weights import LinearWeights
 from skxmr._targets import IndicatorTarget
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.linear._state import ClassifierState
-from skxmr.persistence import TRUSTED_TYPES, save
+from skxmr.persistence import TRUSTED_TYPES, load, save, save_changes
 from skxmr.stages import FittedStages
 
 N_LABELS = 12
@@ -120,12 +120,29 @@ def through_mapped_joblib(model, path):
     return joblib.load(path, mmap_mode="r")
 
 
+def through_folder(model, path):
+    """Twice: the model shares all with its base, then the loaded one with the file."""
+    path.mkdir()
+    save(model, path)
+    save_changes(model, path)
+    loaded = load(path, mmap_mode="r")
+    save_changes(loaded, path)
+    assert max(one.stat().st_size for one in path.glob("*/delta*")) < 60_000
+    return load(path)
+
+
 def through_skops(model, path):
     skops.io.dump(model, path)
     return skops.io.load(path, trusted=TRUSTED_TYPES)
 
 
-WAYS = [through_pickle, through_joblib, through_mapped_joblib, through_skops]
+WAYS = [
+    through_pickle,
+    through_joblib,
+    through_mapped_joblib,
+    through_folder,
+    through_skops,
+]
 ways = pytest.mark.parametrize("save_and_load", WAYS, ids=lambda way: way.__name__)
 
 

@@ -1,0 +1,1 @@
+"""Folders of models: a base, and the changes since."""

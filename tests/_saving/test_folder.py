@@ -1,0 +1,186 @@
+"""Folders of models: versions, and the changes since."""
+
+import json
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from platforms import posix
+from sklearn.base import clone
+
+from skxmr import QueryCompleter, XRLinearClassifier
+from skxmr.persistence import load, save, save_changes
+
+QUERIES = [f"query {i} of {i % 7}" for i in range(400)] + ["new words"]
+
+
+@pytest.fixture
+def completer():
+    return QueryCompleter(classifier=None).fit([""] * len(QUERIES), QUERIES)
+
+
+def best(completer):
+    return [query for query, _ in completer.complete("", k=1)]
+
+
+def click(completer, query, times=1):
+    return completer.update([""] * times, [query] * times)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_folder_has_versions_and_a_link_to_the_last(completer, tmp_path):
+    save(completer, tmp_path)
+    save(click(completer, "new words", 9), str(tmp_path))
+    assert names(tmp_path) == ["0001", "0002", "current"]
+    assert str((tmp_path / "current").readlink()) == "0002"
+    assert names(tmp_path / "0001") == ["base.joblib", "manifest.json"]
+    assert best(load(tmp_path)) == ["new words"]
+    assert best(load(tmp_path / "0001")) == best(
+        clone(completer).fit([""] * len(QUERIES), QUERIES)
+    )
+
+
+def test_the_link_leads_back_to_an_earlier_version(completer, tmp_path):
+    save(completer, tmp_path)
+    before = completer.complete("query", k=5)
+    save(click(completer, "query 399 of 0", 9), tmp_path)
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("0001")
+    assert load(tmp_path).complete("query", k=5) == before
+    assert load(tmp_path, mmap_mode="r").complete("query", k=5) == before
+    save(completer, tmp_path)
+    assert str((tmp_path / "current").readlink()) == "0003"
+
+
+def test_changes_are_small_and_loaded_with_the_base(completer, tmp_path):
+    save(completer, tmp_path)
+    for times in range(1, 5):
+        save_changes(click(completer, "query 8 of 1", times), tmp_path)
+        assert load(tmp_path).complete("", k=9) == completer.complete("", k=9)
+    deltas = [path for path in (tmp_path / "0001").iterdir() if "delta" in path.name]
+    assert sorted(map(str, deltas)) == [
+        str(tmp_path / "0001" / f"delta-00000{number}.skxmr") for number in (3, 4)
+    ]
+    whole = len(pickle.dumps(completer))
+    assert deltas[0].stat().st_size < whole
+
+
+def test_a_loaded_model_goes_on(completer, tmp_path):
+    save(completer, tmp_path)
+    save_changes(click(completer, "query 8 of 1"), tmp_path)
+    loaded = load(tmp_path, mmap_mode="r")
+    save_changes(click(loaded, "query 9 of 2", 5), tmp_path)
+    again = load(tmp_path)
+    assert best(again) == ["query 9 of 2"]
+    assert again.complete("", k=9) == loaded.complete("", k=9)
+
+
+def test_arrays_that_did_not_change_are_not_written(tmp_path):
+    X = np.eye(40, dtype=np.float32).repeat(5, axis=0)
+    model = XRLinearClassifier(random_state=0).fit(X, np.arange(200) % 40)
+    save(model, tmp_path)
+    save_changes(model.set_params(beam_width=3), tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.beam_width == 3
+    np.testing.assert_array_equal(loaded.rank(X, 3)[0], model.rank(X, 3)[0])
+    assert (tmp_path / "current" / "delta-000001.skxmr").stat().st_size < 5_000
+
+
+def test_a_new_fit_is_a_change_too(completer, tmp_path):
+    save(completer, tmp_path)
+    completer.fit(["", "", ""], ["a", "a", "b"])
+    save_changes(completer, tmp_path)
+    assert load(tmp_path).complete("", k=9) == completer.complete("", k=9)
+
+
+def test_changes_of_another_model_are_refused(completer, tmp_path):
+    with pytest.raises(ValueError, match="has no model: expected a link current"):
+        save_changes(completer, tmp_path)
+    with pytest.raises(ValueError, match="has no model"):
+        load(tmp_path)
+    save(completer, tmp_path)
+    with pytest.raises(ValueError, match="The model was saved nowhere; expected the"):
+        save_changes(pickle.loads(pickle.dumps(completer)), tmp_path)
+    stale = load(tmp_path)
+    save(completer, tmp_path)
+    with pytest.raises(ValueError, match="0001; expected the current version of"):
+        save_changes(stale, tmp_path)
+    save_changes(stale, tmp_path / "0001")
+    assert names(tmp_path / "0002") == ["base.joblib", "manifest.json"]
+
+
+def test_models_in_a_list_have_versions_but_no_changes(completer, tmp_path):
+    models = [completer, completer]
+    save(models, tmp_path)
+    assert load(tmp_path)[0].complete("", k=3) == completer.complete("", k=3)
+    with pytest.raises(ValueError, match="The model was saved nowhere"):
+        save_changes(models, tmp_path)
+
+
+@pytest.mark.parametrize("cut", [0, 10, 40, -1])
+def test_of_damaged_changes_those_before_are_loaded(completer, tmp_path, cut):
+    save(completer, tmp_path)
+    save_changes(click(completer, "query 8 of 1", 3), tmp_path)
+    expected = completer.complete("", k=9)
+    save_changes(click(completer, "query 9 of 2", 9), tmp_path)
+    path = tmp_path / "current" / "delta-000002.skxmr"
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.warns(UserWarning, match="delta-000002.skxmr is damaged"):
+        loaded = load(tmp_path)
+    assert loaded.complete("", k=9) == expected
+
+
+def test_the_base_of_another_model_is_refused(completer, tmp_path):
+    save(completer, tmp_path)
+    save_changes(click(completer, "query 8 of 1", 3), tmp_path)
+    manifest = tmp_path / "current" / "manifest.json"
+    found = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(found | {"parts": found["parts"][1:]}))
+    with pytest.raises(ValueError, match=r"base.joblib is not the model of its"):
+        load(tmp_path)
+
+
+KILLED = """
+import sys
+from skxmr.persistence import load, save, save_changes
+model = load(sys.argv[1])
+print("ready", flush=True)
+for i in range(10**6):
+    model.update([""], [f"query {i % 400} of {i % 7}"])
+    save_changes(model, sys.argv[1])
+    if i % 5 == 4:
+        save(model, sys.argv[1])
+"""
+
+
+@posix
+@pytest.mark.parametrize("seconds", [0.05, 0.2, 0.5])
+def test_a_killed_process_leaves_a_whole_model(completer, tmp_path, seconds):
+    save(completer, tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.send_signal(signal.SIGKILL)
+    loaded = load(tmp_path)
+    assert len(loaded.complete("", k=5)) == 5
+    save(loaded, tmp_path)
+    save_changes(click(loaded, "new words", 99), tmp_path)
+    assert best(load(tmp_path)) == ["new words"]
+
+
+def test_a_folder_that_moves_is_loaded(completer, tmp_path):
+    save(completer, tmp_path)
+    save_changes(click(completer, "query 8 of 1", 3), tmp_path)
+    copied = Path(shutil.copytree(tmp_path, tmp_path / "copy", symlinks=True))
+    assert load(copied).complete("", k=9) == completer.complete("", k=9)
