@@ -167,7 +167,7 @@ def fuse_fitted(ranker, text_rows: TextRows) -> Fusion:
     -------
     Fusion
     """
-    indexed = text_rows.fit_index(ranker)
+    indexed = text_rows.fit_index(ranker, text_rows.count_terms(ranker))
     evidence = text_rows.evidence(indexed, pack_names(text_rows.fields.names()))
     learned = Learned.default(text_rows.by_embedding)
     weights = learned.log_linear, learned.with_embeddings
