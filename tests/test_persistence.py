@@ -477,13 +477,19 @@ def test_processes_share_the_memory_of_a_mapped_model(tmp_path):
 # Whom to trust
 
 
+def with_added_labels():
+    ranker = LexicalRanker().fit(["tea", "rye"], [0, 1], label_texts=["tea", "rye"])
+    ranker.add_labels(["oolong"], labels=[2])
+    return ranker.remove_labels([0])
+
+
 def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models = [fitted(kind, target)[0] for kind in MODELS for target in TARGETS]
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     models += [fitted_completer(kind) for kind in COMPLETERS]
     models += [fitted_with_names(), KMeansTree(2, 2).fit(X)]
     models += [fitted_learned_fusion(), fitted_with_embeddings()]
-    models.append(fitted_to_dense_rows()[0])
+    models += [fitted_to_dense_rows()[0], with_added_labels()]
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")

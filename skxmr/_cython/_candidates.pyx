@@ -19,7 +19,7 @@ from skxmr._cython._beam cimport Heap, push, sort
 from skxmr._cython._embedding_search cimport (
     VECTORS_AHEAD, half_product, halves_level, prefetch_vector
 )
-from skxmr._cython._inverted_index cimport InvertedIndex, Postings, advance, value_at
+from skxmr._cython._inverted_index cimport InvertedIndex, Postings, seek, value_at
 from skxmr._cython._vocabulary cimport prefetch
 
 FEATURES = (
@@ -403,22 +403,21 @@ cdef class CandidateScorer:
     ) noexcept nogil:
         """Add what a term in a field says about each candidate; return its weight."""
         cdef Postings postings
-        cdef int64_t j, i = 0
+        cdef int64_t j
         cdef int score = TEXT, coverage = TEXT_COVERAGE
-        cdef int32_t label
         cdef double weight
         if field == self.training_field:
             score, coverage = TRAINING, TRAINING_COVERAGE
         self.index._open(number, count, &postings)
-        weight = count * self.index._idf(postings.size)
+        if not postings.size:
+            return count * self.index._idf(number)
+        weight = count * postings.idf
         for j in range(self.n):
-            label = <int32_t>self.candidates[j].label
-            i = advance(&postings, i, label)
-            if i == postings.size:
-                break
-            if postings.labels[i] == label:
-                self.rows[j, score] += value_at(&postings, i)
+            if seek(&postings, <int32_t>self.candidates[j].label):
+                self.rows[j, score] += value_at(&postings, postings.position)
                 self.rows[j, coverage] += weight
+            elif postings.position == postings.size:
+                break
         return weight
 
     cdef void _describe_names(self, const uint8_t[::1] text) noexcept nogil:

@@ -1,6 +1,6 @@
 """The postings of an inverted index, and how other kernels look them up."""
 
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 
 cdef struct Postings:
@@ -12,7 +12,12 @@ cdef struct Postings:
     const float* values       # or the values themselves
     int64_t size
     int64_t position          # of the next posting to be read
+    # The list goes on with labels that were added later, which are all larger.
+    const int32_t* added_labels
+    const float* added_values
+    int64_t n_added
     int64_t order             # in the query
+    float idf                 # 1 for stored values
     float weight              # factor of the values
     float bound               # on what the term adds to the score of any label
     double rest               # on what this term and those after it add together
@@ -63,6 +68,31 @@ cdef inline int64_t advance(
     return i + 1
 
 
+cdef inline bint go_on(Postings* postings) noexcept nogil:
+    """Move from the end of a list to the labels that were added later, if any."""
+    if not postings.n_added:
+        return False
+    postings.labels = postings.added_labels
+    postings.values = postings.added_values
+    postings.codes = NULL
+    postings.wide_codes = NULL
+    postings.size = postings.n_added
+    postings.position = 0
+    postings.n_added = 0
+    return True
+
+
+cdef inline bint seek(Postings* postings, int32_t label) noexcept nogil:
+    """Move to the first label that is not smaller; return whether it is equal."""
+    postings.position = advance(postings, postings.position, label)
+    if postings.position >= postings.size and go_on(postings):
+        postings.position = advance(postings, 0, label)
+    return (
+        postings.position < postings.size
+        and postings.labels[postings.position] == label
+    )
+
+
 cdef class InvertedIndex:
     cdef const int64_t[::1] offsets
     cdef const int32_t[::1] labels
@@ -74,6 +104,18 @@ cdef class InvertedIndex:
     cdef int64_t n_fields
     cdef int64_t n_labels
     cdef bint is_signed
+    cdef const int32_t[::1] frequencies
+    cdef const int64_t[::1] delta_numbers
+    cdef const int64_t[::1] delta_offsets
+    cdef const int32_t[::1] delta_labels
+    cdef const float[::1] delta_values
+    cdef const float[::1] delta_peaks
+    cdef const int32_t[::1] delta_frequencies
+    cdef const uint8_t[::1] delta_replaces
+    cdef const uint8_t[::1] removed
 
     cdef void _open(self, int64_t number, float weight, Postings* found) noexcept nogil
-    cdef float _idf(self, int64_t n_labels_of_term) noexcept nogil
+    cdef float _open_delta(self, int64_t number, Postings* found) noexcept nogil
+    cdef int64_t _find_delta(self, int64_t number) noexcept nogil
+    cdef int64_t _frequency(self, int64_t number) noexcept nogil
+    cdef float _idf(self, int64_t number) noexcept nogil

@@ -10,6 +10,10 @@ have, the last lists are looked up.
 Several essential lists are read window by window of labels, whose scores stay in the
 cache. Labels come in ascending order, so that a later label with the same score as the
 k-th best one is not among the best.
+
+A list may have two parts: that of the large arrays of an index, and postings of labels
+that were added later. The second part is read where the first one ends, as if both were
+one list: scores do not depend on how a list is divided.
 """
 
 from cython.view cimport array
@@ -42,8 +46,10 @@ cdef class InvertedIndex:
     labels : ndarray of shape (n_postings,), int32
         Ascending within a list.
     peaks : ndarray of shape (n_terms * n_fields,), float32
-        The largest value of each list.
-    n_fields, n_labels : int
+        At least the largest value of each list.
+    n_fields : int
+    n_labels : int
+        The number N of the inverse document frequencies.
     """
 
     def __init__(
@@ -63,6 +69,9 @@ cdef class InvertedIndex:
         self.values = self.table = None
         self.codes = None
         self.wide_codes = None
+        self.frequencies = None
+        self.delta_numbers = None
+        self.removed = None
 
     def with_values(self, const float[::1] values, bint is_signed):
         """Use a stored value of each posting; some may be negative."""
@@ -82,36 +91,119 @@ cdef class InvertedIndex:
         self.table = table
         return self
 
+    def with_frequencies(self, const int32_t[::1] frequencies):
+        """Use a stored document frequency of each list, not the number of postings."""
+        self.frequencies = frequencies
+        return self
+
+    def with_delta(
+        self,
+        const int64_t[::1] numbers,       # (n_changed,): ascending
+        const int64_t[::1] offsets,       # (n_changed + 1,)
+        const int32_t[::1] labels,        # (n_added,)
+        const float[::1] values,          # (n_added,)
+        const float[::1] peaks,           # (n_changed,)
+        const int32_t[::1] frequencies,   # (n_changed,)
+        const uint8_t[::1] replaces,      # (n_changed,)
+    ):
+        """Add postings to some lists, or replace these; numbers may be new ones.
+
+        Where a list goes on, the labels are larger than those that it has.
+        """
+        self.delta_numbers = numbers
+        self.delta_offsets = offsets
+        self.delta_labels = labels
+        self.delta_values = values
+        self.delta_peaks = peaks
+        self.delta_frequencies = frequencies
+        self.delta_replaces = replaces
+        return self
+
+    def without(self, const uint8_t[::1] removed):
+        """Do not find some labels: those with a bit, of which label 0 has the lowest.
+
+        There are bits for all labels that have postings.
+        """
+        self.removed = removed
+        return self
+
     cdef void _open(self, int64_t number, float weight, Postings* found) noexcept nogil:
         """Find the postings of a list."""
-        cdef int64_t first = self.offsets[number]
-        found.size = self.offsets[number + 1] - first
-        found.position = 0
+        cdef int64_t first = 0
+        cdef float peak = 0
+        found.size = found.n_added = found.position = 0
         found.labels = NULL
         found.values = found.table = NULL
         found.codes = NULL
         found.wide_codes = NULL
         found.bound = 0
-        if not found.size:
+        found.idf = 1
+        if number < self.peaks.shape[0]:
+            first = self.offsets[number]
+            found.size = self.offsets[number + 1] - first
+            peak = self.peaks[number]
+        if self.delta_numbers is not None:
+            peak = max(peak, self._open_delta(number, found))
+        if found.size:
+            found.labels = &self.labels[first]
+            if self.values is not None:
+                found.values = &self.values[first]
+            elif self.codes is not None:
+                found.codes = &self.codes[first]
+            else:
+                found.wide_codes = &self.wide_codes[first]
+        elif not go_on(found):
             return
-        found.labels = &self.labels[first]
-        if self.values is not None:
-            found.values = &self.values[first]
-        elif self.codes is not None:
-            found.codes = &self.codes[first]
-        else:
-            found.wide_codes = &self.wide_codes[first]
         if self.table is not None:
             found.table = &self.table[0]
-            weight *= self._idf(found.size)
+            found.idf = self._idf(number)
+            weight *= found.idf
         found.weight = weight
-        found.bound = max(weight * self.peaks[number], <float>0)
+        found.bound = max(weight * peak, <float>0)
 
-    cdef float _idf(self, int64_t n_labels_of_term) noexcept nogil:
-        """Return ln(1 + (N - df + 0.5) / (df + 0.5))."""
-        return <float>log1p(
-            (self.n_labels - n_labels_of_term + 0.5) / (n_labels_of_term + 0.5)
-        )
+    cdef float _open_delta(self, int64_t number, Postings* found) noexcept nogil:
+        """Find the postings that were added to a list; return their largest value."""
+        cdef int64_t first, i = self._find_delta(number)
+        if i < 0:
+            return 0
+        if self.delta_replaces[i]:
+            found.size = 0
+        first = self.delta_offsets[i]
+        found.n_added = self.delta_offsets[i + 1] - first
+        if found.n_added:
+            found.added_labels = &self.delta_labels[first]
+            found.added_values = &self.delta_values[first]
+        return self.delta_peaks[i]
+
+    cdef int64_t _find_delta(self, int64_t number) noexcept nogil:
+        """Return the index of a list among those that have changed, or -1."""
+        cdef int64_t i = 0, half, length
+        if self.delta_numbers is None or not self.delta_numbers.shape[0]:
+            return -1
+        length = self.delta_numbers.shape[0]
+        while length > 1:
+            half = length // 2
+            # Branch-free: the outcome would be mispredicted.
+            i += half * (self.delta_numbers[i + half] <= number)
+            length -= half
+        return i if self.delta_numbers[i] == number else -1
+
+    cdef int64_t _frequency(self, int64_t number) noexcept nogil:
+        """Return the document frequency of a list, at most N."""
+        cdef int64_t frequency = 0, i = self._find_delta(number)
+        if i >= 0:
+            frequency = self.delta_frequencies[i]
+        elif number < self.peaks.shape[0]:
+            if self.frequencies is not None:
+                frequency = self.frequencies[number]
+            else:
+                frequency = self.offsets[number + 1] - self.offsets[number]
+        return min(frequency, self.n_labels)
+
+    cdef float _idf(self, int64_t number) noexcept nogil:
+        """Return ln(1 + (N - df + 0.5) / (df + 0.5)) of a list."""
+        cdef int64_t df = self._frequency(number)
+        return <float>log1p((self.n_labels - df + 0.5) / (df + 0.5))
 
 
 cdef inline int64_t first_above(
@@ -187,6 +279,7 @@ cdef class IndexSearcher:
     cdef double partial_threshold  # lower, for sums of several bounds
     cdef bint is_signed
     cdef const float* label_weights
+    cdef const uint8_t* removed
     cdef Watch watch
     cdef readonly int64_t n_read  # postings that were read, for tests
 
@@ -225,6 +318,9 @@ cdef class IndexSearcher:
         self.label_weights = NULL
         if label_weights is not None and label_weights.shape[0]:
             self.label_weights = &label_weights[0]
+        self.removed = NULL
+        if self.index.removed is not None and self.index.removed.shape[0]:
+            self.removed = &self.index.removed[0]
         self.watch = watch_for(stop)
         for query in range(offsets.shape[0] - 1):
             self._open(offsets[query], offsets[query + 1], terms, counts, field_weights)
@@ -305,16 +401,15 @@ cdef class IndexSearcher:
 
     cdef void _start_threshold(self, Heap* best) noexcept nogil:
         """Scan short lists: the k-th best value of one is below the k-th best score."""
-        cdef int64_t i, n_after = 0
+        cdef int64_t i, size, n_after = 0
         for i in range(self.n_postings):
-            n_after += self.postings[i].size
+            n_after += self.postings[i].size + self.postings[i].n_added
         for i in range(self.n_postings):
-            n_after -= self.postings[i].size
+            size = self.postings[i].size + self.postings[i].n_added
+            n_after -= size
             if self.postings[i].bound <= self.threshold:
                 break
-            if self.postings[i].size < best.capacity:
-                continue
-            if GAIN_OF_SCAN * self.postings[i].size > n_after:
+            if size < best.capacity or GAIN_OF_SCAN * size > n_after:
                 continue
             self._scan(&self.postings[i], best)
             if best.size == best.capacity:
@@ -322,8 +417,14 @@ cdef class IndexSearcher:
                 self._raise_threshold(nextafterf(<float>best.scores[0], -INFINITY))
             best.size = 0
 
-    cdef void _scan(self, const Postings* postings, Heap* best) noexcept nogil:
+    cdef void _scan(self, const Postings* which, Heap* best) noexcept nogil:
         """Push the values of a list that are above the threshold."""
+        cdef Postings postings = which[0]
+        self._scan_part(&postings, best)
+        if go_on(&postings):
+            self._scan_part(&postings, best)
+
+    cdef void _scan_part(self, const Postings* postings, Heap* best) noexcept nogil:
         cdef int64_t i = 0
         cdef int32_t label
         cdef float value
@@ -341,10 +442,15 @@ cdef class IndexSearcher:
                 return
             label = postings.labels[i]
             value = value_at(postings, i)
+            i += 1
+            if self._is_removed(label):
+                continue
             if self.label_weights != NULL:
                 value = value * self.label_weights[label]
             push(best, label, label, value)
-            i += 1
+
+    cdef inline bint _is_removed(self, int32_t label) noexcept nogil:
+        return self.removed != NULL and self.removed[label >> 3] >> (label & 7) & 1
 
     cdef void _raise_threshold(self, double threshold) noexcept nogil:
         """Raise the threshold, which makes lists inessential.
@@ -373,6 +479,12 @@ cdef class IndexSearcher:
     cdef void _read_one(self, Heap* best) noexcept nogil:
         """Read the only essential list."""
         cdef Postings* postings = &self.postings[0]
+        self._read_part(postings, best)
+        while self.n_essential and not self.watch.ended and go_on(postings):
+            self._read_part(postings, best)
+        self.n_essential = 0
+
+    cdef void _read_part(self, const Postings* postings, Heap* best) noexcept nogil:
         cdef int64_t i = postings.position, stop
         while self.n_essential and i < postings.size:
             stop = min(i + SCANNED_AT_ONCE, postings.size)
@@ -385,11 +497,10 @@ cdef class IndexSearcher:
                     break
                 self._complete(postings.labels[i], value_at(postings, i), 1, best)
                 i += 1
-        self.n_essential = 0
 
     cdef void _read_window(self, int64_t width, Heap* best) noexcept nogil:
         """Read the essential lists for the next labels."""
-        cdef int64_t j, i, stop, n_read, n_essential = self.n_essential
+        cdef int64_t j, stop, n_read, n_essential = self.n_essential
         cdef int64_t first = INT32_MAX
         cdef Postings* postings
         for j in range(n_essential):
@@ -402,26 +513,39 @@ cdef class IndexSearcher:
         stop = first + width
         n_read = 0
         for j in range(n_essential):
-            postings = &self.postings[j]
-            i = self._add(postings, first, stop)
-            n_read += i - postings.position
-            postings.position = i
+            n_read += self._add(&self.postings[j], first, stop)
         self.n_read += n_read
         if not must_end(&self.watch, n_read * BYTES_OF_POSTING):
             self._take_marked(first, width, n_essential, best)
 
     cdef inline int64_t _add(
-        self, const Postings* postings, int64_t first, int64_t stop
+        self, Postings* postings, int64_t first, int64_t stop
     ) noexcept nogil:
+        """Read a list up to a label; return the number of postings."""
+        cdef int64_t n_read = self._add_part(postings, first, stop)
+        if postings.position >= postings.size and go_on(postings):
+            n_read += self._add_part(postings, first, stop)
+        return n_read
+
+    cdef inline int64_t _add_part(
+        self, Postings* postings, int64_t first, int64_t stop
+    ) noexcept nogil:
+        cdef int64_t i = postings.position
         cdef float* scores = &self.scores[0]
         cdef uint64_t* marked = &self.marked[0]
         if postings.codes != NULL:
-            return add_values(postings, postings.codes, stop, first, scores, marked)
-        if postings.wide_codes != NULL:
-            return add_values(
+            postings.position = add_values(
+                postings, postings.codes, stop, first, scores, marked
+            )
+        elif postings.wide_codes != NULL:
+            postings.position = add_values(
                 postings, postings.wide_codes, stop, first, scores, marked
             )
-        return add_values(postings, postings.values, stop, first, scores, marked)
+        else:
+            postings.position = add_values(
+                postings, postings.values, stop, first, scores, marked
+            )
+        return postings.position - i
 
     cdef void _take_marked(
         self, int64_t first, int64_t width, int64_t n_essential, Heap* best
@@ -448,19 +572,19 @@ cdef class IndexSearcher:
         self, int32_t label, float score, int64_t first, Heap* best
     ) noexcept nogil:
         """Look up a label in the lists from `first` on; push its score."""
-        cdef int64_t j, i
+        cdef int64_t j
         cdef Postings* postings
+        if self._is_removed(label):
+            return
         if self.label_weights != NULL and self.label_weights[label] == 0:
             return
         for j in range(first, self.n_postings):
             if score <= self._cut(j):
                 return
             postings = &self.postings[j]
-            i = advance(postings, postings.position, label)
-            postings.position = i
             self.n_read += 1
-            if i < postings.size and postings.labels[i] == label:
-                score += value_at(postings, i)
+            if seek(postings, label):
+                score += value_at(postings, postings.position)
         if self.label_weights != NULL:
             score = score * self.label_weights[label]
         if score > self.threshold:

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._lexical._index import LexicalIndex
+from skxmr._lexical._statistics import LexicalStatistics, bm25_values
 
 __all__ = ["IndexBuilder"]
 
@@ -37,7 +38,7 @@ class IndexBuilder:
         self.k1 = k1
         self.b = b
         self._sizes, self._labels, self._codes = [], [], []
-        self._tables, self._counts = [], []
+        self._tables, self._counts, self._means = [], [], []
         self._n_codes = 0
 
     def add(self, fields):
@@ -71,9 +72,10 @@ class IndexBuilder:
         pairs += lengths[labels]
         distinct, codes = _encode(pairs)
         times, length = np.divmod(distinct, lengths.max(initial=0) + 1)
-        mean = lengths.mean() if len(lengths) else 1.0
-        norms = self.k1 * (1 - self.b + self.b * length / max(mean, 1e-300))
-        self._tables.append((self.k1 + 1) * times / (times + norms))
+        self._means.append(lengths.mean() if len(lengths) else 0.0)
+        self._tables.append(
+            bm25_values(times, length, self._means[-1], self.k1, self.b)
+        )
         self._counts.append(times)
         codes += self._n_codes
         self._n_codes += len(distinct)
@@ -106,7 +108,13 @@ class IndexBuilder:
             peaks,
             self.n_fields,
             self.n_labels,
+            self._statistics(),
         )
+
+    def _statistics(self):
+        means = np.array(self._means, dtype=np.float64).reshape(-1, self.n_fields)
+        n_terms = sum(map(len, self._sizes)) // self.n_fields
+        return LexicalStatistics(self.n_labels, n_terms, means, self.k1, self.b)
 
 
 def _interleave(fields, sizes):

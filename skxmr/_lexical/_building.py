@@ -11,7 +11,7 @@ from skxmr._lexical._bm25 import IndexBuilder
 from skxmr._lexical._expansion import WordExpansion
 from skxmr._lexical._terms import IndexedTerms
 
-__all__ = ["TRAINING", "CountedTexts", "Indexing"]
+__all__ = ["TRAINING", "CountedTexts", "Indexing", "texts_by_field"]
 
 # The name of the field that holds the training texts of each label.
 TRAINING = "training"
@@ -120,14 +120,17 @@ class CountedTexts(NamedTuple):
         """
         names = [*self.names, TRAINING] if Y.shape[0] else self.names
         builder = IndexBuilder(len(names), self.n_labels, indexing.k1, indexing.b)
-        expansion = None
+        expansion, first_term = None, 0
         for analyzer, counter, counts in zip(
             self.analyzers, self.counters, self.counts, strict=True
         ):
             fields = _counts_of_fields(counts, len(self.names), Y)
             frequencies = builder.add(fields)
             if analyzer == "word":
-                expansion = WordExpansion.of(counter, frequencies, self.n_labels)
+                expansion = WordExpansion.of(
+                    counter, frequencies, self.n_labels, first_term
+                )
+            first_term += len(frequencies)
         counters = self.counters
         counter = counters[0] if len(counters) == 1 else make_union(*counters)
         terms = IndexedTerms(self.analyzers, counter, names, expansion)
@@ -166,12 +169,25 @@ def _label_fields(fields):
     if fields is None:
         return [], []
     n_fields = fields.n_fields
-    by_field = [
-        [texts[field] if field < len(texts) else "" for texts in fields.texts]
-        for field in range(n_fields)
-    ]
     names = ["text"] if n_fields == 1 else [f"text {i}" for i in range(n_fields)]
-    return names, by_field
+    return names, texts_by_field(fields)
+
+
+def texts_by_field(fields):
+    """Return the texts of all labels, in a list for each field; blank if missing.
+
+    Parameters
+    ----------
+    fields : LabelFields
+
+    Returns
+    -------
+    list of list of str
+    """
+    return [
+        [texts[field] if field < len(texts) else "" for texts in fields.texts]
+        for field in range(fields.n_fields)
+    ]
 
 
 def _fit_transform(counter, documents):

@@ -5,6 +5,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from skxmr._cython import _inverted_index as kernel
+from skxmr._lexical._delta import IndexDelta
+from skxmr._lexical._statistics import LexicalStatistics
 from skxmr._parallel._parallel import current_stop
 from skxmr._utils._loaded_state import (
     as_value_errors,
@@ -28,6 +30,8 @@ class LexicalIndex:
     inverse document frequency of the term in the field. Few different values occur,
     so that postings hold codes, which are indices into a table of values.
 
+    Labels that were added later have their postings in a delta, until `compacted`.
+
     Parameters
     ----------
     offsets : ndarray of shape (n_terms * n_fields + 1,), int64
@@ -40,12 +44,31 @@ class LexicalIndex:
     table_counts : ndarray of shape (n_codes,), int32
         How often the term occurs in the field, for each code.
     peaks : ndarray of shape (n_terms * n_fields,), float32
-        The largest value of each list.
+        At least the largest value of each list.
     n_fields, n_labels : int
+        Labels include those of the delta, and removed ones.
+    statistics : LexicalStatistics
+
+    Attributes
+    ----------
+    frequencies : ndarray of shape (n_terms * n_fields,), int32, or None
+        The document frequencies; None for the lengths of the lists.
+    delta : IndexDelta or None
+    removed : ndarray of int64
+        Labels that are not found, ascending.
     """
 
     def __init__(
-        self, offsets, labels, codes, table, table_counts, peaks, n_fields, n_labels
+        self,
+        offsets,
+        labels,
+        codes,
+        table,
+        table_counts,
+        peaks,
+        n_fields,
+        n_labels,
+        statistics,
     ):
         self.offsets = offsets
         self.labels = labels
@@ -55,12 +78,22 @@ class LexicalIndex:
         self.peaks = peaks
         self.n_fields = n_fields
         self.n_labels = n_labels
+        self.statistics = statistics
+        self.frequencies = None
+        self.delta = None
+        self.removed = np.empty(0, dtype=np.int64)
 
     def __getstate__(self):
         state = self.__dict__.copy()
         state.pop("for_kernels", None)
         state.pop("searchers", None)
         return state
+
+    def changed(self, **attributes):
+        """Return the same index with other attributes."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__getstate__(), **attributes)
+        return changed
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -69,16 +102,29 @@ class LexicalIndex:
 
     @property
     def n_terms(self):
-        """Number of terms."""
+        """Number of terms that have lists outside the delta."""
         return (len(self.offsets) - 1) // self.n_fields
 
     @cached_property
     def for_kernels(self):
         """The same index for kernels."""
         index = kernel.InvertedIndex(
-            self.offsets, self.labels, self.peaks, self.n_fields, self.n_labels
+            self.offsets,
+            self.labels,
+            self.peaks,
+            self.n_fields,
+            self.statistics.n_labels,
         )
-        return index.with_codes(self.codes, self.table)
+        index = index.with_codes(self.codes, self.table)
+        if self.frequencies is not None:
+            index = index.with_frequencies(self.frequencies)
+        if self.delta is not None:
+            index = index.with_delta(*self.delta.for_kernels())
+        if len(self.removed):
+            is_removed = np.zeros(self.n_labels, dtype=bool)
+            is_removed[self.removed] = True
+            index = index.without(np.packbits(is_removed, bitorder="little"))
+        return index
 
     @cached_property
     def searchers(self):
@@ -87,16 +133,63 @@ class LexicalIndex:
 
     def inverse_document_frequency(self, term, field):
         """Return ln(1 + (N - df + 0.5) / (df + 0.5))."""
-        number = term * self.n_fields + field
-        df = self.offsets[number + 1] - self.offsets[number]
-        return float(np.log1p((self.n_labels - df + 0.5) / (df + 0.5)))
+        return float(self._idf(np.array([term * self.n_fields + field]))[0])
+
+    def _idf(self, numbers):
+        n_labels = self.statistics.n_labels
+        df = np.minimum(self.frequencies_of(numbers), n_labels)
+        return np.log1p((n_labels - df + 0.5) / (df + 0.5))
+
+    def frequencies_of(self, numbers):
+        """Return the document frequencies of some lists.
+
+        Parameters
+        ----------
+        numbers : ndarray of int64
+            Of any shape: term * n_fields + field.
+
+        Returns
+        -------
+        ndarray of int64
+        """
+        found, is_here = np.zeros(numbers.shape, dtype=np.int64), self._has(numbers)
+        here = numbers[is_here]
+        if self.frequencies is not None:
+            found[is_here] = self.frequencies[here]
+        else:
+            found[is_here] = self.offsets[here + 1] - self.offsets[here]
+        if self.delta is not None:
+            positions, is_changed = self.delta.find(numbers)
+            found[is_changed] = self.delta.frequencies[positions[is_changed]]
+        return found
+
+    def peaks_of(self, numbers):
+        """Return the largest values of some lists, as `frequencies_of`."""
+        found, is_here = np.zeros(numbers.shape, dtype=np.float32), self._has(numbers)
+        found[is_here] = self.peaks[numbers[is_here]]
+        if self.delta is not None:
+            positions, is_changed = self.delta.find(numbers)
+            added = self.delta.peaks[positions[is_changed]]
+            found[is_changed] = np.maximum(found[is_changed], added)
+        return found
+
+    def _has(self, numbers):
+        return numbers < len(self.peaks)
 
     def posting(self, term, field, label):
         """Return the count and the value of a term in a field of a label; or None."""
-        number = term * self.n_fields + field
-        start, stop = self.offsets[number], self.offsets[number + 1]
-        found = start + np.searchsorted(self.labels[start:stop], label)
-        if found == stop or self.labels[found] != label:
+        number, is_replaced = term * self.n_fields + field, False
+        if self.delta is not None:
+            entries, is_replaced = self.delta.of_list(number)
+            found = _find(self.delta.labels, entries, label)
+            if found is not None:
+                delta = self.delta
+                return int(delta.counts[found]), float(delta.values[found])
+        if is_replaced or number >= len(self.peaks):
+            return None
+        entries = slice(self.offsets[number], self.offsets[number + 1])
+        found = _find(self.labels, entries, label)
+        if found is None:
             return None
         code = self.codes[found]
         return int(self.table_counts[code]), float(self.table[code])
@@ -115,9 +208,8 @@ class LexicalIndex:
         """
         lists = queries.terms[:, np.newaxis] * np.int64(self.n_fields)
         lists = lists + np.arange(self.n_fields)
-        df = self.offsets[lists + 1] - self.offsets[lists]
-        idf = np.log1p((self.n_labels - df + 0.5) / (df + 0.5))
-        terms = (idf * self.peaks[lists]) @ field_weights.astype(np.float64)
+        peaks = self._idf(lists) * self.peaks_of(lists)
+        terms = peaks @ field_weights.astype(np.float64)
         # Each sum by itself, so that it does not depend on the queries before.
         rows = np.repeat(np.arange(queries.n_queries), np.diff(queries.offsets))
         return np.bincount(rows, terms * queries.counts, minlength=queries.n_queries)
@@ -164,6 +256,7 @@ class LexicalIndex:
         check_vector(self.table, (np.float32,), None, f"{name}.table")
         check_vector(self.table_counts, (np.int32,), n_codes, f"{name}.table_counts")
         check_vector(self.peaks, (np.float32,), n_lists, f"{name}.peaks")
+        self._check_changes(n_lists)
         if to_be_read(self.offsets, self.labels, self.codes):
             offsets = self.offsets
             check_ascending(offsets, 0, n_postings, f"{name}.offsets", strictly=False)
@@ -175,3 +268,20 @@ class LexicalIndex:
             check_finite(self.peaks, f"{name}.peaks")
             if (self.table <= 0).any() or (self.peaks < 0).any():
                 refuse(f"{name}.table", "has a value that is not positive")
+
+    def _check_changes(self, n_lists):
+        name, statistics = "LexicalIndex", self.statistics
+        if not isinstance(statistics, LexicalStatistics):
+            refuse(f"{name}.statistics", f"is a {type(statistics).__name__}")
+        if self.frequencies is not None:
+            check_vector(self.frequencies, (np.int32,), n_lists, f"{name}.frequencies")
+        check_vector(self.removed, (np.int64,), None, f"{name}.removed")
+        check_range(self.removed, 0, self.n_labels, f"{name}.removed")
+        if self.delta is not None and not isinstance(self.delta, IndexDelta):
+            refuse(f"{name}.delta", f"is a {type(self.delta).__name__}")
+
+
+def _find(labels, entries, label):
+    """Return the position of a label in an ascending part of an array, or None."""
+    found = entries.start + np.searchsorted(labels[entries], label)
+    return found if found < entries.stop and labels[found] == label else None

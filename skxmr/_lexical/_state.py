@@ -35,13 +35,24 @@ class LexicalState:
 
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
-        terms, n_labels = self.terms, self.index.n_labels
+        terms, index = self.terms, self.index
+        n_labels = index.n_labels
         if not len(self.known) == self.target.n_labels == n_labels:
             refuse(f"{owner}.classes_", f"has other than {n_labels} labels")
-        if terms.n_terms != self.index.n_terms:
+        n_fitted, n_terms = index.statistics.n_terms, terms.n_terms
+        added = terms.added
+        fits = n_fitted == n_terms - (0 if added is None else len(added))
+        if not (fits and n_fitted <= index.n_terms <= n_terms):
             refuse(f"{owner}.index", "has the postings of other terms")
-        if len(terms.field_names) != self.index.n_fields:
+        if len(terms.field_names) != index.n_fields:
             refuse(f"{owner}.index", f"has not the fields {terms.field_names!r:.60}")
-        expansion = terms.word_expansion
-        if expansion is not None and expansion.n_labels != n_labels:
-            refuse("WordExpansion.n_labels", f"is not the number of labels, {n_labels}")
+        shape = len(terms.analyzers), index.n_fields
+        if index.statistics.mean_lengths.shape != shape:
+            refuse(f"{owner}.index", f"has statistics other than of {shape}")
+        if index.delta is not None:
+            index.delta.check(n_terms * index.n_fields, n_labels)
+        expansion, n_counted = terms.word_expansion, index.statistics.n_labels
+        if expansion is not None and expansion.n_labels != n_counted:
+            refuse(
+                "WordExpansion.n_labels", f"is not the number of labels, {n_counted}"
+            )

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.pipeline import FeatureUnion
 
+from skxmr._lexical._added_terms import AddedTerms, AddedVocabulary
 from skxmr._lexical._analysis import COUNTERS
 from skxmr._utils._loaded_state import as_value_errors, check_list, refuse
 from skxmr.text._single import LeanTransformer, transform_texts
@@ -52,6 +53,11 @@ class IndexedTerms:
     field_names : list of str
     word_expansion : WordExpansion or None
         None if words are not among the terms.
+
+    Attributes
+    ----------
+    added : AddedTerms or None
+        Terms that came later; None for none.
     """
 
     def __init__(self, analyzers, counter, field_names, word_expansion):
@@ -59,6 +65,7 @@ class IndexedTerms:
         self.counter = counter
         self.field_names = field_names
         self.word_expansion = word_expansion
+        self.added = None
         self.lean = LeanTransformer(counter)
 
     def __getstate__(self):
@@ -90,11 +97,47 @@ class IndexedTerms:
             refuse(f"{name}.word_expansion", f"is {expansion!r:.60} of {analyzers!r}")
         if words is not None and len(expansion.counts) != len(words):
             refuse(f"{name}.word_expansion", f"has other than {len(words)} words")
+        self._check_added(sum(len(counter._fitted().terms) for counter in counters))
+
+    def _check_added(self, n_fitted):
+        name, added = "IndexedTerms.added", self.added
+        if added is None:
+            return
+        if not isinstance(added, AddedTerms) or added.n_fitted != n_fitted:
+            refuse(name, f"is not what was added to {n_fitted} terms")
+        if len(added.vocabularies) != len(self.analyzers):
+            refuse(name, f"has not the terms of {self.analyzers!r}")
+
+    def learn(self, texts):
+        """Count the terms of texts, and add those that are new.
+
+        Parameters
+        ----------
+        texts : list of str
+
+        Returns
+        -------
+        terms : IndexedTerms
+        counted : list of TermCounts
+            By each analyzer.
+        """
+        added = self.added
+        if added is None:
+            vocabularies = [AddedVocabulary.empty() for _ in self.analyzers]
+            added = AddedTerms(self.lean.n_features, vocabularies)
+        added, counted = added.learn(texts, self._counters)
+        expansion = self.word_expansion
+        if expansion is not None:
+            of_words = added.vocabularies[self.analyzers.index("word")]
+            expansion = expansion.with_added(of_words)
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, added=added, word_expansion=expansion)
+        return changed, counted
 
     @property
     def n_terms(self):
         """Number of terms of all analyzers."""
-        return self.lean.n_features
+        return self.lean.n_features + (0 if self.added is None else len(self.added))
 
     def of_texts(self, texts, expansion=None):
         """Count the terms of several texts.
@@ -118,6 +161,9 @@ class IndexedTerms:
                 np.concatenate([query.counts for query in queries]),
             )
         counts = sparse.csr_array(transform_texts(self.counter, texts))
+        if self.added is not None and texts:
+            added = self.added.matrix(texts, self._counters)
+            counts = sparse.hstack([counts, added], format="csr")
         return Queries(
             counts.indptr.astype(np.int64, copy=False),
             counts.indices.astype(np.int32, copy=False),
@@ -138,12 +184,14 @@ class IndexedTerms:
         Queries
         """
         terms, counts, n_unknown = self.lean.count_one(text)
+        if self.added is not None and len(self.added) and n_unknown != 0:
+            added = self.added.of_text(text, self._counters)
+            terms = np.concatenate([terms, added[0]])
+            counts = np.concatenate([counts, added[1]])
         if expansion is not None and (expansion.completes or n_unknown != 0):
             more = self.word_expansion.expand(text, expansion)
             if len(more[0]):
-                # The numbers of words come after those of earlier analyzers.
-                start = self._starts[self.analyzers.index("word")]
-                terms = np.concatenate([terms, more[0] + np.int32(start)])
+                terms = np.concatenate([terms, more[0]])
                 counts = np.concatenate([counts, more[1]])
         return Queries(np.array([0, len(terms)], dtype=np.int64), terms, counts)
 
@@ -157,6 +205,9 @@ class IndexedTerms:
 
     def describe(self, term):
         """Return the analyzer and the text of a term."""
+        if self.added is not None and term >= self.added.n_fitted:
+            analyzer, word = self.added.describe(term)
+            return self.analyzers[analyzer], word
         starts = self._starts
         part = int(np.searchsorted(starts, term, side="right")) - 1
         terms = self._counters[part]._fitted().terms

@@ -42,13 +42,19 @@ from skxmr._utils._typing import (
     SomeLabels,
     Texts,
 )
+from skxmr.rankers._lexical_changes import ChangesLabels
 from skxmr.ranking import LabelSubset
 
 __all__ = ["LexicalRanker"]
 
 
 class LexicalRanker(
-    Documented, CheckedWhenLoaded, MakesSubsets, RankingClassifier, BaseEstimator
+    Documented,
+    CheckedWhenLoaded,
+    ChangesLabels,
+    MakesSubsets,
+    RankingClassifier,
+    BaseEstimator,
 ):
     """Rank labels by the words that they share with a text (BM25).
 
@@ -482,18 +488,8 @@ class LexicalRanker(
         state = self._ready()
         names = state.terms.field_names
         weights = check_field_weights(self.field_weights, names).astype(np.float32)
-        return LexicalSearch(state, self._expansion(), weights, self.n_jobs)
-
-    def _expansion(self):
-        """Return which words of queries are expanded; None for none."""
-        if not (self.correct_spelling or self.prefix):
-            return None
-        if self._state.terms.word_expansion is None:
-            raise InvalidInputError(
-                "correct_spelling and prefix need the analyzer 'word'; the ranker was "
-                f"fitted with analyzer={self._state.terms.analyzers!r}."
-            )
-        return Expansion(self.correct_spelling, self.prefix)
+        expansion = Expansion.of(self.correct_spelling, self.prefix, state.terms)
+        return LexicalSearch(state, expansion, weights, self.n_jobs)
 
     def _shortlists(self, X):
         search = self._search()

@@ -12,21 +12,47 @@ from scipy import sparse
 from skxmr import LexicalRanker, WordNgramTfidf
 from skxmr.persistence import TRUSTED_TYPES, check_arrays
 
-N_LABELS = 12
+N_FITTED = 12
+N_LABELS = N_FITTED + 3
 TEXTS = [f"wörd{i % 7} wörd{i % 5} another{i % 3}" for i in range(80)]
-LABEL_TEXTS = [(f"näme {i}", "wörd") for i in range(N_LABELS)]
-Y = sparse.csr_array((np.ones(80), (np.arange(80), np.arange(80) % N_LABELS)))
+LABEL_TEXTS = [(f"näme {i}", "wörd") for i in range(N_FITTED)]
+Y = sparse.csr_array((np.ones(80), (np.arange(80), np.arange(80) % N_FITTED)))
+
+
+def fit():
+    model = LexicalRanker(["char", "word"], correct_spelling=True, prefix=True)
+    return model.fit(TEXTS, Y, label_texts=LABEL_TEXTS)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Return a pickled model without changes since the fit."""
+    return pickle.dumps(fit())
 
 
 @pytest.fixture(scope="module")
 def saved():
     """Return a pickled model, so that each test damages a copy."""
-    model = LexicalRanker(["char", "word"], correct_spelling=True, prefix=True)
-    return pickle.dumps(model.fit(TEXTS, Y, label_texts=LABEL_TEXTS))
+    model = fit()
+    model.add_labels(["wörd1 more"])
+    model.compact().add_labels([("näme more", "and yet more"), "wörd1 yet"])
+    return pickle.dumps(model.remove_labels([3]))
 
 
 def index_of(model):
     return model._state.index
+
+
+def delta_of(model):
+    return model._state.index.delta
+
+
+def statistics_of(model):
+    return model._state.index.statistics
+
+
+def added_of(model):
+    return model._state.terms.added
 
 
 def terms_of(model):
@@ -68,11 +94,62 @@ DAMAGES = [
             ("n_fields", lambda _: 0, "n_fields is 0"),
             ("n_fields", lambda _: 1.0, "n_fields is 1.0; expected an int"),
             ("n_fields", lambda _: 1, "has the postings of other terms"),
-            ("n_labels", lambda n: n + 1, "classes_ has other than 13"),
+            ("n_labels", lambda n: n + 1, f"classes_ has other than {N_LABELS + 1}"),
             ("n_labels", lambda _: -1, "n_labels is -1"),
             ("n_labels", lambda _: 2**40, "classes_ has other than"),
             ("n_labels", lambda _: "12", "n_labels is '12'; expected an int"),
+            ("statistics", lambda _: None, "statistics is a NoneType"),
+            ("frequencies", lambda a: a[:-1], "frequencies has the shape"),
+            ("removed", lambda a: at(a, 0, N_LABELS + 3), "removed holds"),
+            ("delta", lambda _: 1, "delta is a int"),
         ]
+    ),
+    *(
+        (delta_of, name, change, message)
+        for name, change, message in [
+            ("numbers", lambda a: at(a, 0, a[1]), "numbers does not ascend"),
+            ("numbers", lambda a: at(a, -1, 10**6), "numbers holds"),
+            ("numbers", lambda a: a.astype(np.int32), "numbers has the dtype int32"),
+            ("offsets", lambda a: a[:-1], "offsets has the shape"),
+            ("offsets", lambda a: at(a, 1, 10**9), r"offsets goes from"),
+            ("labels", lambda a: at(a, 0, N_LABELS), f"to {N_LABELS}; expected 0"),
+            ("labels", lambda a: a[:-1], r"IndexDelta.offsets goes from"),
+            ("counts", lambda a: a[:-1], "counts has the shape"),
+            ("values", lambda a: at(a, 0, 0), "has a value that is not positive"),
+            ("values", lambda a: at(a, 0, np.nan), "values has numbers that are NaN"),
+            ("peaks", lambda a: a[:-1], "peaks has the shape"),
+            ("frequencies", lambda a: at(a, 0, -1), "has a value that is not positive"),
+            ("replaces", lambda a: a.astype(bool), "replaces has the dtype bool"),
+        ]
+    ),
+    *(
+        (statistics_of, name, change, message)
+        for name, change, message in [
+            ("n_labels", lambda _: -1, "n_labels is -1"),
+            ("n_terms", lambda n: n + 1, "has the postings of other terms"),
+            ("mean_lengths", lambda a: a[:1], "has statistics other than of"),
+            ("mean_lengths", lambda a: at(a, 0, np.nan), "NaN"),
+            ("k1", lambda _: -1.0, "k1 and b are"),
+        ]
+    ),
+    (added_of, "n_fitted", lambda n: n + 1, "holds -1"),
+    (
+        added_of,
+        "vocabularies",
+        lambda one: one[:1],
+        "has not the|has the postings of other|holds",
+    ),
+    (
+        lambda m: added_of(m).vocabularies[1],
+        "counts",
+        lambda a: at(a, 0, -1),
+        "has negative numbers",
+    ),
+    (
+        lambda m: added_of(m).vocabularies[1],
+        "numbers",
+        lambda a: at(a, 0, a[1]),
+        "repeats a number",
     ),
     *(
         (terms_of, name, change, message)
@@ -113,7 +190,7 @@ DAMAGES = [
         lambda _: WordNgramTfidf().fit(["other words"])._state.terms,
         "reversed_order has the shape",
     ),
-    (lambda m: m._state, "classes", lambda a: a[:-1], "LexicalRanker.clas"),
+    (lambda m: m._state.known, "fitted", lambda a: a[:-1], "LexicalRanker.clas"),
     (lambda m: m._state, "index", lambda _: None, "LexicalRanker is miss"),
 ]
 
@@ -157,8 +234,8 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_altered_files_of_a_lexical_index_are_refused(saved, tmp_path, name):
-    model = pickle.loads(saved)
+def test_altered_files_of_a_lexical_index_are_refused(fitted, tmp_path, name):
+    model = pickle.loads(fitted)
     where, change = ARRAYS[name]
     altered_joblib(model, getattr(where(model), name), change, tmp_path / "model")
     with pytest.raises(ValueError, match=DAMAGED):
