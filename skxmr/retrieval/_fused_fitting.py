@@ -30,8 +30,11 @@ __all__ = ["TextRows", "fit_both", "fuse_fitted"]
 # The weights of training texts in the lexical search, of which the best is chosen.
 _WEIGHTS_OF_TRAINING = (1.0, 0.3, 0.0)
 
-# The most children of a node in a default tree.
-_WIDEST = 512
+# Default trees of more labels than this are narrow.
+_MOST_IN_WIDE_TREE = 512**2
+
+# The most children of a node in a narrow tree: as many as are trained side by side.
+_NARROW = 32
 
 # If at most this share of the rows is held out, the classifier does without them.
 _NEGLIGIBLE = 0.01
@@ -164,7 +167,7 @@ def fuse_fitted(ranker, text_rows: TextRows) -> Fusion:
     -------
     Fusion
     """
-    indexed = text_rows.fit_index(ranker)
+    indexed = text_rows.fit_index(ranker, text_rows.count_terms(ranker))
     evidence = text_rows.evidence(indexed, pack_names(text_rows.fields.names()))
     learned = Learned.default(text_rows.by_embedding)
     weights = learned.log_linear, learned.with_embeddings
@@ -172,15 +175,20 @@ def fuse_fitted(ranker, text_rows: TextRows) -> Fusion:
 
 
 def _with_narrow_tree(classifier, n_labels):
-    """Give a default tree of more than 262,144 labels three levels.
+    """Give a default tree of more than 262,144 labels at most 32 children per node.
 
-    Two wide levels take several times as long to train, and a fused search finds no
-    more: words tell apart labels of few training texts, which most of so many are.
+    The time of training is proportional to the sum of the numbers of children over the
+    levels: two wide levels take ten times as long. The classifier by itself finds less
+    in a narrow tree, but a fused search does not: words tell apart labels of few
+    training texts, which most of so many are.
     """
     is_default = isinstance(classifier, XRLinearClassifier)
-    if is_default and classifier.indexer is None and n_labels > _WIDEST**2:
-        return clone(classifier).set_params(indexer__branching_factor=_WIDEST)
-    return classifier
+    is_default = is_default and classifier.indexer is None
+    if not is_default or n_labels <= _MOST_IN_WIDE_TREE:
+        return classifier
+    return clone(classifier).set_params(
+        indexer__branching_factor=_NARROW, indexer__max_leaf_size=_NARROW
+    )
 
 
 class Learned(NamedTuple):

@@ -299,18 +299,19 @@ def test_classifier_lacks_a_negligible_share_of_rows():
 
 
 def test_a_default_tree_of_very_many_labels_is_narrower(monkeypatch):
-    monkeypatch.setattr(_fused_fitting, "_WIDEST", 5)
+    monkeypatch.setattr(_fused_fitting, "_MOST_IN_WIDE_TREE", len(NAMES) - 1)
     texts, labels = make_queries(150)
     names = LabelTexts(dict(enumerate(NAMES)))
     for classifier in (None, XRLinearClassifier()):
         retriever = TextRetriever(classifier=classifier)
         retriever.fit(texts, labels, label_texts=names)
         assert retriever.classifier is classifier
-        assert retriever.classifier_.indexer.branching_factor == 5
+        indexer = retriever.classifier_.indexer
+        assert (indexer.branching_factor, indexer.max_leaf_size) == (32, 32)
     own = XRLinearClassifier(indexer=KMeansTree())
     retriever = TextRetriever(classifier=own).fit(texts, labels, label_texts=names)
     assert retriever.classifier_.indexer.branching_factor == 1024
-    monkeypatch.setattr(_fused_fitting, "_WIDEST", 10)  # as many labels as two levels
+    monkeypatch.setattr(_fused_fitting, "_MOST_IN_WIDE_TREE", len(NAMES))
     retriever = TextRetriever().fit(texts, labels, label_texts=names)
     assert retriever.classifier_.indexer is None
 
