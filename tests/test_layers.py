@@ -27,6 +27,7 @@ LAYERS = [
     tree _lexical _embeddings
     _fusion _search
     _training
+    _growing
     stages
     linear rankers
     retrieval completion sharding interop streaming

@@ -53,6 +53,7 @@ cdef struct Queries:
     const float* values            # (n_queries, n_features)
     int64_t n_queries
     int64_t n_features
+    int64_t last_level             # of what is to be found
     int transform
     int instructions               # index into SIMD_LEVELS
 
@@ -234,6 +235,9 @@ cdef class DenseSearcher:
         if options.allowed is not None:
             raise ValueError("Dense rows are searched among all nodes only.")
         queries.transform, queries.instructions = options.transform, instructions
+        queries.last_level = self.tree.nodes.n_levels
+        if 0 < options.last_level < queries.last_level:
+            queries.last_level = options.last_level
         queries.n_features = self._check_length(X.shape[1])
         if columns.shape[1] == 0 or X.shape[0] == 0 or X.shape[1] == 0:
             return
@@ -271,6 +275,7 @@ cdef class DenseSearcher:
         cdef int64_t i, k = columns.shape[0]
         cdef bint wants_logs = log_scores is not None
         queries.transform, queries.instructions = transform, BASELINE
+        queries.last_level = self.tree.nodes.n_levels
         queries.n_features = self._check_length(values.shape[0])
         queries.n_queries = 1
         if k == 0 or values.shape[0] == 0:
@@ -333,10 +338,10 @@ cdef void _search_block(
         beam.sizes[i] = 1
         beam.nodes[i * beam.capacity] = 0
         beam.scores[i * beam.capacity] = 0.0
-    for level in range(tree.nodes.n_levels):
+    for level in range(queries.last_level):
         reached = &buffers.beams[(level + 1) % 2]
         reached.labels = NULL
-        if level == tree.nodes.n_levels - 1:
+        if level == queries.last_level - 1:
             reached = found
         reached.level_start = tree.nodes.level_starts[level + 1]
         for i in range(queries.n_queries):

@@ -202,6 +202,8 @@ cdef class Searcher:
         if X_indices.shape[0]:
             features = &X_indices[0]
             values = &X_values[0]
+        if 0 < options.last_level < levels.last_level:
+            levels.last_level = options.last_level
         query.allowed = self._check_allowed(options.allowed)
         query.transform = options.transform
         query.wants_labels = options.wants_labels

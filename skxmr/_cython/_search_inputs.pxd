@@ -79,6 +79,7 @@ cdef class BeamOptions:
     cdef int transform
     cdef bint wants_labels
     cdef const uint64_t[::1] allowed
+    cdef int64_t last_level        # -1: that of the labels
 
 
 cdef class StartNodes:

@@ -125,6 +125,8 @@ cdef class BeamOptions:
         Whether columns of labels are to be found, or nodes counted in their level.
     allowed : ndarray of uint64, or None
         A bit for each node that may be entered.
+    last_level : int, default=-1
+        The level whose nodes are to be found; -1 is the last one.
     """
 
     def __init__(
@@ -134,7 +136,9 @@ cdef class BeamOptions:
         *,
         bint wants_labels=True,
         const uint64_t[::1] allowed=None,
+        int64_t last_level=-1,
     ):
+        self.last_level = last_level
         self.beam_width = beam_width
         self.transform = transform
         self.wants_labels = wants_labels

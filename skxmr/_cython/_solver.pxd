@@ -42,12 +42,14 @@ cdef struct SolverParameters:
     double tol
     int max_iter
     double prior_length
+    int64_t n_training_rows   # negative: all
     int simd_level
 
 cdef struct Block:
     # Children that are solved side by side. Arrays have the lane as the last axis.
     int n_lanes
     int64_t n_rows
+    int64_t n_swept           # rows, the first ones; others are in prior means only
     int64_t n_states          # features, or rows where margins are updated
     int32_t* order
     float* costs

@@ -134,11 +134,13 @@ cdef class BlockSolver:
         _use_all_lanes(block, &state)
         for lane in range(block.n_lanes):
             block.n_sweeps[lane] = 0
-            block.constants[lane] = _constant(block, lane)
+            block.constants[lane] = 0
+            if self.parameters.n_training_rows < 0:
+                block.constants[lane] = _constant(block, lane)
             block.converged[lane] = block.constants[lane] != 0.0
             state.active[lane] = 0 if block.converged[lane] else -1
         if block.priors != NULL:
-            _start_at_priors(block, rows, self.parameters.prior_length, &self.watch)
+            _start_at_priors(block, rows, &self.parameters, &self.watch)
         if not self.watch.ended:
             _sweep_until_converged(self, &state, rows, n_entries, seed)
         if self.watch.ended:
@@ -160,6 +162,7 @@ cdef int64_t _lay_out(
     cdef int64_t n_rows = shape.n_rows, position = 0
     cdef int64_t n_states = shape.n_margins if shape.n_margins else shape.n_columns
     block.n_lanes, block.n_rows, block.n_states = lanes, n_rows, n_states
+    block.n_swept = n_rows
     block.order = <int32_t*>(memory + _take(&position, n_rows))
     block.costs = memory + _take(&position, n_rows * lanes)
     block.duals = memory + _take(&position, n_rows * lanes)
@@ -194,6 +197,8 @@ cdef void _sweep_until_converged(
     cdef Block* block = &self.block
     cdef SolverParameters* parameters = &self.parameters
     cdef int64_t row_work = 1 + n_entries // block.n_rows
+    if block.n_swept == 0:
+        return
     cdef double[MAX_LANES] gains
     cdef int _sweep, lane, n_active = 0
     for lane in range(block.n_lanes):
@@ -204,7 +209,7 @@ cdef void _sweep_until_converged(
             break
         if block.width > FEWEST_LANES and 2 * n_active <= block.width:
             _narrow(block, state, n_active, parameters.simd_level)
-        _shuffle(block.order, block.n_rows, &seed)
+        _shuffle(block.order, block.n_swept, &seed)
         _sweep_once(self, state, rows, row_work)
         if self.watch.ended:
             break
@@ -216,7 +221,7 @@ cdef void _sweep_once(
 ) noexcept nogil:
     """Visit all rows once, in pieces between which the watch is checked."""
     cdef Block* block = &self.block
-    cdef int64_t first = 0, n_rows = block.n_rows, piece = 1 + STOP_WORK // row_work
+    cdef int64_t first = 0, n_rows = block.n_swept, piece = 1 + STOP_WORK // row_work
     memset(state.highest, 0, MAX_LANES * sizeof(float))
     memset(state.lowest, 0, MAX_LANES * sizeof(float))
     memset(state.gain, 0, MAX_LANES * sizeof(float))
@@ -394,9 +399,11 @@ cdef float _constant(const Block* block, int lane) noexcept nogil:
 # -----------
 
 cdef void _start_at_priors(
-    Block* block, const Rows* rows, double length, Watch* watch
+    Block* block, const Rows* rows, const SolverParameters* parameters, Watch* watch
 ) noexcept nogil:
     """Scale the prior means to their length and let the weights start there.
+
+    They keep their length if they are given by rows that are not trained on.
 
     They are sums of rows, as is what the dual variables add, so weights or margins
     are set as if a step of that size had been taken on each row.
@@ -405,11 +412,14 @@ cdef void _start_at_priors(
     cdef int lane
     cdef float* prior
     cdef double[MAX_LANES] squares
+    cdef double length = parameters.prior_length
     for lane in range(lanes):
         if block.constants[lane] != 0.0:
             for i in range(block.n_rows):
                 block.priors[i * lanes + lane] = 0
     _add_priors(block, rows, watch)
+    if parameters.n_training_rows >= 0:
+        return
     _square_priors(block, rows, squares, watch)
     if watch.ended:
         return

@@ -81,6 +81,9 @@ cdef class Task:
         solver.bias_square = parameters.bias**2
         solver.tol, solver.max_iter = parameters.tol, parameters.max_iter
         solver.simd_level = simd_level
+        solver.n_training_rows = -1
+        if parameters.n_training_rows is not None:
+            solver.n_training_rows = parameters.n_training_rows
         solver.prior_length = 0
         if parameters.prior_length and len(targets.priors.indices):
             self.priors = Vectors(targets.priors)
@@ -284,6 +287,10 @@ cdef int _train_block(
     shape.n_margins = targets.n_rows if gathered.rows.gram != NULL else 0
     shape.n_lanes, shape.has_prior = lanes_of(n_children), task.priors is not None
     solver.ensure(shape)
+    if task.parameters.n_training_rows >= 0:
+        block.n_swept = lower_bound(
+            targets.rows, 0, targets.n_rows, task.parameters.n_training_rows
+        )
     _fill_costs(targets, first, n_children, &task.parameters, block)
     if shape.has_prior:
         _fill_priors(targets, first, n_children, block)

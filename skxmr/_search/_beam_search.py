@@ -39,6 +39,7 @@ class _Task:
     wants_labels: bool = True
     allowed: np.ndarray | None = None
     start: tuple | None = None
+    last_level: int | None = None
 
     def between(self, rows):
         """Return a slice of the rows."""
@@ -55,6 +56,7 @@ class _Task:
             TRANSFORMS[self.score_transform],
             wants_labels=self.wants_labels,
             allowed=self.allowed,
+            last_level=-1 if self.last_level is None else self.last_level,
         )
 
 
@@ -90,9 +92,10 @@ def beam_search(
         exact.
     score_transform : {"sigmoid", "l1-hinge", "l2-hinge", "l3-hinge", "l4-hinge"}
         ``l<p>-hinge`` scores a margin m by exp(-max(0, 1 - m)^p).
-    wanted : {"labels", "nodes"}
-        Whether columns of labels or, for a layout of upper levels only, nodes of
-        its last level (counted from 0) are returned.
+    wanted : {"labels", "nodes", "parents"}
+        Whether columns of labels are returned; or nodes of the last level (counted from
+        0), for a layout of upper levels only; or nodes of the last level but one, the
+        parents of labels.
     start : (level, nodes, log_scores), or None
         Where the search starts: the level of some nodes, 0 for the root; the nodes,
         different ones and counted in their level, as int64 of shape (n_samples,
@@ -118,6 +121,7 @@ def beam_search(
         wanted == "labels",
         allowed,
         start,
+        layout.n_levels - 1 if wanted == "parents" else None,
     )
     min_rows = max(1, min(_MIN_ROWS_OF_A_TASK, _MIN_LABELS_OF_A_TASK // k))
     slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=min_rows)

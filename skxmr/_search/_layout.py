@@ -1,6 +1,7 @@
 """The layout of a trained tree, as the search reads it."""
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,14 @@ class SearchLayout:
     held_by_feature : FeatureWeights or None
     by_node : NodeWeights or None
         None where the other is not.
+
+    Attributes
+    ----------
+    delta : LayoutDelta or None
+        Changes to these arrays, which are called the base where there are any.
     """
+
+    delta: Any = None
 
     def __init__(
         self,
@@ -195,6 +203,72 @@ class SearchLayout:
         # Dask scatters large objects, so that each worker receives them once.
         return object.__sizeof__(self) + self.nbytes
 
+    def with_delta(self, delta):
+        """Return a layout of the same arrays with another delta.
+
+        Parameters
+        ----------
+        delta : LayoutDelta or None
+
+        Returns
+        -------
+        SearchLayout
+        """
+        if delta is None:
+            return self.base
+        changed = self._copied()
+        changed.delta = delta
+        changed.__dict__["_base"] = self.base
+        return changed
+
+    @property
+    def base(self):
+        """The same layout without its delta."""
+        return self if self.delta is None else self._base
+
+    @cached_property
+    def _base(self):
+        base = self._copied()
+        base.delta = None
+        return base
+
+    def _copied(self):
+        """Copy the layout without what is derived from its arrays."""
+        copied = object.__new__(SearchLayout)
+        copied.__dict__.update(self.__getstate__())
+        return copied
+
+    def relabelled(self, columns):
+        """Return the layout with label i as ``columns[i]``, if it has no delta."""
+        changed = self._copied()
+        changed.labels = columns[self.labels].astype(np.int32)
+        return changed
+
+    def parents_of(self, columns):
+        """Find the parents of labels.
+
+        Parameters
+        ----------
+        columns : ndarray of int64
+
+        Returns
+        -------
+        parents : ndarray of int64
+            As the layout numbers nodes.
+        children : ndarray of int64
+            Which child of its parent each label is.
+        """
+        is_added = columns >= len(self.labels)
+        found = self.base.label_nodes
+        nodes = found.nodes[np.where(is_added, 0, columns)]
+        parents = found.parents[nodes].astype(np.int64)
+        children = nodes - self.child_offsets[parents]
+        if is_added.any():
+            added = columns[is_added] - len(self.labels)
+            parents[is_added] = self.delta.added_parents[added]
+            children[is_added] = self.delta.added_children[added]
+        return parents, children
+
     @cached_property
     def by_feature(self):
         """The weights by feature, as held, or sorted from those by node."""
@@ -281,7 +355,7 @@ class SearchLayout:
     @property
     def n_labels(self):
         """Number of labels."""
-        return len(self.labels)
+        return len(self.labels) + (0 if self.delta is None else self.delta.n_added)
 
     @property
     def n_weights(self):

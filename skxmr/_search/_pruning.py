@@ -1,15 +1,47 @@
 """Drops small weights: a smaller, faster model at some cost of accuracy."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skxmr._cython._pruning import Weights, count_kept
 from skxmr._search._weights import LinearWeights
 
-__all__ = ["THRESHOLD_UNITS", "check_threshold", "prune"]
+__all__ = ["THRESHOLD_UNITS", "Pruning", "check_threshold", "prune"]
 
 # A relative threshold is a multiple of the node's largest absolute weight; an absolute
 # one is a number.
 THRESHOLD_UNITS = ("relative", "absolute")
+
+
+class Pruning(NamedTuple):
+    """The thresholds at which a model was pruned, for further weights.
+
+    Parameters
+    ----------
+    relative, absolute : float
+    unit_weight : float
+        As for `prune`.
+    """
+
+    relative: float
+    absolute: float
+    unit_weight: float
+
+    def floors(self, largest):
+        """Return the magnitude that the weights of each node must have.
+
+        Parameters
+        ----------
+        largest : ndarray of shape (n_nodes,)
+            The largest magnitude among the weights of each node.
+
+        Returns
+        -------
+        ndarray of shape (n_nodes,)
+        """
+        share = self.relative * np.minimum(largest, self.unit_weight)
+        return np.maximum(share, self.absolute)
 
 
 def check_threshold(name, value, unit):

@@ -39,6 +39,10 @@ class SolverParameters:
         of the same child.
     unit_weight : float, default=inf
         Upper limit of that magnitude.
+    n_training_rows : int, default=None
+        Only rows with a smaller index are trained on; others are in prior means only,
+        which have the length of the weighted sum then, and no node is constant. None
+        trains on all rows.
     """
 
     loss: str
@@ -52,3 +56,4 @@ class SolverParameters:
     prior_length: float = 0.0
     floor_unit: str = "absolute"
     unit_weight: float = np.inf
+    n_training_rows: int | None = None

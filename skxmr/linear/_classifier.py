@@ -50,9 +50,9 @@ from skxmr._utils._typing import MatrixLike
 from skxmr._version import __version__
 from skxmr.linear._caching import cached_call
 from skxmr.linear._fitting import TrainingSettings, train_tree, warn_of_training
+from skxmr.linear._growing import GrowingClassifier
 from skxmr.linear._prior_weight import choose_prior_weight
 from skxmr.linear._state import make_state
-from skxmr.linear._tree_search import TreeSearchClassifier
 from skxmr.stages._stages import CustomStages
 from skxmr.tree._kmeans_tree import KMeansTree
 from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
@@ -65,7 +65,7 @@ _MAX_INT32 = np.iinfo(np.int32).max
 class XRLinearClassifier(
     Documented,
     CheckedWhenLoaded,
-    TreeSearchClassifier,
+    GrowingClassifier,
     DefaultStages,
     BaseEstimator,
 ):

@@ -1,0 +1,1 @@
+"""Changes to fitted label trees: labels added and removed, weights trained further."""

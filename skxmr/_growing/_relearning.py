@@ -1,0 +1,356 @@
+"""Training of known nodes on further rows, with their present weights as prior means.
+
+The kernels take a prior mean as a sum of rows, so the present weights of each node
+become a row, which is no training row. The intercept is the weight of one more feature.
+Only weights of features that the rows have can change.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._growing._changes import Entries, change_parents, current_parent
+from skxmr._growing._present_weights import present_weights
+from skxmr._search._centering import Centering
+from skxmr._search._pruning import Pruning
+from skxmr._search._weights import with_precision
+from skxmr._training._levels import train_levels
+from skxmr._training._solver import SolverParameters
+from skxmr._training._targets import LevelTargets
+from skxmr._utils._compressed import Compressed
+from skxmr._utils._dense import DenseRows
+
+__all__ = ["Relearning", "relearn"]
+
+# A relative change of a weight that is only due to rounding.
+_ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class Relearning:
+    """What training on further rows depends on, beside the rows.
+
+    Parameters
+    ----------
+    solver : SolverParameters
+        Without a floor, with the bias of the intercept.
+    pruning : Pruning
+        The thresholds below which new weights are dropped.
+    centering : Centering or None
+        That of the present weights.
+    n_jobs : int or None
+    """
+
+    solver: SolverParameters
+    pruning: Pruning
+    centering: Centering | None
+    n_jobs: int | None
+
+
+class _Pairs(NamedTuple):
+    """Pairs of a row and one of its nodes.
+
+    Parameters
+    ----------
+    rows, parents, children : ndarray of int64
+        Ascending by (parent, child, row).
+    values : ndarray of float32
+        Relevance.
+    """
+
+    rows: np.ndarray
+    parents: np.ndarray
+    children: np.ndarray
+    values: np.ndarray
+
+
+def relearn(layout, X, Y, relearning):
+    """Train the nodes that some rows reach, from their present weights on.
+
+    Parameters
+    ----------
+    layout : SearchLayout
+        Unchanged.
+    X : Compressed or DenseRows, a vector for each row
+        Centred as the rows of the present weights were.
+    Y : csr_array of shape (n_samples, n_labels)
+        Relevance.
+    relearning : Relearning
+
+    Returns
+    -------
+    SearchLayout
+        With a delta.
+    """
+    levels = [_pairs_of_labels(layout, Y)]
+    while levels[0].parents.any():
+        levels.insert(0, _pairs_above(layout, levels[0]))
+    for level, pairs in enumerate(levels, start=1):
+        if len(pairs.rows):
+            layout = _relearn_level(layout, X, pairs, level, relearning)
+    return layout
+
+
+def _pairs_of_labels(layout, Y):
+    rows = np.repeat(np.arange(Y.shape[0]), np.diff(Y.indptr))
+    parents, children = layout.parents_of(Y.indices.astype(np.int64))
+    return _sorted_pairs(rows, parents, children, Y.data)
+
+
+def _pairs_above(layout, pairs):
+    """Return the pairs of rows and parents; the relevance is that of the best child."""
+    parents = layout.base.label_nodes.parents[pairs.parents].astype(np.int64)
+    children = pairs.parents - layout.child_offsets[parents]
+    return _sorted_pairs(pairs.rows, parents, children, pairs.values)
+
+
+def _sorted_pairs(rows, parents, children, values):
+    order = np.lexsort((rows, children, parents))
+    found = [array[order] for array in (rows, parents, children, values)]
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = np.any([np.diff(array) != 0 for array in found[:3]], axis=0)
+    firsts = np.flatnonzero(is_first)
+    best = np.maximum.reduceat(found[3], firsts) if len(firsts) else found[3]
+    rows, parents, children = (array[firsts] for array in found[:3])
+    return _Pairs(rows, parents, children, best.astype(np.float32))
+
+
+def _relearn_level(layout, X, pairs, level, relearning):
+    """Train the children of the parents that the rows of a level reach."""
+    problem = _Problem.of(layout, X, pairs)
+    solver = relearning.solver
+    seed = int(np.random.SeedSequence([solver.seed, level]).generate_state(1)[0])
+    solver = replace(solver, seed=seed, bias=0.0, n_training_rows=X.n_vectors)
+    means = relearning.centering
+    started = _started(problem)
+    shifts = _products_with_means(problem.present, means)
+    rows = _with_priors(X, problem.present, started + shifts, relearning.solver.bias)
+    n_jobs = relearning.n_jobs
+    (result,) = train_levels(rows, [problem.targets], [solver], n_jobs=n_jobs)
+    trained = _by_child(result.weights, problem.offsets, X.length + 1)
+    chosen = _choose(trained[:, : X.length], problem, relearning, layout)
+    intercepts = started
+    if relearning.solver.bias:
+        weights = trained[:, [X.length]].toarray().ravel()
+        intercepts = weights * relearning.solver.bias
+        intercepts = intercepts - _products_with_means(chosen, means)
+    is_kept = np.isclose(intercepts, started, rtol=_ROUNDING, atol=_ROUNDING)
+    intercepts = np.where(is_kept | ~problem.is_trained, problem.intercepts, intercepts)
+    return layout.with_delta(_changes(layout, problem, chosen, intercepts))
+
+
+class _Problem(NamedTuple):
+    """The nodes of one level that are trained, and their targets.
+
+    Parameters
+    ----------
+    parents : ndarray of shape (n_parents,), int64
+        Ascending.
+    offsets : ndarray of shape (n_parents + 1,), int64
+        The children of each, numbered one parent after another.
+    intercepts : ndarray of shape (n_children,), float32
+        The present ones.
+    is_trained : ndarray of shape (n_children,), bool
+    present : csr_array of shape (n_children, n_features)
+        The present weights for the features of the parent's rows.
+    targets : LevelTargets
+    """
+
+    parents: np.ndarray
+    offsets: np.ndarray
+    intercepts: np.ndarray
+    is_trained: np.ndarray
+    present: sparse.csr_array
+    targets: LevelTargets
+
+    @classmethod
+    def of(cls, layout, X, pairs):
+        """Collect the problem of a level for the pairs of its rows and nodes."""
+        parents, owners = np.unique(pairs.parents, return_inverse=True)
+        before = [current_parent(layout, parent) for parent in parents.tolist()]
+        offsets = np.cumsum([0, *(one.n_children for one in before)])
+        intercepts = np.concatenate([one.intercepts for one in before])
+        positives = sparse.csr_array(
+            (pairs.values, (offsets[owners] + pairs.children, pairs.rows)),
+            shape=(offsets[-1], X.n_vectors),
+        )
+        ones = np.ones(len(owners), dtype=np.float32)
+        rows = sparse.csr_array(
+            (ones, (owners, pairs.rows)), shape=(len(parents), X.n_vectors)
+        )
+        rows.data[:] = 1
+        n_positive = np.diff(positives.indptr)
+        n_rows = np.repeat(np.diff(rows.indptr), np.diff(offsets))
+        is_removed = (intercepts == -np.inf) & (n_positive == 0)
+        is_constant = (intercepts == np.inf) & (n_positive == n_rows)
+        return cls(
+            parents,
+            offsets,
+            intercepts,
+            ~is_removed & ~is_constant,
+            present_weights(layout, parents, _features(X, rows)),
+            _targets(offsets, rows, positives),
+        )
+
+
+def _features(X, rows):
+    """Mark the features of each parent's rows; None where rows are dense."""
+    if isinstance(X, DenseRows):
+        return None
+    pattern = X.to_csr()
+    pattern = sparse.csr_array(
+        (np.ones(len(pattern.data), dtype=np.float32), pattern.indices, pattern.indptr),
+        shape=pattern.shape,
+    )
+    return sparse.csr_array(rows @ pattern)
+
+
+def _targets(offsets, rows, positives):
+    """Make the targets; the row of each child's present weights follows the others."""
+    n_rows, n_children = rows.shape[1], int(offsets[-1])
+    children = np.arange(n_children)
+    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    given = sparse.csr_array(
+        (np.ones(n_children, dtype=np.float32), (owners, children)),
+        shape=(len(offsets) - 1, n_children),
+    )
+    whole = Compressed.from_sparse(sparse.hstack([rows, given], format="csr"))
+    is_given = whole.indices >= n_rows
+    return LevelTargets(
+        offsets.astype(np.int64),
+        whole._replace(values=np.where(is_given, 0, 1).astype(np.float32)),
+        Compressed.from_sparse(positives)._replace(length=n_rows + n_children),
+        Compressed(
+            np.arange(n_children + 1),
+            (n_rows + children).astype(np.int32),
+            np.ones(n_children, dtype=np.float32),
+            n_rows + n_children,
+        ),
+    )
+
+
+def _started(problem):
+    """Return the intercepts that training starts from.
+
+    That of a node without negative rows so far gives a margin of 1 to all rows.
+    """
+    started = problem.intercepts.astype(np.float64)
+    started[started == np.inf] = 1.0
+    started[started == -np.inf] = 0.0
+    return started
+
+
+def _products_with_means(weights, centering):
+    """Compute the product of each child's weights and the means."""
+    if centering is None:
+        return 0.0
+    products = weights.data * centering.means_of(weights.indices).astype(np.float64)
+    owners = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    return np.bincount(owners, products, weights.shape[0])
+
+
+def _with_priors(X, present, intercepts, bias):
+    """Append the present weights to the rows, and the intercept's feature to all."""
+    n_rows = X.n_vectors
+    last = np.full(n_rows + present.shape[0], bias, dtype=np.float32)
+    if bias:
+        last[n_rows:] = intercepts / bias
+    if isinstance(X, DenseRows):
+        rows = np.concatenate([X.values, present.toarray()])
+        return DenseRows(np.hstack([rows, last[:, np.newaxis]]).astype(np.float32))
+    rows = sparse.vstack([X.to_csr(), present], format="csr")
+    last = sparse.csr_array(last[:, np.newaxis])
+    return Compressed.from_sparse(sparse.hstack([rows, last], format="csr"))
+
+
+def _by_child(weights, offsets, n_features):
+    """Make a matrix of the weights of all children."""
+    n_postings = np.diff(weights.posting_offsets)
+    sizes = np.diff(weights.run_offsets)
+    firsts = np.repeat(np.repeat(offsets[:-1], n_postings), sizes)
+    features = np.repeat(weights.features, sizes)
+    return sparse.csr_array(
+        (weights.weights, (firsts + weights.children, features)),
+        shape=(int(offsets[-1]), n_features),
+    )
+
+
+def _choose(trained, problem, relearning, layout):
+    """Prune the weights that are new, and keep those that did not change."""
+    present = problem.present
+    before, after = _aligned(present, trained)
+    is_large = np.abs(after.data) >= _floors(after, relearning)
+    values = with_precision(after.data, layout.weight_precision).astype(np.float32)
+    is_same = np.isclose(values, before.data, rtol=_ROUNDING, atol=0)
+    values = np.where(is_same, before.data, values)
+    owners = np.repeat(np.arange(after.shape[0]), np.diff(after.indptr))
+    is_trained = problem.is_trained[owners]
+    values = np.where(is_trained, values, before.data)
+    values[(before.data == 0) & ~is_large] = 0
+    chosen = sparse.csr_array(
+        (values, after.indices, after.indptr), shape=after.shape, copy=True
+    )
+    chosen.eliminate_zeros()
+    return chosen
+
+
+def _aligned(first, second):
+    """Return two matrices with the entries of both."""
+    # Sums keep all entries, also those that are 0.
+    ones = [
+        sparse.csr_array((np.ones(len(one.data)), one.indices, one.indptr), one.shape)
+        for one in (first, second)
+    ]
+    union = sparse.csr_array(ones[0] + ones[1])
+    union.sort_indices()
+    codes = _codes(union)
+    aligned = []
+    for one in (first, second):
+        values = np.zeros(len(codes), dtype=np.float32)
+        values[np.searchsorted(codes, _codes(one))] = one.data
+        aligned.append(
+            sparse.csr_array((values, union.indices, union.indptr), union.shape)
+        )
+    return aligned
+
+
+def _codes(matrix):
+    owners = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return owners * matrix.shape[1] + matrix.indices
+
+
+def _floors(weights, relearning):
+    """Return the magnitude below which a new weight is dropped, for each entry."""
+    owners = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    largest = np.zeros(weights.shape[0])
+    np.maximum.at(largest, owners, np.abs(weights.data))
+    return relearning.pruning.floors(largest)[owners]
+
+
+def _changes(layout, problem, chosen, intercepts):
+    """Put the weights that have changed into the delta."""
+    before, after = _aligned(problem.present, chosen)
+    is_changed = before.data != after.data
+    children = np.repeat(np.arange(after.shape[0]), np.diff(after.indptr))
+    owners = np.searchsorted(problem.offsets, children, side="right") - 1
+    keys, items = after.indices, children - problem.offsets[owners]
+    if layout.by_node is not None:
+        keys, items = items, keys
+    codes = owners * np.int64(2**32) + keys
+    replaced = np.unique(codes[is_changed])
+    is_taken = np.isin(codes, replaced) & (after.data != 0)
+    entries = Entries(
+        owners[is_taken],
+        keys[is_taken].astype(np.int32),
+        items[is_taken].astype(np.int32),
+        after.data[is_taken],
+    )
+    return change_parents(
+        layout,
+        problem.parents,
+        np.split(intercepts.astype(np.float32), problem.offsets[1:-1]),
+        entries,
+        (replaced >> 32, replaced & (2**32 - 1)),
+    )
