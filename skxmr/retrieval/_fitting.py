@@ -10,12 +10,14 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skxmr.rankers._lexical import LexicalRanker
 from skxmr.stages._stages import takes_relevance
+from skxmr.text._single import fit_transform_texts
 from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
 from skxmr.text._word_forms import normalize_characters, normalize_words
 
 __all__ = [
     "Stages",
     "TrainingRows",
+    "TrainingTexts",
     "default_lexical_ranker",
     "default_vectorizer",
     "resolve_text_weight",
@@ -64,6 +66,26 @@ class Stages(NamedTuple):
     classifier: Any
     lexical_ranker: LexicalRanker
     seed: int | None
+
+
+class TrainingTexts(NamedTuple):
+    """The texts that the stages are fitted to: those of the user, then of labels.
+
+    Parameters
+    ----------
+    texts : list of str of length n_rows
+    y : sparse matrix or ndarray of n_rows rows
+    relevance : csr_array, ndarray or None
+    """
+
+    texts: list
+    y: Any
+    relevance: Any
+
+    def fit_vectorizer(self, vectorizer):
+        """Fit a vectorizer in place, and return the rows for the classifier."""
+        X = fit_transform_texts(vectorizer, self.texts)
+        return TrainingRows(X, self.y, self.relevance)
 
 
 class TrainingRows(NamedTuple):

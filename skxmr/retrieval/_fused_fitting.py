@@ -1,5 +1,6 @@
 """The fit of a model and of a lexical index together, and of their common score."""
 
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -20,7 +21,7 @@ from skxmr._fusion._log_linear import LogLinear
 from skxmr._inputs._label_fields import LabelFields, is_blank
 from skxmr._lexical._building import TRAINING
 from skxmr.linear._classifier import XRLinearClassifier
-from skxmr.retrieval._fitting import Stages, TrainingRows
+from skxmr.retrieval._fitting import Stages, TrainingTexts
 from skxmr.retrieval._fused_search import N_CANDIDATES
 from skxmr.retrieval._held_out import HeldOut
 from skxmr.retrieval._state import Fusion
@@ -106,7 +107,7 @@ class TextRows(NamedTuple):
         return HeldOut.draw(self.texts, self.Y, np.array(has_text, dtype=bool), seed)
 
 
-def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
+def fit_both(stages: Stages, documents: TrainingTexts, text_rows: TextRows):
     """Fit a classifier and a lexical index, and the score that combines both.
 
     The score is learned from texts that neither was fitted to; then both are fitted to
@@ -115,7 +116,8 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
     Parameters
     ----------
     stages : Stages
-    rows : TrainingRows
+        The vectorizer is fitted in place.
+    documents : TrainingTexts
     text_rows : TextRows
 
     Returns
@@ -124,25 +126,22 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
         A fitted clone.
     fusion : Fusion
     """
-    _, classifier, ranker, seed = stages
+    vectorizer, classifier, ranker, seed = stages
     classifier = _with_narrow_tree(classifier, text_rows.Y.shape[1])
     names = pack_names(text_rows.fields.names())
     held_out = text_rows.held_out(seed or 0)
     if held_out is None:
-        fitted, learned = rows.fit(classifier), Learned.default(text_rows.by_embedding)
+        fitted = documents.fit_vectorizer(vectorizer).fit(classifier)
         counted = text_rows.count_terms(ranker)
+        learned = Learned.default(text_rows.by_embedding)
     else:
-        is_kept = np.ones(rows.X.shape[0], dtype=bool)
-        is_kept[: len(held_out.is_kept)] = held_out.is_kept
-        fitted = rows.take(np.flatnonzero(is_kept)).fit(classifier)
+        make_rows = partial(documents.fit_vectorizer, vectorizer)
+        fitted, model = _fit_and_rank(classifier, make_rows, held_out)
         counted = text_rows.count_terms(ranker)
         kept = text_rows.take(held_out.is_kept)
         indexed = kept.fit_index(ranker, counted.take(held_out.is_kept))
-        model = fitted.rank(rows.take(held_out.rows).X, min(N_CANDIDATES, len(names)))
         evidence = kept.evidence(indexed, names)
         learned = _learn(model, indexed, evidence, kept.by_embedding, held_out)
-        if np.mean(~is_kept) > _NEGLIGIBLE:
-            fitted = rows.fit(classifier)
     indexed = text_rows.fit_index(ranker, counted)
     ranking = FittedClone.of(indexed)
     if _is_weight_open(indexed):
@@ -152,6 +151,35 @@ def fit_both(stages: Stages, rows: TrainingRows, text_rows: TextRows):
     return fitted, Fusion(
         ranking, evidence, learned.log_linear, learned.with_embeddings
     )
+
+
+def _fit_and_rank(classifier, make_rows, held_out):
+    """Rank held-out texts by a classifier without them, and fit it to all if it pays.
+
+    Parameters
+    ----------
+    classifier : estimator
+    make_rows : callable
+        Returns the TrainingRows of all texts. Nothing else has them, so that they can
+        be released before the fit to a part of them.
+    held_out : HeldOut
+
+    Returns
+    -------
+    fitted : estimator
+    model : tuple of (columns, scores)
+        The labels of the held-out texts.
+    """
+    rows = make_rows()
+    is_kept = np.ones(rows.X.shape[0], dtype=bool)
+    is_kept[: len(held_out.is_kept)] = held_out.is_kept
+    kept, X = rows.take(np.flatnonzero(is_kept)), rows.take(held_out.rows).X
+    fits_all = np.mean(~is_kept) > _NEGLIGIBLE
+    if not fits_all:
+        del rows
+    fitted = kept.fit(classifier)
+    model = fitted.rank(X, min(N_CANDIDATES, held_out.Y.shape[1]))
+    return (rows.fit(classifier) if fits_all else fitted), model
 
 
 def fuse_fitted(ranker, text_rows: TextRows) -> Fusion:

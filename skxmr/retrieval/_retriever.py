@@ -41,7 +41,7 @@ from skxmr.retrieval._assembling import assemble
 from skxmr.retrieval._explaining import explain_fused, explain_text
 from skxmr.retrieval._fitting import (
     Stages,
-    TrainingRows,
+    TrainingTexts,
     default_lexical_ranker,
     default_vectorizer,
     resolve_text_weight,
@@ -58,7 +58,7 @@ from skxmr.retrieval._pages import Page
 from skxmr.retrieval._searching import ModelSearch, choose, make_subset
 from skxmr.retrieval._state import RetrieverState
 from skxmr.retrieval._text_classifier import TextClassifier
-from skxmr.text._single import LeanTransformer, fit_transform_texts
+from skxmr.text._single import LeanTransformer
 
 __all__ = ["TextRetriever"]
 
@@ -418,16 +418,17 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
             documents, y, relevance = with_own_rows(
                 documents, y, own, classes, relevance
             )
-        X = fit_transform_texts(stages.vectorizer, documents)
-        self._state = self._fit(stages, TrainingRows(X, y, relevance), text_rows, names)
+        documents = TrainingTexts(documents, y, relevance)
+        self._state = self._fit(stages, documents, text_rows, names)
         return self
 
-    def _fit(self, stages, rows, text_rows, names):
-        """Fit the stages after the vectorizer, and return the state."""
+    def _fit(self, stages, documents, text_rows, names):
+        """Fit all stages, and return the state."""
         if text_rows is None:
+            rows = documents.fit_vectorizer(stages.vectorizer)
             classifier, fusion = rows.fit(stages.classifier), None
         else:
-            classifier, fusion = fit_both(stages, rows, text_rows)
+            classifier, fusion = fit_both(stages, documents, text_rows)
         return RetrieverState(
             vectorizing=FittedClone.of(stages.vectorizer),
             lean=LeanTransformer(stages.vectorizer),
