@@ -47,7 +47,7 @@ from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
 from skxmr._utils._loaded_state import check_arrays
-from skxmr._utils._packed_texts import PackedTexts
+from skxmr._utils._packed_texts import GrownTexts, PackedTexts
 from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
 from skxmr.completion._base import CompleterState
 from skxmr.completion._completer import QueryCompleter, QueryState
@@ -137,6 +137,7 @@ _TYPES: list[Any] = [
     NeighborState,
     Cutting,
     NodeWeights,
+    GrownTexts,
     PackedTexts,
     PrefixIndex,
     PrefixRanker,

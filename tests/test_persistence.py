@@ -43,6 +43,7 @@ from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
 from skxmr._search._model_pruning import pruned_at
 from skxmr._search._weights import LinearWeights
 from skxmr._targets import IndicatorTarget
+from skxmr._utils._packed_texts import PackedTexts
 from skxmr.baselines import BigramCompleter, PopularCompleter
 from skxmr.linear._state import ClassifierState
 from skxmr.persistence import TRUSTED_TYPES, load, save, save_changes
@@ -480,7 +481,8 @@ def test_processes_share_the_memory_of_a_mapped_model(tmp_path):
 def with_added_labels():
     ranker = LexicalRanker().fit(["tea", "rye"], [0, 1], label_texts=["tea", "rye"])
     ranker.add_labels(["oolong"], labels=[2])
-    return ranker.remove_labels([0])
+    names = PackedTexts.of(["tea", "rye"]).appended(["oolong"])
+    return ranker.remove_labels([0]), names
 
 
 def test_trusted_types_are_all_there_and_all_needed(tmp_path):

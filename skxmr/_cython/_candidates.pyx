@@ -75,6 +75,9 @@ cdef double highest_log_share = HIGHEST_LOG_SHARE
 cdef struct Candidate:
     int64_t label
     double log_score   # -inf where only the lexical search found it
+    double log_count
+    const uint8_t* name
+    int64_t n_bytes    # of the name
 
 
 cdef struct Trigram:
@@ -131,6 +134,19 @@ cdef inline void* memory_of(const uint8_t[::1] block) noexcept nogil:
     return <void*>&block[0]
 
 
+cdef inline bint find_name(
+    const uint8_t[::1] names, const int64_t[::1] offsets, int64_t i, Candidate* found
+) noexcept nogil:
+    """Find the i-th name; return whether there is one."""
+    if i + 1 >= offsets.shape[0]:
+        return False
+    found.n_bytes = offsets[i + 1] - offsets[i]
+    if not 0 <= offsets[i] <= offsets[i + 1] <= names.shape[0]:
+        return False
+    found.name = &names[offsets[i]] if found.n_bytes else NULL
+    return True
+
+
 cdef class CandidateScorer:
     """The candidates of one query at a time.
 
@@ -155,7 +171,11 @@ cdef class CandidateScorer:
     cdef const uint8_t[::1] names
     cdef const int64_t[::1] name_offsets
     cdef const float[::1] log_counts
+    cdef const uint8_t[::1] added_names
+    cdef const int64_t[::1] added_offsets
+    cdef const float[::1] added_log_counts
     cdef const uint16_t[:, ::1] embeddings
+    cdef int64_t n_labels
 
     cdef int64_t n
     cdef double[:, ::1] rows        # (capacity, N_FEATURES): features of candidates
@@ -180,12 +200,27 @@ cdef class CandidateScorer:
         self.names = names
         self.name_offsets = name_offsets
         self.log_counts = log_counts
-        if embeddings is not None and embeddings.shape[0] != log_counts.shape[0]:
-            raise ValueError("embeddings has not one row for each label.")
+        self.n_labels = log_counts.shape[0]
+        self.added_names = None
+        self.added_offsets = None
+        self.added_log_counts = None
         self.embeddings = embeddings
         self.of_candidates = array(shape=(1,), itemsize=1, format="B")
         self.of_trigrams = array(shape=(1,), itemsize=1, format="B")
         self._reserve(1, 1)
+
+    def with_added(
+        self,
+        const uint8_t[::1] names,
+        const int64_t[::1] name_offsets,
+        const float[::1] log_counts,
+    ):
+        """Add the names and counts of labels that follow the others."""
+        self.added_names = names
+        self.added_offsets = name_offsets
+        self.added_log_counts = log_counts
+        self.n_labels = self.log_counts.shape[0] + log_counts.shape[0]
+        return self
 
     def describe(
         self,
@@ -207,6 +242,8 @@ cdef class CandidateScorer:
             self.embeddings is None or embedding.shape[0] != self.embeddings.shape[1]
         ):
             raise ValueError("embedding has another length than those of labels.")
+        if has_embedding and self.embeddings.shape[0] != self.n_labels:
+            raise ValueError("embeddings has not one row for each label.")
         self._reserve(model_labels.shape[0] + other_labels.shape[0], text.shape[0])
         with nogil:
             self._unite(model_labels, model_scores, other_labels)
@@ -219,7 +256,7 @@ cdef class CandidateScorer:
                     self._describe_embeddings(&embedding[0])
         if not is_valid:
             raise ValueError(
-                f"A candidate is not one of the {self.log_counts.shape[0]} labels, or "
+                f"A candidate is not one of the {self.n_labels} labels, or "
                 f"the names of the labels are damaged."
             )
         return self.n
@@ -338,23 +375,30 @@ cdef class CandidateScorer:
                 self.n += 1
 
     cdef bint _is_valid(self) noexcept nogil:
-        """Return whether all candidates are labels with names; prefetch the names."""
-        cdef int64_t i, label
+        """Find the names of all candidates; return whether each is a label with one."""
+        cdef int64_t i
+        cdef Candidate* one
         for i in range(self.n):
-            label = self.candidates[i].label
-            if label >= self.log_counts.shape[0]:
+            one = &self.candidates[i]
+            if one.label < self.log_counts.shape[0]:
+                one.log_count = self.log_counts[one.label]
+                if not find_name(self.names, self.name_offsets, one.label, one):
+                    return False
+            elif one.label < self.n_labels:
+                one.log_count = self.added_log_counts[
+                    one.label - self.log_counts.shape[0]
+                ]
+                if not find_name(
+                    self.added_names,
+                    self.added_offsets,
+                    one.label - self.log_counts.shape[0],
+                    one,
+                ):
+                    return False
+            else:
                 return False
-            if label + 1 >= self.name_offsets.shape[0]:
-                return False
-            if not (
-                0
-                <= self.name_offsets[label]
-                <= self.name_offsets[label + 1]
-                <= self.names.shape[0]
-            ):
-                return False
-            if self.name_offsets[label] < self.names.shape[0]:
-                prefetch(&self.names[self.name_offsets[label]])
+            if one.n_bytes:
+                prefetch(one.name)
         return True
 
     cdef void _describe_scores(self) noexcept nogil:
@@ -363,7 +407,7 @@ cdef class CandidateScorer:
         if self.n:
             memset(&self.rows[0, 0], 0, self.n * N_FEATURES * sizeof(double))
         for i in range(self.n):
-            self.rows[i, LOG_COUNT] = self.log_counts[self.candidates[i].label]
+            self.rows[i, LOG_COUNT] = self.candidates[i].log_count
             if self.candidates[i].log_score > -INFINITY:
                 self.rows[i, MODEL] = self.candidates[i].log_score
                 self.rows[i, REACHED] = 1
@@ -422,7 +466,7 @@ cdef class CandidateScorer:
 
     cdef void _describe_names(self, const uint8_t[::1] text) noexcept nogil:
         """Set the similarity of the candidates' names to the query."""
-        cdef int64_t j, i, first, size, n_common, n_of_name
+        cdef int64_t j, i, size, n_common, n_of_name
         cdef uint32_t code
         cdef Trigram* found
         cdef const uint8_t* name
@@ -430,11 +474,10 @@ cdef class CandidateScorer:
         if not self.n_trigrams:
             return
         for j in range(self.n):
-            first = self.name_offsets[self.candidates[j].label]
-            size = self.name_offsets[self.candidates[j].label + 1] - first
+            size = self.candidates[j].n_bytes
             if size < 3:
                 continue
-            name = &self.names[first]
+            name = self.candidates[j].name
             n_common = n_of_name = 0
             code = <uint32_t>name[0] << 8 | <uint32_t>name[1] << 16
             for i in range(size - 2):

@@ -18,7 +18,7 @@ from skxmr._utils._loaded_state import (
     refuse,
     to_be_read,
 )
-from skxmr._utils._packed_texts import PackedTexts
+from skxmr._utils._packed_texts import GrownTexts, PackedTexts
 from skxmr._utils._pool import Pool
 from skxmr.text._word_forms import spaced_words
 
@@ -193,9 +193,14 @@ class LabelEvidence:
         The index of the labels' own texts and of their training texts.
     names : PackedTexts of length n_labels
         The names of the labels, as `words_spaced` returns them.
-    log_counts : ndarray of shape (n_labels,), float32
+    log_counts : ndarray of shape (n_fitted,), float32
         The logarithm of 1 + the number of training texts of each label.
     embeddings : LabelEmbeddings or None, default=None
+
+    Attributes
+    ----------
+    added_log_counts : ndarray of shape (n_added,), float32
+        The same of labels that were added later.
     """
 
     def __init__(
@@ -209,11 +214,96 @@ class LabelEvidence:
         self.names = names
         self.log_counts = log_counts
         self.embeddings = embeddings
+        self.added_log_counts = np.empty(0, dtype=np.float32)
 
     def __getstate__(self):
         state = self.__dict__.copy()
         state.pop("scorers", None)
         return state
+
+    def _changed(self, **attributes):
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__getstate__(), **attributes)
+        return changed
+
+    def grown(self, lexical, names, counts=None, embeddings=None):
+        """Return the evidence after labels were added, without a copy of the others'.
+
+        Parameters
+        ----------
+        lexical : LexicalState
+            That of the ranker after its `add_labels`.
+        names : list of str of length n_new
+            The names of the new labels, as the user wrote them.
+        counts : array-like of shape (n_new,), default=None
+            The number of training texts of each; None for 0.
+        embeddings : LabelEmbeddings or None, default=None
+            Of all labels; None if labels have none.
+
+        Returns
+        -------
+        LabelEvidence
+            The features of other labels are the same.
+        """
+        counts = np.zeros(len(names)) if counts is None else np.asarray(counts)
+        added = np.log1p(counts).astype(np.float32)
+        return self._changed(
+            lexical=lexical,
+            names=self.names.appended(map(words_spaced, names)),
+            added_log_counts=np.concatenate([self.added_log_counts, added]),
+            embeddings=embeddings,
+        )
+
+    def with_lexical(self, lexical):
+        """Return the evidence after a change of the index: `remove_labels`, `compact`.
+
+        Parameters
+        ----------
+        lexical : LexicalState
+            Of the same labels. Removed ones are not among candidates, as no search
+            finds them; what is known of them is not needed.
+
+        Returns
+        -------
+        LabelEvidence
+        """
+        return self._changed(lexical=lexical)
+
+    def with_counts(self, lexical, columns, counts):
+        """Return the evidence after some labels got more training texts.
+
+        Parameters
+        ----------
+        lexical : LexicalState
+            That of the ranker after its `partial_fit`.
+        columns : ndarray of shape (n_changed,), int64
+            Each once.
+        counts : ndarray of shape (n_changed,)
+            How many more training texts each label has.
+
+        Returns
+        -------
+        LabelEvidence
+        """
+        merged = np.concatenate([self.log_counts, self.added_log_counts])
+        before = np.expm1(merged[columns].astype(np.float64)).round()
+        merged[columns] = np.log1p(before + counts)
+        n_fitted = len(self.log_counts)
+        return self._changed(
+            lexical=lexical,
+            log_counts=merged[:n_fitted],
+            added_log_counts=merged[n_fitted:],
+        )
+
+    def compacted(self, lexical):
+        """Return the same in fewer arrays, with a compacted index."""
+        counts = np.concatenate([self.log_counts, self.added_log_counts])
+        return self._changed(
+            lexical=lexical,
+            names=self.names.compacted(),
+            log_counts=counts,
+            added_log_counts=counts[:0],
+        )
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -230,9 +320,16 @@ class LabelEvidence:
             refuse(f"{name}.names", f"is a {type(self.names).__name__}")
         if len(self.names) != n_labels:
             refuse(f"{name}.names", f"has other than {n_labels} names")
-        check_vector(self.log_counts, (np.float32,), n_labels, f"{name}.log_counts")
-        if to_be_read(self.log_counts):
+        added = self.added_log_counts
+        check_vector(added, (np.float32,), None, f"{name}.added_log_counts")
+        n_fitted = n_labels - len(added)
+        check_vector(self.log_counts, (np.float32,), n_fitted, f"{name}.log_counts")
+        n_named = len(_parts_of(self.names)[0])
+        if n_named != n_fitted:
+            refuse(f"{name}.log_counts", f"is of {n_fitted} of {n_named} labels")
+        if to_be_read(self.log_counts, added):
             check_finite(self.log_counts, f"{name}.log_counts")
+            check_finite(added, f"{name}.added_log_counts")
         if self.embeddings is None:
             return
         if not isinstance(self.embeddings, LabelEmbeddings):
@@ -243,16 +340,17 @@ class LabelEvidence:
     @cached_property
     def scorers(self):
         """The pool of scorers of candidates."""
-        make = partial(
-            kernel.CandidateScorer,
+        names, added = _parts_of(self.names)
+        arguments = (
             self.lexical.index.for_kernels,
             TRAINING in self.lexical.terms.field_names,
-            self.names.text,
-            self.names.offsets,
+            names.text,
+            names.offsets,
             self.log_counts,
             None if self.embeddings is None else self.embeddings.for_kernels,
         )
-        return Pool(make)
+        added = added.text, added.offsets, self.added_log_counts
+        return Pool(partial(_make_scorer, arguments, added))
 
     def describe(self, findings):
         """Return the candidates of several texts with their features.
@@ -327,3 +425,14 @@ class LabelEvidence:
             scorer.describe(*found)
             scorer.rank(weights, calibration, columns, scores)
         return columns, scores
+
+
+def _parts_of(names):
+    """Return the names of the labels of the fit, and those of added ones."""
+    if isinstance(names, GrownTexts):
+        return names.first, names.added
+    return names, PackedTexts.of([])
+
+
+def _make_scorer(arguments, added):
+    return kernel.CandidateScorer(*arguments).with_added(*added)

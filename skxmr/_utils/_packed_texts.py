@@ -4,7 +4,9 @@ A list of a million strings takes a second to unpickle, and its memory belongs t
 process. Two arrays open at once, and processes that map their file share the memory.
 """
 
+import operator
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NoReturn, Self, overload
 
 import numpy as np
@@ -19,7 +21,7 @@ from skxmr._utils._loaded_state import (
     to_be_read,
 )
 
-__all__ = ["PackedTexts"]
+__all__ = ["GrownTexts", "PackedTexts"]
 
 _N_SHOWN = 3
 _N_PER_BLOCK = 4096  # texts that an iteration decodes at a time
@@ -162,6 +164,28 @@ class PackedTexts(Sequence):
     def _refuse_contents(self, error) -> NoReturn:
         refuse(type(self).__name__, f"holds a text that cannot be decoded ({error})")
 
+    def appended(self, texts: Iterable[str]) -> "GrownTexts":
+        """Return the same texts and more, without a copy of these.
+
+        Parameters
+        ----------
+        texts : iterable of str
+
+        Returns
+        -------
+        GrownTexts
+
+        Raises
+        ------
+        TypeError
+            If an item is not a string.
+        """
+        return GrownTexts(self, PackedTexts.of(texts))
+
+    def compacted(self) -> "PackedTexts":
+        """Return the same texts in two arrays."""
+        return self
+
     def to_list(self) -> list[str]:
         """Return all texts."""
         return self.take(np.arange(len(self)))
@@ -181,3 +205,83 @@ class PackedTexts(Sequence):
         if len(self) > _N_SHOWN:
             shown.append("...")
         return f"<{type(self).__name__} of {len(self)}: {', '.join(shown)}>"
+
+
+class GrownTexts(PackedTexts):
+    """Packed texts to which others were appended.
+
+    Parameters
+    ----------
+    first, added : PackedTexts
+
+    Attributes
+    ----------
+    text, offsets : ndarray
+        Of all texts: copies, made when they are first read.
+    """
+
+    first: PackedTexts
+    added: PackedTexts
+
+    def __init__(self, first: PackedTexts, added: PackedTexts):
+        self.first = first
+        self.added = added
+
+    def __getstate__(self):
+        return {"first": self.first, "added": self.added}
+
+    def _check_arrays(self):
+        """Raise ValueError if the attributes of a loaded model are not consistent."""
+        for name in ("first", "added"):
+            value = getattr(self, name)
+            if type(value) is not PackedTexts:
+                refuse(f"GrownTexts.{name}", f"is a {type(value).__name__}")
+
+    @cached_property
+    def text(self):  # type: ignore[override]
+        """The concatenated texts."""
+        return np.concatenate([self.first.text, self.added.text])
+
+    @cached_property
+    def offsets(self):  # type: ignore[override]
+        """The start of each text, and the end of the last one."""
+        added = self.added.offsets[1:] + self.first.offsets[-1]
+        return np.concatenate([self.first.offsets, added])
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.added)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self.take(np.arange(*index.indices(len(self))))
+        position = operator.index(index)
+        if position < 0:
+            position += len(self)
+        if not 0 <= position < len(self):
+            raise IndexError(f"index {index} is out of range for {len(self)} texts")
+        n_first = len(self.first)
+        if position < n_first:
+            return self.first[position]
+        return self.added[position - n_first]
+
+    def take(self, indices: Sequence[int] | NDArray) -> list[str]:
+        """Return some of the texts, as `PackedTexts.take`."""
+        numbers = np.asarray(indices, dtype=np.int64)
+        numbers = np.where(numbers < 0, numbers + len(self), numbers)
+        if (numbers < 0).any():
+            raise IndexError(f"an index is out of range for {len(self)} texts")
+        is_added = numbers >= len(self.first)
+        if not is_added.any():
+            return self.first.take(numbers)
+        first = iter(self.first.take(numbers[~is_added]))
+        added = iter(self.added.take(numbers[is_added] - len(self.first)))
+        return [next(added if one else first) for one in is_added.tolist()]
+
+    def appended(self, texts: Iterable[str]) -> "GrownTexts":
+        """Return the same texts and more, in time of the appended ones."""
+        more = PackedTexts.of(texts)
+        return GrownTexts(self.first, GrownTexts(self.added, more).compacted())
+
+    def compacted(self) -> PackedTexts:
+        """Return the same texts in two arrays."""
+        return PackedTexts(self.text, self.offsets)

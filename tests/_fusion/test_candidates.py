@@ -1,6 +1,7 @@
 """Features of candidates, by the kernel and by plain Python."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -209,3 +210,60 @@ def test_damaged_offsets_of_names_are_refused(ranker, position, value):
 def test_words_are_spaced():
     assert words_spaced("Rye-Bread,  sliced!") == " rye bread sliced "
     assert words_spaced(" ?! ") == ""
+
+
+def describe_all(ranker, evidence, texts):
+    """The features of all labels that were not removed, by each text."""
+    known = ranker._state.known
+    alive = np.setdiff1d(np.arange(len(known)), known.removed)
+    every = np.tile(alive, (len(texts), 1))
+    model = every, np.full(every.shape, 0.5)
+    return evidence.describe(find(ranker, texts, model, every))
+
+
+def test_features_of_added_labels_do_not_depend_on_compaction(ranker):
+    ranker = pickle.loads(pickle.dumps(ranker))
+    texts = ["green tea", "oolong gren tea", "bread from Taiwan", "toast"]
+    evidence = make_evidence(ranker)
+    before = describe_all(ranker, evidence, texts)
+    is_class = ranker._state.target.names is not None
+    for names in (["oolong tea", "Bread, Taiwan"], ["toast"]):
+        labels = None
+        if is_class:
+            labels = [len(ranker.classes_) + i for i in range(len(names))]
+        ranker.add_labels(names, labels)
+        evidence = evidence.grown(ranker._state, names, [3] * len(names))
+    ranker.remove_labels([1, 6])
+    evidence = pickle.loads(pickle.dumps(evidence.with_lexical(ranker._state)))
+    assert len(evidence.names) == 8
+    after = describe_all(ranker, evidence, texts)
+    kept = np.isin(before.columns, [0, 2, 3, 4])
+    is_old = after.columns < 5
+    # Of new words, the others have none: they cover less of the text.
+    same = [i for i, name in enumerate(FEATURES) if "coverage" not in name]
+    first, second = after.features[is_old], before.features[kept]
+    np.testing.assert_array_equal(first[:, same], second[:, same])
+    of_new = dict(zip(FEATURES, after.features[after.columns == 5][1], strict=True))
+    assert of_new["log_count"] == pytest.approx(math.log(4))
+    assert of_new["containment"] == 1
+    assert of_new["text"] > 0
+    ranker.compact()
+    for one in (
+        evidence.with_lexical(ranker._state),
+        evidence.compacted(ranker._state),
+    ):
+        again = describe_all(ranker, one, texts)
+        for first, second in zip(after, again, strict=True):
+            np.testing.assert_array_equal(first, second)
+
+
+def test_counts_of_added_and_of_other_labels_change():
+    ranker = LexicalRanker().fit([], np.zeros((0, 5)), label_texts=NAMES)
+    evidence = make_evidence(ranker)
+    ranker.add_labels(["toast"])
+    grown = evidence.grown(ranker._state, ["toast"])
+    changed = grown.with_counts(ranker._state, np.array([5, 1]), np.array([2, 4]))
+    counts = describe_all(ranker, changed, ["tea"]).features[:, -1]
+    np.testing.assert_allclose(np.expm1(counts), [1, 6, 3, 4, 0, 2], rtol=1e-6)
+    counts = describe_all(ranker, grown, ["tea"]).features[:, -1]
+    np.testing.assert_allclose(np.expm1(counts), [1, 2, 3, 4, 0, 0], rtol=1e-6)

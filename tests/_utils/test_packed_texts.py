@@ -186,3 +186,42 @@ def test_altered_arrays_are_never_read_outside(data):
                 some[number]
             with pytest.raises(ValueError, match=f"{DAMAGED}PackedTexts holds a text"):
                 some.take([number])
+
+
+@settings(deadline=None)
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_appended_texts_are_those_of_one_list(parts):
+    some = PackedTexts.of(parts[0])
+    expected = list(parts[0])
+    for more in parts[1:]:
+        before, some = some, some.appended(more)
+        assert before == expected
+        expected += more
+    assert some == expected
+    assert list(some) == expected == some.to_list()
+    assert some.compacted() == expected
+    assert pickle.loads(pickle.dumps(some)) == some
+    n_texts = len(expected)
+    assert len(some) == n_texts
+    assert [some[i] for i in range(-n_texts, n_texts)] == expected * 2
+    assert some[1::2] == expected[1::2]
+    numbers = np.random.default_rng(n_texts).permutation(n_texts)
+    assert some.take(numbers - n_texts) == [expected[i] for i in numbers]
+    for index in (n_texts, -n_texts - 1):
+        with pytest.raises(IndexError):
+            some[index]
+        with pytest.raises(IndexError):
+            some.take([index])
+
+
+def test_appending_copies_none_of_the_first_texts():
+    some = PackedTexts.of(["a", "b"])
+    grown = some.appended(["c"]).appended(["d"])
+    assert grown.first is some
+    assert grown.added == ["c", "d"]
+    assert repr(grown) == "<GrownTexts of 4: 'a', 'b', 'c', ...>"
+    with pytest.raises(TypeError, match="must be a str"):
+        some.appended([1])
+    grown.first = ["a"]
+    with pytest.raises(ValueError, match=r"GrownTexts\.first is a list"):
+        pickle.loads(pickle.dumps(grown))
