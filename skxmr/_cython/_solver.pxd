@@ -59,6 +59,8 @@ cdef struct Block:
     float* priors             # factors of the rows in the prior mean, or NULL
     float[MAX_LANES] intercepts
     float[MAX_LANES] constants  # infinite with nothing to learn, else 0
+    double[MAX_LANES] gains   # twice the decrease of the dual objective so far
+    bint is_warm              # starts at `duals`, the signed factors of the rows
     int32_t[MAX_LANES] n_sweeps
     bint[MAX_LANES] converged
     # Copies of the lanes that are still trained: lane `lanes[slot]` is in `slot`, of
@@ -97,4 +99,5 @@ cdef inline int64_t index_of(const Row* row, int64_t entry) noexcept nogil:
 
 cdef void multiply_pairs(const Rows* rows, float* gram, int level) noexcept nogil
 cdef void compute_weights(const Rows* rows, Block* block, int level) noexcept nogil
+cdef void add_prior_factors(Block* block) noexcept nogil
 cdef int lanes_of(int64_t n_children) noexcept nogil

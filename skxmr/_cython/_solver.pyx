@@ -13,7 +13,7 @@ Machine Learning 85, 2011; here each one-variable problem is solved for the logi
 of the dual variable, where Newton's method is well conditioned.
 """
 
-from libc.math cimport INFINITY, fabsf, sqrt
+from libc.math cimport INFINITY, fabs, fabsf, log, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
@@ -109,9 +109,9 @@ cdef class BlockSolver:
     cdef int solve(self, Rows* rows, int64_t n_entries, uint64_t seed) except -1 nogil:
         """Train the block, whose costs and priors are set, on its rows.
 
-        Sets the weights or, where margins are updated, leaves them to
-        `compute_weights`; turns the dual variables into the factors of their rows
-        in the weights.
+        It starts at dual variables of 0 or, if the block is warm, at those whose signed
+        values are in `duals`. Sets the weights or, where margins are updated, leaves
+        them to `compute_weights`; gives the dual variables the signs of their rows.
 
         Parameters
         ----------
@@ -130,17 +130,23 @@ cdef class BlockSolver:
         cdef State state
         cdef Block* block = &self.block
         cdef int lane
-        _start(block, self.parameters.loss)
-        _use_all_lanes(block, &state)
         for lane in range(block.n_lanes):
             block.n_sweeps[lane] = 0
+            block.gains[lane] = 0
             block.constants[lane] = 0
             if self.parameters.n_training_rows < 0:
                 block.constants[lane] = _constant(block, lane)
             block.converged[lane] = block.constants[lane] != 0.0
+        _start(block, self.parameters.loss)
+        _use_all_lanes(block, &state)
+        for lane in range(block.n_lanes):
             state.active[lane] = 0 if block.converged[lane] else -1
         if block.priors != NULL:
-            _start_at_priors(block, rows, &self.parameters, &self.watch)
+            _scale_priors(block, rows, &self.parameters, &self.watch)
+        if block.is_warm:
+            _start_at_duals(block, &state, rows, self.parameters.loss, &self.watch)
+        if block.priors != NULL:
+            _add_priors(block, rows, &self.watch)
         if not self.watch.ended:
             _sweep_until_converged(self, &state, rows, n_entries, seed)
         if self.watch.ended:
@@ -199,10 +205,8 @@ cdef void _sweep_until_converged(
     cdef int64_t row_work = 1 + n_entries // block.n_rows
     if block.n_swept == 0:
         return
-    cdef double[MAX_LANES] gains
     cdef int _sweep, lane, n_active = 0
     for lane in range(block.n_lanes):
-        gains[lane] = 0
         n_active += state.active[lane] != 0
     for _sweep in range(parameters.max_iter):
         if n_active == 0:
@@ -213,7 +217,7 @@ cdef void _sweep_until_converged(
         _sweep_once(self, state, rows, row_work)
         if self.watch.ended:
             break
-        n_active -= _stop_converged(block, state, parameters.tol, gains)
+        n_active -= _stop_converged(block, state, parameters.tol)
 
 
 cdef void _sweep_once(
@@ -234,9 +238,7 @@ cdef void _sweep_once(
             break
 
 
-cdef int _stop_converged(
-    Block* block, State* state, double tol, double* gains
-) noexcept nogil:
+cdef int _stop_converged(Block* block, State* state, double tol) noexcept nogil:
     """Count a sweep, and stop the lanes that have converged; return how many have.
 
     A lane has if its violations differ by `tol` at most. With many rows, a few of them
@@ -250,10 +252,10 @@ cdef int _stop_converged(
         lane = block.lanes[slot]
         if state.active[slot]:
             block.n_sweeps[lane] += 1
-            gains[lane] += state.gain[slot]
+            block.gains[lane] += state.gain[slot]
             if (
                 state.highest[slot] - state.lowest[slot] <= tol
-                or state.gain[slot] <= least_gain * gains[lane]
+                or state.gain[slot] <= least_gain * block.gains[lane]
             ):
                 state.active[slot] = 0
                 block.converged[lane] = True
@@ -288,14 +290,15 @@ cdef inline void _shuffle(
 # -----
 
 cdef void _start(Block* block, int loss) noexcept nogil:
-    """Set all dual variables, and what sweeps update, to 0."""
+    """Set what sweeps update to 0, and the dual variables unless the block is warm."""
     cdef int64_t i
     # A logit of -inf is a dual variable of 0.
     cdef float dual = <float>(-INFINITY) if loss == LOG_LOSS else 0.0
     for i in range(block.n_rows):
         block.order[i] = <int32_t>i
-    for i in range(block.n_rows * block.n_lanes):
-        block.duals[i] = dual
+    if not block.is_warm:
+        for i in range(block.n_rows * block.n_lanes):
+            block.duals[i] = dual
     memset(block.states, 0, block.n_states * block.n_lanes * sizeof(float))
     memset(block.intercepts, 0, MAX_LANES * sizeof(float))
 
@@ -367,7 +370,7 @@ cdef void _pack(
 
 
 cdef void _sign_duals(int loss, Block* block, int64_t n) noexcept nogil:
-    """Turn dual variables into the factors of their rows in the weights."""
+    """Give dual variables the signs of their rows."""
     cdef int64_t i
     cdef float dual
     for i in range(n):
@@ -375,8 +378,13 @@ cdef void _sign_duals(int loss, Block* block, int64_t n) noexcept nogil:
         if loss == LOG_LOSS:
             dual = <float>(fabsf(block.costs[i]) * sigmoid(dual))
         block.duals[i] = -dual if block.costs[i] < 0 else dual
+
+
+cdef void add_prior_factors(Block* block) noexcept nogil:
+    """Turn signed dual variables into the factors of their rows in the weights."""
+    cdef int64_t i
     if block.priors != NULL:
-        for i in range(n):
+        for i in range(block.n_rows * block.n_lanes):
             block.duals[i] += block.priors[i]
 
 
@@ -395,18 +403,142 @@ cdef float _constant(const Block* block, int lane) noexcept nogil:
     return <float>INFINITY if any_positive else <float>(-INFINITY)
 
 
+# Warm start
+# ----------
+
+cdef void _start_at_duals(
+    Block* block, State* state, const Rows* rows, int loss, Watch* watch
+) noexcept nogil:
+    """Let the weights start at the sum of all rows times their signed duals.
+
+    Sets the gains to what sweeps from 0 to the same dual variables would have gained,
+    so that lanes stop by the same measure as without a warm start.
+    """
+    cdef int64_t i, entry, work, lanes = block.n_lanes
+    cdef int lane
+    cdef float* steps
+    cdef float* weights
+    cdef float[MAX_LANES] sums
+    cdef Row row
+    _check_duals(block, loss)
+    memset(&sums[0], 0, MAX_LANES * sizeof(float))
+    for i in range(block.n_rows):
+        steps = &block.duals[i * lanes]
+        work = lanes
+        if _any(steps, lanes):
+            row = _direction(rows, i)
+            work += row.size * lanes // 8
+            for lane in range(lanes):
+                sums[lane] += steps[lane]
+            for entry in range(row.size):
+                weights = &block.states[index_of(&row, entry) * lanes]
+                for lane in range(lanes):
+                    weights[lane] += row.values[entry] * steps[lane]
+        if must_end(watch, work):
+            return
+    for lane in range(lanes):
+        state.intercepts[lane] = rows.bias_square * sums[lane]
+        block.gains[lane] = -<double>sums[lane] * sums[lane] * rows.bias_square
+    _subtract_squares(block, rows)
+    _subtract_prior_products(block, rows)
+    _take_duals(block, loss)
+
+
+cdef inline bint _any(const float* values, int64_t n) noexcept nogil:
+    cdef int64_t i
+    cdef bint found = False
+    for i in range(n):
+        found |= values[i] != 0
+    return found
+
+
+cdef void _check_duals(Block* block, int loss) noexcept nogil:
+    """Set duals to 0 that are not of the side of their row, and limit the others."""
+    cdef int64_t i, n = block.n_rows * block.n_lanes
+    cdef float cost, bound
+    for i in range(n):
+        cost = block.costs[i]
+        if block.duals[i] == 0:
+            continue
+        if cost == 0 or (cost > 0) != (block.duals[i] > 0):
+            block.duals[i] = 0
+        elif block.constants[i % block.n_lanes] != 0.0:
+            block.duals[i] = 0
+        elif loss != SQUARED_HINGE:
+            # Within a bound of the logistic loss, which is never attained.
+            bound = fabsf(cost) * <float>(1 - 1e-6 if loss == LOG_LOSS else 1)
+            block.duals[i] = max(-bound, min(bound, block.duals[i]))
+
+
+cdef void _subtract_squares(Block* block, const Rows* rows) noexcept nogil:
+    """Subtract the squared length of the sums of rows from the gains."""
+    cdef int64_t i, lanes = block.n_lanes
+    cdef int lane
+    cdef const float* weights
+    cdef const float* duals
+    for i in range(block.n_states):
+        weights = &block.states[i * lanes]
+        duals = weights if rows.gram == NULL else &block.duals[i * lanes]
+        for lane in range(lanes):
+            block.gains[lane] -= <double>weights[lane] * duals[lane]
+    if rows.dense != NULL:
+        return
+    for i in range(block.n_rows):
+        duals = &block.duals[i * lanes]
+        for lane in range(lanes):
+            block.gains[lane] -= <double>duals[lane] * duals[lane] * rows.unshared[i]
+
+
+cdef void _subtract_prior_products(Block* block, const Rows* rows) noexcept nogil:
+    """Subtract twice the product of the sums of rows with the prior means."""
+    cdef int64_t i, position, lanes = block.n_lanes
+    cdef int lane
+    if block.priors == NULL:
+        return
+    for i in range(block.n_rows):
+        for lane in range(lanes):
+            position = i * lanes + lane
+            if block.priors[position] != 0:
+                block.gains[lane] -= 2 * <double>block.priors[position] * (
+                    _product_with_row(block, block.duals, rows, i, lane)
+                )
+
+
+cdef void _take_duals(Block* block, int loss) noexcept nogil:
+    """Turn signed duals into what sweeps update, and add their part of the gains."""
+    cdef int64_t i, n = block.n_rows * block.n_lanes
+    cdef int lane
+    cdef double dual, share, gain
+    for i in range(n):
+        lane = <int>(i % block.n_lanes)
+        dual = fabs(block.duals[i])
+        if loss == LOG_LOSS:
+            share = dual / max(<double>fabsf(block.costs[i]), 1e-30)
+            gain = 0
+            block.duals[i] = <float>(-INFINITY)
+            if share > 0:
+                block.duals[i] = <float>log(share / (1 - share))
+                gain = -2 * dual * (log(share) + (1 / share - 1) * log(1 - share))
+        else:
+            block.duals[i] = <float>dual
+            gain = 2 * dual
+            if loss == SQUARED_HINGE:
+                gain -= fabs(block.costs[i]) * dual * dual
+        block.gains[lane] += gain
+
+
 # Prior means
 # -----------
 
-cdef void _start_at_priors(
+cdef void _scale_priors(
     Block* block, const Rows* rows, const SolverParameters* parameters, Watch* watch
 ) noexcept nogil:
-    """Scale the prior means to their length and let the weights start there.
+    """Scale the prior means to their length.
 
     They keep their length if they are given by rows that are not trained on.
 
-    They are sums of rows, as is what the dual variables add, so weights or margins
-    are set as if a step of that size had been taken on each row.
+    They are sums of rows, as is what the dual variables add, so `_add_priors` sets
+    weights or margins as if a step of that size had been taken on each row.
     """
     cdef int64_t i, lanes = block.n_lanes
     cdef int lane
@@ -417,9 +549,9 @@ cdef void _start_at_priors(
         if block.constants[lane] != 0.0:
             for i in range(block.n_rows):
                 block.priors[i * lanes + lane] = 0
-    _add_priors(block, rows, watch)
     if parameters.n_training_rows >= 0:
         return
+    _add_priors(block, rows, watch)
     _square_priors(block, rows, squares, watch)
     if watch.ended:
         return
@@ -429,7 +561,6 @@ cdef void _start_at_priors(
                 prior = &block.priors[i * lanes + lane]
                 prior[0] = <float>(prior[0] * (length / sqrt(squares[lane])))
     memset(block.states, 0, block.n_states * lanes * sizeof(float))
-    _add_priors(block, rows, watch)
 
 
 cdef void _add_priors(Block* block, const Rows* rows, Watch* watch) noexcept nogil:
@@ -469,15 +600,20 @@ cdef void _square_priors(
             prior = block.priors[i * lanes + lane]
             if prior != 0:
                 work += _direction(rows, i).size
-                squares[lane] += prior * _product_with_row(block, rows, i, lane)
+                squares[lane] += prior * (
+                    _product_with_row(block, block.priors, rows, i, lane)
+                )
         if must_end(watch, work):
             return
 
 
 cdef double _product_with_row(
-    const Block* block, const Rows* rows, int64_t i, int lane
+    const Block* block, const float* factors, const Rows* rows, int64_t i, int lane
 ) noexcept nogil:
-    """Return the product of a row and the prior mean of a lane."""
+    """Return the product of a row and the sum of all rows by their factors.
+
+    `states` has been set for the factors.
+    """
     cdef int64_t entry
     cdef Row row
     cdef double product = 0
@@ -485,7 +621,7 @@ cdef double _product_with_row(
         return block.states[i * block.n_lanes + lane]
     row = _direction(rows, i)
     if rows.dense == NULL:
-        product = <double>rows.unshared[i] * block.priors[i * block.n_lanes + lane]
+        product = <double>rows.unshared[i] * factors[i * block.n_lanes + lane]
     for entry in range(row.size):
         product += <double>row.values[entry] * (
             block.states[index_of(&row, entry) * block.n_lanes + lane]

@@ -8,10 +8,11 @@ from libc.float cimport FLT_MIN
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
+from skxmr._cython._dual_writer cimport DualWriter
 from skxmr._cython._placing cimport WeightsWriter
 from skxmr._cython._solver cimport (
     SQUARED_HINGE, Block, BlockShape, BlockSolver, Rows, SolverParameters,
-    compute_weights, lanes_of, make_solver
+    add_prior_factors, compute_weights, lanes_of, make_solver
 )
 from skxmr._cython._sorted cimport lower_bound
 from skxmr._cython._training_probe cimport ChildRange, Probe
@@ -68,6 +69,7 @@ cdef class Task:
     cdef const int64_t[::1] child_offsets
     cdef Vectors rows, positives
     cdef Vectors priors                # None where the prior mean is 0
+    cdef Vectors duals                 # None where the dual variables start at 0
     cdef SolverParameters parameters
 
     def __init__(self, Items items, targets, parameters, *, int simd_level):
@@ -88,6 +90,8 @@ cdef class Task:
         if parameters.prior_length and len(targets.priors.indices):
             self.priors = Vectors(targets.priors)
             solver.prior_length = parameters.prior_length
+        if targets.duals is not None:
+            self.duals = Vectors(targets.duals)
 
 
 cdef class Results:
@@ -99,6 +103,8 @@ cdef class Results:
         Gets the weights.
     probe : Probe or None
         Gets the best children of some rows.
+    duals : DualWriter or None
+        Gets the dual variables.
     run_counts : ndarray of shape (n_items,), int64
         Gets the number of features with weights.
     intercepts : ndarray of shape (n_all_children,), float32
@@ -108,6 +114,7 @@ cdef class Results:
 
     cdef WeightsWriter writer
     cdef Probe probe
+    cdef DualWriter duals
     cdef int64_t[::1] run_counts
     cdef float[::1] intercepts
     cdef int32_t[::1] n_sweeps
@@ -115,11 +122,13 @@ cdef class Results:
     cdef int64_t n_done                # children of the items so far
 
     def __init__(
-        self, WeightsWriter writer, Probe probe, *, int64_t[::1] run_counts,
-        float[::1] intercepts, int32_t[::1] n_sweeps, uint8_t[::1] converged,
+        self, WeightsWriter writer, Probe probe, DualWriter duals=None, *,
+        int64_t[::1] run_counts, float[::1] intercepts, int32_t[::1] n_sweeps,
+        uint8_t[::1] converged,
     ):
-        self.writer, self.probe, self.run_counts = writer, probe, run_counts
-        self.intercepts, self.n_sweeps = intercepts, n_sweeps
+        self.writer, self.probe, self.duals = writer, probe, duals
+        self.run_counts, self.intercepts = run_counts, intercepts
+        self.n_sweeps = n_sweeps
         self.converged, self.n_done = converged, 0
 
 
@@ -135,6 +144,9 @@ cdef struct Targets:
     const int64_t* prior_offsets    # (n_children + 1,)
     const int32_t* prior_rows
     const float* prior_values
+    const int64_t* dual_offsets     # (n_children + 1,)
+    const int32_t* dual_rows
+    const float* dual_values
 
 
 def train_items(
@@ -225,6 +237,7 @@ cdef int _train_item(
             task, &targets, index * MOST_LANES, children.n_children, gathered, solver,
             task.items.seeds[item],
         )
+        _finish_block(&targets, task, children.n_children, gathered, solver, results)
         _store(&solver.block, children.n_children, results)
         results.writer.keep(
             index, solver.block.weights, solver.block.duals, solver.block.n_lanes,
@@ -252,7 +265,9 @@ cdef Targets _targets_of(Task task, int64_t item) noexcept nogil:
     targets.positive_offsets = &task.positives.offsets[child]
     targets.positive_rows = targets.prior_rows = NULL
     targets.positive_values = targets.prior_values = NULL
-    targets.prior_offsets = NULL
+    targets.prior_offsets = targets.dual_offsets = NULL
+    targets.dual_rows = NULL
+    targets.dual_values = NULL
     if task.positives.indices.shape[0]:
         targets.positive_rows = &task.positives.indices[0]
         targets.positive_values = &task.positives.values[0]
@@ -260,6 +275,11 @@ cdef Targets _targets_of(Task task, int64_t item) noexcept nogil:
         targets.prior_offsets = &task.priors.offsets[child]
         targets.prior_rows = &task.priors.indices[0]
         targets.prior_values = &task.priors.values[0]
+    if task.duals is not None:
+        targets.dual_offsets = &task.duals.offsets[child]
+        if task.duals.indices.shape[0]:
+            targets.dual_rows = &task.duals.indices[0]
+            targets.dual_values = &task.duals.values[0]
     return targets
 
 
@@ -293,9 +313,31 @@ cdef int _train_block(
         )
     _fill_costs(targets, first, n_children, &task.parameters, block)
     if shape.has_prior:
-        _fill_priors(targets, first, n_children, block)
+        _fill(
+            targets, targets.prior_offsets, targets.prior_rows, targets.prior_values,
+            first, n_children, block.n_lanes, block.priors,
+        )
+    block.is_warm = task.duals is not None
+    if block.is_warm:
+        _fill(
+            targets, targets.dual_offsets, targets.dual_rows, targets.dual_values,
+            first, n_children, block.n_lanes, block.duals,
+        )
     solver.solve(&gathered.rows, gathered.n_entries, seed)
-    if shape.n_margins:
+    return 0
+
+
+cdef int _finish_block(
+    const Targets* targets, Task task, int64_t n_children, TrainingRows gathered,
+    BlockSolver solver, Results results,
+) except -1 nogil:
+    """Keep the dual variables of a trained block, and complete its weights."""
+    cdef Block* block = &solver.block
+    if results.duals is not None:
+        results.duals.keep(block.duals, block.n_lanes, n_children, targets.rows,
+                           targets.n_rows)
+    add_prior_factors(block)
+    if gathered.rows.gram != NULL:
         compute_weights(&gathered.rows, block, task.parameters.simd_level)
     return 0
 
@@ -354,17 +396,17 @@ cdef inline float _stored_cost(float cost, int loss) noexcept nogil:
     return <float>max(0.5 / cost, <double>FLT_MIN)
 
 
-cdef void _fill_priors(
-    const Targets* targets, int64_t first, int64_t n_children, Block* block
+cdef void _fill(
+    const Targets* targets, const int64_t* offsets, const int32_t* rows,
+    const float* values, int64_t first, int64_t n_children, int64_t n_lanes,
+    float* filled,
 ) noexcept nogil:
-    """Fill the factor of each row in the prior mean of each child."""
-    cdef int64_t i, entry, lane, n_rows = targets.n_rows, n_lanes = block.n_lanes
-    memset(block.priors, 0, n_rows * n_lanes * sizeof(float))
+    """Fill what is given for some rows of each child, from the first on."""
+    cdef int64_t i, entry, lane, n_rows = targets.n_rows
+    memset(filled, 0, n_rows * n_lanes * sizeof(float))
     for lane in range(n_children):
         i = 0
-        for entry in range(
-            targets.prior_offsets[first + lane], targets.prior_offsets[first + lane + 1]
-        ):
-            i = lower_bound(targets.rows, i, n_rows, targets.prior_rows[entry])
-            if i < n_rows and targets.rows[i] == targets.prior_rows[entry]:
-                block.priors[i * n_lanes + lane] = targets.prior_values[entry]
+        for entry in range(offsets[first + lane], offsets[first + lane + 1]):
+            i = lower_bound(targets.rows, i, n_rows, rows[entry])
+            if i < n_rows and targets.rows[i] == rows[entry]:
+                filled[i * n_lanes + lane] = values[entry]

@@ -115,9 +115,9 @@ class TrainingSample:
         Returns
         -------
         TrainingSample or None
-            None with custom stages.
+            None with custom stages, and after a warm start.
         """
-        if trained.stages:
+        if trained.stages or trained.probed is None:
             return None
         rows = trained.probed.rows
         return cls(X.take(rows), Y[rows], trained.probed.hits, trained.n_found)

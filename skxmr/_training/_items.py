@@ -58,13 +58,15 @@ class Items:
         )
 
 
-def list_items(X, targets):
+def list_items(X, targets, which=None):
     """List the parents with something to learn, split if they are much work.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each training row
     targets : LevelTargets
+    which : ndarray of shape (n_parents,), bool, default=None
+        Only these parents.
 
     Returns
     -------
@@ -74,7 +76,10 @@ def list_items(X, targets):
     n_positive = targets.positives.sizes
     n_children = np.diff(targets.child_offsets)
     owners = np.repeat(np.arange(len(n_rows)), n_children)
-    trained = np.unique(owners[(n_positive > 0) & (n_positive < n_rows[owners])])
+    is_trained = (n_positive > 0) & (n_positive < n_rows[owners])
+    if which is not None:
+        is_trained &= which[owners]
+    trained = np.unique(owners[is_trained])
     sums = np.concatenate([[0], np.cumsum(X.sizes[targets.rows.indices])])
     n_entries = np.diff(sums[targets.rows.offsets])[trained]
     n_children = n_children[trained]

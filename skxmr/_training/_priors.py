@@ -37,7 +37,7 @@ class PriorRows(NamedTuple):
     first_untrained: int
 
 
-def add_prior_rows(X, Y, label_vectors):
+def add_prior_rows(X, Y, label_vectors, length=None):
     """Append given label vectors to the training rows, scaled to the same length.
 
     Parameters
@@ -47,6 +47,8 @@ def add_prior_rows(X, Y, label_vectors):
         Relevance.
     label_vectors : str, ndarray, csr_array or pair
         As returned by `canonical_label_vectors`.
+    length : float, default=None
+        The length of these rows; None for that of the training rows.
 
     Returns
     -------
@@ -66,7 +68,8 @@ def add_prior_rows(X, Y, label_vectors):
     is_seen = np.bincount(Y.indices, minlength=Y.shape[1]) > 0
     unseen = np.flatnonzero(has_vector & ~is_seen)
     labels = np.concatenate([unseen, np.flatnonzero(has_vector & is_seen)])
-    vectors = (directions[labels] * usual_length(X)).astype(np.float32)
+    length = usual_length(X) if length is None else length
+    vectors = (directions[labels] * length).astype(np.float32)
     is_dense = isinstance(X, DenseRows)
     added = DenseRows(vectors) if is_dense else Compressed.from_sparse(vectors)
     usual = Y.data.mean(dtype=np.float64) if Y.nnz else 1.0

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skxmr._memory._growing import GrowingArray
 from skxmr._search._weights import LinearWeights, WeightsBuilder
 from skxmr._training._probing import ProbeAssembly
+from skxmr._utils._compressed import Compressed
 
 __all__ = ["LevelResult", "assemble"]
 
@@ -27,6 +29,10 @@ class LevelResult:
         The number of weights that are not 0, including those below the floor.
     best : ndarray of int32, or None
         For the rows in `LevelTargets.probed`, the children with the largest margin.
+    n_sweeps : ndarray of shape (n_children,), int32, or None
+        Of each child; 0 for those that were not trained.
+    duals : Compressed, a vector for each child, or None
+        The dual variables, with the signs of their rows, if they were kept.
     """
 
     weights: LinearWeights
@@ -35,6 +41,8 @@ class LevelResult:
     n_unconverged: int
     n_found: int = 0
     best: np.ndarray | None = None
+    n_sweeps: np.ndarray | None = None
+    duals: Compressed | None = None
 
 
 def assemble(done, targets):
@@ -53,12 +61,14 @@ def assemble(done, targets):
     intercepts = intercepts.astype(np.float32)
     assembly = _Assembly(targets.child_offsets)
     probe = None if targets.probed is None else ProbeAssembly(targets.probed)
-    n_iter = n_trained = n_unconverged = n_found = 0
+    n_sweeps = np.zeros(len(intercepts), dtype=np.int32)
+    duals = _DualAssembly(len(intercepts), targets.rows.length)
+    n_unconverged = n_found = 0
     for items, trained in done:
         children = items.children(targets.child_offsets)
         intercepts[children] = trained.weights.intercepts
-        n_iter = max(n_iter, int(trained.n_sweeps.max()))
-        n_trained += int((trained.n_sweeps > 0).sum())
+        n_sweeps[children] = trained.n_sweeps
+        duals.append(children, trained.duals)
         n_unconverged += int((trained.converged == 0).sum())
         n_found += trained.n_found
         assembly.append(items, trained.weights)
@@ -66,11 +76,13 @@ def assemble(done, targets):
             probe.append(items.parents, *trained.found)
     return LevelResult(
         assembly.finish(intercepts),
-        n_iter,
-        n_trained,
+        int(n_sweeps.max(initial=0)),
+        int((n_sweeps > 0).sum()),
         n_unconverged,
         n_found,
         None if probe is None else probe.finish(),
+        n_sweeps,
+        duals.finish(),
     )
 
 
@@ -107,3 +119,30 @@ class _Assembly:
     def finish(self, intercepts):
         """Return the weights of the level."""
         return self._builder.finish(self._n_rows, intercepts)
+
+
+class _DualAssembly:
+    """Concatenates the dual variables of the children of a level, if they are kept."""
+
+    def __init__(self, n_children, n_rows):
+        self._counts = np.zeros(n_children, dtype=np.int64)
+        self._rows, self._values = GrowingArray(np.int32), GrowingArray(np.float32)
+        self._n_rows = n_rows
+        self._are_kept = False
+
+    def append(self, children, duals):
+        """Append the dual variables of the next children."""
+        if duals is not None:
+            self._are_kept = True
+            self._counts[children] = duals.sizes
+            self._rows.append(duals.indices)
+            self._values.append(duals.values)
+
+    def finish(self):
+        """Return all of them, or None."""
+        if not self._are_kept:
+            return None
+        offsets = np.concatenate([[0], np.cumsum(self._counts)])
+        return Compressed(
+            offsets, self._rows.finish(), self._values.finish(), self._n_rows
+        )

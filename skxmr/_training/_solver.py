@@ -43,6 +43,8 @@ class SolverParameters:
         Only rows with a smaller index are trained on; others are in prior means only,
         which have the length of the weighted sum then, and no node is constant. None
         trains on all rows.
+    keeps_duals : bool, default=False
+        Whether the dual variables are returned, from which a later fit can start.
     """
 
     loss: str
@@ -57,3 +59,4 @@ class SolverParameters:
     floor_unit: str = "absolute"
     unit_weight: float = np.inf
     n_training_rows: int | None = None
+    keeps_duals: bool = False

@@ -28,6 +28,9 @@ class LevelTargets:
         mean of the child's weights. None: the positive rows.
     probed : Compressed, a vector for each parent, or None
         Some of its rows, for which the child with the largest margin is recorded.
+    duals : Compressed, a vector for each child, or None
+        The dual variables at which the solver starts, with the signs of their rows,
+        which ascend; rows that are not the parent's are ignored. None: all are 0.
     """
 
     child_offsets: np.ndarray
@@ -35,6 +38,7 @@ class LevelTargets:
     positives: Compressed
     given_priors: Compressed | None = None
     probed: Compressed | None = None
+    duals: Compressed | None = None
 
     @property
     def priors(self):
@@ -43,15 +47,15 @@ class LevelTargets:
 
     def between(self, start, stop):
         """Return the targets of parents `start` to `stop`."""
-        children = self.child_offsets[start : stop + 1]
+        offsets = self.child_offsets[start : stop + 1]
+        children = int(offsets[0]), int(offsets[-1])
         return LevelTargets(
-            children - children[0],
+            offsets - offsets[0],
             self.rows.between(start, stop),
-            self.positives.between(children[0], children[-1]),
-            None
-            if self.given_priors is None
-            else self.given_priors.between(children[0], children[-1]),
-            None if self.probed is None else self.probed.between(start, stop),
+            self.positives.between(*children),
+            _between(self.given_priors, *children),
+            _between(self.probed, start, stop),
+            _between(self.duals, *children),
         )
 
     def keep_rows(self, kept):
@@ -66,4 +70,22 @@ class LevelTargets:
             self.positives.keep_indices(kept),
             given_priors,
             probed,
+            None if self.duals is None else _drop_others(self.duals, kept),
         )
+
+
+def _between(vectors, start, stop):
+    return None if vectors is None else vectors.between(start, stop)
+
+
+def _drop_others(vectors, kept):
+    """Drop entries that are not in `kept`, and renumber the others."""
+    positions = np.minimum(np.searchsorted(kept, vectors.indices), len(kept) - 1)
+    is_kept = kept[positions] == vectors.indices
+    n_before = np.concatenate([[0], np.cumsum(is_kept)])
+    return Compressed(
+        n_before[vectors.offsets],
+        positions[is_kept].astype(np.int32),
+        vectors.values[is_kept],
+        len(kept),
+    )

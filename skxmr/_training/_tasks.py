@@ -6,6 +6,7 @@ import numpy as np
 
 from skxmr._cython import _training as kernel
 from skxmr._cython._cpu import SIMD_LEVELS
+from skxmr._cython._dual_writer import DualWriter
 from skxmr._cython._placing import WeightsWriter
 from skxmr._cython._training_rows import DenseTrainingRows, SparseTrainingRows
 from skxmr._memory._growing import GrowingArray
@@ -29,7 +30,10 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Task:
-    """Some items of work, with the targets of their parents and no others."""
+    """Some items of work, with the targets of their parents and no others.
+
+    `row_numbers` has the row of each row of X before `detached`; None: the same.
+    """
 
     X: Compressed | DenseRows
     targets: LevelTargets
@@ -37,11 +41,17 @@ class Task:
     items: Items
     solver: SolverParameters
     most_columns: int
+    row_numbers: np.ndarray | None = None
 
     def detached(self):
         """Reduce X to the rows that the items train on."""
         used = np.unique(self.targets.rows.indices)
-        return replace(self, X=self.X.take(used), targets=self.targets.keep_rows(used))
+        return replace(
+            self,
+            X=self.X.take(used),
+            targets=self.targets.keep_rows(used),
+            row_numbers=used,
+        )
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class Trained:
     converged: np.ndarray
     n_found: int
     found: tuple | None
+    duals: Compressed | None
 
 
 def make_task(X, targets, items, solver, most_columns):
@@ -118,11 +129,15 @@ def _train(task, workspace):
         "n_sweeps": np.empty(n_children, dtype=np.int32),
         "converged": np.empty(n_children, dtype=np.uint8),
     }
+    n_duals = np.zeros(n_children, dtype=np.int64)
+    dual_writer = DualWriter(GrowingArray, n_duals) if solver.keeps_duals else None
     kernel.train_items(
         kernel.Task(kernel_items, task.targets, solver, simd_level=level),
         _training_rows(task, workspace),
         workspace,
-        kernel.Results(writer, None if probe is None else probe.kernel, **arrays),
+        kernel.Results(
+            writer, None if probe is None else probe.kernel, dual_writer, **arrays
+        ),
         current_stop(),
     )
     offsets = np.concatenate([[0], np.cumsum(arrays["run_counts"])])
@@ -135,7 +150,17 @@ def _train(task, workspace):
         arrays["converged"],
         writer.n_found,
         None if probe is None else (probe.best, probe.margins),
+        None if dual_writer is None else _duals(dual_writer, n_duals, task),
     )
+
+
+def _duals(writer, counts, task):
+    """Return the dual variables that were kept, a vector for each child."""
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    rows, values = writer.finish()
+    if task.row_numbers is not None:
+        rows = task.row_numbers[rows]
+    return Compressed(offsets, rows, values, task.targets.rows.length)
 
 
 def _weights_writer(solver, simd_level):

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from skxmr._cython._search_inputs import TRANSFORMS
-from skxmr._inputs._features import Features
 from skxmr._search._layout import SearchLayout
 from skxmr._search._model_pruning import pruned_at
 from skxmr._search._weights import LinearWeights
-from skxmr._targets import IndicatorTarget
 from skxmr._utils._compressed import Compressed
 from skxmr.interop._untrusted_files import ForeignFolder, Settings
 from skxmr.linear._classifier import XRLinearClassifier
-from skxmr.linear._fitting import TrainedTree
-from skxmr.linear._state import make_state
+from skxmr.linear._state import imported_state
 from skxmr.tree._label_tree import LabelTree
 
 __all__ = ["load_pecos"]
@@ -393,9 +390,5 @@ def _make_classifier(places, weights, n_features, parameters):
         n_features,
         by_node=n_weights >= _DENSE * n_features * (tree.n_nodes - 1),
     )
-    trained = TrainedTree(tree, tuple(weights), n_iter=0, n_trained=0, n_unconverged=0)
-    target = IndicatorTarget(tree.n_labels, is_sparse=True, dtype=np.dtype(np.int64))
-    classifier._state = make_state(
-        target, Features(n_features), [trained], [layout], pruned_at(smallest, _UNIT)
-    )
+    classifier._state = imported_state(tree, layout, pruned_at(smallest, _UNIT))
     return classifier

@@ -20,6 +20,7 @@ from skxmr._cython._search_inputs import TRANSFORMS
 from skxmr._cython._training import LOSSES
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
 from skxmr._inputs._features import validate_features_and_target
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
@@ -52,6 +53,13 @@ from skxmr.linear._caching import cached_call
 from skxmr.linear._fitting import TrainingSettings, train_tree, warn_of_training
 from skxmr.linear._growing import GrowingClassifier
 from skxmr.linear._prior_weight import choose_prior_weight
+from skxmr.linear._problem import Problem
+from skxmr.linear._relearning import (
+    Relearning,
+    check_relearning,
+    kept_problem,
+    relearn,
+)
 from skxmr.linear._state import make_state
 from skxmr.stages._stages import CustomStages
 from skxmr.tree._kmeans_tree import KMeansTree
@@ -65,6 +73,7 @@ _MAX_INT32 = np.iinfo(np.int32).max
 class XRLinearClassifier(
     Documented,
     CheckedWhenLoaded,
+    Relearning,
     GrowingClassifier,
     DefaultStages,
     BaseEstimator,
@@ -180,6 +189,9 @@ class XRLinearClassifier(
         rows. With `memory` set, None means 0.
     verbose : int, default=0
         1 prints a line for each trained level.
+    warm_start : bool, default=False
+        Whether `fit` starts from the previous one, for a catalogue that changes: see
+        Notes. The training state is kept in memory for this.
 
     Attributes
     ----------
@@ -205,6 +217,14 @@ class XRLinearClassifier(
         The trees with their weights, as the search reads them.
     stages_ : list of FittedStages
         The fitted `matcher` and `ranker` of each tree.
+    relearning_ : dict of str to ndarray
+        With ``warm_start=True``, how many nodes of each level of each tree the last
+        fit has kept (`n_kept`: they were optimal), solved again (`n_solved`) and added
+        (`n_new`), with `tree` and `level` as further columns. A DataFrame can be made
+        of it.
+    training_state_ : TrainingState
+        With ``warm_start=True``, what the next fit starts from. It is not saved with
+        the estimator; see `set_training_state`.
 
     See Also
     --------
@@ -226,6 +246,18 @@ class XRLinearClassifier(
     ``C="scale"``, an intercept and no custom stage, training subtracts their means from
     the rows, and from label vectors in the space of X those of the label vectors. Rows
     to predict are not changed: the means are part of the intercepts.
+
+    With ``warm_start=True``, `fit` takes **all present rows** each time. Rows may be
+    added, changed, removed and in any order, since they are recognised by their
+    content; new labels are columns that follow the known ones, or new classes, which
+    follow in `classes_`. The tree is kept: a new label goes into the leaf to which the
+    search leads its mean row (or its label vector), and a leaf that gets more than
+    twice the labels of the largest one of the first fit is split. `C_`, the means of
+    dense features and a `prior_weight` that was fitted are kept too. Each node is
+    solved to `tol`, as without a warm start, for the present rows, the kept tree and
+    the kept `C_`; what is saved is the work on nodes that are optimal already. If there
+    is no training state, such as in a model that was loaded, all nodes of the tree are
+    solved again. Other parameters can be changed between fits.
 
     References
     ----------
@@ -276,6 +308,7 @@ class XRLinearClassifier(
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "warm_start": ["boolean"],
     }
 
     # Parameters of prediction, which can be set without another fit.
@@ -322,6 +355,7 @@ class XRLinearClassifier(
         n_jobs=None,
         random_state=None,
         verbose=0,
+        warm_start=False,
     ):
         self.indexer = indexer
         self.matcher = matcher
@@ -351,6 +385,7 @@ class XRLinearClassifier(
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.warm_start = warm_start
 
     classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
     n_features_in_ = from_state("n_features", "Number of features seen during fit.")
@@ -429,6 +464,30 @@ class XRLinearClassifier(
             check_threshold(name, getattr(self, name), self.threshold_unit)
         memory = self._check_memory()
         custom = self._custom_stages(X, relevance)
+        check_relearning(self, custom)
+        is_warm = self._starts_warm()
+        if is_warm:
+            problem = kept_problem(self, X, y, relevance, label_names)
+        else:
+            problem = self._new_problem(X, y, relevance, label_names, custom)
+        costs = self._costs(problem.regularization.C)
+        check_precision(problem.X, problem.Y, costs, problem.regularization.bias)
+        foresee_training(problem.X, problem.Y)
+        stages = list(self._seeded_trees(memory, custom, problem))
+        if is_warm:
+            trained = relearn(self, problem, [settings for _, settings in stages])
+        else:
+            trained = [self._train(memory, problem, *stage) for stage in stages]
+        dominant = describe_dominant_columns(problem.X, problem.features)
+        warn_of_training(trained, self.max_iter, dominant)
+        samples = [TrainingSample.of(one, problem.given, problem.Y) for one in trained]
+        layouts = self._lay_out(trained, samples, problem)
+        dropped = pruned_at(self.threshold, self.threshold_unit)
+        self._state = make_state(problem, trained, layouts, dropped, samples)
+        return self
+
+    def _new_problem(self, X, y, relevance, label_names, custom):
+        """Validate the arguments of a first fit."""
         given = y
         X, y, features = validate_features_and_target(self, X, y)
         target, Y = make_target(y, relevance)
@@ -445,49 +504,38 @@ class XRLinearClassifier(
                 self, X.to_matrix(), Y, label_names, label_vectors
             )
         centering = self._find_centering(X, custom)
-        label_vectors = center_label_vectors(label_vectors, centering, X.length)
-        given_rows, X = X, center_rows(X, centering)
-        regularization = resolve_regularization(
-            X, self.C, prior_weight, fit_intercept=self.fit_intercept
-        )
-        check_precision(X, Y, self._costs(regularization.C), regularization.bias)
-        foresee_training(X, Y)
-        trained = [
-            cached_call(
-                memory,
-                train_tree,
-                {
-                    "X": X,
-                    "Y": Compressed.from_sparse(Y),
-                    "label_names": label_names,
-                    "indexer": indexer,
-                    "settings": settings,
-                    "version": __version__,
-                },
-                {"n_jobs": self.n_jobs, "verbose": self.verbose},
-            )
-            for indexer, settings in self._seeded_trees(
-                memory, custom, label_vectors, regularization
-            )
-        ]
-        warn_of_training(trained, self.max_iter, describe_dominant_columns(X, features))
-        samples = [TrainingSample.of(one, given_rows, Y) for one in trained]
-        layouts = self._lay_out(
-            trained, samples, X, regularization.unit_weight, centering
-        )
-        self._state = make_state(
+        centered = center_rows(X, centering)
+        return Problem(
             target,
+            KnownClasses(target.classes),
             features,
-            trained,
-            layouts,
-            pruned_at(self.threshold, self.threshold_unit),
-            regularization.C,
-            samples,
-            regularization.unit_weight,
+            X,
+            centered,
+            Y,
+            label_names,
+            center_label_vectors(label_vectors, centering, X.length),
             centering,
+            resolve_regularization(
+                centered, self.C, prior_weight, fit_intercept=self.fit_intercept
+            ),
             float(prior_weight),
         )
-        return self
+
+    def _train(self, memory, problem, indexer, settings):
+        """Train one tree, or load it from the cache."""
+        return cached_call(
+            memory,
+            train_tree,
+            {
+                "X": problem.X,
+                "Y": Compressed.from_sparse(problem.Y),
+                "label_names": problem.label_names,
+                "indexer": indexer,
+                "settings": settings,
+                "version": __version__,
+            },
+            {"n_jobs": self.n_jobs, "verbose": self.verbose},
+        )
 
     def _find_centering(self, X, custom):
         """Return the means to subtract in training, or None.
@@ -499,10 +547,14 @@ class XRLinearClassifier(
             return None
         return find_centering(X)
 
-    def _lay_out(self, trained, samples, X, unit_weight, centering):
+    def _lay_out(self, trained, samples, problem):
         """Prune and lay out each tree; warn if this lowers P@1."""
+        X = problem.X
         reduction = Reduction(
-            self.threshold, self.threshold_unit, self.weight_precision, unit_weight
+            self.threshold,
+            self.threshold_unit,
+            self.weight_precision,
+            problem.regularization.unit_weight,
         )
         layouts, effects = zip(
             *(
@@ -512,7 +564,7 @@ class XRLinearClassifier(
                     X.length,
                     reduction,
                     by_node=isinstance(X, DenseRows),
-                    centering=centering,
+                    centering=problem.centering,
                 )
                 for one, sample in zip(trained, samples, strict=True)
             ),
@@ -547,13 +599,14 @@ class XRLinearClassifier(
         """C for positive and for negative rows."""
         return C * self.positive_weight, C * self.negative_weight
 
-    def _seeded_trees(self, memory, custom, label_vectors, regularization):
+    def _seeded_trees(self, memory, custom, problem):
         """Yield the indexer and solver parameters of each tree, with their seeds."""
         # Without a cache, weights below the threshold are not needed.
         cached = memory.location is not None
         # A random seed would never give a cache hit.
         fixed = cached and self.random_state is None
         random = check_random_state(0 if fixed else self.random_state)
+        regularization = problem.regularization
         positive_cost, negative_cost = self._costs(regularization.C)
         for _ in range(self.n_trees):
             seeds = random.randint(_MAX_INT32, size=2).tolist()
@@ -573,12 +626,13 @@ class XRLinearClassifier(
                 unit_weight=regularization.unit_weight,
                 seed=seeds[1],
                 prior_length=regularization.prior_length,
+                keeps_duals=self.warm_start,
             )
             yield (
                 indexer,
                 TrainingSettings(
                     solver,
-                    label_vectors,
+                    problem.label_vectors,
                     self.negative_sampling,
                     self.negative_beam_width,
                     replace(

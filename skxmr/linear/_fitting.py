@@ -17,13 +17,27 @@ from skxmr._training._negatives import level_targets, matched_rows
 from skxmr._training._priors import PriorRows, add_prior_rows, add_priors
 from skxmr._training._probing import ProbedRows, RowPaths
 from skxmr._training._solver import SolverParameters
+from skxmr._training._warm_start import (
+    RowKeys,
+    TrainingRecord,
+    WarmLevels,
+    WarmStart,
+    row_keys,
+)
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.stages._stages import CustomStages, FittedStages
+from skxmr.tree._growth import largest_leaf
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._label_vectors import make_label_vectors
 
-__all__ = ["TrainedTree", "TrainingSettings", "train_tree", "warn_of_training"]
+__all__ = [
+    "TrainedTree",
+    "TrainingSettings",
+    "retrain_tree",
+    "train_tree",
+    "warn_of_training",
+]
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,10 @@ class TrainedTree:
     n_found : tuple of int
         Number of weights of each level before pruning.
     probed : ProbedRows or None
+    record : TrainingRecord or None
+        What a later fit starts from, if dual variables are kept.
+    counts : ndarray of shape (n_levels, 3), int64, or None
+        As of `WarmLevels.counts`, if dual variables are kept.
     """
 
     tree: LabelTree
@@ -75,6 +93,8 @@ class TrainedTree:
     stages: FittedStages = field(default_factory=FittedStages)
     n_found: tuple = ()
     probed: ProbedRows | None = None
+    record: TrainingRecord | None = None
+    counts: np.ndarray | None = None
 
 
 class _Data(NamedTuple):
@@ -86,11 +106,19 @@ class _Data(NamedTuple):
         The first rows are those of Y, possibly followed by rows that are prior means.
     Y : csr_array of shape (n_rows, n_labels)
     priors : PriorRows or None
+    features : ndarray of int32, or None
+        The original feature of each column of X; None if they are unchanged.
+    keys : RowKeys or None
+        Of the rows, if dual variables are kept.
+    start : WarmStart or None
     """
 
     X: Compressed | DenseRows
     Y: sparse.csr_array
     priors: PriorRows | None
+    features: np.ndarray | None
+    keys: RowKeys | None
+    start: WarmStart | None = None
 
     @property
     def trained(self):
@@ -127,23 +155,54 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     """
     del version
     report = _Report(verbose)
-    targets, priors = Y.to_csr(), None
-    if settings.solver.prior_length:
-        X, targets, priors = add_prior_rows(X, targets, settings.label_vectors)
-    features = None
-    if not settings.custom:  # these take rows unchanged in training and prediction
-        X, features = _only_used_features(X)
-    data = _Data(X, targets, priors)
+    data = _prepare(X, Y, settings)
     tree = _index(data, label_names, indexer, settings, n_jobs)
     report.indexed(tree)
     # Release the label vectors, then the memory of training beyond its result.
     give_back_memory()
     trained = _train_levels(data, tree, settings, n_jobs, report)
-    if features is not None:
-        for weights in trained.levels:
-            weights.features = features[weights.features]
     give_back_memory()
     return trained
+
+
+def retrain_tree(X, Y, settings, start, n_jobs, verbose):
+    """Train the models of a tree that was trained before.
+
+    Parameters
+    ----------
+    X : Compressed or DenseRows, a vector for each row
+    Y : Compressed, a vector for each row
+        As for `train_tree`.
+    settings : TrainingSettings
+    start : WarmStart
+    n_jobs : int or None
+    verbose : int
+
+    Returns
+    -------
+    TrainedTree
+        Without `probed`.
+    """
+    data = _prepare(X, Y, settings)._replace(start=start)
+    tree = start.grown.tree
+    trained = _train_levels(data, tree, settings, n_jobs, _Report(verbose))
+    give_back_memory()
+    return trained
+
+
+def _prepare(X, Y, settings):
+    """Add prior rows, hash the rows, and drop unused features."""
+    targets, priors = Y.to_csr(), None
+    solver = settings.solver
+    if solver.prior_length:
+        # That of the first fit, so that vectors are recognised.
+        length = 1 / solver.unit_weight if solver.keeps_duals else None
+        X, targets, priors = add_prior_rows(X, targets, settings.label_vectors, length)
+    keys = row_keys(X, targets) if solver.keeps_duals else None
+    features = None
+    if not settings.custom:  # these take rows unchanged in training and prediction
+        X, features = _only_used_features(X)
+    return _Data(X, targets, priors, features, keys)
 
 
 def _index(data, label_names, indexer, settings, n_jobs):
@@ -193,7 +252,17 @@ def _train_levels(data, tree, settings, n_jobs, report):
         tree.roll_up(data.Y),
         settings.solver.seed,
     )
-    results, last = train(data, tree, paths, matcher, settings, n_jobs, report)
+    results, last, warm = train(data, tree, paths, matcher, settings, n_jobs, report)
+    if data.features is not None:
+        for result in results:
+            result.weights.features = data.features[result.weights.features]
+    record = counts = None
+    if warm is not None:
+        counts = warm.counts(results)
+        results = warm.complete(results)
+        before = None if data.start is None else data.start.record
+        most_labels = largest_leaf(tree) if before is None else before.most_labels
+        record = warm.record(tree, results, most_labels)
     ranker = settings.custom.fit_ranker(data.trained, last, n_jobs)
     solver = settings.solver
     floor = solver.weight_floor, solver.floor_unit, solver.unit_weight
@@ -205,7 +274,11 @@ def _train_levels(data, tree, settings, n_jobs, report):
         n_unconverged=sum(result.n_unconverged for result in results),
         stages=FittedStages(matcher, ranker),
         n_found=tuple(result.n_found for result in results),
-        probed=paths.collect([result.best for result in results]),
+        probed=paths.collect([result.best for result in results])
+        if data.start is None
+        else None,
+        record=record,
+        counts=counts,
     )
 
 
@@ -217,6 +290,8 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noq
     results : list of LevelResult
     last : LevelTargets
         Of the last level.
+    warm : WarmLevels or None
+        If dual variables are kept.
     """
     levels, solvers = [], []
     parents = _root(data.Y)
@@ -224,20 +299,30 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noq
         targets = level_targets(
             tree, level, parents, children, None, negative_sampling="parents"
         )
-        levels.append(paths.mark(level, targets))
+        levels.append(targets)
         solvers.append(_level_solver(settings.solver, level, tree))
         parents = children
     first, beyond = _linear_levels(tree, settings)
     linear = slice(first - 1, beyond - 1)
     results = [untrained_level(targets) for targets in levels]
     last = levels[-1]
-    levels[-1] = paths.mark(tree.depth, _with_priors(last, tree, data))
+    levels[-1] = _with_priors(last, tree, data)
+    warm = None
+    if data.keys is not None:
+        warm = WarmLevels(levels, data.keys, settings.solver, data.start)
+        levels = warm.levels
+    if data.start is None:
+        levels = [paths.mark(*numbered) for numbered in enumerate(levels, start=1)]
     results[linear] = train_levels(
-        data.X, levels[linear], solvers[linear], n_jobs=n_jobs
+        data.X,
+        levels[linear],
+        solvers[linear],
+        which=None if warm is None else warm.is_changed,
+        n_jobs=n_jobs,
     )
     for level in range(first, beyond):
         report.trained(level, tree, levels[level - 1], results[level - 1])
-    return results, last
+    return results, last, warm
 
 
 def _linear_levels(tree, settings):
@@ -279,7 +364,7 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
         marked = paths.mark(level, whole)
         results += train_levels(data.X, [marked], solvers, n_jobs=n_jobs)
         report.trained(level, tree, targets, results[-1])
-    return results, targets
+    return results, targets, None
 
 
 def _with_priors(targets, tree, data):

@@ -71,6 +71,7 @@ def choose_prior_weight(classifier, X, Y, label_names, label_vectors):
         "n_trees": 1,
         "random_state": seed,
         "verbose": 0,
+        "warm_start": False,
     }
     scores = []
     for weight in _CANDIDATES:

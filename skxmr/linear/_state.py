@@ -9,8 +9,10 @@ from skxmr._inputs._known_classes import KnownClasses
 from skxmr._search._centering import Centering
 from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._loaded_state import refuse
+from skxmr.linear._relearning import TrainingState, count_nodes, training_state
+from skxmr.stages._stages import FittedStages
 
-__all__ = ["ClassifierState", "make_state"]
+__all__ = ["ClassifierState", "imported_state", "make_state"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class ClassifierState:
         The features that were centred in training.
     prior_weight : float, default=None
         That of training; None as for `C`.
+    training : TrainingState, default=None
+        What a fit with a warm start starts from. Never saved, as `samples`.
+    relearning : dict of str to ndarray, default=None
+        The nodes that were kept, solved again, or are new.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -55,9 +61,11 @@ class ClassifierState:
     unit_weight: float = np.inf
     centering: Centering | None = None
     prior_weight: float | None = None
+    training: TrainingState | None = None
+    relearning: dict | None = None
 
     def __getstate__(self):
-        return vars(self) | {"samples": None}
+        return vars(self) | {"samples": None, "training": None}
 
     @property
     def classes(self):
@@ -108,50 +116,65 @@ class ClassifierState:
             self.centering.check(self.n_features, f"{owner}.centering")
 
 
-def make_state(
-    target,
-    features,
-    trained,
-    layouts,
-    pruned_at,
-    C=None,
-    samples=None,
-    unit_weight=np.inf,
-    centering=None,
-    prior_weight=None,
-):
+def imported_state(tree, layout, pruned_at):
+    """Build the state of a model of linear stages that skxmr has not trained.
+
+    Parameters
+    ----------
+    tree : LabelTree
+    layout : SearchLayout
+        Of this tree.
+    pruned_at : dict of str to float
+
+    Returns
+    -------
+    ClassifierState
+        For sparse indicators.
+    """
+    target = IndicatorTarget(tree.n_labels, is_sparse=True, dtype=np.dtype(np.int64))
+    return ClassifierState(
+        target=target,
+        known=KnownClasses(target.classes),
+        features=Features(layout.n_features),
+        n_iter=1,
+        trees=[tree],
+        layouts=[layout],
+        stages=[FittedStages()],
+        pruned_at=pruned_at,
+        C=None,
+    )
+
+
+def make_state(problem, trained, layouts, pruned_at, samples=None):
     """Build the fitted state from the results of training.
 
     Parameters
     ----------
-    target : IndicatorTarget or ClassTarget
-    features : Features
+    problem : Problem
     trained : list of TrainedTree
     layouts : list of SearchLayout
         Of the same trees.
     pruned_at : dict of str to float
-    C : float or None, default=None
     samples : list of TrainingSample, default=None
-    unit_weight : float, default=inf
-    centering : Centering, default=None
-    prior_weight : float, default=None
 
     Returns
     -------
     ClassifierState
     """
     return ClassifierState(
-        target=target,
-        known=KnownClasses(target.classes),
-        features=features,
+        target=problem.target,
+        known=problem.known,
+        features=problem.features,
         n_iter=max(1, *(one.n_iter for one in trained)),
         trees=[one.tree for one in trained],
         layouts=layouts,
         stages=[one.stages for one in trained],
         pruned_at=pruned_at,
-        C=C,
+        C=problem.regularization.C,
         samples=samples,
-        unit_weight=unit_weight,
-        centering=centering,
-        prior_weight=prior_weight,
+        unit_weight=problem.regularization.unit_weight,
+        centering=problem.centering,
+        prior_weight=problem.prior_weight,
+        training=training_state(trained),
+        relearning=count_nodes(trained),
     )

@@ -338,6 +338,7 @@ WRITERS = {
     "add_labels",
     "remove_labels",
     "compact",
+    "set_training_state",
 }
 # Of parameters and of other estimators, not of what was learned.
 OTHER = {

@@ -20,13 +20,10 @@ from sklearn.preprocessing import Normalizer, normalize
 from twins import levels_from_dense, random_levels, random_tree
 
 from skxmr import TrieTreeHybrid, XRLinearClassifier
-from skxmr._inputs._features import Features
 from skxmr._search._layout import SearchLayout
 from skxmr._search._model_pruning import pruned_at
-from skxmr._targets import IndicatorTarget
 from skxmr.interop import load_pecos, save_pecos
-from skxmr.linear._fitting import TrainedTree
-from skxmr.linear._state import make_state
+from skxmr.linear._state import imported_state
 
 DATA = Path(__file__).parents[1] / "data"
 MODELS = ["pecos-one-level", "pecos-deep", "pecos-unbiased", "pecos-constrained"]
@@ -101,12 +98,7 @@ def make_fitted(tree, levels, n_features, score_transform):
     """A classifier of given weights, without training."""
     classifier = XRLinearClassifier(score_transform=score_transform)
     layout = SearchLayout.from_levels(tree, levels, n_features)
-    trained = TrainedTree(tree, tuple(levels), 1, 1, 0)
-    target = IndicatorTarget(tree.n_labels, True, np.dtype(np.int64))
-    features = Features(n_features)
-    classifier._state = make_state(
-        target, features, [trained], [layout], pruned_at(0, "absolute")
-    )
+    classifier._state = imported_state(tree, layout, pruned_at(0, "absolute"))
     return classifier
 
 

@@ -1,0 +1,344 @@
+"""Fits with a warm start: every node is as optimal as after a fit from nothing."""
+
+import pickle
+from functools import partial
+
+import joblib
+import numpy as np
+import pytest
+from fitted_classifiers import SMALL_TREE, make_data
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LogisticRegression
+
+from skxmr import KMeansTree, XRLinearClassifier
+
+
+class GivenTree(BaseEstimator):
+    """An indexer that returns a tree."""
+
+    needs_label_vectors = False
+
+    def __init__(self, tree=None):
+        self.tree = tree
+
+    def fit(self, Z=None, y=None, *, label_names=None):
+        self.tree_ = self.tree
+        return self
+
+
+class Node:
+    """The dual problem of one node, in double precision."""
+
+    def __init__(self, X, signs, costs, mean, duals, bias):
+        self.X, self.signs, self.bias = X, signs, bias
+        self.diagonal = 1 / (2 * costs)
+        self.duals = np.abs(duals)
+        step = signs * self.duals
+        self.w, self.b = mean + step @ X, bias**2 * step.sum()
+        v, b = step @ X, step.sum() * bias
+        self.decrease = 2 * self.duals.sum() - 2 * mean @ v - v @ v - b * b
+        self.decrease -= self.diagonal @ self.duals**2
+
+    def gradients(self):
+        margins = self.signs * (self.X @ self.w + self.b)
+        return margins - 1 + self.diagonal * self.duals
+
+    def violation_range(self):
+        gradients = self.gradients()
+        violations = np.where(self.duals > 0, gradients, np.minimum(gradients, 0))
+        return max(0, violations.max()) - min(0, violations.min())
+
+    def gain_of_sweep(self):
+        """What one sweep of coordinate descent would gain, at most."""
+        gain, w, b = 0.0, self.w.copy(), self.b
+        for i, x in enumerate(self.X):
+            sign, dual = self.signs[i], self.duals[i]
+            curvature = x @ x + self.bias**2 + self.diagonal[i]
+            gradient = sign * (x @ w + b) - 1 + self.diagonal[i] * dual
+            step = max(0, dual - gradient / curvature) - dual
+            w, b = w + sign * step * x, b + sign * step * self.bias**2
+            gain += curvature * step * step
+        return gain
+
+    def is_optimal(self, tol):
+        return (
+            self.violation_range() <= tol
+            or self.gain_of_sweep() <= (tol / 2) ** 2 * self.decrease
+        )
+
+
+def nodes_of(classifier, X, Y):
+    """Yield the nodes with something to learn, and their weights."""
+    record = classifier.training_state_.records[0]
+    tree, solver = record.tree, record.solver
+    X = X.toarray().astype(float) if sparse.issparse(X) else X.astype(float)
+    parents = np.ones((X.shape[0], 1))
+    for level, rolled in enumerate(tree.roll_up(Y), start=1):
+        children = rolled.toarray().astype(float)
+        duals = record.duals[level - 1].to_csr().toarray()
+        for node, parent in enumerate(tree.parents(level)):
+            rows = np.flatnonzero(parents[:, parent])
+            relevance = children[rows, node]
+            if not relevance.any() or relevance.all():
+                continue
+            mean = np.zeros(X.shape[1])
+            if level == tree.depth and solver.prior_length:
+                mean = relevance @ X[rows]
+                mean *= solver.prior_length / np.linalg.norm(mean)
+            signs = np.where(relevance > 0, 1.0, -1.0)
+            costs = np.where(
+                relevance > 0, solver.positive_cost * relevance, solver.negative_cost
+            )
+            yield Node(X[rows], signs, costs, mean, duals[node, rows], solver.bias)
+        parents = children
+
+
+def assert_certified(classifier, X, Y):
+    nodes = list(nodes_of(classifier, X, Y))
+    assert len(nodes) > 20
+    tol = classifier.tol
+    missed = [node for node in nodes if not node.is_optimal(1.5 * tol)]
+    assert not missed, [
+        (n.violation_range(), n.gain_of_sweep() / n.decrease) for n in missed
+    ]
+
+
+def fit(X, Y, **parameters):
+    settings = {"indexer": SMALL_TREE, "random_state": 0, "warm_start": True}
+    return XRLinearClassifier(**settings | parameters).fit(X, Y)
+
+
+def fresh_fit(classifier, X, Y, **parameters):
+    """Fit from nothing with the same tree."""
+    given = clone(classifier).set_params(
+        indexer=GivenTree(classifier.trees_[0]), C=classifier.C_, **parameters
+    )
+    return given.fit(X, Y)
+
+
+def changes(X, Y):
+    """Ways in which rows and labels change: (before, after) of X and Y."""
+    X, Y = X.tocsr(), Y.tocsr()
+    n_rows, n_labels = Y.shape
+    random = np.random.default_rng(0)
+    order = random.permutation(n_rows)
+    some = np.sort(random.permutation(n_rows)[: n_rows * 9 // 10])
+    before = np.flatnonzero(Y[:, -2:].sum(axis=1) == 0)
+    moved = Y[random.permutation(n_rows)]
+    changed = sparse.vstack([moved[:10], Y[10:]], format="csr")
+    # Rows of the same length, ten of which are there twice.
+    other = sparse.vstack([X[10:20], X[10:]], format="csr")
+    return {
+        "no change": ((X, Y), (X, Y)),
+        "another order": ((X, Y), (X[order], Y[order])),
+        "rows added": ((X[some], Y[some]), (X, Y)),
+        "rows removed": ((X, Y), (X[some], Y[some])),
+        "labels added": ((X[before], Y[before][:, : n_labels - 2]), (X, Y)),
+        "labels emptied": ((X, Y), (X[before], Y[before])),
+        "other labels": ((X, Y), (X, changed)),
+        "other features": ((X, Y), (other, Y)),
+        "all of it": ((X[before], Y[before][:, : n_labels - 2]), (other, changed)),
+        "nothing in common": ((X[:150], Y[:150]), (X[150:], Y[150:])),
+    }
+
+
+CHANGES = list(changes(*make_data()))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("prior_weight", [1.0, 0.0])
+def test_every_node_is_optimal(change, prior_weight):
+    (X, Y), (now_X, now_Y) = changes(*make_data())[change]
+    classifier = fit(X, Y, prior_weight=prior_weight)
+    assert_certified(classifier, X, Y)
+    classifier.fit(now_X, now_Y)
+    assert_certified(classifier, now_X, now_Y)
+    counts = classifier.relearning_
+    sizes = classifier.trees_[0].level_sizes[1:]
+    totals = counts["n_kept"] + counts["n_solved"] + counts["n_new"]
+    assert totals.tolist() == list(sizes)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_weights_are_those_of_a_fresh_fit(change):
+    (X, Y), (now_X, now_Y) = changes(*make_data())[change]
+    exact = {"tol": 1e-5, "max_iter": 20_000, "threshold": 0}
+    classifier = fit(X, Y, **exact).fit(now_X, now_Y)
+    expected = fresh_fit(classifier, now_X, now_Y)
+    for one, other in zip(
+        classifier.layouts_[0].to_levels(),
+        expected.layouts_[0].to_levels(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one.intercepts, other.intercepts, atol=2e-3)
+        np.testing.assert_array_equal(one.features, other.features)
+        np.testing.assert_allclose(one.weights, other.weights, atol=2e-3)
+
+
+@pytest.mark.parametrize("change", ["no change", "another order"])
+def test_unchanged_problems_keep_their_weights_to_the_bit(change):
+    (X, Y), (now_X, now_Y) = changes(*make_data())[change]
+    classifier = fit(X, Y)
+    before = classifier.layouts_[0].to_levels()
+    classifier.fit(now_X, now_Y)
+    for one, other in zip(before, classifier.layouts_[0].to_levels(), strict=True):
+        np.testing.assert_array_equal(one.weights, other.weights)
+        np.testing.assert_array_equal(one.intercepts, other.intercepts)
+    assert not classifier.relearning_["n_solved"].any()
+    assert not classifier.relearning_["n_new"].any()
+
+
+def test_without_warm_start_nothing_is_kept():
+    X, Y = make_data()
+    classifier = fit(X, Y, warm_start=False)
+    assert not hasattr(classifier, "training_state_")
+    assert not hasattr(classifier, "relearning_")
+
+
+def test_warm_start_does_not_change_the_first_fit():
+    X, Y = make_data()
+    one, other = fit(X, Y), fit(X, Y, warm_start=False)
+    for first, second in zip(
+        one.layouts_[0].to_levels(), other.layouts_[0].to_levels(), strict=True
+    ):
+        np.testing.assert_array_equal(first.weights, second.weights)
+        np.testing.assert_array_equal(first.intercepts, second.intercepts)
+
+
+@pytest.mark.parametrize("n_jobs", [2])
+def test_result_does_not_depend_on_jobs_or_backend(n_jobs):
+    (X, Y), (now_X, now_Y) = changes(*make_data())["all of it"]
+    one = fit(X, Y).fit(now_X, now_Y)
+    threads = fit(X, Y, n_jobs=n_jobs).fit(now_X, now_Y)
+    with joblib.parallel_config(backend="loky", n_jobs=n_jobs):
+        processes = fit(X, Y).fit(now_X, now_Y)
+    for other in (threads, processes):
+        for first, second in zip(
+            one.layouts_[0].to_levels(), other.layouts_[0].to_levels(), strict=True
+        ):
+            np.testing.assert_array_equal(first.weights, second.weights)
+        for first, second in zip(
+            one.training_state_.records[0].duals,
+            other.training_state_.records[0].duals,
+            strict=True,
+        ):
+            np.testing.assert_array_equal(first.indices, second.indices)
+            np.testing.assert_array_equal(first.values, second.values)
+
+
+def test_model_is_saved_without_its_training_state():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    loaded = pickle.loads(pickle.dumps(classifier))
+    assert not hasattr(loaded, "training_state_")
+    tree = loaded.trees_[0]
+    loaded.fit(X[20:], Y[20:])
+    assert loaded.trees_[0].labels.tolist() == tree.labels.tolist()
+    assert not loaded.relearning_["n_new"].any()
+    assert loaded.relearning_["n_solved"].sum() > 20
+    assert_certified(loaded, X[20:], Y[20:])
+
+
+def test_training_state_is_given_back():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    loaded = pickle.loads(pickle.dumps(classifier))
+    state = pickle.loads(pickle.dumps(classifier.training_state_))
+    assert loaded.set_training_state(state) is loaded
+    classifier.fit(X[5:], Y[5:])
+    loaded.fit(X[5:], Y[5:])
+    assert loaded.relearning_["n_kept"].sum() > 0
+    for name, counts in classifier.relearning_.items():
+        np.testing.assert_array_equal(counts, loaded.relearning_[name])
+
+
+def test_training_state_of_another_model_is_refused():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    with pytest.raises(TypeError, match="must be a TrainingState; got a dict"):
+        classifier.set_training_state({})
+    other = fit(X, Y, indexer=KMeansTree(4, 3))
+    with pytest.raises(ValueError, match="nodes above the leaves"):
+        classifier.set_training_state(other.training_state_)
+
+
+def test_new_classes_follow():
+    X, _ = make_data()
+    y = np.array(list("bcdefgbcdefg"))[np.arange(300) % 12]
+    classifier = fit(X, y)
+    now = y.copy()
+    now[::10] = "a"
+    now[y == "c"] = "d"
+    classifier.fit(X, now)
+    assert classifier.classes_.tolist() == list("bcdefga")
+    assert set(classifier.predict(X)) <= set("bdefga")
+    fresh = fit(X, now)
+    hits, fresh_hits = ((one.predict(X) == now).mean() for one in (classifier, fresh))
+    assert hits > fresh_hits - 0.05
+
+
+def test_full_leaf_is_split():
+    X, Y = make_data(n_classes=60)
+    rare = np.arange(60) >= 20
+    before = np.asarray(Y[:, 20:].sum(axis=1) == 0).ravel()
+    assert before.sum() > 20
+    indexer = KMeansTree(branching_factor=4, max_leaf_size=5, random_state=0)
+    classifier = fit(X[before], Y[before][:, ~rare], indexer=indexer)
+    n_leaves = classifier.trees_[0].level_sizes[-2]
+    classifier.fit(X, Y)
+    tree = classifier.trees_[0]
+    assert tree.level_sizes[-2] > n_leaves
+    assert tree.n_children(tree.depth - 1).max() <= 2 * 5
+    assert classifier.relearning_["n_new"][-1] == 40
+    assert_certified(classifier, X, Y)
+
+
+def test_label_without_rows_goes_where_its_vector_leads():
+    X, Y = make_data()
+    vectors = sparse.csr_array(Y.T @ X)
+    classifier = fit(X, Y[:, :18], label_vectors=vectors[:18], prior_weight=2.0)
+    wider = sparse.csr_array(
+        (Y[:, :18].data, Y[:, :18].indices, Y[:, :18].indptr), (300, 19)
+    )
+    classifier.set_params(label_vectors=sparse.vstack([vectors[:18], vectors[:1]]))
+    classifier.fit(X, wider)
+    columns, _ = classifier.rank(vectors[:1], 19)
+    assert 18 in columns[0, :5]
+
+
+def test_unsupported_parameters_are_refused():
+    X, Y = make_data()
+    with pytest.raises(ValueError, match="supports no custom stages"):
+        fit(X, Y, ranker=LogisticRegression())
+    with pytest.raises(ValueError, match="negative_sampling='parents' only"):
+        fit(X, Y, negative_sampling="both")
+
+
+def test_inputs_that_do_not_follow_the_earlier_ones_are_refused():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    state = classifier._state
+    refused = partial(pytest.raises, ValueError)
+    with refused(match="y has 19 columns; warm_start=True expects the 20"):
+        classifier.fit(X, Y[:, :19])
+    with refused(match="X has 29 features; warm_start=True expects the 30"):
+        classifier.fit(X[:, :29], Y)
+    with refused(match="X is dense, and was sparse"):
+        classifier.fit(np.abs(X.toarray()) + 1, Y)
+    with refused(match="y is an indicator, and was 1-D"):
+        classifier.fit(X, np.arange(300) % 7)
+    with refused(match="n_trees=2, but warm_start=True keeps the 1 trees"):
+        clone(classifier).set_params(n_trees=1).fit(X, Y).set_params(n_trees=2).fit(
+            X, Y
+        )
+    assert classifier._state is state
+
+
+def test_more_features_may_follow():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    wider = sparse.csr_array(sparse.hstack([X, X[:, :3]]))
+    classifier.fit(wider, Y)
+    assert classifier.n_features_in_ == 33
+    assert_certified(classifier, wider, Y)
