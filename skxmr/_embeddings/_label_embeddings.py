@@ -16,7 +16,9 @@ from skxmr._utils._foresight import foresee
 from skxmr._utils._loaded_state import (
     as_value_errors,
     check_finite,
+    check_range,
     check_shape,
+    check_vector,
     refuse,
     to_be_read,
 )
@@ -59,6 +61,8 @@ class LabelEmbeddings:
         Codes of the vectors, for an approximate search; None for an exact one.
     mean : ndarray of shape (length,), float64, default=None
         Of the unit vectors of labels; None for zero.
+    removed : ndarray of int64, default=None
+        Labels that are not found; None for none.
     """
 
     vectors: NDArray
@@ -69,10 +73,12 @@ class LabelEmbeddings:
         vectors: NDArray,
         codes: EmbeddingCodes | None = None,
         mean: NDArray | None = None,
+        removed: NDArray | None = None,
     ):
         self.vectors = vectors
         self.codes = codes
         self.mean = np.zeros(vectors.shape[1]) if mean is None else mean
+        self.removed = np.empty(0, dtype=np.int64) if removed is None else removed
 
     @classmethod
     def encode(cls, texts, encoder, verbose=0):
@@ -125,13 +131,16 @@ class LabelEmbeddings:
             added = _centred(encoded, of_labels, self.mean)
         vectors = np.concatenate([self.vectors, added])
         codes = None if self.codes is None else self.codes.with_more(vectors)
-        return type(self)(vectors, codes, self.mean)
+        return type(self)(vectors, codes, self.mean, self.removed)
+
+    def without(self, labels):
+        """Return the same without labels; their vectors remain, and are not found."""
+        removed = np.union1d(self.removed, labels)
+        return type(self)(self.vectors, self.codes, self.mean, removed)
 
     def __getstate__(self):
-        state = self.__dict__.copy()
-        state.pop("exact_searcher", None)
-        state.pop("coded_searcher", None)
-        return state
+        caches = "exact_searcher", "coded_searcher", "_are_alive"
+        return {name: one for name, one in vars(self).items() if name not in caches}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -158,6 +167,13 @@ class LabelEmbeddings:
         """The exact search, for any number of threads."""
         return kernel.EmbeddingSearcher(self.for_kernels, kernel.HALVES_LEVEL)
 
+    @cached_property
+    def _are_alive(self):
+        """1 for each label that is found, 0 for the removed ones."""
+        factors = np.ones(len(self.vectors), dtype=np.float32)
+        factors[self.removed] = 0
+        return factors
+
     def find(self, queries, k, factors=None, scale=1.0, n_jobs=None):
         """Find the labels of the largest products with queries, in parallel.
 
@@ -179,6 +195,9 @@ class LabelEmbeddings:
         labels : ndarray of shape (n_queries, k), int64
             Best first; -1 where fewer are found, as for a query of zeros.
         """
+        if len(self.removed):
+            alive = self._are_alive
+            factors = alive if factors is None else factors * alive
         shared = self, k, factors, scale
         n = len(queries)
         if n <= _QUERIES_OF_TASK:
@@ -197,6 +216,8 @@ class LabelEmbeddings:
             refuse(name, "has no columns")
         if to_be_read(self.vectors):
             check_finite(self.vectors, name)
+        check_vector(self.removed, (np.int64,), None, "LabelEmbeddings.removed")
+        check_range(self.removed, 0, len(self.vectors), "LabelEmbeddings.removed")
         mean = "LabelEmbeddings.mean"
         check_shape(self.mean, (np.float64,), (self.length,), mean)
         check_finite(self.mean, mean)

@@ -269,6 +269,24 @@ class LabelEvidence:
         """
         return self._changed(lexical=lexical)
 
+    def without(self, lexical, columns):
+        """Return the evidence after labels were removed.
+
+        Parameters
+        ----------
+        lexical : LexicalState
+            That of the ranker after its `remove_labels`.
+        columns : ndarray of int64
+
+        Returns
+        -------
+        LabelEvidence
+        """
+        embeddings = self.embeddings
+        if embeddings is not None:
+            embeddings = embeddings.without(columns)
+        return self._changed(lexical=lexical, embeddings=embeddings)
+
     def with_counts(self, lexical, columns, counts):
         """Return the evidence after some labels got more training texts.
 

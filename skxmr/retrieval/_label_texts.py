@@ -12,7 +12,7 @@ from skxmr._inputs._class_labels import concatenate_labels
 from skxmr._inputs._columns import InvalidInputError
 from skxmr._inputs._label_fields import is_blank
 from skxmr._inputs._target_kinds import indicator_pattern
-from skxmr.retrieval._text_pieces import draw_pieces
+from skxmr.text._pieces import draw_pieces
 
 __all__ = [
     "OwnRows",

@@ -54,6 +54,7 @@ from skxmr.retrieval._label_texts import (
     make_own_rows,
     with_own_rows,
 )
+from skxmr.retrieval._living import LivingRetriever
 from skxmr.retrieval._pages import Page
 from skxmr.retrieval._searching import ModelSearch, choose, make_subset
 from skxmr.retrieval._state import RetrieverState
@@ -65,7 +66,9 @@ __all__ = ["TextRetriever"]
 _MAX_INT32 = np.iinfo(np.int32).max
 
 
-class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator):
+class TextRetriever(
+    Documented, CheckedWhenLoaded, LivingRetriever, TextClassifier, BaseEstimator
+):
     """Find labels for texts: products for queries, subjects for titles.
 
     Features are word and character n-grams with TF-IDF weights, and labels are ranked
@@ -194,6 +197,10 @@ class TextRetriever(Documented, CheckedWhenLoaded, TextClassifier, BaseEstimator
     The embeddings find labels for texts without known terms too. Their scores may be
     low; ``min_score`` leaves such labels out. With ``set_params(encoder=None)``, the
     scores are those of a retriever without an encoder, whose weights are learned too.
+
+    `add_labels` and `remove_labels` change a fitted retriever without another fit, in
+    time of the change. Statistics of `fit`, such as document
+    frequencies, remain, so that scores of other labels do.
 
     An encoder is called with at most 256 texts, that of `search` with one. A fit
     encodes each distinct text of labels once, and the held-out texts; blank texts are

@@ -27,7 +27,7 @@ from skxmr import (
 )
 from skxmr.metrics import recall_at_k_scorer
 from skxmr.persistence import load, save
-from skxmr.retrieval._text_pieces import draw_pieces
+from skxmr.text._pieces import draw_pieces
 
 TEXTS = ["red apple", "smart phone", "green car", "apple tree"]
 CLASSES = ["fruit", "phone", "car", "fruit"]

@@ -1,0 +1,1 @@
+"""A catalogue that changes from day to day."""

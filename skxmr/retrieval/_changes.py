@@ -1,0 +1,175 @@
+"""Changes of a fitted retriever: labels that come and go, and further training texts.
+
+Each makes a new state of new states of the stages; a search that has taken the state of
+before goes on with it.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+from sklearn.frozen import FrozenEstimator
+from sklearn.preprocessing import normalize
+
+from skxmr._base._fitted_clone import detached
+from skxmr._inputs._class_labels import list_labels
+from skxmr._inputs._label_fields import is_blank
+from skxmr.text._single import transform_texts
+
+__all__ = [
+    "changing_classifier",
+    "compacted",
+    "with_labels",
+    "without_labels",
+]
+
+
+def changing_classifier(state, method):
+    """Copy the classifier of a state, to be changed by a method.
+
+    Parameters
+    ----------
+    state : RetrieverState
+    method : str
+
+    Returns
+    -------
+    estimator
+        It shares the fitted state, which the method replaces.
+
+    Raises
+    ------
+    TypeError
+        If the classifier has no such method.
+    """
+    classifier = state.classifier
+    while isinstance(classifier, FrozenEstimator):
+        classifier = classifier.estimator
+    if not hasattr(classifier, method):
+        raise TypeError(
+            f"classifier must have a method {method}, as XRLinearClassifier has; got a "
+            f"{type(classifier).__name__}."
+        )
+    return detached(classifier)
+
+
+def with_labels(state, fields, known, encoder):
+    """Add labels to a state.
+
+    Parameters
+    ----------
+    state : RetrieverState
+    fields : LabelFields
+        The texts of the added labels.
+    known : KnownClasses
+        With the added labels.
+    encoder : Encoder or None
+        Of their texts, if labels have embeddings.
+
+    Returns
+    -------
+    RetrieverState
+    """
+    columns = np.arange(len(state.known), len(known))
+    classifier = changing_classifier(state, "add_labels")
+    vectors = _vectors_of_labels(state.vectorizer, fields)
+    classifier.add_labels(vectors, _labels_of(classifier, known, columns))
+    names = fields.names()
+    fusion = state.fusion
+    if fusion is not None:
+        fusion = _with_texts(fusion, fields, known, encoder)
+    label_texts = state.label_texts
+    if label_texts is not None:
+        label_texts = label_texts.appended(names)
+    return replace(
+        state,
+        ranking=state.ranking.like(classifier),
+        known=known,
+        label_texts=label_texts,
+        fusion=fusion,
+    )
+
+
+def without_labels(state, columns, known):
+    """Remove labels from a state.
+
+    Parameters
+    ----------
+    state : RetrieverState
+    columns : ndarray of int64
+    known : KnownClasses
+        Without them.
+
+    Returns
+    -------
+    RetrieverState
+    """
+    labels = state.known.classes[columns]
+    classifier = changing_classifier(state, "remove_labels")
+    classifier.remove_labels(labels)
+    fusion = state.fusion
+    if fusion is not None:
+        ranker = detached(fusion.ranking.estimator)
+        ranker.remove_labels(labels)
+        evidence = fusion.evidence.without(ranker._state, columns)
+        fusion = replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
+    ranking = state.ranking.like(classifier)
+    return replace(state, ranking=ranking, known=known, fusion=fusion)
+
+
+def compacted(state):
+    """Merge all changes of a state into the large arrays of its stages.
+
+    Parameters
+    ----------
+    state : RetrieverState
+
+    Returns
+    -------
+    RetrieverState
+        Of the same results.
+    """
+    classifier = changing_classifier(state, "compact").compact()
+    fusion = state.fusion
+    if fusion is not None:
+        ranker = detached(fusion.ranking.estimator).compact()
+        evidence = fusion.evidence.compacted(ranker._state)
+        fusion = replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
+    return replace(state, ranking=state.ranking.like(classifier), fusion=fusion)
+
+
+def _labels_of(classifier, known, columns):
+    """Return the labels that a classifier of class labels is to learn; else None."""
+    if classifier._state.target.names is None:
+        return None
+    return list_labels(known.classes[columns])
+
+
+def _vectors_of_labels(vectorizer, fields):
+    """Return the sum of the features of each label's texts, of unit length."""
+    rows, texts = [], []
+    for row, of_label in enumerate(fields.texts):
+        for text in of_label:
+            if not is_blank(text):
+                rows.append(row)
+                texts.append(text)
+    n_labels = len(fields.texts)
+    positions = np.array(rows, dtype=np.int64), np.arange(len(rows))
+    shape = n_labels, len(texts)
+    sums = sparse.csr_array((np.ones(len(rows), dtype=np.float32), positions), shape)
+    return normalize(sums @ transform_texts(vectorizer, texts))
+
+
+def _with_texts(fusion, fields, known, encoder):
+    """Add the texts of labels to what is searched besides the model."""
+    joined = fields.joined()
+    columns = np.arange(len(known) - len(joined), len(known))
+    ranker = detached(fusion.ranking.estimator)
+    ranker.add_labels(joined, _labels_of(ranker, known, columns))
+    embeddings = fusion.evidence.embeddings
+    if embeddings is not None:
+        embeddings = embeddings.with_labels(joined, encoder)
+    evidence = fusion.evidence.grown(
+        ranker._state, fields.names(), embeddings=embeddings
+    )
+    return replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
