@@ -17,6 +17,7 @@ cdef struct Postings:
     const float* added_values
     int64_t n_added
     int64_t order             # in the query
+    int64_t n_before          # postings of the lists before this one
     float idf                 # 1 for stored values
     float weight              # factor of the values
     float bound               # on what the term adds to the score of any label

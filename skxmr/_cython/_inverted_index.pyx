@@ -31,6 +31,9 @@ cdef enum:
     LARGEST_WINDOW = 1 << 14
     SCANNED_AT_ONCE = 1 << 16  # postings between two checks for interruption
     GAIN_OF_SCAN = 4          # postings that may be skipped, per posting of a scan
+    # Of the labels of lists that are read, about every other one would be looked up in
+    # another list, which takes longer than reading a posting.
+    LOOKUPS_PER_READ = 2
 
 # Sums of single precision are rounded; bounds are raised by more than that.
 cdef double SLACK = 1.0 + 1e-5
@@ -372,11 +375,13 @@ cdef class IndexSearcher:
         Rounding is monotonic: the bounds, added in the order of the values, are at
         least as large as any sum of values. Other sums of several bounds are raised.
         """
-        cdef int64_t i
+        cdef int64_t i, n_before = 0
         cdef double rest = 0
         self.total = 0
         for i in range(self.n_postings):
             self.total += self.postings[i].bound
+            self.postings[i].n_before = n_before
+            n_before += self.postings[i].size
         for i in range(self.n_postings - 1, -1, -1):
             rest += self.postings[i].bound
             self.postings[i].rest = rest * (SLACK if i + 1 < self.n_postings else 1.0)
@@ -455,17 +460,23 @@ cdef class IndexSearcher:
     cdef void _raise_threshold(self, double threshold) noexcept nogil:
         """Raise the threshold, which makes lists inessential.
 
-        Where terms can reduce scores, all lists are essential.
+        Where terms can reduce scores, all lists are essential. A list that is short
+        beside those before it remains essential: reading it takes less time than
+        looking up their labels.
         """
+        cdef const Postings* last
         self.threshold = max(self.threshold, threshold)
         self.partial_threshold = self.threshold / SLACK
         if self.is_signed:
             return
         if self.total <= self.threshold:
             self.n_essential = 0
-        while self.n_essential and (
-            self.postings[self.n_essential - 1].rest <= self.threshold
-        ):
+        while self.n_essential:
+            last = &self.postings[self.n_essential - 1]
+            if last.rest > self.threshold:
+                return
+            if LOOKUPS_PER_READ * last.size < last.n_before:
+                return
             self.n_essential -= 1
 
     cdef inline double _cut(self, int64_t i) noexcept nogil:

@@ -67,8 +67,11 @@ class LexicalSearch(NamedTuple):
         scores : ndarray of shape (k,), float32
         """
         n_found = check_size(1, k, self.state.index.n_labels)
-        columns, scores = self.find(self.queries([text]), n_found, label_weights)
-        return pad_ranking(columns[0], _finite(columns, scores, scale)[0], k)
+        (columns,), (scores,) = self.find(self.queries([text]), n_found, label_weights)
+        scores = (scores if scale == 1.0 else scores * scale).astype(np.float32)
+        if n_found and columns[-1] < 0:
+            scores[columns < 0] = 0
+        return pad_ranking(columns, scores, k)
 
     def shortlists(self, texts, n_candidates):
         """Score the best labels of texts by shares of the best possible score.

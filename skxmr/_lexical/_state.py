@@ -1,5 +1,6 @@
 """The fitted state of a lexical ranker."""
 
+import operator
 from dataclasses import dataclass
 
 from skxmr._inputs._known_classes import KnownClasses
@@ -28,10 +29,27 @@ class LexicalState:
     terms: IndexedTerms
     index: LexicalIndex
 
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("_last_search", None)
+        return state
+
     @property
     def classes(self):
         """The labels by column."""
         return self.known.classes
+
+    def last_search(self, settings):
+        """Return what `keep_search` kept for the very same settings, or None."""
+        kept = self.__dict__.get("_last_search")
+        if kept is not None and all(map(operator.is_, kept[0], settings)):
+            return kept[1]
+        return None
+
+    def keep_search(self, settings, made):
+        """Keep what was made of the settings of a search, for the next one."""
+        # In one assignment, for threads that search with other settings.
+        self.__dict__["_last_search"] = settings, made
 
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""

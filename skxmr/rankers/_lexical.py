@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from types import NoneType
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -366,13 +367,13 @@ class LexicalRanker(
         """
         # Without `reads`, whose overhead matters at microseconds per text.
         k = check_k(k, "LexicalRanker.rank_one")
-        ranker = snapshot(self)
-        search = ranker._search()
-        (text,) = check_documents([text], "text")
+        if type(text) is not str:
+            (text,) = check_documents([text], "text")
         if allowed is None and excluded is None and label_weights is None:
-            return search.rank_one(text, k)
+            return self._search().rank_one(text, k)
+        ranker = snapshot(self)
         factors = ranker._factors(allowed, excluded, unknown, label_weights)
-        return search.rank_one(text, k, *factors)
+        return ranker._search().rank_one(text, k, *factors)
 
     @reads
     def explain(self, text: str, label: object) -> LexicalExplanation:
@@ -485,11 +486,25 @@ class LexicalRanker(
 
     def _search(self):
         """Return the search of the fitted index with the current parameters."""
-        state = self._ready()
+        state, settings = self._fitted(), self._settings()
+        made = state.last_search(settings)
+        if made is None:
+            ranker = snapshot(self)
+            settings, made = ranker._settings(), ranker._checked_settings(state)
+            if isinstance(ranker.field_weights, (tuple, NoneType)):  # else mutable
+                state.keep_search(settings, made)
+        return LexicalSearch(state, *made)
+
+    def _settings(self):
+        return [getattr(self, name) for name in self._search_parameters]
+
+    def _checked_settings(self, state):
+        """Return the expansion, the weights of fields and the number of threads."""
+        self._check_search_parameters()
         names = state.terms.field_names
         weights = check_field_weights(self.field_weights, names).astype(np.float32)
         expansion = Expansion.of(self.correct_spelling, self.prefix, state.terms)
-        return LexicalSearch(state, expansion, weights, self.n_jobs)
+        return expansion, weights, self.n_jobs
 
     def _shortlists(self, X):
         search = self._search()

@@ -44,6 +44,9 @@ class Page(NamedTuple):
         ValueError, TypeError
             If one is invalid.
         """
+        is_plain = type(offset) is int and type(min_score) is float
+        if is_plain and label_weights is None and offset >= 0 and min_score >= 0:
+            return cls(k, offset, min_score)
         if isinstance(offset, bool) or not isinstance(offset, Integral):
             raise TypeError(f"offset must be an int; got {offset!r:.50}.")
         if offset < 0:

@@ -509,3 +509,30 @@ def test_label_weights_are_read_by_their_index(Ranker):
     twice = pd.concat([weights, weights])
     with pytest.raises(ValueError, match=r"label_weights.*holds a label twice"):
         ranker.rank(["red"], 3, label_weights=twice)
+
+
+def test_single_searches_follow_the_parameters():
+    names = [("green tea", "bread"), ("bread", "green tea")]
+    ranker = LexicalRanker(field_weights=(1, 0)).fit(
+        [], np.zeros((0, 2)), label_texts=names
+    )
+    assert ranker.rank_one("tea", 1)[0].tolist() == [0]
+    assert "_last_search" not in ranker._state.__getstate__()
+    for weights in ((0, 1), [0, 1], None, np.array([0.0, 1.0])):
+        ranker.set_params(field_weights=weights)
+        for _ in range(2):
+            expected = ranker.rank(["tea"], 2)
+            for got, wanted in zip(ranker.rank_one("tea", 2), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted[0])
+    weights = [0, 1]
+    ranker.set_params(field_weights=weights)
+    assert ranker.rank_one("tea", 1)[0].tolist() == [1]
+    weights.reverse()
+    assert ranker.rank_one("tea", 1)[0].tolist() == [0]
+    ranker.set_params(field_weights=None)
+    assert ranker.rank_one("gren", 1)[0].tolist() == [-1]
+    ranker.set_params(correct_spelling=True)
+    assert ranker.rank_one("gren", 1)[0].tolist() == [0]
+    ranker.set_params(prefix="no")
+    with pytest.raises(ValueError, match="prefix"):
+        ranker.rank_one("tea")
