@@ -253,8 +253,9 @@ def save_changes(model: Any, folder: str | os.PathLike) -> None:
     Raises
     ------
     ValueError
-        If the model is not of the current version in the folder, or the folder has no
-        model.
+        If the model is not of the current version in the folder.
+    FileNotFoundError
+        If the folder has no model.
     OSError
         If the file cannot be written; what was saved before is then unchanged.
 

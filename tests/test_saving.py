@@ -96,12 +96,16 @@ def test_an_error_in_the_middle_leaves_the_earlier_file(tmp_path):
     assert names_in(tmp_path) == ["model"]
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+@posix
+def test_what_is_neither_file_nor_folder_is_refused(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
     with pytest.raises(OSError, match="not a regular file") as refused:
-        save(fitted(), tmp_path)
-    assert refused.value.__notes__ == [
-        f"The model was not saved; {tmp_path} is unchanged."
-    ]
+        save(fitted(), path)
+    assert refused.value.__notes__ == [f"The model was not saved; {path} is unchanged."]
+
+
+def test_what_does_not_exist_is_not_loaded(tmp_path):
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"mmap_mode='w\+' must be"):

@@ -11,6 +11,7 @@
 A file or version gets its name when it is complete and on the disk.
 """
 
+import errno
 import json
 import os
 import re
@@ -103,8 +104,10 @@ def save_changes_to(model: Any, folder: Path) -> None:
 
     Raises
     ------
+    FileNotFoundError
+        If the folder has no version.
     ValueError
-        If the model is not of the folder's current version.
+        If the model is not of the current one.
     """
     saved = _saved(model)
     current = _current(folder)
@@ -143,8 +146,10 @@ def load_folder(folder: Path, mmap_mode: str | None) -> Any:
 
     Raises
     ------
+    FileNotFoundError
+        If the folder has no version.
     ValueError
-        If the folder has no version, or the base is not that of the manifest.
+        If the base is not that of the manifest.
     """
     version = _current(folder)
     model = joblib.load(version / _BASE, mmap_mode=mmap_mode)
@@ -213,8 +218,10 @@ def _current(folder):
         return folder.resolve()
     version = (folder / _CURRENT).resolve()
     if not (version / _BASE).is_file():
-        raise ValueError(
-            f"{folder} has no model: expected a link {_CURRENT} to a version that "
-            f"`save` has written."
+        raise FileNotFoundError(
+            errno.ENOENT,
+            f"There is no model; expected a link {_CURRENT} to a version that `save` "
+            f"has written",
+            str(folder),
         )
     return version

@@ -102,9 +102,9 @@ def test_a_new_fit_is_a_change_too(completer, tmp_path):
 
 
 def test_changes_of_another_model_are_refused(completer, tmp_path):
-    with pytest.raises(ValueError, match="has no model: expected a link current"):
+    with pytest.raises(FileNotFoundError, match="no model; expected a link current"):
         save_changes(completer, tmp_path)
-    with pytest.raises(ValueError, match="has no model"):
+    with pytest.raises(FileNotFoundError, match="no model"):
         load(tmp_path)
     save(completer, tmp_path)
     with pytest.raises(ValueError, match="The model was saved nowhere; expected the"):
@@ -177,6 +177,17 @@ def test_a_killed_process_leaves_a_whole_model(completer, tmp_path, seconds):
     save(loaded, tmp_path)
     save_changes(click(loaded, "new words", 99), tmp_path)
     assert best(load(tmp_path)) == ["new words"]
+
+
+def test_an_error_in_the_middle_leaves_the_folder(completer, tmp_path):
+    save(completer, tmp_path)
+    with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
+        save([completer, lambda: None], tmp_path)
+    assert names(tmp_path) == ["0001", "current"]
+    completer.extra = lambda: None
+    with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
+        save_changes(completer, tmp_path)
+    assert names(tmp_path / "0001") == ["base.joblib", "manifest.json"]
 
 
 def test_a_folder_that_moves_is_loaded(completer, tmp_path):
