@@ -154,31 +154,47 @@ class IndexDelta:
         -------
         IndexDelta
         """
-        keys = np.repeat(self.numbers, np.diff(self.offsets))
-        keys = np.concatenate([keys, new.numbers])
-        # Two ascending runs, which a stable sort merges in linear time.
-        order = np.argsort(keys, kind="stable")
-        numbers = _merged(self.numbers, new.numbers)
-        values = np.concatenate([self.values, new.values])[order]
-        offsets = np.append(np.searchsorted(keys[order], numbers), len(keys))
-        old = np.searchsorted(numbers, self.numbers)
-        peaks = _largest(values, offsets)
-        peaks[old] = np.maximum(peaks[old], self.peaks)
-        frequencies = np.asarray(frequencies_of(numbers), dtype=np.int32)
-        frequencies[old] = self.frequencies
-        n_new = np.diff(np.searchsorted(new.numbers, numbers), append=len(new.numbers))
-        frequencies += np.where(numbers >= first_counted, n_new, 0).astype(np.int32)
-        replaces = np.zeros(len(numbers), dtype=np.uint8)
-        replaces[old] = self.replaces
+        numbers, starts = np.unique(new.numbers, return_index=True)
+        sizes = np.diff(starts, append=len(new.numbers))
+        _, is_known = self.find(numbers)
+        delta = self._with_lists(numbers[~is_known], frequencies_of)
+        places = np.searchsorted(delta.numbers, numbers)
+        peaks, frequencies = delta.peaks, delta.frequencies
+        if len(numbers):
+            largest = np.maximum.reduceat(new.values, starts)
+            peaks[places] = np.maximum(peaks[places], largest)
+        frequencies[places] += np.where(numbers >= first_counted, sizes, 0).astype("i4")
+        insert = _Insertion(
+            len(self.labels), np.repeat(delta.offsets[places + 1], sizes)
+        )
+        all_sizes = np.diff(delta.offsets)
+        all_sizes[places] += sizes
         return IndexDelta(
-            numbers,
-            offsets,
-            np.concatenate([self.labels, new.labels])[order],
-            np.concatenate([self.counts, new.counts])[order],
-            values,
+            delta.numbers,
+            np.concatenate([[0], np.cumsum(all_sizes)]),
+            insert(self.labels, new.labels),
+            insert(self.counts, new.counts),
+            insert(self.values, new.values),
             peaks,
             frequencies,
-            replaces,
+            delta.replaces,
+        )
+
+    def _with_lists(self, numbers, frequencies_of):
+        """Return copies of the arrays of lists with some more, which are empty."""
+        at = np.searchsorted(self.numbers, numbers)
+        insert = _Insertion(len(self.numbers), at)
+        zeros = np.zeros(len(numbers), dtype=np.int64)
+        starts = insert(self.offsets[:-1], self.offsets[at])
+        return IndexDelta(
+            insert(self.numbers, numbers),
+            np.append(starts, self.offsets[-1]),
+            self.labels,
+            self.counts,
+            self.values,
+            insert(self.peaks, zeros),
+            insert(self.frequencies, frequencies_of(numbers)),
+            insert(self.replaces, zeros),
         )
 
     def check(self, n_lists, n_labels):
@@ -208,20 +224,28 @@ class IndexDelta:
             refuse(name, "has a value that is not positive")
 
 
-def _merged(first, second):
-    """Return the distinct values of two ascending arrays, ascending."""
-    both = np.concatenate([first, second])
-    both.sort(kind="stable")
-    return both[np.diff(both, prepend=-1) > 0]
+class _Insertion:
+    """Inserts items into several arrays at the same positions.
 
+    Parameters
+    ----------
+    n_items : int
+        The length of the arrays.
+    at : ndarray of int64, ascending
+        Each is inserted before the item at this position.
+    """
 
-def _largest(values, offsets):
-    """Return the largest value of each list; 0 for empty ones."""
-    largest = np.zeros(len(offsets) - 1, dtype=np.float32)
-    occurs = np.diff(offsets) > 0
-    if occurs.any():
-        largest[occurs] = np.maximum.reduceat(values, offsets[:-1][occurs])
-    return largest
+    def __init__(self, n_items, at):
+        self.at = at + np.arange(len(at))
+        self.is_old = np.ones(n_items + len(at), dtype=bool)
+        self.is_old[self.at] = False
+
+    def __call__(self, array, items):
+        """Return a copy of an array with the items."""
+        merged = np.empty(len(self.is_old), dtype=array.dtype)
+        merged[self.is_old] = array
+        merged[self.at] = items
+        return merged
 
 
 # Compaction
