@@ -17,6 +17,7 @@ __all__ = [
     "ClassTarget",
     "IndicatorTarget",
     "Shortlists",
+    "align_rows",
     "empty_target",
     "logs_of_scores",
     "make_target",
@@ -107,6 +108,61 @@ def read_target(estimator, y, classes):
         return empty_target(y, classes)
     target, Y = make_target(validate_target(estimator, y), None)
     return with_classes(target, Y, classes)
+
+
+def align_rows(target, known, of_rows, Y):
+    """Bring the columns of further rows into the order of the known labels.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+        That of the model.
+    known : KnownClasses
+    of_rows : IndicatorTarget or ClassTarget
+        That of the rows.
+    Y : csr_array of shape (n_rows, n_labels of the rows)
+
+    Returns
+    -------
+    known : KnownClasses
+        With labels that only the rows have, which follow the others.
+    Y : csr_array of shape (n_rows, n_labels)
+
+    Raises
+    ------
+    ValueError
+        If the targets are of two kinds, an indicator has fewer columns than labels were
+        ever known, or a row has a removed label.
+    """
+    if isinstance(of_rows, IndicatorTarget) != isinstance(target, IndicatorTarget):
+        kinds = "an indicator", "class labels"
+        raise ValueError(
+            f"y has {kinds[isinstance(of_rows, ClassTarget)]}; expected "
+            f"{kinds[isinstance(target, ClassTarget)]}, as in the first call."
+        )
+    if isinstance(of_rows, IndicatorTarget):
+        n_new = of_rows.n_labels - len(known)
+        if n_new < 0:
+            raise ValueError(
+                f"y has {of_rows.n_labels} columns; expected {len(known)} or more, one "
+                f"for each label that was ever known."
+            )
+        _refuse_removed(known, np.isin(known.removed, Y.indices))
+        return (known.with_columns(n_new) if n_new else known), Y
+    columns = known.find(of_rows.classes)
+    new = of_rows.classes[columns < 0]
+    _refuse_removed(known, np.isin(known.classes[known.removed], new))
+    columns[columns < 0] = len(known) + np.arange(len(new))
+    if len(new):
+        known = known.with_classes(new, len(new), "y")
+    shape = Y.shape[0], len(known)
+    return known, sparse.csr_array((Y.data, columns[Y.indices], Y.indptr), shape=shape)
+
+
+def _refuse_removed(known, is_used):
+    if is_used.any():
+        label = known.classes[known.removed[is_used][:1]].tolist()[0]
+        raise ValueError(f"y has the label {label!r:.50}, which was removed.")
 
 
 def empty_target(y, classes):

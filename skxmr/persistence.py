@@ -33,10 +33,9 @@ from skxmr._inputs._known_classes import KnownClasses
 from skxmr._lexical._added_terms import AddedTerms, AddedVocabulary
 from skxmr._lexical._delta import IndexDelta
 from skxmr._lexical._expansion import WordExpansion
-from skxmr._lexical._index import LexicalIndex
+from skxmr._lexical._index import LexicalIndex, LexicalStatistics
 from skxmr._lexical._spelling import SpellingIndex
 from skxmr._lexical._state import LexicalState
-from skxmr._lexical._statistics import LexicalStatistics
 from skxmr._lexical._terms import IndexedTerms
 from skxmr._saving._folder import load_folder, save_changes_to, save_version
 from skxmr._search._centering import Centering

@@ -3,8 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from skxmr._lexical._index import LexicalIndex
-from skxmr._lexical._statistics import LexicalStatistics, bm25_values
+from skxmr._lexical._index import LexicalIndex, LexicalStatistics, bm25_values
 
 __all__ = ["IndexBuilder"]
 

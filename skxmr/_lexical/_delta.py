@@ -197,6 +197,51 @@ class IndexDelta:
             insert(self.replaces, zeros),
         )
 
+    def renumbered(self, numbers):
+        """Return the same for other numbers of the lists, which ascend too."""
+        return IndexDelta(
+            numbers,
+            self.offsets,
+            self.labels,
+            self.counts,
+            self.values,
+            self.peaks,
+            self.frequencies,
+            self.replaces,
+        )
+
+    def replaced_by(self, other):
+        """Return the lists of another delta, and those of this one that it lacks."""
+        _, is_replaced = other.find(self.numbers)
+        kept = np.flatnonzero(~is_replaced)
+        lists = np.concatenate(
+            [kept, len(self.numbers) + np.arange(len(other.numbers))]
+        )
+        numbers = np.concatenate([self.numbers[kept], other.numbers])
+        lists = lists[np.argsort(numbers, kind="stable")]
+        sizes = np.concatenate([np.diff(self.offsets), np.diff(other.offsets)])
+        starts = np.concatenate(
+            [self.offsets[:-1], len(self.labels) + other.offsets[:-1]]
+        )
+        sizes, starts = sizes[lists], starts[lists]
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        entries = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], sizes)
+
+        def take(name, items):
+            both = np.concatenate([getattr(self, name), getattr(other, name)])
+            return both[items]
+
+        return IndexDelta(
+            take("numbers", lists),
+            offsets,
+            take("labels", entries),
+            take("counts", entries),
+            take("values", entries),
+            take("peaks", lists),
+            take("frequencies", lists),
+            take("replaces", lists),
+        )
+
     def check(self, n_lists, n_labels):
         """Raise ValueError if the delta does not fit an index."""
         check_range(self.numbers, 0, n_lists, "IndexDelta.numbers")

@@ -1,4 +1,4 @@
-"""Labels that are added to a fitted index, and removed from it."""
+"""Changes of a fitted index: labels added and removed, and further training texts."""
 
 from dataclasses import replace
 
@@ -6,9 +6,14 @@ import numpy as np
 
 from skxmr._lexical._building import TRAINING, texts_by_field
 from skxmr._lexical._delta import IndexDelta, NewPostings
+from skxmr._lexical._training_field import (
+    counts_of_labels,
+    with_counts,
+    with_training_field,
+)
 from skxmr._targets import ClassTarget, IndicatorTarget
 
-__all__ = ["with_labels", "without_labels"]
+__all__ = ["with_labels", "with_texts", "without_labels"]
 
 
 def with_labels(state, fields, known):
@@ -67,6 +72,41 @@ def without_labels(state, columns, known):
         state,
         known=known,
         index=state.index.changed(removed=removed),
+    )
+
+
+def with_texts(state, texts, Y, known):
+    """Add training texts of labels to a state.
+
+    The postings of these labels in the field of training texts change with their
+    numbers of terms. Lists that have some of them are replaced as a whole.
+
+    Parameters
+    ----------
+    state : LexicalState
+    texts : list of str
+    Y : csr_array of shape (n_texts, n_labels)
+        The labels of each text.
+    known : KnownClasses
+        With labels that are new.
+
+    Returns
+    -------
+    LexicalState
+    """
+    columns = np.unique(Y.indices).astype(np.int64)
+    terms, counted = state.terms.learn(texts)
+    counts = counts_of_labels(counted, Y[:, columns], terms.n_terms)
+    index = state.index.changed(n_labels=len(known))
+    if TRAINING not in terms.field_names:
+        index = with_training_field(index, counts, terms)
+        terms = terms.with_field(TRAINING)
+    return replace(
+        state,
+        known=known,
+        target=_target_of(state.target, known),
+        terms=terms,
+        index=with_counts(index, columns, counts, terms),
     )
 
 

@@ -130,9 +130,33 @@ class IndexedTerms:
         if expansion is not None:
             of_words = added.vocabularies[self.analyzers.index("word")]
             expansion = expansion.with_added(of_words)
+        return self._changed(added=added, word_expansion=expansion), counted
+
+    def with_field(self, name):
+        """Return the same with another field, the last one."""
+        return self._changed(field_names=[*self.field_names, name])
+
+    def _changed(self, **attributes):
         changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__, added=added, word_expansion=expansion)
-        return changed, counted
+        changed.__dict__.update(self.__dict__, **attributes)
+        return changed
+
+    def analyzers_of(self, terms):
+        """Return the index of the analyzer of each term.
+
+        Parameters
+        ----------
+        terms : ndarray of shape (n,), int
+
+        Returns
+        -------
+        ndarray of shape (n,), int64
+        """
+        found = np.searchsorted(self._starts, terms, side="right") - 1
+        if self.added is not None and len(self.analyzers) > 1:
+            for analyzer, added in enumerate(self.added.vocabularies):
+                found[np.isin(terms, added.numbers)] = analyzer
+        return found
 
     @property
     def n_terms(self):

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from skxmr._base._state import writes
 from skxmr._inputs._added_labels import read_added_texts, read_removed
 from skxmr._inputs._by_label import LabelTexts
+from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._validation import check_documents, check_lengths, check_structure
 from skxmr._lexical._delta import compacted
-from skxmr._lexical._growing import with_labels, without_labels
-from skxmr._utils._typing import SomeLabels, Texts
+from skxmr._lexical._growing import with_labels, with_texts, without_labels
+from skxmr._targets import align_rows, read_target
+from skxmr._utils._typing import MatrixLike, SomeLabels, Texts
 
 __all__ = ["ChangesLabels"]
 
@@ -110,6 +113,57 @@ class ChangesLabels:
         columns, known = read_removed(labels, state.known)
         if len(columns):
             self._state = without_labels(state, columns, known)
+        return self
+
+    @writes
+    def partial_fit(self, texts: Texts, y: MatrixLike) -> Self:
+        """Index further training texts, beside those of before.
+
+        Only the field of training texts changes, and in it the labels of these texts.
+        Its mean lengths and document frequencies stay those of `fit`; if there were no
+        training texts, the mean lengths become those of the labels of the first ones,
+        and document frequencies are those of the labels' own texts. Labels that are not
+        known are added, without a text of their own. The first call fits.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+        y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
+                of shape (n_samples,)
+            Labels, of the kind of the first call. An indicator has as many columns as
+            labels were ever known, or more.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid or the arguments do not match, or if y has a label
+            that was removed. Nothing changes.
+        TypeError
+            If a text is not a string.
+
+        Examples
+        --------
+        >>> from skxmr import LexicalRanker
+        >>> ranker = LexicalRanker().fit(["green tea", "rye bread"], ["tea", "bread"])
+        >>> ranker.partial_fit(["espresso"], ["coffee"]).predict(["espresso beans"])
+        array(['coffee'], dtype='<U6')
+        """
+        ranker: Any = self
+        if not ranker.__sklearn_is_fitted__():
+            return ranker.fit(texts, y)
+        state = ranker._fitted()
+        texts = check_documents(texts, "texts")
+        y = check_structure(exact_target(y), "y")
+        check_lengths(texts, y)
+        if not texts:
+            return self
+        target, Y = read_target(self, y, None)
+        known, Y = align_rows(state.target, state.known, target, Y)
+        self._state = with_texts(state, texts, Y, known)
         return self
 
     @writes
