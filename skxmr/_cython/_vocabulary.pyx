@@ -1,11 +1,12 @@
 """Files terms in their hash table, and puts them into order."""
 
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from skxmr._cython._vocabulary cimport (
     DONE, FULL_BYTES, FULL_ROWS, FULL_TERMS, MOST_TERMS, Growing, Key, Status,
-    Vocabulary, as_key, as_slot, find_or_add, hash_exact, prefetch
+    Vocabulary, as_key, as_slot, find, find_or_add, hash_exact, prefetch
 )
 
 # How a call of a kernel that adds terms ended.
@@ -360,3 +361,26 @@ def add_terms(
                 begin += 1
     arrays.write_sizes()
     return <int> status, begin
+
+
+def find_terms(
+    list terms,            # IN str
+    vocabulary,            # IN a Vocabulary
+    int32_t[::1] numbers,  # OUT (n_terms,): -1 for those that it does not have
+):
+    """Look up some strings in a vocabulary."""
+    cdef VocabularyArrays arrays = VocabularyArrays(vocabulary)
+    cdef Py_ssize_t i, length
+    cdef const uint8_t* data
+    cdef uint64_t position
+    cdef bytes encoded
+    if numbers.shape[0] != len(terms):
+        raise ValueError("numbers and terms do not fit together")
+    for i in range(len(terms)):
+        encoded = terms[i].encode("utf-8", "surrogatepass")
+        data = <const uint8_t*> PyBytes_AS_STRING(encoded)
+        length = len(encoded)
+        numbers[i] = <int32_t> find(
+            &arrays.terms, data, length, hash_exact(arrays.terms.key, data, length),
+            &position,
+        )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from skxmr._cython import _vocabulary as kernel
 from skxmr._lexical._spelling import SpellingIndex
 from skxmr._utils._loaded_state import (
     as_value_errors,
@@ -14,19 +15,13 @@ from skxmr._utils._loaded_state import (
     check_vector,
     refuse,
 )
-from skxmr.text._counting import Cutting
 from skxmr.text._vocabulary import GrowingVocabulary, Vocabulary
 
 __all__ = ["AddedTerms", "AddedVocabulary", "TermCounts", "find_terms"]
 
-# Terms are neither normalised nor cut again.
-_AS_THEY_ARE = Cutting(
-    units="tokens", ngram_range=(1, 1), lowercase=False, normaliser=None
-)
-
 
 def find_terms(terms, vocabulary):
-    """Find strings without white space in a vocabulary.
+    """Find strings in a vocabulary.
 
     Parameters
     ----------
@@ -38,10 +33,8 @@ def find_terms(terms, vocabulary):
     ndarray of shape (n_terms,), int32
         -1 for those that it does not have.
     """
-    numbers = np.full(len(terms), -1, dtype=np.int32)
-    if len(terms) and len(vocabulary):
-        rows = _AS_THEY_ARE.count(terms, vocabulary)
-        numbers[np.diff(rows.ends, prepend=0) == 1] = rows.indices
+    numbers = np.empty(len(terms), dtype=np.int32)
+    kernel.find_terms(terms, vocabulary, numbers)
     return numbers
 
 

@@ -22,6 +22,7 @@ __all__ = ["Expansion", "WordExpansion"]
 _WEIGHT_OF_CORRECTION = 0.8
 _MOST_CORRECTIONS = 10
 _MOST_COMPLETIONS = 64
+_NOTHING = np.empty(0, dtype=np.int32), np.empty(0)
 
 
 class Expansion(NamedTuple):
@@ -172,10 +173,10 @@ class WordExpansion:
         """
         words, numbers = self.words(text)
         last = len(words) - 1 if expansion.completes and text[-1:].strip() else -1
-        terms = [np.empty(0, dtype=np.int32)]
-        counts = [np.empty(0)]
+        terms: list = []
+        counts: list = []
         for position, (word, number) in enumerate(zip(words, numbers, strict=True)):
-            found, weights = np.empty(0, dtype=np.int32), np.empty(0)
+            found, weights = _NOTHING
             if position == last:
                 found, weights = self._completions(word, number)
             if number < 0 and expansion.corrects and not len(found):
@@ -184,8 +185,10 @@ class WordExpansion:
             if len(found):
                 terms.append(found)
                 counts.append(weights)
-        terms = self._terms_of(np.concatenate(terms))
-        return terms, np.concatenate(counts).astype(np.float32)
+        if not terms:
+            terms, counts = [_NOTHING[0]], [_NOTHING[1]]
+        found = self._terms_of(np.concatenate(terms))
+        return found, np.concatenate(counts).astype(np.float32)
 
     def correct(self, text):
         """Replace each unknown word by the most frequent word one edit away.

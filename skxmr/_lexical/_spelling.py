@@ -1,5 +1,7 @@
 """Search of the terms of a vocabulary by edit distance, and by prefix."""
 
+from functools import cached_property
+
 import numpy as np
 
 from skxmr._cython._spelling import MOST_ADDED, TermSearcher
@@ -83,9 +85,14 @@ class SpellingIndex:
             If the terms are not sorted.
         """
         index = cls(vocabulary, _reversed_order(vocabulary))
-        if not index._searcher().are_sorted():
+        if not index._searcher.are_sorted():
             raise ValueError("The terms of the vocabulary must be sorted.")
         return index
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("_searcher", None)
+        return state
 
     def __setstate__(self, state):
         refuse_newer(state, SPELLING_VERSION, "This spelling index")
@@ -101,9 +108,10 @@ class SpellingIndex:
         check_vector(order, (np.int32,), len(terms), "SpellingIndex.reversed_order")
         if to_be_read(order, *terms.arrays()):
             check_range(order, 0, len(terms), "SpellingIndex.reversed_order")
-            if not self._searcher().are_sorted():
+            if not self._searcher.are_sorted():
                 refuse("SpellingIndex", "does not hold its terms in order")
 
+    @cached_property
     def _searcher(self):
         terms = self.vocabulary
         return TermSearcher(terms.text, terms.offsets, self.reversed_order)
@@ -120,7 +128,7 @@ class SpellingIndex:
         first, last : int
             They are the terms from `first` up to, but not including, `last`.
         """
-        return self._searcher().with_prefix(_encode(prefix))
+        return self._searcher.with_prefix(_encode(prefix))
 
     def near(self, word, counts, most=10):
         """Find the most frequent of the terms that are nearest to a word, but not it.
@@ -147,7 +155,7 @@ class SpellingIndex:
         n_found, best = 0, np.empty(most, dtype=np.int64)
         if len(word) >= self.min_length:
             data = _encode(word)
-            n_found = self._searcher().near(
+            n_found = self._searcher.near(
                 data,
                 len(_encode(word[: len(word) // 2])),
                 counts,

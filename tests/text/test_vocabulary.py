@@ -323,3 +323,16 @@ def test_rows_without_room_are_gone_on_with(room):
     rows.trim()
     for got, wanted in zip(rows.arrays(), expected.arrays(), strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+def test_strings_are_looked_up_in_a_vocabulary():
+    vocabulary = Vocabulary.of(["b c", "tea", "", "\ud800", "é" * 9, "\0"])
+    wanted = ["te", "tea", "\ud800", "x" * 99, "", np.str_("tea"), "b c", "é" * 9]
+    numbers = np.empty(len(wanted), dtype=np.int32)
+    _vocabulary.find_terms(wanted, vocabulary, numbers)
+    assert numbers.tolist() == [-1, 1, 3, -1, 2, 1, 0, 4]
+    _vocabulary.find_terms([], vocabulary, numbers[:0])
+    _vocabulary.find_terms(["tea"], Vocabulary.of([]), numbers[:1])
+    assert numbers[0] == -1
+    with pytest.raises(ValueError, match="do not fit together"):
+        _vocabulary.find_terms(["tea"], vocabulary, numbers)
