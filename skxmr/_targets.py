@@ -264,6 +264,15 @@ class IndicatorTarget:
     # Columns have no names.
     names = None
 
+    def with_labels(self, known):
+        """Return the target of a model whose labels have changed.
+
+        Parameters
+        ----------
+        known : KnownClasses
+        """
+        return IndicatorTarget(len(known), self.is_sparse, self.dtype)
+
     @property
     def classes(self):
         """Column indices of the indicator."""
@@ -348,8 +357,25 @@ class ClassTarget:
     classes : ndarray of shape (n_classes,)
     """
 
+    # The column of the class that is predicted where none is found.
+    fallback = 0
+
     def __init__(self, classes):
         self.classes = classes
+
+    def with_labels(self, known):
+        """Return the target of a model whose labels have changed.
+
+        Parameters
+        ----------
+        known : KnownClasses
+        """
+        is_grown = len(known) > len(self.classes)
+        changed = ClassTarget(known.classes if is_grown else self.classes)
+        # The first class that was not removed.
+        gaps = np.flatnonzero(known.removed != np.arange(len(known.removed)))
+        changed.fallback = int(gaps[0]) if len(gaps) else len(known.removed)
+        return changed
 
     @property
     def names(self):
@@ -374,7 +400,10 @@ class ClassTarget:
         -------
         ndarray of shape (n_samples,)
         """
-        blocks = (_one_always(*found)[0] for found in shortlists.find(1))
+        blocks = (
+            _one_always(*found, fallback=self.fallback)[0]
+            for found in shortlists.find(1)
+        )
         best = np.concatenate([columns[:, 0] for columns in blocks])
         return self.classes[best]
 
@@ -385,7 +414,7 @@ class ClassTarget:
         dense = np.zeros((n_rows, n_labels))
         start = 0
         for found in shortlists.find(None):
-            columns, log_scores = _one_always(*found)
+            columns, log_scores = _one_always(*found, fallback=self.fallback)
             # Relative to the best, so that no row sums to 0.
             scores = np.exp(log_scores - log_scores[:, :1])
             scores /= scores.sum(axis=1, keepdims=True)
@@ -418,11 +447,11 @@ def _foresee_dense(n_rows, n_labels, n_bytes):
     )
 
 
-def _one_always(columns, log_scores):
-    """Use the first class if none is found."""
+def _one_always(columns, log_scores, *, fallback):
+    """Use one of the classes where none is found."""
     nothing = columns[:, 0] < 0
     if nothing.any():
         columns, log_scores = columns.copy(), log_scores.copy()
-        columns[nothing, 0] = 0
+        columns[nothing, 0] = fallback
         log_scores[nothing, 0] = 0
     return columns, log_scores

@@ -11,7 +11,6 @@ from skxmr._lexical._training_field import (
     with_counts,
     with_training_field,
 )
-from skxmr._targets import ClassTarget, IndicatorTarget
 
 __all__ = ["with_labels", "with_texts", "without_labels"]
 
@@ -47,7 +46,7 @@ def with_labels(state, fields, known):
     return replace(
         state,
         known=known,
-        target=_target_of(state.target, known),
+        target=state.target.with_labels(known),
         terms=terms,
         index=index.changed(delta=delta, n_labels=len(known)),
     )
@@ -71,6 +70,7 @@ def without_labels(state, columns, known):
     return replace(
         state,
         known=known,
+        target=state.target.with_labels(known),
         index=state.index.changed(removed=removed),
     )
 
@@ -104,7 +104,7 @@ def with_texts(state, texts, Y, known):
     return replace(
         state,
         known=known,
-        target=_target_of(state.target, known),
+        target=state.target.with_labels(known),
         terms=terms,
         index=with_counts(index, columns, counts, terms),
     )
@@ -119,12 +119,6 @@ def _checked_fields(fields, field_names):
             f"label_texts has {fields.n_fields} texts for a label; expected {expected}."
         )
     return texts_by_field(fields)
-
-
-def _target_of(target, known):
-    if isinstance(target, ClassTarget):
-        return ClassTarget(known.classes)
-    return IndicatorTarget(len(known), target.is_sparse, target.dtype)
 
 
 def _new_postings(counted, index, labels, n_of_labels):

@@ -21,7 +21,7 @@ from skxmr._inputs._label_choice import check_labels
 from skxmr._inputs._validation import check_lengths
 from skxmr._search._beam_search import beam_search
 from skxmr._search._pruning import Pruning
-from skxmr._targets import ClassTarget, IndicatorTarget, make_target
+from skxmr._targets import ClassTarget, IndicatorTarget, align_rows, make_target
 from skxmr._training._centering import center_rows
 from skxmr._training._regularization import usual_length
 from skxmr._training._solver import SolverParameters
@@ -122,7 +122,13 @@ class GrowingClassifier(TreeSearchClassifier):
         ]
         known = state.known.without(columns)
         self._state = _merged(
-            replace(state, known=known, layouts=layouts, samples=None)
+            replace(
+                state,
+                known=known,
+                target=state.target.with_labels(known),
+                layouts=layouts,
+                samples=None,
+            )
         )
         return self
 
@@ -199,7 +205,7 @@ class GrowingClassifier(TreeSearchClassifier):
         X = validate_features(self, X, state.features)
         target, Y = make_target(validate_target(self, y), relevance)
         check_lengths(X.to_matrix(), Y)
-        known, Y = _aligned(state, target, Y)
+        known, Y = align_rows(state.target, state.known, target, Y)
         if len(known) > len(state.known):
             vectors = _mean_rows(X, Y[:, len(state.known) :])
             state = _with_labels(self, state, vectors, known)
@@ -222,56 +228,6 @@ def _extended(state, labels, n_new):
     if labels is None:
         raise ValueError("labels is required, since y of fit has class labels.")
     return state.known.with_classes(labels, n_new)
-
-
-def _target_of(state, known):
-    """Return the target for known classes."""
-    target = state.target
-    if isinstance(target, ClassTarget):
-        return ClassTarget(known.classes)
-    return IndicatorTarget(len(known), target.is_sparse, target.dtype)
-
-
-def _aligned(state, target, Y):
-    """Bring the columns of further rows into the order of the labels, new ones last.
-
-    Returns
-    -------
-    known : KnownClasses
-        With new labels.
-    Y : csr_array
-    """
-    known = state.known
-    if isinstance(target, IndicatorTarget) != isinstance(state.target, IndicatorTarget):
-        kinds = "an indicator", "class labels"
-        raise ValueError(
-            f"y has {kinds[isinstance(target, ClassTarget)]}; expected "
-            f"{kinds[isinstance(state.target, ClassTarget)]}, as in the first call."
-        )
-    if isinstance(target, IndicatorTarget):
-        n_new = target.n_labels - len(known)
-        if n_new < 0:
-            raise ValueError(
-                f"y has {target.n_labels} columns; expected {len(known)} or more, one "
-                f"for each label that was ever known."
-            )
-        _refuse_removed(known, np.isin(known.removed, Y.indices))
-        return (known.with_columns(n_new) if n_new else known), Y
-    columns = known.find(target.classes)
-    new = target.classes[columns < 0]
-    gone = known.classes[known.removed]
-    _refuse_removed(known, np.isin(gone, new))
-    columns[columns < 0] = len(known) + np.arange(len(new))
-    if len(new):
-        known = known.with_classes(new, len(new), "y")
-    shape = Y.shape[0], len(known)
-    return known, sparse.csr_array((Y.data, columns[Y.indices], Y.indptr), shape=shape)
-
-
-def _refuse_removed(known, is_used):
-    if is_used.any():
-        label = known.classes[known.removed[is_used][:1]].tolist()[0]
-        raise ValueError(f"y has the label {label!r:.50}, which was removed.")
 
 
 def _with_classes(state, classes):
@@ -331,7 +287,7 @@ def _with_labels(classifier, state, vectors, known):
     return _merged(
         replace(
             state,
-            target=_target_of(state, known),
+            target=state.target.with_labels(known),
             known=known,
             layouts=layouts,
             samples=None,

@@ -259,7 +259,9 @@ def test_classes_are_added_removed_and_come_back():
     columns = ranker.add_labels(LabelTexts({"m": "white tea"}), labels=["m"])
     assert columns.tolist() == [3]
     assert ranker.rank_one("tea", 5)[0].tolist() == [3, -1, -1, -1, -1]
-    assert ranker.predict(["white tea", "nothing"])[0] == "m"
+    # What is predicted where nothing is found was not removed either.
+    assert ranker.predict(["white tea", "nothing"]).tolist() == ["m", "a"]
+    assert ranker.predict_proba(["nothing"]).tolist() == [[0, 0, 1, 0]]
     with pytest.raises(ValueError, match="'c', which is no label"):
         ranker.explain("rye", "c")
     assert ranker.explain("white tea", "m").score > 0
