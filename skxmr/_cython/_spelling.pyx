@@ -466,6 +466,25 @@ cdef class TermSearcher:
             search.backwards = True
         return True
 
+    def find_ranks(
+        self,
+        const uint8_t[::1] text,      # IN: other strings, one after the other
+        const int64_t[::1] offsets,   # IN (n_strings + 1,)
+        bint backwards,               # in the order of the reversed terms
+        int64_t[::1] ranks,           # OUT (n_strings,)
+    ):
+        """Find the rank of the first term that is not before each of other strings."""
+        cdef Search search
+        cdef String string, whole = as_string(text)
+        cdef int64_t i
+        search.terms = self.terms
+        search.backwards = backwards
+        for i in range(offsets.shape[0] - 1):
+            if not 0 <= offsets[i] <= offsets[i + 1] <= whole.length:
+                raise ValueError("the offsets do not fit the text")
+            string = slice_of(whole, offsets[i], offsets[i + 1])
+            ranks[i] = first_rank(&search, 0, self.terms.n_terms, string, 0)
+
     def with_prefix(self, const uint8_t[::1] prefix):
         """Return the first term that begins with a prefix, and the last plus one."""
         cdef Search search

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from skxmr._cython import _vocabulary as kernel
 from skxmr._lexical._spelling import SpellingIndex
+from skxmr._utils._insertion import Insertion
 from skxmr._utils._loaded_state import (
     as_value_errors,
     check_list,
@@ -138,11 +139,14 @@ class AddedVocabulary:
         counts[known] += n_labels[~is_new].astype(np.int32)
         if not is_new.any():
             return AddedVocabulary(self.spelling, self.numbers, counts), numbers
-        new = Vocabulary.of([terms[i] for i in np.flatnonzero(is_new)])
-        vocabulary, order = _merge(self.vocabulary, new)
-        all_numbers = np.concatenate([self.numbers, numbers[is_new]])[order]
-        counts = np.concatenate([counts, n_labels[is_new].astype(np.int32)])[order]
-        added = AddedVocabulary(SpellingIndex.of(vocabulary), all_numbers, counts)
+        new = [terms[i] for i in np.flatnonzero(is_new)]
+        spelling, at = self.spelling.with_terms(new)
+        insert = Insertion(len(self), at)
+        added = AddedVocabulary(
+            spelling,
+            insert(self.numbers, numbers[is_new]),
+            insert(counts, n_labels[is_new]),
+        )
         return added, numbers
 
     def _check_arrays(self):
@@ -155,24 +159,6 @@ class AddedVocabulary:
         check_vector(self.counts, (np.int32,), n_terms, f"{name}.counts")
         if (self.counts < 0).any():
             refuse(f"{name}.counts", "has negative numbers")
-
-
-def _merge(first, second):
-    """Merge two vocabularies.
-
-    Returns
-    -------
-    vocabulary : Vocabulary
-        Sorted.
-    order : ndarray of shape (n_terms,), int64
-        The position of each term among those of the first and the second one.
-    """
-    terms = GrowingVocabulary()
-    for one in (first, second):
-        zeros = np.zeros(len(one), dtype=np.int64)
-        terms.add(one, zeros, zeros)
-    order = terms.sort(np.arange(len(terms)))
-    return terms.select(order), order
 
 
 class AddedTerms:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skxmr._utils._insertion import Insertion
 from skxmr._utils._loaded_state import (
     as_value_errors,
     check_ascending,
@@ -164,7 +165,7 @@ class IndexDelta:
             largest = np.maximum.reduceat(new.values, starts)
             peaks[places] = np.maximum(peaks[places], largest)
         frequencies[places] += np.where(numbers >= first_counted, sizes, 0).astype("i4")
-        insert = _Insertion(
+        insert = Insertion(
             len(self.labels), np.repeat(delta.offsets[places + 1], sizes)
         )
         all_sizes = np.diff(delta.offsets)
@@ -183,7 +184,7 @@ class IndexDelta:
     def _with_lists(self, numbers, frequencies_of):
         """Return copies of the arrays of lists with some more, which are empty."""
         at = np.searchsorted(self.numbers, numbers)
-        insert = _Insertion(len(self.numbers), at)
+        insert = Insertion(len(self.numbers), at)
         zeros = np.zeros(len(numbers), dtype=np.int64)
         starts = insert(self.offsets[:-1], self.offsets[at])
         return IndexDelta(
@@ -267,30 +268,6 @@ class IndexDelta:
         check_finite(self.peaks, f"{name}.peaks")
         if (self.values <= 0).any() or (self.frequencies < 0).any():
             refuse(name, "has a value that is not positive")
-
-
-class _Insertion:
-    """Inserts items into several arrays at the same positions.
-
-    Parameters
-    ----------
-    n_items : int
-        The length of the arrays.
-    at : ndarray of int64, ascending
-        Each is inserted before the item at this position.
-    """
-
-    def __init__(self, n_items, at):
-        self.at = at + np.arange(len(at))
-        self.is_old = np.ones(n_items + len(at), dtype=bool)
-        self.is_old[self.at] = False
-
-    def __call__(self, array, items):
-        """Return a copy of an array with the items."""
-        merged = np.empty(len(self.is_old), dtype=array.dtype)
-        merged[self.is_old] = array
-        merged[self.at] = items
-        return merged
 
 
 # Compaction

@@ -6,6 +6,7 @@ import numpy as np
 
 from skxmr._cython._spelling import MOST_ADDED, TermSearcher
 from skxmr._cython._vocabulary import sort_terms
+from skxmr._utils._insertion import Insertion
 from skxmr._utils._loaded_state import (
     as_value_errors,
     check_range,
@@ -13,6 +14,7 @@ from skxmr._utils._loaded_state import (
     refuse,
     to_be_read,
 )
+from skxmr._utils._packed_texts import PackedTexts
 from skxmr._version import refuse_newer
 from skxmr.text._vocabulary import Vocabulary
 
@@ -93,6 +95,39 @@ class SpellingIndex:
         state = self.__dict__.copy()
         state.pop("_searcher", None)
         return state
+
+    def with_terms(self, terms):
+        """Add terms.
+
+        Parameters
+        ----------
+        terms : list of str
+            Distinct and sorted; none is in the vocabulary.
+
+        Returns
+        -------
+        SpellingIndex
+        at : ndarray of shape (n_new,), int64
+            The rank of the term before which each is inserted.
+        """
+        new, old = PackedTexts.of(terms), self.vocabulary
+        at, at_end = np.empty((2, len(terms)), dtype=np.int64)
+        searcher = self._searcher
+        searcher.find_ranks(new.text, new.offsets, False, at)
+        searcher.find_ranks(new.text, new.offsets, True, at_end)
+        sizes = np.diff(new.offsets)
+        insert = Insertion(len(old.text), np.repeat(old.offsets[at], sizes))
+        text = insert(old.text, new.text)
+        sizes = Insertion(len(old), at)(np.diff(old.offsets), sizes)
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        ends = _reversed_order(new)
+        # Old ranks grow by the number of terms inserted before them.
+        shifted = self.reversed_order + np.searchsorted(
+            at, self.reversed_order, side="right"
+        )
+        insert = Insertion(len(old), at_end[ends])
+        order = insert(shifted.astype(np.int32), (at + np.arange(len(at)))[ends])
+        return type(self)(Vocabulary.from_arrays(text, offsets), order), at
 
     def __setstate__(self, state):
         refuse_newer(state, SPELLING_VERSION, "This spelling index")

@@ -1,5 +1,6 @@
 """The terms near a word, and those with a prefix, equal those of a slow search."""
 
+import bisect
 import itertools
 import pickle
 import random
@@ -292,3 +293,22 @@ def test_arrays_that_do_not_fit_are_refused():
     ]:
         with pytest.raises(ValueError, match="the word do not fit together"):
             searcher.near(*arguments)
+
+
+@settings(deadline=None)
+@given(vocabularies, st.data())
+def test_terms_are_added_in_both_orders(terms, data):
+    is_new = data.draw(
+        st.lists(st.booleans(), min_size=len(terms), max_size=len(terms))
+    )
+    new = [term for term, one in zip(terms, is_new, strict=True) if one]
+    old = [term for term, one in zip(terms, is_new, strict=True) if not one]
+    before = make_index(old)
+    index, at = before.with_terms(new)
+    assert index.vocabulary == terms
+    np.testing.assert_array_equal(
+        index.reversed_order, make_index(terms).reversed_order
+    )
+    assert index.vocabulary.numbers() == {term: i for i, term in enumerate(terms)}
+    assert at.tolist() == [bisect.bisect(old, term) for term in new]
+    assert before.vocabulary == old
