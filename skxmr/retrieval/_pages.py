@@ -80,8 +80,9 @@ class Page(NamedTuple):
         if self.label_weights is not None:
             weights = self.label_weights * np.float32(self.scale)
             columns, scores = _weighed(columns, scores, weights)
-        part = slice(self.offset, self.offset + self.k)
-        columns, scores = columns[:, part], scores[:, part]
+        if self.offset or columns.shape[1] > self.k:
+            part = slice(self.offset, self.offset + self.k)
+            columns, scores = columns[:, part], scores[:, part]
         if self.min_score > 0:
             return nothing_found(columns, scores, scores < self.min_score)
         return columns, scores
