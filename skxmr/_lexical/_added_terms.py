@@ -16,6 +16,7 @@ from skxmr._utils._loaded_state import (
     check_vector,
     refuse,
 )
+from skxmr.text._row_counting import count_row, row_counter_of
 from skxmr.text._vocabulary import GrowingVocabulary, Vocabulary
 
 __all__ = ["AddedTerms", "AddedVocabulary", "TermCounts", "find_terms"]
@@ -175,9 +176,13 @@ class AddedTerms:
     def __init__(self, n_fitted, vocabularies):
         self.n_fitted = n_fitted
         self.vocabularies = vocabularies
+        self._for_single = None
+
+    def __getstate__(self):
+        return {"n_fitted": self.n_fitted, "vocabularies": self.vocabularies}
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
+        self.__dict__.update(state, _for_single=None)
         with as_value_errors("AddedTerms"):
             self._check_arrays()
 
@@ -251,15 +256,30 @@ class AddedTerms:
             Ascending.
         counts : ndarray of float32
         """
-        found = [
-            added.count([text], counter._fitted().cutting)
-            for counter, added in zip(counters, self.vocabularies, strict=True)
-            if len(added)
-        ]
-        terms = np.concatenate([rows.terms for rows in found])
-        counts = np.concatenate([rows.counts for rows in found])
+        if self._for_single is None:
+            self._for_single = self._prepare(counters)
+        prepared, starts, numbers = self._for_single
+        if None in prepared:  # cut in Python
+            row = self.matrix([text], counters)
+            return row.indices.astype(np.int32) + np.int32(self.n_fitted), row.data
+        indices, counts, _ = count_row(text, prepared, starts)
+        if not len(indices):
+            return indices, counts
+        terms = numbers[indices]
         order = np.argsort(terms)
-        return terms[order], counts[order].astype(np.float32)
+        return terms[order], counts[order]
+
+    def _prepare(self, counters):
+        """Prepare the terms for `count_row`."""
+        states = [counter._fitted() for counter in counters]
+        prepared = [
+            row_counter_of(state.cutting, added.vocabulary, state.weighting)
+            for state, added in zip(states, self.vocabularies, strict=True)
+        ]
+        sizes = list(map(len, self.vocabularies))
+        starts = np.cumsum([0, *sizes[:-1]]).tolist()
+        numbers = np.concatenate([one.numbers for one in self.vocabularies])
+        return prepared, starts, numbers
 
     def describe(self, number):
         """Return the index of the analyzer and the text of a term."""

@@ -143,6 +143,8 @@ class WordExpansion:
         if not self._has_added:
             return terms
         is_added = numbers >= len(self.counts)
+        if not is_added.any():
+            return terms
         terms[is_added] = self.added.numbers[numbers[is_added] - len(self.counts)]
         return terms
 
@@ -225,6 +227,8 @@ class WordExpansion:
         if not self._has_added:
             return near
         added, _ = self.added.spelling.near(word, self.added.counts, _MOST_CORRECTIONS)
+        if not len(added):
+            return near
         both = np.concatenate([near, added + np.int32(len(self.counts))])
         return both[self._most_frequent(both, _MOST_CORRECTIONS)]
 
