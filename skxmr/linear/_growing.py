@@ -18,7 +18,7 @@ from skxmr._inputs._class_labels import exact_labels, find_columns
 from skxmr._inputs._features import validate_features, validate_target
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import check_labels
-from skxmr._inputs._validation import check_lengths
+from skxmr._inputs._validation import check_lengths, check_structure
 from skxmr._search._beam_search import beam_search
 from skxmr._search._pruning import Pruning
 from skxmr._targets import ClassTarget, IndicatorTarget, align_rows, make_target
@@ -85,6 +85,7 @@ class GrowingClassifier(TreeSearchClassifier):
         """
         state = self._ready()
         refuse_custom_stages(self, "add_labels")
+        label_vectors = check_structure(label_vectors, "label_vectors")
         vectors = validate_features(self, label_vectors, state.features)
         known = _extended(state, labels, vectors.n_vectors)
         self._state = _with_labels(self, state, vectors, known)

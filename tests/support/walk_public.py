@@ -4,6 +4,7 @@ It prints a line before each call, so that the last one tells of a crash, and a 
 each call that was not refused as it should be. It ends with "done".
 """
 
+import copy
 import importlib
 import inspect
 import tempfile
@@ -87,6 +88,15 @@ ROWS = (
 )
 NEIGHBORS_OF_SKLEARN = KNeighborsClassifier(1).fit(X, Y)
 PIPELINE = make_pipeline(MaxAbsScaler(), make_classifier()).fit(X, Y)
+
+
+def changing(fitted, method):
+    """Call a method that changes an estimator on a copy."""
+
+    def call(**given):
+        return getattr(copy.copy(fitted), method)(**given)
+
+    return call
 
 
 def of_estimator(estimator, fit, fitted):
@@ -287,6 +297,39 @@ CALLS = {
             f"LexicalRanker.{method}": (getattr(LEXICAL, method), {"X": TEXTS}, "")
             for method in ("decision_function", "predict", "predict_proba", "rank")
         },
+        "LexicalRanker.partial_fit": (
+            changing(LEXICAL, "partial_fit"),
+            {"texts": TEXTS, "y": Y},
+            "y",
+        ),
+        "LexicalRanker.add_labels": (
+            changing(FUSED.lexical_ranker_, "add_labels"),
+            {"label_texts": ["pear"]},
+            "",
+        ),
+        **{
+            f"{type(one).__name__}.remove_labels": (
+                changing(one, "remove_labels"),
+                {"labels": [1]},
+                "",
+            )
+            for one in (CLASSIFIER, FUSED, LEXICAL)
+        },
+        "TextRetriever.add_labels": (
+            changing(FUSED, "add_labels"),
+            {"label_texts": ["pear"]},
+            "",
+        ),
+        "XRLinearClassifier.partial_fit": (
+            changing(CLASSIFIER, "partial_fit"),
+            {"X": X, "y": Y},
+            "X y",
+        ),
+        "XRLinearClassifier.add_labels": (
+            changing(CLASSIFIER, "add_labels"),
+            {"label_vectors": X[:1]},
+            "label_vectors",
+        ),
         "LexicalRanker.subset": (LEXICAL.subset, {"allowed": [1], "excluded": [2]}, ""),
         **of_estimator(NEIGHBORS, NeighborRanker().fit, NEIGHBORS),
         **of_estimator(FUSION, lambda **given: make_fusion().fit(**given), FUSION),
@@ -461,6 +504,12 @@ CALLS = {
 
 # These take names, paths or whole models, and draw or write them.
 EXEMPT = {
+    "LexicalRanker.compact",
+    "TextRetriever.compact",
+    "TextRetriever.from_fitted",  # takes fitted estimators
+    "XRLinearClassifier.compact",
+    "XRLinearClassifier.set_training_state",
+    "save_changes",
     "LabelSubset.check_owner",  # of internal use
     "LabelTree.plot",
     "check_arrays",
