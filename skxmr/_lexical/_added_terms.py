@@ -256,9 +256,7 @@ class AddedTerms:
             Ascending.
         counts : ndarray of float32
         """
-        if self._for_single is None:
-            self._for_single = self._prepare(counters)
-        prepared, starts, numbers = self._for_single
+        prepared, starts, numbers = self._for_single or self.prepare(counters)
         if None in prepared:  # cut in Python
             row = self.matrix([text], counters)
             return row.indices.astype(np.int32) + np.int32(self.n_fitted), row.data
@@ -269,8 +267,8 @@ class AddedTerms:
         order = np.argsort(terms)
         return terms[order], counts[order]
 
-    def _prepare(self, counters):
-        """Prepare the terms for `count_row`."""
+    def prepare(self, counters):
+        """Prepare the terms for `of_text`."""
         states = [counter._fitted() for counter in counters]
         prepared = [
             row_counter_of(state.cutting, added.vocabulary, state.weighting)
@@ -279,7 +277,8 @@ class AddedTerms:
         sizes = list(map(len, self.vocabularies))
         starts = np.cumsum([0, *sizes[:-1]]).tolist()
         numbers = np.concatenate([one.numbers for one in self.vocabularies])
-        return prepared, starts, numbers
+        self._for_single = prepared, starts, numbers
+        return self._for_single
 
     def describe(self, number):
         """Return the index of the analyzer and the text of a term."""

@@ -205,9 +205,10 @@ class LexicalIndex:
         if self.delta is not None:
             index = index.with_delta(*self.delta.for_kernels())
         if len(self.removed):
-            is_removed = np.zeros(self.n_labels, dtype=bool)
-            is_removed[self.removed] = True
-            index = index.without(np.packbits(is_removed, bitorder="little"))
+            bits = np.zeros(-(-self.n_labels // 8), dtype=np.uint8)
+            of_labels = (1 << (self.removed & 7)).astype(np.uint8)
+            np.bitwise_or.at(bits, self.removed >> 3, of_labels)
+            index = index.without(bits)
         return index
 
     @cached_property

@@ -51,6 +51,12 @@ class LexicalState:
         # In one assignment, for threads that search with other settings.
         self.__dict__["_last_search"] = settings, made
 
+    def prepare(self):
+        """Prepare for searches what the first one would prepare; return the state."""
+        _ = self.index.for_kernels
+        self.terms.prepare()
+        return self
+
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         terms, index = self.terms, self.index

@@ -132,6 +132,11 @@ class IndexedTerms:
             expansion = expansion.with_added(of_words)
         return self._changed(added=added, word_expansion=expansion), counted
 
+    def prepare(self):
+        """Prepare the added terms for single texts."""
+        if self.added is not None:
+            self.added.prepare(self._counters)
+
     def with_field(self, name):
         """Return the same with another field, the last one."""
         return self._changed(field_names=[*self.field_names, name])

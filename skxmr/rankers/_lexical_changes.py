@@ -83,7 +83,7 @@ class ChangesLabels:
         fields, known = read_added_texts(label_texts, labels, state.known, is_indicator)
         columns = np.arange(len(state.known), len(known))
         if len(columns):
-            self._state = with_labels(state, fields, known)
+            self._state = with_labels(state, fields, known).prepare()
         return columns
 
     @writes
@@ -112,7 +112,7 @@ class ChangesLabels:
         state = self._fitted()  # type: ignore[attr-defined]
         columns, known = read_removed(labels, state.known)
         if len(columns):
-            self._state = without_labels(state, columns, known)
+            self._state = without_labels(state, columns, known).prepare()
         return self
 
     @writes
@@ -163,7 +163,7 @@ class ChangesLabels:
             return self
         target, Y = read_target(self, y, None)
         known, Y = align_rows(state.target, state.known, target, Y)
-        self._state = with_texts(state, texts, Y, known)
+        self._state = with_texts(state, texts, Y, known).prepare()
         return self
 
     @writes
@@ -184,5 +184,5 @@ class ChangesLabels:
         """
         state = self._fitted()  # type: ignore[attr-defined]
         index = compacted(state.index, state.terms.n_terms)
-        self._state = replace(state, index=index)
+        self._state = replace(state, index=index).prepare()
         return self

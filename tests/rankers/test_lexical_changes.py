@@ -350,6 +350,28 @@ def test_the_first_call_fits_and_later_ones_add_classes():
         fit().partial_fit(["tea"], np.eye(2)[:1])
 
 
+def reverse(words):
+    return [word[::-1] for word in words]
+
+
+@pytest.mark.parametrize("analyzer", ["char", ["word", "char"]])
+def test_added_texts_are_cut_as_those_of_the_fit(analyzer):
+    ranker = LexicalRanker(analyzer, token_filter=reverse)
+    ranker.fit([], np.zeros((0, 1)), label_texts=["tea"])
+    strange = "\ud800 \0 \u8336\u9053 Ⅷ" + "long" * 10_000
+    columns = ranker.add_labels(["oolong", "", (), " \t", strange, "10mm pipe"])
+    assert columns.tolist() == [1, 2, 3, 4, 5, 6]
+    assert ranker.rank_one("oolong", 1)[0].tolist() == [1]
+    assert ranker.rank_one("茶道", 1)[0].tolist() == [5]
+    assert ranker.rank_one(strange, 1)[0].tolist() == [5]
+    assert ranker.rank_one("pipe of 10 mm", 1)[0].tolist() == [6]
+    texts = ["oolong", strange, "tea"]
+    before = ranker.rank(texts, 7)
+    assert_same(pickle.loads(pickle.dumps(ranker)).compact().rank(texts, 7), before)
+    for row, text in enumerate(texts):
+        assert_same(ranker.rank_one(text, 7), (before[0][row], before[1][row]))
+
+
 def test_readers_never_see_half_of_a_change():
     ranker = LexicalRanker(prefix=True).fit(
         [], np.zeros((0, 2)), label_texts=["a", "b"]
