@@ -3,6 +3,10 @@
 The kernels take a prior mean as a sum of rows, so the present weights of each node
 become a row, which is no training row. The intercept is the weight of one more feature.
 Only weights of features that the rows have can change.
+
+Few rows know little of what the present weights know. Intercepts would become the share
+of each node in these rows, so that they are held; and nodes above the labels, whose
+weights are of many rows, move less.
 """
 
 from dataclasses import dataclass, replace
@@ -26,6 +30,12 @@ __all__ = ["Relearning", "relearn"]
 
 # A relative change of a weight that is only due to rounding.
 _ROUNDING = 1e-5
+
+# The feature of the intercept, so small that its weight, which is regularised like the
+# others, hardly changes the intercept.
+_CONSTANT = 0.01
+# The cost of rows above the labels, relative to that of the labels.
+_COST_ABOVE = 0.3
 
 
 @dataclass(frozen=True)
@@ -122,19 +132,28 @@ def _relearn_level(layout, X, pairs, level, relearning):
     problem = _Problem.of(layout, X, pairs)
     solver = relearning.solver
     seed = int(np.random.SeedSequence([solver.seed, level]).generate_state(1)[0])
-    solver = replace(solver, seed=seed, bias=0.0, n_training_rows=X.n_vectors)
+    share = 1.0 if level == layout.n_levels else _COST_ABOVE
+    solver = replace(
+        solver,
+        positive_cost=solver.positive_cost * share,
+        negative_cost=solver.negative_cost * share,
+        seed=seed,
+        bias=0.0,
+        n_training_rows=X.n_vectors,
+    )
+    constant = _CONSTANT if relearning.solver.bias else 0.0
     means = relearning.centering
     started = _started(problem)
     shifts = _products_with_means(problem.present, means)
-    rows = _with_priors(X, problem.present, started + shifts, relearning.solver.bias)
+    rows = _with_priors(X, problem.present, started + shifts, constant)
     n_jobs = relearning.n_jobs
     (result,) = train_levels(rows, [problem.targets], [solver], n_jobs=n_jobs)
     trained = _by_child(result.weights, problem.offsets, X.length + 1)
     chosen = _choose(trained[:, : X.length], problem, relearning, layout)
     intercepts = started
-    if relearning.solver.bias:
+    if constant:
         weights = trained[:, [X.length]].toarray().ravel()
-        intercepts = weights * relearning.solver.bias
+        intercepts = weights * constant
         intercepts = intercepts - _products_with_means(chosen, means)
     is_kept = np.isclose(intercepts, started, rtol=_ROUNDING, atol=_ROUNDING)
     intercepts = np.where(is_kept | ~problem.is_trained, problem.intercepts, intercepts)
