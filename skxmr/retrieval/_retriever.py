@@ -580,7 +580,8 @@ class TextRetriever(
             text, page.n_wanted(n_labels), choice.weighed(page.label_weights)
         )
         (columns,), (scores,) = page.of_ranking(*found)
-        columns = columns[columns >= 0]
+        if -1 in columns.tolist():
+            columns = columns[columns >= 0]
         labels = list_labels(state.classes[columns])
         return list(
             zip(labels, state.names(columns, labels), scores.tolist(), strict=False)
