@@ -14,11 +14,13 @@ from sklearn.preprocessing import normalize
 from skxmr._base._fitted_clone import detached
 from skxmr._inputs._class_labels import list_labels
 from skxmr._inputs._label_fields import is_blank
+from skxmr._targets import align_rows, read_target
 from skxmr.text._single import transform_texts
 
 __all__ = [
     "changing_classifier",
     "compacted",
+    "taught",
     "with_labels",
     "without_labels",
 ]
@@ -117,6 +119,43 @@ def without_labels(state, columns, known):
     return replace(state, ranking=ranking, known=known, fusion=fusion)
 
 
+def taught(state, texts, y, relevance):
+    """Learn from further training texts.
+
+    Parameters
+    ----------
+    state : RetrieverState
+    texts : list of str
+    y : indicator or class labels
+    relevance : sparse matrix, array-like or None
+
+    Returns
+    -------
+    RetrieverState
+        With the labels of `y` that are not known.
+    """
+    classifier = changing_classifier(state, "partial_fit")
+    of_rows, Y = read_target(classifier, y, None)
+    known, Y = align_rows(classifier._state.target, state.known, of_rows, Y)
+    X = transform_texts(state.vectorizer, texts)
+    classifier.partial_fit(X, y, relevance=relevance)
+    without_text = [""] * (len(known) - len(state.known))
+    label_texts, fusion = state.label_texts, state.fusion
+    if label_texts is not None and without_text:
+        label_texts = label_texts.appended(without_text)
+    if fusion is not None:
+        ranker = detached(fusion.ranking.estimator).partial_fit(texts, y)
+        evidence = _with_rows(fusion.evidence, ranker._state, without_text, Y)
+        fusion = replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
+    return replace(
+        state,
+        ranking=state.ranking.like(classifier),
+        known=known,
+        label_texts=label_texts,
+        fusion=fusion,
+    )
+
+
 def compacted(state):
     """Merge all changes of a state into the large arrays of its stages.
 
@@ -143,6 +182,16 @@ def _labels_of(classifier, known, columns):
     if classifier._state.target.names is None:
         return None
     return list_labels(known.classes[columns])
+
+
+def _with_rows(evidence, lexical, without_text, Y):
+    """Count the training texts of labels, of which some may be new."""
+    if without_text:
+        embeddings = evidence.embeddings
+        if embeddings is not None:
+            embeddings = embeddings.with_labels(without_text, None)
+        evidence = evidence.grown(lexical, without_text, embeddings=embeddings)
+    return evidence.with_counts(lexical, *np.unique(Y.indices, return_counts=True))
 
 
 def _vectors_of_labels(vectorizer, fields):

@@ -10,10 +10,13 @@ from skxmr._base._state import writes
 from skxmr._embeddings._encoding import Encoder
 from skxmr._inputs._added_labels import read_added_texts, read_removed
 from skxmr._inputs._by_label import LabelTexts
-from skxmr._utils._typing import SomeLabels, Texts
+from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._validation import check_documents, check_lengths, check_structure
+from skxmr._utils._typing import MatrixLike, SomeLabels, Texts
 from skxmr.retrieval._changes import (
     changing_classifier,
     compacted,
+    taught,
     with_labels,
     without_labels,
 )
@@ -135,6 +138,56 @@ class LivingRetriever:
         columns, known = read_removed(labels, state.known)
         if len(columns):
             self._state = without_labels(state, columns, known)
+        return self
+
+    @writes
+    def partial_fit(
+        self,
+        texts: Texts,
+        y: MatrixLike,
+        *,
+        relevance: MatrixLike | None = None,
+    ) -> Self:
+        """Learn from further training texts, without those of before.
+
+        The classifier trains the nodes that the texts reach, with its present weights
+        as the mean towards which they are regularised; the search by words adds the
+        texts to those of their labels. The first call fits.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            The further training texts.
+        y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
+                of shape (n_samples,)
+            Their labels, of the kind of the first call: an indicator with as many
+            columns as labels were ever known, or more, or class labels. Labels that are
+            not known are added; they have no text.
+        relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
+                default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, the arguments do not match, or y has a label that
+            was removed. Nothing is learned then.
+        TypeError
+            If a text is not a string, or the classifier cannot learn more.
+        """
+        if not self.__sklearn_is_fitted__():  # type: ignore[attr-defined]
+            return self.fit(texts, y, relevance=relevance)  # type: ignore[attr-defined]
+        state = self._fitted()  # type: ignore[attr-defined]
+        documents = check_documents(texts, "texts")
+        y = check_structure(exact_target(y), "y")
+        relevance = check_structure(relevance, "relevance")
+        check_lengths(documents, y)
+        if documents:
+            self._state = taught(state, documents, y, relevance)
         return self
 
     @writes

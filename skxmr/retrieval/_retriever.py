@@ -198,8 +198,8 @@ class TextRetriever(
     low; ``min_score`` leaves such labels out. With ``set_params(encoder=None)``, the
     scores are those of a retriever without an encoder, whose weights are learned too.
 
-    `add_labels` and `remove_labels` change a fitted retriever without another fit, in
-    time of the change. Statistics of `fit`, such as document
+    `add_labels`, `remove_labels` and `partial_fit` change a fitted retriever without
+    another fit, in time of the change. Statistics of `fit`, such as document
     frequencies, remain, so that scores of other labels do.
 
     An encoder is called with at most 256 texts, that of `search` with one. A fit

@@ -241,6 +241,70 @@ def test_compaction_changes_no_result(retriever):
     assert first(retriever, "qvass") == 53
 
 
+def test_further_texts_are_learned(retriever):
+    assert retriever.search("something fizzy", min_score=0.3) == []
+    rows = sparse.csr_array(np.eye(len(NAMES), dtype=np.int8)[[7] * 3])
+    assert retriever.partial_fit(["something fizzy", "fizzy", "so fizzy"], rows)
+    assert first(retriever, "fizzy") == 7
+    assert first(retriever, NAMES[7]) == 7
+    features = {one.name: one.value for one in retriever.explain("fizzy", 7).features}
+    assert features["log_count"] == pytest.approx(np.log(5), rel=1e-6)
+    assert retriever.classes_.tolist() == list(range(48))
+
+
+def test_labels_that_are_not_known_are_learned(retriever, of_classes):
+    rows = sparse.csr_array((np.ones(2, np.int8), ([0, 1], [48, 50])), shape=(2, 51))
+    retriever.partial_fit(["something fizzy", "sparkling"], rows)
+    assert retriever.classes_.tolist() == list(range(51))
+    assert first(retriever, "fizzy") == 48
+    assert retriever.search("sparkling", k=1)[0][:2] == (50, "")
+    assert retriever.add_labels(["qvass"]).tolist() == [51]
+    of_classes.partial_fit(["something fizzy", "red"], ["water", "red tea"])
+    assert of_classes.classes_[-1] == "water"
+    assert first(of_classes, "fizzy") == "water"
+    assert first(of_classes, "red tea") == "red tea"
+
+
+def test_labels_learn_after_they_were_added(retriever):
+    retriever.add_labels(["oolong infusion"])
+    rows = sparse.csr_array((np.ones(3, np.int8), (range(3), [48] * 3)), shape=(3, 49))
+    retriever.partial_fit(["blue brew", "brew in blue", "brew"], rows)
+    assert first(retriever, "blue brew") == 48
+    assert first(retriever, "oolong") == 48
+    before = retriever.search_batch([*QUERIES, "brew"], k=9)
+    after = retriever.compact().search_batch([*QUERIES, "brew"], k=9)
+    np.testing.assert_array_equal(before[0], after[0])
+    np.testing.assert_array_equal(before[1], after[1])
+
+
+def test_what_cannot_be_learned_is_refused(retriever, of_classes):
+    retriever.remove_labels([5])
+    of_classes.remove_labels(["red tea"])
+    row = sparse.csr_array(np.eye(48, dtype=np.int8)[[5]])
+    for changed, texts, y, message in [
+        (retriever, ["x"], row, "y has the label 5, which was removed"),
+        (retriever, ["x"], row[:, :40], "y has 40 columns; expected 48 or more"),
+        (retriever, ["x", "y"], row, "inconsistent numbers of samples"),
+        (retriever, ["x"], ["red tea"], "y has class labels; expected an indicator"),
+        (of_classes, ["x"], ["red tea"], "y has the label 'red tea', which was rem"),
+        (of_classes, "x", ["dry tea"], "texts"),
+    ]:
+        state = changed._state
+        with pytest.raises(ValueError, match=message):
+            changed.partial_fit(texts, y)
+        assert changed._state is state
+    with pytest.raises(TypeError, match="classifier must have a method partial_fit"):
+        fitted(classifier=NeighborRanker()).partial_fit(["x"], Y[:1])
+
+
+def test_the_first_call_fits():
+    retriever = TextRetriever(random_state=0).partial_fit(QUERIES, NAMES)
+    expected = TextRetriever(random_state=0).fit(QUERIES, NAMES)
+    assert retriever.search("tea red") == expected.search("tea red")
+    retriever.partial_fit(["strong light red"] * 3, ["water"] * 3)
+    assert first(retriever, "strong light red") == "water"
+
+
 CHANGES = st.lists(
     st.one_of(
         st.tuples(
