@@ -13,9 +13,8 @@ from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, reads, snapshot, writes
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
-from skxmr._inputs._columns import InvalidInputError
 from skxmr._inputs._known_classes import KnownClasses
-from skxmr._inputs._label_choice import check_labels, mask_of_choice
+from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
     Interval,
@@ -28,7 +27,6 @@ from skxmr._inputs._validation import (
 from skxmr._lexical._analysis import check_analyzers
 from skxmr._lexical._building import CountedTexts, Indexing
 from skxmr._lexical._expansion import Expansion
-from skxmr._lexical._explanation import LexicalExplanation
 from skxmr._lexical._searching import LexicalSearch
 from skxmr._lexical._state import LexicalState
 from skxmr._lexical._weights import check_field_weights, check_label_weights
@@ -44,6 +42,7 @@ from skxmr._utils._typing import (
     Texts,
 )
 from skxmr.rankers._lexical_changes import ChangesLabels
+from skxmr.rankers._lexical_words import ExplainsWords
 from skxmr.ranking import LabelSubset
 
 __all__ = ["LexicalRanker"]
@@ -53,6 +52,7 @@ class LexicalRanker(
     Documented,
     CheckedWhenLoaded,
     ChangesLabels,
+    ExplainsWords,
     MakesSubsets,
     RankingClassifier,
     BaseEstimator,
@@ -374,75 +374,6 @@ class LexicalRanker(
         ranker = snapshot(self)
         factors = ranker._factors(allowed, excluded, unknown, label_weights)
         return ranker._search().rank_one(text, k, *factors)
-
-    @reads
-    def explain(self, text: str, label: object) -> LexicalExplanation:
-        """Explain the score of a label by the terms that it shares with a text.
-
-        Parameters
-        ----------
-        text : str
-            The query.
-        label : object
-            A column index of an indicator, or a class.
-
-        Returns
-        -------
-        LexicalExplanation
-            The terms and what each adds to the score that `rank` gives the label. Use
-            ``print`` to show it.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        TypeError
-            If `text` is not a string.
-        ValueError
-            If the label does not exist.
-        """
-        search = self._search()
-        (text,) = check_documents([text], "text")
-        (column,) = check_labels([label], self._state.known, "label").tolist()
-        return search.explain(text, label, column)
-
-    @reads
-    def did_you_mean(self, text: str) -> str | None:
-        """Correct the words of a text that no label has.
-
-        Parameters
-        ----------
-        text : str
-            The query.
-
-        Returns
-        -------
-        str or None
-            The normalised words of the text, with each unknown one replaced by the most
-            frequent word that is one edit away, if there is one; None if nothing is
-            replaced.
-
-        Raises
-        ------
-        NotFittedError
-            If called before `fit`.
-        TypeError
-            If `text` is not a string.
-        ValueError
-            If words are not among the terms.
-
-        Examples
-        --------
-        >>> from skxmr import LexicalRanker
-        >>> ranker = LexicalRanker().fit(["green tea", "rye bread"], [0, 1])
-        >>> ranker.did_you_mean("gren tea")
-        'green tea'
-        """
-        (text,) = check_documents([text], "text")
-        expansion = self._fitted().terms.word_expansion
-        if expansion is None:
-            raise InvalidInputError("did_you_mean needs the analyzer 'word'.")
-        return expansion.correct(text)
 
     @reads
     def decision_function(self, X: MatrixLike | Texts) -> Matrix:
