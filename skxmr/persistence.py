@@ -28,6 +28,8 @@ from skxmr._embeddings._codes import EmbeddingCodes
 from skxmr._embeddings._label_embeddings import LabelEmbeddings
 from skxmr._fusion._evidence import LabelEvidence
 from skxmr._fusion._log_linear import LogLinear
+from skxmr._growing._delta import LayoutDelta
+from skxmr._growing._new_labels import LabelScale
 from skxmr._inputs._features import Features
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._lexical._added_terms import AddedTerms, AddedVocabulary
@@ -118,6 +120,8 @@ _TYPES: list[Any] = [
     KnownClasses,
     KMeansTree,
     SearchLayout,
+    LabelScale,
+    LayoutDelta,
     LeafRankers,
     LeanTransformer,
     LearnedWeights,

@@ -492,6 +492,9 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models += [fitted_with_names(), KMeansTree(2, 2).fit(X)]
     models += [fitted_learned_fusion(), fitted_with_embeddings()]
     models += [fitted_to_dense_rows()[0], with_added_labels()]
+    classifier = fitted("classifier", "sparse")[0]
+    classifier.add_labels(X[:2])
+    models.append(classifier)
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")

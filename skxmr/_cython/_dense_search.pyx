@@ -18,7 +18,9 @@ from skxmr._cython._cpu cimport BASELINE
 from skxmr._cython._scratch cimport (
     KEPT_SCRATCH, address_of_ints, address_of_shorts, take
 )
-from skxmr._cython._search_inputs cimport BeamOptions, NodeView, TreeNodes
+from skxmr._cython._search_inputs cimport (
+    BeamOptions, ChangeView, NodeView, TreeNodes
+)
 from skxmr._cython._watch cimport Watch, must_end, raise_ended, watch_for
 
 cdef extern from "include/products.h" nogil:
@@ -77,6 +79,7 @@ cdef struct Buffers:
     int64_t* next_pairs            # (n_pairs,)
     double* packed                 # (n_features, QUERIES)
     double* margins                # (most_children, QUERIES)
+    double* changed                # of the same shape, or NULL
     double* row                    # (most_children,)
     double* found_scores           # (n_found,)
     Watch watch
@@ -89,20 +92,25 @@ cdef class Workspace:
     ----------
     n_features, widest_parents, most_children : int
         Of the layout.
+    has_changes : bool
+        Whether any of its parents has changes.
     """
 
     cdef Buffers buffers
     cdef int64_t n_features
     cdef int64_t widest_parents
     cdef int64_t most_children
+    cdef bint has_changes
     cdef int64_t block             # queries
     cdef int64_t n_pairs           # of a query and a node of its beam
     cdef int64_t n_found
     cdef int64_t n_bytes
 
     def __cinit__(
-        self, int64_t n_features, int64_t widest_parents, int64_t most_children
+        self, int64_t n_features, int64_t widest_parents, int64_t most_children,
+        bint has_changes,
     ):
+        self.has_changes = has_changes
         self.n_features = n_features
         self.widest_parents = widest_parents
         self.most_children = most_children
@@ -143,6 +151,10 @@ cdef class Workspace:
         buffers.margins = <double*>self._take(
             self.most_children * QUERIES, sizeof(double)
         )
+        if self.has_changes:
+            buffers.changed = <double*>self._take(
+                self.most_children * QUERIES, sizeof(double)
+            )
         buffers.row = <double*>self._take(self.most_children, sizeof(double))
         buffers.found_scores = <double*>self._take(self.n_found, sizeof(double))
         return 0
@@ -164,6 +176,7 @@ cdef class Workspace:
         free(buffers.next_pairs)
         free(buffers.packed)
         free(buffers.margins)
+        free(buffers.changed)
         free(buffers.row)
         free(buffers.found_scores)
         memset(buffers, 0, sizeof(Buffers))
@@ -317,7 +330,8 @@ cdef class DenseSearcher:
             workspace = self.pool.pop()
         except IndexError:
             workspace = Workspace(
-                self.n_features, nodes.widest_parents, nodes.most_children
+                self.n_features, nodes.widest_parents, nodes.most_children,
+                nodes.changes != NULL,
             )
         workspace.ensure(block, min(beam_width, nodes.widest_level), n_found)
         return workspace
@@ -446,30 +460,70 @@ cdef void _score_children(
 ) noexcept nogil:
     """Score the children of one node for up to QUERIES queries."""
     cdef Nodes nodes
+    cdef const ChangeView* change = NULL
     cdef int64_t lane, child, first = tree.nodes.child_offsets[parent]
-    nodes.n_nodes = tree.nodes.child_offsets[parent + 1] - first
+    cdef int64_t n_children = tree.nodes.child_offsets[parent + 1] - first
+    nodes.n_nodes = n_children
     nodes.offsets = tree.node_offsets + first - 1
     nodes.features = tree.features
     nodes.is_wide = tree.is_wide
     nodes.weights = tree.weights
     nodes.intercepts = tree.nodes.intercepts + first - 1
+    if tree.nodes.changes != NULL and tree.nodes.changes[parent] != NULL:
+        change = tree.nodes.changes[parent]
+        nodes.intercepts = change.intercepts
+        n_children = change.n_children
     if n_pairs == 1:
         _widen(queries, pairs[0] // beam.capacity, buffers.packed)
         margins_of_one(&nodes, buffers.packed, buffers.row)
+        if change != NULL:
+            _change_margins(change, queries, 1, buffers, buffers.row)
         _push_children(
-            queries, first, nodes.n_nodes, pairs[0], beam, reached, buffers.row
+            queries, first, n_children, change, pairs[0], beam, reached, buffers.row
         )
         return
     _pack(queries, pairs, n_pairs, beam.capacity, buffers.packed)
     margins_of_many(
         &nodes, buffers.packed, buffers.margins, queries.instructions
     )
+    if change != NULL:
+        _change_margins(change, queries, QUERIES, buffers, buffers.margins)
     for lane in range(n_pairs):
-        for child in range(nodes.n_nodes):
+        for child in range(n_children):
             buffers.row[child] = buffers.margins[child * QUERIES + lane]
         _push_children(
-            queries, first, nodes.n_nodes, pairs[lane], beam, reached, buffers.row
+            queries, first, n_children, change, pairs[lane], beam, reached, buffers.row
         )
+
+
+cdef void _change_margins(
+    const ChangeView* change, const Queries* queries, int64_t width, Buffers* buffers,
+    double* margins,
+) noexcept nogil:
+    """Compute the margins of children whose weights have changed, and of added ones.
+    """
+    cdef Nodes nodes
+    cdef int64_t i, lane
+    for i in range(change.n_base, change.n_children):
+        for lane in range(width):
+            margins[i * width + lane] = change.intercepts[i]
+    nodes.n_nodes = change.n_keys
+    nodes.offsets = change.offsets
+    nodes.features = change.items
+    nodes.is_wide = True
+    nodes.weights = change.weights
+    nodes.intercepts = change.key_intercepts
+    if change.n_keys == 0:
+        return
+    if width == 1:
+        margins_of_one(&nodes, buffers.packed, buffers.changed)
+    else:
+        margins_of_many(
+            &nodes, buffers.packed, buffers.changed, queries.instructions
+        )
+    for i in range(change.n_keys):
+        for lane in range(width):
+            margins[change.keys[i] * width + lane] = buffers.changed[i * width + lane]
 
 
 cdef inline void _widen(
@@ -499,8 +553,9 @@ cdef void _pack(
 
 
 cdef void _push_children(
-    const Queries* queries, int64_t first, int64_t n_children, int64_t pair,
-    const Beams* beam, Beams* reached, double* scores,
+    const Queries* queries, int64_t first, int64_t n_children,
+    const ChangeView* change, int64_t pair, const Beams* beam, Beams* reached,
+    double* scores,
 ) noexcept nogil:
     """Keep the best of a query's new candidates."""
     cdef int64_t child, key, query = pair // beam.capacity
@@ -513,6 +568,9 @@ cdef void _push_children(
             continue
         key = first + child - reached.level_start
         if reached.labels != NULL:
-            key = reached.labels[key]
+            if change != NULL:
+                key = change.labels[child]
+            else:
+                key = reached.labels[key]
         push(&heap, first + child, key, scores[child])
     reached.sizes[query] = heap.size

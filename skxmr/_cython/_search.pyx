@@ -20,7 +20,8 @@ from skxmr._cython._search_lookup cimport (
 from skxmr._cython._search_postings cimport find_listed_postings
 from skxmr._cython._search_scoring cimport score_group
 from skxmr._cython._search_state cimport (
-    LevelRange, Query, Run, SearchState, Tree, UsedFeature, cannot_enter, is_allowed
+    ChangedRun, LevelRange, Query, Run, SearchState, Tree, UsedFeature, cannot_enter,
+    is_allowed,
 )
 from skxmr._cython._watch cimport must_end, raise_ended, watch_for
 
@@ -48,16 +49,20 @@ cdef class Workspace:
     ----------
     n_parents, most_children : int
         Of the tree.
+    has_changes : bool
+        Whether any of its parents has changes.
     """
 
     cdef SearchState state
     cdef int64_t n_parents
     cdef int64_t most_children
+    cdef bint has_changes
     cdef int64_t beam_width
     cdef int64_t n_found
     cdef int64_t n_bytes
 
-    def __cinit__(self, int64_t n_parents, int64_t most_children):
+    def __cinit__(self, int64_t n_parents, int64_t most_children, bint has_changes):
+        self.has_changes = has_changes
         self.n_parents = n_parents
         self.most_children = most_children
 
@@ -101,6 +106,11 @@ cdef class Workspace:
         state.used = <UsedFeature*>self._take(state.max_used, sizeof(UsedFeature))
         state.runs = <Run*>self._take(state.n_slots * state.max_used, sizeof(Run))
         state.n_runs = <int32_t*>self._take(state.n_slots, sizeof(int32_t))
+        if self.has_changes:
+            state.changed = <ChangedRun*>self._take(
+                state.n_slots * state.max_used, sizeof(ChangedRun)
+            )
+            state.n_changed = <int32_t*>self._take(state.n_slots, sizeof(int32_t))
         state.slots = <uint16_t*>self._take(self.n_parents, sizeof(uint16_t))
         state.margins = <double*>self._take(
             max(self.most_children, <int64_t>MIN_MARGINS), sizeof(double)
@@ -123,12 +133,15 @@ cdef class Workspace:
         free(state.used)
         free(state.runs)
         free(state.n_runs)
+        free(state.changed)
+        free(state.n_changed)
         free(state.slots)
         free(state.margins)
         free(state.found_scores)
         state.used = NULL
         state.runs = NULL
-        state.n_runs = NULL
+        state.n_runs = state.n_changed = NULL
+        state.changed = NULL
         state.slots = NULL
         state.margins = state.found_scores = NULL
         self.n_bytes = 0
@@ -312,10 +325,11 @@ cdef class Searcher:
     cdef const uint64_t* _check_allowed(self, const uint64_t[::1] allowed) except? NULL:
         if allowed is None:
             return NULL
-        if 64 * allowed.shape[0] < self.tree.nodes.n_nodes:
+        cdef int64_t n_nodes = self.tree.nodes.n_nodes + self.tree.nodes.n_added
+        if 64 * allowed.shape[0] < n_nodes:
             raise ValueError(
                 f"allowed has {allowed.shape[0]} words of 64 bits; expected a bit for "
-                f"each of {self.tree.nodes.n_nodes} nodes."
+                f"each of {n_nodes} nodes."
             )
         return &allowed[0]
 
@@ -328,7 +342,9 @@ cdef class Searcher:
             workspace = self.pool.pop()
         except IndexError:
             workspace = Workspace(
-                self.tree.nodes.n_parents, self.tree.nodes.most_children
+                self.tree.nodes.n_parents,
+                self.tree.nodes.most_children,
+                self.tree.nodes.changes != NULL,
             )
         workspace.ensure(
             min(beam_width, self.tree.nodes.widest_level), n_features, n_found

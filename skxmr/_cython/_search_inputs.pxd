@@ -22,6 +22,22 @@ cdef enum:
     LOG_POSTINGS_OF_MARK = 3
 
 
+cdef struct ChangeView:
+    # The children of a parent that differ from those of the layout; see `ParentDelta`.
+    int64_t n_children             # with added ones
+    int64_t n_base                 # those of the layout
+    int64_t n_keys
+    const float* intercepts        # (n_children,)
+    const int32_t* labels          # (n_children,): columns; NULL above the last level
+    const int32_t* keys            # (n_keys,): ascending
+    const int64_t* offsets         # (n_keys + 1,)
+    const uint8_t* replaces        # (n_keys,)
+    const int32_t* items
+    const float* weights
+    const float* key_intercepts    # (n_keys,): of keys that are children, or NULL
+    uint64_t[4] filter             # a bit for each key, modulo 256
+
+
 cdef struct NodeView:
     int64_t n_levels
     int64_t n_nodes
@@ -33,6 +49,9 @@ cdef struct NodeView:
     const int64_t* level_starts    # first node of each level
     const int32_t* labels          # column of each node of the last level
     const float* intercepts        # of every node but the root
+    const ChangeView** changes     # of each parent, NULL without any; or NULL
+    int64_t n_labels               # of the layout, without added ones
+    int64_t n_added
 
 
 cdef struct FeatureView:
@@ -57,6 +76,18 @@ cdef struct PostingView:
     int log_parent                 # of the bytes of an item
     int log_child
     int entry_size                 # bytes of a child and a weight
+
+
+cdef class ParentChange:
+    cdef ChangeView view
+    cdef tuple arrays
+
+
+cdef class ChangeTable:
+    cdef const ChangeView** views
+    cdef int64_t n_parents
+    cdef dict changes
+    cdef readonly int64_t n_added
 
 
 cdef class TreeNodes:

@@ -1,6 +1,7 @@
 """What beam searches are given: each array is bound once, by name."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 
 from skxmr._cython._beam cimport SIGMOID
 from skxmr._cython._scratch cimport (
@@ -19,6 +20,94 @@ TRANSFORMS = {
 POSTINGS_OF_MARK = 1 << LOG_POSTINGS_OF_MARK
 
 
+cdef class ParentChange:
+    """The changes to the children of one parent, as `ParentDelta` documents them.
+
+    Parameters
+    ----------
+    n_base : int
+        The number of its children in the layout.
+    intercepts, labels : ndarray
+    weights : ChangedWeights
+    key_intercepts : ndarray of float32, or None
+        The intercepts of the children with changed weights, where these are by node.
+    """
+
+    def __init__(
+        self,
+        int64_t n_base,
+        const float[::1] intercepts,
+        const int32_t[::1] labels,
+        weights,
+        const float[::1] key_intercepts,
+    ):
+        cdef ChangeView* view = &self.view
+        cdef const int32_t[::1] keys = weights.keys
+        cdef const int64_t[::1] offsets = weights.offsets
+        cdef const uint8_t[::1] replaces = weights.replaces
+        cdef const int32_t[::1] items = weights.items
+        cdef const float[::1] values = weights.weights
+        cdef int64_t i, n_keys = keys.shape[0]
+        if (
+            intercepts.shape[0] < n_base
+            or labels.shape[0] not in (0, intercepts.shape[0])
+            or offsets.shape[0] != n_keys + 1
+            or replaces.shape[0] != n_keys
+            or items.shape[0] != values.shape[0]
+            or offsets[n_keys] != items.shape[0]
+        ):
+            raise ValueError("The arrays of a changed parent do not fit together.")
+        # Keeps alive what the pointers lead to.
+        self.arrays = (
+            intercepts, labels, keys, offsets, replaces, items, values, key_intercepts
+        )
+        view.n_base, view.n_children = n_base, intercepts.shape[0]
+        view.n_keys = n_keys
+        view.intercepts = &intercepts[0] if intercepts.shape[0] else NULL
+        view.labels = &labels[0] if labels.shape[0] else NULL
+        view.keys = &keys[0] if n_keys else NULL
+        view.offsets = &offsets[0]
+        view.replaces = &replaces[0] if n_keys else NULL
+        view.items = &items[0] if items.shape[0] else NULL
+        view.weights = &values[0] if values.shape[0] else NULL
+        view.key_intercepts = NULL
+        if key_intercepts is not None and n_keys:
+            view.key_intercepts = &key_intercepts[0]
+        for i in range(4):
+            view.filter[i] = 0
+        for i in range(n_keys):
+            view.filter[(keys[i] >> 6) & 3] |= <uint64_t>1 << (keys[i] & 63)
+
+
+cdef class ChangeTable:
+    """The changed parents of a tree.
+
+    Parameters
+    ----------
+    n_parents : int
+    n_added : int
+        The number of added labels.
+    changes : dict of int to ParentChange
+        By parent.
+    """
+
+    def __cinit__(self, int64_t n_parents, int64_t n_added, dict changes):
+        cdef ParentChange change
+        self.n_parents, self.n_added, self.changes = n_parents, n_added, changes
+        self.views = <const ChangeView**>calloc(
+            max(n_parents, <int64_t>1), sizeof(ChangeView*)
+        )
+        if self.views == NULL:
+            raise MemoryError
+        for parent, change in changes.items():
+            if not 0 <= parent < n_parents:
+                raise ValueError(f"There is no parent {parent}.")
+            self.views[<int64_t>parent] = &change.view
+
+    def __dealloc__(self):
+        free(self.views)
+
+
 cdef class TreeNodes:
     """The nodes of a `SearchLayout`."""
 
@@ -32,10 +121,14 @@ cdef class TreeNodes:
         int64_t widest_level,
         int64_t widest_parents,
         int64_t most_children,
+        ChangeTable changes=None,
     ):
         cdef NodeView* view = &self.view
         # Keeps alive what the pointers lead to.
-        self.arrays = child_offsets, level_starts, labels, intercepts
+        self.arrays = child_offsets, level_starts, labels, intercepts, changes
+        view.changes = NULL if changes is None else changes.views
+        view.n_added = 0 if changes is None else changes.n_added
+        view.n_labels = labels.shape[0]
         view.n_levels = level_starts.shape[0] - 1
         view.n_nodes = intercepts.shape[0] + 1
         view.n_parents = child_offsets.shape[0] - 1

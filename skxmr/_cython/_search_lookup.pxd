@@ -34,6 +34,7 @@ cdef inline void look_up_features(const Tree* tree, SearchState* state) noexcept
         used = &state.used[state.n_used]
         if _look_up(tree, state.query.features[i], used):
             used.value = state.query.values[i]
+            used.index = <int32_t>i
             state.n_used += 1
             state.n_listed += used.blocks == NULL
     _prefetch_postings(tree, state)

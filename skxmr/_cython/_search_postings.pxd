@@ -9,13 +9,14 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from skxmr._cython._search_inputs cimport (
-    LOG_POSTINGS_OF_MARK, NodeView, PostingView, child_t, parent_t
+    LOG_POSTINGS_OF_MARK, ChangeView, NodeView, PostingView, child_t, parent_t
 )
 from skxmr._cython._search_lookup cimport (
     count_bits, count_weights, lower_bound, prefetch, run_start
 )
 from skxmr._cython._search_state cimport (
-    Query, Run, SearchState, Tree, UsedFeature, cannot_enter, is_allowed
+    ChangedRun, Query, Run, SearchState, Tree, UsedFeature, cannot_enter, change_of,
+    is_allowed
 )
 
 cdef extern from "include/runs.h" nogil:
@@ -192,6 +193,9 @@ cdef inline void list_runs(
     cdef Run* run
     cdef const UsedFeature* used
     state.n_runs[slot] = 0
+    if change_of(&tree.nodes, node) != NULL:
+        _list_changed_runs(tree, state, index)
+        return
     if cannot_enter(state.beam.scores[index], state.reached) or not _needs_weights(
         &state.query, &tree.nodes, node
     ):
@@ -215,6 +219,75 @@ cdef inline void list_runs(
                 prefetch(<const uint8_t*>tree.postings.run_lengths + run.posting)
         run.value = used.value
     state.n_runs[slot] = <int32_t>n
+
+
+cdef inline void _list_changed_runs(
+    const Tree* tree, SearchState* state, int64_t index
+) noexcept nogil:
+    """List the runs of a node with changes, those of the layout and the changed ones.
+    """
+    cdef int64_t i, key, u = 0, node = state.beam.nodes[index]
+    cdef int64_t slot = index - state.first
+    cdef const ChangeView* change = change_of(&tree.nodes, node)
+    cdef Run* runs = state.runs + slot * state.max_used
+    cdef ChangedRun* changed = state.changed + slot * state.max_used
+    cdef int32_t n = 0, n_changed = 0
+    cdef bint is_replaced
+    state.n_changed[slot] = 0
+    if cannot_enter(state.beam.scores[index], state.reached):
+        return
+    for i in range(state.query.n_features):
+        is_replaced = False
+        key = _key_of(change, state.query.features[i])
+        if key >= 0:
+            is_replaced = change.replaces[key]
+            changed.children = change.items + change.offsets[key]
+            changed.weights = change.weights + change.offsets[key]
+            changed.length = change.offsets[key + 1] - change.offsets[key]
+            changed.value = state.query.values[i]
+            changed.n_before = n
+            changed += 1
+            n_changed += 1
+        if u < state.n_used and state.used[u].index == i:
+            if _start_run(tree, &state.used[u], node, &runs[u], &runs[n]):
+                n += not is_replaced
+            u += 1
+    state.n_runs[slot], state.n_changed[slot] = n, n_changed
+
+
+cdef inline int64_t _key_of(const ChangeView* change, int32_t feature) noexcept nogil:
+    """Find a feature among those with changes; -1 if it has none."""
+    cdef int64_t key
+    if not (change.filter[(feature >> 6) & 3] >> (feature & 63)) & 1:
+        return -1
+    key = lower_bound(change.keys, 0, change.n_keys, feature)
+    if key < change.n_keys and change.keys[key] == feature:
+        return key
+    return -1
+
+
+cdef inline bint _start_run(
+    const Tree* tree, const UsedFeature* used, int64_t node, const Run* listed, Run* run
+) noexcept nogil:
+    """Set up the run of a node's posting, if it has one for the feature.
+
+    `listed` is the one that was found among listed postings, if these have the feature.
+    """
+    cdef uint64_t bits, starts, bit = <uint64_t>1 << (node & 63)
+    if used.blocks == NULL:
+        if listed.length == NOT_THERE:
+            return False
+        run[0] = listed[0]
+    else:
+        bits = used.blocks[2 * (node >> 6)]
+        if not bits & bit:
+            return False
+        starts = used.blocks[2 * (node >> 6) + 1]
+        run.start = <uint32_t>(starts >> 32)
+        run.n_before = count_bits(bits & (bit - 1))
+        run.posting = <uint32_t>starts + run.n_before
+    run.value = used.value
+    return True
 
 
 cdef inline bint _needs_weights(

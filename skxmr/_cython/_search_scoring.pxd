@@ -7,10 +7,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
 from skxmr._cython._beam cimport SIGMOID, Heap, push, turn_into_scores
-from skxmr._cython._search_inputs cimport PostingView, child_t
+from skxmr._cython._search_inputs cimport ChangeView, NodeView, PostingView, child_t
 from skxmr._cython._search_postings cimport find_runs, list_runs
 from skxmr._cython._search_state cimport (
-    SEARCH_LANES, Run, SearchState, Tree, cannot_enter, is_allowed, least_score
+    SEARCH_LANES, ChangedRun, Run, SearchState, Tree, cannot_enter, change_of,
+    is_allowed, least_score
 )
 
 cdef extern from "include/bits.h" nogil:
@@ -67,6 +68,11 @@ cdef inline void score_group(
         if i + SLOTS_AHEAD < state.last:
             find_runs(tree, state, i + SLOTS_AHEAD)
         _start_siblings(tree, state, i, &siblings)
+        if change_of(&tree.nodes, state.beam.nodes[i]) != NULL:
+            _keep_best(tree, level, state, &previous)
+            previous.n_children = 0
+            _score_changed(tree, level, state, i, &siblings)
+            continue
         if not _fit_lanes(tree, state, &siblings):
             _keep_best(tree, level, state, &previous)
             previous.n_children = 0
@@ -134,6 +140,86 @@ cdef inline void _score_children(
         _keep_best(tree, level, state, siblings)
         siblings.first += BITS
         first += BITS
+
+
+cdef inline void _score_changed(
+    const Tree* tree, int64_t level, SearchState* state, int64_t index,
+    Siblings* siblings,
+) noexcept nogil:
+    """Score the children of one node with changes, and keep the best."""
+    cdef const ChangeView* change = change_of(&tree.nodes, state.beam.nodes[index])
+    cdef double* margins = siblings.scores
+    cdef int64_t child, first = 0, n_children = change.n_children
+    cdef int transform = state.query.transform
+    cdef bint by_lanes = tree.has_lanes and transform != SIGMOID
+    for child in range(n_children):
+        margins[child] = change.intercepts[child]
+    _add_changed_runs(tree, state, index, siblings, margins)
+    if not by_lanes:
+        turn_into_scores(margins, n_children, siblings.parent_score, transform)
+    while first < n_children:
+        siblings.n_children = min(n_children - first, <int64_t>BITS)
+        siblings.scores = margins + first
+        if by_lanes:
+            siblings.found = turn_by_lanes(
+                siblings, transform, least_score(state.reached)
+            )
+        else:
+            siblings.found = _not_below(siblings, least_score(state.reached))
+        _keep_best_changed(tree, level, state, change, first, siblings)
+        first += BITS
+
+
+cdef inline void _add_changed_runs(
+    const Tree* tree, const SearchState* state, int64_t index, Siblings* siblings,
+    double* margins,
+) noexcept nogil:
+    """Add the products of all runs to the margins, in the order of the features."""
+    cdef int64_t i, j, slot = index - state.first, n_added = 0
+    cdef int64_t n_runs = siblings.n_runs
+    cdef const Run* runs = siblings.runs
+    cdef const ChangedRun* changed = state.changed + slot * state.max_used
+    cdef double value
+    for i in range(state.n_changed[slot]):
+        siblings.runs = runs + n_added
+        siblings.n_runs = changed[i].n_before - n_added
+        _add_runs(&tree.postings, siblings, margins)
+        n_added = changed[i].n_before
+        value = changed[i].value
+        for j in range(changed[i].length):
+            margins[changed[i].children[j]] += value * changed[i].weights[j]
+    siblings.runs = runs + n_added
+    siblings.n_runs = n_runs - n_added
+    _add_runs(&tree.postings, siblings, margins)
+
+
+cdef inline void _keep_best_changed(
+    const Tree* tree, int64_t level, SearchState* state, const ChangeView* change,
+    int64_t first, const Siblings* siblings,
+) noexcept nogil:
+    """Push the children found that are still among the best, as `_keep_best` does.
+
+    An added label is numbered as a node after all others.
+    """
+    cdef Heap* reached = state.reached
+    cdef const NodeView* nodes = &tree.nodes
+    cdef int64_t child, node, key
+    cdef uint64_t found = siblings.found
+    cdef double score
+    while found:
+        child = lowest_bit(found)
+        found &= found - 1
+        score = siblings.scores[child]
+        child += first
+        node = siblings.first + child
+        key = node - nodes.level_starts[level + 1]
+        if change.labels != NULL:
+            if child >= change.n_base:
+                node = nodes.n_nodes + change.labels[child] - nodes.n_labels
+            if state.query.wants_labels:
+                key = change.labels[child]
+        if score >= least_score(reached) and is_allowed(&state.query, node):
+            push(reached, node, key, score)
 
 
 cdef inline uint64_t _not_below(

@@ -4,7 +4,9 @@ from libc.float cimport DBL_MAX
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 from skxmr._cython._beam cimport Heap
-from skxmr._cython._search_inputs cimport FeatureView, NodeView, PostingView
+from skxmr._cython._search_inputs cimport (
+    ChangeView, FeatureView, NodeView, PostingView
+)
 from skxmr._cython._watch cimport Watch
 
 cdef extern from "include/runs.h" nogil:
@@ -43,6 +45,15 @@ cdef struct LevelRange:
     const double* scores    # of the same shape
 
 
+cdef struct ChangedRun:
+    # The changed weights of a feature for the children of a node.
+    const int32_t* children
+    const float* weights
+    int64_t length
+    int32_t n_before               # runs of the layout that come before it
+    float value
+
+
 cdef struct UsedFeature:
     # A feature of the query that the tree uses: its blocks or, where those are NULL,
     # its listed postings that are still to come.
@@ -53,6 +64,7 @@ cdef struct UsedFeature:
     uint32_t next_posting          # first posting of the next level
     uint32_t next_weight
     float value
+    int32_t index                  # among the query's features
 
 
 cdef struct SearchState:
@@ -64,6 +76,8 @@ cdef struct SearchState:
     UsedFeature* used      # (max_used,)
     Run* runs              # (n_slots, max_used)
     int32_t* n_runs        # (n_slots,)
+    ChangedRun* changed    # (n_slots, max_used); NULL where no parent has changes
+    int32_t* n_changed     # (n_slots,)
     uint16_t* slots        # (n_parents,): slot in the group, from 1; 0 for all others
     double* margins        # (most children,)
     double* found_scores   # (n_found,)
@@ -85,6 +99,15 @@ cdef inline double least_score(const Heap* reached) noexcept nogil:
 cdef inline bint cannot_enter(double score, const Heap* reached) noexcept nogil:
     """Whether no child of a node can be among the best: none outscores its parent."""
     return score < least_score(reached)
+
+
+cdef inline const ChangeView* change_of(
+    const NodeView* nodes, int64_t node
+) noexcept nogil:
+    """Return the changes to a node's children, or NULL."""
+    if nodes.changes == NULL:
+        return NULL
+    return nodes.changes[node]
 
 
 cdef inline bint is_allowed(const Query* query, int64_t node) noexcept nogil:

@@ -78,12 +78,14 @@ class ParentDelta:
     weights : ChangedWeights
     """
 
-    __slots__ = ("intercepts", "labels", "weights")
+    __slots__ = ("intercepts", "kernel", "labels", "weights")
 
     def __init__(self, intercepts, labels, weights):
         self.intercepts = intercepts
         self.labels = labels
         self.weights = weights
+        # The object by which kernels read these arrays, made by the first search.
+        self.kernel = None
 
     def __reduce__(self):
         return ParentDelta, (self.intercepts, self.labels, self.weights)

@@ -54,15 +54,17 @@ class LabelScale(NamedTuple):
         -------
         LabelScale
         """
-        step = -(-weights.n_parents // _MOST_PARENTS)
-        sizes = np.diff(weights.run_offsets)
-        n_postings = np.diff(weights.posting_offsets)
-        owners = np.repeat(np.arange(weights.n_parents), n_postings)
-        is_taken = np.repeat(owners % step == 0, sizes)
-        stride = 1 + int(weights.children.max(initial=0))
-        codes = (np.repeat(owners, sizes) * stride + weights.children)[is_taken]
-        _, positions = np.unique(codes, return_inverse=True)
-        values = weights.weights[is_taken].astype(np.float64)
+        step = max(1, -(-weights.n_parents // _MOST_PARENTS))
+        sampled = np.arange(0, weights.n_parents, step)
+        numbers = np.arange(len(weights.features))
+        postings = Compressed(weights.posting_offsets, weights.features, numbers, 0)
+        postings = postings.take(sampled)
+        runs = Compressed(weights.run_offsets, weights.children, weights.weights, 0)
+        runs = runs.take(postings.values)
+        owners = np.repeat(np.repeat(sampled, postings.sizes), runs.sizes)
+        stride = 1 + int(runs.indices.max(initial=0))
+        _, positions = np.unique(owners * stride + runs.indices, return_inverse=True)
+        values = runs.values.astype(np.float64)
         lengths = np.sqrt(np.bincount(positions, values**2))
         intercepts = weights.intercepts[np.isfinite(weights.intercepts)]
         if not len(lengths) or not len(intercepts):
@@ -71,8 +73,8 @@ class LabelScale(NamedTuple):
             return cls(1.9 / _ALONG_VECTOR * usual, -1.0)
         intercept = float(np.quantile(intercepts, _QUANTILE))
         if centering is not None:
-            means = centering.means_of(weights.features).astype(np.float64)
-            products = values * np.repeat(means, sizes)[is_taken]
+            means = centering.means_of(postings.indices).astype(np.float64)
+            products = values * np.repeat(means, runs.sizes)
             intercept += float(np.median(np.bincount(positions, products)))
         return cls(float(np.median(lengths)), intercept)
 

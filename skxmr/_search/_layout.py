@@ -7,7 +7,14 @@ import numpy as np
 
 from skxmr._cython._dense_search import DenseSearcher
 from skxmr._cython._search import HAS_LANES, Searcher
-from skxmr._cython._search_inputs import FeatureIndex, Postings, TreeNodes
+from skxmr._cython._search_inputs import (
+    ChangeTable,
+    FeatureIndex,
+    ParentChange,
+    Postings,
+    TreeNodes,
+)
+from skxmr._search._merging import merge_delta
 from skxmr._search._subset import LabelNodes
 from skxmr._search._weights_by_feature import FeatureWeights
 from skxmr._search._weights_by_node import NodeWeights
@@ -173,6 +180,8 @@ class SearchLayout:
             self.by_node.check_fits(self)
         else:
             weights.check_fits(self)
+        if self.delta is not None:
+            self.delta.check_fits(self)
 
     def check_tree(self, tree):
         """Raise ValueError unless this is the layout of a tree.
@@ -238,6 +247,11 @@ class SearchLayout:
         copied.__dict__.update(self.__getstate__())
         return copied
 
+    @cached_property
+    def compacted(self):
+        """The same layout with its delta merged into new arrays."""
+        return self if self.delta is None else merge_delta(self)
+
     def relabelled(self, columns):
         """Return the layout with label i as ``columns[i]``, if it has no delta."""
         changed = self._copied()
@@ -271,7 +285,12 @@ class SearchLayout:
 
     @cached_property
     def by_feature(self):
-        """The weights by feature, as held, or sorted from those by node."""
+        """The weights by feature, as held, or sorted from those by node.
+
+        Those of the base, if there is a delta.
+        """
+        if self.delta is not None:
+            return self.base.by_feature
         if self.held_by_feature is not None:
             return self.held_by_feature
         return FeatureWeights.from_levels(
@@ -284,6 +303,8 @@ class SearchLayout:
     @cached_property
     def searcher(self):
         """The kernel that searches for sparse rows."""
+        if self._is_changed_by_node:
+            return self.compacted.searcher
         weights = self.by_feature
         return Searcher(
             self._bound_nodes(),
@@ -318,9 +339,36 @@ class SearchLayout:
     @cached_property
     def label_nodes(self):
         """The nodes of the labels, for restricted searches."""
+        if self._is_changed_by_node:
+            return self.compacted.label_nodes
         return LabelNodes(self)
 
+    @property
+    def _is_changed_by_node(self):
+        """Whether there is a delta that only searches for dense rows can read."""
+        return self.delta is not None and self.by_node is not None
+
+    def _changes(self):
+        """Bind the delta for the kernels."""
+        if self.delta is None:
+            return None
+        changes = {}
+        for parent, one in self.delta.parents.items():
+            if one.kernel is None:
+                first, stop = self.child_offsets[parent : parent + 2].tolist()
+                by_key = None
+                if self.by_node is not None:
+                    by_key = one.intercepts[one.weights.keys]
+                one.kernel = ParentChange(
+                    stop - first, one.intercepts, one.labels, one.weights, by_key
+                )
+            changes[parent] = one.kernel
+        n_parents = len(self.child_offsets) - 1
+        return ChangeTable(n_parents, self.delta.n_added, changes)
+
     def _bound_nodes(self):
+        delta = self.delta
+        most_changed = 0 if delta is None else delta.most_children
         return TreeNodes(
             self.child_offsets,
             self.level_starts,
@@ -328,7 +376,8 @@ class SearchLayout:
             self.intercepts,
             widest_level=self.widest_level,
             widest_parents=self.widest_parents,
-            most_children=self.most_children,
+            most_children=max(self.most_children, most_changed),
+            changes=self._changes(),
         )
 
     def to_levels(self):
@@ -361,12 +410,14 @@ class SearchLayout:
     def n_weights(self):
         """Number of stored weights, intercepts not counted."""
         held = self.held_by_feature if self.by_node is None else self.by_node
-        return held.n_weights
+        n_changed = 0 if self.delta is None else self.delta.n_weights
+        return held.n_weights + n_changed
 
     @property
     def nbytes(self):
         """Bytes of all arrays."""
-        return sum(
+        n_changed = 0 if self.delta is None else self.delta.nbytes
+        return n_changed + sum(
             part.nbytes
             for part in self.__getstate__().values()
             if isinstance(part, (np.ndarray, FeatureWeights, NodeWeights))
@@ -376,8 +427,18 @@ class SearchLayout:
         """Return how many labels a search of a beam width can reach at most."""
         if beam_width is None or self.n_levels == 1:
             return self.n_labels
+        return min(self.n_labels, int(beam_width) * self._most_labels)
+
+    @cached_property
+    def _most_labels(self):
+        """The largest number of labels of a node."""
         n_children = np.diff(self.child_offsets[self.level_starts[-2] :])
-        return min(self.n_labels, int(beam_width) * int(n_children.max()))
+        if self.delta is not None:
+            first = int(self.level_starts[-2])
+            for parent, one in self.delta.parents.items():
+                if parent >= first:
+                    n_children[parent - first] = one.n_children
+        return int(n_children.max())
 
 
 def _refuse_older(state):

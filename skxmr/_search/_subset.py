@@ -38,15 +38,38 @@ class LabelNodes:
     """
 
     def __init__(self, layout, labels=None):
+        self.child_offsets = layout.child_offsets
+        self.n_added = 0
+        if layout.delta is not None:
+            self._extend(layout.base.label_nodes, layout)
+            return
         labels = layout.labels if labels is None else labels
         self.nodes = np.empty(layout.n_labels, dtype=np.int32)
         first = int(layout.level_starts[-1])
         self.nodes[labels] = np.arange(first, first + layout.n_labels)
-        self.child_offsets = layout.child_offsets
         n_children = np.diff(layout.child_offsets)
         parents = np.repeat(np.arange(len(n_children), dtype=np.int32), n_children)
         self.parents = np.concatenate([np.zeros(1, dtype=np.int32), parents])
         self.never_found = np.flatnonzero(layout.intercepts[self.nodes - 1] == -np.inf)
+
+    def _extend(self, base, layout):
+        """Start from the nodes of a layout without its delta.
+
+        Added labels are numbered as nodes after all others.
+        """
+        delta = layout.delta
+        self.n_added = delta.n_added
+        added = len(base.parents) + np.arange(self.n_added, dtype=np.int32)
+        self.nodes = np.concatenate([base.nodes, added], dtype=np.int32)
+        self.parents = np.concatenate([base.parents, delta.added_parents])
+        changes = [one for one in delta.parents.values() if len(one.labels)]
+        columns = np.concatenate([*(c.labels for c in changes), base.never_found[:0]])
+        intercepts = np.concatenate(
+            [*(c.intercepts for c in changes), layout.intercepts[:0]]
+        )
+        is_never = intercepts == -np.inf
+        never = np.setdiff1d(base.never_found, columns[~is_never])
+        self.never_found = np.union1d(never, columns[is_never]).astype(np.int64)
 
     def allow_all(self):
         """Return a set bit for each node: node i has bit i % 64 of word i // 64."""
@@ -80,6 +103,19 @@ class LabelNodes:
         allowed : ndarray of uint64
         """
         forbid(columns, self.nodes, self.parents, self.child_offsets, allowed)
+        if not self.n_added:
+            return
+        # The kernel does not know the added labels as children of their parents.
+        first = len(self.parents) - self.n_added
+        nodes = first + np.arange(self.n_added)
+        is_allowed = allowed[nodes >> 6] >> (nodes & 63).astype(np.uint64) & np.uint64(
+            1
+        )
+        nodes = nodes[is_allowed != 0]
+        while nodes.any():
+            nodes = np.unique(self.parents[nodes])
+            bits = np.uint64(1) << (nodes & 63).astype(np.uint64)
+            np.bitwise_or.at(allowed, nodes >> 6, bits)
 
     def bits(self, allowed, excluded):
         """Mark the nodes that a search among some labels may enter.

@@ -397,8 +397,8 @@ class XRLinearClassifier(
         "prior_weight", "The `prior_weight` of training.", optional=True
     )
     n_iter_ = from_state("n_iter", "Most sweeps that any node took.")
-    trees_ = from_state("trees", "The trees over the labels.")
-    layouts_ = from_state("layouts", "The trees with their weights.")
+    trees_ = from_state("compact_trees", "The trees over the labels.")
+    layouts_ = from_state("compact_layouts", "The trees with their weights.")
     stages_ = from_state("stages", "The fitted `matcher` and `ranker` of each tree.")
     n_weights_ = from_state("n_weights", "Number of stored weights but intercepts.")
     nbytes_ = from_state("nbytes", "Bytes of the arrays that prediction reads.")
@@ -687,7 +687,7 @@ class XRLinearClassifier(
             As in `fit`. An estimator that was loaded has no training rows: it only
             warns of levels that lose all their weights.
         """
-        state = self._fitted()
+        state = self._fitted().compacted
         unit = self.threshold_unit if threshold_unit is None else threshold_unit
         pruned = copy.copy(self)
         pruned.threshold, pruned.threshold_unit = threshold, unit

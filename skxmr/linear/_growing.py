@@ -11,7 +11,6 @@ from sklearn.utils.metaestimators import available_if
 
 from skxmr._base._state import writes
 from skxmr._growing._changes import add_children, drop_labels, set_children
-from skxmr._growing._merging import merge_delta
 from skxmr._growing._new_labels import LabelScale, weights_of_vectors
 from skxmr._growing._relearning import Relearning, relearn
 from skxmr._inputs._class_labels import exact_labels, find_columns
@@ -20,6 +19,7 @@ from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import check_labels
 from skxmr._inputs._validation import check_lengths, check_structure
 from skxmr._search._beam_search import beam_search
+from skxmr._search._merging import tree_of
 from skxmr._search._pruning import Pruning
 from skxmr._targets import ClassTarget, IndicatorTarget, align_rows, make_target
 from skxmr._training._centering import center_rows
@@ -30,7 +30,6 @@ from skxmr._utils._dense import DenseRows
 from skxmr._utils._typing import MatrixLike, SomeLabels
 from skxmr.linear._tree_search import TreeSearchClassifier
 from skxmr.stages._stages import refuse_custom_stages
-from skxmr.tree._label_tree import LabelTree
 
 __all__ = ["GrowingClassifier"]
 
@@ -88,6 +87,7 @@ class GrowingClassifier(TreeSearchClassifier):
         label_vectors = check_structure(label_vectors, "label_vectors")
         vectors = validate_features(self, label_vectors, state.features)
         known = _extended(state, labels, vectors.n_vectors)
+        state = _measured(state)
         self._state = _with_labels(self, state, vectors, known)
         return np.arange(len(state.known), len(known))
 
@@ -114,7 +114,7 @@ class GrowingClassifier(TreeSearchClassifier):
         ValueError
             If a label is not known, or was removed before.
         """
-        state = self._fitted()
+        state = _measured(self._fitted())
         columns = check_labels(labels, state.known, "labels")
         if len(columns) == 0:
             return self
@@ -122,14 +122,12 @@ class GrowingClassifier(TreeSearchClassifier):
             layout.with_delta(drop_labels(layout, columns)) for layout in state.layouts
         ]
         known = state.known.without(columns)
-        self._state = _merged(
-            replace(
-                state,
-                known=known,
-                target=state.target.with_labels(known),
-                layouts=layouts,
-                samples=None,
-            )
+        self._state = replace(
+            state,
+            known=known,
+            target=state.target.with_labels(known),
+            layouts=layouts,
+            samples=None,
         )
         return self
 
@@ -148,7 +146,7 @@ class GrowingClassifier(TreeSearchClassifier):
         NotFittedError
             If called before `fit`.
         """
-        self._state = _merged(self._fitted())
+        self._state = self._fitted().compacted
         return self
 
     @available_if(_is_linear)
@@ -203,6 +201,7 @@ class GrowingClassifier(TreeSearchClassifier):
                 self._state = _with_classes(self._state, classes)
             return self
         state = self._ready()
+        state = _measured(state)
         X = validate_features(self, X, state.features)
         target, Y = make_target(validate_target(self, y), relevance)
         check_lengths(X.to_matrix(), Y)
@@ -210,7 +209,8 @@ class GrowingClassifier(TreeSearchClassifier):
         if len(known) > len(state.known):
             vectors = _mean_rows(X, Y[:, len(state.known) :])
             state = _with_labels(self, state, vectors, known)
-        self._state = _relearned(self, _revived(state, X, Y), X, Y)
+        state = _revived(state.compacted, X, Y).compacted
+        self._state = _relearned(self, state, X, Y)
         return self
 
 
@@ -244,8 +244,8 @@ def _with_classes(state, classes):
     if len(missing) == 0:
         return state
     columns = np.concatenate([known, missing])
-    trees, layouts = [], []
-    for tree, layout in zip(state.trees, state.layouts, strict=True):
+    layouts = []
+    for layout in state.layouts:
         first, stop = layout.level_starts[-2:].tolist()
         parents = first + np.arange(len(missing)) % (stop - first)
         nothing = Compressed(
@@ -256,15 +256,12 @@ def _with_classes(state, classes):
         )
         intercepts = np.full(len(missing), -np.inf, dtype=np.float32)
         delta = add_children(layout, parents, nothing, intercepts)
-        merged_tree, merged = merge_delta(tree, layout.with_delta(delta))
-        labels = columns[merged_tree.labels]
-        trees.append(LabelTree(merged_tree.child_offsets, labels))
-        layouts.append(merged.relabelled(columns))
+        layouts.append(layout.with_delta(delta).compacted.relabelled(columns))
     return replace(
         state,
         target=ClassTarget(classes),
         known=KnownClasses(classes),
-        trees=trees,
+        trees=[tree_of(layout) for layout in layouts],
         layouts=layouts,
         samples=None,
     )
@@ -279,21 +276,33 @@ def _with_labels(classifier, state, vectors, known):
     if vectors.n_vectors == 0:
         return state
     layouts = []
-    for layout in state.layouts:
+    for layout, scale in zip(state.layouts, state.scales, strict=True):
         parents = _find_parents(classifier, layout, vectors)
-        rows, intercepts = _new_weights(state, layout, vectors)
+        rows, intercepts = _new_weights(state, scale, layout, vectors)
         layouts.append(
             layout.with_delta(add_children(layout, parents, rows, intercepts))
         )
-    return _merged(
-        replace(
-            state,
-            target=state.target.with_labels(known),
-            known=known,
-            layouts=layouts,
-            samples=None,
-        )
+    return replace(
+        state,
+        target=state.target.with_labels(known),
+        known=known,
+        layouts=layouts,
+        samples=None,
     )
+
+
+def _measured(state):
+    """Measure the usual weights of labels, if that was not done.
+
+    Once for all changes, so that they do not depend on when others were compacted.
+    """
+    if state.scales is not None:
+        return state
+    scales = [
+        LabelScale.of(layout.to_levels()[-1], state.centering, state.unit_weight)
+        for layout in state.layouts
+    ]
+    return replace(state, scales=scales)
 
 
 def _find_parents(classifier, layout, vectors):
@@ -315,10 +324,8 @@ def _find_parents(classifier, layout, vectors):
     return first + np.maximum(found[:, 0], 0)
 
 
-def _new_weights(state, layout, vectors):
+def _new_weights(state, scale, layout, vectors):
     """Make the weights and intercepts of labels from their vectors."""
-    weights = layout.base.to_levels()[-1]
-    scale = LabelScale.of(weights, state.centering, state.unit_weight)
     vectors = center_rows(vectors, state.centering)
     rows = weights_of_vectors(vectors, scale, _pruning(state), layout.weight_precision)
     # Without any weight, a label is never found, until it has rows.
@@ -349,17 +356,17 @@ def _revived(state, X, Y):
     """Give weights to labels that had no rows so far, and have some now."""
     columns = np.unique(Y.indices).astype(np.int64)
     layouts = []
-    for layout in state.layouts:
+    for layout, scale in zip(state.layouts, state.scales, strict=True):
         nodes = layout.label_nodes.nodes[columns]
         missing = columns[layout.intercepts[nodes - 1] == -np.inf]
         if len(missing):
             vectors = _mean_rows(X, Y[:, missing])
-            rows, intercepts = _new_weights(state, layout, vectors)
+            rows, intercepts = _new_weights(state, scale, layout, vectors)
             delta = set_children(layout, missing, rows, intercepts)
             layouts.append(layout.with_delta(delta))
         else:
             layouts.append(layout)
-    return _merged(replace(state, layouts=layouts))
+    return replace(state, layouts=layouts)
 
 
 def _relearned(classifier, state, X, Y):
@@ -374,7 +381,7 @@ def _relearned(classifier, state, X, Y):
             classifier.n_jobs,
         )
         layouts.append(relearn(layout, centered, Y, relearning))
-    return _merged(replace(state, layouts=layouts, samples=None))
+    return replace(state, layouts=layouts, samples=None)
 
 
 def _solver(classifier, state, X, number):
@@ -400,12 +407,3 @@ def _solver(classifier, state, X, number):
         prior_length=1.0,
         unit_weight=state.unit_weight,
     )
-
-
-def _merged(state):
-    """Merge the deltas of all trees."""
-    trees, layouts = zip(
-        *map(merge_delta, state.trees, state.layouts),
-        strict=True,
-    )
-    return replace(state, trees=list(trees), layouts=list(layouts))

@@ -1,12 +1,15 @@
 """What an `XRLinearClassifier` has learned."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from skxmr._growing._new_labels import LabelScale
 from skxmr._inputs._features import Features
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._search._centering import Centering
+from skxmr._search._merging import tree_of
 from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._loaded_state import refuse
 from skxmr.linear._relearning import TrainingState, count_nodes, training_state
@@ -46,6 +49,8 @@ class ClassifierState:
         What a fit with a warm start starts from. Never saved, as `samples`.
     relearning : dict of str to ndarray, default=None
         The nodes that were kept, solved again, or are new.
+    scales : list of LabelScale, default=None
+        The usual weights of labels in each tree. None if they were not measured.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -63,9 +68,31 @@ class ClassifierState:
     prior_weight: float | None = None
     training: TrainingState | None = None
     relearning: dict | None = None
+    scales: list | None = None
 
     def __getstate__(self):
-        return vars(self) | {"samples": None, "training": None}
+        state = vars(self) | {"samples": None, "training": None}
+        state.pop("compacted", None)
+        return state
+
+    @cached_property
+    def compacted(self):
+        """The same state with layouts that have no delta."""
+        if all(layout.delta is None for layout in self.layouts):
+            return self
+        layouts = [layout.compacted for layout in self.layouts]
+        trees = [tree_of(layout) for layout in layouts]
+        return replace(self, layouts=layouts, trees=trees)
+
+    @property
+    def compact_trees(self):
+        """The trees with all labels."""
+        return self.compacted.trees
+
+    @property
+    def compact_layouts(self):
+        """The layouts without deltas."""
+        return self.compacted.layouts
 
     @property
     def classes(self):
@@ -177,4 +204,9 @@ def make_state(problem, trained, layouts, pruned_at, samples=None):
         prior_weight=problem.prior_weight,
         training=training_state(trained),
         relearning=count_nodes(trained),
+        # Of intercepts that are not yet shifted.
+        scales=[
+            LabelScale.of(one.levels[-1], None, problem.regularization.unit_weight)
+            for one in trained
+        ],
     )

@@ -207,7 +207,7 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
 
     def _n_candidates(self):
         """Return the maximum number of labels with a score per row."""
-        layouts = self.layouts_
+        layouts = self._state.layouts
         reached = max(layout.most_reached(self._width()) for layout in layouts)
         wanted = self._state.target.n_labels
         if self.max_candidates is not None:
@@ -216,7 +216,7 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
 
     def _size_of_row(self, k):
         """Return the number of labels that all trees together find for a row."""
-        n_trees = len(self.layouts_)
+        n_trees = len(self._state.layouts)
         return k if n_trees == 1 else n_trees * max(k, self._n_candidates())
 
     def _one_row(self, indices, values):
@@ -227,15 +227,15 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
 
     def _trees(self, subset):
         """Return the layout, custom stages and allowed nodes of each tree."""
-        allowed = [None] * len(self.layouts_)
+        allowed = [None] * len(self._state.layouts)
         if subset is not None:
-            subset.check_owner(self.layouts_)
+            subset.check_owner(self._state.layouts)
             allowed = subset.bits
         stages = [
             one.following(self.matcher, self.ranker, self.n_jobs)
             for one in self.stages_
         ]
-        return list(zip(self.layouts_, stages, allowed, strict=True))
+        return list(zip(self._state.layouts, stages, allowed, strict=True))
 
     def _search(self, X, tree, k):
         """Search one of `_trees`."""

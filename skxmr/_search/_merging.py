@@ -4,40 +4,49 @@ from itertools import pairwise
 
 import numpy as np
 
-from skxmr._search._layout import SearchLayout
 from skxmr._search._weights import LinearWeights
+from skxmr._search._weights_by_feature import FeatureWeights
 from skxmr._search._weights_by_node import NodeWeights
 from skxmr._utils._compressed import Compressed
 from skxmr.tree._label_tree import LabelTree
 
-__all__ = ["merge_delta"]
+__all__ = ["merge_delta", "tree_of"]
 
 
-def merge_delta(tree, layout):
+def merge_delta(layout):
     """Merge the delta of a layout into new arrays, which find the same to the bit.
 
     Removed labels keep their nodes, without weights.
 
     Parameters
     ----------
-    tree : LabelTree
-        That of the base.
     layout : SearchLayout
 
     Returns
     -------
-    tree : LabelTree
-    layout : SearchLayout
+    SearchLayout
         Without a delta.
     """
-    if layout.delta is None:
-        return tree, layout
     merged = _Merged(layout)
-    offsets = [*tree.child_offsets[:-1], merged.last_offsets(tree)]
-    new_tree = LabelTree(offsets, merged.labels)
-    if layout.by_node is not None:
-        return new_tree, merged.by_node(new_tree)
-    return new_tree, merged.by_feature(new_tree)
+    return merged.by_feature() if layout.by_node is None else merged.by_node()
+
+
+def tree_of(layout):
+    """Return the tree of a layout without a delta.
+
+    Parameters
+    ----------
+    layout : SearchLayout
+
+    Returns
+    -------
+    LabelTree
+    """
+    offsets = [
+        layout.child_offsets[first : stop + 1] - layout.child_offsets[first]
+        for first, stop in pairwise(layout.level_starts.tolist())
+    ]
+    return LabelTree(offsets, layout.labels)
 
 
 class _Merged:
@@ -78,12 +87,12 @@ class _Merged:
         shifts = self.firsts[:-1] - (self.layout.child_offsets[:-1] - 1)
         return np.arange(len(self.layout.intercepts)) + np.repeat(shifts, self.n_before)
 
-    def last_offsets(self, tree):
-        """Return the offsets of the labels' parents."""
-        last = self.firsts[self.last_parent :]
-        return (last - last[0]).astype(tree.child_offsets[-1].dtype)
+    def _nodes(self):
+        """Return the arrays of nodes of a layout."""
+        offsets = np.append(self.firsts[:-1] + 1, len(self.intercepts) + 1)
+        return offsets, self.layout.level_starts, self.labels, self.intercepts
 
-    def by_node(self, tree):
+    def by_node(self):
         """Lay out the weights by node."""
         layout = self.layout
         held, nodes = layout.by_node, self.nodes_of_base()
@@ -107,13 +116,9 @@ class _Merged:
             if sizes[node]:
                 at = slice(offsets[node], offsets[node + 1])
                 features[at], weights[at] = its_features, its_weights
-        starts = np.cumsum([0, *tree.level_sizes[:-1]]).astype(np.int64)
-        return SearchLayout(
+        return type(layout)(
             layout.n_features,
-            np.append(self.firsts[:-1] + 1, len(self.intercepts) + 1),
-            starts,
-            self.labels,
-            self.intercepts,
+            *self._nodes(),
             layout.weight_precision,
             None,
             NodeWeights(offsets, features, weights),
@@ -128,7 +133,7 @@ class _Merged:
                 parts.append((items[first:stop], weights[first:stop]))
         return np.concatenate([np.empty(0, dtype=np.int64), *nodes]), parts
 
-    def by_feature(self, tree):
+    def by_feature(self):
         """Lay out the weights by feature."""
         layout = self.layout
         levels = []
@@ -144,12 +149,12 @@ class _Merged:
                 weights, changes, self.intercepts[some], self.n_children[first:stop]
             )
             levels.append(merged)
-        return SearchLayout.from_levels(
-            tree,
-            levels,
-            layout.n_features,
-            weight_precision=layout.weight_precision,
+        nodes = self._nodes()
+        held = FeatureWeights.from_levels(
+            nodes[0], levels, layout.n_features, layout.weight_precision
         )
+        precision = layout.weight_precision
+        return type(layout)(layout.n_features, *nodes, precision, held, None)
 
 
 def _merge_level(weights, changes, intercepts, n_children):
