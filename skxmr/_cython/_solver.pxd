@@ -52,6 +52,8 @@ cdef struct Block:
     int64_t n_swept           # rows, the first ones; others are in prior means only
     int64_t n_states          # features, or rows where margins are updated
     int32_t* order
+    int32_t* new_rows         # the first `n_new`: rows without duals before
+    int64_t n_new
     float* costs
     float* duals
     float* weights

@@ -70,6 +70,7 @@ cdef class Task:
     cdef Vectors rows, positives
     cdef Vectors priors                # None where the prior mean is 0
     cdef Vectors duals                 # None where the dual variables start at 0
+    cdef Vectors new_rows              # with duals: of each parent
     cdef SolverParameters parameters
 
     def __init__(self, Items items, targets, parameters, *, int simd_level):
@@ -92,6 +93,7 @@ cdef class Task:
             solver.prior_length = parameters.prior_length
         if targets.duals is not None:
             self.duals = Vectors(targets.duals)
+            self.new_rows = Vectors(targets.new_rows)
 
 
 cdef class Results:
@@ -234,8 +236,8 @@ cdef int _train_item(
         children.first_child = <int32_t>(first_child + index * MOST_LANES)
         children.n_children = min(MOST_LANES, targets.n_children - index * MOST_LANES)
         _train_block(
-            task, &targets, index * MOST_LANES, children.n_children, gathered, solver,
-            task.items.seeds[item],
+            task, item, &targets, index * MOST_LANES, children.n_children, gathered,
+            solver,
         )
         _finish_block(&targets, task, children.n_children, gathered, solver, results)
         _store(&solver.block, children.n_children, results)
@@ -297,8 +299,8 @@ cdef void _describe_rows(
 
 
 cdef int _train_block(
-    Task task, const Targets* targets, int64_t first, int64_t n_children,
-    TrainingRows gathered, BlockSolver solver, uint64_t seed,
+    Task task, int64_t item, const Targets* targets, int64_t first, int64_t n_children,
+    TrainingRows gathered, BlockSolver solver,
 ) except -1 nogil:
     """Set up a block of the children from `first` on, and solve it."""
     cdef Block* block = &solver.block
@@ -317,13 +319,14 @@ cdef int _train_block(
             targets, targets.prior_offsets, targets.prior_rows, targets.prior_values,
             first, n_children, block.n_lanes, block.priors,
         )
-    block.is_warm = task.duals is not None
+    block.is_warm, block.n_new = task.duals is not None, 0
     if block.is_warm:
+        _list_new_rows(targets, task.new_rows, task.items.parents[item], block)
         _fill(
             targets, targets.dual_offsets, targets.dual_rows, targets.dual_values,
             first, n_children, block.n_lanes, block.duals,
         )
-    solver.solve(&gathered.rows, gathered.n_entries, seed)
+    solver.solve(&gathered.rows, gathered.n_entries, task.items.seeds[item])
     return 0
 
 
@@ -410,3 +413,16 @@ cdef void _fill(
             i = lower_bound(targets.rows, i, n_rows, rows[entry])
             if i < n_rows and targets.rows[i] == rows[entry]:
                 filled[i * n_lanes + lane] = values[entry]
+
+
+cdef void _list_new_rows(
+    const Targets* targets, Vectors new_rows, int64_t parent, Block* block
+) noexcept nogil:
+    """List the positions of the new rows among those of the parent."""
+    cdef int64_t entry, i = 0, n_rows = targets.n_rows
+    block.n_new = 0
+    for entry in range(new_rows.offsets[parent], new_rows.offsets[parent + 1]):
+        i = lower_bound(targets.rows, i, n_rows, new_rows.indices[entry])
+        if i < n_rows and targets.rows[i] == new_rows.indices[entry]:
+            block.new_rows[block.n_new] = <int32_t>i
+            block.n_new += 1

@@ -31,6 +31,8 @@ class LevelTargets:
     duals : Compressed, a vector for each child, or None
         The dual variables at which the solver starts, with the signs of their rows,
         which ascend; rows that are not the parent's are ignored. None: all are 0.
+    new_rows : Compressed, a vector for each parent, or None
+        With duals, the rows that no earlier training had.
     """
 
     child_offsets: np.ndarray
@@ -39,6 +41,7 @@ class LevelTargets:
     given_priors: Compressed | None = None
     probed: Compressed | None = None
     duals: Compressed | None = None
+    new_rows: Compressed | None = None
 
     @property
     def priors(self):
@@ -56,13 +59,14 @@ class LevelTargets:
             _between(self.given_priors, *children),
             _between(self.probed, start, stop),
             _between(self.duals, *children),
+            _between(self.new_rows, start, stop),
         )
 
     def keep_rows(self, kept):
         """Renumber the rows by their position in `kept`, which contains all of them."""
-        given_priors, probed = (
+        given_priors, probed, new_rows = (
             None if one is None else one.keep_indices(kept)
-            for one in (self.given_priors, self.probed)
+            for one in (self.given_priors, self.probed, self.new_rows)
         )
         return LevelTargets(
             self.child_offsets,
@@ -71,6 +75,7 @@ class LevelTargets:
             given_priors,
             probed,
             None if self.duals is None else _drop_others(self.duals, kept),
+            new_rows,
         )
 
 

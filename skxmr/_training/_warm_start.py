@@ -218,12 +218,32 @@ def _carry_duals(duals, origins, row_after):
     nodes = np.repeat(np.flatnonzero(sizes), sizes[sizes > 0])
     is_kept = rows >= 0
     rows, nodes, values = rows[is_kept], nodes[is_kept], taken.values[is_kept]
-    if ((np.diff(nodes) == 0) & (np.diff(rows) < 0)).any():
-        order = np.lexsort((rows, nodes))
-        rows, values = rows[order], values[order]
+    _sort_where_needed(nodes, rows, values)
     counts = np.bincount(nodes, minlength=len(origins))
     return Compressed(
         np.concatenate([[0], np.cumsum(counts)]), rows.astype(np.int32), values, n_rows
+    )
+
+
+def _sort_where_needed(nodes, rows, values):
+    """Sort the rows of each node in place, if they do not ascend."""
+    falls = np.flatnonzero((nodes[1:] == nodes[:-1]) & (rows[1:] < rows[:-1]))
+    if len(falls):
+        is_unsorted = np.zeros(nodes[-1] + 1, dtype=bool)
+        is_unsorted[nodes[falls]] = True
+        entries = np.flatnonzero(is_unsorted[nodes])
+        order = entries[np.lexsort((rows[entries], nodes[entries]))]
+        rows[entries], values[entries] = rows[order], values[order]
+
+
+def _select(vectors, is_chosen):
+    """Keep the entries of some indices."""
+    kept = is_chosen[vectors.indices]
+    n_before = np.concatenate([[0], np.cumsum(kept)])
+    return vectors._replace(
+        offsets=n_before[vectors.offsets],
+        indices=vectors.indices[kept],
+        values=vectors.values[kept],
     )
 
 
@@ -304,8 +324,14 @@ class WarmLevels:
             return
         origins = start.grown.origins
         row_after = match_rows(record.rows, keys), len(keys.all)
+        is_new = np.ones(len(keys.all), dtype=bool)
+        is_new[row_after[0][row_after[0] >= 0]] = False
         self.levels = [
-            replace(one, duals=_carry_duals(duals, nodes, row_after))
+            replace(
+                one,
+                duals=_carry_duals(duals, nodes, row_after),
+                new_rows=_select(one.rows, is_new),
+            )
             for one, duals, nodes in zip(levels, record.duals, origins[1:], strict=True)
         ]
         can_keep = record.is_for(solver)

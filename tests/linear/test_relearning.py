@@ -342,3 +342,141 @@ def test_more_features_may_follow():
     classifier.fit(wider, Y)
     assert classifier.n_features_in_ == 33
     assert_certified(classifier, wider, Y)
+
+
+# Other parameters
+# ----------------
+
+EXACT = {"tol": 1e-5, "max_iter": 20_000, "threshold": 0}
+
+
+def assert_same_weights(one, other, atol=3e-3):
+    for first, second in zip(
+        one.layouts_[0].to_levels(), other.layouts_[0].to_levels(), strict=True
+    ):
+        np.testing.assert_array_equal(first.features, second.features)
+        np.testing.assert_allclose(first.intercepts, second.intercepts, atol=atol)
+        np.testing.assert_allclose(first.weights, second.weights, atol=atol)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "log_loss"])
+@pytest.mark.parametrize("change", ["rows added", "rows removed", "all of it"])
+def test_other_losses_end_at_the_weights_of_a_fresh_fit(loss, change):
+    (X, Y), (now_X, now_Y) = changes(*make_data())[change]
+    classifier = fit(X, Y, loss=loss, **EXACT | {"tol": 1e-4}).fit(now_X, now_Y)
+    assert_same_weights(classifier, fresh_fit(classifier, now_X, now_Y), atol=1e-2)
+
+
+@pytest.mark.parametrize("C", [0.5, "scale"])
+def test_dense_rows(C):
+    X, Y = make_data()
+    X = X.toarray() + 0.3
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    classifier = fit(X[20:], Y[20:], C=C, **EXACT)
+    classifier.fit(X, Y)
+    counts = classifier.relearning_
+    assert counts["n_new"].sum() == 0
+    fresh = clone(classifier).set_params(indexer=GivenTree(classifier.trees_[0]))
+    scores = classifier.predict_proba(X).toarray()
+    expected = fresh.fit(X, Y).predict_proba(X).toarray()
+    # The means and the scale are those of the earlier fit.
+    np.testing.assert_allclose(scores, expected, atol=0.03 if C == "scale" else 2e-3)
+
+
+def test_given_vectors_are_prior_means():
+    X, Y = make_data()
+    vectors = sparse.csr_array(Y.T @ X)
+    given = {"label_vectors": vectors, "prior_weight": 2.0, "C": 1.0}
+    classifier = fit(X[20:], Y[20:], **given, **EXACT).fit(X, Y)
+    assert_same_weights(classifier, fresh_fit(classifier, X, Y))
+    changed = sparse.csr_array(vectors[np.arange(20)[::-1]])
+    classifier.set_params(label_vectors=changed).fit(X, Y)
+    assert_same_weights(classifier, fresh_fit(classifier, X, Y))
+
+
+def test_relevance_may_change():
+    X, Y = make_data()
+    random = np.random.default_rng(0)
+    first, second = (
+        Y.multiply(random.choice([1, 8], 300)[:, np.newaxis]).tocsr() for _ in range(2)
+    )
+    classifier = XRLinearClassifier(
+        SMALL_TREE, warm_start=True, C=1.0, random_state=0, **EXACT
+    )
+    classifier.fit(X, Y, relevance=first).fit(X, Y, relevance=second)
+    assert classifier.relearning_["n_solved"].sum() > 20
+    fresh = clone(classifier).set_params(indexer=GivenTree(classifier.trees_[0]))
+    assert_same_weights(classifier, fresh.fit(X, Y, relevance=second))
+
+
+@pytest.mark.parametrize("changed", [{"C": 3.0}, {"threshold": 0.0}, {"tol": 1e-5}])
+def test_parameters_may_change(changed):
+    X, Y = make_data()
+    classifier = fit(X, Y, **EXACT | {"C": 1.0, "threshold": 0.01, "tol": 1e-4})
+    classifier.set_params(**changed).fit(X, Y)
+    expected = clone(classifier).set_params(indexer=GivenTree(classifier.trees_[0]))
+    assert_same_weights(classifier, expected.fit(X, Y))
+
+
+def test_several_trees():
+    X, Y = make_data()
+    indexer = KMeansTree(branching_factor=2, max_leaf_size=3)
+    classifier = fit(X[20:], Y[20:, :18], n_trees=2, indexer=indexer)
+    before = classifier.trees_
+    classifier.fit(X, Y)
+    assert len(classifier.training_state_.records) == 2
+    assert set(classifier.relearning_["tree"]) == {0, 1}
+    assert [tree.n_labels for tree in classifier.trees_] == [20, 20]
+    for tree, earlier in zip(classifier.trees_, before, strict=True):
+        assert tree.level_sizes[:-2] == earlier.level_sizes[:-2]
+    assert_certified(classifier, X, Y)
+
+
+def test_memory_caches_the_first_fit_only(tmp_path):
+    X, Y = make_data()
+    classifier = fit(X[20:], Y[20:], memory=str(tmp_path))
+    again = fit(X[20:], Y[20:], memory=str(tmp_path))
+    for one in (classifier, again):
+        one.fit(X, Y)
+        assert_certified(one, X, Y)
+    for name, counts in classifier.relearning_.items():
+        np.testing.assert_array_equal(counts, again.relearning_[name])
+
+
+def test_half_precision_is_not_rounded_twice():
+    X, Y = make_data()
+    classifier = fit(X, Y, weight_precision="float16")
+    before = classifier.predict_proba(X)
+    classifier.fit(X, Y)
+    assert (classifier.predict_proba(X) != before).nnz == 0
+
+
+def test_changes_between_fits_are_relearned():
+    X, Y = make_data()
+    classifier = fit(X, Y[:, :18])
+    classifier.add_labels((Y.T @ X)[18:])
+    classifier.partial_fit(X[:20], Y[:20])
+    classifier.fit(X, Y)
+    assert classifier.trees_[0].n_labels == 20
+    assert_certified(classifier, X, Y)
+
+
+def test_positives_on_a_removed_label_are_refused():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    classifier.remove_labels([3])
+    with pytest.raises(ValueError, match="column 3, whose label was removed"):
+        classifier.fit(X, Y)
+    without = Y.tolil()
+    without[:, 3] = 0
+    classifier.fit(X, sparse.csr_array(without))
+    assert 3 not in classifier.rank(X, 20)[0]
+
+
+def test_a_failed_fit_changes_nothing():
+    X, Y = make_data()
+    classifier = fit(X, Y)
+    state = classifier._state
+    with pytest.raises(ValueError, match="NaN"):
+        classifier.fit(X * np.nan, Y)
+    assert classifier._state is state
