@@ -174,7 +174,11 @@ def compacted(state):
         ranker = detached(fusion.ranking.estimator).compact()
         evidence = fusion.evidence.compacted(ranker._state)
         fusion = replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
-    return replace(state, ranking=state.ranking.like(classifier), fusion=fusion)
+    label_texts = state.label_texts
+    if label_texts is not None:
+        label_texts = label_texts.compacted()
+    ranking = state.ranking.like(classifier)
+    return replace(state, ranking=ranking, label_texts=label_texts, fusion=fusion)
 
 
 def _labels_of(classifier, known, columns):

@@ -423,7 +423,7 @@ def test_added_names_are_found_as_surely_as_those_of_the_fit(tmp_path):
     retriever.add_labels(others[:10])
     save_changes(retriever, tmp_path)
     size_of = {path.name: path.stat().st_size for path in tmp_path.glob("0001/*")}
-    assert size_of["delta-000001.skxmr"] < size_of["base.joblib"]
+    assert size_of["delta-000001.skxmr"] < 0.02 * size_of["base.joblib"]
     retriever.add_labels(others[10:])
     found, _ = retriever.search_batch(of_kept + others, k=10)
     hits = (found == np.arange(len(names))[:, np.newaxis]).any(axis=1)
