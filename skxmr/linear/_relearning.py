@@ -155,7 +155,7 @@ def kept_problem(classifier, X, y, relevance, label_names):
     -------
     Problem
     """
-    state, given = classifier._state, y
+    state, given = classifier._state.compacted, y
     _check_model(state, classifier)
     X, y, features = validate_features_and_target(classifier, X, y)
     _check_features(state, features, X)
@@ -281,7 +281,7 @@ def relearn(classifier, problem, all_settings):
     -------
     list of TrainedTree
     """
-    state = classifier._state
+    state = classifier._state.compacted
     records = [None] * len(state.trees)
     if state.training is not None:
         records = state.training.records

@@ -451,14 +451,23 @@ def test_half_precision_is_not_rounded_twice():
     assert (classifier.predict_proba(X) != before).nnz == 0
 
 
-def test_changes_between_fits_are_relearned():
+@pytest.mark.parametrize("trains", [False, True])
+def test_changes_between_fits_are_relearned(trains):
     X, Y = make_data()
     classifier = fit(X, Y[:, :18])
     classifier.add_labels((Y.T @ X)[18:])
-    classifier.partial_fit(X[:20], Y[:20])
+    if trains:
+        classifier.partial_fit(X[:20], Y[:20])
+    leaves = _leaves_of(classifier.trees_[0])
     classifier.fit(X, Y)
     assert classifier.trees_[0].n_labels == 20
+    np.testing.assert_array_equal(leaves, _leaves_of(classifier.trees_[0]))
     assert_certified(classifier, X, Y)
+
+
+def _leaves_of(tree):
+    """Return the leaf of each label."""
+    return tree.parents(tree.depth)[np.argsort(tree.labels)]
 
 
 def test_positives_on_a_removed_label_are_refused():
@@ -471,6 +480,7 @@ def test_positives_on_a_removed_label_are_refused():
     without[:, 3] = 0
     classifier.fit(X, sparse.csr_array(without))
     assert 3 not in classifier.rank(X, 20)[0]
+    assert_certified(classifier, X, sparse.csr_array(without))
 
 
 def test_a_failed_fit_changes_nothing():
