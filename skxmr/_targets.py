@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._inputs._features import validate_target
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._target_kinds import check_relevance, indicator_pattern, target_kind
 from skxmr._inputs._validation import public_csr
 from skxmr._memory._growing import GrowingArray
@@ -357,11 +358,8 @@ class ClassTarget:
     classes : ndarray of shape (n_classes,)
     """
 
-    # The column of the class that is predicted where none is found.
-    fallback = 0
-
     def __init__(self, classes):
-        self.classes = classes
+        self._known = KnownClasses(classes)
 
     def with_labels(self, known):
         """Return the target of a model whose labels have changed.
@@ -370,12 +368,22 @@ class ClassTarget:
         ----------
         known : KnownClasses
         """
-        is_grown = len(known) > len(self.classes)
-        changed = ClassTarget(known.classes if is_grown else self.classes)
-        # The first class that was not removed.
-        gaps = np.flatnonzero(known.removed != np.arange(len(known.removed)))
-        changed.fallback = int(gaps[0]) if len(gaps) else len(known.removed)
+        # Without a copy of all classes in one array, which a saved change would hold.
+        changed = object.__new__(type(self))
+        changed._known = known
         return changed
+
+    @property
+    def classes(self):
+        """The classes by column, also removed ones."""
+        return self._known.classes
+
+    @property
+    def fallback(self):
+        """The column of the class that is predicted where none is found."""
+        removed = self._known.removed
+        gaps = np.flatnonzero(removed != np.arange(len(removed)))
+        return int(gaps[0]) if len(gaps) else len(removed)
 
     @property
     def names(self):
@@ -385,7 +393,7 @@ class ClassTarget:
     @property
     def n_labels(self):
         """Number of classes."""
-        return len(self.classes)
+        return len(self._known)
 
     def predict(self, shortlists, decision_threshold):  # noqa: ARG002 - one always wins
         """Return the class with the highest score.

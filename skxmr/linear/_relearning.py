@@ -230,7 +230,7 @@ def _in_known_columns(state, target, Y):
             )
         known = known.with_columns(Y.shape[1] - len(known))
         _refuse_removed(known, Y)
-        return IndicatorTarget(len(known), target.is_sparse, target.dtype), known, Y
+        return target.with_labels(known), known, Y
     columns = known.find(target.classes)
     is_new = columns < 0
     known = known.with_classes(target.classes[is_new], int(is_new.sum()), "y")
@@ -238,7 +238,7 @@ def _in_known_columns(state, target, Y):
     Y = sparse.csr_array(
         (Y.data, columns[Y.indices], Y.indptr), shape=(Y.shape[0], len(known))
     )
-    return ClassTarget(known.classes), known, Y
+    return target.with_labels(known), known, Y
 
 
 def _refuse_removed(known, Y):
