@@ -182,9 +182,9 @@ class TextRetriever(
     so that a label whose name was typed comes first. If the held-out texts are at most
     one in a hundred rows, the classifier remains without them, and only the lexical
     ranker has them. With more than 262,144 labels, an `XRLinearClassifier` without an
-    `indexer` has a tree of at most 32 children per node, made by 5 iterations of
-    k-means, and the defaults ``tol=0.3`` and ``beam_width=20``: it is trained in a
-    tenth of the time. With fewer than 800 distinct texts, the weights are constants.
+    `indexer` has a tree of at most 512 children per node, made by 5 iterations of
+    k-means, and the default ``tol=0.3``: it is trained in a fraction of the time. With
+    fewer than 800 distinct texts, the weights are constants.
 
     A logistic regression on the same texts turns the sums into the probabilities that
     `search` returns. They compare the candidates: in a search among some of the labels,

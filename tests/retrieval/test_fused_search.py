@@ -307,15 +307,12 @@ def test_a_default_tree_of_very_many_labels_is_narrower(monkeypatch):
         retriever.fit(texts, labels, label_texts=names)
         assert retriever.classifier is classifier
         indexer = retriever.classifier_.indexer
-        assert (indexer.branching_factor, indexer.max_leaf_size) == (32, 32)
-        assert indexer.max_iter == 5
+        assert (indexer.branching_factor, indexer.max_iter) == (512, 5)
         assert retriever.classifier_.tol == 0.3
-        assert retriever.classifier_.beam_width == 20
-    own = XRLinearClassifier(tol=0.2, beam_width=12)
+    own = XRLinearClassifier(tol=0.2)
     retriever = TextRetriever(classifier=own).fit(texts, labels, label_texts=names)
-    assert retriever.classifier_.indexer.branching_factor == 32
+    assert retriever.classifier_.indexer.branching_factor == 512
     assert retriever.classifier_.tol == 0.2
-    assert retriever.classifier_.beam_width == 12
     own = XRLinearClassifier(indexer=KMeansTree())
     retriever = TextRetriever(classifier=own).fit(texts, labels, label_texts=names)
     assert retriever.classifier_.indexer.branching_factor == 1024
