@@ -187,9 +187,9 @@ def save(model: Any, path: str | os.PathLike) -> None:
     whose name ends in ``.unfinished``; the next save to `path` removes it.
 
     In a folder, each save makes a version, a subfolder ``0001``, ``0002`` and so on,
-    and then replaces the link ``current``, which `load` follows. Earlier versions
-    remain, and may be removed when no process has them mapped. To go back to one,
-    replace the link.
+    and then replaces the link ``current``, which `load` follows (on Windows, a file
+    with the version's name). Earlier versions remain, and may be removed when no
+    process has them mapped. To go back to one, replace the link.
 
     Parameters
     ----------
@@ -269,15 +269,17 @@ def save_changes(model: Any, folder: str | os.PathLike) -> None:
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> from skxmr import LexicalRanker
     >>> from skxmr.persistence import load, save, save_changes
-    >>> ranker = LexicalRanker().fit(["green tea", "rye bread"], ["tea", "bread"])
+    >>> names = ["green tea", "rye bread"]
+    >>> ranker = LexicalRanker().fit([], np.zeros((0, 2)), label_texts=names)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(ranker, folder)
-    ...     _ = ranker.add_labels({"coffee": "black coffee"})
+    ...     _ = ranker.add_labels(["black coffee"])
     ...     save_changes(ranker, folder)
-    ...     print(load(folder).classes_)
-    ['bread' 'tea' 'coffee']
+    ...     print(load(folder).rank_one("coffee", k=1)[0])
+    [2]
     """
     save_changes_to(model, Path(os.fsdecode(folder)))
 

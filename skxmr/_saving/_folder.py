@@ -2,7 +2,8 @@
 
 ::
 
-    folder/current            a link to the version that is loaded
+    folder/current            a link to the version that is loaded; on Windows, a file
+                              with its name
     folder/0001/base.joblib   the whole model
     folder/0001/manifest.json what the base consists of
     folder/0001/delta-000001.skxmr
@@ -74,7 +75,9 @@ def save_version(model: Any, folder: Path) -> None:
         try:
             with creating_folder(version) as unfinished:
                 joblib.dump(model, unfinished / _BASE)
-                (unfinished / _MANIFEST).write_text(json.dumps(manifest))
+                (unfinished / _MANIFEST).write_text(
+                    json.dumps(manifest), encoding="utf-8"
+                )
             break
         except FileExistsError:  # another process has just made this version
             continue
@@ -154,7 +157,7 @@ def load_folder(folder: Path, mmap_mode: str | None) -> Any:
     version = _current(folder)
     model = joblib.load(version / _BASE, mmap_mode=mmap_mode)
     parts = SharedParts.of(model)
-    manifest = json.loads((version / _MANIFEST).read_text())
+    manifest = json.loads((version / _MANIFEST).read_text(encoding="utf-8"))
     if manifest.get("format") != _FORMAT or manifest["parts"] != parts.descriptions:
         raise ValueError(f"{version / _BASE} is not the model of its {_MANIFEST}")
     # The base has the parts of all changes, and is kept until these are loaded.
@@ -208,7 +211,10 @@ def _link(folder, name):
     """Make `current` a link to a version, in one step."""
     new = folder / f".{_CURRENT}.{os.getpid()}.{threading.get_ident()}"
     new.unlink(missing_ok=True)
-    new.symlink_to(name, target_is_directory=True)
+    if os.name == "nt":  # where links take a privilege
+        new.write_text(name, encoding="utf-8")
+    else:
+        new.symlink_to(name, target_is_directory=True)
     new.replace(folder / _CURRENT)
 
 
@@ -216,7 +222,10 @@ def _current(folder):
     """Return the path of the current version, without links."""
     if (folder / _BASE).is_file():
         return folder.resolve()
-    version = (folder / _CURRENT).resolve()
+    current = folder / _CURRENT
+    if current.is_file():
+        current = folder / current.read_text(encoding="utf-8")
+    version = current.resolve()
     if not (version / _BASE).is_file():
         raise FileNotFoundError(
             errno.ENOENT,

@@ -128,6 +128,7 @@ class ChangesLabels:
         Parameters
         ----------
         texts : iterable of str of length n_samples
+            The further training texts.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             Labels, of the kind of the first call. An indicator has as many columns as

@@ -46,6 +46,7 @@ BAD_PARAMETERS = {
     "n_jobs": [1.5, "2"],
     "random_state": ["0", -1, 1.5],
     "verbose": [-1, "much", None],
+    "warm_start": ["yes", None, 2],
 }
 SEARCH_PARAMETERS = (
     "beam_width",

@@ -67,7 +67,7 @@ def test_bad_texts(data, arguments, error, message):
     ("parameters", "message"),
     [
         ({"vectorizer": 3}, "The 'vectorizer' parameter of TextRetriever must be"),
-        ({"vectorizer": KMeansTree()}, "implementing 'fit_transform' and 'transform'"),
+        ({"vectorizer": KMeansTree()}, "implementing 'fit' and 'transform'"),
         (
             {"classifier": "linear"},
             "The 'classifier' parameter of TextRetriever must be",

@@ -21,6 +21,7 @@ from skxmr import (
     WordNgramTfidf,
     XRLinearClassifier,
 )
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._utils._packed_texts import PackedTexts
 from skxmr.persistence import TRUSTED_TYPES, check_arrays
 
@@ -258,8 +259,8 @@ DAMAGES = [
     (
         "retriever",
         lambda m: m.classifier_._state,
-        "classes",
-        lambda a: a[1:],
+        "known",
+        lambda known: KnownClasses(known.fitted[1:]),
         "classes_ has",
     ),
     (
@@ -289,7 +290,7 @@ def test_a_damaged_model_is_refused(saved, kind, where, name, change, message):
         ("kmeans", lambda m: m._state.tree, "labels"),
         ("completer", lambda m: m.index_, "counts"),
         ("near", lambda m: m._state, "target"),
-        ("retriever", lambda m: m.classifier_._state, "classes"),
+        ("retriever", lambda m: m.classifier_._state, "known"),
     ],
 )
 def test_what_lacks_an_attribute_is_refused(saved, kind, where, name):

@@ -315,6 +315,11 @@ CALLS = {
             )
             for one in (CLASSIFIER, FUSED, LEXICAL)
         },
+        "TextRetriever.partial_fit": (
+            changing(FUSED, "partial_fit"),
+            {"texts": TEXTS, "y": Y},
+            "y",
+        ),
         "TextRetriever.add_labels": (
             changing(FUSED, "add_labels"),
             {"label_texts": ["pear"]},
