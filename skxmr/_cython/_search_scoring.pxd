@@ -55,7 +55,7 @@ cdef inline void score_group(
     """
     cdef int64_t i
     cdef Siblings siblings, previous
-    previous.n_children = 0
+    previous.first = previous.n_children = 0
     for i in range(state.first, min(state.first + 2 * SLOTS_AHEAD, state.last)):
         list_runs(tree, state, i)
     for i in range(state.first, min(state.first + SLOTS_AHEAD, state.last)):
