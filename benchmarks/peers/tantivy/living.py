@@ -13,8 +13,11 @@ HEAP_BYTES = 500_000_000
 
 def document(label, fields):
     """A document of a label, which can be removed by its number."""
-    texts = {f"field{number}": [text] for number, text in enumerate(fields)}
-    return tantivy.Document(label=[label], **texts)
+    made = tantivy.Document()
+    made.add_unsigned("label", label)
+    for number, text in enumerate(fields):
+        made.add_text(f"field{number}", text)
+    return made
 
 
 def main(path):
