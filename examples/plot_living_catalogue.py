@@ -118,7 +118,8 @@ for way, values in found.items():
 
 # %%
 # New places are found by their main names at once; by other names, when these are
-# learned.
+# learned, as often as after a fit of each day. To the places from the start, whose
+# weights come from a fit, further names add less than a new fit does.
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True, layout="constrained")
 colors = {
     "labels only": "#bbbbbb",
