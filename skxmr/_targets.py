@@ -139,7 +139,7 @@ def align_rows(target, known, of_rows, Y):
         kinds = "an indicator", "class labels"
         raise ValueError(
             f"y has {kinds[isinstance(of_rows, ClassTarget)]}; expected "
-            f"{kinds[isinstance(target, ClassTarget)]}, as in the first call."
+            f"{kinds[isinstance(target, ClassTarget)]}, as before."
         )
     if isinstance(of_rows, IndicatorTarget):
         n_new = of_rows.n_labels - len(known)

@@ -1,6 +1,11 @@
 """The arguments of `add_labels` and `remove_labels`."""
 
-from skxmr._inputs._by_label import Labels, fields_by_label, labels_of_index
+from skxmr._inputs._by_label import (
+    Labels,
+    LabelTexts,
+    fields_by_label,
+    labels_of_index,
+)
 from skxmr._inputs._columns import as_list
 from skxmr._inputs._label_choice import check_labels
 
@@ -12,7 +17,8 @@ def read_added_texts(label_texts, labels, known, is_indicator):
 
     Parameters
     ----------
-    label_texts : iterable of (str or sequence of str), data frame or mapping
+    label_texts : iterable of (str or sequence of str), data frame, mapping or \
+            LabelTexts
         As passed by the user. Keys of a mapping, or an index that is not the default
         one, are the labels, or the columns that an indicator gets.
     labels : iterable of labels, or None
@@ -33,6 +39,8 @@ def read_added_texts(label_texts, labels, known, is_indicator):
         If a text or a label is invalid, if there are no labels although those of y have
         names, or labels although they have not, or if a label is known.
     """
+    if isinstance(label_texts, LabelTexts):
+        label_texts = label_texts.to_dict()
     if is_indicator:
         if labels is not None:
             raise ValueError(

@@ -12,7 +12,7 @@ from skxmr._inputs._by_label import Labels, check_label_names
 from skxmr._inputs._features import validate_features_and_target
 from skxmr._search._beam_search import beam_search
 from skxmr._search._layout import SearchLayout
-from skxmr._targets import ClassTarget, IndicatorTarget, make_target
+from skxmr._targets import align_rows, make_target
 from skxmr._training._centering import center_label_vectors, center_rows
 from skxmr._training._regularization import Regularization
 from skxmr._training._warm_start import TrainingRecord, WarmStart
@@ -207,47 +207,19 @@ def _check_features(state, features, X):
             f"{before} of the earlier fit in their order, possibly followed by more if "
             f"they have no names."
         )
-    if isinstance(X, DenseRows) != (state.layouts[0].by_node is not None):
+    is_dense, was_dense = isinstance(X, DenseRows), state.layouts[0].by_node is not None
+    if is_dense != was_dense:
+        formats = "sparse", "dense"
         raise ValueError(
-            "X is dense, and was sparse in the earlier fit, or the reverse; "
-            "warm_start=True expects the same format."
+            f"X is {formats[is_dense]}; warm_start=True expects it to be "
+            f"{formats[was_dense]}, as in the earlier fit."
         )
 
 
 def _in_known_columns(state, target, Y):
     """Put labels into the columns of the earlier fit, new ones last."""
-    known = state.known
-    if isinstance(target, ClassTarget) != isinstance(state.target, ClassTarget):
-        raise ValueError(
-            "y is an indicator, and was 1-D in the earlier fit, or the reverse; "
-            "warm_start=True expects the same kind."
-        )
-    if isinstance(target, IndicatorTarget):
-        if Y.shape[1] < len(known):
-            raise ValueError(
-                f"y has {Y.shape[1]} columns; warm_start=True expects the "
-                f"{len(known)} of the earlier fit, possibly followed by more."
-            )
-        known = known.with_columns(Y.shape[1] - len(known))
-        _refuse_removed(known, Y)
-        return target.with_labels(known), known, Y
-    columns = known.find(target.classes)
-    is_new = columns < 0
-    known = known.with_classes(target.classes[is_new], int(is_new.sum()), "y")
-    columns[is_new] = np.arange(len(known) - is_new.sum(), len(known))
-    Y = sparse.csr_array(
-        (Y.data, columns[Y.indices], Y.indptr), shape=(Y.shape[0], len(known))
-    )
+    known, Y = align_rows(state.target, state.known, target, Y)
     return target.with_labels(known), known, Y
-
-
-def _refuse_removed(known, Y):
-    counts = np.bincount(Y.indices, minlength=len(known))
-    used = known.removed[counts[known.removed] > 0]
-    if len(used):
-        raise ValueError(
-            f"y has positives in column {used[0]}, whose label was removed."
-        )
 
 
 def _kept_prior_weight(classifier, state):

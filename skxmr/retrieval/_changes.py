@@ -20,8 +20,8 @@ from skxmr.text._single import transform_texts
 __all__ = [
     "changing_classifier",
     "compacted",
-    "taught",
     "with_labels",
+    "with_rows",
     "without_labels",
 ]
 
@@ -119,7 +119,7 @@ def without_labels(state, columns, known):
     return replace(state, ranking=ranking, known=known, fusion=fusion)
 
 
-def taught(state, texts, y, relevance):
+def with_rows(state, texts, y, relevance):
     """Learn from further training texts.
 
     Parameters
@@ -145,7 +145,7 @@ def taught(state, texts, y, relevance):
         label_texts = label_texts.appended(without_text)
     if fusion is not None:
         ranker = detached(fusion.ranking.estimator).partial_fit(texts, y)
-        evidence = _with_rows(fusion.evidence, ranker._state, without_text, Y)
+        evidence = _with_counts(fusion.evidence, ranker._state, without_text, Y)
         fusion = replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
     return replace(
         state,
@@ -188,8 +188,8 @@ def _labels_of(classifier, known, columns):
     return list_labels(known.classes[columns])
 
 
-def _with_rows(evidence, lexical, without_text, Y):
-    """Count the training texts of labels, of which some may be new."""
+def _with_counts(evidence, lexical, without_text, Y):
+    """Count the further training texts of labels, of which some may be new."""
     if without_text:
         embeddings = evidence.embeddings
         if embeddings is not None:

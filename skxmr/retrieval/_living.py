@@ -16,8 +16,8 @@ from skxmr._utils._typing import MatrixLike, SomeLabels, Texts
 from skxmr.retrieval._changes import (
     changing_classifier,
     compacted,
-    taught,
     with_labels,
+    with_rows,
     without_labels,
 )
 
@@ -188,7 +188,7 @@ class LivingRetriever:
         relevance = check_structure(relevance, "relevance")
         check_lengths(documents, y)
         if documents:
-            self._state = taught(state, documents, y, relevance)
+            self._state = with_rows(state, documents, y, relevance)
         return self
 
     @writes

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skxmr import LabelTexts
 from skxmr._inputs._added_labels import read_added_texts, read_removed
 from skxmr._inputs._known_classes import KnownClasses
 
@@ -25,6 +26,8 @@ def test_texts_of_an_indicator_get_the_next_columns():
     frame = pd.DataFrame({"name": ["tea", "bread"], "text": [None, "rye"]})
     found = added(frame, known=COLUMNS)
     assert found == {3: ("tea", ""), 4: ("bread", "rye")}
+    texts_by_column = LabelTexts({4: ("bread", "rye"), 3: "tea"})
+    assert added(texts_by_column, known=COLUMNS) == expected
     assert added([], known=COLUMNS) == {}
 
 
@@ -33,6 +36,8 @@ def test_texts_of_classes_have_labels():
     assert added(["tea", "bread"], ["z", "d"]) == expected
     assert added({"z": "tea", "d": "bread"}) == expected
     assert added({"d": "bread", "z": "tea"}, ["z", "d"]) == expected
+    assert added(LabelTexts({"z": "tea", "d": "bread"})) == expected
+    assert added(LabelTexts({"d": "bread", "z": "tea"}), ["z", "d"]) == expected
     series = pd.Series(["tea", "bread"], index=["z", "d"])
     assert added(series) == expected
     assert added(series.reset_index(drop=True), np.array(["z", "d"])) == expected

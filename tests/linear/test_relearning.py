@@ -320,13 +320,13 @@ def test_inputs_that_do_not_follow_the_earlier_ones_are_refused():
     classifier = fit(X, Y)
     state = classifier._state
     refused = partial(pytest.raises, ValueError)
-    with refused(match="y has 19 columns; warm_start=True expects the 20"):
+    with refused(match="y has 19 columns; expected 20 or more"):
         classifier.fit(X, Y[:, :19])
     with refused(match="X has 29 features; warm_start=True expects the 30"):
         classifier.fit(X[:, :29], Y)
-    with refused(match="X is dense, and was sparse"):
+    with refused(match="X is dense; warm_start=True expects it to be sparse"):
         classifier.fit(np.abs(X.toarray()) + 1, Y)
-    with refused(match="y is an indicator, and was 1-D"):
+    with refused(match="y has class labels; expected an indicator, as before"):
         classifier.fit(X, np.arange(300) % 7)
     with refused(match="n_trees=2, but warm_start=True keeps the 1 trees"):
         clone(classifier).set_params(n_trees=1).fit(X, Y).set_params(n_trees=2).fit(
@@ -474,7 +474,7 @@ def test_positives_on_a_removed_label_are_refused():
     X, Y = make_data()
     classifier = fit(X, Y)
     classifier.remove_labels([3])
-    with pytest.raises(ValueError, match="column 3, whose label was removed"):
+    with pytest.raises(ValueError, match="y has the label 3, which was removed"):
         classifier.fit(X, Y)
     without = Y.tolil()
     without[:, 3] = 0
