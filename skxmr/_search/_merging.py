@@ -164,12 +164,13 @@ def _merge_level(weights, changes, intercepts, n_children):
     parents = np.repeat(np.arange(weights.n_parents), np.diff(weights.posting_offsets))
     codes = parents * stride + weights.features
     added = _all_changes(changes, stride)
-    is_kept = ~np.isin(codes, added.codes[added.replaces != 0])
+    is_kept = np.ones(len(codes), dtype=bool)
+    replaced, is_there = _find(added.codes[added.replaces != 0], codes)
+    is_kept[replaced[is_there]] = False
     runs = Compressed(weights.run_offsets, weights.children, weights.weights, 0)
     runs, codes = runs.take(np.flatnonzero(is_kept)), codes[is_kept]
-    together = np.union1d(codes, added.codes)
+    together, at, at_added = _united(codes, added.codes)
     sizes = np.zeros(len(together), dtype=np.int64)
-    at, at_added = (np.searchsorted(together, one) for one in (codes, added.codes))
     sizes[at] = runs.sizes
     sizes[at_added] += added.runs.sizes
     offsets = np.concatenate([[0], np.cumsum(sizes)])
@@ -191,6 +192,32 @@ def _merge_level(weights, changes, intercepts, n_children):
         intercepts,
     )
     return _without_dropped(merged, n_children)
+
+
+def _find(some, codes):
+    """Return where each code is among ascending ones, or would be; and if it is."""
+    at = np.searchsorted(codes, some)
+    is_there = at < len(codes)
+    is_there[is_there] = codes[at[is_there]] == some[is_there]
+    return at, is_there
+
+
+def _united(codes, added):
+    """Unite ascending codes, many and few, without sorting the many.
+
+    Returns
+    -------
+    together : ndarray of int64
+        Ascending, each once.
+    at, at_added : ndarray of int64
+        Where the codes of each are.
+    """
+    at_added, is_there = _find(added, codes)
+    positions = at_added[~is_there]
+    n_before = np.cumsum(np.bincount(positions, minlength=len(codes) + 1))
+    at = np.arange(len(codes)) + n_before[:-1]
+    n_inserted = np.cumsum(~is_there) - ~is_there
+    return np.insert(codes, positions, added[~is_there]), at, at_added + n_inserted
 
 
 class _AllChanges:
