@@ -15,6 +15,7 @@ same predictions. A model with another layout of its arrays raises an error.
   file. All other formats do: use them only for files that you trust.
 """
 
+import errno
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -197,10 +198,11 @@ def save(model: Any, path: str | os.PathLike) -> None:
         A fitted estimator, a `Pipeline`, or any other object that `joblib.dump`
         accepts. The arrays are not copied in memory.
     path : str or path-like
-        A folder that exists, or the file to write. If the file exists, its permissions
-        and, if possible, its owner and group are kept, and nobody else can read the
-        model at any time. A symbolic link to a file is replaced itself; the file that
-        it points to is unchanged.
+        A folder that exists, or a str that ends with a slash, for a folder to be made
+        if it does not exist; otherwise, the file to write. If the file exists, its
+        permissions and, if possible, its owner and group are kept, and nobody else can
+        read the model at any time. A symbolic link to a file is replaced itself; the
+        file that it points to is unchanged.
 
     Raises
     ------
@@ -227,14 +229,22 @@ def save(model: Any, path: str | os.PathLike) -> None:
     (2, 1)
     """
     try:
-        if os.path.isdir(path):  # noqa: PTH112 - joblib accepts strings too
-            save_version(model, Path(os.fsdecode(path)))
+        if _is_folder(path):
+            folder = Path(os.fsdecode(path))
+            folder.mkdir(parents=True, exist_ok=True)
+            save_version(model, folder)
             return
         with replacing(path) as file:
             joblib.dump(model, file)
     except OSError as error:
         error.add_note(f"The model was not saved; {os.fspath(path)} is unchanged.")
         raise
+
+
+def _is_folder(path):
+    """Whether a path is of a folder, or is written like one."""
+    separators = tuple(filter(None, (os.sep, os.altsep)))
+    return os.path.isdir(path) or os.fsdecode(path).endswith(separators)  # noqa: PTH112 - joblib accepts strings too
 
 
 def save_changes(model: Any, folder: str | os.PathLike) -> None:
@@ -259,6 +269,8 @@ def save_changes(model: Any, folder: str | os.PathLike) -> None:
         If the model is not of the current version in the folder.
     FileNotFoundError
         If the folder has no model.
+    NotADirectoryError
+        If it is a file.
     OSError
         If the file cannot be written; what was saved before is then unchanged.
 
@@ -281,7 +293,15 @@ def save_changes(model: Any, folder: str | os.PathLike) -> None:
     ...     print(load(folder).rank_one("coffee", k=1)[0])
     [2]
     """
-    save_changes_to(model, Path(os.fsdecode(folder)))
+    path = Path(os.fsdecode(folder))
+    if path.is_file():
+        raise NotADirectoryError(
+            errno.ENOTDIR,
+            "The model is in a file; expected a folder. `save` writes to one that "
+            "exists, or whose name ends with a slash",
+            str(path),
+        )
+    save_changes_to(model, path)
 
 
 def load(path: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = None) -> Any:

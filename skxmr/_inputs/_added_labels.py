@@ -1,5 +1,7 @@
 """The arguments of `add_labels` and `remove_labels`."""
 
+from collections.abc import Mapping, Sized
+
 from skxmr._inputs._by_label import (
     Labels,
     LabelTexts,
@@ -57,9 +59,21 @@ def read_added_texts(label_texts, labels, known, is_indicator):
             "fitted to class labels."
         )
     labels = as_list(labels, "labels", "a sequence of labels, one for each text")
+    _check_lengths(label_texts, labels)
     named = Labels(len(labels), labels, has_numbers=False)
     fields = fields_by_label(label_texts, named)
     return fields, known.with_classes(labels, len(fields.texts))
+
+
+def _check_lengths(label_texts, labels):
+    is_sequence = isinstance(label_texts, Sized) and not isinstance(
+        label_texts, str | bytes | Mapping
+    )
+    if is_sequence and len(label_texts) != len(labels):
+        raise ValueError(
+            f"label_texts has {len(label_texts)} texts; expected {len(labels)}, one "
+            f"for each of labels."
+        )
 
 
 def _next_columns(label_texts, known):

@@ -49,6 +49,13 @@ def test_texts_of_classes_have_labels():
         (["tea"], None, NAMES, "labels is None; expected a class label for each text"),
         (["tea"], ["x"], COLUMNS, "labels must be None"),
         (["tea"], ["a"], NAMES, "labels holds 'a', which is a label already"),
+        (
+            ["tea", "rye"],
+            ["x"],
+            NAMES,
+            "has 2 texts; expected 1, one for each of labels",
+        ),
+        ("tea", ["x"], NAMES, "must be an iterable of str"),
         (["tea", "rye"], ["x"], NAMES, "label_texts has 2 texts; expected 1"),
         ({"x": "tea"}, ["y"], NAMES, "lacks 1 of the 1 labels"),
         ({7: "tea"}, None, COLUMNS, "lacks 1 of the 1 labels, such as 3"),

@@ -48,6 +48,22 @@ def test_a_folder_has_versions_and_a_link_to_the_last(completer, tmp_path):
     )
 
 
+def test_a_name_that_ends_with_a_slash_is_of_a_folder(completer, tmp_path):
+    folder = tmp_path / "models" / "queries"
+    save(completer, f"{folder}/")
+    save_changes(click(completer, "new words", 9), folder)
+    assert best(load(folder)) == ["new words"]
+
+
+def test_changes_are_not_saved_to_a_file(completer, tmp_path):
+    file = tmp_path / "model"
+    save(completer, file)
+    before = file.read_bytes()
+    with pytest.raises(NotADirectoryError, match="expected a folder"):
+        save_changes(completer, file)
+    assert file.read_bytes() == before
+
+
 @posix
 def test_the_link_leads_back_to_an_earlier_version(completer, tmp_path):
     save(completer, tmp_path)
