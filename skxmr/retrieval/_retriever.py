@@ -564,9 +564,9 @@ class TextRetriever(
             If `k` is less than 1, a label does not exist, or `label_weights`,
             `min_score` or `offset` is out of its range.
         """
-        # `reads` and scikit-learn's validation are skipped: they take as long as the
-        # search.
-        state = self._fitted()
+        # `reads` and scikit-learn's validation of arguments are skipped: they take as
+        # long as the search.
+        state = self._ready()
         if type(k) is not int or k < 1:
             k = check_k(k, "TextRetriever.search")
         if not isinstance(text, str):
@@ -694,7 +694,7 @@ class TextRetriever(
             If the label or the tree does not exist, or the classifier has nonlinear
             stages.
         """
-        search = self._searching(self._fitted())
+        search = self._searching(self._ready())
         explain = explain_text if isinstance(search, ModelSearch) else explain_fused
         return explain(search, text, label, tree)
 

@@ -428,7 +428,13 @@ INVALID = {
         {"decision_threshold": "x"},
         {"ranker__beam_width": 0},
     ],
-    "retriever": [{"classifier__beam_width": 0}, {"classifier__score_transform": 3}],
+    "retriever": [
+        {"classifier__beam_width": 0},
+        {"classifier__score_transform": 3},
+        {"fusion": "nonsense"},
+        {"fusion": True},
+        {"n_jobs": "all"},
+    ],
     "completer": [
         {"match": "nonsense"},
         {"match": None},
@@ -458,6 +464,7 @@ def calls(model, rows):
     if hasattr(model, "search"):
         yield lambda: model.search(TEXTS[0])
         yield lambda: model.search_batch(TEXTS[:3])
+        yield lambda: model.explain(TEXTS[0], 0)
 
 
 @pytest.mark.parametrize(
