@@ -13,6 +13,7 @@ __all__ = [
     "as_list",
     "is_missing",
     "is_unordered",
+    "refuse_other_than_column",
     "refuse_unordered",
     "session_texts",
     "without_scalars",
@@ -109,6 +110,14 @@ def as_list(values, name, expected):
     InvalidInputError
         If it is a set or a mapping: a ValueError and a TypeError.
     """
+    refuse_other_than_column(values, name, expected)
+    if hasattr(values, "to_pylist"):  # Arrow
+        return values.to_pylist()
+    return without_scalars(list(values))
+
+
+def refuse_other_than_column(values, name, expected):
+    """Raise an error for what is not a 1-D, ordered iterable, as `as_list` does."""
     if isinstance(values, (str, bytes, bytearray)):
         raise ValueError(
             f"{name} must be {expected}; got a single {type(values).__name__}. Put it "
@@ -124,9 +133,6 @@ def as_list(values, name, expected):
         )
     if not isinstance(values, Iterable):
         raise TypeError(f"{name} must be {expected}; got {type(values).__name__}.")
-    if hasattr(values, "to_pylist"):  # Arrow
-        return values.to_pylist()
-    return without_scalars(list(values))
 
 
 def without_scalars(items):

@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklearn.utils.validation import check_memory as _check_memory
 
 from skxmr._inputs._by_label import Labels, in_order_of_labels
-from skxmr._inputs._columns import InvalidInputError, as_list, is_missing
+from skxmr._inputs._documents import check_documents
 from skxmr._inputs._label_choice import check_labels
 from skxmr._utils._sparse_structure import check_structure
 
@@ -285,42 +285,6 @@ def check_precision(X, Y, costs, bias):
             f"{highest:.3g}: together too large for training in float32. Scale X, or "
             f"lower C, positive_weight, negative_weight or relevance."
         )
-
-
-def check_documents(documents, name="raw_documents"):
-    """Convert an iterable of texts to a list of `str`.
-
-    Parameters
-    ----------
-    documents : iterable of str
-    name : str, default="raw_documents"
-        Name of the argument, for messages.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If `documents` is a single text or has more than one dimension.
-    TypeError
-        If it is not an iterable, or an item is not a `str`.
-    InvalidInputError
-        If a text is missing, or `documents` is a set or a mapping: a ValueError and a
-        TypeError.
-    """
-    documents = as_list(documents, name, "an iterable of str, one per document")
-    for position, document in enumerate(documents):
-        if not isinstance(document, str):
-            message = (
-                f"{name}[{position}] must be a str; got {document!r:.50} of type "
-                f"{type(document).__name__}"
-            )
-            if is_missing(document):
-                raise InvalidInputError(f"{message}: the text is missing.")
-            raise TypeError(f"{message}.")
-    return documents
 
 
 def check_counts(counts, n_queries):

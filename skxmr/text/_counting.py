@@ -9,6 +9,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from skxmr._cython import _counting as kernel
+from skxmr._memory._large import empty
 from skxmr._parallel._parallel import current_stop, run_tasks
 from skxmr._utils._loaded_state import refuse
 from skxmr.text._vocabulary import GrowingVocabulary, Vocabulary, grown, run_kernel
@@ -17,6 +18,8 @@ __all__ = [
     "Cutting",
     "Rows",
     "Tokenising",
+    "count_calls",
+    "fill_part",
     "learn_terms",
     "run_calls",
     "split_texts",
@@ -25,6 +28,11 @@ __all__ = [
 # Characters per task: enough to make the overhead small, few enough that a fit can be
 # interrupted and that workspaces stay small.
 MOST_CHARACTERS = 1 << 18
+# The tasks of a worker in a block of texts that is read at a time: so many that no
+# worker waits for long, and so few that their texts take little memory.
+PARTS_PER_BLOCK = 16
+# What a text costs besides its characters, in characters.
+_OVERHEAD = 16
 _MAX_INT32 = np.iinfo(np.int32).max
 
 
@@ -55,6 +63,22 @@ class Rows:
             np.empty(n_entries, dtype=dtype),
         )
 
+    @classmethod
+    def joined(cls, parts):
+        """Return the rows of consecutive texts as one, in memory of its own.
+
+        Allocators keep the memory of the small arrays of many parts.
+        """
+        sizes = [len(rows.indices) for rows in parts]
+        starts = np.cumsum([0, *sizes[:-1]])
+        return cls(
+            np.concatenate(
+                [rows.ends + start for rows, start in zip(parts, starts, strict=True)]
+            ),
+            _concatenated([rows.indices for rows in parts], sum(sizes)),
+            _concatenated([rows.counts for rows in parts], sum(sizes)),
+        )
+
     def arrays(self):
         """Return the arrays for the kernels, which read counts as 32 bits."""
         return self.ends, self.indices, self.counts.view(np.int32)
@@ -67,8 +91,9 @@ class Rows:
     def trim(self):
         """Release unused space."""
         n_entries = self.ends[-1] if len(self.ends) else 0
-        self.indices = self.indices[:n_entries].copy()
-        self.counts = self.counts[:n_entries].copy()
+        if n_entries < len(self.indices):
+            self.indices = self.indices[:n_entries].copy()
+            self.counts = self.counts[:n_entries].copy()
 
     def renumbered(self, numbers):
         """Renumber terms in place, and sort each row.
@@ -88,6 +113,11 @@ class Rows:
         kernel.renumber(*self.arrays(), numbers, spare, current_stop())
         self.trim()
         return self
+
+
+def _concatenated(arrays, size):
+    joined = empty(size, arrays[0].dtype)
+    return np.concatenate(arrays, out=joined)
 
 
 class Cutting:
@@ -289,31 +319,71 @@ def run_calls(calls, *, n_jobs):
     return run_tasks(operator.call, calls, n_jobs=n_jobs)
 
 
+def count_calls(cutting, parts, terms):
+    """Return calls that count terms in lists of texts.
+
+    Parameters
+    ----------
+    cutting : Cutting or Tokenising
+    parts : list of list of str
+    terms : Vocabulary
+
+    Returns
+    -------
+    list of callable
+        Each returns `Rows`.
+    """
+    return [partial(cutting.count, texts, terms) for texts in parts]
+
+
+def fill_part(texts):
+    """Take texts from an iterator, as many as one task counts; none at the end.
+
+    Parameters
+    ----------
+    texts : iterator of str
+
+    Returns
+    -------
+    list of str
+    """
+    part, size = [], 0
+    for text in texts:
+        part.append(text)
+        size += len(text) + _OVERHEAD
+        if size >= MOST_CHARACTERS:
+            break
+    return part
+
+
 def split_texts(texts):
     """Split a list of texts into consecutive lists of a bounded size."""
     lengths = np.empty(len(texts), dtype=np.int64)
     kernel.measure(texts, lengths)
-    ends = np.cumsum(lengths + 16)  # a constant overhead per text
+    ends = np.cumsum(lengths + _OVERHEAD)
     total = int(ends[-1]) if len(ends) else 0
     starts = np.searchsorted(ends, np.arange(0, total, MOST_CHARACTERS), side="right")
     cuts = [*np.unique(starts).tolist(), len(texts)]
     return [texts[start:end] for start, end in pairwise(cuts)]
 
 
-def _learn_parts(cutting, parts, keep_rows):
-    """Learn terms from lists of texts: the terms, and the rows of each list."""
-    terms = GrowingVocabulary()
+def _learn_parts(cutting, parts, terms, keep_rows):
+    """Add the terms of lists of texts to others; return all, and the rows of each."""
     rows = [cutting.learn(texts, terms, keep_rows=keep_rows) for texts in parts]
-    return terms, rows if keep_rows else []
+    if not keep_rows:
+        return terms, []
+    starts = range(0, len(rows), PARTS_PER_BLOCK)
+    return terms, [Rows.joined(rows[i : i + PARTS_PER_BLOCK]) for i in starts]
 
 
-def learn_terms(cutting, texts, *, keep_rows, n_jobs):
+def learn_terms(cutting, blocks, *, keep_rows, n_jobs):
     """Count all n-grams of texts.
 
     Parameters
     ----------
     cutting : Cutting or Tokenising
-    texts : list of str
+    blocks : iterable of list of list of str
+        Each block is released before the next one is read.
     keep_rows : bool
         Whether to return the counts of each text.
     n_jobs : int or None
@@ -323,22 +393,33 @@ def learn_terms(cutting, texts, *, keep_rows, n_jobs):
     -------
     terms : GrowingVocabulary
         Every n-gram with its counts, in arbitrary order.
-    blocks : list of (list of Rows, ndarray)
-        For consecutive parts of the texts, their rows, and the number in `terms` of
-        each term of the part. Empty unless `keep_rows`.
+    rows : list of (int, Rows)
+        For consecutive texts, the worker that counted them, and its counts. Empty
+        unless `keep_rows`.
+    numbers : list of ndarray
+        For each worker, the number in `terms` of each of its own terms.
     """
-    parts = split_texts(texts)
-    n_blocks = max(1, min(len(parts), effective_n_jobs(n_jobs)))
-    cuts = [len(parts) * i // n_blocks for i in range(n_blocks + 1)]
-    calls = [
-        partial(_learn_parts, cutting, parts[start:end], keep_rows)
-        for start, end in pairwise(cuts)
-    ]
-    (terms, first), *others = run_calls(calls, n_jobs=n_jobs)
-    numbers = np.arange(len(terms), dtype=np.int32)
-    blocks = [(first, numbers)]
+    # Each worker has terms of its own until the end: to merge them takes time.
+    of_workers: list = []
+    kept = []
+    for parts in blocks:
+        n_workers = max(1, min(len(parts), effective_n_jobs(n_jobs)))
+        while len(of_workers) < n_workers:
+            of_workers.append(GrowingVocabulary())
+        cuts = [len(parts) * i // n_workers for i in range(n_workers + 1)]
+        calls = [
+            partial(_learn_parts, cutting, parts[start:end], terms, keep_rows)
+            for (start, end), terms in zip(pairwise(cuts), of_workers, strict=False)
+        ]
+        for worker, (terms, rows) in enumerate(run_calls(calls, n_jobs=n_jobs)):
+            of_workers[worker] = terms  # another object, if it was in another process
+            kept += [(worker, one) for one in rows]
+        del parts, calls
+    terms, *others = of_workers or [GrowingVocabulary()]
+    numbers = [np.arange(len(terms), dtype=np.int32)]
+    del of_workers
     while others:  # one at a time, to release each
-        more, rows = others.pop(0)
-        numbers = terms.add(more, more.document_counts, more.total_counts)
-        blocks.append((rows, numbers))
-    return terms, blocks
+        more = others.pop(0)
+        numbers.append(terms.add(more, more.document_counts, more.total_counts))
+        del more
+    return terms, kept, numbers

@@ -10,7 +10,6 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.metadata_routing import UNUSED
@@ -22,9 +21,7 @@ from skxmr._inputs._validation import (
     Interval,
     RealNotInt,
     StrOptions,
-    check_documents,
     fit_context,
-    public_csr,
 )
 from skxmr._utils._loaded_state import (
     CheckedWhenLoaded,
@@ -35,13 +32,15 @@ from skxmr._utils._loaded_state import (
 from skxmr.text._counting import (
     Cutting,
     Tokenising,
+    count_calls,
     learn_terms,
     run_calls,
-    split_texts,
 )
 from skxmr.text._row_counting import count_row, row_counter_of
+from skxmr.text._text_stream import TextStream
 from skxmr.text._tfidf import Weighting, inverse_document_frequency, select_terms
 from skxmr.text._vocabulary import Vocabulary
+from skxmr.text._weighted_rows import WeightedRows, as_counted
 
 __all__ = ["NgramTfidf", "TextState"]
 
@@ -112,36 +111,6 @@ def check_vocabulary(vocabulary):
         term, _ = Counter(terms).most_common(1)[0]
         raise ValueError(f"Duplicate term in vocabulary: {term!r}")
     return terms
-
-
-def count_and_weigh(counting, weighting):
-    """Run a count, and return its `Rows` and their TF-IDF values."""
-    rows = counting()
-    values = weighting.values(rows)
-    rows.counts = None  # the counts are a third of the memory
-    return rows, values
-
-
-def as_counted(rows):
-    """Return rows that are counted already."""
-    return rows
-
-
-def to_csr(parts, n_features):
-    """Concatenate the rows and values of consecutive texts to a CSR matrix.
-
-    Each part releases its indices, so that there is no second copy of all of them.
-    """
-    sizes = [np.diff(rows.ends, prepend=0) for rows, _ in parts]
-    offsets = np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64)
-    if offsets[-1] <= np.iinfo(np.int32).max:
-        offsets = offsets.astype(np.int32)
-    indices = np.concatenate([rows.indices for rows, _ in parts])
-    for rows, _ in parts:
-        rows.indices = None
-    values = np.concatenate([values for _, values in parts])
-    shape = len(offsets) - 1, n_features
-    return public_csr(sparse.csr_array((values, indices, offsets), shape=shape))
 
 
 @dataclass(frozen=True)
@@ -287,8 +256,9 @@ class NgramTfidf(
         Parameters
         ----------
         raw_documents : iterable of str
-            One text per document: a list, a generator, an array, or a column of a
-            pandas or polars data frame.
+            One text per document: a list, an array, or a column of a pandas or polars
+            data frame; or an iterator or an open text file, whose texts (lines) are
+            read once and in blocks, so that they need not fit in memory.
         y : None
             Ignored.
 
@@ -334,7 +304,10 @@ class NgramTfidf(
         TypeError
             If a document is not a string.
         """
-        return self._weigh(self._fit(raw_documents, keep_rows=True))
+        counts = self._fit(raw_documents, keep_rows=True)
+        rows = WeightedRows(self._state.weighting, len(self._state.terms), self.n_jobs)
+        rows.append_releasing(counts)
+        return rows.finish()
 
     @reads
     def transform(self, raw_documents):
@@ -361,8 +334,11 @@ class NgramTfidf(
             If an item of `raw_documents` is not a `str`.
         """
         state = self._fitted()
-        documents = check_documents(raw_documents)
-        return self._weigh(self._count(documents, state.cutting, state.terms))
+        rows = WeightedRows(state.weighting, len(state.terms), self.n_jobs)
+        for parts in TextStream(raw_documents, self.n_jobs).blocks():
+            rows.append(count_calls(state.cutting, parts, state.terms))
+            del parts
+        return rows.finish()
 
     def transform_one(self, text):
         """Transform a single text, without the validation and matrix of `transform`.
@@ -399,13 +375,13 @@ class NgramTfidf(
         self._check_parameters()
         terms = self._given_terms()
         cutting = self._make_cutting()
-        documents = check_documents(raw_documents)
+        texts = TextStream(raw_documents, self.n_jobs)
         if terms is None:
-            terms, frequency, counts = self._learn(documents, cutting, keep_rows)
+            terms, frequency, counts = self._learn(texts, cutting, keep_rows)
         else:
-            frequency, counts = self._count_given(documents, cutting, terms)
+            frequency, counts = self._count_given(texts, cutting, terms, keep_rows)
         weighting = Weighting(
-            idf=self._weigh_terms(frequency, len(documents), terms),
+            idf=self._weigh_terms(frequency, texts.n_read, terms),
             norm=self.norm,
             sublinear_tf=self.sublinear_tf,
             binary=self.binary,
@@ -415,14 +391,15 @@ class NgramTfidf(
         self._state = TextState(cutting, terms, weighting, is_fixed)
         return counts
 
-    def _learn(self, documents, cutting, keep_rows):
+    def _learn(self, texts, cutting, keep_rows):
         """Learn terms; return them, their document frequencies, and count calls."""
-        found, blocks = learn_terms(
-            cutting, documents, keep_rows=keep_rows, n_jobs=self.n_jobs
+        found, rows, numbers = learn_terms(
+            cutting, texts.blocks_to_learn(), keep_rows=keep_rows, n_jobs=self.n_jobs
         )
+        texts.refuse_nothing_read()
         order = select_terms(
             found,
-            len(documents),
+            texts.n_read,
             min_df=self.min_df,
             max_df=self.max_df,
             max_features=self.max_features,
@@ -431,26 +408,24 @@ class NgramTfidf(
         )
         columns = np.full(len(found), -1, dtype=np.int32)
         columns[order] = np.arange(len(order))
-        counts = []
-        for parts, numbers in blocks:
-            own_columns = columns[numbers]
-            counts += [partial(rows.renumbered, own_columns) for rows in parts]
+        columns_of = [columns[of_worker] for of_worker in numbers]
+        counts = [partial(one.renumbered, columns_of[worker]) for worker, one in rows]
         return found.select(order), found.document_counts[order], counts
 
-    def _count_given(self, documents, cutting, terms):
+    def _count_given(self, texts, cutting, terms, keep_rows):
         """Count given terms; return their document frequencies, and count calls."""
-        if not documents:
+        frequency = np.zeros(len(terms), dtype=np.int64)
+        counts = []
+        for parts in texts.blocks():
+            calls = count_calls(cutting, parts, terms)
+            for rows in run_calls(calls, n_jobs=self.n_jobs):
+                frequency += np.bincount(rows.indices, minlength=len(terms))
+                counts += [partial(as_counted, rows)] if keep_rows else []
+            del parts, calls
+        texts.refuse_nothing_read()
+        if not texts.n_read:
             raise ValueError("raw_documents holds no document to learn idf from.")
-        calls = self._count(documents, cutting, terms)
-        parts = run_calls(calls, n_jobs=self.n_jobs)
-        indices = np.concatenate([rows.indices for rows in parts])
-        frequency = np.bincount(indices, minlength=len(terms))
-        return frequency, [partial(as_counted, rows) for rows in parts]
-
-    def _count(self, documents, cutting, terms):
-        """Return calls that count terms in consecutive documents."""
-        parts = split_texts(documents) or [[]]
-        return [partial(cutting.count, texts, terms) for texts in parts]
+        return frequency, counts
 
     def _weigh_terms(self, frequency, n_documents, terms):
         """Return the inverse document frequency of each term, or None if not used."""
@@ -467,13 +442,6 @@ class NgramTfidf(
             smooth=self.smooth_idf,
             dtype=check_dtype(self.dtype),
         )
-
-    def _weigh(self, counts):
-        """Run calls that count, and return the weighted CSR matrix."""
-        state = self._state
-        calls = [partial(count_and_weigh, count, state.weighting) for count in counts]
-        parts = run_calls(calls, n_jobs=self.n_jobs)
-        return to_csr(parts, len(state.terms))
 
     def _keep_columns(self, columns):
         """Return a copy that knows the n-grams of some columns only.
