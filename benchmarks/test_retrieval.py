@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 
 from benchmarks.jobs import SETTINGS
 from benchmarks.quality import ndcg
+from benchmarks.retrieval import __main__ as command
 from benchmarks.retrieval.__main__ import main
 from benchmarks.retrieval.evaluation import (
     N_ASKED,
@@ -102,6 +104,21 @@ def test_kinds_are_measured_apart():
     found = evaluate_kinds(columns, measure_rows(columns, task.Y_test), task)
     assert found["name first"] == pytest.approx(200 / 3)
     assert evaluate_kinds(columns, {}, TASK) == {}
+
+
+def test_fewer_labels_keep_their_rows_and_queries():
+    task = replace(TASK, test_texts=["tea", "x"], Y_test=Y[[0, 2]])
+    two = task.cut_labels(2)
+    assert len(two.label_texts) == two.Y.shape[1] == 2
+    for texts, labels, whole, Y_whole in (
+        (two.texts, two.Y, task.texts, Y),
+        (two.test_texts, two.Y_test, task.test_texts, task.Y_test),
+    ):
+        assert texts  # of a query, at least, whose labels are drawn first
+        for text, row in zip(texts, labels.toarray(), strict=True):
+            named = [NAMES[i] for i in Y_whole[[whole.index(text)]].indices]
+            assert [two.label_texts[i] for i in np.flatnonzero(row)] == named
+    assert task.cut_labels(9).texts == task.texts
 
 
 def test_systems_are_compared_on_the_rows_of_both():
@@ -341,3 +358,55 @@ def test_small_run_and_its_continuation(tmp_path, monkeypatch, capsys):
         assert 0 < record["numbers"]["train_s"] < 60
         assert record["numbers"]["text_s"] > 0
     assert "recall@10, skxmr / neighbors" in capsys.readouterr().out
+
+
+ENCODER = """
+from benchworker.encoding import serve
+
+
+def make():
+    def encode(texts, are_queries):
+        with open("{log}", "a") as file:
+            file.write(f"{len(texts)} {are_queries}\\n")
+        return [[text.count(letter) for letter in "aeiknrsu"] for text in texts]
+
+    return encode
+
+
+serve(make)
+"""
+
+
+def test_small_run_with_an_encoder(tmp_path, monkeypatch, capsys):
+    write_data(tmp_path / "products")
+    script, log = tmp_path / "encode.py", tmp_path / "log"
+    script.write_text(ENCODER.replace("{log}", str(log)))
+    settings = {
+        "python": sys.executable,
+        "script": str(script),
+        "folder": str(tmp_path / "vectors"),
+    }
+    monkeypatch.setattr(command, "encoder_settings", lambda *_: {"encoder": settings})
+    monkeypatch.setenv("SKXMR_DATA", str(tmp_path))
+    options = ["--problems", "products", "--cache", str(tmp_path), "--encoder", "glove"]
+    options += ["--single-rows", "5"]
+    names = ["skxmr + encoder", "cosine", "words + cosine"]
+    main([*options, "--systems", *names])
+    content = json.loads((tmp_path / "retrieval.json").read_text())
+    section = content["problems"]["products"]
+    recalls = {name: r["numbers"]["R@10"] for name, r in section["systems"].items()}
+    assert list(recalls) == names
+    assert recalls["skxmr + encoder"] > 90
+    assert list(section["paired_encoding"]) == ["cosine", "words + cosine"]
+    assert section["paired"] == {}
+    assert "skxmr + encoder minus" in capsys.readouterr().out
+    # Ten texts of labels and ten queries, each once for all systems, and the training
+    # text by which the lengths of both encoders' vectors are compared.
+    calls = [line.split() for line in log.read_text().splitlines()]
+    assert sum(int(n) for n, are_queries in calls if are_queries == "False") == 10
+    assert sum(int(n) for n, are_queries in calls if are_queries == "True") == 11
+
+
+def test_systems_with_vectors_need_an_encoder():
+    with pytest.raises(SystemExit):
+        main(["--systems", "cosine"])

