@@ -14,6 +14,7 @@ __all__ = [
     "change_parents",
     "current_parent",
     "drop_labels",
+    "intercepts_of",
     "set_children",
 ]
 
@@ -60,6 +61,26 @@ def current_parent(layout, parent):
         np.asarray(labels),
         ChangedWeights.empty(),
     )
+
+
+def intercepts_of(layout, columns):
+    """Return the present intercepts of labels.
+
+    Parameters
+    ----------
+    layout : SearchLayout
+    columns : ndarray of int64
+
+    Returns
+    -------
+    ndarray of float32
+    """
+    parents, children = layout.parents_of(columns)
+    found = np.empty(len(columns), dtype=np.float32)
+    for parent in np.unique(parents).tolist():
+        is_its = parents == parent
+        found[is_its] = current_parent(layout, parent).intercepts[children[is_its]]
+    return found
 
 
 def add_children(layout, parents, rows, intercepts):

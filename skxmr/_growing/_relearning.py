@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skxmr._cython._relearning import align
 from skxmr._growing._changes import Entries, change_parents, current_parent
 from skxmr._growing._present_weights import present_weights
 from skxmr._search._centering import Centering
@@ -144,17 +145,22 @@ def _relearn_level(layout, X, pairs, level, relearning):
     constant = _CONSTANT if relearning.solver.bias else 0.0
     means = relearning.centering
     started = _started(problem)
-    shifts = _products_with_means(problem.present, means)
+    n_children = len(started)
+    children, features = problem.present.tocoo().coords
+    weights = problem.present.data
+    shifts = _products_with_means(children, features, weights, n_children, means)
     rows = _with_priors(X, problem.present, started + shifts, constant)
     n_jobs = relearning.n_jobs
     (result,) = train_levels(rows, [problem.targets], [solver], n_jobs=n_jobs)
     trained = _by_child(result.weights, problem.offsets, X.length + 1)
-    chosen = _choose(trained[:, : X.length], problem, relearning, layout)
+    aligned = _Aligned.of(problem.present, trained[:, : X.length])
+    chosen = _choose(aligned, problem, relearning, layout)
     intercepts = started
     if constant:
         weights = trained[:, [X.length]].toarray().ravel()
-        intercepts = weights * constant
-        intercepts = intercepts - _products_with_means(chosen, means)
+        intercepts = weights * constant - _products_with_means(
+            chosen.owners, chosen.features, chosen.after, n_children, means
+        )
     is_kept = np.isclose(intercepts, started, rtol=_ROUNDING, atol=_ROUNDING)
     intercepts = np.where(is_kept | ~problem.is_trained, problem.intercepts, intercepts)
     return layout.with_delta(_changes(layout, problem, chosen, intercepts))
@@ -183,6 +189,11 @@ class _Problem(NamedTuple):
     is_trained: np.ndarray
     present: sparse.csr_array
     targets: LevelTargets
+
+    @property
+    def owners(self):
+        """The parent of each child, as an index into `parents`."""
+        return np.repeat(np.arange(len(self.parents)), np.diff(self.offsets))
 
     @classmethod
     def of(cls, layout, X, pairs):
@@ -261,13 +272,12 @@ def _started(problem):
     return started
 
 
-def _products_with_means(weights, centering):
+def _products_with_means(children, features, weights, n_children, centering):
     """Compute the product of each child's weights and the means."""
     if centering is None:
         return 0.0
-    products = weights.data * centering.means_of(weights.indices).astype(np.float64)
-    owners = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
-    return np.bincount(owners, products, weights.shape[0])
+    products = weights * centering.means_of(features).astype(np.float64)
+    return np.bincount(children, products, n_children)
 
 
 def _with_priors(X, present, intercepts, bias):
@@ -296,75 +306,74 @@ def _by_child(weights, offsets, n_features):
     )
 
 
-def _choose(trained, problem, relearning, layout):
+class _Aligned(NamedTuple):
+    """The weights of all children before and after a training.
+
+    Parameters
+    ----------
+    owners : ndarray of shape (n_entries,), int64
+        The child of each weight.
+    features : ndarray of shape (n_entries,), int32
+        Ascending for each child.
+    before, after : ndarray of shape (n_entries,), float32
+        0 for weights that are not stored.
+    """
+
+    owners: np.ndarray
+    features: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+    @classmethod
+    def of(cls, present, trained):
+        """Lay two matrices side by side."""
+        first, second = Compressed.from_sparse(present), Compressed.from_sparse(trained)
+        most = len(first.indices) + len(second.indices)
+        offsets = np.empty_like(first.offsets)
+        features = np.empty(most, dtype=np.int32)
+        values = np.empty((2, most), dtype=np.float32)
+        n = align(*first[:3], *second[:3], offsets, features, values)
+        owners = np.repeat(np.arange(first.n_vectors), np.diff(offsets))
+        return cls(owners, features[:n], *values[:, :n])
+
+
+def _choose(aligned, problem, relearning, layout):
     """Prune the weights that are new, and keep those that did not change."""
-    present = problem.present
-    before, after = _aligned(present, trained)
-    is_large = np.abs(after.data) >= _floors(after, relearning)
-    values = with_precision(after.data, layout.weight_precision).astype(np.float32)
-    is_same = np.isclose(values, before.data, rtol=_ROUNDING, atol=0)
-    values = np.where(is_same, before.data, values)
-    owners = np.repeat(np.arange(after.shape[0]), np.diff(after.indptr))
-    is_trained = problem.is_trained[owners]
-    values = np.where(is_trained, values, before.data)
-    values[(before.data == 0) & ~is_large] = 0
-    chosen = sparse.csr_array(
-        (values, after.indices, after.indptr), shape=after.shape, copy=True
-    )
-    chosen.eliminate_zeros()
-    return chosen
+    before, after = aligned.before, aligned.after
+    is_large = np.abs(after) >= _floors(aligned, problem, relearning)
+    values = with_precision(after, layout.weight_precision).astype(np.float32)
+    is_same = np.isclose(values, before, rtol=_ROUNDING, atol=0)
+    is_kept = is_same | ~problem.is_trained[aligned.owners]
+    values = np.where(is_kept, before, values)
+    values[(before == 0) & ~is_large] = 0
+    return aligned._replace(after=values)
 
 
-def _aligned(first, second):
-    """Return two matrices with the entries of both."""
-    # Sums keep all entries, also those that are 0.
-    ones = [
-        sparse.csr_array((np.ones(len(one.data)), one.indices, one.indptr), one.shape)
-        for one in (first, second)
-    ]
-    union = sparse.csr_array(ones[0] + ones[1])
-    union.sort_indices()
-    codes = _codes(union)
-    aligned = []
-    for one in (first, second):
-        values = np.zeros(len(codes), dtype=np.float32)
-        values[np.searchsorted(codes, _codes(one))] = one.data
-        aligned.append(
-            sparse.csr_array((values, union.indices, union.indptr), union.shape)
-        )
-    return aligned
-
-
-def _codes(matrix):
-    owners = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return owners * matrix.shape[1] + matrix.indices
-
-
-def _floors(weights, relearning):
+def _floors(aligned, problem, relearning):
     """Return the magnitude below which a new weight is dropped, for each entry."""
-    owners = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
-    largest = np.zeros(weights.shape[0])
-    np.maximum.at(largest, owners, np.abs(weights.data))
-    return relearning.pruning.floors(largest)[owners]
+    largest = np.zeros(len(problem.intercepts))
+    # Sorted by child, each of which has a range.
+    firsts = np.flatnonzero(np.diff(aligned.owners, prepend=-1))
+    if len(firsts):
+        magnitudes = np.maximum.reduceat(np.abs(aligned.after), firsts)
+        largest[aligned.owners[firsts]] = magnitudes
+    return relearning.pruning.floors(largest)[aligned.owners]
 
 
-def _changes(layout, problem, chosen, intercepts):
+def _changes(layout, problem, aligned, intercepts):
     """Put the weights that have changed into the delta."""
-    before, after = _aligned(problem.present, chosen)
-    is_changed = before.data != after.data
-    children = np.repeat(np.arange(after.shape[0]), np.diff(after.indptr))
-    owners = np.searchsorted(problem.offsets, children, side="right") - 1
-    keys, items = after.indices, children - problem.offsets[owners]
+    owners = problem.owners[aligned.owners]
+    keys, items = aligned.features, aligned.owners - problem.offsets[owners]
     if layout.by_node is not None:
         keys, items = items, keys
     codes = owners * np.int64(2**32) + keys
-    replaced = np.unique(codes[is_changed])
-    is_taken = np.isin(codes, replaced) & (after.data != 0)
+    replaced = np.unique(codes[aligned.before != aligned.after])
+    is_taken = np.isin(codes, replaced) & (aligned.after != 0)
     entries = Entries(
         owners[is_taken],
         keys[is_taken].astype(np.int32),
         items[is_taken].astype(np.int32),
-        after.data[is_taken],
+        aligned.after[is_taken],
     )
     return change_parents(
         layout,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from skxmr._cython._dense_search import DenseSearcher
+from skxmr._cython._present_weights import RunReader
 from skxmr._cython._search import HAS_LANES, Searcher
 from skxmr._cython._search_inputs import (
     ChangeTable,
@@ -305,9 +306,19 @@ class SearchLayout:
         """The kernel that searches for sparse rows."""
         if self._is_changed_by_node:
             return self.compacted.searcher
-        weights = self.by_feature
         return Searcher(
-            self._bound_nodes(),
+            self._bound_nodes(), *self._bound_weights(), has_lanes=HAS_LANES
+        )
+
+    @property
+    def run_reader(self):
+        """The kernel that reads single runs, with the delta, of weights by feature."""
+        return RunReader(self._bound_nodes(), *self._bound_weights())
+
+    def _bound_weights(self):
+        """Bind the weights by feature for the kernels."""
+        weights = self.by_feature
+        return (
             FeatureIndex(
                 self.n_features,
                 weights.kept_features,
@@ -322,7 +333,6 @@ class SearchLayout:
                 weights.entries,
                 has_half_weights=self.weight_precision == "float16",
             ),
-            has_lanes=HAS_LANES,
         )
 
     @cached_property

@@ -10,7 +10,12 @@ from scipy import sparse
 from sklearn.utils.metaestimators import available_if
 
 from skxmr._base._state import writes
-from skxmr._growing._changes import add_children, drop_labels, set_children
+from skxmr._growing._changes import (
+    add_children,
+    drop_labels,
+    intercepts_of,
+    set_children,
+)
 from skxmr._growing._new_labels import LabelScale, weights_of_vectors
 from skxmr._growing._relearning import Relearning, relearn
 from skxmr._inputs._class_labels import exact_labels, find_columns
@@ -209,8 +214,7 @@ class GrowingClassifier(TreeSearchClassifier):
         if len(known) > len(state.known):
             vectors = _mean_rows(X, Y[:, len(state.known) :])
             state = _with_labels(self, state, vectors, known)
-        state = _revived(state.compacted, X, Y).compacted
-        self._state = _relearned(self, state, X, Y)
+        self._state = _relearned(self, _revived(state, X, Y), X, Y)
         return self
 
 
@@ -357,8 +361,7 @@ def _revived(state, X, Y):
     columns = np.unique(Y.indices).astype(np.int64)
     layouts = []
     for layout, scale in zip(state.layouts, state.scales, strict=True):
-        nodes = layout.label_nodes.nodes[columns]
-        missing = columns[layout.intercepts[nodes - 1] == -np.inf]
+        missing = columns[intercepts_of(layout, columns) == -np.inf]
         if len(missing):
             vectors = _mean_rows(X, Y[:, missing])
             rows, intercepts = _new_weights(state, scale, layout, vectors)
