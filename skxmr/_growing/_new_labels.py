@@ -61,11 +61,12 @@ class LabelScale(NamedTuple):
         postings = postings.take(sampled)
         runs = Compressed(weights.run_offsets, weights.children, weights.weights, 0)
         runs = runs.take(postings.values)
-        owners = np.repeat(np.repeat(sampled, postings.sizes), runs.sizes)
         stride = 1 + int(runs.indices.max(initial=0))
-        _, positions = np.unique(owners * stride + runs.indices, return_inverse=True)
+        firsts = stride * np.arange(len(sampled))
+        owners = np.repeat(np.repeat(firsts, postings.sizes), runs.sizes) + runs.indices
         values = runs.values.astype(np.float64)
-        lengths = np.sqrt(np.bincount(positions, values**2))
+        has_weights = np.bincount(owners) > 0
+        lengths = np.sqrt(np.bincount(owners, values**2)[has_weights])
         intercepts = weights.intercepts[np.isfinite(weights.intercepts)]
         if not len(lengths) or not len(intercepts):
             # A margin of nearly 1 for a row that is the vector, and of -1 for others.
@@ -75,7 +76,8 @@ class LabelScale(NamedTuple):
         if centering is not None:
             means = centering.means_of(postings.indices).astype(np.float64)
             products = values * np.repeat(means, runs.sizes)
-            intercept += float(np.median(np.bincount(positions, products)))
+            shifts = np.bincount(owners, products)[has_weights]
+            intercept += float(np.median(shifts))
         return cls(float(np.median(lengths)), intercept)
 
 
