@@ -52,12 +52,14 @@ from skxmr.metrics._completion import (
     frequency_bins,
     mean_by,
 )
+from skxmr.metrics._propensities import (
+    propensities,
+    propensity_scored_precision_at_k,
+)
 from skxmr.metrics._ranking import (
     coverage_at_k,
     ndcg_at_k,
     precision_at_k,
-    propensities,
-    propensity_scored_precision_at_k,
     recall_at_k,
     reciprocal_rank_at_k,
 )

@@ -30,7 +30,13 @@ from slow_metrics import (
 )
 
 from skxmr import metrics
-from skxmr.metrics import _calibration, _completion, _ranking, _scorers
+from skxmr.metrics import (
+    _calibration,
+    _completion,
+    _propensities,
+    _ranking,
+    _scorers,
+)
 
 
 def assert_all_metrics(y_true, scores, k, truths, rankings, p):
@@ -282,7 +288,7 @@ def test_fewer_columns_than_k_where_no_more_were_found():
     assert metrics.recall_at_k([2, 0], all_end_early, 10) == 0.5
 
 
-@pytest.mark.parametrize("module", [_ranking, _scorers])
+@pytest.mark.parametrize("module", [_propensities, _ranking, _scorers])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 

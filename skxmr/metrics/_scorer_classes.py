@@ -1,0 +1,245 @@
+"""Scorers: metrics of what an estimator ranks, as values that can be pickled."""
+
+import numpy as np
+from scipy import sparse
+
+from skxmr._base._fitted_clone import detached
+from skxmr._inputs._by_label import Labels, in_order_of_labels
+from skxmr._inputs._class_labels import list_target
+from skxmr._inputs._validation import check_k, check_propensities, check_structure
+from skxmr.ranking import final_estimator, rank
+
+__all__ = ["ClassPropensityScorer", "PropensityScorer", "RankingScorer"]
+
+
+class RankingScorer:
+    """Score an estimator by a metric of its first `k` labels.
+
+    It can be pickled, and is equal to another one with the same metric and `k`. It uses
+    memory for ``n_samples x k`` numbers, never for ``n_samples x n_labels``.
+
+    Parameters
+    ----------
+    metric : callable
+        A function of `skxmr.metrics`, called as ``metric(y_true, ranking, k)``.
+    k : int
+        The number of labels to rank for each row, at least 1.
+    """
+
+    def __init__(self, metric, k):
+        self.metric = metric
+        self.k = check_k(k, f"{metric.__name__}_scorer")
+
+    def __call__(self, estimator, X, y):
+        """Rank the labels of `X` and compare them with the true ones.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator that `skxmr.rank` supports.
+        X : array-like, sparse matrix or list of str, of n_samples rows
+        y : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
+            A label indicator, or class labels of any type. A class that is not in the
+            training data has no hit.
+
+        Returns
+        -------
+        float
+            Higher is better.
+        """
+        y = check_structure(y, "y")
+        estimator = detached(estimator)  # the same fitted state for both steps
+        y_true = y if _is_indicator(y) else _columns_of_classes(y, estimator)[0]
+        return self.metric(y_true, rank(estimator, X, self.k), self.k)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self._identity() == other._identity()
+
+    def __hash__(self):
+        return hash(self._identity())
+
+    def __repr__(self):
+        return f"{self.metric.__name__}_scorer({self._arguments()})"
+
+    def _arguments(self):
+        return repr(self.k)
+
+    def _identity(self):
+        return self.metric, self.k
+
+
+class PropensityScorer(RankingScorer):
+    """Score by a metric that weights the columns of a label indicator.
+
+    Parameters
+    ----------
+    metric : callable
+        Called as ``metric(y_true, ranking, k, propensities=...)``.
+    k : int
+        The number of labels to rank for each row, at least 1.
+    propensities : array-like of shape (n_labels,)
+        By column, in (0, 1]; copied.
+    """
+
+    def __init__(self, metric, k, propensities):
+        super().__init__(metric, k)
+        self.propensities = check_propensities(propensities).copy()
+
+    def __call__(self, estimator, X, y):
+        """Rank the labels of `X` and compare them with the true ones.
+
+        Parameters
+        ----------
+        estimator, X
+            As in `RankingScorer`.
+        y : array-like or sparse matrix of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        float
+            Higher is better.
+
+        Raises
+        ------
+        ValueError
+            If `y` has class labels, whose columns differ from fold to fold.
+        """
+        y = check_structure(y, "y")
+        if not _is_indicator(y):
+            raise ValueError(
+                "propensities must be a dict from class to propensity where y holds "
+                "class labels, got an array."
+            )
+        ranking = rank(estimator, X, self.k)
+        return self.metric(y, ranking, self.k, propensities=self.propensities)
+
+    def __eq__(self, other):
+        return super().__eq__(other) and np.array_equal(
+            self.propensities, other.propensities
+        )
+
+    __hash__ = RankingScorer.__hash__
+
+    def _arguments(self):
+        return f"{self.k}, propensities=<{len(self.propensities)} labels>"
+
+
+class ClassPropensityScorer(RankingScorer):
+    """Score by a metric that weights class labels.
+
+    Parameters
+    ----------
+    metric : callable
+        Called as ``metric(y_true, ranking, k, propensities=...)``.
+    k : int
+        The number of labels to rank for each row, at least 1.
+    propensities : mapping
+        Maps labels to propensities in (0, 1]; copied. Other classes get the smallest
+        one.
+    is_ordered : bool, default=False
+        Whether the labels are the columns of an indicator, in this order.
+    """
+
+    def __init__(self, metric, k, propensities, is_ordered=False):
+        super().__init__(metric, k)
+        check_propensities(list(propensities.values()))
+        self.propensities = dict(propensities)
+        self.is_ordered = is_ordered
+
+    def __call__(self, estimator, X, y):
+        """Rank the labels of `X` and compare them with the true ones.
+
+        Parameters
+        ----------
+        estimator, X
+            As in `RankingScorer`.
+        y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or an indicator.
+
+        Returns
+        -------
+        float
+            Higher is better.
+
+        Raises
+        ------
+        ValueError
+            If `y` is a label indicator, and the labels are not its columns.
+        """
+        y = check_structure(y, "y")
+        if _is_indicator(y):
+            ranking = rank(estimator, X, self.k)
+            by_column = self._by_column(Labels.of_indicator(y))
+            return self.metric(y, ranking, self.k, propensities=by_column)
+        estimator = detached(estimator)
+        columns, names = _columns_of_classes(y, estimator)
+        rarest = min(self.propensities.values())
+        by_column = [self.propensities.get(name, rarest) for name in names]
+        ranking = rank(estimator, X, self.k)
+        return self.metric(columns, ranking, self.k, propensities=by_column)
+
+    def _by_column(self, labels):
+        if self.is_ordered and labels.names is None:
+            return list(self.propensities.values())
+        try:
+            return in_order_of_labels(
+                self.propensities, labels, "propensities", "numbers"
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"propensities must be an array by column where y is a label "
+                f"indicator, or have its columns as labels. {error}"
+            ) from error
+
+    def __eq__(self, other):
+        same = super().__eq__(other) and self.propensities == other.propensities
+        return same and self.is_ordered == other.is_ordered
+
+    __hash__ = RankingScorer.__hash__
+
+    def _arguments(self):
+        return f"{self.k}, propensities=<{len(self.propensities)} classes>"
+
+
+def _is_indicator(y):
+    """Return whether y is a label indicator and not a column of class labels."""
+    if sparse.issparse(y):
+        return True
+    shape = np.shape(y)
+    return len(shape) > 1 and shape[1] != 1
+
+
+def _columns_of_classes(y, estimator):
+    """Find class labels among the classes of a fitted estimator.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, 1)
+        Class labels of any hashable type.
+    estimator : object
+        A fitted estimator; its pipelines and searches lead to one with ``classes_``.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_samples,), int64
+        Index into ``classes_``; each other class gets a new index after these.
+    names : list
+        The class of each index.
+    """
+    final = final_estimator(estimator)
+    if not hasattr(final, "classes_"):
+        raise TypeError(
+            "y holds class labels, so estimator must have classes_ to look them up in; "
+            f"got {type(final).__name__}, which has none."
+        )
+    classes = list_target(final.classes_, "classes_")
+    column_of = {label: column for column, label in enumerate(classes)}
+    unseen: dict = {}
+    labels = list_target(y)
+    columns = np.empty(len(labels), dtype=np.int64)
+    for row, label in enumerate(labels):
+        column = column_of.get(label)
+        if column is None:
+            column = unseen.setdefault(label, len(classes) + len(unseen))
+        columns[row] = column
+    return columns, [*classes, *unseen]
