@@ -6,7 +6,8 @@ Every ranking metric is called as ``metric(y_true, scores, k)`` and returns a fl
 ``y_true`` : the true labels, in one of two forms
     - a label indicator of shape (n_samples, n_labels), dense or in any sparse format:
       non-zero entries are true labels; explicit zeros are ignored and duplicates count
-      once;
+      once. `ndcg_at_k` uses other values than 1 as grades of relevance (of duplicates,
+      the largest);
     - a 1-D array of column indices, one true label per row; -1 stands for a class
       without a column, such as one that is not in the training data, so that the row
       has no hit.
@@ -42,6 +43,7 @@ of rows or columns differ, if `k` is not a positive integer, or if `scores` has 
 than k columns although more labels were found.
 """
 
+from skxmr.metrics._averages import f1_at_k
 from skxmr.metrics._calibration import expected_calibration_error, reliability_curve
 from skxmr.metrics._completion import (
     bleu_reciprocal_rank,
@@ -54,7 +56,9 @@ from skxmr.metrics._completion import (
 )
 from skxmr.metrics._propensities import (
     propensities,
+    propensity_scored_ndcg_at_k,
     propensity_scored_precision_at_k,
+    propensity_scored_recall_at_k,
 )
 from skxmr.metrics._ranking import (
     coverage_at_k,
@@ -65,9 +69,12 @@ from skxmr.metrics._ranking import (
 )
 from skxmr.metrics._scorers import (
     coverage_at_k_scorer,
+    f1_at_k_scorer,
     ndcg_at_k_scorer,
     precision_at_k_scorer,
+    propensity_scored_ndcg_at_k_scorer,
     propensity_scored_precision_at_k_scorer,
+    propensity_scored_recall_at_k_scorer,
     recall_at_k_scorer,
     reciprocal_rank_at_k_scorer,
 )
@@ -81,6 +88,8 @@ __all__ = [
     "coverage_at_k",
     "coverage_at_k_scorer",
     "expected_calibration_error",
+    "f1_at_k",
+    "f1_at_k_scorer",
     "frequency_bins",
     "mean_by",
     "ndcg_at_k",
@@ -88,8 +97,12 @@ __all__ = [
     "precision_at_k",
     "precision_at_k_scorer",
     "propensities",
+    "propensity_scored_ndcg_at_k",
+    "propensity_scored_ndcg_at_k_scorer",
     "propensity_scored_precision_at_k",
     "propensity_scored_precision_at_k_scorer",
+    "propensity_scored_recall_at_k",
+    "propensity_scored_recall_at_k_scorer",
     "recall_at_k",
     "recall_at_k_scorer",
     "reciprocal_rank_at_k",

@@ -11,7 +11,7 @@ from skxmr._inputs._features import check_width
 from skxmr._inputs._validation import check_k, check_structure
 from skxmr.ranking import top_k
 
-__all__ = ["Hits", "find_hits", "indicator_csr"]
+__all__ = ["Hits", "find_hits", "graded_csr", "indicator_csr", "positions_in"]
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,30 @@ class Hits:
 
     Attributes
     ----------
-    truth : csr_array of shape (n_samples, n_labels), bool
-        The true labels of each row, without duplicates, in the order of the columns.
+    truth : csr_array of shape (n_samples, n_labels), float64
+        The grade of each true label, 1 in an indicator; canonical, without zeros.
     columns : ndarray of shape (n_samples, at most k), int64
         Retrieved columns, best first, filled up with -1.
-    is_hit : ndarray of shape (n_samples, at most k), bool
-        Whether the column is a true label of its row.
+    entries : ndarray of shape (n_samples, at most k), int64
+        The position of the column among the stored labels of `truth`; -1 if it is not a
+        true label of its row.
     k : int
         The requested number of columns.
+    has_classes : bool
+        Whether `y_true` holds one column per row, so that `truth` may have more or
+        fewer columns than there are labels.
     """
 
     truth: sparse.csr_array
     columns: np.ndarray
-    is_hit: np.ndarray
+    entries: np.ndarray
     k: int
+    has_classes: bool
+
+    @property
+    def is_hit(self):
+        """Whether each column is a true label: bool array of shape (n_samples, any)."""
+        return self.entries >= 0
 
     @property
     def n_samples(self):
@@ -44,6 +54,27 @@ class Hits:
     def n_true(self):
         """The number of true labels of each row: int64 array of shape (n_samples,)."""
         return np.diff(self.truth.indptr)
+
+    def gains(self, values):
+        """Look up values of the hits, and those of an ideal ranking.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_true_labels,), float64
+            Positive; one for each stored label of `truth`.
+
+        Returns
+        -------
+        gains : ndarray of shape (n_samples, at most k), float64
+            The value of each hit, and 0 for other columns.
+        best : ndarray of shape (n_samples, at most k), float64
+            The largest values of each row, filled up with 0.
+        """
+        gains = np.append(values, 0.0)[self.entries]  # -1 is the last one
+        weighted = sparse.csr_array(
+            (values, self.truth.indices, self.truth.indptr), self.truth.shape
+        )
+        return gains, top_k(weighted, min(self.k, max(int(self.n_true.max()), 1)))[1]
 
 
 def find_hits(y_true, scores, k, caller, n_labels=0):
@@ -69,7 +100,8 @@ def find_hits(y_true, scores, k, caller, n_labels=0):
     """
     k = check_k(k, caller)
     columns, n_columns = _ranked_columns(scores, k)
-    if np.ndim(y_true) == 1 and not sparse.issparse(y_true):
+    has_classes = np.ndim(y_true) == 1 and not sparse.issparse(y_true)
+    if has_classes:
         classes = _check_classes(y_true, n_columns)
         in_sight = (n_labels, n_columns or 0, columns.max() + 1, classes.max() + 1)
         truth = _truth_of_classes(classes, int(max(in_sight)))
@@ -83,40 +115,61 @@ def find_hits(y_true, scores, k, caller, n_labels=0):
         )
     _check_columns_fit(columns, k, n_columns)
     columns = columns[:, :k]
-    return Hits(truth, columns, _are_true(columns, truth), k)
+    return Hits(truth, columns, positions_in(truth, columns), k, has_classes)
 
 
 def indicator_csr(y, name):
-    """Convert a label indicator to canonical CSR.
+    """Convert a label indicator to canonical CSR of bool: see `graded_csr`."""
+    return graded_csr(y, name).astype(bool)
+
+
+def graded_csr(y, name):
+    """Convert a label indicator, or grades of labels, to canonical CSR.
 
     Parameters
     ----------
     y : array-like or sparse matrix of shape (n_samples, n_labels)
-        Non-negative; non-zero entries are true, and duplicates count once.
+        Non-negative; non-zero entries are true. Of duplicates, the largest counts.
     name : str
         Name of the argument, for messages.
 
     Returns
     -------
-    csr_array of shape (n_samples, n_labels), bool
+    csr_array of shape (n_samples, n_labels), float64
         Canonical and without explicit zeros; `y` is unchanged.
     """
-    y = check_array(check_structure(y, name), accept_sparse="csr", input_name=name)
+    # Converting COO to CSR would sum up duplicates.
+    y = check_array(
+        check_structure(y, name), accept_sparse=["csr", "coo"], input_name=name
+    )
     check_width(y, name, "columns")
     values = y.data if sparse.issparse(y) else y
     if values.min(initial=0) < 0:
         raise ValueError(f"{name} must be an indicator of 0 and 1, got {values.min()}.")
-    if sparse.issparse(y):
-        there = sparse.csr_array((y.data != 0, y.indices, y.indptr), y.shape, copy=True)
-    else:
-        there = sparse.csr_array(y != 0)
-    there.sum_duplicates()
-    there.eliminate_zeros()
-    return there
+    if getattr(y, "format", None) == "coo" or not _is_canonical(y):
+        y = _largest_of_duplicates(sparse.coo_array(y))
+    grades = sparse.csr_array(y, dtype=np.float64, copy=True)
+    grades.eliminate_zeros()
+    return grades
+
+
+def _is_canonical(y):
+    return not sparse.issparse(y) or y.has_canonical_format
+
+
+def _largest_of_duplicates(matrix):
+    """Keep the largest of entries at the same position, in the order of positions."""
+    rows, columns = matrix.coords
+    order = np.lexsort((-matrix.data.astype(np.float64), columns, rows))
+    rows, columns = rows[order], columns[order]
+    first = np.ones(rows.size, dtype=bool)
+    first[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
+    kept = matrix.data[order][first], (rows[first], columns[first])
+    return sparse.coo_array(kept, matrix.shape)
 
 
 def _truth_of_indicator(y_true, n_columns):
-    truth = indicator_csr(y_true, "y_true")
+    truth = graded_csr(y_true, "y_true")
     if n_columns not in (None, truth.shape[1]):
         raise ValueError(
             "y_true and scores must have the same number of columns, got "
@@ -152,9 +205,8 @@ def _truth_of_classes(classes, n_labels):
     """Make an indicator; -1 gets an additional column after the `n_labels` columns."""
     indices = np.where(classes < 0, n_labels, classes)
     indptr = np.arange(indices.size + 1)
-    is_there = np.ones(indices.size, dtype=bool)
     shape = indices.size, n_labels + 1
-    return sparse.csr_array((is_there, indices, indptr), shape=shape)
+    return sparse.csr_array((np.ones(indices.size), indices, indptr), shape=shape)
 
 
 def _ranked_columns(scores, k):
@@ -247,10 +299,24 @@ def _check_columns_fit(columns, k, n_columns):
         )
 
 
-def _are_true(columns, truth):
-    """Mark the columns that are true labels of their rows."""
+def positions_in(truth, columns):
+    """Find columns among the stored labels of their rows.
+
+    Parameters
+    ----------
+    truth : csr_array of shape (n_samples, n_labels), canonical
+    columns : ndarray of shape (n_samples, any), int64
+        Filled up with -1.
+
+    Returns
+    -------
+    ndarray of the shape of columns, int64
+        Positions in ``truth.indices``; -1 where the column is not stored.
+    """
     n_samples, n_labels = truth.shape
     rows = np.arange(n_samples)
     true_keys = np.repeat(rows, np.diff(truth.indptr)) * n_labels + truth.indices
     keys = rows[:, np.newaxis] * n_labels + columns
-    return np.isin(keys, true_keys) & (columns >= 0)
+    positions = np.searchsorted(true_keys, keys)  # ascending, since it is canonical
+    is_true = np.append(true_keys, -1)[positions] == keys
+    return np.where(is_true & (columns >= 0), positions, -1)

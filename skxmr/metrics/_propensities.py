@@ -12,9 +12,14 @@ from skxmr._inputs._validation import (
     validate_parameter_constraints,
 )
 from skxmr.metrics._hits import find_hits, indicator_csr
-from skxmr.ranking import top_k
+from skxmr.metrics._ranking import discounted
 
-__all__ = ["propensities", "propensity_scored_precision_at_k"]
+__all__ = [
+    "propensities",
+    "propensity_scored_ndcg_at_k",
+    "propensity_scored_precision_at_k",
+    "propensity_scored_recall_at_k",
+]
 
 
 def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
@@ -78,23 +83,165 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
     ... )
     0.6667
     """
-    p = check_propensities(propensities)
-    hits = find_hits(y_true, scores, k, "propensity_scored_precision_at_k", p.size)
-    _check_reach(p, hits, np.ndim(y_true))
-    weights = 1 / np.append(p, p.min())  # the last one for classes beyond the columns
-    gained = weights[hits.columns[hits.is_hit]].sum()
-    truth = hits.truth
-    true_weights = weights[np.minimum(truth.indices, p.size)]
-    weighted = sparse.csr_array(
-        (true_weights, truth.indices, truth.indptr), truth.shape
+    gained, best, _ = _weighted_gains(y_true, scores, k, propensities, "precision")
+    return _ratio(gained.sum(), best.sum())
+
+
+def propensity_scored_recall_at_k(y_true, scores, k=5, *, propensities):
+    r"""Propensity-scored recall at k, normalised: PSR@k.
+
+    .. math::
+
+       PSR@k = \frac{\sum_{i=1}^{n} \frac{1}{|y|} \sum_{j=1}^{k} [r_j \in y] / p_{r_j}}
+       {\sum_{i=1}^{n} \frac{1}{|y|} \max_{s \subseteq y, |s| \le k}
+       \sum_{l \in s} 1 / p_l}
+
+    where :math:`p_l` is the propensity of label l. The denominator is the value of an
+    ideal ranking, as in `propensity_scored_precision_at_k`; without it, values can be
+    above 1. A row without true labels adds nothing to either sum.
+
+    Parameters
+    ----------
+    y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
+        True labels: an indicator, or one column index per row.
+    scores : array-like or sparse matrix, or a pair of arrays
+        The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
+        or a matrix of non-negative float scores of shape (n_samples, n_labels).
+    k : int, default=5
+        The number of labels to evaluate, at least 1.
+    propensities : array-like of shape (n_labels,)
+        The propensity of each column, in (0, 1], estimated on the training set: see
+        `propensities`. Classes of a 1-D `y_true` beyond these columns, and -1, get the
+        smallest propensity, as the rarest labels.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If an argument is invalid, or the arguments do not match; see `skxmr.metrics`.
+
+    See Also
+    --------
+    propensities : Estimates propensities from training data.
+    recall_at_k : The same without weights.
+    propensity_scored_recall_at_k_scorer : For model selection.
+
+    References
+    ----------
+    .. [1] H. Jain, Y. Prabhu and M. Varma, "Extreme multi-label loss functions for
+       recommendation, tagging, ranking & other missing label applications", KDD 2016.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import propensity_scored_recall_at_k
+    >>> y_true = [[1, 0, 0, 1], [0, 1, 0, 0]]
+    >>> columns = [[0, 1], [1, 0]]
+    >>> p = [0.5, 0.5, 0.5, 0.25]  # (2 / 2 + 2) of (4 / 2 + 2)
+    >>> propensity_scored_recall_at_k(y_true, columns, k=1, propensities=p)
+    0.75
+    """
+    gained, best, n_true = _weighted_gains(y_true, scores, k, propensities, "recall")
+    n_true = np.maximum(n_true, 1)
+    return _ratio(
+        (gained.sum(axis=1) / n_true).sum(), (best.sum(axis=1) / n_true).sum()
     )
-    best = top_k(weighted, min(hits.k, max(int(hits.n_true.max()), 1)))[1].sum()
+
+
+def propensity_scored_ndcg_at_k(y_true, scores, k=5, *, propensities):
+    r"""Propensity-scored nDCG at k, normalised: PSnDCG@k.
+
+    .. math::
+
+       PSnDCG@k = \frac{\sum_{i=1}^{n} \frac{1}{N_i}
+       \sum_{j=1}^{k} \frac{[r_j \in y]}{p_{r_j} \log_2(j + 1)}}
+       {\sum_{i=1}^{n} \frac{1}{N_i}
+       \max_s \sum_{j=1}^{k} \frac{[s_j \in y]}{p_{s_j} \log_2(j + 1)}},
+       \qquad N_i = \sum_{j=1}^{\min(k, |y|)} \frac{1}{\log_2(j + 1)}
+
+    where :math:`p_l` is the propensity of label l and the maximum is over all rankings
+    s: the denominator is the value of an ideal ranking, as in
+    `propensity_scored_precision_at_k`. A row without true labels adds nothing to either
+    sum. Labels count as true or not: grades are not used.
+
+    Parameters
+    ----------
+    y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
+        True labels: an indicator, or one column index per row.
+    scores : array-like or sparse matrix, or a pair of arrays
+        The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
+        or a matrix of non-negative float scores of shape (n_samples, n_labels).
+    k : int, default=5
+        The number of labels to evaluate, at least 1.
+    propensities : array-like of shape (n_labels,)
+        The propensity of each column, in (0, 1], estimated on the training set: see
+        `propensities`. Classes of a 1-D `y_true` beyond these columns, and -1, get the
+        smallest propensity, as the rarest labels.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If an argument is invalid, or the arguments do not match; see `skxmr.metrics`.
+
+    See Also
+    --------
+    propensities : Estimates propensities from training data.
+    ndcg_at_k : The same without weights.
+    propensity_scored_ndcg_at_k_scorer : For model selection.
+
+    References
+    ----------
+    .. [1] H. Jain, Y. Prabhu and M. Varma, "Extreme multi-label loss functions for
+       recommendation, tagging, ranking & other missing label applications", KDD 2016.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import propensity_scored_ndcg_at_k
+    >>> y_true = [[1, 0, 0, 1], [0, 1, 0, 0]]
+    >>> columns = [[0, 1], [1, 0]]
+    >>> p = [0.5, 0.5, 0.5, 0.25]  # (2 + 2) of (4 + 2)
+    >>> round(propensity_scored_ndcg_at_k(y_true, columns, k=1, propensities=p), 4)
+    0.6667
+    """
+    gained, best, n_true = _weighted_gains(y_true, scores, k, propensities, "ndcg")
+    true_ranks = np.arange(best.shape[1]) < n_true[:, np.newaxis]
+    shares = 1 / np.maximum(discounted(true_ranks.astype(np.float64)), 1)
+    return _ratio(shares @ discounted(gained), shares @ discounted(best))
+
+
+def _weighted_gains(y_true, scores, k, propensities, metric):
+    """Weight hits by inverse propensities.
+
+    Returns
+    -------
+    gained, best : ndarray of shape (n_samples, at most k), float64
+        What the retrieved labels gain, and an ideal ranking.
+    n_true : ndarray of shape (n_samples,), int64
+    """
+    p = check_propensities(propensities)
+    hits = find_hits(y_true, scores, k, f"propensity_scored_{metric}_at_k", p.size)
+    _check_reach(p, hits)
+    weights = 1 / np.append(p, p.min())  # the last one for classes beyond the columns
+    gained, best = hits.gains(weights[np.minimum(hits.truth.indices, p.size)])
+    return gained, best, hits.n_true
+
+
+def _ratio(gained, best):
     return float(gained / best) if best > 0 else 0.0
 
 
-def _check_reach(p, hits, y_ndim):
+def _check_reach(p, hits):
     """Raise ValueError if propensities do not match the number of columns."""
-    fits = hits.columns.max() < p.size if y_ndim == 1 else hits.truth.shape[1] == p.size
+    highest = hits.columns.max()
+    fits = highest < p.size if hits.has_classes else hits.truth.shape[1] == p.size
     if not fits:
         raise ValueError(
             "propensities must hold one value for each column that y_true or scores "

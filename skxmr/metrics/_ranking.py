@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from skxmr.metrics._averages import check_average, count_by_label, mean_ratio
 from skxmr.metrics._hits import find_hits
 
 __all__ = [
     "coverage_at_k",
+    "discounted",
     "ndcg_at_k",
     "precision_at_k",
     "recall_at_k",
@@ -13,12 +15,14 @@ __all__ = [
 ]
 
 
-def precision_at_k(y_true, scores, k=5):
+def precision_at_k(y_true, scores, k=5, *, average="samples"):
     r"""Precision at k: the share of true labels among the first k.
 
     .. math:: P@k = \frac{1}{n} \sum_{i=1}^{n} \frac{1}{k} \sum_{j=1}^{k} [r_j \in y]
 
-    The sum is divided by k even if fewer labels are retrieved or true.
+    The sum is divided by k even if fewer labels are retrieved or true. The macro
+    average is the mean over labels: of the rows where a label is among the first k, the
+    share that have it.
 
     Parameters
     ----------
@@ -29,6 +33,10 @@ def precision_at_k(y_true, scores, k=5):
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
         The number of labels to evaluate, at least 1.
+    average : {"samples", "macro"}, default="samples"
+        The mean over rows, or over labels. With an indicator, these are all columns,
+        where a label that does not occur counts as 0, as in scikit-learn. With a 1-D
+        `y_true`, they are the labels that are true or retrieved in some row.
 
     Returns
     -------
@@ -43,6 +51,7 @@ def precision_at_k(y_true, scores, k=5):
     See Also
     --------
     recall_at_k : Divides by the number of true labels.
+    f1_at_k : The harmonic mean of precision and recall.
     ndcg_at_k : Discounts hits by their rank.
     precision_at_k_scorer : For model selection.
 
@@ -61,17 +70,22 @@ def precision_at_k(y_true, scores, k=5):
     >>> precision_at_k(y_true, columns, k=2)
     0.5
     """
+    check_average(average, ("samples", "macro"), "precision_at_k")
     hits = find_hits(y_true, scores, k, "precision_at_k")
+    if average == "macro":
+        n_hits, n_retrieved, _ = count_by_label(hits)
+        return mean_ratio(n_hits, n_retrieved)
     return int(hits.is_hit.sum()) / (hits.n_samples * hits.k)
 
 
-def recall_at_k(y_true, scores, k=5):
+def recall_at_k(y_true, scores, k=5, *, average="samples"):
     r"""Recall at k: the share of a row's true labels that are among the first k.
 
     .. math:: R@k = \frac{1}{n} \sum_{i=1}^{n} \frac{1}{|y|} \sum_{j=1}^{k} [r_j \in y]
 
     A row without true labels counts as 0. With one true label per row, this is
-    `sklearn.metrics.top_k_accuracy_score`.
+    `sklearn.metrics.top_k_accuracy_score`. The macro average is the mean over labels:
+    of the rows that have a label, the share where it is among the first k.
 
     Parameters
     ----------
@@ -82,6 +96,10 @@ def recall_at_k(y_true, scores, k=5):
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
         The number of labels to evaluate, at least 1.
+    average : {"samples", "macro"}, default="samples"
+        The mean over rows, or over labels. With an indicator, these are all columns,
+        where a label that does not occur counts as 0, as in scikit-learn. With a 1-D
+        `y_true`, they are the labels that are true or retrieved in some row.
 
     Returns
     -------
@@ -112,7 +130,11 @@ def recall_at_k(y_true, scores, k=5):
     >>> recall_at_k(y_true, columns, k=1)
     0.75
     """
+    check_average(average, ("samples", "macro"), "recall_at_k")
     hits = find_hits(y_true, scores, k, "recall_at_k")
+    if average == "macro":
+        n_hits, _, n_true = count_by_label(hits)
+        return mean_ratio(n_hits, n_true)
     n_hits = hits.is_hit.sum(axis=1)
     return float(np.mean(n_hits / np.maximum(hits.n_true, 1)))
 
@@ -123,16 +145,20 @@ def ndcg_at_k(y_true, scores, k=5):
     .. math::
 
        nDCG@k = \frac{1}{n} \sum_{i=1}^{n}
-       \frac{\sum_{j=1}^{k} [r_j \in y] / \log_2(j + 1)}
-       {\sum_{j=1}^{\min(k, |y|)} 1 / \log_2(j + 1)}
+       \frac{\sum_{j=1}^{k} g_{r_j} / \log_2(j + 1)}
+       {\max_s \sum_{j=1}^{k} g_{s_j} / \log_2(j + 1)}
 
-    A row without true labels counts as 0. Without ties, this is
-    `sklearn.metrics.ndcg_score`, which averages over ties.
+    where :math:`g_l` is the grade of label l in the row: 1 if the label is true and 0
+    otherwise, or any other value that `y_true` has for it. The maximum is over all
+    rankings s: it is reached by the labels in the order of their grades. A row without
+    true labels counts as 0. Without ties in the scores, this is
+    `sklearn.metrics.ndcg_score`, which averages over ties. For exponential gains,
+    :math:`2^g - 1`, transform the grades before.
 
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index per row.
+        True labels: an indicator, non-negative grades, or one column index per row.
     scores : array-like or sparse matrix, or a pair of arrays
         The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
@@ -169,12 +195,23 @@ def ndcg_at_k(y_true, scores, k=5):
     0.622
     """
     hits = find_hits(y_true, scores, k, "ndcg_at_k")
-    n_counted = np.minimum(hits.n_true, min(hits.k, hits.truth.shape[1]))
-    n_ranks = max(hits.is_hit.shape[1], n_counted.max())
-    discounts = 1 / np.log2(np.arange(2, n_ranks + 2))
-    gains = hits.is_hit @ discounts[: hits.is_hit.shape[1]]
-    best = np.cumsum(discounts)[np.maximum(n_counted, 1) - 1]
-    return float(np.mean(gains / best))
+    gains, best = hits.gains(hits.truth.data)
+    ideal = discounted(best)
+    return float(np.mean(discounted(gains) / np.where(ideal > 0, ideal, 1)))
+
+
+def discounted(gains):
+    """Sum the gains of each row, divided by the logarithm of their rank.
+
+    Parameters
+    ----------
+    gains : ndarray of shape (n_samples, any), float64
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64
+    """
+    return gains @ (1 / np.log2(np.arange(2, gains.shape[1] + 2)))
 
 
 def reciprocal_rank_at_k(y_true, scores, k=5):

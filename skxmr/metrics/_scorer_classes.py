@@ -9,7 +9,12 @@ from skxmr._inputs._class_labels import list_target
 from skxmr._inputs._validation import check_k, check_propensities, check_structure
 from skxmr.ranking import final_estimator, rank
 
-__all__ = ["ClassPropensityScorer", "PropensityScorer", "RankingScorer"]
+__all__ = [
+    "AverageScorer",
+    "ClassPropensityScorer",
+    "PropensityScorer",
+    "RankingScorer",
+]
 
 
 class RankingScorer:
@@ -50,7 +55,10 @@ class RankingScorer:
         y = check_structure(y, "y")
         estimator = detached(estimator)  # the same fitted state for both steps
         y_true = y if _is_indicator(y) else _columns_of_classes(y, estimator)[0]
-        return self.metric(y_true, rank(estimator, X, self.k), self.k)
+        return self._compare(y_true, rank(estimator, X, self.k))
+
+    def _compare(self, y_true, ranking):
+        return self.metric(y_true, ranking, self.k)
 
     def __eq__(self, other):
         return type(self) is type(other) and self._identity() == other._identity()
@@ -66,6 +74,33 @@ class RankingScorer:
 
     def _identity(self):
         return self.metric, self.k
+
+
+class AverageScorer(RankingScorer):
+    """Score by a metric that has several averages.
+
+    Parameters
+    ----------
+    metric : callable
+        Called as ``metric(y_true, ranking, k, average=...)``.
+    k : int
+        The number of labels to rank for each row, at least 1.
+    average : str
+        One of those that the metric has.
+    """
+
+    def __init__(self, metric, k, average):
+        super().__init__(metric, k)
+        self.average = average
+
+    def _compare(self, y_true, ranking):
+        return self.metric(y_true, ranking, self.k, average=self.average)
+
+    def _arguments(self):
+        return f"{self.k}, average={self.average!r}"
+
+    def _identity(self):
+        return self.metric, self.k, self.average
 
 
 class PropensityScorer(RankingScorer):

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 
 from skxmr._inputs._by_label import labels_of_index
-from skxmr.metrics._propensities import propensity_scored_precision_at_k
+from skxmr.metrics._averages import AVERAGES, check_average, f1_at_k
+from skxmr.metrics._propensities import (
+    propensity_scored_ndcg_at_k,
+    propensity_scored_precision_at_k,
+    propensity_scored_recall_at_k,
+)
 from skxmr.metrics._ranking import (
     coverage_at_k,
     ndcg_at_k,
@@ -12,6 +17,7 @@ from skxmr.metrics._ranking import (
     reciprocal_rank_at_k,
 )
 from skxmr.metrics._scorer_classes import (
+    AverageScorer,
     ClassPropensityScorer,
     PropensityScorer,
     RankingScorer,
@@ -19,21 +25,26 @@ from skxmr.metrics._scorer_classes import (
 
 __all__ = [
     "coverage_at_k_scorer",
+    "f1_at_k_scorer",
     "ndcg_at_k_scorer",
     "precision_at_k_scorer",
+    "propensity_scored_ndcg_at_k_scorer",
     "propensity_scored_precision_at_k_scorer",
+    "propensity_scored_recall_at_k_scorer",
     "recall_at_k_scorer",
     "reciprocal_rank_at_k_scorer",
 ]
 
 
-def precision_at_k_scorer(k=5):
+def precision_at_k_scorer(k=5, *, average="samples"):
     """Make a scorer of `precision_at_k` for model selection.
 
     Parameters
     ----------
     k : int, default=5
         The number of labels to evaluate, at least 1.
+    average : {"samples", "macro"}, default="samples"
+        The mean over rows, or over labels.
 
     Returns
     -------
@@ -45,7 +56,7 @@ def precision_at_k_scorer(k=5):
     Raises
     ------
     ValueError
-        If `k` is not a positive integer.
+        If `k` is not a positive integer, or `average` is another value.
 
     See Also
     --------
@@ -57,16 +68,21 @@ def precision_at_k_scorer(k=5):
     >>> precision_at_k_scorer(1)
     precision_at_k_scorer(1)
     """
-    return RankingScorer(precision_at_k, k)
+    check_average(average, ("samples", "macro"), "precision_at_k_scorer")
+    if average == "samples":
+        return RankingScorer(precision_at_k, k)
+    return AverageScorer(precision_at_k, k, average)
 
 
-def recall_at_k_scorer(k=5):
+def recall_at_k_scorer(k=5, *, average="samples"):
     """Make a scorer of `recall_at_k` for model selection.
 
     Parameters
     ----------
     k : int, default=5
         The number of labels to evaluate, at least 1.
+    average : {"samples", "macro"}, default="samples"
+        The mean over rows, or over labels.
 
     Returns
     -------
@@ -76,7 +92,7 @@ def recall_at_k_scorer(k=5):
     Raises
     ------
     ValueError
-        If `k` is not a positive integer.
+        If `k` is not a positive integer, or `average` is another value.
 
     See Also
     --------
@@ -98,7 +114,44 @@ def recall_at_k_scorer(k=5):
     >>> search.best_params_
     {'n_neighbors': 3}
     """
-    return RankingScorer(recall_at_k, k)
+    check_average(average, ("samples", "macro"), "recall_at_k_scorer")
+    if average == "samples":
+        return RankingScorer(recall_at_k, k)
+    return AverageScorer(recall_at_k, k, average)
+
+
+def f1_at_k_scorer(k=5, *, average="micro"):
+    """Make a scorer of `f1_at_k` for model selection.
+
+    Parameters
+    ----------
+    k : int, default=5
+        The number of labels to evaluate, at least 1.
+    average : {"micro", "macro", "samples"}, default="micro"
+        What the mean is over.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer, or `average` is another value.
+
+    See Also
+    --------
+    f1_at_k : The metric.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import f1_at_k_scorer
+    >>> f1_at_k_scorer(3, average="macro")
+    f1_at_k_scorer(3, average='macro')
+    """
+    check_average(average, AVERAGES, "f1_at_k_scorer")
+    return AverageScorer(f1_at_k, k, average)
 
 
 def ndcg_at_k_scorer(k=5):
@@ -228,7 +281,78 @@ def propensity_scored_precision_at_k_scorer(k=5, *, propensities):
     >>> propensity_scored_precision_at_k_scorer(1, propensities=propensities(Y))
     propensity_scored_precision_at_k_scorer(1, propensities=<2 labels>)
     """
-    metric = propensity_scored_precision_at_k
+    return _propensity_scorer(propensity_scored_precision_at_k, k, propensities)
+
+
+def propensity_scored_recall_at_k_scorer(k=5, *, propensities):
+    """Make a scorer of `propensity_scored_recall_at_k` for model selection.
+
+    Parameters
+    ----------
+    k : int, default=5
+        The number of labels to evaluate, at least 1.
+    propensities : array-like of shape (n_labels,) or mapping
+        As in `propensity_scored_precision_at_k_scorer`.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer.
+
+    See Also
+    --------
+    propensity_scored_recall_at_k : The metric.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import propensities, propensity_scored_recall_at_k_scorer
+    >>> Y = [[1, 0], [1, 0], [1, 1]]
+    >>> propensity_scored_recall_at_k_scorer(1, propensities=propensities(Y))
+    propensity_scored_recall_at_k_scorer(1, propensities=<2 labels>)
+    """
+    return _propensity_scorer(propensity_scored_recall_at_k, k, propensities)
+
+
+def propensity_scored_ndcg_at_k_scorer(k=5, *, propensities):
+    """Make a scorer of `propensity_scored_ndcg_at_k` for model selection.
+
+    Parameters
+    ----------
+    k : int, default=5
+        The number of labels to evaluate, at least 1.
+    propensities : array-like of shape (n_labels,) or mapping
+        As in `propensity_scored_precision_at_k_scorer`.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``; see `precision_at_k_scorer`.
+
+    Raises
+    ------
+    ValueError
+        If `k` is not a positive integer.
+
+    See Also
+    --------
+    propensity_scored_ndcg_at_k : The metric.
+
+    Examples
+    --------
+    >>> from skxmr.metrics import propensities, propensity_scored_ndcg_at_k_scorer
+    >>> Y = [[1, 0], [1, 0], [1, 1]]
+    >>> propensity_scored_ndcg_at_k_scorer(1, propensities=propensities(Y))
+    propensity_scored_ndcg_at_k_scorer(1, propensities=<2 labels>)
+    """
+    return _propensity_scorer(propensity_scored_ndcg_at_k, k, propensities)
+
+
+def _propensity_scorer(metric, k, propensities):
     labels = labels_of_index(propensities)
     # An index with duplicates does not identify labels.
     if labels is None or len(set(labels)) < len(labels):

@@ -21,16 +21,18 @@ from sklearn.metrics import (
 from slow_metrics import (
     DEFINITIONS,
     METRICS,
+    PROPENSITY_METRICS,
     SPARSE_FORMATS,
     padded,
     propensities_of,
     ranked,
     sets_of,
-    slow_psp,
+    slow_graded_ndcg,
 )
 
 from skxmr import metrics
 from skxmr.metrics import (
+    _averages,
     _calibration,
     _completion,
     _propensities,
@@ -44,9 +46,10 @@ def assert_all_metrics(y_true, scores, k, truths, rankings, p):
         value = metric(y_true, scores, k)
         assert type(value) is float
         assert value == pytest.approx(DEFINITIONS[name](truths, rankings, k)), name
-    value = metrics.propensity_scored_precision_at_k(y_true, scores, k, propensities=p)
-    assert type(value) is float
-    assert value == pytest.approx(slow_psp(truths, rankings, k, p))
+    for name, definition in PROPENSITY_METRICS.items():
+        value = getattr(metrics, name)(y_true, scores, k, propensities=p)
+        assert type(value) is float
+        assert value == pytest.approx(definition(truths, rankings, k, p)), name
 
 
 @st.composite
@@ -105,8 +108,10 @@ def test_one_class_a_row(data, k, draw):
         for name, metric in METRICS.items():
             expected = DEFINITIONS[name](truths, rankings, k)
             assert metric(y, ranking, k) == pytest.approx(expected), name
-        psp = metrics.propensity_scored_precision_at_k(y, ranking, k, propensities=p)
-        assert psp == pytest.approx(slow_psp(truths, rankings, k, p_beyond))
+        for name, definition in PROPENSITY_METRICS.items():
+            value = getattr(metrics, name)(y, ranking, k, propensities=p)
+            expected = definition(truths, rankings, k, p_beyond)
+            assert value == pytest.approx(expected), name
 
 
 def test_k_is_5_unless_given():
@@ -129,6 +134,50 @@ def untied(draw):
 def test_ndcg_is_that_of_scikit_learn(data, k):
     Y, scores, _ = data
     assert metrics.ndcg_at_k(Y, scores, k) == pytest.approx(ndcg_score(Y, scores, k=k))
+
+
+@st.composite
+def grades_and_scores(draw):
+    Y, scores = draw(truth_and_scores())
+    values = st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.0, 3.0])
+    return draw(hnp.arrays(np.float64, Y.shape, elements=values)), scores
+
+
+@given(
+    data=grades_and_scores(),
+    k=st.integers(1, 9),
+    truth_format=st.sampled_from(SPARSE_FORMATS),
+)
+def test_ndcg_of_grades(data, k, truth_format):
+    grades, scores = data
+    expected = slow_graded_ndcg(grades.tolist(), ranked(scores), k)
+    for same in (grades, sparse.coo_array(grades).asformat(truth_format)):
+        assert metrics.ndcg_at_k(same, scores, k) == pytest.approx(expected)
+
+
+@given(data=untied(), k=st.integers(1, 10))
+def test_ndcg_of_grades_is_that_of_scikit_learn(data, k):
+    Y, scores, rng = data
+    grades = Y * rng.integers(1, 5, size=Y.shape)
+    expected = ndcg_score(grades, scores, k=k)
+    assert metrics.ndcg_at_k(grades, scores, k) == pytest.approx(expected)
+    exact = metrics.ndcg_at_k(sparse.csr_array(grades), scores, k)
+    assert exact == pytest.approx(expected)
+
+
+def test_the_largest_of_duplicate_grades_counts():
+    values, indices, indptr = [1.0, 3.0, 2.0, 0.0], [2, 0, 2, 1], [0, 4]
+    messy = sparse.csr_array((values, indices, indptr), shape=(1, 3))
+    for columns in ([[0, 2]], [[2, 1]]):
+        expected = metrics.ndcg_at_k([[3.0, 0.0, 2.0]], columns, 2)
+        assert metrics.ndcg_at_k(messy, columns, 2) == expected
+    np.testing.assert_array_equal(messy.data, values)
+
+
+@pytest.mark.parametrize("name", [n for n in METRICS if n != "ndcg_at_k"])
+def test_other_metrics_ignore_grades(name):
+    Y, columns = np.array([[1, 0, 1], [0, 1, 0]]), [[2, 1], [0, 1]]
+    assert METRICS[name](Y * [5, 2, 0.5], columns, 2) == METRICS[name](Y, columns, 2)
 
 
 @given(data=untied())
@@ -204,11 +253,12 @@ def test_coverage_is_of_labels_found_in_their_own_rows():
     assert metrics.coverage_at_k([4, 4, 4, 2], [[4], [1], [1], [1]], 1) == 0.5
 
 
-def test_a_perfect_ranking_has_psp_1():
+@pytest.mark.parametrize("name", PROPENSITY_METRICS)
+def test_a_perfect_ranking_has_psp_1(name):
     rng = np.random.default_rng(0)
     Y = (rng.random((50, 8)) < 0.3).astype(int)
     p = rng.uniform(0.1, 1, size=8)
-    score = partial(metrics.propensity_scored_precision_at_k, Y, propensities=p)
+    score = partial(getattr(metrics, name), Y, propensities=p)
     for k in (1, 3, 8, 20):
         assert score(Y / p, k) == pytest.approx(1)
     assert score(Y * p, 1) < 1
@@ -266,9 +316,10 @@ def test_malformed_input(y_true, scores, message):
         with pytest.raises(ValueError, match=message):
             metric(y_true, scores, 2)
     with pytest.raises(ValueError, match=message):
-        metrics.propensity_scored_precision_at_k(
-            y_true, scores, 2, propensities=[0.5, 0.5, 0.5]
-        )
+        metrics.f1_at_k(y_true, scores, 2)
+    for name in PROPENSITY_METRICS:
+        with pytest.raises(ValueError, match=message):
+            getattr(metrics, name)(y_true, scores, 2, propensities=[0.5, 0.5, 0.5])
 
 
 @pytest.mark.parametrize("k", [0, -3, 1.0, "1", None])
@@ -288,7 +339,7 @@ def test_fewer_columns_than_k_where_no_more_were_found():
     assert metrics.recall_at_k([2, 0], all_end_early, 10) == 0.5
 
 
-@pytest.mark.parametrize("module", [_propensities, _ranking, _scorers])
+@pytest.mark.parametrize("module", [_averages, _propensities, _ranking, _scorers])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 
@@ -297,9 +348,11 @@ def test_everything_public_is_in_all():
     assert set(metrics.__all__) == {
         *METRICS,
         *(f"{name}_scorer" for name in METRICS),
+        *PROPENSITY_METRICS,
+        *(f"{name}_scorer" for name in PROPENSITY_METRICS),
+        "f1_at_k",
+        "f1_at_k_scorer",
         "propensities",
-        "propensity_scored_precision_at_k",
-        "propensity_scored_precision_at_k_scorer",
         *_calibration.__all__,
         *_completion.__all__,
     }

@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 from slow_metrics import (
     DEFINITIONS,
     METRICS,
+    PROPENSITY_METRICS,
     sets_of,
     slow_psp,
 )
@@ -235,6 +236,11 @@ def test_scorers_refuse_malformed_propensities(p):
 
 ALL_SCORERS = [
     *(make(10) for make in SCORERS.values()),
+    *(metrics.f1_at_k_scorer(10, average=a) for a in ("micro", "macro", "samples")),
+    metrics.precision_at_k_scorer(10, average="macro"),
+    metrics.recall_at_k_scorer(10, average="macro"),
+    metrics.propensity_scored_recall_at_k_scorer(10, propensities=PSP),
+    metrics.propensity_scored_ndcg_at_k_scorer(10, propensities={"a": 0.5}),
     metrics.propensity_scored_precision_at_k_scorer(10, propensities=PSP),
     metrics.propensity_scored_precision_at_k_scorer(10, propensities={"a": 0.5}),
 ]
@@ -253,6 +259,44 @@ def test_scorers_are_values(scorer):
     assert copied == scorer
 
 
+@pytest.mark.parametrize(
+    ("name", "average"),
+    [
+        ("f1_at_k", "micro"),
+        ("f1_at_k", "macro"),
+        ("f1_at_k", "samples"),
+        ("precision_at_k", "macro"),
+        ("recall_at_k", "macro"),
+    ],
+)
+def test_scorers_of_averages(name, average):
+    metric, make = getattr(metrics, name), getattr(metrics, f"{name}_scorer")
+    scorer = make(2, average=average)
+    model = NeighborRanker().fit(X, Y)
+    expected = metric(Y, rank(model, X, 2), 2, average=average)
+    for same in (Y, sparse.csr_matrix(Y)):
+        assert scorer(model, X, same) == expected
+    names = np.array(NAMES)
+    model = NeighborRanker().fit(X[:30], names[:30])
+    # Each class that is not known is a label of its own.
+    known = {name: column for column, name in enumerate(model.classes_)}
+    others = sorted(set(NAMES) - set(known))
+    known |= {name: len(known) + i for i, name in enumerate(others)}
+    columns = [known[name] for name in names[30:]]
+    expected = metric(columns, model.rank(X[30:], 2), 2, average=average)
+    assert scorer(model, X[30:], names[30:]) == expected
+
+
+@pytest.mark.parametrize("name", ["f1_at_k", "precision_at_k", "recall_at_k"])
+def test_unknown_averages(name):
+    for average in ("weighted", None, "Macro", *(["micro"] if name[0] != "f" else [])):
+        message = f"'average' parameter of {name} must be"
+        with pytest.raises(ValueError, match=message):
+            getattr(metrics, name)(Y, [[0, 1]] * 40, 2, average=average)
+        with pytest.raises(ValueError, match=message.replace(name, f"{name}_scorer")):
+            getattr(metrics, f"{name}_scorer")(2, average=average)
+
+
 def test_scorers_of_other_k_or_propensities_differ():
     assert metrics.recall_at_k_scorer(5) != metrics.recall_at_k_scorer(10)
     assert metrics.recall_at_k_scorer() == metrics.recall_at_k_scorer(5)
@@ -264,7 +308,7 @@ def test_scorers_of_other_k_or_propensities_differ():
 
 def test_repr_is_how_to_make_it():
     assert repr(metrics.recall_at_k_scorer(10)) == "recall_at_k_scorer(10)"
-    for scorer in ALL_SCORERS[:-2]:
+    for scorer in ALL_SCORERS[: len(SCORERS) + 5]:
         assert eval(repr(scorer), vars(metrics)) == scorer
     assert repr(ALL_SCORERS[-1]) == (
         "propensity_scored_precision_at_k_scorer(10, propensities=<1 classes>)"
@@ -329,11 +373,23 @@ def test_scoring_never_holds_rows_by_classes(kind):
         p = np.full(n_classes, 0.5)
     model, rows = Constant(classes), np.arange(n_samples)[:, np.newaxis]
     scorers = [make(k) for make in SCORERS.values()]
-    scorers.append(metrics.propensity_scored_precision_at_k_scorer(k, propensities=p))
+    scorers += [
+        getattr(metrics, f"{name}_scorer")(k, propensities=p)
+        for name in PROPENSITY_METRICS
+    ]
+    scorers += [metrics.f1_at_k_scorer(k), metrics.f1_at_k_scorer(k, average="samples")]
+    scorers.append(metrics.precision_at_k_scorer(k, average="macro"))
+    scorers.append(metrics.recall_at_k_scorer(k, average="macro"))
     tracemalloc.start()
     values = [scorer(model, rows, y) for scorer in scorers]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert values == pytest.approx([0.1, 1, 1 / math.log2(5), 0.25, 1, 1])
+    ndcg = 1 / math.log2(5)
+    expected = [0.1, 1, ndcg, 0.25, 1, 1, 1, ndcg, 2 / 11, 2 / 11]
+    assert values[:-2] == pytest.approx(expected)
+    # Labels 0 to 2 and six after the last true one are retrieved, but never true.
+    n_labels = n_classes if kind == "indicator" else n_samples + 9
+    assert values[-1] == pytest.approx(n_samples / n_labels)
+    assert values[-2] < 0.11
     # One bit for each row and class would be 250 MB.
     assert peak < 60e6

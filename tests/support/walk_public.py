@@ -135,12 +135,10 @@ def of_metrics():
     pair = {"y_true": Y, "scores": X}
     names = [name for name in metrics.__all__ if name.endswith("_at_k")]
     calls = {name: (getattr(metrics, name), pair, "y_true scores") for name in names}
-    name = "propensity_scored_precision_at_k"
-    calls[name] = (
-        getattr(metrics, name),
-        pair | {"propensities": np.full(4, 0.5)},
-        "y_true scores",
-    )
+    weighted = pair | {"propensities": np.full(4, 0.5)}
+    for name in names:
+        if name.startswith("propensity"):
+            calls[name] = getattr(metrics, name), weighted, "y_true scores"
     for name in ("expected_calibration_error", "reliability_curve"):
         calls[name] = getattr(metrics, name), pair, "y_true scores"
     calls["propensities"] = metrics.propensities, {"Y": Y}, "Y"
