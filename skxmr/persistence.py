@@ -71,6 +71,7 @@ from skxmr.stages._leaf_rankers import LeafRankers
 from skxmr.stages._matcher import FittedMatcher
 from skxmr.stages._stages import FittedStages
 from skxmr.text._counting import Cutting
+from skxmr.text._later_terms import GrownTransformer, LaterTerms
 from skxmr.text._ngram_tfidf import TextState
 from skxmr.text._normalization import Normalizer
 from skxmr.text._single import LeanTransformer
@@ -125,6 +126,8 @@ _TYPES: list[Any] = [
     LayoutDelta,
     LeafRankers,
     LeanTransformer,
+    GrownTransformer,
+    LaterTerms,
     LearnedWeights,
     FittedMatcher,
     AddedTerms,

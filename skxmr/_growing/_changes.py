@@ -15,6 +15,7 @@ __all__ = [
     "current_parent",
     "drop_labels",
     "intercepts_of",
+    "lead_to_children",
     "set_children",
 ]
 
@@ -131,6 +132,54 @@ def add_children(layout, parents, rows, intercepts):
         )
     }
     return _delta_of(layout).changed(changed, (parents, children))
+
+
+def lead_to_children(layout, parents, rows, first):
+    """Give new features weights at the nodes above labels that have some.
+
+    Without these, a search for a new feature alone would not reach the label. No node
+    has had weights of such features, so that searches without them remain the same.
+
+    Parameters
+    ----------
+    layout : SearchLayout
+        Unchanged.
+    parents : ndarray of shape (n_labels,), int64
+        The parent of each label, as the layout numbers nodes.
+    rows : Compressed, a vector for each label
+        Their weights. A node gets the largest one below it.
+    first : int
+        The first of the new features.
+
+    Returns
+    -------
+    LayoutDelta or None
+        None if nothing has changed.
+    """
+    is_new = rows.indices >= first
+    nodes = np.repeat(parents, rows.sizes)[is_new]
+    features, values = rows.indices[is_new], rows.values[is_new]
+    changed = {}
+    while nodes.any():
+        above = np.searchsorted(layout.child_offsets, nodes, side="right") - 1
+        children = (nodes - layout.child_offsets[above]).astype(np.int32)
+        order = np.lexsort((-values, children, features, above))
+        ordered = [array[order] for array in (above, features, children)]
+        is_first = np.ones(len(order), dtype=bool)
+        is_first[1:] = np.any([np.diff(array) != 0 for array in ordered], axis=0)
+        order = order[is_first]
+        nodes, features, values = nodes[order], features[order], values[order]
+        keys, items = features, children[order]
+        if layout.by_node is not None:
+            keys, items = items, keys
+        touched, positions = np.unique(above[order], return_inverse=True)
+        before = [current_parent(layout, parent) for parent in touched.tolist()]
+        entries = Entries(positions, keys, items, values)
+        weights = _combine([one.weights for one in before], entries)
+        for parent, old, now in zip(touched.tolist(), before, weights, strict=True):
+            changed[parent] = old.replace(weights=now)
+        nodes = above[order]
+    return _delta_of(layout).changed(changed) if changed else layout.delta
 
 
 def set_children(layout, columns, rows, intercepts):

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skxmr._cython import _vocabulary as kernel
 from skxmr._lexical._spelling import SpellingIndex
 from skxmr._utils._insertion import Insertion
 from skxmr._utils._loaded_state import (
@@ -16,28 +15,11 @@ from skxmr._utils._loaded_state import (
     check_vector,
     refuse,
 )
+from skxmr.text._counting import count_all
 from skxmr.text._row_counting import count_row, row_counter_of
-from skxmr.text._vocabulary import GrowingVocabulary, Vocabulary
+from skxmr.text._vocabulary import Vocabulary, find_terms
 
-__all__ = ["AddedTerms", "AddedVocabulary", "TermCounts", "find_terms"]
-
-
-def find_terms(terms, vocabulary):
-    """Find strings in a vocabulary.
-
-    Parameters
-    ----------
-    terms : list of str
-    vocabulary : Vocabulary
-
-    Returns
-    -------
-    ndarray of shape (n_terms,), int32
-        -1 for those that it does not have.
-    """
-    numbers = np.empty(len(terms), dtype=np.int32)
-    kernel.find_terms(terms, vocabulary, numbers)
-    return numbers
+__all__ = ["AddedTerms", "AddedVocabulary", "TermCounts"]
 
 
 class TermCounts(NamedTuple):
@@ -210,7 +192,7 @@ class AddedTerms:
             counters, starts[:-1].tolist(), self.vocabularies, strict=True
         ):
             state = counter._fitted()
-            terms, rows = _count_all(texts, state.cutting)
+            terms, rows = count_all(texts, state.cutting)
             numbers = find_terms(terms, state.terms)
             is_unknown = numbers < 0
             numbers += np.int32(start)
@@ -295,22 +277,3 @@ class AddedTerms:
         check_list(self.vocabularies, AddedVocabulary, n_analyzers, name)
         numbers = np.concatenate([one.numbers for one in self.vocabularies])
         check_permutation(numbers - self.n_fitted, f"{name} numbers")
-
-
-def _count_all(texts, cutting):
-    """Count all terms of texts.
-
-    Returns
-    -------
-    terms : list of str
-        Sorted.
-    rows : Rows
-        Their indices are positions in the list.
-    """
-    growing = GrowingVocabulary()
-    rows = cutting.learn(texts, growing, keep_rows=True)
-    order = growing.sort(np.arange(len(growing)))
-    ranks = np.empty(len(order), dtype=np.int32)
-    ranks[order] = np.arange(len(order), dtype=np.int32)
-    rows.indices = ranks[rows.indices]
-    return growing.select(order).to_list(), rows

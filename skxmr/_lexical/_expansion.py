@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skxmr._inputs._columns import InvalidInputError
-from skxmr._lexical._added_terms import AddedVocabulary, find_terms
+from skxmr._lexical._added_terms import AddedVocabulary
 from skxmr._lexical._analysis import TokenFilter
 from skxmr._lexical._spelling import SpellingIndex
 from skxmr._utils._loaded_state import (
@@ -14,6 +14,7 @@ from skxmr._utils._loaded_state import (
     refuse,
     to_be_read,
 )
+from skxmr.text._vocabulary import find_terms
 from skxmr.text._word_forms import is_unspaced, written_words
 
 __all__ = ["Expansion", "WordExpansion"]

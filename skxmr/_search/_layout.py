@@ -231,6 +231,26 @@ class SearchLayout:
         changed.__dict__["_base"] = self.base
         return changed
 
+    def widened(self, n_features):
+        """Return a layout of the same arrays for more features, which have no weights.
+
+        Parameters
+        ----------
+        n_features : int
+            At least as many as before.
+
+        Returns
+        -------
+        SearchLayout
+        """
+        if n_features == self.n_features:
+            return self
+        wider = self.base._copied()
+        wider.n_features = n_features
+        if "label_nodes" in vars(self.base):  # takes time of the whole layout
+            wider.__dict__["label_nodes"] = self.base.label_nodes
+        return wider.with_delta(self.delta)
+
     @property
     def base(self):
         """The same layout without its delta."""
@@ -320,7 +340,7 @@ class SearchLayout:
         weights = self.by_feature
         return (
             FeatureIndex(
-                self.n_features,
+                weights.n_features,
                 weights.kept_features,
                 weights.words,
                 weights.posting_starts,

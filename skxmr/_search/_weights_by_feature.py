@@ -317,10 +317,14 @@ def _check_weight_types(layout, weights):
         check_shape(array, dtypes, shape, f"FeatureWeights.{name}")
         return len(array)
 
-    if weights.n_features != layout.n_features:
-        refuse("FeatureWeights.n_features", f"is not {layout.n_features}")
+    # Features that came after the base have no weights in it.
+    if not 0 < weights.n_features <= layout.n_features:
+        refuse(
+            "FeatureWeights.n_features",
+            f"is {weights.n_features!r:.40}; expected 1 to {layout.n_features}",
+        )
     n_parents = len(layout.child_offsets) - 1
-    n_used = check("kept_features", np.int32) or layout.n_features
+    n_used = check("kept_features", np.int32) or weights.n_features
     check("words", np.uint64, shape=(-(-n_used // _BITS), 4))
     check("posting_starts", np.uint32)
     n_listed = check("parents", np.uint16, np.int32)

@@ -14,6 +14,7 @@ from skxmr._growing._changes import (
     add_children,
     drop_labels,
     intercepts_of,
+    lead_to_children,
     set_children,
 )
 from skxmr._growing._new_labels import LabelScale, weights_of_vectors
@@ -283,15 +284,18 @@ def _with_labels(classifier, state, vectors, known):
     for layout, scale in zip(state.layouts, state.scales, strict=True):
         parents = _find_parents(classifier, layout, vectors)
         rows, intercepts = _new_weights(state, scale, layout, vectors)
-        layouts.append(
-            layout.with_delta(add_children(layout, parents, rows, intercepts))
-        )
+        grown = layout.with_delta(add_children(layout, parents, rows, intercepts))
+        if state.first_new is not None:
+            delta = lead_to_children(grown, parents, rows, state.first_new)
+            grown = grown.with_delta(delta)
+        layouts.append(grown)
     return replace(
         state,
         target=state.target.with_labels(known),
         known=known,
         layouts=layouts,
         samples=None,
+        first_new=None,
     )
 
 
@@ -384,7 +388,7 @@ def _relearned(classifier, state, X, Y):
             classifier.n_jobs,
         )
         layouts.append(relearn(layout, centered, Y, relearning))
-    return replace(state, layouts=layouts, samples=None)
+    return replace(state, layouts=layouts, samples=None, first_new=None)
 
 
 def _solver(classifier, state, X, number):

@@ -51,6 +51,8 @@ class ClassifierState:
         The nodes that were kept, solved again, or are new.
     scales : list of LabelScale, default=None
         The usual weights of labels in each tree. None if they were not measured.
+    first_new : int, default=None
+        The first of the features that came for the next change; None if none did.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -69,6 +71,7 @@ class ClassifierState:
     training: TrainingState | None = None
     relearning: dict | None = None
     scales: list | None = None
+    first_new: int | None = None
 
     def __getstate__(self):
         state = vars(self) | {"samples": None, "training": None}
@@ -83,6 +86,28 @@ class ClassifierState:
         layouts = [layout.compacted for layout in self.layouts]
         trees = [tree_of(layout) for layout in layouts]
         return replace(self, layouts=layouts, trees=trees)
+
+    def widened(self, n_features):
+        """Return the same state for more features, which the next change brings.
+
+        Parameters
+        ----------
+        n_features : int
+            At least as many as before.
+
+        Returns
+        -------
+        ClassifierState
+        """
+        if n_features == self.n_features:
+            return self
+        return replace(
+            self,
+            features=Features(n_features, self.features.names),
+            layouts=[layout.widened(n_features) for layout in self.layouts],
+            samples=None,
+            first_new=self.n_features,
+        )
 
     @property
     def compact_trees(self):

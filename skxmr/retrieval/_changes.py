@@ -15,7 +15,8 @@ from skxmr._base._fitted_clone import detached
 from skxmr._inputs._class_labels import list_labels
 from skxmr._inputs._label_fields import is_blank
 from skxmr._targets import align_rows, read_target
-from skxmr.text._single import transform_texts
+from skxmr.linear._growing import GrowingClassifier
+from skxmr.text._learning_terms import learn_texts
 
 __all__ = [
     "changing_classifier",
@@ -73,8 +74,9 @@ def with_labels(state, fields, known, encoder):
     RetrieverState
     """
     columns = np.arange(len(state.known), len(known))
-    classifier = changing_classifier(state, "add_labels")
-    vectors = _vectors_of_labels(state.vectorizer, fields)
+    rows, texts = _texts_of_labels(fields)
+    classifier, lean, features = _learning(state, "add_labels", texts)
+    vectors = normalize(rows @ features)
     classifier.add_labels(vectors, _labels_of(classifier, known, columns))
     names = fields.names()
     fusion = state.fusion
@@ -85,6 +87,7 @@ def with_labels(state, fields, known, encoder):
         label_texts = label_texts.appended(names)
     return replace(
         state,
+        lean=lean,
         ranking=state.ranking.like(classifier),
         known=known,
         label_texts=label_texts,
@@ -134,10 +137,9 @@ def with_rows(state, texts, y, relevance):
     RetrieverState
         With the labels of `y` that are not known.
     """
-    classifier = changing_classifier(state, "partial_fit")
+    classifier, lean, X = _learning(state, "partial_fit", texts)
     of_rows, Y = read_target(classifier, y, None)
     known, Y = align_rows(classifier._state.target, state.known, of_rows, Y)
-    X = transform_texts(state.vectorizer, texts)
     classifier.partial_fit(X, y, relevance=relevance)
     without_text = [""] * (len(known) - len(state.known))
     label_texts, fusion = state.label_texts, state.fusion
@@ -149,6 +151,7 @@ def with_rows(state, texts, y, relevance):
         fusion = replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
     return replace(
         state,
+        lean=lean,
         ranking=state.ranking.like(classifier),
         known=known,
         label_texts=label_texts,
@@ -198,19 +201,51 @@ def _with_counts(evidence, lexical, without_text, Y):
     return evidence.with_counts(lexical, *np.unique(Y.indices, return_counts=True))
 
 
-def _vectors_of_labels(vectorizer, fields):
-    """Return the sum of the features of each label's texts, of unit length."""
+def _learning(state, method, texts):
+    """Let the vectorizer learn new terms, if it and the classifier can.
+
+    Parameters
+    ----------
+    state : RetrieverState
+    method : str
+        Of the classifier.
+    texts : list of str
+
+    Returns
+    -------
+    classifier : estimator
+        A copy, for the features with new terms.
+    lean : LeanTransformer or GrownTransformer
+    features : matrix of shape (n_texts, n_features)
+        Of the texts.
+    """
+    classifier = changing_classifier(state, method)
+    is_growing = isinstance(classifier, GrowingClassifier)
+    if not is_growing or classifier._state.feature_names is not None:
+        return classifier, state.lean, state.lean.transform(texts)
+    lean, features = learn_texts(state.lean, texts)
+    classifier._state = classifier._state.widened(lean.n_features)
+    return classifier, lean, features
+
+
+def _texts_of_labels(fields):
+    """List the texts of all labels, and sum them by label.
+
+    Returns
+    -------
+    sums : csr_array of shape (n_labels, n_texts), float32
+    texts : list of str
+    """
     rows, texts = [], []
     for row, of_label in enumerate(fields.texts):
         for text in of_label:
             if not is_blank(text):
                 rows.append(row)
                 texts.append(text)
-    n_labels = len(fields.texts)
     positions = np.array(rows, dtype=np.int64), np.arange(len(rows))
-    shape = n_labels, len(texts)
-    sums = sparse.csr_array((np.ones(len(rows), dtype=np.float32), positions), shape)
-    return normalize(sums @ transform_texts(vectorizer, texts))
+    shape = len(fields.texts), len(texts)
+    ones = np.ones(len(rows), dtype=np.float32)
+    return sparse.csr_array((ones, positions), shape), texts
 
 
 def _with_texts(fusion, fields, known, encoder):

@@ -8,7 +8,6 @@ from skxmr._inputs._validation import check_documents, check_labels
 from skxmr._search._explanation import explain_label
 from skxmr.retrieval._fused_explanation import FeatureScore, FusedExplanation
 from skxmr.stages._stages import refuse_custom_stages
-from skxmr.text._feature_names import lazy_feature_names
 
 __all__ = ["explain_fused", "explain_text"]
 
@@ -45,7 +44,7 @@ def explain_text(search, text, label, tree):
         score_transform=score_transform,
         label=label,
         name=name,
-        feature_names=_feature_names(state.vectorizer, features[0]),
+        feature_names=_feature_names(state.lean, features[0]),
     )
 
 
@@ -81,9 +80,9 @@ def explain_fused(search, text, label, tree):
     return FusedExplanation(label, name, score, tuple(features), model, lexical)
 
 
-def _feature_names(vectorizer, indices):
+def _feature_names(lean, indices):
     """Return the names of some features; None if the vectorizer has none."""
     try:
-        return lazy_feature_names(vectorizer).take(indices)
+        return lean.names_of(indices)
     except AttributeError:  # also of a pipeline's step
         return None

@@ -44,9 +44,10 @@ class LivingRetriever:
     ) -> NDArray[np.int64]:
         """Add labels that have texts, but no training texts.
 
-        They are found from the next search on: by their words, also by words that no
-        text had before, and by the classifier, whose weights for them have the
-        direction of their text's features. The scores of other labels remain.
+        They are found from the next search on: by their words, and by the classifier,
+        whose weights for them have the direction of their text's features. Both learn
+        words that no text had before, the classifier if the vectorizer can. The scores
+        of other labels remain.
 
         Parameters
         ----------
@@ -153,7 +154,8 @@ class LivingRetriever:
 
         The classifier trains the nodes that the texts reach, with its present weights
         as the mean towards which they are regularised; the search by words adds the
-        texts to those of their labels. The first call fits.
+        texts to those of their labels. Both learn new words, as in `add_labels`. The
+        first call fits.
 
         Parameters
         ----------

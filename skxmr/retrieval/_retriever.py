@@ -132,7 +132,8 @@ class TextRetriever(
     Attributes
     ----------
     vectorizer_ : transformer
-        The fitted vectorizer.
+        The fitted vectorizer. Once `add_labels` or `partial_fit` have learned new
+        terms, a transformer to its features and those of the new terms, which follow.
     classifier_ : estimator
         The fitted classifier.
     classes_ : ndarray of shape (n_labels,)
@@ -282,7 +283,7 @@ class TextRetriever(
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    vectorizer_ = from_state("vectorizer", "The fitted vectorizer.")
+    vectorizer_ = from_state("transformer", "The fitted vectorizer.")
     classifier_ = from_state("classifier", "The fitted classifier.")
     lexical_ranker_ = from_state(
         "lexical_ranker", "The fitted lexical ranker.", optional=True

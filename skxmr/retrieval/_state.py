@@ -9,6 +9,7 @@ from skxmr._fusion._log_linear import LogLinear
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._packed_texts import PackedTexts
+from skxmr.text._later_terms import GrownTransformer
 from skxmr.text._single import LeanTransformer
 
 __all__ = ["Fusion", "RetrieverState"]
@@ -76,8 +77,8 @@ class RetrieverState:
     ----------
     vectorizing : FittedClone
         The fitted vectorizer.
-    lean : LeanTransformer
-        The same, for single texts.
+    lean : LeanTransformer or GrownTransformer
+        The same with the terms that came later, for single texts too.
     ranking : FittedClone
         The fitted classifier.
     known : KnownClasses
@@ -86,7 +87,7 @@ class RetrieverState:
     """
 
     vectorizing: FittedClone
-    lean: LeanTransformer
+    lean: LeanTransformer | GrownTransformer
     ranking: FittedClone
     known: KnownClasses
     label_texts: PackedTexts | None
@@ -101,6 +102,11 @@ class RetrieverState:
     def vectorizer(self):
         """The fitted vectorizer."""
         return self.vectorizing.estimator
+
+    @property
+    def transformer(self):
+        """The vectorizer with the terms that came later."""
+        return self.vectorizer if isinstance(self.lean, LeanTransformer) else self.lean
 
     @property
     def classifier(self):
@@ -123,6 +129,9 @@ class RetrieverState:
         n_labels = len(self.classifier.classes_)
         if len(self.known) != n_labels:
             refuse(f"{owner}.classes_", f"has other than {n_labels} labels")
+        n_features = getattr(self.classifier, "n_features_in_", self.lean.n_features)
+        if n_features != self.lean.n_features:
+            refuse(f"{owner}.classifier_", f"has {n_features} features")
         if self.fusion is not None:
             self.fusion.check(n_labels, owner)
         texts = self.label_texts

@@ -5,7 +5,6 @@ from skxmr._base._ranking_classifier import Classifier
 from skxmr._base._state import Stateful, reads
 from skxmr._inputs._validation import check_documents
 from skxmr._utils._typing import Matrix, Texts
-from skxmr.text._single import transform_texts
 
 __all__ = ["TextClassifier"]
 
@@ -14,7 +13,8 @@ class TextClassifier(Stateful, Classifier, DefaultStages):
     """A classifier whose predictions are those of its classifier of features.
 
     Its stages are `vectorizer` and `classifier`, its state has the fitted clones
-    `vectorizing` and `ranking`, and it has a parameter `n_jobs`.
+    `vectorizing` and `ranking` and the transformer `lean`, and it has a parameter
+    `n_jobs`.
     """
 
     n_jobs: int | None
@@ -101,10 +101,11 @@ class TextClassifier(Stateful, Classifier, DefaultStages):
 
     def _transform(self, texts):
         """Return the features of texts."""
-        vectorizer = self._fitted().vectorizing.following(
+        state = self._fitted()
+        vectorizer = state.vectorizing.following(
             self._stage_or_default("vectorizer"), self.n_jobs
         )
-        return transform_texts(vectorizer, texts)
+        return state.lean.transform(texts, vectorizer)
 
     def _following_classifier(self, state):
         """Return the classifier with parameters that were set since fit."""

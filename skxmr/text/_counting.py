@@ -18,6 +18,7 @@ __all__ = [
     "Cutting",
     "Rows",
     "Tokenising",
+    "count_all",
     "count_calls",
     "fill_part",
     "learn_terms",
@@ -298,6 +299,30 @@ class Tokenising:
             np.array(indices, dtype=np.int32),
             np.array(counts, dtype=np.int32),
         )
+
+
+def count_all(texts, cutting):
+    """Count all terms of texts.
+
+    Parameters
+    ----------
+    texts : list of str
+    cutting : Cutting or Tokenising
+
+    Returns
+    -------
+    terms : list of str
+        Sorted.
+    rows : Rows
+        Their indices are positions in the list.
+    """
+    growing = GrowingVocabulary()
+    rows = cutting.learn(texts, growing, keep_rows=True)
+    order = growing.sort(np.arange(len(growing)))
+    ranks = np.empty(len(order), dtype=np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
+    rows.indices = ranks[rows.indices]
+    return growing.select(order).to_list(), rows
 
 
 def run_calls(calls, *, n_jobs):

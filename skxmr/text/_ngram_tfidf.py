@@ -126,12 +126,15 @@ class TextState:
     weighting : Weighting
     is_fixed : bool
         Whether the vocabulary was given.
+    n_documents : int or None
+        How many documents the frequencies are of. None if it is not known.
     """
 
     cutting: Cutting | Tokenising
     terms: Vocabulary
     weighting: Weighting
     is_fixed: bool
+    n_documents: int | None = None
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -388,7 +391,7 @@ class NgramTfidf(
             dtype=check_dtype(self.dtype).name,
         )
         is_fixed = self.vocabulary is not None
-        self._state = TextState(cutting, terms, weighting, is_fixed)
+        self._state = TextState(cutting, terms, weighting, is_fixed, texts.n_read)
         return counts
 
     def _learn(self, texts, cutting, keep_rows):

@@ -14,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 from skxmr._inputs._validation import check_structure
+from skxmr.text._feature_names import lazy_feature_names
 from skxmr.text._ngram_tfidf import NgramTfidf
 from skxmr.text._row_counting import count_row
 
@@ -99,6 +100,24 @@ class LeanTransformer:
         self.parts, self.starts = _lean_parts(vectorizer)
         self.n_features = int(transform_texts(vectorizer, [""]).shape[1])
 
+    def transform(self, texts, vectorizer=None):
+        """Return the features of texts.
+
+        Parameters
+        ----------
+        texts : list of str
+        vectorizer : transformer, default=None
+            The fitted vectorizer with other parameters of transformation, such as
+            `n_jobs`.
+
+        Returns
+        -------
+        ndarray or sparse matrix of shape (n_texts, n_features)
+        """
+        if vectorizer is None:
+            vectorizer = self.vectorizer
+        return transform_texts(vectorizer, texts)
+
     def transform_one(self, text):
         """Return the features of a text.
 
@@ -108,6 +127,24 @@ class LeanTransformer:
         values : ndarray of shape (nnz,), float32
         """
         return self.count_one(text)[:2]
+
+    def names_of(self, indices):
+        """Return the names of some columns.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        AttributeError
+            If the vectorizer has no names of features.
+        """
+        return lazy_feature_names(self.vectorizer).take(indices)
 
     def count_one(self, text):
         """Return the features of a text, and whether all of its n-grams have some.

@@ -15,7 +15,7 @@ from skxmr._utils._loaded_state import (
 from skxmr._utils._packed_texts import PackedTexts
 from skxmr._version import refuse_newer
 
-__all__ = ["GrowingVocabulary", "Vocabulary", "grown", "run_kernel"]
+__all__ = ["GrowingVocabulary", "Vocabulary", "find_terms", "grown", "run_kernel"]
 
 STATUS = {number: name for name, number in kernel.STATUS.items()}
 # Increase this when the meaning of the arrays of `Vocabulary` changes.
@@ -147,6 +147,24 @@ class Vocabulary(PackedTexts):
         if self._numbers is None:
             self._numbers = {term: i for i, term in enumerate(self.to_list())}
         return self._numbers
+
+
+def find_terms(terms, vocabulary):
+    """Find strings in a vocabulary.
+
+    Parameters
+    ----------
+    terms : list of str
+    vocabulary : Vocabulary
+
+    Returns
+    -------
+    ndarray of shape (n_terms,), int32
+        -1 for those that it does not have.
+    """
+    numbers = np.empty(len(terms), dtype=np.int32)
+    kernel.find_terms(terms, vocabulary, numbers)
+    return numbers
 
 
 class GrowingVocabulary:

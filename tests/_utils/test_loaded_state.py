@@ -101,7 +101,7 @@ DAMAGES = [
     ("sparse", layout_of, "intercepts", lambda a: at(a, 0, np.nan), "intercepts"),
     ("sparse", layout_of, "widest_level", lambda _: 1, "widest_level is 1"),
     ("sparse", layout_of, "most_children", lambda _: 1, "most_children is 1"),
-    ("sparse", layout_of, "n_features", lambda n: n + 10**6, "n_features is not"),
+    ("sparse", layout_of, "n_features", lambda n: n + 10**6, "does not match the"),
     ("sparse", weights_of, "entries", lambda a: last_weight(a, np.inf), "NaN or inf"),
     ("half", weights_of, "entries", lambda a: last_weight(a, np.nan), "NaN or inf"),
     ("sparse", weights_of, "entries", lambda a: at(a, 0, 250), "entries does not"),

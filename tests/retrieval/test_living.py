@@ -12,9 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 
 import skxmr
-from skxmr import LabelTexts, NeighborRanker, TextRetriever
+from skxmr import (
+    KMeansTree,
+    LabelTexts,
+    NeighborRanker,
+    TextRetriever,
+    WordNgramTfidf,
+    XRLinearClassifier,
+)
 from skxmr.datasets import load_subjects
 from skxmr.persistence import load, save, save_changes
 
@@ -429,3 +437,83 @@ def test_added_names_are_found_as_surely_as_those_of_the_fit(tmp_path):
     hits = (found == np.arange(len(names))[:, np.newaxis]).any(axis=1)
     assert hits[kept.sum() :].mean() >= 0.99
     assert hits[: kept.sum()].mean() >= 0.99
+
+
+def words_of(retriever, text, label):
+    """Return the names of the features that lead to a label, level by level."""
+    explanation = retriever.explain(text, label)
+    return [{term.name for term in node.terms} for node in explanation.path]
+
+
+def many_levels():
+    return XRLinearClassifier(KMeansTree(4, 4), beam_width=2, random_state=0)
+
+
+def test_the_model_learns_new_words():
+    retriever = fitted(classifier=many_levels(), fusion=None)
+    before = retriever.search_batch(QUERIES, k=5)
+    n_before = retriever.classifier_.n_features_in_
+    retriever.add_labels(ADDED)
+    assert [first(retriever, text) for text in ADDED] == [48, 49, 50]
+    assert [first(retriever, word) for word in ("oolong", "kefir", "sourdough")] == [
+        48,
+        49,
+        50,
+    ]
+    after = retriever.search_batch(QUERIES, k=5, excluded=[48, 49, 50])
+    for found, expected in zip(after, before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    path = words_of(retriever, "oolong", 48)
+    assert len(path) > 1
+    assert all("wordngramtfidf__oolong" in words for words in path)
+    X = retriever.vectorizer_.transform(["oolong"])
+    assert X.shape[1] == retriever.classifier_.n_features_in_ > n_before
+    assert retriever.classifier_.rank(X, 1)[0].tolist() == [[48]]
+    with pytest.raises(ValueError, match=f"X has {n_before} features"):
+        retriever.classifier_.rank(X[:, :n_before], 1)
+
+
+def test_partial_fit_learns_new_words_without_label_texts():
+    retriever = TextRetriever(classifier=many_levels(), random_state=0)
+    retriever.fit(QUERIES, NAMES)
+    assert retriever.search("fizzy") == []
+    retriever.partial_fit(["fizzy kvass"] * 2, ["red tea"] * 2)
+    assert first(retriever, "fizzy") == "red tea"
+    retriever.partial_fit(["pumpernickel"], ["black pumpernickel"])
+    assert first(retriever, "pumpernickel") == "black pumpernickel"
+    assert "kvass" in str(retriever.explain("kvass", "red tea"))
+
+
+def test_new_words_survive_merging_and_saving(tmp_path):
+    retriever = fitted(classifier=many_levels())
+    save(retriever, tmp_path)
+    retriever.add_labels(ADDED)
+    retriever.partial_fit(["very fizzy"], sparse.csr_array(np.eye(1, 51, 49)))
+    retriever.add_labels(["fizzy lemonade"])
+    save_changes(retriever, tmp_path)
+    texts = [*ADDED, "fizzy", "lemonade", "red fizzy tea"]
+    for fusion in ("learned", None):
+        retriever.set_params(fusion=fusion)
+        expected = retriever.search_batch(texts, k=9)
+        singles = [retriever.search(text, k=9) for text in texts]
+        loaded = load(tmp_path, mmap_mode="r").set_params(fusion=fusion)
+        merged = copy.copy(retriever).compact()
+        again = pickle.loads(pickle.dumps(merged))
+        for model in (loaded, merged, again):
+            assert [model.search(text, k=9) for text in texts] == singles
+            for found, one in zip(
+                model.search_batch(texts, k=9), expected, strict=True
+            ):
+                np.testing.assert_array_equal(found, one)
+    assert again.add_labels(["fizzy tonic"]).tolist() == [52]
+    assert first(again, "tonic") == 52
+
+
+def test_a_frozen_vectorizer_keeps_its_features():
+    vectorizer = FrozenEstimator(WordNgramTfidf().fit(NAMES))
+    retriever = fitted(vectorizer=vectorizer)
+    n_features = retriever.classifier_.n_features_in_
+    retriever.add_labels(ADDED)
+    assert retriever.classifier_.n_features_in_ == n_features
+    assert first(retriever, "oolong") == 48
+    assert retriever.vectorizer_ is retriever._state.vectorizer
