@@ -81,7 +81,7 @@ from skxmr.text._vectorizers import (
     PrefixWeightedCharTfidf,
     WordNgramTfidf,
 )
-from skxmr.text._vocabulary import Vocabulary
+from skxmr.text._vocabulary import LaterVocabulary, Vocabulary
 from skxmr.text._word_forms import normalize_characters, normalize_words
 from skxmr.tree._kmeans_tree import IndexerState, KMeansTree
 from skxmr.tree._label_tree import LabelTree
@@ -128,6 +128,7 @@ _TYPES: list[Any] = [
     LeanTransformer,
     GrownTransformer,
     LaterTerms,
+    LaterVocabulary,
     LearnedWeights,
     FittedMatcher,
     AddedTerms,
@@ -254,10 +255,12 @@ def save_changes(model: Any, folder: str | os.PathLike) -> None:
     """Save what has changed in a model since it was saved to a folder, or loaded.
 
     Writes one file: the model without the arrays that it shares with the version in the
-    folder. So labels that were added or removed take some kilobytes, but the whole
+    folder, and without what its other arrays have in common with those of the last
+    change. So labels that were added or removed take some kilobytes, but the whole
     model after another fit or `compact`; then `save` a new version instead. The file
     gets its name when it is on the disk: a killed process loses at most the changes
-    that it was saving.
+    that it was saving. `load` reads the files in order, up to the first one that is
+    damaged or missing, with a warning.
 
     Parameters
     ----------

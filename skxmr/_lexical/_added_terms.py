@@ -17,7 +17,7 @@ from skxmr._utils._loaded_state import (
 )
 from skxmr.text._counting import count_all
 from skxmr.text._row_counting import count_row, row_counter_of
-from skxmr.text._vocabulary import Vocabulary, find_terms
+from skxmr.text._vocabulary import LaterVocabulary, find_terms
 
 __all__ = ["AddedTerms", "AddedVocabulary", "TermCounts"]
 
@@ -61,7 +61,7 @@ class AddedVocabulary:
     def empty(cls):
         """Make one without terms."""
         return cls(
-            SpellingIndex.of(Vocabulary.of([])),
+            SpellingIndex.of(LaterVocabulary.of([])),
             np.empty(0, dtype=np.int32),
             np.empty(0, dtype=np.int32),
         )

@@ -127,7 +127,7 @@ class SpellingIndex:
         )
         insert = Insertion(len(old), at_end[ends])
         order = insert(shifted.astype(np.int32), (at + np.arange(len(at)))[ends])
-        return type(self)(Vocabulary.from_arrays(text, offsets), order), at
+        return type(self)(type(old).from_arrays(text, offsets), order), at
 
     def __setstate__(self, state):
         refuse_newer(state, SPELLING_VERSION, "This spelling index")

@@ -2,7 +2,8 @@
 
 A change of a model makes a new state, which shares the arrays and objects that it does
 not change. In a pickle, each of these is the number of the part in the base: the
-position in the order in which pickling visits the parts.
+position in the order in which pickling visits the parts. Other arrays are listed
+beside the pickle, to be stored as changes of those of the change before.
 """
 
 import io
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+
+from skxmr._saving._array_changes import can_store
 
 __all__ = ["SharedParts"]
 
@@ -38,33 +41,43 @@ class SharedParts(NamedTuple):
         found = lister.found
         return cls(list(map(weakref.ref, found)), list(map(_description, found)))
 
-    def dump(self, model: Any, file: Any) -> None:
-        """Pickle a model without these parts.
+    def dump(self, model: Any, file: Any) -> list:
+        """Pickle a model without these parts and without arrays.
 
         Parameters
         ----------
         model : object
         file : binary file object
+
+        Returns
+        -------
+        list of ndarray
+            The arrays that are no parts.
         """
         numbers: dict[int, int] = {}
         for number, reference in enumerate(self.references):
             part = reference()
             if part is not None:
                 numbers.setdefault(id(part), number)
-        _Writer(file, numbers).dump(model)
+        writer = _Writer(file, numbers, len(self.references))
+        writer.dump(model)
+        return writer.arrays
 
-    def load(self, file: Any) -> Any:
+    def load(self, file: Any, arrays: list) -> Any:
         """Load what `dump` has written, with these parts.
 
         Parameters
         ----------
         file : binary file object
+        arrays : list of ndarray
+            That `dump` has returned.
 
         Returns
         -------
         object
         """
-        return _Reader(file, [reference() for reference in self.references]).load()
+        parts = [reference() for reference in self.references]
+        return _Reader(file, parts, arrays).load()
 
 
 def _is_part(obj):
@@ -103,22 +116,35 @@ class _Lister(pickle.Pickler):
 
 
 class _Writer(pickle.Pickler):
-    """Writes the number of each part of the base."""
+    """Writes the number of each part of the base, and lists other arrays."""
 
-    def __init__(self, file, numbers):
+    def __init__(self, file, numbers, n_parts):
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self.numbers = numbers
+        self.n_parts = n_parts
+        self.arrays: list = []  # kept alive, so that their ids remain theirs
+        self.positions: dict[int, int] = {}
 
     def persistent_id(self, obj):
-        return self.numbers.get(id(obj)) if _is_part(obj) else None
+        if not _is_part(obj):
+            return None
+        number = self.numbers.get(id(obj))
+        if number is not None:
+            return number
+        if type(obj) is not np.ndarray or not can_store(obj):
+            return None
+        position = self.positions.setdefault(id(obj), len(self.arrays))
+        if position == len(self.arrays):
+            self.arrays.append(obj)
+        return self.n_parts + position
 
 
 class _Reader(pickle.Unpickler):
-    """Replaces numbers by parts of the base."""
+    """Replaces numbers by parts of the base, and then by the other arrays."""
 
-    def __init__(self, file, parts):
+    def __init__(self, file, parts, arrays):
         super().__init__(file)
-        self.parts = parts
+        self.parts = [*parts, *arrays]
 
     def persistent_load(self, pid):
         if not isinstance(pid, int) or not 0 <= pid < len(self.parts):

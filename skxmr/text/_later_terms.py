@@ -14,10 +14,11 @@ from scipy import sparse
 
 from skxmr._cython._tfidf import scale
 from skxmr._utils._loaded_state import as_value_errors, check_vector, refuse
+from skxmr._utils._packed_texts import PackedTexts
 from skxmr.text._feature_names import lazy_feature_names
 from skxmr.text._row_counting import count_row, row_counter_of
 from skxmr.text._tfidf import NORMS, Weighting
-from skxmr.text._vocabulary import Vocabulary
+from skxmr.text._vocabulary import LaterVocabulary
 
 __all__ = [
     "Counted",
@@ -36,14 +37,14 @@ class LaterTerms:
 
     Parameters
     ----------
-    vocabulary : Vocabulary
+    vocabulary : LaterVocabulary
     idf : ndarray of shape (n_terms,), or None
         Their inverse document frequencies, where the vectorizer uses these.
     columns : ndarray of shape (n_terms,), int32
         Ascending.
     """
 
-    vocabulary: Vocabulary
+    vocabulary: LaterVocabulary
     idf: np.ndarray | None
     columns: np.ndarray
 
@@ -51,13 +52,13 @@ class LaterTerms:
     def none(cls, idf):
         """Return no terms, for a vectorizer of some inverse document frequencies."""
         nothing = np.empty(0, dtype=np.int32)
-        return cls(Vocabulary.of([]), None if idf is None else idf[:0], nothing)
+        return cls(LaterVocabulary.of([]), None if idf is None else idf[:0], nothing)
 
     def with_terms(self, terms, idf, first):
         """Append terms, of which the first gets a given column."""
-        before, added = self.vocabulary, Vocabulary.of(terms)
+        before, added = self.vocabulary, PackedTexts.of(terms)
         ends = before.offsets[-1] + added.offsets[1:]
-        vocabulary = Vocabulary.from_arrays(
+        vocabulary = LaterVocabulary.from_arrays(
             np.concatenate([before.text, added.text]),
             np.concatenate([before.offsets, ends]),
         )

@@ -15,7 +15,14 @@ from skxmr._utils._loaded_state import (
 from skxmr._utils._packed_texts import PackedTexts
 from skxmr._version import refuse_newer
 
-__all__ = ["GrowingVocabulary", "Vocabulary", "find_terms", "grown", "run_kernel"]
+__all__ = [
+    "GrowingVocabulary",
+    "LaterVocabulary",
+    "Vocabulary",
+    "find_terms",
+    "grown",
+    "run_kernel",
+]
 
 STATUS = {number: name for name, number in kernel.STATUS.items()}
 # Increase this when the meaning of the arrays of `Vocabulary` changes.
@@ -147,6 +154,25 @@ class Vocabulary(PackedTexts):
         if self._numbers is None:
             self._numbers = {term: i for i, term in enumerate(self.to_list())}
         return self._numbers
+
+
+class LaterVocabulary(Vocabulary):
+    """A vocabulary that grows: its hash table is made anew when it is loaded.
+
+    Each further term changes the whole table, which would be saved with each change.
+    """
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "slots": None, "key": None}
+
+    def _check_arrays(self):
+        """Raise ValueError if the arrays of a loaded model are not consistent."""
+        PackedTexts._check_arrays(self)
+        check_ascending(
+            self.offsets, 0, len(self.text), "Vocabulary.offsets", strictly=False
+        )
+        self.key = _key_of(self.text, self.offsets)
+        self.slots = _make_slots(self.text, self.offsets, self.key)
 
 
 def find_terms(terms, vocabulary):

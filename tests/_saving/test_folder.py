@@ -13,7 +13,7 @@ import pytest
 from platforms import posix
 from sklearn.base import clone
 
-from skxmr import QueryCompleter, XRLinearClassifier
+from skxmr import LexicalRanker, QueryCompleter, XRLinearClassifier
 from skxmr.persistence import load, save, save_changes
 
 QUERIES = [f"query {i} of {i % 7}" for i in range(400)] + ["new words"]
@@ -77,17 +77,52 @@ def test_the_link_leads_back_to_an_earlier_version(completer, tmp_path):
     assert (tmp_path / "current").resolve().name == "0003"
 
 
+def deltas(folder):
+    return sorted(path for path in folder.glob("current/delta-*"))
+
+
 def test_changes_are_small_and_loaded_with_the_base(completer, tmp_path):
     save(completer, tmp_path)
     for times in range(1, 5):
         save_changes(click(completer, "query 8 of 1", times), tmp_path)
         assert load(tmp_path).complete("", k=9) == completer.complete("", k=9)
-    deltas = [path for path in (tmp_path / "0001").iterdir() if "delta" in path.name]
-    assert sorted(map(str, deltas)) == [
-        str(tmp_path / "0001" / f"delta-00000{number}.skxmr") for number in (3, 4)
+    assert [path.name for path in deltas(tmp_path)] == [
+        f"delta-00000{number}.skxmr" for number in (1, 2, 3, 4)
     ]
     whole = len(pickle.dumps(completer))
-    assert deltas[0].stat().st_size < whole
+    assert deltas(tmp_path)[0].stat().st_size < whole
+
+
+def test_a_delta_holds_what_has_changed_since_the_last(tmp_path):
+    names = [f"first{i} second{i * i} third{i // 3}" for i in range(3000)]
+    ranker = LexicalRanker().fit([], np.zeros((0, 1000)), label_texts=names[:1000])
+    save(ranker, tmp_path)
+    ranker.add_labels(names[1000:])
+    save_changes(ranker, tmp_path)
+    for _ in range(3):
+        ranker.add_labels(["another label"])
+        save_changes(ranker, tmp_path)
+    sizes = [path.stat().st_size for path in deltas(tmp_path)]
+    assert max(sizes[1:]) < sizes[0] / 3
+    loaded = load(tmp_path)
+    for query in ("second81", "another", "first2999"):
+        for found, expected in zip(
+            loaded.rank_one(query, k=5), ranker.rank_one(query, k=5), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+    loaded.remove_labels([5])
+    save_changes(loaded, tmp_path)
+    assert len(deltas(tmp_path)) == 5
+    assert deltas(tmp_path)[-1].stat().st_size < sizes[0] / 4
+
+
+def test_the_last_that_saves_wins(completer, tmp_path):
+    save(completer, tmp_path)
+    first, second = load(tmp_path), load(tmp_path)
+    for other, query in ((first, "query 8 of 1"), (second, "query 9 of 2")) * 2:
+        save_changes(click(other, query, 9), tmp_path)
+        assert load(tmp_path).complete("", k=9) == other.complete("", k=9)
+    assert len(deltas(tmp_path)) == 4
 
 
 def test_a_loaded_model_goes_on(completer, tmp_path):
@@ -148,11 +183,35 @@ def test_of_damaged_changes_those_before_are_loaded(completer, tmp_path, cut):
     save_changes(click(completer, "query 8 of 1", 3), tmp_path)
     expected = completer.complete("", k=9)
     save_changes(click(completer, "query 9 of 2", 9), tmp_path)
+    save_changes(click(completer, "query 9 of 2", 9), tmp_path)
     path = tmp_path / "current" / "delta-000002.skxmr"
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.warns(UserWarning, match="delta-000002.skxmr is damaged"):
         loaded = load(tmp_path)
     assert loaded.complete("", k=9) == expected
+    # What is saved now is loaded, and not hidden by the damaged one.
+    save_changes(click(loaded, "query 7 of 0", 99), tmp_path)
+    assert best(load(tmp_path)) == ["query 7 of 0"]
+    assert len(deltas(tmp_path)) == 2
+
+
+def test_a_missing_change_ends_the_chain(completer, tmp_path):
+    save(completer, tmp_path)
+    expected = []
+    for times in (3, 5, 7):
+        save_changes(click(completer, "query 8 of 1", times), tmp_path)
+        expected.append(completer.complete("", k=9))
+    second, third = deltas(tmp_path)[1:]
+    kept = second.read_bytes()
+    second.unlink()
+    with pytest.warns(UserWarning, match="delta-000003.skxmr is damaged, or not the"):
+        assert load(tmp_path).complete("", k=9) == expected[0]
+    second.write_bytes(third.read_bytes())
+    third.unlink()
+    with pytest.warns(UserWarning, match="delta-000002.skxmr is damaged, or not the"):
+        assert load(tmp_path).complete("", k=9) == expected[0]
+    second.write_bytes(kept)
+    assert load(tmp_path).complete("", k=9) == expected[1]
 
 
 def test_the_base_of_another_model_is_refused(completer, tmp_path):
