@@ -20,7 +20,7 @@ from skxmr.rankers._fusion import RankFusion
 from skxmr.rankers._lexical import LexicalRanker
 from skxmr.rankers._neighbors import NeighborRanker
 from skxmr.rankers._reranker import Reranker
-from skxmr.ranking import LabelSubset, rank
+from skxmr.ranking import Completion, LabelSubset, SearchResult, SearchResults, rank
 from skxmr.retrieval._retriever import TextRetriever
 from skxmr.text._vectorizers import (
     CharNgramTfidf,
@@ -35,6 +35,7 @@ __all__ = [
     "CandidateFeatures",
     "Candidates",
     "CharNgramTfidf",
+    "Completion",
     "Explanation",
     "KMeansTree",
     "LabelSubset",
@@ -47,6 +48,8 @@ __all__ = [
     "QueryCompleter",
     "RankFusion",
     "Reranker",
+    "SearchResult",
+    "SearchResults",
     "TextRetriever",
     "TrieTreeHybrid",
     "WordNgramTfidf",

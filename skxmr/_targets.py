@@ -1,9 +1,10 @@
-"""The two kinds of target, and the conversion of results to their form."""
+"""The kinds of target, and the conversion of results to their form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from skxmr._inputs._features import validate_target
@@ -17,6 +18,7 @@ from skxmr.ranking import scores_to_csr
 __all__ = [
     "ClassTarget",
     "IndicatorTarget",
+    "NamedTarget",
     "Shortlists",
     "align_rows",
     "empty_target",
@@ -34,7 +36,7 @@ _LEAST_FOUND = np.finfo(np.float32).tiny
 _MOST_FOUND = np.nextafter(np.float32(1), np.float32(0))
 
 
-def make_target(y, relevance):
+def make_target(y, relevance, names=None):
     """Make the target and the training labels of y.
 
     Parameters
@@ -42,6 +44,8 @@ def make_target(y, relevance):
     y : ndarray or csr_array
         As scikit-learn's validation returns it.
     relevance : sparse matrix, array-like or None
+    names : ndarray of shape (n_labels,), default=None
+        The names of the columns of an indicator, as `read_columns` returns them.
 
     Returns
     -------
@@ -52,7 +56,11 @@ def make_target(y, relevance):
     target: IndicatorTarget | ClassTarget
     kind, y = target_kind(y)
     if kind == "indicator":
-        target = IndicatorTarget(y.shape[1], sparse.issparse(y), y.dtype)
+        form = sparse.issparse(y), y.dtype
+        if names is None:
+            target = IndicatorTarget(y.shape[1], *form)
+        else:
+            target = NamedTarget(KnownClasses.of(names), *form)
         pattern = indicator_pattern(y)
     else:
         classes, codes = np.unique(y, return_inverse=True)
@@ -83,12 +91,12 @@ def with_classes(target, Y, classes):
         return target, Y
     columns = np.searchsorted(classes, target.classes)
     shape = (Y.shape[0], len(classes))
-    return ClassTarget(classes), sparse.csr_array(
+    return target.with_labels(KnownClasses(classes)), sparse.csr_array(
         (Y.data, columns[Y.indices], Y.indptr), shape=shape
     )
 
 
-def read_target(estimator, y, classes):
+def read_target(estimator, y, classes, names=None):
     """Validate y, and make the target and the training labels of it.
 
     Parameters
@@ -99,6 +107,8 @@ def read_target(estimator, y, classes):
         May have no rows.
     classes : ndarray or None
         Classes that no row has are among them.
+    names : ndarray of shape (n_labels,), default=None
+        As for `make_target`.
 
     Returns
     -------
@@ -106,8 +116,8 @@ def read_target(estimator, y, classes):
     Y : csr_array of shape (n_samples, n_labels), float32
     """
     if np.ndim(y) and not np.shape(y)[0]:
-        return empty_target(y, classes)
-    target, Y = make_target(validate_target(estimator, y), None)
+        return empty_target(y, classes, names)
+    target, Y = make_target(validate_target(estimator, y), None, names)
     return with_classes(target, Y, classes)
 
 
@@ -135,13 +145,11 @@ def align_rows(target, known, of_rows, Y):
         If the targets are of two kinds, an indicator has fewer columns than labels were
         ever known, or a row has a removed label.
     """
-    if isinstance(of_rows, IndicatorTarget) != isinstance(target, IndicatorTarget):
-        kinds = "an indicator", "class labels"
+    if type(of_rows) is not type(target):
         raise ValueError(
-            f"y has {kinds[isinstance(of_rows, ClassTarget)]}; expected "
-            f"{kinds[isinstance(target, ClassTarget)]}, as before."
+            f"y has {of_rows.described}; expected {target.described}, as before."
         )
-    if isinstance(of_rows, IndicatorTarget):
+    if of_rows.names is None:
         n_new = of_rows.n_labels - len(known)
         if n_new < 0:
             raise ValueError(
@@ -157,7 +165,9 @@ def align_rows(target, known, of_rows, Y):
     if len(new):
         known = known.with_classes(new, len(new), "y")
     shape = Y.shape[0], len(known)
-    return known, sparse.csr_array((Y.data, columns[Y.indices], Y.indptr), shape=shape)
+    aligned = sparse.csr_array((Y.data, columns[Y.indices], Y.indptr), shape=shape)
+    aligned.sort_indices()
+    return known, aligned
 
 
 def _refuse_removed(known, is_used):
@@ -166,7 +176,7 @@ def _refuse_removed(known, is_used):
         raise ValueError(f"y has the label {label!r:.50}, which was removed.")
 
 
-def empty_target(y, classes):
+def empty_target(y, classes, names=None):
     """Make the target of a y without rows.
 
     Parameters
@@ -174,6 +184,8 @@ def empty_target(y, classes):
     y : ndarray or sparse matrix of shape (0, n_labels), or of shape (0,)
     classes : ndarray or None
         The classes of a 1-D y.
+    names : ndarray of shape (n_labels,), default=None
+        As for `make_target`.
 
     Returns
     -------
@@ -186,7 +198,9 @@ def empty_target(y, classes):
     dtype = y.dtype if is_sparse else np.asarray(y).dtype
     if dtype.kind not in "biuf":  # such as of a data frame without rows
         dtype = np.dtype(np.float64)
-    target = IndicatorTarget(y.shape[1], is_sparse, dtype)
+    target: IndicatorTarget = IndicatorTarget(y.shape[1], is_sparse, dtype)
+    if names is not None:
+        target = NamedTarget(KnownClasses.of(names), is_sparse, dtype)
     return target, sparse.csr_array(y.shape, dtype=np.float32)
 
 
@@ -262,8 +276,12 @@ class IndicatorTarget:
         self.is_sparse = is_sparse
         self.dtype = dtype
 
-    # Columns have no names.
-    names = None
+    described = "an indicator"
+
+    @property
+    def names(self) -> NDArray | None:
+        """None: columns have no names."""
+        return None
 
     def with_labels(self, known):
         """Return the target of a model whose labels have changed.
@@ -277,6 +295,11 @@ class IndicatorTarget:
     @property
     def classes(self):
         """Column indices of the indicator."""
+        return np.arange(self.n_labels)
+
+    @property
+    def labels_of_indicator(self):
+        """The labels of an estimator that was fitted to the indicator itself."""
         return np.arange(self.n_labels)
 
     def predict(self, shortlists, decision_threshold):
@@ -350,6 +373,43 @@ class IndicatorTarget:
         return public_csr(matrix)
 
 
+class NamedTarget(IndicatorTarget):
+    """An indicator whose columns have names: rows of names, or a data frame.
+
+    Parameters
+    ----------
+    known : KnownClasses
+        The names.
+    is_sparse : bool
+    dtype : dtype
+    """
+
+    described = "rows of label names, or an indicator with named columns"
+
+    def __init__(self, known, is_sparse, dtype):
+        super().__init__(len(known), is_sparse, dtype)
+        self._known = known
+
+    def with_labels(self, known):
+        """Return the target of a model whose labels have changed.
+
+        Parameters
+        ----------
+        known : KnownClasses
+        """
+        return NamedTarget(known, self.is_sparse, self.dtype)
+
+    @property
+    def classes(self):
+        """The names by column, also removed ones."""
+        return self._known.classes
+
+    @property
+    def names(self):
+        """The names of the columns."""
+        return self.classes
+
+
 class ClassTarget:
     """1-D class labels: exactly one class per row.
 
@@ -357,6 +417,8 @@ class ClassTarget:
     ----------
     classes : ndarray of shape (n_classes,)
     """
+
+    described = "class labels"
 
     def __init__(self, classes):
         self._known = KnownClasses(classes)
@@ -388,6 +450,11 @@ class ClassTarget:
     @property
     def names(self):
         """The classes, which are the names of the labels."""
+        return self.classes
+
+    @property
+    def labels_of_indicator(self):
+        """The labels of an estimator that was fitted to the class labels."""
         return self.classes
 
     @property

@@ -45,7 +45,7 @@ from skxmr._search._centering import Centering
 from skxmr._search._layout import SearchLayout
 from skxmr._search._weights_by_feature import FeatureWeights
 from skxmr._search._weights_by_node import NodeWeights
-from skxmr._targets import ClassTarget, IndicatorTarget
+from skxmr._targets import ClassTarget, IndicatorTarget, NamedTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
 from skxmr._utils._loaded_state import check_arrays
@@ -157,6 +157,7 @@ _TYPES: list[Any] = [
     Transitions,
     ClassTarget,
     IndicatorTarget,
+    NamedTarget,
     Vocabulary,
     CharNgramTfidf,
     PrefixWeightedCharTfidf,

@@ -515,6 +515,9 @@ def test_trusted_types_cover_what_is_public():
         skxmr.Candidates,
         skxmr.Explanation,
         skxmr.LabelSubset,
+        skxmr.SearchResult,
+        skxmr.SearchResults,
+        skxmr.Completion,
         skxmr.LabelTexts,
         skxmr.PruningWarning,
     }

@@ -8,10 +8,10 @@ from scipy import sparse
 from sklearn.base import ClassifierMixin
 
 from skxmr._base._state import Stateful, reads
-from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._known_classes import known_classes
+from skxmr._inputs._named_columns import given_rows, read_columns
 from skxmr._inputs._validation import check_k, check_lengths, check_structure
-from skxmr._targets import Shortlists
+from skxmr._targets import NamedTarget, Shortlists
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import (
     ArrayLike,
@@ -61,10 +61,35 @@ class Classifier(ClassifierMixin):
         ValueError
             If X or y is invalid, or they do not match.
         """
-        X, y = check_structure(X, "X"), exact_target(check_structure(y, "y"))
+        X, y = check_structure(X, "X"), given_rows(check_structure(y, "y"))
+        named = read_columns(y)
+        if named.names is not None:
+            state = self._fitted()
+            if _has_names(state):
+                return self._accuracy_by_name(
+                    X, named, known_classes(state), sample_weight
+                )
+            if named.y is not y:
+                raise ValueError(
+                    "y has rows of label names, but the labels of fit had no names; "
+                    "expected the kind of y in fit."
+                )
         if np.ndim(y) == 1 and not sparse.issparse(y):
             return self._accuracy(X, y, sample_weight)
         return super().score(X, y, sample_weight)
+
+    def _accuracy_by_name(self, X, named, known, sample_weight):
+        """Compare sets of labels by their names; unknown ones are never predicted."""
+        found, n_labels = sparse.csr_array(self.predict(X), dtype=bool), len(known)
+        check_lengths(named.y, found, sample_weight)
+        truth = sparse.coo_array(named.y).astype(bool)
+        columns = known.find(named.names)[truth.col]
+        columns[columns < 0] = n_labels
+        shape = truth.shape[0], n_labels + 1
+        truth = sparse.csr_array((truth.data, (truth.row, columns)), shape=shape)
+        found.resize(shape)
+        is_right = (truth != found).sum(axis=1) == 0
+        return float(np.average(is_right, weights=sample_weight))
 
     def _accuracy(self, X, y, sample_weight):
         """Compare class labels exactly; scikit-learn would convert them."""
@@ -172,7 +197,8 @@ class RankingClassifier(RanksLabels, Classifier):
         csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
                 of shape (n_samples,)
             In the form of y: the labels of an indicator whose score is above
-            `decision_threshold`, or the best class.
+            `decision_threshold`, or the best class. Rows of names give a sparse
+            indicator, whose columns are those of `classes_`.
 
         Raises
         ------
@@ -196,9 +222,10 @@ class RankingClassifier(RanksLabels, Classifier):
         Returns
         -------
         csr_matrix, csr_array or ndarray of shape (n_samples, n_labels)
-            For an indicator: sparse if y was, float32, with the scores of the
-            candidates, each between 0 and 1, and 0 for all other labels. For class
-            labels: dense float64, rows sum to 1.
+            For an indicator or rows of names: sparse if y was, float32, with the scores
+            of the candidates, each between 0 and 1, and 0 for all other labels. They
+            order labels, and are no probabilities unless the estimator says so. For
+            class labels: dense float64, rows sum to 1.
 
         Raises
         ------
@@ -208,6 +235,11 @@ class RankingClassifier(RanksLabels, Classifier):
             If X contains NaN or infinity, or has other features than in `fit`.
         """
         return self._ready().target.predict_proba(self._shortlists(X))
+
+
+def _has_names(state):
+    """Return whether the columns of an indicator had names in fit."""
+    return isinstance(getattr(state, "target", None), NamedTarget)
 
 
 def _joined(blocks):

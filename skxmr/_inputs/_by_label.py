@@ -157,8 +157,9 @@ class Labels(NamedTuple):
     @classmethod
     def of_target(cls, target, y, n_samples):
         """Make the labels of an `IndicatorTarget` or a `ClassTarget` made of y."""
-        if target.names is None:
-            return cls(target.n_labels, _column_names(y), True, n_samples)
+        names = _column_names(y)
+        if target.names is None or (names is not None and np.shape(y)[1] > 1):
+            return cls(target.n_labels, names, True, n_samples)
         return cls.of_classes(target.classes, n_samples)
 
     def calls(self, n_items):

@@ -49,6 +49,19 @@ class KnownClasses:
         self.added = added
         self.removed = np.empty(0, dtype=np.int64) if removed is None else removed
 
+    @classmethod
+    def of(cls, classes) -> Self:
+        """Make the labels of a fit from their array in the order of the columns.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_labels,)
+            Each once. Columns of a data frame need not ascend.
+        """
+        if np.all(classes[1:] > classes[:-1]):
+            return cls(classes)
+        return cls(classes[:1], classes[1:])
+
     def __getstate__(self):
         return {name: getattr(self, name) for name in ("fitted", "added", "removed")}
 
@@ -193,12 +206,11 @@ def known_classes(state):
     Parameters
     ----------
     state : object
-        With an attribute `known`; or with ascending `classes`, if no labels are added
-        or removed.
+        With an attribute `known`; or with `classes`, if no labels are added or removed.
 
     Returns
     -------
     KnownClasses
     """
     known = getattr(state, "known", None)
-    return KnownClasses(state.classes) if known is None else known
+    return KnownClasses.of(state.classes) if known is None else known

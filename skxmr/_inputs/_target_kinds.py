@@ -7,6 +7,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array
 
 from skxmr._inputs._features import check_width
+from skxmr._inputs._named_columns import BINARIZER
 from skxmr._utils._sparse_structure import check_structure
 
 __all__ = ["check_relevance", "indicator_pattern", "target_kind"]
@@ -46,8 +47,9 @@ def target_kind(y):
         return "classes", y
     raise ValueError(
         f"Unknown label type: {kind}. y must be an indicator of 0 and 1, sparse or "
-        f"dense, of shape (n_samples, n_labels), or class labels of shape "
-        f"(n_samples,). Weights of labels go into the argument relevance of fit."
+        f"dense, of shape (n_samples, n_labels), as {BINARIZER} makes it; a list, "
+        f"tuple or set of names for each row; or class labels of shape (n_samples,). "
+        f"Weights of labels go into the argument relevance of fit."
     )
 
 
@@ -82,7 +84,7 @@ def indicator_pattern(y):
         raise ValueError(
             f"y must hold only 0 and 1 to be an indicator; got "
             f"{y.data[strange][0].item()!r}. Weights of labels go into the argument "
-            f"relevance of fit."
+            f"relevance of fit. Labels in rows are encoded by {BINARIZER}."
         )
     pattern = sparse.csr_array(
         (y.data.astype(np.float32), y.indices, y.indptr), shape=y.shape, copy=True

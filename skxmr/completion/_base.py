@@ -18,13 +18,14 @@ from skxmr.completion._prefix_index import PrefixIndex
 from skxmr.completion._prefixes import draw_prefixes
 from skxmr.completion._query_log import read_log
 from skxmr.completion._sessions import check_sessions, read_session
+from skxmr.ranking import Completion
 from skxmr.text._normalization import Normalizer, stem_of
 
 __all__ = ["Completer", "CompleterState", "Completions", "Session", "Sessions"]
 
 Session: TypeAlias = str | Iterable[str] | None
 Sessions: TypeAlias = Iterable[Session] | None
-Completions: TypeAlias = list[tuple[str, float]]
+Completions: TypeAlias = list[Completion]
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,9 @@ class Completer(
 
         Returns
         -------
-        list of (query, score)
-            Best first, without duplicates; k of them if at least k known queries match.
+        list of Completion
+            Named tuples (query, score), best first, without duplicates; k of them if at
+            least k known queries match.
 
         Raises
         ------
@@ -163,7 +165,7 @@ class Completer(
 
         Returns
         -------
-        list of list of (query, score)
+        list of list of Completion
             The completions of each prefix, as `complete` returns them.
 
         Raises
@@ -229,7 +231,7 @@ class Completer(
         names = self._state.names
         ranks, scores = self._suggest(prefix, session, min(k, len(names)))
         return [
-            (names[rank], score)
+            Completion(names[rank], score)
             for rank, score in zip(ranks.tolist(), scores.tolist(), strict=True)
         ]
 

@@ -21,6 +21,7 @@ from skxmr._cython._training import LOSSES
 from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
 from skxmr._inputs._features import validate_features_and_target
 from skxmr._inputs._known_classes import KnownClasses
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
@@ -196,7 +197,8 @@ class XRLinearClassifier(
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target, or the column indices of an indicator.
+        The class labels of a 1-D target; the names of the labels, if rows of names or
+        a data frame were given; or the column indices of an indicator.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -387,7 +389,9 @@ class XRLinearClassifier(
         self.verbose = verbose
         self.warm_start = warm_start
 
-    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    classes_ = from_state(
+        "classes", "Classes, names of labels, or column numbers."
+    )
     n_features_in_ = from_state("n_features", "Number of features seen during fit.")
     feature_names_in_ = from_state(
         "feature_names", "Names of features seen during fit.", optional=True
@@ -423,7 +427,9 @@ class XRLinearClassifier(
             mostly non-zero), the weights are laid out for predictions from dense X.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
-            An indicator of 0 and 1, or class labels of any type.
+            An indicator of 0 and 1; or a list, tuple or set of label names for each
+            row, such as ``[["web", "api"], ["django"]]``; or class labels of any type.
+            The columns of a data frame name the labels.
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
             The weight of each label of a row in training: a positive number for each
@@ -488,9 +494,9 @@ class XRLinearClassifier(
 
     def _new_problem(self, X, y, relevance, label_names, custom):
         """Validate the arguments of a first fit."""
-        given = y
-        X, y, features = validate_features_and_target(self, X, y)
-        target, Y = make_target(y, relevance)
+        given, names = read_columns(y)
+        X, y, features = validate_features_and_target(self, X, given)
+        target, Y = make_target(y, relevance, names)
         labels = Labels.of_target(target, given, X.n_vectors)
         label_names = check_label_names(label_names, labels)
         if label_names is None:
@@ -507,7 +513,7 @@ class XRLinearClassifier(
         centered = center_rows(X, centering)
         return Problem(
             target,
-            KnownClasses(target.classes),
+            KnownClasses.of(target.classes),
             features,
             X,
             centered,

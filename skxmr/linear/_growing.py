@@ -23,11 +23,12 @@ from skxmr._inputs._class_labels import exact_labels, find_columns
 from skxmr._inputs._features import validate_features, validate_target
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import check_labels
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._validation import check_lengths, check_structure
 from skxmr._search._beam_search import beam_search
 from skxmr._search._merging import tree_of
 from skxmr._search._pruning import Pruning
-from skxmr._targets import ClassTarget, IndicatorTarget, align_rows, make_target
+from skxmr._targets import align_rows, make_target
 from skxmr._training._centering import center_rows
 from skxmr._training._regularization import usual_length
 from skxmr._training._solver import SolverParameters
@@ -67,8 +68,8 @@ class GrowingClassifier(TreeSearchClassifier):
         label_vectors : {array-like, sparse matrix} of shape (n_new, n_features)
             A row of features for each new label, such as those of its text.
         labels : iterable of length n_new, default=None
-            The new class labels. Required for 1-D class labels; must be None for an
-            indicator, whose new columns follow the others.
+            The new class labels or names. Required if the labels of `fit` have names;
+            must be None for an indicator without, whose new columns follow the others.
 
         Returns
         -------
@@ -179,7 +180,7 @@ class GrowingClassifier(TreeSearchClassifier):
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             Labels, of the kind of the first call. An indicator has as many columns as
-            labels were ever known, or more.
+            labels were ever known, or more; one with names may have any of them.
         classes : iterable of labels, default=None
             Class labels that rows may have later; only used by the first call, for 1-D
             class labels.
@@ -209,7 +210,8 @@ class GrowingClassifier(TreeSearchClassifier):
         state = self._ready()
         state = _measured(state)
         X = validate_features(self, X, state.features)
-        target, Y = make_target(validate_target(self, y), relevance)
+        y, names = read_columns(y)
+        target, Y = make_target(validate_target(self, y), relevance, names)
         check_lengths(X.to_matrix(), Y)
         known, Y = align_rows(state.target, state.known, target, Y)
         if len(known) > len(state.known):
@@ -225,30 +227,30 @@ class GrowingClassifier(TreeSearchClassifier):
 
 def _extended(state, labels, n_new):
     """Return the known classes with new ones."""
-    if isinstance(state.target, IndicatorTarget):
+    if state.target.names is None:
         if labels is not None:
             raise ValueError(
                 "labels must be None: new columns of an indicator follow the others."
             )
         return state.known.with_columns(n_new)
     if labels is None:
-        raise ValueError("labels is required, since y of fit has class labels.")
+        raise ValueError("labels is required, since the labels of fit have names.")
     return state.known.with_classes(labels, n_new)
 
 
 def _with_classes(state, classes):
     """Add classes that no row has, in sorted order, to a state that was just fitted."""
-    if isinstance(state.target, IndicatorTarget):
+    if state.target.names is None:
         return state
     classes = np.unique(exact_labels(list(classes), "classes"))
-    known = find_columns(state.classes, classes)
-    if (known < 0).any():
-        label = state.classes[known < 0].tolist()[0]
+    columns = find_columns(state.classes, classes)
+    if (columns < 0).any():
+        label = state.classes[columns < 0].tolist()[0]
         raise ValueError(f"y has the label {label!r:.50}, which is not in classes.")
-    missing = np.setdiff1d(np.arange(len(classes)), known)
+    missing = np.setdiff1d(np.arange(len(classes)), columns)
     if len(missing) == 0:
         return state
-    columns = np.concatenate([known, missing])
+    columns = np.concatenate([columns, missing])
     layouts = []
     for layout in state.layouts:
         first, stop = layout.level_starts[-2:].tolist()
@@ -262,10 +264,11 @@ def _with_classes(state, classes):
         intercepts = np.full(len(missing), -np.inf, dtype=np.float32)
         delta = add_children(layout, parents, nothing, intercepts)
         layouts.append(layout.with_delta(delta).compacted.relabelled(columns))
+    known = KnownClasses(classes)
     return replace(
         state,
-        target=ClassTarget(classes),
-        known=KnownClasses(classes),
+        target=state.target.with_labels(known),
+        known=known,
         trees=[tree_of(layout) for layout in layouts],
         layouts=layouts,
         samples=None,

@@ -10,6 +10,7 @@ from scipy import sparse
 from skxmr._base._state import Stateful, from_state, writes
 from skxmr._inputs._by_label import Labels, check_label_names
 from skxmr._inputs._features import validate_features_and_target
+from skxmr._inputs._named_columns import read_columns
 from skxmr._search._beam_search import beam_search
 from skxmr._search._layout import SearchLayout
 from skxmr._targets import align_rows, make_target
@@ -155,11 +156,12 @@ def kept_problem(classifier, X, y, relevance, label_names):
     -------
     Problem
     """
-    state, given = classifier._state.compacted, y
+    state = classifier._state.compacted
     _check_model(state, classifier)
-    X, y, features = validate_features_and_target(classifier, X, y)
+    given, names = read_columns(y)
+    X, y, features = validate_features_and_target(classifier, X, given)
     _check_features(state, features, X)
-    target, Y = make_target(y, relevance)
+    target, Y = make_target(y, relevance, names)
     target, known, Y = _in_known_columns(state, target, Y)
     labels = Labels.of_target(target, given, X.n_vectors)
     names = check_label_names(label_names, labels)

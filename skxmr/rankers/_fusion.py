@@ -17,6 +17,7 @@ from skxmr._base._state import from_state, reads, snapshot, writes
 from skxmr._inputs._features import validate_target
 from skxmr._inputs._known_classes import known_classes
 from skxmr._inputs._label_choice import mask_of_choice
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._row_blocks import RowBlocks, with_rows
 from skxmr._inputs._validation import (
     Composition,
@@ -96,7 +97,8 @@ class RankFusion(
         The weights of each estimator, by its name and a feature: "score" or
         "reciprocal_rank", or the features of learned weights (see Notes).
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target, or the column indices of an indicator.
+        The class labels of a 1-D target; the names of the labels, if rows of names or
+        a data frame were given; or the column indices of an indicator.
 
     See Also
     --------
@@ -223,7 +225,9 @@ class RankFusion(
         self._set_params("estimators", **parameters)
         return self
 
-    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    classes_ = from_state(
+        "classes", "Classes, names of labels, or column numbers."
+    )
     estimators_ = from_state("estimators", "The fitted estimators.")
     named_estimators_ = from_state("named_estimators", "The same by their names.")
 
@@ -239,7 +243,9 @@ class RankFusion(
             The input of the estimators.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
-            An indicator of 0 and 1, or class labels of any type.
+            An indicator of 0 and 1; or a list, tuple or set of label names for each
+            row, such as ``[["web", "api"], ["django"]]``; or class labels of any type.
+            The columns of a data frame name the labels.
 
         Returns
         -------
@@ -257,9 +263,10 @@ class RankFusion(
         self._validate_names(names)
         is_learned = isinstance(self.weights, str)
         check_weights(None if is_learned else self.weights, names)
+        y, of_columns = read_columns(y)
         X, y = check_structure(X, "X"), validate_target(self, y)
         check_lengths(X, y)
-        target, Y = make_target(y, None)
+        target, Y = make_target(y, None, of_columns)
         learned = self._learn(X, y, target, Y) if is_learned else None
         fitted = [clone(estimator).fit(X, y) for _, estimator in self.estimators]
         members = dict(zip(names, map(FittedClone.of, fitted), strict=True))
@@ -397,7 +404,7 @@ class RankFusion(
 
     def _subset_of(self, state, allowed, excluded):
         mask = mask_of_choice(len(state.classes), allowed, excluded)
-        labels = state.classes[mask]
+        labels = state.target.labels_of_indicator[mask]
         finals = map(final_estimator, state.estimators)
         members = tuple(
             one.subset(labels) if hasattr(one, "subset") else labels for one in finals

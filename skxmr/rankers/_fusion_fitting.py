@@ -81,7 +81,7 @@ def learn_weights(estimators, data, n_candidates, random):
 
 def _can_be_fitted(Y, target):
     """Return whether the training rows of a fold have several classes."""
-    return target.names is None or len(np.unique(Y.indices)) > 1
+    return isinstance(target, IndicatorTarget) or len(np.unique(Y.indices)) > 1
 
 
 def _rank_held_out(estimators, data, fold, n_candidates):
@@ -95,7 +95,7 @@ def _rank_held_out(estimators, data, fold, n_candidates):
         known = final_estimator(fitted).classes_
         # A list has an item for each column of an indicator.
         if not isinstance(known, list):
-            columns = _of_all_classes(columns, known, data.target.classes)
+            columns = _of_all_classes(columns, known, data.target.labels_of_indicator)
         rankings.append((columns, scores))
     return rankings
 

@@ -15,6 +15,7 @@ from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import mask_of_choice
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
     Interval,
@@ -113,7 +114,8 @@ class LexicalRanker(
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target, or the column indices of an indicator.
+        The class labels of a 1-D target; the names of the labels, if rows of names or
+        a data frame were given; or the column indices of an indicator.
 
     See Also
     --------
@@ -192,7 +194,9 @@ class LexicalRanker(
         self.decision_threshold = decision_threshold
         self.n_jobs = n_jobs
 
-    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    classes_ = from_state(
+        "classes", "Classes, names of labels, or column numbers."
+    )
 
     @writes
     @fit_context(prefer_skip_nested_validation=True)
@@ -211,7 +215,9 @@ class LexicalRanker(
             The training texts, which are one more field of their labels. May be empty.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
-            An indicator of 0 and 1, or class labels of any type.
+            An indicator of 0 and 1; or a list, tuple or set of label names for each
+            row, such as ``[["web", "api"], ["django"]]``; or class labels of any type.
+            The columns of a data frame name the labels.
         label_texts : iterable of length n_labels of (str or sequence of str), data \
                 frame, mapping or LabelTexts, default=None
             The texts of each label, as in `TextRetriever.fit`. Each text of a label is
@@ -230,16 +236,19 @@ class LexicalRanker(
             If a text is not a string.
         """
         texts = check_documents(texts, "texts")
+        y, names = read_columns(y)
         y = check_structure(exact_target(y), "y")
         check_lengths(texts, y)
         fields, classes = None, None
         if label_texts is not None:
-            fields, y, classes = read_label_texts(label_texts, y)
+            fields, y, classes = read_label_texts(label_texts, y, names)
+            if names is not None and classes is not None:
+                names, classes = classes, None
         elif not texts:
             raise ValueError(
                 "There are neither texts nor label_texts; expected at least one text."
             )
-        target, Y = read_target(self, y, classes)
+        target, Y = read_target(self, y, classes, names)
         counted = self._count(fields, texts, Y.shape[1])
         self._state = self._index(counted, target, Y)
         return self
@@ -252,7 +261,7 @@ class LexicalRanker(
         """Index labels by counted texts; return the state."""
         terms, index = counted.build_index(Y, self._indexing())
         check_field_weights(self.field_weights, terms.field_names)
-        return LexicalState(target, KnownClasses(target.classes), terms, index)
+        return LexicalState(target, KnownClasses.of(target.classes), terms, index)
 
     def _indexing(self):
         analyzers = check_analyzers(self.analyzer)

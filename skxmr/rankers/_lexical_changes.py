@@ -11,6 +11,7 @@ from skxmr._base._state import writes
 from skxmr._inputs._added_labels import read_added_texts, read_removed
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._validation import check_documents, check_lengths, check_structure
 from skxmr._lexical._delta import compacted
 from skxmr._lexical._growing import with_labels, with_texts, without_labels
@@ -132,7 +133,7 @@ class ChangesLabels:
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             Labels, of the kind of the first call. An indicator has as many columns as
-            labels were ever known, or more.
+            labels were ever known, or more; one with names may have any of them.
 
         Returns
         -------
@@ -158,11 +159,12 @@ class ChangesLabels:
             return ranker.fit(texts, y)
         state = ranker._fitted()
         texts = check_documents(texts, "texts")
+        y, names = read_columns(y)
         y = check_structure(exact_target(y), "y")
         check_lengths(texts, y)
         if not texts:
             return self
-        target, Y = read_target(self, y, None)
+        target, Y = read_target(self, y, None, names)
         known, Y = align_rows(state.target, state.known, target, Y)
         self._state = with_texts(state, texts, Y, known).prepare()
         return self

@@ -20,6 +20,7 @@ from skxmr._inputs._features import (
     validate_features_and_target,
 )
 from skxmr._inputs._label_choice import mask_of_choice
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._row_blocks import split_by_size, split_by_sizes
 from skxmr._inputs._validation import Interval, fit_context
 from skxmr._parallel._parallel import current_stop
@@ -134,7 +135,8 @@ class NeighborRanker(
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target, or the column indices of an indicator.
+        The class labels of a 1-D target; the names of the labels, if rows of names or
+        a data frame were given; or the column indices of an indicator.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -168,7 +170,9 @@ class NeighborRanker(
         self.n_neighbors = n_neighbors
         self.decision_threshold = decision_threshold
 
-    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    classes_ = from_state(
+        "classes", "Classes, names of labels, or column numbers."
+    )
     n_features_in_ = from_state("n_features", "Number of features seen during fit.")
     feature_names_in_ = from_state(
         "feature_names", "Names of features seen during fit.", optional=True
@@ -185,7 +189,9 @@ class NeighborRanker(
             Features.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
-            An indicator of 0 and 1, or class labels of any type.
+            An indicator of 0 and 1; or a list, tuple or set of label names for each
+            row, such as ``[["web", "api"], ["django"]]``; or class labels of any type.
+            The columns of a data frame name the labels.
 
         Returns
         -------
@@ -196,8 +202,9 @@ class NeighborRanker(
         ValueError
             If X or y contains NaN or infinity, or their numbers of rows differ.
         """
+        y, names = read_columns(y)
         rows, y, features = validate_features_and_target(self, X, y)
-        target, Y = make_target(y, None)
+        target, Y = make_target(y, None, names)
         used_features, by_feature = _index(rows)
         values = by_feature.values
         self._state = NeighborState(

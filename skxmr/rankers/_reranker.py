@@ -21,6 +21,9 @@ from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, reads, writes
 from skxmr._inputs._features import validate_target
+from skxmr._inputs._known_classes import known_classes
+from skxmr._inputs._label_choice import check_choice, mask_of_choice
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._row_blocks import RowBlocks, with_rows
 from skxmr._inputs._validation import (
     HasMethods,
@@ -34,6 +37,7 @@ from skxmr._parallel._parallel import is_serial
 from skxmr._targets import (
     ClassTarget,
     IndicatorTarget,
+    NamedTarget,
     Shortlists,
     make_target,
     scores_from_logs,
@@ -47,6 +51,7 @@ from skxmr.rankers._reranking import (
     find_candidates,
     fit_features,
     fit_final,
+    labels_of_ranker,
     score_candidates,
 )
 from skxmr.ranking import LabelSubset, resolve_subset
@@ -150,7 +155,8 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         None if all candidates were true labels, so that there was nothing to learn: the
         ranker's scores are then used.
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target, or the column indices of an indicator.
+        The class labels of a 1-D target; the names of the labels, if rows of names or
+        a data frame were given; or the column indices of an indicator.
 
     See Also
     --------
@@ -223,7 +229,9 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    classes_ = from_state(
+        "classes", "Classes, names of labels, or column numbers."
+    )
     ranker_ = from_state("ranker", "Fitted to all rows.")
     features_ = from_state("features", "Fitted to all rows.")
     final_estimator_ = from_state("final_estimator", "Orders candidates, or None.")
@@ -240,7 +248,9 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
             The input of the ranker.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
-            An indicator of 0 and 1, or class labels of any type.
+            An indicator of 0 and 1; or a list, tuple or set of label names for each
+            row, such as ``[["web", "api"], ["django"]]``; or class labels of any type.
+            The columns of a data frame name the labels.
 
         Returns
         -------
@@ -252,14 +262,15 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
             If an argument or the features are invalid, arguments do not match, or no
             candidate is a true label.
         """
+        y, names = read_columns(y)
         y = validate_target(self, y)
         check_lengths(X, y)
         X = with_rows(check_structure(X, "X"))
-        target, Y = make_target(y, None)
+        target, Y = make_target(y, None, names)
         random = check_random_state(self.random_state)
         ranker, final = self._seeded(random)
-        how = target.classes, min(target.n_labels, int(self.n_candidates))
         is_prefit = self.cv == "prefit"
+        how = self._how(target, ranker if is_prefit else None)
         tasks = [
             (ranker, is_prefit, self._features(), X, y, Y, fold, how)
             for fold in self._folds(y, random)
@@ -335,7 +346,11 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         """
         # A custom ranker may not have the argument.
         how = {} if unknown == "raise" else {"unknown": unknown}
-        ranker = ranking_estimator(self._fitted().ranker)
+        state = self._fitted()
+        ranker = ranking_estimator(state.ranker)
+        if isinstance(state.target, NamedTarget):  # the ranker may not know the names
+            chosen = check_choice(known_classes(state), allowed, excluded, unknown)
+            return ranker.subset(mask_of_choice(len(state.classes), *chosen))
         return ranker.subset(allowed, excluded, **how)
 
     def _restriction(self, allowed, excluded, unknown):
@@ -347,7 +362,17 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         if hasattr(self, "subset"):
             subset = resolve_subset(self.subset, allowed, excluded, unknown)
             return {"allowed": subset}
+        if isinstance(self._state.target, NamedTarget):
+            known = known_classes(self._state)
+            chosen = check_choice(known, allowed, excluded, unknown)
+            labels = labels_of_ranker(self._state.target, self._state.ranker)
+            return {"allowed": labels[mask_of_choice(len(known), *chosen)]}
         return given if unknown == "raise" else given | {"unknown": unknown}
+
+    def _how(self, target, ranker):
+        """Return the labels of the ranker by column, and the number of candidates."""
+        n_candidates = min(target.n_labels, int(self.n_candidates))
+        return labels_of_ranker(target, ranker), n_candidates
 
     def _ranked(self, blocks, k, restriction=None):
         """Rank the rows in blocks."""
@@ -358,7 +383,7 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
     def _shortlist(self, X, k, restriction):
         state = self._state
         ranker = state.ranking.following(self.ranker)
-        how = state.classes, self._n_candidates()
+        how = self._how(state.target, ranker)
         found = find_candidates(ranker, X, how, **restriction)
         candidates = Candidates.of_ranking(*found)
         if state.final_estimator is None or not len(candidates):

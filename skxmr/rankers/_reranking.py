@@ -6,8 +6,9 @@ from sklearn.base import clone
 from sklearn.utils import check_array
 
 from skxmr._base._fitted_clone import detached
-from skxmr._inputs._class_labels import find_columns
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._validation import check_structure, take_rows
+from skxmr._targets import NamedTarget
 from skxmr.rankers._candidates import Candidates
 from skxmr.ranking import final_estimator as ranking_estimator
 from skxmr.ranking import rank
@@ -20,6 +21,7 @@ __all__ = [
     "find_candidates",
     "fit_features",
     "fit_final",
+    "labels_of_ranker",
     "score_candidates",
 ]
 
@@ -51,6 +53,29 @@ def fit_features(features, X, Y):
     return clone(features).fit(X, Y) if hasattr(features, "fit") else features
 
 
+def labels_of_ranker(target, ranker):
+    """Return the labels by which a ranker calls the columns of a target.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    ranker : estimator or None
+        Fitted; None if it is fitted to the indicator. One that was fitted before may
+        know the names of the columns.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+    """
+    if ranker is None or not isinstance(target, NamedTarget):
+        return target.labels_of_indicator
+    known = getattr(ranking_estimator(ranker), "classes_", None)
+    if not isinstance(known, np.ndarray):
+        return target.labels_of_indicator
+    has_names = known.dtype.kind not in "iu" or np.array_equal(known, target.classes)
+    return target.classes if has_names else target.labels_of_indicator
+
+
 def find_candidates(ranker, X, how, **restriction):
     """Rank, with columns over all classes, including those of other folds."""
     classes, n_candidates = how
@@ -60,7 +85,7 @@ def find_candidates(ranker, X, how, **restriction):
     # A list has an item for each column of an indicator.
     if isinstance(known, list) or np.array_equal(known, classes):
         return columns, scores
-    positions = find_columns(np.asarray(known), classes)
+    positions = KnownClasses.of(classes).find(np.asarray(known))
     return np.where(columns >= 0, positions[columns], -1), scores
 
 

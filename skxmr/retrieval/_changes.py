@@ -13,8 +13,10 @@ from sklearn.preprocessing import normalize
 
 from skxmr._base._fitted_clone import detached
 from skxmr._inputs._class_labels import list_labels
+from skxmr._inputs._features import validate_target
 from skxmr._inputs._label_fields import is_blank
-from skxmr._targets import align_rows, read_target
+from skxmr._inputs._named_columns import read_columns
+from skxmr._targets import align_rows, make_target
 from skxmr.linear._growing import GrowingClassifier
 from skxmr.text._learning_terms import learn_texts
 
@@ -111,7 +113,7 @@ def without_labels(state, columns, known):
     """
     labels = state.known.classes[columns]
     classifier = changing_classifier(state, "remove_labels")
-    classifier.remove_labels(labels)
+    classifier.remove_labels(columns if state.renames else labels)
     fusion = state.fusion
     if fusion is not None:
         ranker = detached(fusion.ranking.estimator)
@@ -129,7 +131,7 @@ def with_rows(state, texts, y, relevance):
     ----------
     state : RetrieverState
     texts : list of str
-    y : indicator or class labels
+    y : indicator, rows of names or class labels
     relevance : sparse matrix, array-like or None
 
     Returns
@@ -138,9 +140,14 @@ def with_rows(state, texts, y, relevance):
         With the labels of `y` that are not known.
     """
     classifier, lean, X = _learning(state, "partial_fit", texts)
-    of_rows, Y = read_target(classifier, y, None)
-    known, Y = align_rows(classifier._state.target, state.known, of_rows, Y)
-    classifier.partial_fit(X, y, relevance=relevance)
+    y_of_rows, names = read_columns(y)
+    y_of_rows = validate_target(classifier, y_of_rows)
+    of_rows, Y = make_target(y_of_rows, relevance, names)
+    known, Y = align_rows(state.target, state.known, of_rows, Y)
+    if state.renames:
+        classifier.partial_fit(X, Y.astype(bool).astype(np.int64), relevance=Y)
+    else:
+        classifier.partial_fit(X, y, relevance=relevance)
     without_text = [""] * (len(known) - len(state.known))
     label_texts, fusion = state.label_texts, state.fusion
     if label_texts is not None and without_text:

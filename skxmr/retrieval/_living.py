@@ -10,7 +10,7 @@ from skxmr._base._state import writes
 from skxmr._embeddings._encoding import Encoder
 from skxmr._inputs._added_labels import read_added_texts, read_removed
 from skxmr._inputs._by_label import LabelTexts
-from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._named_columns import given_rows
 from skxmr._inputs._validation import check_documents, check_lengths, check_structure
 from skxmr._utils._typing import MatrixLike, SomeLabels, Texts
 from skxmr.retrieval._changes import (
@@ -89,7 +89,7 @@ class LivingRetriever:
         """
         state = self._fitted()  # type: ignore[attr-defined]
         target = changing_classifier(state, "add_labels")._state.target
-        is_indicator = target.names is None
+        is_indicator = target.names is None and not state.renames
         fields, known = read_added_texts(label_texts, labels, state.known, is_indicator)
         columns = np.arange(len(state.known), len(known))
         if len(columns):
@@ -164,8 +164,8 @@ class LivingRetriever:
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             Their labels, of the kind of the first call: an indicator with as many
-            columns as labels were ever known, or more, or class labels. Labels that are
-            not known are added; they have no text.
+            columns as labels were ever known, or more, rows of label names, or class
+            labels. Labels that are not known are added; they have no text.
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
             As in `fit`.
@@ -186,7 +186,7 @@ class LivingRetriever:
             return self.fit(texts, y, relevance=relevance)  # type: ignore[attr-defined]
         state = self._fitted()  # type: ignore[attr-defined]
         documents = check_documents(texts, "texts")
-        y = check_structure(exact_target(y), "y")
+        y = given_rows(check_structure(y, "y"))
         relevance = check_structure(relevance, "relevance")
         check_lengths(documents, y)
         if documents:

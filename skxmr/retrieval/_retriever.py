@@ -15,8 +15,9 @@ from skxmr._base._state import from_state, reads, writes
 from skxmr._embeddings._encoding import Encoder
 from skxmr._embeddings._searching import EmbeddingSearch
 from skxmr._inputs._by_label import LabelTexts
-from skxmr._inputs._class_labels import exact_target, list_labels
+from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._known_classes import KnownClasses
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
     HasMethods,
@@ -33,10 +34,10 @@ from skxmr._targets import read_target
 from skxmr._utils._loaded_state import CheckedWhenLoaded
 from skxmr._utils._packed_texts import PackedTexts
 from skxmr._utils._padding import check_size, pad_ranking
-from skxmr._utils._typing import ArrayLike, MatrixLike, Ranking, SomeLabels, Texts
+from skxmr._utils._typing import ArrayLike, MatrixLike, SomeLabels, Texts
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.rankers._lexical import LexicalRanker
-from skxmr.ranking import LabelSubset
+from skxmr.ranking import LabelSubset, SearchResult, SearchResults
 from skxmr.retrieval._assembling import assemble
 from skxmr.retrieval._explaining import explain_fused, explain_text
 from skxmr.retrieval._fitting import (
@@ -137,7 +138,8 @@ class TextRetriever(
     classifier_ : estimator
         The fitted classifier.
     classes_ : ndarray of shape (n_labels,)
-        The class labels of a 1-D target, or the column indices of an indicator.
+        The class labels of a 1-D target; the names of the labels, if rows of names or
+        a data frame were given; or the column indices of an indicator.
     lexical_ranker_ : LexicalRanker
         The fitted lexical ranker, where there is one.
     fusion_weights_ : dict of str to float
@@ -288,7 +290,9 @@ class TextRetriever(
     lexical_ranker_ = from_state(
         "lexical_ranker", "The fitted lexical ranker.", optional=True
     )
-    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    classes_ = from_state(
+        "classes", "Classes, names of labels, or column numbers."
+    )
     label_texts_ = from_state("label_texts", "The names of the labels, or None.")
 
     @property
@@ -372,7 +376,9 @@ class TextRetriever(
             The training texts.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
-            An indicator of 0 and 1, or class labels of any type.
+            An indicator of 0 and 1; or a list, tuple or set of label names for each
+            row, such as ``[["web", "api"], ["django"]]``; or class labels of any type.
+            The columns of a data frame name the labels.
         label_texts : iterable of length n_labels of (str or sequence of str), data \
                 frame, mapping or LabelTexts, default=None
             A text for each label: its name and, if not blank, an additional training
@@ -407,6 +413,7 @@ class TextRetriever(
             If a text is not a string.
         """
         documents = check_documents(texts, "texts")
+        y, columns = read_columns(y)
         y = check_structure(exact_target(y), "y")
         relevance = check_structure(relevance, "relevance")
         stages = self._make_stages()
@@ -415,10 +422,12 @@ class TextRetriever(
         names, text_rows = None, None
         if label_texts is not None:
             check_lengths(documents, y)
-            fields, y, classes = read_label_texts(label_texts, y)
+            fields, y, classes = read_label_texts(label_texts, y, columns)
+            if columns is not None and classes is not None:
+                columns, classes = classes, None
             names = PackedTexts.of(fields.names())
             if self.fusion is not None:
-                target, Y = read_target(self, y, classes)
+                target, Y = read_target(self, y, classes, columns)
                 text_rows = TextRows(documents, target, Y, fields)
                 if self.encoder is not None:
                     encoders = self.encoder, self.encoder_labels
@@ -428,7 +437,8 @@ class TextRetriever(
                 documents, y, own, classes, relevance
             )
         documents = TrainingTexts(documents, y, relevance)
-        self._state = self._fit(stages, documents, text_rows, names)
+        state = self._fit(stages, documents, text_rows, names)
+        self._state = state if columns is None else state.renamed(columns)
         return self
 
     def _fit(self, stages, documents, text_rows, names):
@@ -520,7 +530,7 @@ class TextRetriever(
         label_weights: ArrayLike | None = None,
         min_score: float = 0.0,
         offset: int = 0,
-    ) -> list[tuple]:
+    ) -> list[SearchResult]:
         """Find the best labels for a text.
 
         Parameters
@@ -550,12 +560,15 @@ class TextRetriever(
 
         Returns
         -------
-        list of (label, name, score)
-            Best first; empty if no term of the text is known. `label` is a column index
-            of an indicator, or a class; `name` is its text, if `label_texts` was given
-            to fit, otherwise the class, or None; `score` is a float between 0 and 1,
-            times the label's weight: with `fusion`, the probability that the label is
-            relevant.
+        list of SearchResult
+            Named tuples (label, name, score), best first; empty if no term of the text
+            is known. `label` is a column index of an indicator, the name of a column,
+            or a class; `name` is its text, if `label_texts` was given to fit, otherwise
+            the label if it is a string, or None; `score` is a float between 0 and 1,
+            times the label's weight. With `fusion` and label texts, the score is an
+            estimate of the probability that the label is relevant, learned from
+            held-out texts. Otherwise it orders labels and is no probability: see
+            `XRLinearClassifier.predict_proba`.
 
         Raises
         ------
@@ -584,10 +597,7 @@ class TextRetriever(
         (columns,), (scores,) = page.of_ranking(*found)
         if -1 in columns.tolist():
             columns = columns[columns >= 0]
-        labels = list_labels(state.classes[columns])
-        return list(
-            zip(labels, state.names(columns, labels), scores.tolist(), strict=False)
-        )
+        return list(map(SearchResult, *state.describe(columns), scores.tolist()))
 
     @reads
     def search_batch(
@@ -601,7 +611,7 @@ class TextRetriever(
         label_weights: ArrayLike | None = None,
         min_score: float = 0.0,
         offset: int = 0,
-    ) -> Ranking:
+    ) -> SearchResults:
         """Find the best labels for many texts.
 
         Parameters
@@ -626,10 +636,15 @@ class TextRetriever(
 
         Returns
         -------
-        columns : ndarray of shape (n_samples, k), int64
-            Columns of y, or indices into `classes_`, best first; -1 if fewer are found.
-        scores : ndarray of shape (n_samples, k), float32
-            Between 0 and 1; 0 if fewer are found.
+        SearchResults
+            The tuple (columns, scores), whose method ``by_text()`` returns for each
+            text what `search` does, with names.
+
+            columns : ndarray of shape (n_samples, k), int64
+                Columns of y, or indices into `classes_`, best first; -1 if fewer are
+                found.
+            scores : ndarray of shape (n_samples, k), float32
+                As in `search`, between 0 and 1; 0 if fewer are found.
 
         Raises
         ------
@@ -655,7 +670,8 @@ class TextRetriever(
             choice.weighed(page.label_weights),
         )
         columns, scores = page.of_ranking(*found)
-        return pad_ranking(columns, scores, k)
+        columns, scores = pad_ranking(columns, scores, k)
+        return SearchResults._of(columns, scores, state.describe)
 
     rank = search_batch
 

@@ -67,11 +67,13 @@ ALL_LABELS = Choice()
 def make_subset(state, allowed, excluded, unknown):
     """Make a subset of labels, as `TextRetriever.subset` does."""
     make = _subset_method(state.classifier)
-    if state.fusion is None:
+    if state.fusion is None and not state.renames:
         return make(allowed, excluded, unknown=unknown)
     chosen = check_choice(state.known, allowed, excluded, unknown)
     mask = mask_of_choice(len(state.classes), *chosen)
     of_classifier = make(mask)
+    if state.fusion is None:
+        return of_classifier
     return LabelSubset((state,), mask, members=(of_classifier, mask.astype(np.float32)))
 
 

@@ -1,12 +1,16 @@
 """The fitted state of a retriever."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+
+import numpy as np
 
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._fusion._evidence import ALL_FEATURES, LabelEvidence
 from skxmr._fusion._log_linear import LogLinear
+from skxmr._inputs._class_labels import list_labels
 from skxmr._inputs._known_classes import KnownClasses
+from skxmr._targets import NamedTarget
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._packed_texts import PackedTexts
 from skxmr.text._later_terms import GrownTransformer
@@ -84,6 +88,9 @@ class RetrieverState:
     known : KnownClasses
     label_texts : PackedTexts of length n_labels, or None
     fusion : Fusion or None
+    renames : bool, default=False
+        Whether labels are names of the columns of an indicator, which the classifier
+        calls by their indices.
     """
 
     vectorizing: FittedClone
@@ -92,11 +99,19 @@ class RetrieverState:
     known: KnownClasses
     label_texts: PackedTexts | None
     fusion: Fusion | None
+    renames: bool = False
 
     @property
     def classes(self):
         """The labels by column."""
         return self.known.classes
+
+    @property
+    def target(self):
+        """The form of further labels; the classifier is one of skxmr."""
+        if self.renames:
+            return NamedTarget(self.known, is_sparse=True, dtype=np.dtype(np.int64))
+        return self.classifier._state.target
 
     @property
     def vectorizer(self):
@@ -117,6 +132,20 @@ class RetrieverState:
     def lexical_ranker(self):
         """The fitted lexical ranker, or None."""
         return None if self.fusion is None else self.fusion.ranking.estimator
+
+    def renamed(self, names):
+        """Return the same with names of the columns of an indicator.
+
+        Parameters
+        ----------
+        names : ndarray of shape (n_labels,)
+        """
+        return replace(self, known=KnownClasses.of(names), renames=True)
+
+    def describe(self, columns):
+        """Return the labels of some columns and their names, as lists."""
+        labels = list_labels(self.classes[columns])
+        return labels, self.names(columns, labels)
 
     def names(self, columns, labels):
         """Return the names of the labels of some columns; None if they have none."""

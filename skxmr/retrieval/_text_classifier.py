@@ -56,7 +56,9 @@ class TextClassifier(Stateful, Classifier, DefaultStages):
         Returns
         -------
         csr_matrix, csr_array or ndarray
-            As `XRLinearClassifier.predict_proba` returns them.
+            As `XRLinearClassifier.predict_proba` returns them. With label texts and
+            ``fusion="learned"``, scores estimate the probability that a label is
+            relevant; otherwise they order labels and are no probabilities.
 
         Raises
         ------
