@@ -389,9 +389,7 @@ class XRLinearClassifier(
         self.verbose = verbose
         self.warm_start = warm_start
 
-    classes_ = from_state(
-        "classes", "Classes, names of labels, or column numbers."
-    )
+    classes_ = from_state("classes", "Classes, names of labels, or column numbers.")
     n_features_in_ = from_state("n_features", "Number of features seen during fit.")
     feature_names_in_ = from_state(
         "feature_names", "Names of features seen during fit.", optional=True

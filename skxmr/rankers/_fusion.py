@@ -225,9 +225,7 @@ class RankFusion(
         self._set_params("estimators", **parameters)
         return self
 
-    classes_ = from_state(
-        "classes", "Classes, names of labels, or column numbers."
-    )
+    classes_ = from_state("classes", "Classes, names of labels, or column numbers.")
     estimators_ = from_state("estimators", "The fitted estimators.")
     named_estimators_ = from_state("named_estimators", "The same by their names.")
 

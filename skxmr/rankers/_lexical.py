@@ -194,9 +194,7 @@ class LexicalRanker(
         self.decision_threshold = decision_threshold
         self.n_jobs = n_jobs
 
-    classes_ = from_state(
-        "classes", "Classes, names of labels, or column numbers."
-    )
+    classes_ = from_state("classes", "Classes, names of labels, or column numbers.")
 
     @writes
     @fit_context(prefer_skip_nested_validation=True)

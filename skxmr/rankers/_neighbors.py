@@ -170,9 +170,7 @@ class NeighborRanker(
         self.n_neighbors = n_neighbors
         self.decision_threshold = decision_threshold
 
-    classes_ = from_state(
-        "classes", "Classes, names of labels, or column numbers."
-    )
+    classes_ = from_state("classes", "Classes, names of labels, or column numbers.")
     n_features_in_ = from_state("n_features", "Number of features seen during fit.")
     feature_names_in_ = from_state(
         "feature_names", "Names of features seen during fit.", optional=True

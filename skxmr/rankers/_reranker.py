@@ -229,9 +229,7 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    classes_ = from_state(
-        "classes", "Classes, names of labels, or column numbers."
-    )
+    classes_ = from_state("classes", "Classes, names of labels, or column numbers.")
     ranker_ = from_state("ranker", "Fitted to all rows.")
     features_ = from_state("features", "Fitted to all rows.")
     final_estimator_ = from_state("final_estimator", "Orders candidates, or None.")

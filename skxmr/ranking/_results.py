@@ -11,14 +11,18 @@ __all__ = ["Completion", "SearchResult", "SearchResults"]
 class SearchResult(NamedTuple):
     """A label that a search has found; equal to a plain tuple.
 
-    Attributes
+    Parameters
     ----------
     label : object
         A column index of an indicator, the name of a column, or a class.
     name : str or None
         The text of the label, or the label itself if it is a string and has none.
     score : float
-        See `TextRetriever.search`.
+        Its meaning depends on the search; see `TextRetriever.search`.
+
+    See Also
+    --------
+    TextRetriever.search : Returns a list of these.
 
     Examples
     --------
@@ -37,12 +41,22 @@ class SearchResult(NamedTuple):
 class Completion(NamedTuple):
     """A query that completes a prefix; equal to a plain tuple.
 
-    Attributes
+    Parameters
     ----------
     query : str
         The whole query.
     score : float
-        Comparable among the completions of one prefix; no probability.
+        Orders the completions of one prefix; no probability.
+
+    See Also
+    --------
+    QueryCompleter.complete : Returns a list of these.
+
+    Examples
+    --------
+    >>> from skxmr import Completion
+    >>> Completion("green tea", 0.5) == ("green tea", 0.5)
+    True
     """
 
     query: str
@@ -54,12 +68,19 @@ class SearchResults(tuple):  # noqa: SLOT001 - it has an attribute
 
     Made by `TextRetriever.search_batch`.
 
-    Attributes
+    Parameters
     ----------
     columns : ndarray of shape (n_samples, k), int64
         Columns of y, or indices into `classes_`, best first; -1 if fewer are found.
     scores : ndarray of shape (n_samples, k), float32
         0 if fewer are found.
+    describe : callable
+        Takes an array of columns; returns the list of their labels, and that of their
+        names.
+
+    See Also
+    --------
+    TextRetriever.search_batch : Returns it.
 
     Examples
     --------
@@ -74,19 +95,8 @@ class SearchResults(tuple):  # noqa: SLOT001 - it has an attribute
 
     _describe: Callable
 
-    @classmethod
-    def _of(cls, columns, scores, describe):
-        """Make the results of columns and scores.
-
-        Parameters
-        ----------
-        columns : ndarray of shape (n_samples, k), int64
-        scores : ndarray of shape (n_samples, k)
-        describe : callable
-            Takes an array of columns; returns the list of their labels and that of
-            their names.
-        """
-        made = cls((columns, scores))
+    def __new__(cls, columns, scores, describe):
+        made = super().__new__(cls, (columns, scores))
         made._describe = describe
         return made
 
@@ -94,7 +104,7 @@ class SearchResults(tuple):  # noqa: SLOT001 - it has an attribute
         # The function holds the whole model.
         known = np.unique(self.columns[self.columns >= 0])
         described = _Descriptions(known, *self._describe(known))
-        return type(self)._of, (*self, described)
+        return type(self), (*self, described)
 
     @property
     def columns(self):

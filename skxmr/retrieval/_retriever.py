@@ -290,9 +290,7 @@ class TextRetriever(
     lexical_ranker_ = from_state(
         "lexical_ranker", "The fitted lexical ranker.", optional=True
     )
-    classes_ = from_state(
-        "classes", "Classes, names of labels, or column numbers."
-    )
+    classes_ = from_state("classes", "Classes, names of labels, or column numbers.")
     label_texts_ = from_state("label_texts", "The names of the labels, or None.")
 
     @property
@@ -671,7 +669,7 @@ class TextRetriever(
         )
         columns, scores = page.of_ranking(*found)
         columns, scores = pad_ranking(columns, scores, k)
-        return SearchResults._of(columns, scores, state.describe)
+        return SearchResults(columns, scores, state.describe)
 
     rank = search_batch
 
