@@ -33,6 +33,8 @@ LAYERS = [
     retrieval completion sharding interop streaming
     baselines _saving
     persistence demo
+    _cli
+    __main__
     """.strip().splitlines()
 ]
 LEVELS = {unit: level for level, units in enumerate(LAYERS) for unit in units}

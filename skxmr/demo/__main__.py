@@ -1,13 +1,12 @@
 """Serve the page: ``python -m skxmr.demo``."""
 
 import argparse
-import signal
 from pathlib import Path
 
 from skxmr.datasets._bundled import load_subjects
 from skxmr.demo import Catalogue, application
 from skxmr.demo._application import LOOPBACK
-from skxmr.demo._server import listen, make_server, url_of
+from skxmr.demo._running import check_address, serve_here
 
 __all__ = ["main"]
 
@@ -17,15 +16,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     catalogue = _load_or_train(options.models)
     app = application(catalogue, hosts=LOOPBACK.union(options.allow_remote))
-    # uvicorn stops gracefully on SIGINT and SIGTERM, then raises the signal again. Let
-    # SIGTERM, by which services are stopped, end as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with listen(options.host, options.port) as listener:
-        print(f"Open {url_of(listener)} (Ctrl-C ends it)", flush=True)
-        try:
-            make_server(app).run([listener])
-        except KeyboardInterrupt:
-            print("Bye")
+    serve_here(app, options.host, options.port)
 
 
 def _load_or_train(path):
@@ -60,14 +51,10 @@ def _parse(arguments):
         "them to it; loading can execute code from the file: load only one you trust",
     )
     options = parser.parse_args(arguments)
-    if not 0 <= options.port < 1 << 16:
-        parser.error(f"--port must be between 0 and 65535; got {options.port}")
-    local = {name.strip("[]") for name in LOOPBACK}
-    if options.host not in local and not options.allow_remote:
-        parser.error(
-            f"--host {options.host} would let other machines connect: also pass the "
-            f"name by which they reach this one, as --allow-remote NAME"
-        )
+    try:
+        check_address(options.host, options.port, options.allow_remote)
+    except ValueError as error:
+        parser.error(str(error))
     return options
 
 

@@ -149,9 +149,15 @@ class RetrieverState:
 
     def names(self, columns, labels):
         """Return the names of the labels of some columns; None if they have none."""
-        if self.label_texts is not None:
-            return self.label_texts.take(columns)
-        return [label if isinstance(label, str) else None for label in labels]
+        if self.label_texts is None:
+            return [label if isinstance(label, str) else None for label in labels]
+        names = self.label_texts.take(columns)
+        if all(names):
+            return names
+        return [
+            label if not name and isinstance(label, str) else name
+            for name, label in zip(names, labels, strict=True)
+        ]
 
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""

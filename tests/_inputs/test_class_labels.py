@@ -357,7 +357,6 @@ REFUSED = {
     "Arrow, bytes": (pa.array([b"a", b"b", b"c"]), "represented as bytes"),
     "fractions of floats": ([1.5, 2.5, 3.0], "Unknown label type: continuous"),
     "fraction beside big": ([BIG + 1, 2.5, 3.0], "Unknown label type: continuous"),
-    "sets": ([frozenset("a"), frozenset("b"), frozenset()], "Unknown label type"),
     "dicts": ([{}, {}, {}], "Unknown label type"),
     "objects": ([object(), object(), object()], "Unknown label type"),
     "dates and times": (

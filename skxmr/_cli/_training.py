@@ -1,0 +1,79 @@
+"""``skxmr train``."""
+
+import sys
+import time
+from itertools import permutations
+
+from skxmr import LabelTexts, QueryCompleter, TextRetriever, XRLinearClassifier
+from skxmr._cli._models import save_model
+from skxmr._cli._rows import format_of, read_label_texts, read_rows
+from skxmr.datasets import load_xmc
+
+__all__ = ["run"]
+
+
+def run(options):
+    """Train a model on a file, and save it."""
+    say = _silent if options.quiet else _say
+    if options.model.is_file():
+        raise ValueError(f"--model {options.model} is a file; expected a folder.")
+    start = time.perf_counter()
+    if format_of(options.rows, options.format) == "xmc":
+        parts = _train_on_features(options, say)
+    else:
+        parts = _train_on_texts(options, say)
+    say(f"Trained in {time.perf_counter() - start:.1f} s.")
+    save_model(parts, options.model)
+    say(f"Saved to {options.model}; try: skxmr search {options.model}")
+
+
+def _train_on_features(options, say):
+    X, Y = load_xmc(options.rows)
+    say(f"{X.shape[0]:,} rows of {X.shape[1]:,} features, {Y.shape[1]:,} labels.")
+    how = {"n_jobs": options.jobs, "random_state": options.seed}
+    return {"classifier": XRLinearClassifier(**how).fit(X, Y)}
+
+
+def _train_on_texts(options, say):
+    rows = read_rows(options)
+    label_texts = None
+    if options.label_texts is not None:
+        label_texts = read_label_texts(options.label_texts)
+    retriever = TextRetriever(n_jobs=options.jobs, random_state=options.seed)
+    known = {label for labels in rows.labels for label in labels}
+    say(f"{len(rows.texts):,} rows with {len(known):,} labels.")
+    given = None if label_texts is None else LabelTexts(label_texts)
+    retriever.fit(rows.texts, rows.labels, label_texts=given)
+    parts = {"retriever": retriever}
+    if options.completions != "none":
+        completer = QueryCompleter(n_jobs=options.jobs, random_state=options.seed)
+        queries = _queries(rows, options.completions, label_texts or {})
+        parts["completer"] = completer.fit(*queries)
+    return parts
+
+
+def _queries(rows, kind, label_texts):
+    """Return the previous query and the query of each example for a completer."""
+    if kind == "texts":
+        return None, rows.texts
+    names = {label: texts[0] or label for label, texts in label_texts.items()}
+    pairs = [("", name) for name in names.values()]
+    for labels in rows.labels:
+        of_row = [names.get(label, label) for label in dict.fromkeys(labels)]
+        pairs += [("", name) for name in of_row]
+        # Labels of the same row stand for consecutive queries.
+        pairs += permutations(of_row[:_MOST_PAIRED], 2)
+    previous, queries = zip(*pairs, strict=True)
+    return list(previous), list(queries)
+
+
+# Rows with many labels would have pairs of the square of their number.
+_MOST_PAIRED = 10
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def _silent(_):
+    pass
