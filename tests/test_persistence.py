@@ -495,6 +495,8 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     classifier = fitted("classifier", "sparse")[0]
     classifier.add_labels(X[:2])
     models.append(classifier)
+    names = [["even"] if row % 2 else ["odd", "row"] for row in range(X.shape[0])]
+    models.append(make_classifier().fit(X, names))
     needed = set()
     for model in models:
         skops.io.dump(model, tmp_path / "model")
