@@ -55,7 +55,8 @@ def search_with(memory):
         "xrlinearclassifier__threshold": thresholds,
     }
     scorer = recall_at_k_scorer(10)
-    return GridSearchCV(pipeline, grid, scoring=scorer, cv=KFold(3), refit=True)
+    cv = KFold(3, shuffle=True, random_state=0)
+    return GridSearchCV(pipeline, grid, scoring=scorer, cv=cv, refit=True)
 
 
 # %%

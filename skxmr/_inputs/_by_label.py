@@ -76,8 +76,8 @@ class LabelTexts:
     >>> names
     LabelTexts(3 labels)
     >>> cross_val_score(
-    ...     TextRetriever(), texts, y, params={"label_texts": names}, cv=KFold(2),
-    ...     scoring=recall_at_k_scorer(3),
+    ...     TextRetriever(), texts, y, params={"label_texts": names},
+    ...     cv=KFold(2, shuffle=True, random_state=0), scoring=recall_at_k_scorer(3),
     ... )
     array([1., 1.])
     """

@@ -109,7 +109,7 @@ def recall_at_k_scorer(k=5, *, average="samples"):
     ...     KNeighborsClassifier(),
     ...     {"n_neighbors": [1, 3]},
     ...     scoring=recall_at_k_scorer(2),
-    ...     cv=KFold(8),
+    ...     cv=KFold(8, shuffle=True, random_state=0),
     ... ).fit(X, y)
     >>> search.best_params_
     {'n_neighbors': 3}
