@@ -465,7 +465,7 @@ def make(**parameters):
 @targets
 def test_labels_are_found_by_each_of_their_texts(y):
     retriever = make(label_text_weight=4.0).fit(TEXTS, y, label_texts=FIELDS)
-    labels = LABELS if np.ndim(y) == 1 else range(3)
+    labels = LABELS if np.ndim(y) == 1 or hasattr(y, "columns") else range(3)
     for label, name, queries in zip(
         labels,
         NAMES,
