@@ -1,14 +1,16 @@
-"""Matrices and rankings in files, for data larger than memory.
+"""Matrices, texts and rankings in files, for data larger than memory.
 
 `save_csr` writes a sparse matrix to a folder in batches of rows; `load_csr` returns it
 as a `scipy.sparse.csr_array` whose arrays are memory-mapped. An estimator is fitted on
-such X and y as on any other; X is not copied into memory. `rank_batches` ranks the
+such X and y as on any other; X is not copied into memory. `save_texts` and `load_texts`
+do the same for texts, to which a `TextRetriever` is fitted. `rank_batches` ranks the
 labels of one batch of rows after another, and `save_rankings` writes the rankings to
 files.
 """
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
@@ -17,21 +19,27 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._base._fitted_clone import detached
+from skxmr._inputs._documents import iterate_documents
 from skxmr._inputs._validation import check_k, check_structure
+from skxmr._utils._csr_files import load_csr, save_csr
 from skxmr._utils._npy import growing_npys
+from skxmr._utils._packed_texts import PackedTexts
 from skxmr._utils._sparse_structure import check_offsets, refuse_sparse, rows_between
-from skxmr._utils._typing import Ranking, SomeLabels
+from skxmr._utils._typing import Ranking, SomeLabels, Texts
 from skxmr.ranking import LabelSubset, rank
 
 __all__ = [
     "load_csr",
+    "load_texts",
     "rank_batches",
     "row_batches",
     "save_csr",
     "save_rankings",
+    "save_texts",
 ]
 
-_MAX_INT32 = np.iinfo(np.int32).max
+# Texts that are written at a time.
+_N_TEXTS = 4096
 
 
 def row_batches(X: Any, n_rows: int = 10_000) -> Iterator:
@@ -200,112 +208,71 @@ def save_rankings(rankings: Iterable[Ranking], folder: str | os.PathLike) -> int
     return len(columns)
 
 
-def save_csr(batches: Iterable, folder: str | os.PathLike) -> tuple[int, int]:
-    """Write a sparse matrix to a folder in batches of rows.
+def save_texts(texts: Texts, folder: str | os.PathLike) -> int:
+    """Write texts to a folder, one after another.
 
     Parameters
     ----------
-    batches : iterable of sparse matrix of shape (any, n_columns)
-        Consecutive rows of the same dtype: float32 for features, which estimators do
-        not copy, and a small dtype such as int8 for an indicator. Pass ``[matrix]`` to
-        write a whole matrix.
+    texts : iterable of str
+        Such as a generator, or an open text file with a text per line. Read once; only
+        a few thousand are in memory at a time.
     folder : str or path-like
-        Created if it does not exist. ``data.npy``, ``indices.npy``, ``indptr.npy`` and
-        ``shape.npy`` in it, the arrays of a CSR matrix, are replaced when all rows are
-        written.
+        Created if it does not exist. ``text.npy``, all texts in UTF-8, and
+        ``offsets.npy`` in it are replaced when all texts are written.
 
     Returns
     -------
-    tuple of int
-        The shape of the matrix.
+    int
+        The number of texts.
 
     Raises
     ------
-    ValueError
-        If the batches differ in their number of columns or their dtype, or there are
-        none.
+    ValueError, TypeError
+        If `texts` is a single string, or one of the texts is not a string; earlier
+        files are then unchanged.
     OSError
         If the files cannot be written; earlier files are then unchanged.
 
     See Also
     --------
-    load_csr : Memory-maps the files.
-    skxmr.datasets.load_xmc : Reads the text format of the XMC repository.
-
-    Notes
-    -----
-    Column indices are int32, that is 8 bytes per entry together with float32 values.
-    From 2**31 entries on they are int64, because SciPy requires the same dtype for
-    indices and offsets.
+    load_texts : Memory-maps the files.
 
     Examples
     --------
     >>> import tempfile
-    >>> from scipy.sparse import random_array
-    >>> from skxmr.streaming import load_csr, row_batches, save_csr
-    >>> X = random_array((1000, 50), format="csr", dtype="float32")
+    >>> from skxmr.streaming import load_texts, save_texts
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_csr(row_batches(X, 300), folder)
-    ...     (load_csr(folder) != X).nnz
-    (1000, 50)
-    0
+    ...     save_texts((f"text {i}" for i in range(1000)), folder)
+    ...     load_texts(folder)[998:]
+    1000
+    ['text 998', 'text 999']
     """
-    refuse_sparse(batches, "batches", "an iterable of batches of rows")
-    names = ("data", "indices", "indptr", "shape")
-    with growing_npys(folder, names) as (data, indices, indptr, shape):
-        indptr.append(np.zeros(1, dtype=np.int64))
-        n_columns = None
-        for batch in batches:
-            rows = _canonical(batch, n_columns)
-            n_columns = rows.shape[1]
-            indptr.append(rows.indptr[1:].astype(np.int64) + len(data))
-            data.append(rows.data)
-            indices.append(rows.indices.astype(np.int32, copy=False))
-        if len(data) > _MAX_INT32:
-            indices.widen(np.int64)
-        n_rows = len(indptr) - 1
-        shape.append(np.array([n_rows, n_columns or 0], dtype=np.int64))
-    return n_rows, n_columns or 0
+    given = iterate_documents(texts, "texts")
+    with growing_npys(folder, ("text", "offsets")) as (text, offsets):
+        text.append(np.empty(0, dtype=np.uint8))
+        offsets.append(np.zeros(1, dtype=np.int64))
+        while some := list(islice(given, _N_TEXTS)):
+            packed = PackedTexts.of(some)
+            offsets.append(packed.offsets[1:] + len(text))
+            text.append(packed.text)
+    return len(offsets) - 1
 
 
-def _canonical(batch, n_columns):
-    """Convert a batch to CSR with sorted columns and without duplicates."""
-    if not sparse.issparse(batch):
-        raise TypeError(
-            f"batches must yield sparse matrices; got a {type(batch).__name__}."
-        )
-    rows = sparse.csr_array(check_structure(batch, "batches"))
-    if n_columns not in (None, rows.shape[1]):
-        raise ValueError(
-            f"A batch has {rows.shape[1]} columns; expected {n_columns}, as before."
-        )
-    if rows.shape[1] > _MAX_INT32:
-        raise ValueError(
-            f"A batch has {rows.shape[1]} columns; expected {_MAX_INT32} at most."
-        )
-    if not rows.has_canonical_format:
-        rows = rows.copy()
-        rows.sum_duplicates()
-    return rows
-
-
-def load_csr(
-    folder: str | os.PathLike, *, mmap_mode: Literal["r", "c"] | None = "r"
-) -> sparse.csr_array:
-    """Open a matrix written by `save_csr`.
+def load_texts(folder: str | os.PathLike) -> PackedTexts:
+    """Open texts written by `save_texts`.
 
     Parameters
     ----------
     folder : str or path-like
-        The folder of its files.
-    mmap_mode : {"r", "c"}, default="r"
-        "r" memory-maps the entries: they are read when they are needed, and the system
-        may evict them from memory. "c" allows changes in memory only. None reads all
-        entries.
+        The folder of their files.
 
     Returns
     -------
-    csr_array of shape (n_rows, n_columns)
+    sequence of str
+        Memory-mapped: texts are read and decoded when they are accessed, and it can be
+        iterated over any number of times. Vectorizers read it in blocks.
+        `TextRetriever.fit` and `LexicalRanker.fit` also write what they make of the
+        texts, features and counts, to temporary files.
 
     Raises
     ------
@@ -316,37 +283,33 @@ def load_csr(
 
     See Also
     --------
-    save_csr : Writes the files.
+    save_texts : Writes the files.
 
     Examples
     --------
     >>> import tempfile
-    >>> from scipy.sparse import eye_array
-    >>> from skxmr.streaming import load_csr, save_csr
+    >>> from skxmr import WordNgramTfidf
+    >>> from skxmr.streaming import load_texts, save_texts
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     shape = save_csr([eye_array(3, format="csr", dtype="float32")], folder)
-    ...     load_csr(folder)[2].toarray().tolist()
-    [0.0, 0.0, 1.0]
+    ...     n_texts = save_texts(["a red apple", "green tea"], folder)
+    ...     WordNgramTfidf().fit_transform(load_texts(folder)).shape
+    (2, 4)
     """
-    if mmap_mode not in (None, "r", "c"):
-        raise ValueError(f"mmap_mode={mmap_mode!r} must be 'r', 'c' or None.")
     folder = Path(folder)
-    data, indices = (
-        np.load(folder / f"{name}.npy", mmap_mode=mmap_mode)
-        for name in ("data", "indices")
+    text, offsets = (
+        np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("text", "offsets")
     )
-    indptr, shape = (np.load(folder / f"{name}.npy") for name in ("indptr", "shape"))
     whole = (
-        shape.shape == (2,)
-        and len(indptr) == shape[0] + 1
-        and indptr[-1] == len(data) == len(indices)
+        text.dtype == np.uint8
+        and offsets.dtype == np.int64
+        and text.ndim == offsets.ndim == 1
+        and len(offsets) > 0
+        and offsets[0] == 0
+        and offsets[-1] == len(text)
     )
     if not whole:
         raise ValueError(
-            f"The files in {folder} are not consistent: {len(indptr) - 1} rows of "
-            f"{indptr[-1]} entries, of which there are {len(data)} with "
-            f"{len(indices)} columns; the shape is {shape.tolist()}."
+            f"The files in {folder} are not consistent: {len(offsets) - 1} texts up to "
+            f"byte {offsets[-1:].tolist()}, and {len(text)} bytes of {text.dtype}."
         )
-    return sparse.csr_array(
-        (data, indices, indptr.astype(indices.dtype)), shape=tuple(shape.tolist())
-    )
+    return PackedTexts(text, offsets)

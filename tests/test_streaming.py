@@ -13,9 +13,18 @@ from sklearn.pipeline import make_pipeline
 from twins import random_sparse
 
 import skxmr
-from skxmr import WordNgramTfidf, XRLinearClassifier, streaming
+from skxmr import WordNgramTfidf, XRLinearClassifier
 from skxmr._memory._large import empty_beside, is_mapped
-from skxmr.streaming import load_csr, rank_batches, row_batches, save_csr, save_rankings
+from skxmr._utils import _csr_files
+from skxmr.streaming import (
+    load_csr,
+    load_texts,
+    rank_batches,
+    row_batches,
+    save_csr,
+    save_rankings,
+    save_texts,
+)
 
 
 def random_csr(n_rows, n_columns, density=0.1, seed=0, dtype=np.float32):
@@ -62,7 +71,7 @@ def test_entries_are_mapped_and_read_only(tmp_path):
 
 
 def test_very_many_entries_have_wide_columns(tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "_MAX_INT32", 100)
+    monkeypatch.setattr(_csr_files, "_MAX_INT32", 100)
     monkeypatch.setattr("skxmr._utils._npy._CHUNK", 7)
     X = random_csr(50, 40)
     save_csr(row_batches(X, 9), tmp_path)
@@ -252,3 +261,40 @@ def test_fit_and_rank_copy_nothing_that_is_mapped(tmp_path):
     assert models["r"] == models["None"]
     assert peaks["None"] > 1.5 * size
     assert peaks["r"] < 0.5 * size
+
+
+# Texts in files
+
+some_texts = st.lists(st.text(st.characters(), max_size=6), max_size=30)
+
+
+@settings(deadline=None)
+@given(texts=some_texts)
+def test_texts_come_back(tmp_path_factory, texts):
+    folder = tmp_path_factory.mktemp("texts")
+    assert save_texts(iter(texts), folder) == len(texts)
+    loaded = load_texts(folder)
+    assert len(loaded) == len(texts)
+    assert list(loaded) == texts
+    assert loaded == texts
+    assert loaded[1:3] == texts[1:3]
+    if texts:
+        assert is_mapped(loaded.text)
+        assert loaded[-1] == texts[-1]
+
+
+def test_an_invalid_text_leaves_earlier_files(tmp_path):
+    save_texts(["one"], tmp_path)
+    for bad, error in (("text", ValueError), ([1], TypeError), (None, TypeError)):
+        with pytest.raises(error, match="texts"):
+            save_texts(bad, tmp_path)
+    assert list(load_texts(tmp_path)) == ["one"]
+
+
+def test_files_of_texts_are_checked(tmp_path):
+    save_texts(["one", "two"], tmp_path)
+    np.save(tmp_path / "offsets.npy", np.array([0, 3, 9]))
+    with pytest.raises(ValueError, match="not consistent: 2 texts up to byte"):
+        load_texts(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        load_texts(tmp_path / "none")

@@ -8,8 +8,9 @@ from skxmr._inputs._columns import (
     is_missing,
     refuse_other_than_column,
 )
+from skxmr._utils._packed_texts import are_mapped
 
-__all__ = ["check_documents", "iterate_documents"]
+__all__ = ["check_documents", "check_documents_or_files", "iterate_documents"]
 
 _EXPECTED = "an iterable of str, one per document"
 
@@ -45,6 +46,17 @@ def check_documents(documents, name="raw_documents"):
         if not isinstance(document, str):
             _refuse(document, position, name)
     return documents
+
+
+def check_documents_or_files(documents, name):
+    """Convert texts as `check_documents`, but leave those in files where they are.
+
+    Returns
+    -------
+    list of str, or PackedTexts
+        The latter if they are memory-mapped, from `skxmr.streaming.load_texts`.
+    """
+    return documents if are_mapped(documents) else check_documents(documents, name)
 
 
 def iterate_documents(documents, name="raw_documents"):

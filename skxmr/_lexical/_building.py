@@ -10,6 +10,10 @@ from skxmr._lexical._analysis import make_counter
 from skxmr._lexical._bm25 import IndexBuilder
 from skxmr._lexical._expansion import WordExpansion
 from skxmr._lexical._terms import IndexedTerms
+from skxmr._memory._large import empty_beside
+from skxmr._utils._csr_files import take_rows_beside
+from skxmr._utils._packed_texts import joined
+from skxmr.text._single import fit_transform_large
 
 __all__ = ["TRAINING", "CountedTexts", "Indexing", "texts_by_field"]
 
@@ -76,7 +80,7 @@ class CountedTexts(NamedTuple):
         """
         names, of_labels = _label_fields(fields)
         documents = [text for field in of_labels for text in field]
-        documents += texts
+        documents = joined(documents, texts)
         counters = [
             make_counter(analyzer, indexing.token_filter, indexing.n_jobs)
             for analyzer in indexing.analyzers
@@ -98,7 +102,7 @@ class CountedTexts(NamedTuple):
             [np.arange(n_of_labels), n_of_labels + np.flatnonzero(is_kept)]
         )
         parts = [
-            _without_unused_terms(counter, counts[rows])
+            _without_unused_terms(counter, take_rows_beside(counts, rows))
             for counter, counts in zip(self.counters, self.counts, strict=True)
         ]
         counters, counts = map(list, zip(*parts, strict=True))
@@ -145,8 +149,10 @@ def _without_unused_terms(counter, counts):
     if len(used) in (0, len(is_used)):  # without any term there would be no index
         return counter, counts
     numbers = np.cumsum(is_used, dtype=counts.indices.dtype) - 1
+    renumbered = empty_beside(counts.indices, counts.nnz, numbers.dtype)
+    np.take(numbers, counts.indices, out=renumbered, mode="clip")  # without a buffer
     kept = sparse.csr_array(
-        (counts.data, numbers[counts.indices], counts.indptr),
+        (counts.data, renumbered, counts.indptr),
         shape=(counts.shape[0], len(used)),
     )
     return counter._keep_columns(used), kept
@@ -160,8 +166,16 @@ def _counts_of_fields(counts, n_of_labels, Y):
         for field in range(n_of_labels)
     ]
     if Y.shape[0]:
-        fields.append(sparse.csr_array(Y.T @ counts[n_of_labels * n_labels :]))
+        fields.append(sparse.csr_array(Y.T @ _last_rows(counts, Y.shape[0])))
     return fields
+
+
+def _last_rows(counts, n_rows):
+    """Return the last rows of a matrix without a copy of their entries."""
+    offsets = counts.indptr[len(counts.indptr) - 1 - n_rows :]
+    first = offsets[0]
+    arrays = counts.data[first:], counts.indices[first:], offsets - first
+    return sparse.csr_array(arrays, shape=(n_rows, counts.shape[1]))
 
 
 def _label_fields(fields):
@@ -192,7 +206,7 @@ def texts_by_field(fields):
 
 def _fit_transform(counter, documents):
     try:
-        return counter.fit_transform(documents)
+        return fit_transform_large(counter, documents)
     except ValueError as error:
         if "empty vocabulary" not in str(error):
             raise

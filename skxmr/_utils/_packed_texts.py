@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skxmr._cython._packed_texts import decode_text, decode_texts
+from skxmr._memory._large import is_mapped
 from skxmr._utils._loaded_state import (
     as_value_errors,
     check_ascending,
@@ -21,7 +22,7 @@ from skxmr._utils._loaded_state import (
     to_be_read,
 )
 
-__all__ = ["GrownTexts", "PackedTexts"]
+__all__ = ["GrownTexts", "PackedTexts", "are_mapped", "joined"]
 
 _N_SHOWN = 3
 _N_PER_BLOCK = 4096  # texts that an iteration decodes at a time
@@ -119,6 +120,11 @@ class PackedTexts(Sequence):
         firsts = text[offsets[offsets < len(text)]]
         if ((firsts & 0xC0) == 0x80).any():
             refuse(f"{name}.offsets", "cuts a character in two")
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether texts are memory-mapped from a file."""
+        return is_mapped(self.text)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -237,6 +243,11 @@ class GrownTexts(PackedTexts):
             if type(value) is not PackedTexts:
                 refuse(f"GrownTexts.{name}", f"is a {type(value).__name__}")
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether some of the texts are memory-mapped from a file."""
+        return self.first.is_mapped or self.added.is_mapped
+
     @cached_property
     def text(self):  # type: ignore[override]
         """The concatenated texts."""
@@ -285,3 +296,29 @@ class GrownTexts(PackedTexts):
     def compacted(self) -> PackedTexts:
         """Return the same texts in two arrays."""
         return PackedTexts(self.text, self.offsets)
+
+
+def are_mapped(texts):
+    """Return whether texts are `PackedTexts` from a file."""
+    return isinstance(texts, PackedTexts) and texts.is_mapped
+
+
+def joined(first, second):
+    """Return texts followed by others; in memory only if none are mapped.
+
+    Parameters
+    ----------
+    first, second : list of str, or PackedTexts
+
+    Returns
+    -------
+    list of str, or GrownTexts
+    """
+    if not (are_mapped(first) or are_mapped(second)):
+        return [*first, *second]
+    return GrownTexts(
+        *(
+            one if isinstance(one, PackedTexts) else PackedTexts.of(one)
+            for one in (first, second)
+        )
+    )

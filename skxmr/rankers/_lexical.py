@@ -13,6 +13,7 @@ from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, reads, snapshot, writes
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._documents import check_documents_or_files
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import mask_of_choice
 from skxmr._inputs._named_columns import read_columns
@@ -211,6 +212,7 @@ class LexicalRanker(
         ----------
         texts : iterable of str of length n_samples
             The training texts, which are one more field of their labels. May be empty.
+            Those from `skxmr.streaming.load_texts` need not fit in memory.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1; or a list, tuple or set of label names for each
@@ -233,7 +235,7 @@ class LexicalRanker(
         TypeError
             If a text is not a string.
         """
-        texts = check_documents(texts, "texts")
+        texts = check_documents_or_files(texts, "texts")
         y, names = read_columns(y)
         y = check_structure(exact_target(y), "y")
         check_lengths(texts, y)

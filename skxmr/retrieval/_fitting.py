@@ -8,9 +8,10 @@ from sklearn.base import clone
 from sklearn.pipeline import make_union
 from sklearn.utils.validation import has_fit_parameter
 
+from skxmr._utils._csr_files import take_rows_beside
 from skxmr.rankers._lexical import LexicalRanker
 from skxmr.stages._stages import takes_relevance
-from skxmr.text._single import fit_transform_texts
+from skxmr.text._single import fit_transform_large
 from skxmr.text._vectorizers import CharNgramTfidf, WordNgramTfidf
 from skxmr.text._word_forms import normalize_characters, normalize_words
 
@@ -84,7 +85,7 @@ class TrainingTexts(NamedTuple):
 
     def fit_vectorizer(self, vectorizer):
         """Fit a vectorizer in place, and return the rows for the classifier."""
-        X = fit_transform_texts(vectorizer, self.texts)
+        X = fit_transform_large(vectorizer, self.texts)
         return TrainingRows(X, self.y, self.relevance)
 
 
@@ -129,5 +130,5 @@ def _take(part, rows):
     if part is None:
         return None
     if sparse.issparse(part):
-        return part.tocsr()[rows]
+        return take_rows_beside(part.tocsr(), rows)
     return np.asarray(part)[rows]

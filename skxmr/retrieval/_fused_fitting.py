@@ -74,10 +74,11 @@ class TextRows(NamedTuple):
         return self._replace(by_embedding=found)
 
     def take(self, is_kept):
-        """Return the same without some training texts."""
-        rows = np.flatnonzero(is_kept)
-        texts = [self.texts[row] for row in rows.tolist()]
-        return self._replace(texts=texts, Y=self.Y[rows])
+        """Return what an index of some of the training texts takes.
+
+        Their terms are counted already, so the texts themselves are left out.
+        """
+        return self._replace(texts=[], Y=self.Y[np.flatnonzero(is_kept)])
 
     def count_terms(self, ranker):
         """Count the terms of all texts, as a ranker does.

@@ -12,6 +12,7 @@ from skxmr._inputs._class_labels import concatenate_labels
 from skxmr._inputs._columns import InvalidInputError
 from skxmr._inputs._label_fields import is_blank
 from skxmr._inputs._target_kinds import indicator_pattern
+from skxmr._utils._packed_texts import joined
 from skxmr.text._pieces import draw_pieces
 
 __all__ = [
@@ -162,7 +163,7 @@ def with_own_rows(texts, y, own, classes, relevance):
             f"relevance has the shape {np.shape(relevance)}; expected that of y, "
             f"{shape}, or {shape[:1]}, one weight for each text."
         )
-    texts = [*texts, *own.texts]
+    texts = joined(texts, own.texts)
     are_weighed = relevance is not None or (own.weights != 1).any()
     if classes is not None:
         weights = _row_weights(relevance, shape[0], own) if are_weighed else None

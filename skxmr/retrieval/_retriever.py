@@ -16,6 +16,7 @@ from skxmr._embeddings._encoding import Encoder
 from skxmr._embeddings._searching import EmbeddingSearch
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._documents import check_documents_or_files
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._target_texts import read_label_texts
@@ -371,7 +372,8 @@ class TextRetriever(
         Parameters
         ----------
         texts : iterable of str of length n_samples
-            The training texts.
+            The training texts. Those from `skxmr.streaming.load_texts` need not fit in
+            memory.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
             An indicator of 0 and 1; or a list, tuple or set of label names for each
@@ -410,7 +412,7 @@ class TextRetriever(
         TypeError
             If a text is not a string.
         """
-        documents = check_documents(texts, "texts")
+        documents = check_documents_or_files(texts, "texts")
         y, columns = read_columns(y)
         y = check_structure(exact_target(y), "y")
         relevance = check_structure(relevance, "relevance")

@@ -14,11 +14,22 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 from skxmr._inputs._validation import check_structure
+from skxmr._utils._csr_files import temporary_csr
+from skxmr._utils._packed_texts import are_mapped
 from skxmr.text._feature_names import lazy_feature_names
 from skxmr.text._ngram_tfidf import NgramTfidf
 from skxmr.text._row_counting import count_row
 
-__all__ = ["LeanTransformer", "fit_texts", "fit_transform_texts", "transform_texts"]
+__all__ = [
+    "LeanTransformer",
+    "fit_texts",
+    "fit_transform_large",
+    "fit_transform_texts",
+    "transform_texts",
+]
+
+# The number of mapped texts that are transformed at a time.
+_N_TEXTS = 20_000
 
 
 def fit_texts(vectorizer, texts):
@@ -51,6 +62,42 @@ def fit_transform_texts(vectorizer, texts):
         if not parts:
             return _as_matrix(_fit_transform(vectorizer, texts))
         return _side_by_side(vectorizer, [part.fit_transform(texts) for part in parts])
+
+
+def fit_transform_large(vectorizer, texts):
+    """Fit a vectorizer in place; write the features of mapped texts to files.
+
+    Parameters
+    ----------
+    vectorizer : transformer
+    texts : list of str, or PackedTexts
+
+    Returns
+    -------
+    ndarray or sparse matrix of shape (n_texts, n_features)
+        Memory-mapped from temporary files if the texts are mapped.
+
+    Raises
+    ------
+    ValueError
+        If mapped texts get dense features.
+    """
+    if not are_mapped(texts):
+        return fit_transform_texts(vectorizer, texts)
+    fit_texts(vectorizer, texts)
+    return temporary_csr(
+        _sparse(transform_texts(vectorizer, texts[start : start + _N_TEXTS]))
+        for start in range(0, max(1, len(texts)), _N_TEXTS)
+    )
+
+
+def _sparse(features):
+    if not sparse.issparse(features):
+        raise ValueError(
+            "texts in files must get sparse features, which are written to files too; "
+            "the vectorizer returned a dense array. Give the texts as a list."
+        )
+    return features
 
 
 def _fit_transform(vectorizer, texts):

@@ -522,9 +522,11 @@ EXEMPT = {
     "load_pecos",
     "load_places",
     "load_subjects",
+    "load_texts",
     "load_xmc",
     "save",
     "save_pecos",
+    "save_texts",
     "vectors_in_order",  # of internal use: its result is checked by the next
 }
 
