@@ -55,7 +55,8 @@ from skxmr.completion._base import CompleterState
 from skxmr.completion._completer import QueryCompleter, QueryState
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex
-from skxmr.completion._transitions import Transitions
+from skxmr.completion._query_ids import QueryIds
+from skxmr.completion._transitions import ChangedRows, Transitions
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._state import ClassifierState
 from skxmr.rankers._candidates import CandidateFeatures, CandidateState
@@ -155,6 +156,8 @@ _TYPES: list[Any] = [
     TextRetriever,
     FittedStages,
     Transitions,
+    ChangedRows,
+    QueryIds,
     ClassTarget,
     IndicatorTarget,
     NamedTarget,

@@ -1,7 +1,7 @@
 """Session-aware auto-completion."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar, Self
 
@@ -13,14 +13,16 @@ from skxmr._base._default_stages import DefaultStages
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, writes
 from skxmr._inputs._validation import HasMethods, Interval, StrOptions, fit_context
-from skxmr._utils._loaded_state import refuse
+from skxmr._utils._loaded_state import check_list, refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Completer, CompleterState, Sessions
 from skxmr.completion._evidence import Evidence, best_suggestions
+from skxmr.completion._living import LivingCompleter
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex, count_letters
 from skxmr.completion._prefixes import draw_prefixes
-from skxmr.completion._query_log import read_known, read_log
+from skxmr.completion._query_ids import QueryIds
+from skxmr.completion._query_log import read_log
 from skxmr.completion._transitions import (
     Transitions,
     count_transitions,
@@ -52,10 +54,19 @@ class QueryState(CompleterState):
         As in `CompleterState`.
     transitions : Transitions
     ranker : PrefixRanker or None
+    ids : QueryIds or None, default=None
+        The ids of the queries; None if they are the ranks.
+    removed : tuple of str, default=()
+        The keys of removed queries, sorted.
+    n_added : int, default=0
+        The number of queries that the last change added.
     """
 
     transitions: Transitions
     ranker: PrefixRanker | None
+    ids: QueryIds | None = None
+    removed: tuple = ()
+    n_added: int = 0
 
     @property
     def classifier(self):
@@ -65,11 +76,19 @@ class QueryState(CompleterState):
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         super().check(owner)
-        n_queries = len(self.index)
-        self.transitions.check(n_queries)
-        n_ranked = n_queries if self.ranker is None else len(self.classifier.classes_)
-        if n_ranked != n_queries:
-            refuse(f"{owner}.classifier_", f"ranks {n_ranked}; expected {n_queries}")
+        n_queries = n_ids = n_fitted = len(self.index)
+        if self.ids is not None:
+            if not isinstance(self.ids, QueryIds):
+                refuse(f"{owner}.ids", f"is a {type(self.ids).__name__}")
+            self.ids.check(n_queries)
+            n_ids = len(self.ids.ranks)
+        self.transitions.check(n_ids, n_least=None if self.ids is None else 0)
+        if self.ranker is not None:
+            n_fitted = self.ranker.n_queries
+        is_possible = n_fitted == n_ids if self.ids is None else n_fitted <= n_ids
+        if not is_possible:
+            refuse(f"{owner}.classifier_", f"ranks {n_fitted}; expected {n_ids}")
+        check_list(list(self.removed), str, len(self.removed), f"{owner}.removed")
 
 
 def _default_classifier():
@@ -80,7 +99,7 @@ def _words():
     return WordNgramTfidf(token_pattern=r"\S+", preprocessor=normalize_words)
 
 
-class QueryCompleter(DefaultStages, Completer):
+class QueryCompleter(LivingCompleter, DefaultStages, Completer):
     r"""Complete queries as they are typed, given the previous queries.
 
     The score of a query combines three sources, after Yadav et al. [1]_: how often it
@@ -169,8 +188,10 @@ class QueryCompleter(DefaultStages, Completer):
     counts_ : ndarray of shape (n_queries,), float64
         The count of each query.
     classifier_ : XRLinearClassifier or None
-        The fitted classifier; its columns are the positions in `queries_`. None if
-        `classifier_weight` is 0 or no query has a previous one.
+        The fitted classifier; its columns are the positions in `queries_` at the time
+        of the fit. None if `classifier_weight` is 0 or no query has a previous one.
+    n_added_ : int
+        The number of queries that the last change after the fit added.
 
     See Also
     --------
@@ -190,7 +211,8 @@ class QueryCompleter(DefaultStages, Completer):
     `classifier_weight`, and P(t | s) is the share of the queries that match t in
     :math:`c + a P`.
 
-    A fitted completer can be used by many threads at the same time.
+    A fitted completer can be used by many threads at the same time, also while
+    `partial_fit`, `add` and `remove` change it.
 
     References
     ----------
@@ -201,6 +223,9 @@ class QueryCompleter(DefaultStages, Completer):
     Examples
     --------
     >>> from skxmr import QueryCompleter
+    >>> completer = QueryCompleter().fit(["milk", "butter", "butter", "butter knife"])
+    >>> [query for query, _ in completer.complete("b")]
+    ['butter', 'butter knife']
     >>> previous = ["bread", "bread", "bread", "garden", None]
     >>> queries = ["butter", "butter", "butter knife", "butterfly", "milk"]
     >>> completer = QueryCompleter(random_state=0).fit(previous, queries)
@@ -294,16 +319,20 @@ class QueryCompleter(DefaultStages, Completer):
     @writes
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
+        self,
+        previous: Sessions | Texts,
+        queries: Texts | None = None,
+        *,
+        counts: ArrayLike | None = None,
     ) -> Self:
-        """Fit to a log of queries and their previous queries.
+        """Fit to queries: ``fit(queries)``, or ``fit(previous, queries)``.
 
         Parameters
         ----------
         previous : iterable of (str, or list, tuple or array of str), or None
             The previous query of each query, or several, the newest last. Blank or
             missing values (None, NaN) mean that there was none; None for all if no
-            previous queries are known.
+            previous queries are known. A single argument is `queries`.
         queries : iterable of str of length n_asked, or mapping from str to number
             The queries; or their counts, as a `Counter` or the result of pandas'
             ``value_counts``. Blank queries are left out.
@@ -327,58 +356,6 @@ class QueryCompleter(DefaultStages, Completer):
         ranker = self._train(log)
         index = PrefixIndex(log.keys, log.query_counts)
         self._state = QueryState(log.names, index, normalizer, transitions, ranker)
-        return self
-
-    @writes
-    def update(
-        self, previous: Sessions, queries: Texts, *, counts: ArrayLike | None = None
-    ) -> Self:
-        """Add the counts of a log of known queries.
-
-        The counts of queries and of transitions are added. Queries that are not known
-        are left out; to add them, or to train the classifier again, use `fit`. Threads
-        that complete queries at the same time use either the old or the new counts.
-
-        Parameters
-        ----------
-        previous : iterable of (str, or list, tuple or array of str), or None
-            The previous queries of each query, as in `fit`.
-        queries : iterable of str of length n_asked, or mapping from str to number
-            The queries; or their counts, as a `Counter` or the result of pandas'
-            ``value_counts``.
-        counts : array-like of shape (n_asked,), default=None
-            How often each pair occurred. None counts each once.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If lengths differ or a count is not positive. The completer is then
-            unchanged.
-        TypeError
-            If a query or a previous query is not a string. The completer is then
-            unchanged.
-        """
-        state = self._fitted()
-        index = state.index
-        sessions, ranks, asked = read_known(
-            previous, queries, counts, state.normalizer, index.rank_of
-        )
-        rows = dict(state.transitions.rows)
-        followed = count_transitions(
-            sessions, ranks, asked, rows, len(index), self.decay
-        )
-        followed = self._with_reversed(followed, rows, index.keys, state.normalizer)
-        more = np.bincount(ranks, asked, minlength=len(index))
-        # A single assignment, so that other threads see either all changes or none.
-        self._state = replace(
-            state,
-            transitions=state.transitions.plus(rows, followed),
-            index=index.with_counts(index.counts + more),
-        )
         return self
 
     def _with_reversed(self, followed, rows, keys, normalizer):
@@ -473,25 +450,38 @@ class QueryCompleter(DefaultStages, Completer):
         state = self._state
         index = state.index
         evidence = Evidence(index, ranges, self.popularity_weight / index.total)
-        for age, ranks, weights in state.transitions.after(session, ranges):
+        for age, ranks, weights in state.transitions.after(session, ranges, state.ids):
             evidence.add(ranks, weights, self.decay**age)
-        # Without a session, only the counts of queries are known.
-        ranker = state.ranker if self.classifier_weight > 0 else None
-        if session and ranker is not None and len(ranges):
-            classifier = self._stage_or_default("classifier")
-            ranks, shares = ranker.rank(
-                prefix, session, ranges, k, classifier, self.n_jobs
+        ranks, shares = self._rank_by_classifier(ranges, prefix, session, k)
+        if len(ranks):
+            order = np.argsort(ranks)
+            matching = evidence.total / self._weight_of_all(session)
+            evidence.add(
+                ranks[order].astype(np.int32),
+                shares[order].astype(np.float32),
+                self.classifier_weight * matching,
             )
-            if len(ranks):
-                order = np.argsort(ranks)
-                matching = evidence.total / self._weight_of_all(session)
-                evidence.add(
-                    ranks[order].astype(np.int32),
-                    shares[order].astype(np.float32),
-                    self.classifier_weight * matching,
-                )
         ranks, weights = best_suggestions(evidence, k)
         return ranks, weights, evidence.total
+
+    def _rank_by_classifier(self, ranges, prefix, session, k):
+        """Return ranks and shares of the best queries, none without a session.
+
+        Then only the counts of queries are known.
+        """
+        state = self._state
+        nothing = np.empty(0, dtype=np.int64), np.empty(0)
+        if not session or state.ranker is None or self.classifier_weight == 0:
+            return nothing
+        if state.ids is not None:
+            ranges = state.ids.columns(ranges, state.ranker.n_queries)
+        if not len(ranges):
+            return nothing
+        classifier = self._stage_or_default("classifier")
+        columns, shares = state.ranker.rank(
+            prefix, session, ranges, k, classifier, self.n_jobs
+        )
+        return columns if state.ids is None else state.ids.ranks[columns], shares
 
     def _weight_of_all(self, session):
         """Return the weight of all queries, whatever the prefix."""

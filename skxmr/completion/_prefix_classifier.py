@@ -21,7 +21,8 @@ class PrefixRanker:
     typed : LeanTransformer
         Vectorizer of the prefix.
     ranking : FittedClone
-        The `XRLinearClassifier`; its columns are the ranks of the queries.
+        The `XRLinearClassifier`; its columns are the ranks of the queries at the time
+        of the fit.
     """
 
     def __init__(self, before, typed, ranking):
@@ -78,6 +79,11 @@ class PrefixRanker:
             FittedClone.of(classifier),
         )
 
+    @property
+    def n_queries(self):
+        """The number of queries that it was fitted to."""
+        return len(self.classifier.classes_)
+
     def rank(self, prefix, session, ranges, k, parameter, n_jobs=None):
         """Find the best queries in some ranges.
 
@@ -86,6 +92,7 @@ class PrefixRanker:
         prefix : str
         session : sequence of str
         ranges : ndarray of shape (n_ranges, 2), int64
+            Of the queries' ranks at the time of the fit.
         k : int
         parameter : XRLinearClassifier
             The estimator that the classifier was cloned from, with its current

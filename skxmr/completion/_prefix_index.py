@@ -100,6 +100,50 @@ class PrefixIndex:
         index._set_counts(counts)
         return index
 
+    def inserted(self, positions, keys, counts):
+        """Return an index with further queries.
+
+        Parameters
+        ----------
+        positions : list of int
+            The rank before which each is inserted.
+        keys : list of str
+            Sorted, and not known.
+        counts : ndarray of shape (n_new,), float64
+        """
+        index = PrefixIndex.__new__(PrefixIndex)
+        index.version = self.version
+        index.keys, parts, last = [], [], 0
+        codes, offsets = _code_points(keys)
+        for i, (position, key) in enumerate(zip(positions, keys, strict=True)):
+            index.keys += self.keys[last:position]
+            index.keys.append(key)
+            parts.append(self.codes[self.offsets[last] : self.offsets[position]])
+            parts.append(codes[offsets[i] : offsets[i + 1]])
+            last = position
+        index.keys += self.keys[last:]
+        index.codes = np.concatenate([*parts, self.codes[self.offsets[last] :]])
+        sizes = np.insert(np.diff(self.offsets), positions, np.diff(offsets))
+        index.offsets = np.concatenate([[0], np.cumsum(sizes)])
+        index._set_counts(np.insert(self.counts, positions, counts))
+        return index
+
+    def without(self, ranks):
+        """Return an index without the queries of some ranks, which ascend."""
+        index = PrefixIndex.__new__(PrefixIndex)
+        index.version = self.version
+        index.keys, parts, last = [], [], 0
+        for rank in ranks.tolist():
+            index.keys += self.keys[last:rank]
+            parts.append(self.codes[self.offsets[last] : self.offsets[rank]])
+            last = rank + 1
+        index.keys += self.keys[last:]
+        index.codes = np.concatenate([*parts, self.codes[self.offsets[last] :]])
+        sizes = np.delete(np.diff(self.offsets), ranks)
+        index.offsets = np.concatenate([[0], np.cumsum(sizes)])
+        index._set_counts(np.delete(self.counts, ranks))
+        return index
+
     def rank_of(self, key):
         """Find the rank of the query with a key; -1 if it is not known."""
         rank = bisect_left(self.keys, key)

@@ -11,7 +11,7 @@ from skxmr._inputs._columns import InvalidInputError, refuse_unordered
 from skxmr._inputs._validation import check_counts, check_documents
 from skxmr.completion._sessions import check_sessions
 
-__all__ = ["QueryLog", "read_known", "read_log"]
+__all__ = ["QueryLog", "read_log"]
 
 
 class QueryLog(NamedTuple):
@@ -56,7 +56,7 @@ class QueryLog(NamedTuple):
         )
 
 
-def read_log(previous, queries, counts, normalizer):
+def read_log(previous, queries, counts, normalizer, leave_out=None):
     """Validate and normalise a log; blank queries are left out.
 
     Parameters
@@ -64,6 +64,9 @@ def read_log(previous, queries, counts, normalizer):
     previous, queries, counts
         As passed to the completers.
     normalizer : Normalizer
+    leave_out : frozenset of str, or None, default=None
+        Keys of further queries that are left out. None if one query at least must be
+        left.
 
     Raises
     ------
@@ -84,7 +87,9 @@ def read_log(previous, queries, counts, normalizer):
         # The most frequent spelling; ties are broken in alphabetical order.
         if key and (key not in names or (-count, query) < names[key]):
             names[key] = (-count, query)
-    if not names:
+    for key in leave_out or ():
+        names.pop(key, None)
+    if not names and leave_out is None:
         raise ValueError(
             f"queries holds {len(queries)} texts, all of them blank after "
             f"normalisation; expected at least one that is not."
@@ -99,28 +104,10 @@ def read_log(previous, queries, counts, normalizer):
     )
 
 
-def read_known(previous, queries, counts, normalizer, rank_of):
-    """Validate and normalise a log, and keep only known queries.
-
-    Parameters
-    ----------
-    previous, queries, counts
-        As passed to the completers.
-    normalizer : Normalizer
-    rank_of : callable
-        Maps a key to the rank of its query, or to -1.
-
-    Returns
-    -------
-    sessions, ranks, counts : as in `QueryLog`
-    """
-    queries, sessions, counts = _read(previous, queries, counts, normalizer)
-    ranks = [rank_of(normalizer.key(query)) for query in queries]
-    return _known_only(sessions, ranks, counts)
-
-
 def _read(previous, queries, counts, normalizer):
     """Validate queries, previous queries and counts."""
+    if queries is None:  # the only argument
+        previous, queries = None, previous
     tally = _tally_of(queries)
     if tally is not None:
         _refuse_beside_tally(previous, counts, type(queries).__name__)

@@ -15,7 +15,13 @@ from skxmr._utils._loaded_state import (
 )
 from skxmr._utils._sparse import keep_largest
 
-__all__ = ["Transitions", "count_transitions", "reversed_links", "smooth"]
+__all__ = [
+    "ChangedRows",
+    "Transitions",
+    "count_transitions",
+    "reversed_links",
+    "smooth",
+]
 
 # The number of transitions into a query, the largest first, that are compared: queries
 # that follow very many others say little about their similarity.
@@ -24,26 +30,49 @@ _MOST_COMPARED = 1000
 # The number of queries of a session that are used, from the newest.
 _MOST_REMEMBERED = 16
 
+_LOW = (1 << 32) - 1
+
 # The number of rows whose neighbours are computed at a time.
 _CHUNK = 1024
 
 
+class ChangedRows(NamedTuple):
+    """Rows of transitions that were added or changed after the fit.
+
+    Parameters
+    ----------
+    numbers : dict of str to int
+        Rows that were added; their numbers follow the others.
+    entries : dict of int to (ndarray, ndarray, float)
+        The ids of the next queries (int32, ascending), their counts (float32) and the
+        sum of the counts, by row.
+    """
+
+    numbers: dict
+    entries: dict
+
+
 class Transitions(NamedTuple):
-    """Counts of the transitions from each previous query to the next one, by rank.
+    """Counts of the transitions from each previous query to the next one.
+
+    Next queries have the numbers of `QueryIds`: their ranks, if none were added or
+    removed since the fit.
 
     Parameters
     ----------
     rows : dict of str to int
         Maps each normalised previous query to its row.
     counts : Compressed, a vector for each row
-        The ranks of the next queries, ascending, and their counts.
+        The ids of the next queries, ascending, and their counts.
     totals : ndarray of shape (n_rows,), float64
         The sum of each row.
+    changed : ChangedRows or None, default=None
     """
 
     rows: dict
     counts: Compressed
     totals: np.ndarray
+    changed: ChangedRows | None = None
 
     @classmethod
     def of(cls, rows, counts):
@@ -52,19 +81,78 @@ class Transitions(NamedTuple):
         counts.sum_duplicates()
         return cls(rows, Compressed.from_sparse(counts), counts.sum(axis=1))
 
-    def check(self, n_queries):
-        """Raise ValueError if the arrays of a loaded model are not consistent."""
+    def check(self, n_ids, *, n_least=None):
+        """Raise ValueError if the arrays of a loaded model are not consistent.
+
+        Parameters
+        ----------
+        n_ids : int
+        n_least : int or None, default=None
+            The least number of ids of `counts`, if there may be less than `n_ids`.
+        """
         name, n_rows = "Transitions", len(self.rows)
-        check_compressed(self.counts, n_rows, n_queries, f"{name}.counts")
+        n_counted = n_ids
+        if n_least is not None and isinstance(self.counts, Compressed):
+            n_counted = min(max(int(self.counts.length), n_least), n_ids)
+        check_compressed(self.counts, n_rows, n_counted, f"{name}.counts")
         check_vector(self.totals, (np.float64,), n_rows, f"{name}.totals")
         if to_be_read(self.totals):
             check_finite(self.totals, f"{name}.totals")
         numbers = self.rows.values()
         if not all(type(row) is int and 0 <= row < n_rows for row in numbers):
             refuse(f"{name}.rows", f"holds other than the rows 0 to {n_rows - 1}")
+        if self.changed is not None:
+            self._check_changed(n_ids)
 
-    def after(self, session, ranges):
+    def _check_changed(self, n_ids):
+        name = "Transitions.changed"
+        if not isinstance(self.changed, ChangedRows):
+            refuse(name, f"is a {type(self.changed).__name__}")
+        numbers, entries = self.changed
+        n_rows = len(self.rows) + len(numbers)
+        rows = [*numbers.values(), *entries]
+        if not all(type(row) is int and 0 <= row < n_rows for row in rows):
+            refuse(name, f"holds other than the rows 0 to {n_rows - 1}")
+        for ids, values, total in entries.values():
+            check_vector(ids, (np.int32,), None, f"{name} ids")
+            check_vector(values, (np.float32,), len(ids), f"{name} counts")
+            if type(total) is not float:
+                refuse(name, f"holds a sum of type {type(total).__name__}")
+            if to_be_read(ids, values):
+                check_finite(values, f"{name} counts")
+                bounds = np.concatenate([[-1], ids, [n_ids]])
+                if (np.diff(bounds) <= 0).any():
+                    refuse(f"{name} ids", f"do not ascend from 0 to {n_ids - 1}")
+
+    def has_row(self, previous):
+        """Return whether anything is known to have followed a query."""
+        return self._row_of(previous) is not None
+
+    def _row_of(self, previous):
+        row = self.rows.get(previous)
+        if row is None and self.changed is not None:
+            return self.changed.numbers.get(previous)
+        return row
+
+    def _entries(self, row):
+        """Return the ids and counts of a row, and their sum."""
+        if self.changed is not None and row in self.changed.entries:
+            return self.changed.entries[row]
+        if row >= len(self.totals):
+            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), 0.0
+        found = self.counts.between(row, row + 1)
+        return found.indices, found.values, float(self.totals[row])
+
+    def after(self, session, ranges, query_ids=None):
         """Return the transitions from the queries of a session into some ranges.
+
+        Parameters
+        ----------
+        session : sequence of str
+        ranges : ndarray of shape (n_ranges, 2), int64
+            Of ranks.
+        query_ids : QueryIds or None, default=None
+            None if ids are ranks.
 
         Returns
         -------
@@ -74,10 +162,13 @@ class Transitions(NamedTuple):
         """
         found = []
         for age, previous in enumerate(reversed(session[-_MOST_REMEMBERED:])):
-            row = self.rows.get(previous)
+            row = self._row_of(previous)
             if row is None:
                 continue
-            ranks, weights = _within(self.counts.between(row, row + 1), ranges)
+            ranks, weights, _ = self._entries(row)
+            if query_ids is not None:
+                ranks, weights = query_ids.ranked(ranks, weights)
+            ranks, weights = _within(ranks, weights, ranges)
             if len(ranks):
                 found.append((age, ranks, weights))
         return found
@@ -86,38 +177,86 @@ class Transitions(NamedTuple):
         """Return the sum of all transitions from a session's queries, with decay."""
         total = 0.0
         for age, previous in enumerate(reversed(session[-_MOST_REMEMBERED:])):
-            row = self.rows.get(previous)
+            row = self._row_of(previous)
             if row is not None:
-                total += decay**age * float(self.totals[row])
+                total += decay**age * self._entries(row)[2]
         return total
 
-    def plus(self, rows, counts):
-        """Add counts.
+    def with_pairs(self, sessions, queries, weights):
+        """Add counts, in time of the rows that they change.
 
         Parameters
         ----------
-        rows : dict of str to int
-            The present rows, with the same numbers, and possibly new ones.
-        counts : csr_array of shape (len(rows), n_queries)
+        sessions : list of str of length n_pairs
+            The normalised previous query of each pair.
+        queries : list of int of length n_pairs
+            The id of the next query of each.
+        weights : list of float of length n_pairs
 
         Returns
         -------
         Transitions
         """
-        old = self.counts.to_csr()
-        old.resize(counts.shape)
-        return Transitions.of(rows, old + counts)
+        if not sessions:
+            return self
+        numbers, entries = self.changed or ChangedRows({}, {})
+        numbers, entries = dict(numbers), dict(entries)
+        rows = []
+        for previous in sessions:
+            row = self.rows.get(previous)
+            if row is None:
+                row = numbers.setdefault(previous, len(self.rows) + len(numbers))
+            rows.append(row)
+        changed = sorted(set(rows))
+        before = [self._entries(row) for row in changed]
+        sizes = [len(ids) for ids, _, _ in before]
+        # In the order of the calls, so that sums are the same in any division of these.
+        of_rows = np.concatenate([np.repeat(changed, sizes), rows])
+        ids = np.concatenate([*(ids for ids, _, _ in before), queries])
+        counts = np.concatenate([*(values for _, values, _ in before), weights])
+        keys, pair = np.unique(
+            (of_rows << 32) | ids.astype(np.int64), return_inverse=True
+        )
+        sums = np.bincount(pair, counts)
+        starts = np.searchsorted(keys >> 32, [*changed, np.iinfo(np.int32).max])
+        ids = (keys & _LOW).astype(np.int32)
+        values = sums.astype(np.float32)
+        totals = np.bincount(
+            np.repeat(np.arange(len(changed)), np.diff(starts)), sums
+        ).tolist()
+        for row, start, stop, total in zip(
+            changed, starts[:-1].tolist(), starts[1:].tolist(), totals, strict=True
+        ):
+            # Copies, so that later changes release all of these.
+            entries[row] = ids[start:stop].copy(), values[start:stop].copy(), total
+        return self._replace(changed=ChangedRows(numbers, entries))
+
+    def compacted(self, n_ids):
+        """Return the same counts without changed rows, for so many ids."""
+        if self.changed is None:
+            return self._replace(counts=self.counts._replace(length=n_ids))
+        numbers = self.changed.numbers
+        rows = [self._entries(row) for row in range(len(self.rows) + len(numbers))]
+        counts = Compressed(
+            np.cumsum([0, *(len(ids) for ids, _, _ in rows)]),
+            np.concatenate([np.empty(0, "i4"), *(ids for ids, _, _ in rows)]),
+            np.concatenate([np.empty(0, "f4"), *(values for _, values, _ in rows)]),
+            n_ids,
+        )
+        totals = np.array([total for _, _, total in rows], dtype=np.float64)
+        return Transitions({**self.rows, **numbers}, counts, totals)
 
 
-def _within(row, ranges):
+def _within(indices, values, ranges):
     """Return the entries of a vector whose indices are in some ranges."""
-    bounds = np.searchsorted(row.indices, ranges).tolist()
+    bounds = np.searchsorted(indices, ranges)
     if len(bounds) == 1:
-        part = slice(*bounds[0])
-        return row.indices[part], row.values[part]
-    parts = [np.arange(start, stop) for start, stop in bounds]
+        part = slice(*bounds[0].tolist())
+        return indices[part], values[part]
+    bounds = bounds[bounds[:, 0] < bounds[:, 1]]
+    parts = [np.arange(start, stop) for start, stop in bounds.tolist()]
     entries = np.concatenate([np.empty(0, dtype=np.int64), *parts])
-    return row.indices[entries], row.values[entries]
+    return indices[entries], values[entries]
 
 
 def count_transitions(sessions, ranks, counts, rows, n_queries, decay):

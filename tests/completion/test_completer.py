@@ -403,12 +403,7 @@ def test_updated_counts_equal_those_of_a_fit():
     completer.update(previous[300:], queries[300:])
     known = {normalize_text(query) for query in queries[:300]}
     assert known < {normalize_text(query) for query in queries}
-    pairs = [
-        pair
-        for pair in zip(previous, queries, strict=True)
-        if normalize_text(pair[1]) in known
-    ]
-    whole = QueryCompleter(**options).fit(*zip(*pairs, strict=True))
+    whole = QueryCompleter(**options).fit(previous, queries)
     np.testing.assert_array_equal(completer.counts_, whole.counts_)
     for before in (*PREVIOUS, ""):
         for prefix in ("", "t", "te", "bread"):
@@ -422,11 +417,14 @@ def test_updated_counts_equal_those_of_a_fit():
             )
 
 
-def test_queries_that_are_not_known_are_left_out():
+def test_queries_that_are_not_known_are_added():
     completer = QueryCompleter(classifier_weight=0).fit(["a"], ["tea"])
-    before = completer.complete("", "a")
     completer.update(["a", "a"], ["unheard of", " "])
+    assert completer.n_added_ == 1
+    assert names(completer.complete("", "a")) == ["tea", "unheard of"]
+    before = completer.complete("", "a")
     completer.update(None, [])
+    assert completer.n_added_ == 0
     assert completer.complete("", "a") == before
 
 

@@ -144,7 +144,9 @@ def test_updates_know_queries_in_any_spelling():
         "café": 2,
         "가ㄱ": 1,
         "각": 2,
+        "cafe": 1,
     }
+    assert completer.n_added_ == 1
 
 
 # Accents

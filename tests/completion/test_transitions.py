@@ -141,9 +141,17 @@ def test_totals_add_up():
 
 def test_counts_are_added_to_old_and_new_rows():
     transitions = make_transitions()
-    more = np.array([[0.0, 0, 1, 0, 0], [0, 0, 0, 0, 0], [7, 0, 0, 0, 0]])
-    sum_of_both = transitions.plus({"a": 0, "b": 1, "c": 2}, sparse.csr_array(more))
+    sum_of_both = transitions.with_pairs(["a", "c", "a"], [2, 0, 2], [0.5, 7.0, 0.5])
     expected = [[1, 0, 3, 3, 0], [0, 4, 0, 0, 5], [7, 0, 0, 0, 0]]
-    assert sum_of_both.counts.to_csr().toarray().tolist() == expected
-    assert sum_of_both.totals.tolist() == [7, 9, 7]
+    everything = np.array([[0, 5]])
+    for one in (sum_of_both, sum_of_both.compacted(5)):
+        for row, total, name in zip(expected, [7, 9, 7], "abc", strict=True):
+            ((_, ranks, weights),) = one.after((name,), everything)
+            assert ranks.tolist() == np.flatnonzero(row).tolist()
+            assert weights.tolist() == [count for count in row if count]
+            assert one.total_after((name,), 0.5) == total
+    compact = sum_of_both.compacted(5)
+    assert compact.counts.to_csr().toarray().tolist() == expected
+    assert compact.totals.tolist() == [7, 9, 7]
+    assert compact.with_pairs([], [], []) is compact
     assert transitions.totals.tolist() == [6, 9]

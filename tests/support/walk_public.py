@@ -127,7 +127,14 @@ def of_completer(fitted):
         ),
     }
     if hasattr(fitted, "update"):
-        calls[f"{name}.update"] = fitted.update, asked | {"counts": None}, ""
+        for method in ("update", "partial_fit"):
+            calls[f"{name}.{method}"] = (
+                getattr(fitted, method),
+                asked | {"counts": None},
+                "",
+            )
+        calls[f"{name}.add"] = fitted.add, {"queries": ["a"], "counts": None}, ""
+        calls[f"{name}.remove"] = fitted.remove, {"queries": ["red"]}, ""
     return calls
 
 
@@ -508,6 +515,7 @@ CALLS = {
 # These take names, paths or whole models, and draw or write them.
 EXEMPT = {
     "LexicalRanker.compact",
+    "QueryCompleter.compact",
     "TextRetriever.compact",
     "TextRetriever.from_fitted",  # takes fitted estimators
     "XRLinearClassifier.compact",
