@@ -78,7 +78,7 @@ class NamedRows(NamedTuple):
         """
         column_of = dict(column_of)
         columns = self._coded(column_of)
-        return self._indicator(columns, len(column_of))
+        return self.indicator_of(columns, len(column_of))
 
     def binarized(self, name):
         """Make an indicator with a column for each name.
@@ -100,7 +100,7 @@ class NamedRows(NamedTuple):
         ranks = np.empty(len(order), dtype=np.int64)
         ranks[order] = np.arange(len(order))
         return NamedColumns(
-            self._indicator(ranks[columns], len(classes)), classes[order]
+            self.indicator_of(ranks[columns], len(classes)), classes[order]
         )
 
     def _coded(self, column_of):
@@ -111,7 +111,18 @@ class NamedRows(NamedTuple):
             count=len(self.names),
         )
 
-    def _indicator(self, columns, n_columns):
+    def indicator_of(self, columns, n_columns):
+        """Make an indicator of the columns of the names.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (n_names,), int64
+        n_columns : int
+
+        Returns
+        -------
+        csr_array of shape (n_rows, n_columns), int64
+        """
         offsets = np.concatenate([[0], np.cumsum(self.sizes)])
         ones = np.ones(len(columns), dtype=np.int64)
         shape = len(self.sizes), n_columns

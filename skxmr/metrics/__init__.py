@@ -3,14 +3,17 @@ r"""Metrics of the first k labels of a ranking, and their scorers.
 Every ranking metric is called as ``metric(y_true, scores, k)`` and returns a float in
 [0, 1], higher is better. The arguments are:
 
-``y_true`` : the true labels, in one of two forms
+``y_true`` : the true labels, in one of these forms
     - a label indicator of shape (n_samples, n_labels), dense or in any sparse format:
       non-zero entries are true labels; explicit zeros are ignored and duplicates count
       once. `ndcg_at_k` uses other values than 1 as grades of relevance (of duplicates,
       the largest);
     - a 1-D array of column indices, one true label per row; -1 stands for a class
       without a column, such as one that is not in the training data, so that the row
-      has no hit.
+      has no hit;
+    - a set of column indices for each row;
+    - with ``classes``, the labels of the columns: a list, tuple or set of label names
+      for each row, or one label for each row. Scorers look them up by themselves.
 
 ``scores`` : the ranking to evaluate, in one of three forms
     - the pair ``(columns, scores)`` that `skxmr.rank` returns, each of shape

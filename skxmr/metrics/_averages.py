@@ -11,7 +11,7 @@ __all__ = ["AVERAGES", "check_average", "count_by_label", "f1_at_k", "mean_ratio
 AVERAGES = ("micro", "macro", "samples")
 
 
-def f1_at_k(y_true, scores, k=5, *, average="micro"):
+def f1_at_k(y_true, scores, k=5, *, average="micro", classes=None):
     r"""F1 score at k: precision and recall of the first k labels in one number.
 
     .. math:: F1 = \frac{2 \sum_{i,l} [l \in y_i] [l \in R_i]}
@@ -27,7 +27,8 @@ def f1_at_k(y_true, scores, k=5, *, average="micro"):
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index per row.
+        True labels: an indicator, one column index per row, or a set of column
+        indices for each row.
     scores : array-like or sparse matrix, or a pair of arrays
         The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
@@ -37,6 +38,10 @@ def f1_at_k(y_true, scores, k=5, *, average="micro"):
         What the mean is over. The labels of a macro average are all columns of an
         indicator, where a label that does not occur counts as 0; with a 1-D `y_true`,
         they are the labels that are true or retrieved in some row.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -76,7 +81,7 @@ def f1_at_k(y_true, scores, k=5, *, average="micro"):
     0.5
     """
     check_average(average, AVERAGES, "f1_at_k")
-    hits = find_hits(y_true, scores, k, "f1_at_k")
+    hits = find_hits(y_true, scores, k, "f1_at_k", classes=classes)
     if average == "macro":
         n_hits, n_retrieved, n_true = count_by_label(hits)
     else:

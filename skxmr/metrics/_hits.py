@@ -6,9 +6,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._class_labels import exact_labels, exact_target
 from skxmr._inputs._features import check_width
+from skxmr._inputs._named_columns import named_rows
 from skxmr._inputs._validation import check_k, check_structure
+from skxmr.metrics._labels import columns_of_labels
 from skxmr.ranking import top_k
 
 __all__ = ["Hits", "find_hits", "graded_csr", "indicator_csr", "positions_in"]
@@ -77,7 +79,7 @@ class Hits:
         return gains, top_k(weighted, min(self.k, max(int(self.n_true.max()), 1)))[1]
 
 
-def find_hits(y_true, scores, k, caller, n_labels=0):
+def find_hits(y_true, scores, k, caller, n_labels=0, classes=None):
     """Validate the arguments of a metric and find the hits.
 
     Parameters
@@ -88,6 +90,8 @@ def find_hits(y_true, scores, k, caller, n_labels=0):
         Name of the public function, for messages.
     n_labels : int, default=0
         A lower bound of the number of columns; the other arguments may have more.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, if `y_true` holds labels.
 
     Returns
     -------
@@ -100,13 +104,19 @@ def find_hits(y_true, scores, k, caller, n_labels=0):
     """
     k = check_k(k, caller)
     columns, n_columns = _ranked_columns(scores, k)
-    has_classes = np.ndim(y_true) == 1 and not sparse.issparse(y_true)
-    if has_classes:
-        classes = _check_classes(y_true, n_columns)
-        in_sight = (n_labels, n_columns or 0, columns.max() + 1, classes.max() + 1)
-        truth = _truth_of_classes(classes, int(max(in_sight)))
+    given, y_true = y_true, columns_of_labels(y_true, classes)
+    # Labels that are no classes have further columns.
+    n_accepted = n_columns if y_true is given else None
+    rows, y_true = named_rows(y_true, "y_true")
+    has_classes = rows is None and _is_vector(y_true)
+    least = max(n_labels, n_columns or 0, int(columns.max()) + 1)
+    if rows is not None:
+        truth = _truth_of_rows(rows, n_columns, least)
+    elif has_classes:
+        numbers = _check_classes(y_true, n_accepted)
+        truth = _truth_of_classes(numbers, max(least, int(numbers.max()) + 1))
     else:
-        truth = _truth_of_indicator(y_true, n_columns)
+        truth = _truth_of_indicator(y_true, n_accepted)
         n_columns = truth.shape[1]
     if len(columns) != truth.shape[0]:
         raise ValueError(
@@ -199,6 +209,29 @@ def _check_classes(y_true, n_columns):
             f"y_true must hold indices of scores' {n_columns} columns, got {highest}."
         )
     return classes.astype(np.int64, copy=False)
+
+
+def _is_vector(y_true):
+    return np.ndim(y_true) == 1 and not sparse.issparse(y_true)
+
+
+def _truth_of_rows(rows, n_columns, n_labels):
+    """Make an indicator of sets of column indices."""
+    columns = exact_labels(rows.names, "y_true") if rows.names else np.empty(0, int)
+    if columns.dtype.kind not in "iu":
+        raise ValueError(
+            f"y_true has rows of label names, such as {rows.names[0]!r:.50}; pass "
+            f"classes, the classes_ of the estimator, to look them up in."
+        )
+    lowest, highest = columns.min(initial=0), columns.max(initial=-1)
+    if lowest < 0 or (n_columns is not None and highest >= n_columns):
+        raise ValueError(
+            f"y_true, where it has sets of numbers, must hold column indices from 0 to "
+            f"{'' if n_columns is None else n_columns - 1}; got "
+            f"{lowest if lowest < 0 else highest}."
+        )
+    n_labels = max(n_labels, int(highest) + 1)
+    return rows.indicator_of(columns, n_labels).astype(np.float64)
 
 
 def _truth_of_classes(classes, n_labels):

@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 
-def precision_at_k(y_true, scores, k=5, *, average="samples"):
+def precision_at_k(y_true, scores, k=5, *, average="samples", classes=None):
     r"""Precision at k: the share of true labels among the first k.
 
     .. math:: P@k = \frac{1}{n} \sum_{i=1}^{n} \frac{1}{k} \sum_{j=1}^{k} [r_j \in y]
@@ -27,7 +27,8 @@ def precision_at_k(y_true, scores, k=5, *, average="samples"):
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index per row.
+        True labels: an indicator, one column index per row, or a set of column
+        indices for each row.
     scores : array-like or sparse matrix, or a pair of arrays
         The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
@@ -37,6 +38,10 @@ def precision_at_k(y_true, scores, k=5, *, average="samples"):
         The mean over rows, or over labels. With an indicator, these are all columns,
         where a label that does not occur counts as 0, as in scikit-learn. With a 1-D
         `y_true`, they are the labels that are true or retrieved in some row.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -71,14 +76,14 @@ def precision_at_k(y_true, scores, k=5, *, average="samples"):
     0.5
     """
     check_average(average, ("samples", "macro"), "precision_at_k")
-    hits = find_hits(y_true, scores, k, "precision_at_k")
+    hits = find_hits(y_true, scores, k, "precision_at_k", classes=classes)
     if average == "macro":
         n_hits, n_retrieved, _ = count_by_label(hits)
         return mean_ratio(n_hits, n_retrieved)
     return int(hits.is_hit.sum()) / (hits.n_samples * hits.k)
 
 
-def recall_at_k(y_true, scores, k=5, *, average="samples"):
+def recall_at_k(y_true, scores, k=5, *, average="samples", classes=None):
     r"""Recall at k: the share of a row's true labels that are among the first k.
 
     .. math:: R@k = \frac{1}{n} \sum_{i=1}^{n} \frac{1}{|y|} \sum_{j=1}^{k} [r_j \in y]
@@ -90,7 +95,8 @@ def recall_at_k(y_true, scores, k=5, *, average="samples"):
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index per row.
+        True labels: an indicator, one column index per row, or a set of column
+        indices for each row.
     scores : array-like or sparse matrix, or a pair of arrays
         The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
@@ -100,6 +106,10 @@ def recall_at_k(y_true, scores, k=5, *, average="samples"):
         The mean over rows, or over labels. With an indicator, these are all columns,
         where a label that does not occur counts as 0, as in scikit-learn. With a 1-D
         `y_true`, they are the labels that are true or retrieved in some row.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -131,7 +141,7 @@ def recall_at_k(y_true, scores, k=5, *, average="samples"):
     0.75
     """
     check_average(average, ("samples", "macro"), "recall_at_k")
-    hits = find_hits(y_true, scores, k, "recall_at_k")
+    hits = find_hits(y_true, scores, k, "recall_at_k", classes=classes)
     if average == "macro":
         n_hits, _, n_true = count_by_label(hits)
         return mean_ratio(n_hits, n_true)
@@ -139,7 +149,7 @@ def recall_at_k(y_true, scores, k=5, *, average="samples"):
     return float(np.mean(n_hits / np.maximum(hits.n_true, 1)))
 
 
-def ndcg_at_k(y_true, scores, k=5):
+def ndcg_at_k(y_true, scores, k=5, *, classes=None):
     r"""Normalised discounted cumulative gain of the first k labels: nDCG@k.
 
     .. math::
@@ -164,6 +174,10 @@ def ndcg_at_k(y_true, scores, k=5):
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
         The number of labels to evaluate, at least 1.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -194,7 +208,7 @@ def ndcg_at_k(y_true, scores, k=5):
     >>> round(ndcg_at_k(y_true, columns, k=2), 4)
     0.622
     """
-    hits = find_hits(y_true, scores, k, "ndcg_at_k")
+    hits = find_hits(y_true, scores, k, "ndcg_at_k", classes=classes)
     gains, best = hits.gains(hits.truth.data)
     ideal = discounted(best)
     return float(np.mean(discounted(gains) / np.where(ideal > 0, ideal, 1)))
@@ -214,7 +228,7 @@ def discounted(gains):
     return gains @ (1 / np.log2(np.arange(2, gains.shape[1] + 2)))
 
 
-def reciprocal_rank_at_k(y_true, scores, k=5):
+def reciprocal_rank_at_k(y_true, scores, k=5, *, classes=None):
     r"""Mean reciprocal rank of the first true label: MRR@k.
 
     .. math:: MRR@k = \frac{1}{n} \sum_{i=1}^{n} \max_{j \le k} \frac{[r_j \in y]}{j}
@@ -224,12 +238,17 @@ def reciprocal_rank_at_k(y_true, scores, k=5):
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index per row.
+        True labels: an indicator, one column index per row, or a set of column
+        indices for each row.
     scores : array-like or sparse matrix, or a pair of arrays
         The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
         The number of labels to evaluate, at least 1.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -259,12 +278,12 @@ def reciprocal_rank_at_k(y_true, scores, k=5):
     >>> reciprocal_rank_at_k(y_true, columns, k=2)
     0.75
     """
-    hits = find_hits(y_true, scores, k, "reciprocal_rank_at_k")
+    hits = find_hits(y_true, scores, k, "reciprocal_rank_at_k", classes=classes)
     ranks = np.arange(1, hits.is_hit.shape[1] + 1)
     return float(np.mean((hits.is_hit / ranks).max(axis=1)))
 
 
-def coverage_at_k(y_true, scores, k=5):
+def coverage_at_k(y_true, scores, k=5, *, classes=None):
     r"""Coverage at k: the share of distinct true labels that are found in a row.
 
     .. math::
@@ -279,12 +298,17 @@ def coverage_at_k(y_true, scores, k=5):
     Parameters
     ----------
     y_true : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        True labels: an indicator, or one column index per row.
+        True labels: an indicator, one column index per row, or a set of column
+        indices for each row.
     scores : array-like or sparse matrix, or a pair of arrays
         The ranking: ``(columns, scores)`` or ``columns`` as returned by `skxmr.rank`,
         or a matrix of non-negative float scores of shape (n_samples, n_labels).
     k : int, default=5
         The number of labels to evaluate, at least 1.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -316,7 +340,7 @@ def coverage_at_k(y_true, scores, k=5):
     >>> round(coverage_at_k(y_true, columns, k=2), 4)  # 0, of 0, 1 and 3
     0.3333
     """
-    hits = find_hits(y_true, scores, k, "coverage_at_k")
+    hits = find_hits(y_true, scores, k, "coverage_at_k", classes=classes)
     n_occurring = np.unique(hits.truth.indices).size
     n_covered = np.unique(hits.columns[hits.is_hit]).size
     return n_covered / max(n_occurring, 1)

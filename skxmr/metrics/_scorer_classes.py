@@ -1,12 +1,13 @@
 """Scorers: metrics of what an estimator ranks, as values that can be pickled."""
 
 import numpy as np
-from scipy import sparse
 
 from skxmr._base._fitted_clone import detached
 from skxmr._inputs._by_label import Labels, in_order_of_labels
 from skxmr._inputs._class_labels import list_target
+from skxmr._inputs._named_columns import named_rows
 from skxmr._inputs._validation import check_k, check_propensities, check_structure
+from skxmr.metrics._labels import columns_of_labels, is_indicator
 from skxmr.ranking import final_estimator, rank
 
 __all__ = [
@@ -44,8 +45,8 @@ class RankingScorer:
             A fitted estimator that `skxmr.rank` supports.
         X : array-like, sparse matrix or list of str, of n_samples rows
         y : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-            A label indicator, or class labels of any type. A class that is not in the
-            training data has no hit.
+            A label indicator, rows of label names, or class labels of any type. A label
+            that is not in the training data has no hit.
 
         Returns
         -------
@@ -54,7 +55,10 @@ class RankingScorer:
         """
         y = check_structure(y, "y")
         estimator = detached(estimator)  # the same fitted state for both steps
-        y_true = y if _is_indicator(y) else _columns_of_classes(y, estimator)[0]
+        rows, y = named_rows(y, "y")
+        y_true = y
+        if rows is not None or not is_indicator(y):
+            y_true = columns_of_labels(y, _classes_of(estimator))
         return self._compare(y_true, rank(estimator, X, self.k))
 
     def _compare(self, y_true, ranking):
@@ -238,10 +242,24 @@ class ClassPropensityScorer(RankingScorer):
 
 def _is_indicator(y):
     """Return whether y is a label indicator and not a column of class labels."""
-    if sparse.issparse(y):
-        return True
-    shape = np.shape(y)
-    return len(shape) > 1 and shape[1] != 1
+    rows, y = named_rows(y, "y")
+    if rows is not None:
+        raise ValueError(
+            "y has rows of label names; propensities by label need an indicator, or "
+            "one class label for each row."
+        )
+    return is_indicator(y)
+
+
+def _classes_of(estimator):
+    """Return the labels of the columns that an estimator ranks."""
+    final = final_estimator(estimator)
+    if not hasattr(final, "classes_"):
+        raise TypeError(
+            "y holds class labels, so estimator must have classes_ to look them up in; "
+            f"got {type(final).__name__}, which has none."
+        )
+    return final.classes_
 
 
 def _columns_of_classes(y, estimator):
@@ -261,13 +279,7 @@ def _columns_of_classes(y, estimator):
     names : list
         The class of each index.
     """
-    final = final_estimator(estimator)
-    if not hasattr(final, "classes_"):
-        raise TypeError(
-            "y holds class labels, so estimator must have classes_ to look them up in; "
-            f"got {type(final).__name__}, which has none."
-        )
-    classes = list_target(final.classes_, "classes_")
+    classes = list_target(_classes_of(estimator), "classes_")
     column_of = {label: column for column, label in enumerate(classes)}
     unseen: dict = {}
     labels = list_target(y)
