@@ -14,6 +14,7 @@ from benchmarks.quality import ndcg
 from benchmarks.retrieval import __main__ as command
 from benchmarks.retrieval.__main__ import main
 from benchmarks.retrieval.evaluation import (
+    KEPT,
     N_ASKED,
     compare,
     evaluate,
@@ -21,7 +22,13 @@ from benchmarks.retrieval.evaluation import (
     measure_rows,
 )
 from benchmarks.retrieval.kinds import KINDS, infer_kind
-from benchmarks.retrieval.report import TIMES, Results, numbers_of, ratios
+from benchmarks.retrieval.report import (
+    TIMES,
+    Results,
+    numbers_of,
+    ratios,
+    show_below,
+)
 from benchmarks.retrieval.systems import ALL, CONTENDERS, LEXICAL, NEURAL, PART
 from benchmarks.retrieval.tasks import FORMS, Task, draw, read_task, write
 
@@ -123,20 +130,21 @@ def test_fewer_labels_keep_their_rows_and_queries():
 
 def test_systems_are_compared_on_the_rows_of_both():
     rng = np.random.default_rng(0)
-    first = 100.0 * rng.integers(0, 2, (2, 400))
-    second = first - 100.0 * (rng.random((2, 400)) < 0.1)
+    shape = (len(KEPT), 400)
+    first = 100.0 * rng.integers(0, 2, shape)
+    second = first - 100.0 * (rng.random(shape) < 0.1)
     kinds = ["words"] * 300 + ["name"] * 100
     found = compare(first, second, kinds)
-    assert list(found) == ["R@10", "P@1", "words", "name"]
+    assert list(found) == [*KEPT, "words", "name"]
     mean, low, high = found["R@10"]
-    differences = (first - second)[0]
+    differences = (first - second)[KEPT.index("R@10")]
     assert mean == pytest.approx(differences.mean())
     half = 1.96 * differences.std() / np.sqrt(400)
     assert mean - low == pytest.approx(half, rel=0.15)
     assert high - mean == pytest.approx(half, rel=0.15)
     second[:, 300:] = np.nan
     found = compare(first, second, kinds)
-    assert list(found) == ["R@10", "P@1", "words"]
+    assert list(found) == [*KEPT, "words"]
     assert found["R@10"] == pytest.approx(found["words"], abs=0.5)
 
 
@@ -166,6 +174,19 @@ def test_cut_keeps_rows_and_labels_together():
         place = TASK.texts.index(text)
         np.testing.assert_array_equal(row, Y.toarray()[place])
     assert cut.label_texts == TASK.label_texts
+
+
+def test_only_whole_intervals_below_zero_are_below():
+    paired = {
+        "bm25": {"R@10": [-1.0, -2.0, -0.5], "P@1": [-1.0, -2.0, 0.5]},
+        "pecos": {"R@10": [1.0, 0.5, 2.0]},
+    }
+    (line,) = show_below("skxmr", paired)
+    assert line == "- skxmr is below: R@10 of bm25 (-1.00 [-2.00, -0.50])"
+    assert show_below("skxmr", {"pecos": paired["pecos"]}) == [
+        "- skxmr is below: none of them"
+    ]
+    assert show_below("skxmr", {}) == []
 
 
 def test_words_and_trigrams_are_told_apart():
@@ -243,6 +264,15 @@ def test_results_of_other_sizes_are_not_mixed(tmp_path):
     again = Results(path, {})
     assert "bm25" in again.section("places", {"rows": 5})["systems"]
     assert again.section("places", {"rows": 6})["systems"] == {}
+
+
+def test_rows_of_other_measures_are_not_compared(tmp_path):
+    results = Results(tmp_path / "file.json", {})
+    assert results.read_rows("places", "bm25") is None
+    results.write_rows("places", "bm25", np.zeros((len(KEPT), 4)))
+    assert results.read_rows("places", "bm25").shape == (len(KEPT), 4)
+    results.write_rows("places", "bm25", np.zeros((2, 4)))
+    assert results.read_rows("places", "bm25") is None
 
 
 def write_files(folder, files):
@@ -339,7 +369,8 @@ def test_small_run_on_the_catalogue(tmp_path, monkeypatch, capsys):
     assert "| system | words | shuffled | typo | name typo | name | name first |" in (
         shown
     )
-    assert "| skxmr minus | R@10 | P@1 | words" in shown
+    assert "| skxmr minus | R@1 | R@10 | R@100 | P@1 | P@3 | P@5 | words" in shown
+    assert "- skxmr is below: " in shown
 
 
 def test_small_run_and_its_continuation(tmp_path, monkeypatch, capsys):

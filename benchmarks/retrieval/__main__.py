@@ -100,7 +100,7 @@ class Folder:
         Returns
         -------
         quality, kinds : dict of str to float
-        rows : float32 array of shape (2, n_test_rows)
+        rows : float32 array of shape (len(KEPT), n_test_rows)
             The measures in `KEPT`; NaN where the contender was not asked.
         """
         limit = contender.queries.get(self.task.name)
@@ -119,7 +119,7 @@ def measure(contender, folder, options):
     -------
     record : dict
         version, facts, settings, numbers and, where queries have kinds, kinds.
-    rows : array of shape (2, n_test_rows)
+    rows : array of shape (len(KEPT), n_test_rows)
         See `Folder.judge`.
     """
     problem, model = folder.problem(contender), folder.path / "model"

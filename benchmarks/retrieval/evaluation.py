@@ -19,7 +19,7 @@ NAMES = (
 KIND_MEASURE = "R@10"
 NAME_FIRST = "name first"
 # What is kept of each row, to compare systems row by row.
-KEPT = ("R@10", "P@1")
+KEPT = (*(f"R@{k}" for k in RECALLS), *(f"P@{k}" for k in PRECISIONS))
 
 
 def measure_rows(columns, Y_test):
@@ -98,7 +98,7 @@ def compare(first, second, kinds=None):
 
     Parameters
     ----------
-    first, second : array of shape (2, n_rows)
+    first, second : array of shape (len(KEPT), n_rows)
         The measures in `KEPT`; NaN where a system has not answered.
     kinds : list of str or None
 
@@ -112,10 +112,11 @@ def compare(first, second, kinds=None):
         name: interval(a[both], b[both])
         for name, a, b in zip(KEPT, first, second, strict=True)
     }
+    of_kinds = KEPT.index(KIND_MEASURE)
     for kind in KINDS if kinds is not None else ():
         chosen = both & (np.array(kinds) == kind)
         if chosen.any():
-            found[kind] = interval(first[0, chosen], second[0, chosen])
+            found[kind] = interval(first[of_kinds, chosen], second[of_kinds, chosen])
     return found
 
 

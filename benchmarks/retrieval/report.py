@@ -130,7 +130,7 @@ def show_paired(first, paired):
         [
             key,
             *(
-                "{:+.1f} [{:+.1f}, {:+.1f}]".format(*differences[name])
+                "{:+.2f} [{:+.2f}, {:+.2f}]".format(*differences[name])
                 if name in differences
                 else "-"
                 for name in names
@@ -159,6 +159,19 @@ def show_encoder(records):
     return []
 
 
+def show_below(first, paired):
+    """Where a system is below another: differences whose whole interval is below 0."""
+    if not paired:
+        return []
+    below = [
+        f"{name} of {key} ({mean:+.2f} [{low:+.2f}, {high:+.2f}])"
+        for key, differences in paired.items()
+        for name, (mean, low, high) in differences.items()
+        if high < 0
+    ]
+    return [f"- {first} is below: " + ("; ".join(below) or "none of them")]
+
+
 def show(name, section):
     """The section of one problem."""
     records = section["systems"]
@@ -168,6 +181,8 @@ def show(name, section):
     lines += show_kinds(records)
     lines += show_paired(OWN, section.get("paired"))
     lines += show_paired(ENCODING, section.get("paired_encoding"))
+    for first, key in ((OWN, "paired"), (ENCODING, "paired_encoding")):
+        lines += show_below(first, section.get(key))
     lines += show_encoder(records)
     lines += ratios(records)
     lines += [
@@ -214,9 +229,10 @@ class Results:
         np.save(path, rows)
 
     def read_rows(self, name, key):
-        """Give what `write_rows` has kept; None if it was not kept."""
+        """Give what `write_rows` has kept; None for nothing, or other measures."""
         path = self.rows_path(name, key)
-        return np.load(path) if path.exists() else None
+        rows = np.load(path) if path.exists() else None
+        return None if rows is None or len(rows) != len(KEPT) else rows
 
     def write(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
