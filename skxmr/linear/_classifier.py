@@ -64,7 +64,11 @@ from skxmr.linear._relearning import (
 from skxmr.linear._state import make_state
 from skxmr.stages._stages import CustomStages
 from skxmr.tree._kmeans_tree import KMeansTree
-from skxmr.tree._label_vectors import canonical_label_vectors, vectors_in_order
+from skxmr.tree._label_vectors import (
+    canonical_label_vectors,
+    check_one_for_each,
+    vectors_in_order,
+)
 
 __all__ = ["XRLinearClassifier"]
 
@@ -502,6 +506,7 @@ class XRLinearClassifier(
         label_vectors = canonical_label_vectors(
             vectors_in_order(self.label_vectors, labels)
         )
+        check_one_for_each(label_vectors, Y.shape[1])
         prior_weight = self.prior_weight
         if prior_weight == "fit":
             prior_weight = choose_prior_weight(

@@ -21,6 +21,7 @@ from skxmr._utils._compressed import Compressed
 
 __all__ = [
     "canonical_label_vectors",
+    "check_one_for_each",
     "make_label_vectors",
     "pifa",
     "vectors_in_order",
@@ -183,6 +184,25 @@ def canonical_label_vectors(label_vectors):
     return first, _check_vectors(second)
 
 
+def check_one_for_each(label_vectors, n_labels):
+    """Raise ValueError unless there is a vector for each label, if any are given.
+
+    Parameters
+    ----------
+    label_vectors : str, ndarray, csr_array or pair
+        As returned by `canonical_label_vectors`.
+    n_labels : int
+    """
+    if isinstance(label_vectors, str):
+        return
+    vectors = label_vectors[1] if isinstance(label_vectors, tuple) else label_vectors
+    if vectors.shape[0] != n_labels:
+        raise ValueError(
+            f"label_vectors has the shape {vectors.shape}; expected {n_labels} rows, "
+            "one for each label."
+        )
+
+
 def make_label_vectors(label_vectors, X, Y, n_jobs=None):
     """Compute the vectors by which an indexer groups labels.
 
@@ -211,12 +231,8 @@ def make_label_vectors(label_vectors, X, Y, n_jobs=None):
     checked = canonical_label_vectors(label_vectors)
     if isinstance(checked, str):
         return _pifa(X, Y, n_jobs)
+    check_one_for_each(checked, Y.shape[1])
     vectors = checked[1] if isinstance(checked, tuple) else checked
-    if vectors.shape[0] != Y.shape[1]:
-        raise ValueError(
-            f"label_vectors has the shape {vectors.shape}; expected {Y.shape[1]} rows, "
-            "one for each label."
-        )
     if not isinstance(checked, tuple):
         return vectors
     parts = [_pifa(X, Y, n_jobs), _normalized(vectors.copy())]

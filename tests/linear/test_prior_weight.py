@@ -141,3 +141,38 @@ def test_custom_rankers_have_no_prior():
     X, y, vectors = make_data(n_rows=240)
     classifier = make_classifier(vectors, ranker=LogisticRegression())
     assert classifier.fit(X, y).prior_weight_ == 1
+
+
+@pytest.mark.parametrize("prior_weight", [0.0, 1.0, "fit"])
+@pytest.mark.parametrize("pair", [False, True])
+def test_vectors_of_more_or_fewer_labels_are_refused(prior_weight, pair):
+    X, y, vectors = make_data()
+    for n in (N_LABELS - 1, N_LABELS + 1):
+        given = np.resize(vectors, (n, N_FEATURES))
+        model = make_classifier(("pifa", given) if pair else given, prior_weight)
+        with pytest.raises(ValueError, match=rf"shape \({n}, 24\); expected 80 rows"):
+            model.fit(X, y)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_little_training_the_ranking_is_that_of_the_cosine(kind):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(N_LABELS, N_FEATURES))
+    y = np.append(np.arange(N_LABELS), rng.integers(N_LABELS, size=220))
+    X, queries = (rng.normal(size=(n, N_FEATURES)) for n in (len(y), 50))
+    unit_X, unit_queries, unit_vectors = (
+        rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        for rows in (X, queries, vectors)
+    )
+    # Labels in a single group: groups have no prior mean, so their order is learned.
+    model = XRLinearClassifier(
+        KMeansTree(2, N_LABELS),
+        label_vectors=vectors,
+        prior_weight=1.0,
+        C=1e-9,
+        threshold=0.0,
+    ).fit(KINDS[kind](unit_X), y)
+    columns, scores = model.rank(KINDS[kind](unit_queries), N_LABELS)
+    order = np.argsort(-(unit_queries @ unit_vectors.T), axis=1)
+    np.testing.assert_array_equal(columns, order)
+    assert (np.diff(scores) < 0).all()  # no two margins are saturated
