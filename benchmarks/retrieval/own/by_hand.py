@@ -134,20 +134,28 @@ class WordsAndCosine(Cosine):
     def _tune(self, held_out):
         kept = np.flatnonzero(held_out.is_kept)
         self._index([self.texts[row] for row in kept.tolist()], self.Y[kept])
-        recalls = []
-        for weight in WEIGHTS:
-            self.weight = weight
-            recalls.append(mean_recall(self.predict(held_out.texts, K, 1), held_out.Y))
+        recalls = np.zeros(len(WEIGHTS))
+        for first in range(0, len(held_out.texts), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            by_words, cosines = self._parts(held_out.texts[rows])
+            for i, weight in enumerate(WEIGHTS):
+                columns = best(by_words + weight * cosines, K)
+                recalls[i] += recalls_of(columns, held_out.Y[rows]).sum()
         self.weight = WEIGHTS[int(np.argmax(recalls))]
 
     def rank(self, texts, k):
-        scores = self.weight * (unit_rows(self.encode(texts)) @ self.vectors.T)
-        n_found = min(FOUND_BY_WORDS, scores.shape[1])
-        columns, by_words = self.ranker.rank(texts, n_found)
-        by_words = by_words / np.maximum(by_words[:, :1], np.finfo(np.float32).tiny)
-        rows, found = np.nonzero(columns >= 0)
-        scores[rows, columns[rows, found]] += by_words[rows, found]
-        return best(scores, k)
+        by_words, cosines = self._parts(texts)
+        return best(by_words + self.weight * cosines, k)
+
+    def _parts(self, texts):
+        """The relative scores of BM25 and the cosines, for all labels."""
+        cosines = unit_rows(self.encode(texts)) @ self.vectors.T
+        by_words = np.zeros_like(cosines)
+        columns, found = self.ranker.rank(texts, min(FOUND_BY_WORDS, cosines.shape[1]))
+        found = found / np.maximum(found[:, :1], np.finfo(np.float32).tiny)
+        rows, positions = np.nonzero(columns >= 0)
+        by_words[rows, columns[rows, positions]] = found[rows, positions]
+        return by_words, cosines
 
 
 def best(scores, k):
@@ -158,8 +166,8 @@ def best(scores, k):
     return np.take_along_axis(columns, order, axis=1)
 
 
-def mean_recall(columns, Y):
-    """The mean share of the labels of each row that are among its columns."""
+def recalls_of(columns, Y):
+    """The share of the labels of each row that are among its columns."""
     rows = np.repeat(np.arange(len(columns)), columns.shape[1])
     hits = np.asarray(Y[rows, columns.ravel()] != 0).reshape(columns.shape)
-    return float(np.mean(hits.sum(axis=1) / np.diff(Y.indptr)))
+    return hits.sum(axis=1) / np.diff(Y.indptr)
