@@ -43,6 +43,7 @@ class Cosine:
     """The labels whose texts have the nearest vectors, by exact products."""
 
     version = __version__
+    kept = ("vectors",)  # attributes that are the model
 
     def __init__(self, settings, threads, seed):
         del threads
@@ -66,8 +67,6 @@ class Cosine:
         Path(folder).mkdir(parents=True, exist_ok=True)
         model = {key: value for key, value in vars(self).items() if key in self.kept}
         joblib.dump(model, Path(folder, "model.joblib"))
-
-    kept = ("vectors",)
 
     def load(self, folder, layout):
         del layout
