@@ -183,3 +183,36 @@ def test_figures_are_taken_from_a_comparison(tmp_path):
     comparison["problems"].pop(0)
     with pytest.raises(SystemExit, match="No problem"):
         script["figures_of"](comparison, "a machine", "python -m benchmarks")
+
+
+# What people search the documentation for.
+SEARCHES = {
+    "autocomplete": "completion",
+    "deploy": "deploy",
+    "web service": "deploy",
+    "fastapi": "deploy",
+    "csv": "quickstart",
+    "quick start": "quickstart",
+    "partial_fit": "living",
+    "MultiLabelBinarizer": "quickstart",
+    "sentence embeddings": "embeddings",
+}
+
+
+@pytest.mark.parametrize(("words", "page"), SEARCHES.items())
+def test_a_page_has_the_words_that_people_search_for(words, page):
+    text = (DOCS / "guide" / f"{page}.rst").read_text("utf-8").lower()
+    assert all(word in text for word in words.lower().split())
+
+
+def test_the_landing_page_describes_its_picture(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "_ext")
+    import search_picture
+
+    found = search_picture.search()
+    last = search_picture.children(found.offsets[-1], found.beams[-1])
+    page = (DOCS / "index.rst").read_text("utf-8")
+    assert page.count(f"all {len(last)} of the {found.offsets[-1][-1]:,} labels") == 2
+    # The code above the picture prints what it shows.
+    for _, name, score in found.found:
+        assert f"   {score:.2f}  {name}\n" in page
