@@ -223,6 +223,11 @@ class XRLinearClassifier(
         The trees with their weights, as the search reads them.
     stages_ : list of FittedStages
         The fitted `matcher` and `ranker` of each tree.
+    refit_due_ : bool
+        Whether the tree has aged by the changes since it was built, so that a fit with
+        a new one (``warm_start=False``) would pay: leaves have grown by a quarter, or
+        a fit with ``warm_start=True`` has found that labels which are grouped anew
+        would be 10% closer to their leaves' means. See `Notes`.
     relearning_ : dict of str to ndarray
         With ``warm_start=True``, how many nodes of each level of each tree the last
         fit has kept (`n_kept`: they were optimal), solved again (`n_solved`) and added
@@ -264,6 +269,13 @@ class XRLinearClassifier(
     the kept `C_`; what is saved is the work on nodes that are optimal already. If there
     is no training state, such as in a model that was loaded, all nodes of the tree are
     solved again. Other parameters can be changed between fits.
+
+    **When to build a new tree**: `refit_due_` is true if a label has, on average over
+    labels, more than 1.25 times as many siblings as when the tree was built, which
+    searches take time for; or if a tree that `fit` has kept has leaves whose
+    *cohesion*, the mean length of the mean of the labels' unit PIFA vectors, is less
+    than .9 of that of the labels of 32 leaves after k-means has grouped them anew into
+    as many. `add_labels`, `remove_labels` and `partial_fit` change the first only.
 
     References
     ----------
@@ -404,6 +416,9 @@ class XRLinearClassifier(
     )
     n_iter_ = from_state("n_iter", "Most sweeps that any node took.")
     trees_ = from_state("compact_trees", "The trees over the labels.")
+    refit_due_ = from_state(
+        "refit_due", "Whether a fit with a new tree would pay.", optional=True
+    )
     layouts_ = from_state("compact_layouts", "The trees with their weights.")
     stages_ = from_state("stages", "The fitted `matcher` and `ranker` of each tree.")
     n_weights_ = from_state("n_weights", "Number of stored weights but intercepts.")
@@ -491,7 +506,8 @@ class XRLinearClassifier(
         samples = [TrainingSample.of(one, problem.given, problem.Y) for one in trained]
         layouts = self._lay_out(trained, samples, problem)
         dropped = pruned_at(self.threshold, self.threshold_unit)
-        self._state = make_state(problem, trained, layouts, dropped, samples)
+        before = self._state if is_warm else None
+        self._state = make_state(problem, trained, layouts, dropped, samples, before)
         return self
 
     def _new_problem(self, X, y, relevance, label_names, custom):

@@ -12,6 +12,7 @@ from skxmr._search._centering import Centering
 from skxmr._search._merging import tree_of
 from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._loaded_state import refuse
+from skxmr.linear._drift import is_refit_due, mean_leaf_size, relative_cohesion
 from skxmr.linear._relearning import TrainingState, count_nodes, training_state
 from skxmr.stages._stages import FittedStages
 
@@ -53,6 +54,10 @@ class ClassifierState:
         The usual weights of labels in each tree. None if they were not measured.
     first_new : int, default=None
         The first of the features that came for the next change; None if none did.
+    first_leaf_sizes : list of float, default=None
+        The `mean_leaf_size` of each tree when it was built; None if it is not known.
+    cohesions : list of float, default=None
+        The `relative_cohesion` of each tree at a fit that kept it; None for new trees.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -72,6 +77,8 @@ class ClassifierState:
     relearning: dict | None = None
     scales: list | None = None
     first_new: int | None = None
+    first_leaf_sizes: list | None = None
+    cohesions: list | None = None
 
     def __getstate__(self):
         state = vars(self) | {"samples": None, "training": None}
@@ -118,6 +125,13 @@ class ClassifierState:
     def compact_layouts(self):
         """The layouts without deltas."""
         return self.compacted.layouts
+
+    @property
+    def refit_due(self):
+        """Whether a new tree would pay; None if it is not known."""
+        if self.first_leaf_sizes is None:
+            return None
+        return is_refit_due(self.first_leaf_sizes, self.cohesions, self.layouts)
 
     @property
     def classes(self):
@@ -197,7 +211,7 @@ def imported_state(tree, layout, pruned_at):
     )
 
 
-def make_state(problem, trained, layouts, pruned_at, samples=None):
+def make_state(problem, trained, layouts, pruned_at, samples=None, before=None):
     """Build the fitted state from the results of training.
 
     Parameters
@@ -208,11 +222,14 @@ def make_state(problem, trained, layouts, pruned_at, samples=None):
         Of the same trees.
     pruned_at : dict of str to float
     samples : list of TrainingSample, default=None
+    before : ClassifierState, default=None
+        That of the fit whose trees were kept.
 
     Returns
     -------
     ClassifierState
     """
+    sizes, cohesions = _drift(problem, [one.tree for one in trained], before)
     return ClassifierState(
         target=problem.target,
         known=problem.known,
@@ -234,4 +251,15 @@ def make_state(problem, trained, layouts, pruned_at, samples=None):
             LabelScale.of(one.levels[-1], None, problem.regularization.unit_weight)
             for one in trained
         ],
+        first_leaf_sizes=sizes,
+        cohesions=cohesions,
     )
+
+
+def _drift(problem, trees, before):
+    """Return `first_leaf_sizes` and `cohesions` of trees that are new or were kept."""
+    if before is None:
+        return [mean_leaf_size(tree.n_children(tree.depth - 1)) for tree in trees], None
+    rows = problem.X.to_matrix()
+    cohesions = [relative_cohesion(tree, rows, problem.Y) for tree in trees]
+    return before.first_leaf_sizes, cohesions

@@ -143,6 +143,9 @@ class TextRetriever(
         a data frame were given; or the column indices of an indicator.
     lexical_ranker_ : LexicalRanker
         The fitted lexical ranker, where there is one.
+    refit_due_ : bool
+        Whether the classifier's tree has aged by changes, so that another fit would
+        pay; see `XRLinearClassifier`.
     fusion_weights_ : dict of str to float
         The weights of the features of the fused score, where there is one; see Notes.
     label_texts_ : sequence of str of length n_labels, or None
@@ -293,6 +296,11 @@ class TextRetriever(
     )
     classes_ = from_state("classes", "Classes, names of labels, or column numbers.")
     label_texts_ = from_state("label_texts", "The names of the labels, or None.")
+
+    @property
+    def refit_due_(self):
+        """Whether the classifier's tree has aged, so that another fit would pay."""
+        return self._fitted().classifier.refit_due_
 
     @property
     def fusion_weights_(self):
