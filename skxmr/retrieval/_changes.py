@@ -1,4 +1,4 @@
-"""Changes of a fitted retriever: labels that come and go, and further training texts.
+"""Changes of a fitted retriever: labels, further training texts, fits that go on.
 
 Each makes a new state of new states of the stages; a search that has taken the state of
 before goes on with it.
@@ -11,18 +11,23 @@ from scipy import sparse
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import normalize
 
-from skxmr._base._fitted_clone import detached
+from skxmr._base._fitted_clone import FittedClone, detached
 from skxmr._inputs._class_labels import list_labels
 from skxmr._inputs._features import validate_target
-from skxmr._inputs._label_fields import is_blank
+from skxmr._inputs._label_fields import LabelFields, is_blank
 from skxmr._inputs._named_columns import read_columns
 from skxmr._targets import align_rows, make_target
+from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._growing import GrowingClassifier
+from skxmr.retrieval._fused_fitting import fuse_again, with_narrow_tree
 from skxmr.text._learning_terms import learn_texts
 
 __all__ = [
     "changing_classifier",
     "compacted",
+    "in_known_columns",
+    "refitted",
+    "starting_warm",
     "with_labels",
     "with_rows",
     "without_labels",
@@ -268,3 +273,116 @@ def _with_texts(fusion, fields, known, encoder):
         ranker._state, fields.names(), embeddings=embeddings
     )
     return replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
+
+
+# Fits with a warm start
+# ----------------------
+
+
+def starting_warm(classifier):
+    """Let a classifier that is not fitted keep what a later fit starts from.
+
+    Parameters
+    ----------
+    classifier : estimator
+        Modified in place.
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    ValueError
+        If it is no `XRLinearClassifier`.
+    """
+    if not isinstance(classifier, XRLinearClassifier):
+        raise ValueError(
+            f"warm_start=True takes an XRLinearClassifier as classifier; got "
+            f"{classifier!r:.80}."
+        )
+    return classifier.set_params(warm_start=True)
+
+
+def in_known_columns(state, text_rows):
+    """Put present labels into the columns of an earlier fit, new ones last.
+
+    Parameters
+    ----------
+    state : RetrieverState
+    text_rows : TextRows
+        With the labels as the user orders them.
+
+    Returns
+    -------
+    fields : LabelFields
+        In the order of the user. Removed columns have no text.
+    text_rows : TextRows
+        In the known columns. Labels that are gone have no text.
+
+    Raises
+    ------
+    ValueError
+        If y is of another kind than before, or lacks columns, or has a removed label.
+    """
+    before = state.target
+    known, Y = align_rows(before, state.known, text_rows.target, text_rows.Y)
+    texts = list(text_rows.fields.texts)
+    if before.names is None:
+        columns = np.arange(len(known))
+        for column in known.removed.tolist():
+            texts[column] = ("",)
+    else:
+        columns = known.find(text_rows.target.classes)
+    n_fields = text_rows.fields.n_fields
+    ordered = [("",)] * len(known)
+    for column, of_label in zip(columns.tolist(), texts, strict=True):
+        ordered[column] = of_label
+    return LabelFields(texts, n_fields), text_rows._replace(
+        target=before.with_labels(known), Y=Y, fields=LabelFields(ordered, n_fields)
+    )
+
+
+def refitted(state, stages, documents, text_rows, names):
+    """Fit to all present texts, and keep the vectorizer, the tree and the fusion.
+
+    Parameters
+    ----------
+    state : RetrieverState
+        Of the earlier fit and the changes since.
+    stages : Stages
+    documents : TrainingTexts
+        With those of labels.
+    text_rows : TextRows or None
+        In the known columns.
+    names : PackedTexts or None
+
+    Returns
+    -------
+    RetrieverState
+
+    Raises
+    ------
+    ValueError
+        If the classifier of before is no `XRLinearClassifier`.
+    """
+    before = state.classifier
+    if not isinstance(before, XRLinearClassifier):
+        raise ValueError(
+            f"warm_start=True goes on with the classifier of the earlier fit; expected "
+            f"an XRLinearClassifier, got {before!r:.80}. Set warm_start=False."
+        )
+    classifier = with_narrow_tree(stages.classifier, len(state.known))
+    classifier._state = before._state
+    X = state.lean.transform(documents.texts)
+    classifier.fit(X, documents.y, relevance=documents.relevance)
+    known, fusion = classifier._state.known, None
+    if text_rows is not None:
+        fusion = fuse_again(state.fusion, stages.lexical_ranker, text_rows, known)
+    return replace(
+        state,
+        ranking=FittedClone.of(classifier),
+        known=known,
+        label_texts=names,
+        fusion=fusion,
+    )

@@ -1,5 +1,6 @@
 """The fit of a model and of a lexical index together, and of their common score."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -26,7 +27,7 @@ from skxmr.retrieval._fused_search import N_CANDIDATES
 from skxmr.retrieval._held_out import HeldOut
 from skxmr.retrieval._state import Fusion
 
-__all__ = ["TextRows", "fit_both", "fuse_fitted"]
+__all__ = ["TextRows", "fit_both", "fuse_again", "fuse_fitted", "with_narrow_tree"]
 
 # The weights of training texts in the lexical search, of which the best is chosen.
 _WEIGHTS_OF_TRAINING = (1.0, 0.3, 0.0)
@@ -130,7 +131,7 @@ def fit_both(stages: Stages, documents: TrainingTexts, text_rows: TextRows):
     fusion : Fusion
     """
     vectorizer, classifier, ranker, seed = stages
-    classifier = _with_narrow_tree(classifier, text_rows.Y.shape[1])
+    classifier = with_narrow_tree(classifier, text_rows.Y.shape[1])
     names = pack_names(text_rows.fields.names())
     held_out = text_rows.held_out(seed or 0)
     if held_out is None:
@@ -185,7 +186,7 @@ def _fit_and_rank(classifier, make_rows, held_out):
     return (rows.fit(classifier) if fits_all else fitted), model
 
 
-def fuse_fitted(ranker, text_rows: TextRows) -> Fusion:
+def fuse_fitted(ranker, text_rows: TextRows, known=None) -> Fusion:
     """Fuse a fitted classifier with an index of texts, by weights that are constants.
 
     Parameters
@@ -193,19 +194,53 @@ def fuse_fitted(ranker, text_rows: TextRows) -> Fusion:
     ranker : LexicalRanker
         A clone is fitted.
     text_rows : TextRows
+    known : KnownClasses, default=None
+        The labels by column; None if none has come or gone since a fit.
 
     Returns
     -------
     Fusion
     """
     indexed = text_rows.fit_index(ranker, text_rows.count_terms(ranker))
+    if known is not None:
+        indexed._state = replace(indexed._state, known=known)
     evidence = text_rows.evidence(indexed, pack_names(text_rows.fields.names()))
     learned = Learned.default(text_rows.by_embedding)
     weights = learned.log_linear, learned.with_embeddings
     return Fusion(FittedClone.of(indexed), evidence, *weights)
 
 
-def _with_narrow_tree(classifier, n_labels):
+def fuse_again(before, ranker, text_rows: TextRows, known) -> Fusion:
+    """Index all texts anew, and fuse them with a classifier by the weights of before.
+
+    Parameters
+    ----------
+    before : Fusion or None
+        Without one, the weights are constants.
+    ranker : LexicalRanker
+        A clone is fitted.
+    text_rows : TextRows
+    known : KnownClasses
+        The labels by column.
+
+    Returns
+    -------
+    Fusion
+    """
+    fused = fuse_fitted(ranker, text_rows, known)
+    if before is None:
+        return fused
+    indexed = fused.ranking.estimator
+    if _is_weight_open(indexed):
+        # Not in `given` of the clone, as in `fit_both`.
+        indexed.field_weights = before.ranking.estimator.field_weights
+    learned = {"log_linear": before.log_linear}
+    if before.with_embeddings is not None and fused.with_embeddings is not None:
+        learned["with_embeddings"] = before.with_embeddings
+    return replace(fused, **learned)
+
+
+def with_narrow_tree(classifier, n_labels):
     """Give a default tree of more than 262,144 labels three levels, trained quickly.
 
     The time of training is proportional to the sum of the numbers of children over the

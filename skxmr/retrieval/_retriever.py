@@ -40,6 +40,7 @@ from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.rankers._lexical import LexicalRanker
 from skxmr.ranking import LabelSubset, SearchResult, SearchResults
 from skxmr.retrieval._assembling import assemble
+from skxmr.retrieval._changes import in_known_columns, refitted, starting_warm
 from skxmr.retrieval._explaining import explain_fused, explain_text
 from skxmr.retrieval._fitting import (
     Stages,
@@ -130,6 +131,10 @@ class TextRetriever(
     verbose : int, default=0
         Whether the progress of encoding label texts is printed; passed on to stages
         whose `verbose` is 0.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the earlier one, for a catalogue that changes: see
+        Notes. Takes an `XRLinearClassifier`, whose own `warm_start` is set, and a y of
+        class labels or an indicator without names of columns.
 
     Attributes
     ----------
@@ -210,6 +215,15 @@ class TextRetriever(
     another fit, in time of the change. Statistics of `fit`, such as document
     frequencies, remain, so that scores of other labels do.
 
+    With ``warm_start=True``, another `fit` takes **all present texts and label texts**.
+    The vectorizer, the weights of the fused score and the classifier's tree remain, and
+    of the classifier only nodes that are not optimal any more are solved again (see
+    `XRLinearClassifier`); texts are indexed anew. Labels keep their columns: new ones
+    follow, and labels that have neither texts nor rows any more are not found. Of terms
+    that no text of the first fit had, the classifier knows those that `add_labels` and
+    `partial_fit` have learned. `refit_due_` tells when a fit with ``warm_start=False``
+    would pay.
+
     An encoder is called with at most 256 texts, that of `search` with one. A fit
     encodes each distinct text of labels once, and the held-out texts; blank texts are
     not encoded. A function that caches results, as `joblib.Memory` makes one, saves
@@ -251,6 +265,7 @@ class TextRetriever(
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
+        "warm_start": ["boolean"],
     }
 
     _search_parameters = ("encoder", "fusion", "n_jobs")
@@ -276,6 +291,7 @@ class TextRetriever(
         random_state=None,
         n_jobs=None,
         verbose=0,
+        warm_start=False,
     ):
         self.vectorizer = vectorizer
         self.classifier = classifier
@@ -288,6 +304,7 @@ class TextRetriever(
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.warm_start = warm_start
 
     vectorizer_ = from_state("transformer", "The fitted vectorizer.")
     classifier_ = from_state("classifier", "The fitted classifier.")
@@ -427,30 +444,50 @@ class TextRetriever(
         stages = self._make_stages()
         text_weight = resolve_text_weight(self.label_text_weight, stages.classifier)
         check_field_weights(text_weight)
-        names, text_rows = None, None
+        kept, text_rows = self._kept(columns), None
         if label_texts is not None:
             check_lengths(documents, y)
             fields, y, classes = read_label_texts(label_texts, y, columns)
             if columns is not None and classes is not None:
                 columns, classes = classes, None
-            names = PackedTexts.of(fields.names())
-            if self.fusion is not None:
-                target, Y = read_target(self, y, classes, columns)
-                text_rows = TextRows(documents, target, Y, fields)
-                if self.encoder is not None:
-                    encoders = self.encoder, self.encoder_labels
-                    text_rows = text_rows.encoded(*encoders, self.verbose)
+            target, Y = read_target(self, y, classes, columns)
+            text_rows = TextRows(documents, target, Y, fields)
+            if kept is not None:
+                fields, text_rows = in_known_columns(kept, text_rows)
             own = make_own_rows(fields, text_weight, self.text_pieces, stages.seed)
             documents, y, relevance = with_own_rows(
                 documents, y, own, classes, relevance
             )
         documents = TrainingTexts(documents, y, relevance)
-        state = self._fit(stages, documents, text_rows, names)
+        state = self._fit(stages, documents, text_rows, kept)
         self._state = state if columns is None else state.renamed(columns)
         return self
 
-    def _fit(self, stages, documents, text_rows, names):
+    def _kept(self, columns):
+        """Return the state that a fit goes on from, or None."""
+        if not self.warm_start:
+            return None
+        state = self._state if self.__sklearn_is_fitted__() else None
+        if columns is not None or (state is not None and state.renames):
+            raise ValueError(
+                "warm_start=True takes a y of class labels or an indicator without "
+                "names of columns; this one has names, or that of the earlier fit had. "
+                "Pass an indicator, and names as label_texts."
+            )
+        return state
+
+    def _fit(self, stages, documents, text_rows, kept):
         """Fit all stages, and return the state."""
+        names = None
+        if text_rows is not None:
+            names = PackedTexts.of(text_rows.fields.names())
+            if self.fusion is None:
+                text_rows = None
+            elif self.encoder is not None:
+                encoders = self.encoder, self.encoder_labels
+                text_rows = text_rows.encoded(*encoders, self.verbose)
+        if kept is not None:
+            return refitted(kept, stages, documents, text_rows, names)
         if text_rows is None:
             rows = documents.fit_vectorizer(stages.vectorizer)
             classifier, fusion = rows.fit(stages.classifier), None
@@ -489,6 +526,8 @@ class TextRetriever(
             )
             for name in self._stage_parameters
         )
+        if self.warm_start:
+            classifier = starting_warm(classifier)
         return Stages(vectorizer, classifier, lexical_ranker, seed)
 
     @reads
