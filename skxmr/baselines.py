@@ -92,9 +92,11 @@ class PopularCompleter(Completer):
         self._state = CompleterState(log.names, index, normalizer)
         return self
 
-    def _suggest(self, prefix, session, k):  # noqa: ARG002 - sessions are ignored
+    def _suggest(self, prefix, session, k, subset=None):  # noqa: ARG002 - no sessions
         index = self._state.index
-        evidence = Evidence(index, index.find(prefix), prior=1.0)
+        ranges = index.find(prefix)
+        ranges = ranges if subset is None else subset.within(ranges)
+        evidence = Evidence(index, ranges, prior=1.0)
         return best_shares(evidence, k)
 
 
@@ -211,9 +213,10 @@ class BigramCompleter(Completer):
         )
         return self
 
-    def _suggest(self, prefix, session, k):
+    def _suggest(self, prefix, session, k, subset=None):
         state = self._state
         ranges = state.index.find(prefix)
+        ranges = ranges if subset is None else subset.within(ranges)
         evidence = Evidence(state.index, ranges, state.prior)
         for _, ranks, weights in state.transitions.after(session[-1:], ranges):
             evidence.add(ranks, weights, 1.0)

@@ -3,7 +3,7 @@
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,6 +14,7 @@ from skxmr._base._state import Stateful, from_state, reads
 from skxmr._inputs._validation import StrOptions, check_documents, check_k
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Texts
+from skxmr.completion._choice import QuerySubset, choose_queries
 from skxmr.completion._prefix_index import PrefixIndex
 from skxmr.completion._prefixes import draw_prefixes
 from skxmr.completion._query_log import read_log
@@ -95,8 +96,10 @@ class Completer(
         return Normalizer(self.strip_accents, self.preprocessor)
 
     @abstractmethod
-    def _suggest(self, prefix, session, k):
+    def _suggest(self, prefix, session, k, subset=None):
         """Find the k best known queries for a normalised prefix and session.
+
+        Of all queries, or of those of a `QuerySubset`.
 
         Returns
         -------
@@ -106,7 +109,55 @@ class Completer(
         """
 
     @reads
-    def complete(self, prefix: str, previous: Session = "", k: int = 10) -> Completions:
+    def subset(
+        self,
+        allowed: Iterable | None = None,
+        excluded: Iterable | None = None,
+        *,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> QuerySubset:
+        """Make a set of allowed queries that completions can be restricted to.
+
+        Parameters
+        ----------
+        allowed : iterable of str, or of bool of length n_queries, default=None
+            Queries in any spelling that is equal after normalisation, or a mask of
+            `queries_`. None allows all.
+        excluded : iterable of str, or of bool of length n_queries, default=None
+            Queries to remove from the allowed ones.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether queries that are not known raise an error or are ignored.
+
+        Returns
+        -------
+        QuerySubset
+            To be passed to `complete` and `complete_batch` as `allowed`, any number of
+            times, until the completer is fitted again or changed.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If a query is not known, or a mask has another length.
+        TypeError
+            If a query is not a string.
+        """
+        state = self._ready()
+        everything = [True] * len(state.index) if allowed is None else allowed
+        return choose_queries(state, everything, excluded, unknown)
+
+    @reads
+    def complete(
+        self,
+        prefix: str,
+        previous: Session = "",
+        k: int = 10,
+        *,
+        allowed: QuerySubset | Iterable | None = None,
+        excluded: Iterable | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> Completions:
         """Complete a prefix.
 
         Parameters
@@ -120,19 +171,28 @@ class Completer(
             are ignored.
         k : int, default=10
             The maximum number of completions.
+        allowed : QuerySubset, or iterable of str or bool, default=None
+            The queries that may be returned: the result of `subset`, which is fast, or
+            queries or a mask as `subset` takes them.
+        excluded : iterable of str or bool, default=None
+            Queries that are not returned, in any spelling that is equal after
+            normalisation; others that match take their place.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether queries in these arguments that are not known raise an error or are
+            ignored.
 
         Returns
         -------
         list of Completion
             Named tuples (query, score), best first, without duplicates; k of them if at
-            least k known queries match.
+            least k known queries match and are allowed.
 
         Raises
         ------
         TypeError
             If `prefix` or a previous query is not a string, or `k` not an integer.
         ValueError
-            If `k` is less than 1.
+            If `k` is less than 1, or a query is not known.
         """
         # scikit-learn's validation is skipped: it takes as long as the search.
         self._ready()
@@ -145,11 +205,19 @@ class Completer(
             )
         normalizer = self._state.normalizer
         session = read_session(previous, normalizer.text)
-        return self._named(normalizer.prefix(prefix), session, k)
+        subset = choose_queries(self._state, allowed, excluded, unknown)
+        return self._named(normalizer.prefix(prefix), session, k, subset)
 
     @reads
     def complete_batch(
-        self, prefixes: Texts, previous: Sessions = None, k: int = 10
+        self,
+        prefixes: Texts,
+        previous: Sessions = None,
+        k: int = 10,
+        *,
+        allowed: QuerySubset | Iterable | None = None,
+        excluded: Iterable | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
     ) -> list[Completions]:
         """Complete many prefixes.
 
@@ -162,6 +230,10 @@ class Completer(
             The previous queries of each, as in `complete`.
         k : int, default=10
             The maximum number of completions for each.
+        allowed, excluded : QuerySubset, or iterable of str or bool, default=None
+            The queries that may be returned, as in `complete`.
+        unknown : {"raise", "ignore"}, default="raise"
+            As in `complete`.
 
         Returns
         -------
@@ -178,8 +250,9 @@ class Completer(
         typed = check_documents(prefixes, "prefixes")
         normalizer = self._state.normalizer
         sessions = check_sessions(previous, len(typed), normalizer.text, "prefixes")
+        subset = choose_queries(self._state, allowed, excluded, unknown)
         return [
-            self._named(normalizer.prefix(prefix), session, k)
+            self._named(normalizer.prefix(prefix), session, k, subset)
             for prefix, session in zip(typed, sessions, strict=True)
         ]
 
@@ -227,9 +300,9 @@ class Completer(
             gained += count * float((1 / (positions + 1)).sum())
         return gained / float(log.counts.sum())
 
-    def _named(self, prefix, session, k):
+    def _named(self, prefix, session, k, subset):
         names = self._state.names
-        ranks, scores = self._suggest(prefix, session, min(k, len(names)))
+        ranks, scores = self._suggest(prefix, session, min(k, len(names)), subset)
         return [
             Completion(names[rank], score)
             for rank, score in zip(ranks.tolist(), scores.tolist(), strict=True)

@@ -407,14 +407,14 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         """Clone a stage or its default, and set parameters that it leaves open."""
         return with_settings(self._clone_stage(name), seed=seed, n_jobs=self.n_jobs)
 
-    def _suggest(self, prefix, session, k):
+    def _suggest(self, prefix, session, k, subset=None):
         if self.match == "prefix":
-            ranges = self._find(prefix)
+            ranges = _allowed(self._find(prefix), subset)
             ranks, weights, total = self._suggest_among(ranges, prefix, session, k)
             return ranks, weights / max(total, _TINY)
         found = self._find_near(prefix)
         groups = [
-            (edits, *self._suggest_among(ranges, prefix, session, k))
+            (edits, *self._suggest_among(_allowed(ranges, subset), prefix, session, k))
             for edits, ranges in found
         ]
         return _best_of_groups(groups, self.edit_weight, k)
@@ -487,6 +487,10 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         """Return the weight of all queries, whatever the prefix."""
         followed = self._state.transitions.total_after(session, self.decay)
         return self.popularity_weight + followed
+
+
+def _allowed(ranges, subset):
+    return ranges if subset is None else subset.within(ranges)
 
 
 def _have_words(sessions):

@@ -3,11 +3,8 @@
 from dataclasses import replace
 from typing import Any, Literal, Self
 
-import numpy as np
-
 from skxmr._base._state import from_state, writes
 from skxmr._inputs._columns import InvalidInputError
-from skxmr._inputs._validation import check_documents
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Sessions
 from skxmr.completion._changes import (
@@ -16,6 +13,7 @@ from skxmr.completion._changes import (
     with_log,
     without_queries,
 )
+from skxmr.completion._choice import find_ranks
 from skxmr.completion._query_log import read_log
 
 __all__ = ["LivingCompleter"]
@@ -182,8 +180,8 @@ class LivingCompleter:
 
         Parameters
         ----------
-        queries : iterable of str
-            Compared as prefixes are: any spelling removes the query.
+        queries : iterable of str, or of bool of length n_queries
+            Compared as prefixes are: any spelling removes the query. Or a mask.
         unknown : {"raise", "ignore"}, default="raise"
             Whether queries that are not known raise an error or are ignored.
 
@@ -229,40 +227,3 @@ class LivingCompleter:
         """
         self._state = compacted(self._fitted())
         return self
-
-
-def find_ranks(state, queries, name, unknown):
-    """Return the ranks of queries.
-
-    Parameters
-    ----------
-    state : CompleterState
-    queries : iterable of str
-    name : str
-        Name of the argument, for messages.
-    unknown : {"raise", "ignore"}
-
-    Returns
-    -------
-    ndarray of int64
-        Ascending, each once.
-
-    Raises
-    ------
-    InvalidInputError
-        A ValueError and a TypeError, if a query is not known, or `unknown` is neither.
-    """
-    if unknown not in ("raise", "ignore"):
-        raise InvalidInputError(
-            f"unknown must be 'raise' or 'ignore'; got {unknown!r:.50}."
-        )
-    texts = check_documents(queries, name)
-    key, rank_of = state.normalizer.key, state.index.rank_of
-    ranks = np.array([rank_of(key(text)) for text in texts], dtype=np.int64)
-    if unknown == "raise" and (ranks < 0).any():
-        which = int(np.argmin(ranks))
-        raise InvalidInputError(
-            f"{name}[{which}] is {texts[which]!r:.50}, which is not a known query; "
-            f"unknown='ignore' leaves such queries out."
-        )
-    return np.unique(ranks[ranks >= 0])

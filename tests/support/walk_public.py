@@ -119,6 +119,7 @@ def of_completer(fitted):
     calls = {
         f"{name}.fit": (type(fitted)().fit, asked | {"counts": None}, ""),
         f"{name}.score": (fitted.score, asked, ""),
+        f"{name}.subset": (fitted.subset, {"allowed": None, "excluded": None}, ""),
         f"{name}.complete": (fitted.complete, {"prefix": "a", "previous": "b"}, ""),
         f"{name}.complete_batch": (
             fitted.complete_batch,
