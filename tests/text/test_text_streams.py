@@ -108,7 +108,7 @@ def test_open_files_hold_a_text_in_each_line(transformer, end, tmp_path):
     path.write_bytes(end.join(texts).encode())
     expected = transformer()
     X = expected.fit_transform(texts)
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         same_matrix(transformer().fit_transform(file), X)
     same_matrix(expected.transform(io.StringIO(end.join(texts), newline="")), X)
     with (
