@@ -284,6 +284,24 @@ def fitted_completer(kind):
     return clone(COMPLETERS[kind]).fit(CLASSES[CODES].tolist(), TEXTS)
 
 
+@functools.cache
+def changed_completer():
+    model = clone(COMPLETERS["all"]).fit(CLASSES[CODES].tolist(), TEXTS)
+    model.partial_fit(["class 3", "another"], ["word1 and more", TEXTS[0]])
+    return model.remove([TEXTS[1]])
+
+
+@ways
+def test_a_loaded_completer_is_changed_as_before(save_and_load, tmp_path):
+    model = changed_completer()
+    loaded = save_and_load(model, tmp_path / "model")
+    for prefix in ("", "w", "word1"):
+        for previous in ("class 3", "another"):
+            answer = model.complete(prefix, previous)
+            assert answer
+            assert loaded.complete(prefix, previous) == answer
+
+
 @ways
 @pytest.mark.parametrize("kind", COMPLETERS)
 def test_a_loaded_completer_gives_the_same_answers(kind, save_and_load, tmp_path):
@@ -489,7 +507,7 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models = [fitted(kind, target)[0] for kind in MODELS for target in TARGETS]
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     models += [fitted_completer(kind) for kind in COMPLETERS]
-    models += [fitted_with_names(), KMeansTree(2, 2).fit(X)]
+    models += [fitted_with_names(), KMeansTree(2, 2).fit(X), changed_completer()]
     models += [fitted_learned_fusion(), fitted_with_embeddings()]
     models += [fitted_to_dense_rows()[0], with_added_labels()]
     classifier = fitted("classifier", "sparse")[0]

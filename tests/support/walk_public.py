@@ -517,6 +517,7 @@ CALLS = {
 EXEMPT = {
     "LexicalRanker.compact",
     "QueryCompleter.compact",
+    "SearchResults.by_text",
     "TextRetriever.compact",
     "TextRetriever.from_fitted",  # takes fitted estimators
     "XRLinearClassifier.compact",
@@ -539,8 +540,15 @@ EXEMPT = {
     "vectors_in_order",  # of internal use: its result is checked by the next
 }
 
-# Of scikit-learn, and about parameters only.
-INHERITED = ("get_metadata_routing", "get_params", "set_params", "set_output")
+# Of scikit-learn and about parameters only, or of tuples.
+INHERITED = (
+    "get_metadata_routing",
+    "get_params",
+    "set_params",
+    "set_output",
+    "count",
+    "index",
+)
 
 
 def public_callables(module):
