@@ -213,6 +213,8 @@ class _Problem(NamedTuple):
         rows.data[:] = 1
         n_positive = np.diff(positives.indptr)
         n_rows = np.repeat(np.diff(rows.indptr), np.diff(offsets))
+        # Where weights are by node, all are read.
+        wanted = _features(X, rows) if layout.by_node is None else None
         is_removed = (intercepts == -np.inf) & (n_positive == 0)
         is_constant = (intercepts == np.inf) & (n_positive == n_rows)
         return cls(
@@ -220,16 +222,14 @@ class _Problem(NamedTuple):
             offsets,
             intercepts,
             ~is_removed & ~is_constant,
-            present_weights(layout, parents, _features(X, rows)),
+            present_weights(layout, parents, wanted),
             _targets(offsets, rows, positives),
         )
 
 
 def _features(X, rows):
-    """Mark the features of each parent's rows; None where rows are dense."""
-    if isinstance(X, DenseRows):
-        return None
-    pattern = X.to_csr()
+    """Mark the features of each parent's rows."""
+    pattern = (X.to_compressed() if isinstance(X, DenseRows) else X).to_csr()
     pattern = sparse.csr_array(
         (np.ones(len(pattern.data), dtype=np.float32), pattern.indices, pattern.indptr),
         shape=pattern.shape,

@@ -98,7 +98,7 @@ def features_of(probe):
     return Features(probe.n_features_in_, getattr(probe, "feature_names_in_", None))
 
 
-def validate_features(estimator, X, features):
+def validate_features(estimator, X, features, least=1):
     """Validate X in prediction, against the features of fit.
 
     Parameters
@@ -107,6 +107,8 @@ def validate_features(estimator, X, features):
     X : object
         The argument of the user.
     features : Features
+    least : int, default=1
+        The number of rows that there must be.
 
     Returns
     -------
@@ -122,6 +124,7 @@ def validate_features(estimator, X, features):
             dtype=np.float32,
             order="C",
             reset=False,
+            ensure_min_samples=least,
         )
     return _rows(X)
 

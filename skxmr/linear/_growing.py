@@ -92,7 +92,7 @@ class GrowingClassifier(TreeSearchClassifier):
         state = self._ready()
         refuse_custom_stages(self, "add_labels")
         label_vectors = check_structure(label_vectors, "label_vectors")
-        vectors = validate_features(self, label_vectors, state.features)
+        vectors = validate_features(self, label_vectors, state.features, least=0)
         known = _extended(state, labels, vectors.n_vectors)
         state = _measured(state)
         self._state = _with_labels(self, state, vectors, known)

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from twins import weights_to_dense
 
-from skxmr import LabelTree
+from skxmr import LabelTree, XRLinearClassifier
 from skxmr.interop import save_pecos
 from skxmr.sharding import split
 
@@ -383,3 +383,22 @@ def apply(classifier, X, Y, change, a, b):
         )
         y.data[:] = 1
         classifier.partial_fit(X[b : b + a], y)
+
+
+def test_dense_rows_teach_a_model_of_sparse_ones():
+    X = sparse.eye_array(12, format="csr", dtype=np.float32)
+    models = [XRLinearClassifier(random_state=0).fit(X, np.arange(12)) for _ in "12"]
+    rows = np.linspace(0.1, 1, 24, dtype=np.float32).reshape(2, 12)
+    models[0].partial_fit(rows, [3, 12])
+    models[1].partial_fit(sparse.csr_array(rows), [3, 12])
+    expected = models[1].rank(X, 12)
+    for found, wanted in zip(models[0].rank(X, 12), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+def test_no_labels_may_be_added():
+    X = sparse.eye_array(12, format="csr", dtype=np.float32)
+    model = XRLinearClassifier(random_state=0).fit(X, np.arange(12))
+    assert model.add_labels(X[:0], []).tolist() == []
+    with pytest.raises(ValueError, match="X has 5 features"):
+        model.add_labels(X[:0, :5], [])
