@@ -10,6 +10,9 @@ consistent model, whatever other threads do to the estimator:
 - a *writer* (`fit`, `update` …) is decorated with `writes`: it holds the estimator's
   lock from reading the state to assigning the next one, so that no writer overwrites
   the changes of another. An error or an interrupt before that changes nothing.
+- a *merger* (`compact`) is decorated with `merges`: it makes an equivalent state, which
+  takes long, without the lock. Writers go on meanwhile; what they change is recorded,
+  and then changed in the new state too.
 """
 
 import functools
@@ -22,7 +25,7 @@ from typing import Any, ClassVar, TypeVar
 from skxmr._inputs._validation import check_is_fitted, validate_parameter_constraints
 from skxmr._memory._shortage import tell_shortage
 
-__all__ = ["Stateful", "from_state", "reads", "snapshot", "writes"]
+__all__ = ["Stateful", "from_state", "merges", "reads", "snapshot", "writes"]
 
 _Method = TypeVar("_Method", bound=Callable)
 
@@ -30,6 +33,10 @@ _SCALARS = (int, float, str, type(None))
 
 # Attributes of one object that are not copied.
 _LOCKS = "_locks"
+# What a writer has changed, for the time of the call.
+_CHANGES = "_changes"
+# How often a merger catches up with writers before it stops them.
+_MOST_ROUNDS = 8
 
 
 class Stateful:
@@ -56,6 +63,19 @@ class Stateful:
         state = self._fitted()
         self._check_search_parameters()
         return state
+
+    def _change(self, function, *args):
+        """Replace the state by a function of it.
+
+        Parameters
+        ----------
+        function : callable
+            Takes the state and the arguments, and returns the next state. A merger that
+            runs meanwhile calls it again, with the same arguments.
+        """
+        self._state = function(self._fitted(), *args)
+        changes = self.__dict__.setdefault(_CHANGES, [])
+        changes.append(functools.partial(_changed, function, args))
 
     def _check_search_parameters(self):
         """Validate parameters of prediction that may have been set after fit.
@@ -93,6 +113,10 @@ class Stateful:
         with _writers_lock(self):
             # Parameters that did not exist when the estimator was saved.
             super().__setstate__(_defaults(type(self)) | state)  # type: ignore[misc]
+
+
+def _changed(function, args, state):
+    return function(state, *args)
 
 
 @functools.lru_cache(maxsize=1024, typed=True)
@@ -185,11 +209,105 @@ def writes(method: _Method) -> _Method:
             except (MemoryError, OSError, RuntimeError) as error:
                 tell_shortage(error, f"{type(self).__name__}.{method.__name__}")
                 raise
-            self._state = changed._state
+            changes = changed.__dict__.pop(_CHANGES, [None])
+            _record(self, changes, changed._state)
+            self._state = changed._state  # the last, as an interrupt changes nothing
         return self if result is changed else result
 
     writing.__writes__ = True  # type: ignore[attr-defined]
     return writing  # type: ignore[return-value]
+
+
+def merges(method: _Method) -> _Method:
+    """Replace the state by an equivalent one, without stopping writers for long.
+
+    The method runs on a snapshot, without the estimator's lock. What others change
+    meanwhile is changed in its state too, before that becomes the state; the last
+    changes with the lock. After a fit meanwhile, its state is dropped.
+
+    Parameters
+    ----------
+    method : function
+        It takes no arguments, and assigns to ``_state`` an object that gives the same
+        results, also after further changes.
+
+    Returns
+    -------
+    function
+    """
+
+    @functools.wraps(method)
+    def merging(self):
+        with _lock_of(self, "merging"):
+            with _writers_lock(self):
+                merged = snapshot(self)
+                log: list = []
+                _locks_of(self)[_log_name()] = log
+            try:
+                method(merged)
+                _catch_up(self, merged._state, log)
+            except (MemoryError, OSError, RuntimeError) as error:
+                tell_shortage(error, f"{type(self).__name__}.{method.__name__}")
+                raise
+            finally:
+                _locks_of(self).pop(_log_name(), None)
+        return self
+
+    merging.__writes__ = True  # type: ignore[attr-defined]
+    return merging  # type: ignore[return-value]
+
+
+def _catch_up(estimator, state, log):
+    """Change a merged state as its estimator was changed, and let it replace that's."""
+    done = 0
+    for _ in range(_MOST_ROUNDS):
+        n_changes = len(log)
+        if n_changes == done:
+            break
+        state = _repeated(log[done:n_changes], state)
+        done = n_changes
+    with _writers_lock(estimator):
+        state = _repeated(log[done:], state)
+        is_last = not log or log[-1][1] is estimator._state
+        if state is not None and is_last:
+            estimator._state = state
+
+
+def _repeated(entries, state):
+    """Change a state as writers have changed another one; None if that is not possible.
+
+    A fit makes a state that does not depend on the one before.
+    """
+    for changes, _ in entries:
+        for change in changes:
+            if state is None or change is None:
+                return None
+            state = change(state)
+    return state
+
+
+def _record(estimator, changes, state):
+    """Record changes, and the state that they make, for a merger, if one runs."""
+    log = _locks_of(estimator).get(_log_name())
+    if log is None:
+        return
+    if log and log[-1][1] is not estimator._state:
+        changes = [None]  # the writer before was interrupted
+    if state is not estimator.__dict__.get("_state"):
+        log.append((changes, state))
+
+
+def _log_name():
+    # As for locks: a merger runs in one process.
+    return "changes", os.getpid()
+
+
+def _locks_of(estimator):
+    return estimator.__dict__.setdefault(_LOCKS, {})
+
+
+def _lock_of(estimator, name):
+    return _locks_of(estimator).setdefault((name, os.getpid()), threading.RLock())
 
 
 def _writers_lock(estimator):
@@ -198,8 +316,7 @@ def _writers_lock(estimator):
     There is one per process: a process that was forked while another thread held the
     lock would wait for it forever.
     """
-    locks = estimator.__dict__.setdefault(_LOCKS, {})
-    return locks.setdefault(os.getpid(), threading.RLock())
+    return _lock_of(estimator, "writing")
 
 
 def from_state(name: str, doc: str, *, optional: bool = False) -> Any:

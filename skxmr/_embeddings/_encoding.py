@@ -46,6 +46,13 @@ class Encoder(NamedTuple):
                 f"fitted."
             ) from None
 
+    def remembering(self):
+        """Return an encoder that encodes each list of texts once, and keeps the result.
+
+        For a change that may be repeated.
+        """
+        return self._replace(encode=_Remembering(self.encode))
+
     def in_batches(self, texts, length=None):
         """Encode many texts, some at a time.
 
@@ -124,6 +131,21 @@ class Encoder(NamedTuple):
         raise ValueError(
             f"{self.name} returned {got}; expected a dense array of shape {expected}."
         )
+
+
+class _Remembering:
+    """An encoder with the results of all calls so far."""
+
+    def __init__(self, encode):
+        self.encode = encode
+        self.known: dict = {}
+
+    def __call__(self, texts):
+        key = tuple(texts)
+        if key not in self.known:
+            call = getattr(self.encode, "transform", self.encode)
+            self.known[key] = call(texts)
+        return self.known[key]
 
 
 def _of_unit_length(vectors):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.metaestimators import available_if
 
-from skxmr._base._state import writes
+from skxmr._base._state import merges, writes
 from skxmr._growing._changes import (
     add_children,
     drop_labels,
@@ -94,8 +94,7 @@ class GrowingClassifier(TreeSearchClassifier):
         label_vectors = check_structure(label_vectors, "label_vectors")
         vectors = validate_features(self, label_vectors, state.features, least=0)
         known = _extended(state, labels, vectors.n_vectors)
-        state = _measured(state)
-        self._state = _with_labels(self, state, vectors, known)
+        self._change(_added, self, vectors, known)
         return np.arange(len(state.known), len(known))
 
     @writes
@@ -121,28 +120,18 @@ class GrowingClassifier(TreeSearchClassifier):
         ValueError
             If a label is not known, or was removed before.
         """
-        state = _measured(self._fitted())
+        state = self._fitted()
         columns = check_labels(labels, state.known, "labels")
-        if len(columns) == 0:
-            return self
-        layouts = [
-            layout.with_delta(drop_labels(layout, columns)) for layout in state.layouts
-        ]
-        known = state.known.without(columns)
-        self._state = replace(
-            state,
-            known=known,
-            target=state.target.with_labels(known),
-            layouts=layouts,
-            samples=None,
-        )
+        if len(columns):
+            self._change(_without_labels, columns, state.known.without(columns))
         return self
 
-    @writes
+    @merges
     def compact(self) -> Self:
         """Merge changes into the large arrays, which takes time in their size.
 
-        Results stay the same, and searches become as fast as after a fit.
+        Results stay the same, and searches become as fast as after a fit. Searches and
+        changes in other threads go on meanwhile.
 
         Returns
         -------
@@ -208,16 +197,12 @@ class GrowingClassifier(TreeSearchClassifier):
                 self._state = _with_classes(self._state, classes)
             return self
         state = self._ready()
-        state = _measured(state)
         X = validate_features(self, X, state.features)
         y, names = read_columns(y)
         target, Y = make_target(validate_target(self, y), relevance, names)
         check_lengths(X.to_matrix(), Y)
         known, Y = align_rows(state.target, state.known, target, Y)
-        if len(known) > len(state.known):
-            vectors = _mean_rows(X, Y[:, len(state.known) :])
-            state = _with_labels(self, state, vectors, known)
-        self._state = _relearned(self, _revived(state, X, Y), X, Y)
+        self._change(_learned, self, X, Y, known)
         return self
 
 
@@ -277,6 +262,34 @@ def _with_classes(state, classes):
 
 # Changes
 # -------
+
+
+def _added(state, classifier, vectors, known):
+    return _with_labels(classifier, _measured(state), vectors, known)
+
+
+def _without_labels(state, columns, known):
+    """Remove labels from all trees."""
+    state = _measured(state)
+    layouts = [
+        layout.with_delta(drop_labels(layout, columns)) for layout in state.layouts
+    ]
+    return replace(
+        state,
+        known=known,
+        target=state.target.with_labels(known),
+        layouts=layouts,
+        samples=None,
+    )
+
+
+def _learned(state, classifier, X, Y, known):
+    """Train on further rows, with labels that are new among the known ones."""
+    state = _measured(state)
+    if len(known) > len(state.known):
+        vectors = _mean_rows(X, Y[:, len(state.known) :])
+        state = _with_labels(classifier, state, vectors, known)
+    return _relearned(classifier, _revived(state, X, Y), X, Y)
 
 
 def _with_labels(classifier, state, vectors, known):

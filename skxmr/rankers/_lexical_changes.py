@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skxmr._base._state import writes
+from skxmr._base._state import merges, writes
 from skxmr._inputs._added_labels import read_added_texts, read_removed
 from skxmr._inputs._by_label import LabelTexts
 from skxmr._inputs._class_labels import exact_target
@@ -29,6 +29,7 @@ class ChangesLabels:
     """
 
     _state: Any
+    _change: Any
 
     @writes
     def add_labels(
@@ -84,7 +85,7 @@ class ChangesLabels:
         fields, known = read_added_texts(label_texts, labels, state.known, is_indicator)
         columns = np.arange(len(state.known), len(known))
         if len(columns):
-            self._state = with_labels(state, fields, known).prepare()
+            self._change(_prepared(with_labels), fields, known)
         return columns
 
     @writes
@@ -113,7 +114,7 @@ class ChangesLabels:
         state = self._fitted()  # type: ignore[attr-defined]
         columns, known = read_removed(labels, state.known)
         if len(columns):
-            self._state = without_labels(state, columns, known).prepare()
+            self._change(_prepared(without_labels), columns, known)
         return self
 
     @writes
@@ -166,15 +167,16 @@ class ChangesLabels:
             return self
         target, Y = read_target(self, y, None, names)
         known, Y = align_rows(state.target, state.known, target, Y)
-        self._state = with_texts(state, texts, Y, known).prepare()
+        self._change(_prepared(with_texts), texts, Y, known)
         return self
 
-    @writes
+    @merges
     def compact(self) -> Self:
         """Merge all changes since `fit` or the last call into the arrays of the index.
 
         Takes time and memory of the whole index. No result changes, but searches and
-        further changes become faster after many.
+        further changes become faster after many. Searches and changes in other threads
+        go on meanwhile.
 
         Returns
         -------
@@ -189,3 +191,12 @@ class ChangesLabels:
         index = compacted(state.index, state.terms.n_terms)
         self._state = replace(state, index=index).prepare()
         return self
+
+
+def _prepared(change):
+    """Return a change that also prepares for searches, before readers see the state."""
+
+    def prepared(state, *args):
+        return change(state, *args).prepare()
+
+    return prepared

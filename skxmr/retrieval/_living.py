@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skxmr._base._state import writes
+from skxmr._base._state import merges, writes
 from skxmr._embeddings._encoding import Encoder
 from skxmr._inputs._added_labels import read_added_texts, read_removed
 from skxmr._inputs._by_label import LabelTexts
@@ -33,6 +33,7 @@ class LivingRetriever:
     """
 
     _state: Any
+    _change: Any
     encoder: Any
     encoder_labels: Any
 
@@ -93,7 +94,7 @@ class LivingRetriever:
         fields, known = read_added_texts(label_texts, labels, state.known, is_indicator)
         columns = np.arange(len(state.known), len(known))
         if len(columns):
-            self._state = with_labels(state, fields, known, self._encoder_of(state))
+            self._change(with_labels, fields, known, self._encoder_of(state))
         return columns
 
     def _encoder_of(self, state):
@@ -105,7 +106,7 @@ class LivingRetriever:
             if encoder is not None:
                 found = Encoder(encoder, name)
                 found.check_fitted()
-                return found
+                return found.remembering()
         raise ValueError(
             "encoder is None; expected the encoder of the fit, as the labels have "
             "embeddings."
@@ -139,7 +140,7 @@ class LivingRetriever:
         state = self._fitted()  # type: ignore[attr-defined]
         columns, known = read_removed(labels, state.known)
         if len(columns):
-            self._state = without_labels(state, columns, known)
+            self._change(without_labels, columns, known)
         return self
 
     @writes
@@ -184,21 +185,22 @@ class LivingRetriever:
         """
         if not self.__sklearn_is_fitted__():  # type: ignore[attr-defined]
             return self.fit(texts, y, relevance=relevance)  # type: ignore[attr-defined]
-        state = self._fitted()  # type: ignore[attr-defined]
         documents = check_documents(texts, "texts")
         y = given_rows(check_structure(y, "y"))
         relevance = check_structure(relevance, "relevance")
         check_lengths(documents, y)
         if documents:
-            self._state = with_rows(state, documents, y, relevance)
+            self._change(with_rows, documents, y, relevance)
         return self
 
-    @writes
+    @merges
     def compact(self) -> Self:
         """Merge all changes since `fit` or the last call into the large arrays.
 
         This takes time and memory of the whole model. No result changes, but searches
-        and further changes become faster after many changes.
+        and further changes become faster after many changes. Searches and changes in
+        other threads go on meanwhile, so that it can run in the background:
+        ``threading.Thread(target=retriever.compact).start()``.
 
         Returns
         -------
