@@ -314,7 +314,7 @@ def _combine(before, entries, replaced=None):
     values = np.concatenate(
         [_joined([one.weights for one in before], np.float32)[kept], entries.weights]
     )
-    order = np.lexsort((items, of_entries))
+    order = _order_of(of_entries, items)
     offsets = np.searchsorted(of_entries[order], np.append(codes, np.iinfo("i8").max))
     firsts = np.searchsorted(codes, np.arange(len(before) + 1) * stride)
     everything = ChangedWeights(
@@ -325,6 +325,14 @@ def _combine(before, entries, replaced=None):
         values[order].astype(np.float32),
     )
     return [_between(everything, *cut) for cut in pairwise(firsts.tolist())]
+
+
+def _order_of(codes, items):
+    """Sort pairs, of which none occurs twice, by code and then by item."""
+    stride = 1 + int(items.max(initial=0))
+    if int(codes.max(initial=0)) >= np.iinfo(np.int64).max // stride:
+        return np.lexsort((items, codes))
+    return np.argsort(codes * stride + items)
 
 
 def _joined(arrays, dtype):

@@ -321,7 +321,7 @@ def side_by_side(lean, parts, known):
     csr_array of shape (n_texts, n_features)
         With sorted indices.
     """
-    starts = [*lean.starts, lean.n_features]
+    starts, width = [*lean.starts, lean.n_features], known.shape[1]
     owners = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))
     is_kept = np.ones(len(owners), dtype=bool)
     entries = []
@@ -329,7 +329,7 @@ def side_by_side(lean, parts, known):
         first, stop = starts[i : i + 2]
         is_kept &= (known.indices < first) | (known.indices >= stop)
         columns = part.columns + np.where(part.columns < stop - first, first, 0)
-        order = np.lexsort((columns, part.rows))
+        order = np.argsort(part.rows * width + columns)
         rows, columns = part.rows[order], columns[order]
         values = part.values[order]
         ends = np.searchsorted(rows, np.arange(known.shape[0]), side="right")
@@ -337,7 +337,7 @@ def side_by_side(lean, parts, known):
         entries.append((rows, columns, values))
     entries.append((owners[is_kept], known.indices[is_kept], known.data[is_kept]))
     owners, columns, values = map(np.concatenate, zip(*entries, strict=True))
-    order = np.lexsort((columns, owners))
+    order = np.argsort(owners * width + columns)
     ends = np.searchsorted(owners[order], np.arange(known.shape[0]), side="right")
     offsets = np.concatenate([[0], ends])
     parts = values[order], columns[order].astype(np.int32), offsets

@@ -105,7 +105,9 @@ def _learn_part(texts, part, later, first):
     low, high = _bounds(part, state.n_documents)
     columns = find_terms(terms, state.terms)
     is_known = columns >= 0
-    positions = find_terms(terms, later.vocabulary)
+    positions = np.full(len(terms), -1, dtype=np.int32)
+    unknown = [terms[i] for i in np.flatnonzero(~is_known).tolist()]
+    positions[~is_known] = find_terms(unknown, later.vocabulary)
     is_new = (frequency >= low) & (frequency <= high) & ~is_known & (positions < 0)
     idf = None
     if state.idf is not None:
