@@ -513,6 +513,12 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     classifier = fitted("classifier", "sparse")[0]
     classifier.add_labels(X[:2])
     models.append(classifier)
+    retriever = fitted("retriever", "sparse")[0]
+    retriever.partial_fit(
+        ["a word of later"],
+        sparse.csr_array(([1], ([0], [0])), shape=(1, len(retriever.classes_))),
+    )
+    models.append(retriever)
     names = [["even"] if row % 2 else ["odd", "row"] for row in range(X.shape[0])]
     models.append(make_classifier().fit(X, names))
     needed = set()
