@@ -57,6 +57,8 @@ from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex
 from skxmr.completion._query_ids import QueryIds
 from skxmr.completion._transitions import ChangedRows, Transitions
+from skxmr.decisions._label_threshold_cv import LabelThresholdCV, ThresholdState
+from skxmr.decisions._thresholds import Thresholds
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._state import ClassifierState
 from skxmr.rankers._candidates import CandidateFeatures, CandidateState
@@ -124,6 +126,9 @@ _TYPES: list[Any] = [
     KMeansTree,
     SearchLayout,
     LabelScale,
+    LabelThresholdCV,
+    ThresholdState,
+    Thresholds,
     LayoutDelta,
     LeafRankers,
     LeanTransformer,

@@ -30,6 +30,7 @@ LAYERS = [
     _growing
     stages
     linear rankers
+    decisions
     retrieval completion sharding interop streaming
     baselines _saving
     persistence demo

@@ -24,6 +24,7 @@ import skxmr
 from skxmr import (
     CharNgramTfidf,
     KMeansTree,
+    LabelThresholdCV,
     LabelTree,
     LexicalRanker,
     NeighborRanker,
@@ -100,6 +101,12 @@ MODELS = {
     ),
     "reranker": (
         Reranker(make_classifier(), LogisticRegression(), random_state=0),
+        X,
+    ),
+    "thresholds": (
+        LabelThresholdCV(
+            make_classifier(), thresholds="per_label", cv=2, random_state=0
+        ),
         X,
     ),
     "retriever": (TextRetriever(classifier=make_classifier()), TEXTS),

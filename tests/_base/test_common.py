@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skxmr import (
     KMeansTree,
+    LabelThresholdCV,
     LexicalRanker,
     NeighborRanker,
     RankFusion,
@@ -51,6 +52,14 @@ ESTIMATORS = [
         LogisticRegression(),
         n_candidates=5,
         cv=2,
+        random_state=0,
+    ),
+    LabelThresholdCV(NeighborRanker(1), cv=3, random_state=0),
+    LabelThresholdCV(
+        XRLinearClassifier(random_state=0),
+        scoring="f1_macro",
+        thresholds="per_label",
+        cv=3,
         random_state=0,
     ),
 ]

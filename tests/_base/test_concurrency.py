@@ -26,6 +26,7 @@ from skxmr import (
     CandidateFeatures,
     CharNgramTfidf,
     KMeansTree,
+    LabelThresholdCV,
     LexicalRanker,
     NeighborRanker,
     PrefixWeightedCharTfidf,
@@ -235,6 +236,11 @@ CASES = {
     "reranker": on_matrices(
         Reranker(LINEAR, LogisticRegression(), n_candidates=3, cv=2, random_state=0),
         *RANKERS,
+    ),
+    "thresholds": on_matrices(
+        LabelThresholdCV(LINEAR, thresholds="per_label", cv=2, random_state=0),
+        *RANKERS,
+        at_once("best_threshold_", "classes_"),
     ),
     "candidates": Case(
         CandidateFeatures(),

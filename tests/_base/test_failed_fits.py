@@ -16,6 +16,7 @@ from skxmr import (
     CandidateFeatures,
     CharNgramTfidf,
     KMeansTree,
+    LabelThresholdCV,
     LexicalRanker,
     NeighborRanker,
     PrefixWeightedCharTfidf,
@@ -74,6 +75,11 @@ CASES = {
         Reranker(
             CLASSIFIER, LogisticRegression(), n_candidates=3, cv=2, random_state=0
         ),
+        (X, Y),
+        (X[1:], Y[1:]),
+    ),
+    "thresholds": (
+        LabelThresholdCV(CLASSIFIER, cv=2, random_state=0),
         (X, Y),
         (X[1:], Y[1:]),
     ),

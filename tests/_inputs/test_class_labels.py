@@ -17,6 +17,7 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from skxmr import (
     KMeansTree,
+    LabelThresholdCV,
     LexicalRanker,
     NeighborRanker,
     RankFusion,
@@ -121,6 +122,7 @@ CLASSIFIERS = {
     "linear": LINEAR,
     "neighbors": NeighborRanker(n_neighbors=2),
     "fusion": RankFusion([("linear", LINEAR), ("neighbors", NeighborRanker(2))]),
+    "thresholds": LabelThresholdCV(LINEAR, cv=2, random_state=0),
     "reranker": Reranker(LINEAR, LogisticRegression(), random_state=0),
 }
 classifiers = pytest.mark.parametrize(

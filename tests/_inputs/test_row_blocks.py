@@ -11,6 +11,7 @@ from twins import nearest_neighbor_scores
 import skxmr
 from skxmr import (
     KMeansTree,
+    LabelThresholdCV,
     NeighborRanker,
     RankFusion,
     Reranker,
@@ -43,6 +44,7 @@ ESTIMATORS = {
     ),
     "near": NEAR,
     "fusion": RankFusion([("linear", CLASSIFIER), ("near", NEAR)]),
+    "thresholds": LabelThresholdCV(NEAR, cv=2, random_state=0),
     "reranker": Reranker(NEAR, final_estimator=LogisticRegression(), random_state=0),
 }
 

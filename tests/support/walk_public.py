@@ -59,6 +59,10 @@ def make_reranker():
     return Reranker(make_classifier(), LogisticRegression(), cv=2, random_state=0)
 
 
+def make_thresholds():
+    return skxmr.LabelThresholdCV(make_classifier(), cv=2, random_state=0)
+
+
 CLASSIFIER = make_classifier().fit(X, Y)
 RETRIEVER = TextRetriever(classifier=make_classifier()).fit(TEXTS, Y)
 FUSED = TextRetriever(classifier=make_classifier()).fit(TEXTS, Y, label_texts=NAMES)
@@ -66,6 +70,7 @@ LEXICAL = LexicalRanker().fit(TEXTS, Y)
 NEIGHBORS = NeighborRanker().fit(X, Y)
 FUSION = make_fusion().fit(X, Y)
 RERANKER = make_reranker().fit(X, Y)
+THRESHOLDS = make_thresholds().fit(X, Y)
 FEATURES = CandidateFeatures().fit(X, Y)
 COMPLETER = skxmr.QueryCompleter(classifier_weight=0).fit(None, TEXTS)
 POPULAR = baselines.PopularCompleter().fit(None, TEXTS)
@@ -346,6 +351,9 @@ CALLS = {
         **of_estimator(FUSION, lambda **given: make_fusion().fit(**given), FUSION),
         **of_estimator(
             RERANKER, lambda **given: make_reranker().fit(**given), RERANKER
+        ),
+        **of_estimator(
+            THRESHOLDS, lambda **given: make_thresholds().fit(**given), THRESHOLDS
         ),
         "NeighborRanker.subset": (
             NEIGHBORS.subset,

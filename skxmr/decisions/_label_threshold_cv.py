@@ -1,0 +1,503 @@
+"""Decisions by thresholds that are tuned on held-out rows."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.parallel import Parallel, delayed
+
+from skxmr._base._documentation import Documented
+from skxmr._base._fitted_clone import FittedClone
+from skxmr._base._ranking_classifier import Classifier
+from skxmr._base._state import Stateful, from_state, reads, writes
+from skxmr._inputs._features import validate_target
+from skxmr._inputs._row_blocks import RowBlocks, with_rows
+from skxmr._inputs._validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_is_fitted,
+    check_lengths,
+    check_structure,
+    fit_context,
+)
+from skxmr._parallel._parallel import is_serial
+from skxmr._targets import ClassTarget, IndicatorTarget, Shortlists, make_target
+from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
+from skxmr.decisions._held_out import (
+    HeldOutRows,
+    folds_of,
+    pairs_of_fold,
+    scores_of_second,
+)
+from skxmr.decisions._pairs import ScoredPairs, shares_of_scores
+from skxmr.decisions._thresholds import Thresholds, best_global, best_per_label
+from skxmr.ranking import LabelSubset, rank
+
+__all__ = ["LabelThresholdCV"]
+
+_AVERAGES = {"f1_micro": "micro", "f1_macro": "macro", "f1_samples": "samples"}
+
+
+def _estimator_has(name):
+    def check(self):
+        fitted = self.estimator_ if self.__sklearn_is_fitted__() else self.estimator
+        getattr(fitted, name)  # its AttributeError is the cause that is shown
+        return True
+
+    return check
+
+
+@dataclass(frozen=True)
+class ThresholdState:
+    """The fitted state of a `LabelThresholdCV`.
+
+    Parameters
+    ----------
+    target : IndicatorTarget or ClassTarget
+    classes : ndarray of shape (n_labels,)
+    deciding : FittedClone
+        The fitted estimator.
+    kind : {"global", "per_label", "expected_count"}
+    tuned : Thresholds or None
+        None if there are more than two classes.
+    """
+
+    target: IndicatorTarget | ClassTarget
+    classes: np.ndarray
+    deciding: FittedClone
+    kind: str
+    tuned: Thresholds | None
+
+    @property
+    def estimator(self):
+        """The fitted estimator."""
+        return self.deciding.estimator
+
+    @property
+    def best_threshold(self):
+        """The threshold of all labels, or None."""
+        return None if self.tuned is None else self.tuned.best
+
+    @property
+    def thresholds(self):
+        """The thresholds of each label, or None."""
+        return None if self.tuned is None else self.tuned.by_label
+
+    @property
+    def best_score(self):
+        """The F1 of held-out rows, or None."""
+        return None if self.tuned is None else self.tuned.score
+
+
+class LabelThresholdCV(
+    Documented, Stateful, Classifier, MetaEstimatorMixin, BaseEstimator
+):
+    r"""Decide how many labels each row gets, by thresholds tuned on held-out rows.
+
+    A ranking does not say where to stop. This estimator wraps one that ranks labels,
+    scores rows that its clones were not fitted to, and finds the thresholds of these
+    scores with the best F1; `predict` then gives the labels that reach them. It is for
+    many labels what `sklearn.model_selection.TunedThresholdClassifierCV` is for two
+    classes. Every possible threshold is compared, in one pass over the sorted scores of
+    the candidates: time and memory grow with their number, not with rows times labels.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any estimator that `skxmr.rank` supports, such as `XRLinearClassifier`,
+        `TextRetriever`, `RankFusion`, a pipeline, or another classifier of
+        scikit-learn.
+    scoring : {"f1_micro", "f1_macro", "f1_samples"}, default="f1_micro"
+        What the thresholds maximise: F1 over all pairs of a row and a label, the mean
+        of the labels' F1, or that of the rows' F1.
+    thresholds : {"auto", "global", "per_label", "expected_count"}, default="auto"
+        Which thresholds are tuned:
+
+        - "global": one for the scores of all labels;
+        - "per_label": one for each label, with `smoothing` for labels with few rows;
+          not with "f1_samples";
+        - "expected_count": each row gets as many labels as its probabilities add up to,
+          times a factor that is tuned: a label is chosen if the sum, divided by its
+          rank less one half, reaches `best_threshold_`. Scores must not be negative.
+        - "auto": "global".
+    smoothing : float, default=200.0
+        With "per_label", how many rows like those of all labels are added to the rows
+        of each label when its threshold is chosen.
+    n_candidates : int, default=100
+        The most labels that a row can get; those with the highest scores.
+    cv : int, float, cross-validation generator, iterable or "prefit", default=None
+        How rows are held out: the number of shuffled folds (None stands for 5), the
+        share of rows in a single held-out set, an object that splits rows, or an
+        iterable of splits. "prefit" takes `estimator` as it is, fitted to other rows
+        than those of `fit`; `refit` must then be False.
+    refit : bool, default=True
+        Whether the estimator is fitted to all rows in the end. False keeps the one that
+        the thresholds were tuned on; it needs a single split.
+    n_jobs : int or None, default=None
+        The number of folds that are fitted at a time.
+    random_state : int, RandomState or None, default=None
+        Shuffles the rows, if `cv` is a number.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator.
+    best_threshold_ : float or None
+        The threshold of all labels; with "per_label", of labels that have no rows; None
+        for more than two classes.
+    thresholds_ : ndarray of shape (n_labels,), float64, or None
+        With "per_label", the threshold of each label.
+    best_score_ : float or None
+        The F1 of all held-out rows at these thresholds.
+    classes_ : ndarray of shape (n_labels,)
+        Class labels, or column numbers of an indicator.
+    n_features_in_ : int
+        Number of features seen during fit, if the estimator has it.
+
+    See Also
+    --------
+    sklearn.model_selection.TunedThresholdClassifierCV : For two classes.
+    skxmr.metrics.f1_at_k : F1 of a fixed number of labels per row.
+
+    Notes
+    -----
+    For a 1-D `y` with two classes, the threshold is that of the second class, and
+    maximises its F1, whatever the scoring. With more than two classes there is nothing
+    to tune: each row gets the class that the estimator predicts.
+
+    Rows count as held-out once; scores of several folds are compared with each other as
+    they are. True labels that are not among the candidates of a row count as missed.
+
+    References
+    ----------
+    .. [1] Y. Yang, "A study on thresholding strategies for text categorization", SIGIR
+       2001.
+    .. [2] R.-E. Fan and C.-J. Lin, "A study on threshold selection for multi-label
+       classification", National Taiwan University, 2007.
+    .. [3] Z. C. Lipton, C. Elkan and B. Naryanaswamy, "Optimal thresholding of
+       classifiers to maximize F1 measure", ECML PKDD 2014.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import f1_score
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skxmr import LabelThresholdCV, WordNgramTfidf, XRLinearClassifier
+    >>> from skxmr.datasets import load_subjects
+    >>> titles, subjects = load_subjects(return_X_y=True)
+    >>> tagger = make_pipeline(WordNgramTfidf(), XRLinearClassifier(random_state=0))
+    >>> tuned = LabelThresholdCV(tagger, cv=0.2, random_state=0)
+    >>> tuned = tuned.fit(titles[:3000], subjects[:3000])
+    >>> tuned.best_threshold_ < 0.5
+    True
+    >>> predicted = tuned.predict(titles[3000:4000])
+    >>> predicted.shape == subjects[3000:4000].shape
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimator": [HasMethods("fit")],
+        "scoring": [StrOptions(set(_AVERAGES))],
+        "thresholds": [StrOptions({"auto", "global", "per_label", "expected_count"})],
+        "smoothing": [Interval(Real, 0, None, closed="left")],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "cv": [
+            "cv_object",
+            StrOptions({"prefit"}),
+            Interval(Real, 0, 1, closed="neither"),
+        ],
+        "refit": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    _search_parameters = ("n_candidates",)
+    _stage_parameters = ("estimator",)
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        scoring: str = "f1_micro",
+        thresholds: str = "auto",
+        smoothing: float = 200.0,
+        n_candidates: int = 100,
+        cv: Any = None,
+        refit: bool = True,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ):
+        self.estimator = estimator
+        self.scoring = scoring
+        self.thresholds = thresholds
+        self.smoothing = smoothing
+        self.n_candidates = n_candidates
+        self.cv = cv
+        self.refit = refit
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")
+    estimator_ = from_state("estimator", "The fitted estimator.")
+    best_threshold_ = from_state("best_threshold", "The threshold of all labels.")
+    thresholds_ = from_state("thresholds", "The threshold of each label, or None.")
+    best_score_ = from_state("best_score", "The F1 of the held-out rows.")
+
+    # The estimator is validated by its own fit.
+    @writes
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: MatrixLike, **fit_params: Any) -> Self:
+        """Tune the thresholds on held-out rows, and fit the estimator.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            The input of the estimator.
+        y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
+                of shape (n_samples,)
+            An indicator of 0 and 1, or class labels of any type.
+        **fit_params : dict
+            Passed to ``estimator.fit``, such as ``label_texts`` of `TextRetriever`. Of
+            lists and arrays with n_samples rows, each fold gets its rows; `LabelTexts`
+            are never divided.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NotFittedError
+            If `cv` is "prefit" and `estimator` is not fitted.
+        ValueError
+            If an argument is invalid, arguments do not match, `refit` and `cv` do not
+            go together, or "per_label" meets "f1_samples".
+        """
+        kind = self._kind()
+        y = validate_target(self, y)
+        check_lengths(X, y)
+        X = with_rows(check_structure(X, "X"))
+        target, Y = make_target(y, None)
+        data = HeldOutRows(X, y, Y, target, fit_params)
+        tuned, fitted = None, None
+        if not isinstance(target, ClassTarget) or target.n_labels == 2:
+            is_binary = isinstance(target, ClassTarget)
+            kind = "global" if is_binary else kind
+            average = "micro" if is_binary else _AVERAGES[self.scoring]
+            tuned, fitted = self._tune(data, kind, average)
+        if self.refit and self.cv != "prefit":
+            fitted = clone(self.estimator).fit(X, y, **fit_params)
+        elif fitted is None:
+            fitted = self._fit_to_single_split(data)
+        self._state = ThresholdState(
+            target, target.classes, FittedClone.of(fitted), kind, tuned
+        )
+        return self
+
+    def _kind(self):
+        """Return which thresholds are tuned, if the parameters go together."""
+        if self.cv == "prefit" and self.refit:
+            raise ValueError("When cv='prefit', refit cannot be True; set refit=False.")
+        kind = "global" if self.thresholds == "auto" else self.thresholds
+        if kind == "per_label" and self.scoring == "f1_samples":
+            raise ValueError(
+                "thresholds='per_label' cannot maximise scoring='f1_samples', in which "
+                "labels depend on each other; use 'global' or 'expected_count'."
+            )
+        return kind
+
+    def _tune(self, data, kind, average):
+        """Return the best thresholds, and the estimator of a single split or None."""
+        how = kind == "expected_count", min(int(self.n_candidates), data.n_labels)
+        if self.cv == "prefit":
+            fitted, parts = self._prefit(), None
+            pairs = data.score(fitted, np.arange(data.n_rows), how)
+        else:
+            folds = self._folds(data)
+            tasks = [(clone(self.estimator), data, fold, how) for fold in folds]
+            parallel = Parallel(n_jobs=self.n_jobs)
+            if is_serial(parallel):
+                parts = [pairs_of_fold(*task) for task in tasks]
+            else:
+                parts = parallel(delayed(pairs_of_fold)(*task) for task in tasks)
+            fitted = parts[0][0]
+            pairs = ScoredPairs.concatenate([pairs for _, pairs in parts])
+        if kind == "per_label":
+            return best_per_label(pairs, average, float(self.smoothing)), fitted
+        return best_global(pairs, average), fitted
+
+    def _prefit(self):
+        check_is_fitted(self.estimator)
+        return self.estimator
+
+    def _folds(self, data):
+        folds = folds_of(self.cv, data, check_random_state(self.random_state))
+        if not self.refit and len(folds) != 1:
+            raise ValueError(
+                f"refit=False needs a single split; cv={self.cv!r:.50} makes "
+                f"{len(folds)}."
+            )
+        return folds
+
+    def _fit_to_single_split(self, data):
+        """Return the estimator where nothing is tuned and `refit` is False."""
+        if self.cv == "prefit":
+            return self._prefit()
+        ((train, _),) = self._folds(data)
+        return data.fit(clone(self.estimator), train)
+
+    @reads
+    def predict(self, X: MatrixLike | Texts) -> Matrix:
+        """Predict the labels whose scores reach the thresholds.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            The input of the estimator.
+
+        Returns
+        -------
+        csr_matrix, csr_array or ndarray of shape (n_samples, n_labels), or ndarray \
+                of shape (n_samples,)
+            In the form of y.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X is invalid.
+        """
+        state = self._ready()
+        estimator = self._following()
+        if state.tuned is None:
+            return estimator.predict(X)
+        if not isinstance(state.target, IndicatorTarget):
+            scores = scores_of_second(estimator, X, state.target)
+            return state.classes[(scores >= state.tuned.best).astype(np.int64)]
+        blocks = RowBlocks(X)
+        n_candidates = min(int(self.n_candidates), len(state.classes))
+
+        def chosen(_):
+            for rows in blocks.split(n_candidates):
+                columns, scores = rank(estimator, rows, n_candidates)
+                columns = _chosen(state, columns, scores)
+                yield columns, np.where(columns >= 0, 0.0, -np.inf)
+
+        return state.target.predict(Shortlists(blocks.n_rows, chosen), 0.5)
+
+    @available_if(_estimator_has("predict_proba"))
+    @reads
+    def predict_proba(self, X: MatrixLike | Texts) -> Matrix:
+        """Return the probabilities that the estimator predicts.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            The input of the estimator.
+
+        Returns
+        -------
+        sparse matrix or ndarray of shape (n_samples, n_labels)
+        """
+        self._ready()
+        return self._following().predict_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    @reads
+    def decision_function(self, X: MatrixLike | Texts) -> Matrix:
+        """Return the scores that the estimator gives.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            The input of the estimator.
+
+        Returns
+        -------
+        sparse matrix or ndarray of shape (n_samples, n_labels), or (n_samples,)
+            Of two classes, by how much the second one's probability exceeds its
+            threshold.
+        """
+        state = self._ready()
+        if state.tuned is None or isinstance(state.target, IndicatorTarget):
+            return self._following().decision_function(X)
+        scores = scores_of_second(self._following(), X, state.target)
+        return scores - state.tuned.best
+
+    @reads
+    def rank(
+        self,
+        X: MatrixLike | Texts,
+        k: int = 10,
+        *,
+        allowed: LabelSubset | SomeLabels | None = None,
+        excluded: SomeLabels | None = None,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> Ranking:
+        """Find the best k labels of each row, whatever the thresholds.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            The input of the estimator.
+        k : int, default=10
+            The number of labels per row.
+        allowed : LabelSubset, or iterable of labels, default=None
+            As in `skxmr.rank`.
+        excluded : iterable of labels, default=None
+            As in `skxmr.rank`.
+        unknown : {"raise", "ignore"}, default="raise"
+            As in `skxmr.rank`.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, k), int64
+            Columns of y, or indices into `classes_`, best first; -1 if fewer labels are
+            found.
+        scores : ndarray of shape (n_samples, k)
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X is invalid, or `k` is not positive.
+        """
+        self._ready()
+        choice = {"allowed": allowed, "excluded": excluded, "unknown": unknown}
+        return rank(self._following(), X, k, **choice)
+
+    def _following(self):
+        """Return the fitted estimator with its current parameters of prediction."""
+        return self._state.deciding.following(self.estimator)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during fit, if the estimator has it."""
+        return self._fitted().estimator.n_features_in_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        for name in ("sparse", "string", "two_d_array"):
+            setattr(tags.input_tags, name, getattr(inner.input_tags, name))
+        of_classifier = inner.classifier_tags  # None of a pipeline of other estimators
+        if of_classifier is not None:
+            tags.classifier_tags.multi_label = of_classifier.multi_label
+            tags.classifier_tags.multi_class = of_classifier.multi_class
+        return tags
+
+
+def _chosen(state, columns, scores):
+    """Replace the columns that are not chosen by -1."""
+    thresholds = state.tuned.best
+    if state.kind == "expected_count":
+        scores = shares_of_scores(scores)
+    elif state.kind == "per_label":
+        thresholds = state.tuned.by_label[columns]
+    return np.where(scores.astype(np.float64) >= thresholds, columns, -1)
