@@ -534,6 +534,7 @@ EXEMPT = {
     "LabelSubset.check_owner",  # of internal use
     "LabelTree.plot",
     "check_arrays",
+    "check_one_for_each",  # of internal use
     "load",
     "load_csr",
     "load_full",
