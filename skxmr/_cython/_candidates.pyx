@@ -2,9 +2,9 @@
 
 Candidates are the labels that a model or a lexical search found. Each is described by
 the model's score, by the terms that it shares with the query, field by field, and by
-the similarity of its name, and by the product of its embedding with the query's. The
-terms are looked up in the lists of an inverted index, candidates in ascending order, so
-that each list is passed once.
+the similarity of its name, and by the product of its embedding with the query's. Short
+lists of an inverted index are read, and their labels looked up in a bitmap of hashed
+candidates; in long ones, several candidates are looked up side by side.
 
 Characters are compared by trigrams of bytes: names and queries are UTF-8 with one space
 before and after each word. A trigram lies in one word or at its end.
@@ -12,15 +12,18 @@ before and after each word. A trigram lies in one word or at its end.
 
 from cython.view cimport array
 from libc.math cimport INFINITY, exp, expm1, log, log1p, sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from skxmr._cython._beam cimport Heap, push, sort
 from skxmr._cython._embedding_search cimport (
     VECTORS_AHEAD, half_product, halves_level, prefetch_vector
 )
-from skxmr._cython._inverted_index cimport InvertedIndex, Postings, seek, value_at
+from skxmr._cython._inverted_index cimport InvertedIndex, Postings, go_on, value_at
 from skxmr._cython._vocabulary cimport prefetch
+
+cdef extern from "include/bits.h" nogil:
+    int count_bits "skxmr_count_bits"(uint64_t word)
 
 FEATURES = (
     "model",
@@ -61,6 +64,11 @@ cdef enum:
     SPACE = 32
     EMPTY = 0  # no trigram: of three zero bytes
 
+    N_SLOTS = 1 << 13  # of hashed labels
+    # Reading a posting takes as long as this part of a lookup in a long list.
+    READS_PER_LOOKUP = 8
+    SIDE_BY_SIDE = 8  # lookups
+
 cdef int level_of_halves = halves_level()
 
 # Smaller scores of a model are as good as none.
@@ -82,7 +90,7 @@ cdef struct Candidate:
 
 cdef struct Trigram:
     uint32_t code
-    int32_t last_name  # the last name that has it
+    int32_t number  # among those of the query
 
 
 cdef void sort_by_label(
@@ -116,6 +124,39 @@ cdef inline uint32_t trigram_at(const uint8_t* text, int64_t i) noexcept nogil:
     if text[i + 1] == SPACE:
         return EMPTY
     return text[i] | <uint32_t>text[i + 1] << 8 | <uint32_t>text[i + 2] << 16
+
+
+cdef inline void find_all(
+    const Postings* postings,
+    const int32_t* keys,  # IN (SIDE_BY_SIDE,)
+    int64_t* found,       # OUT (SIDE_BY_SIDE,)
+) noexcept nogil:
+    """Find the last posting whose label is not larger than each key, or the first.
+
+    All lookups take the same steps, none of which waits for another lookup.
+    """
+    cdef const int32_t* labels = postings.labels
+    cdef int64_t half, length = postings.size
+    cdef int j
+    for j in range(SIDE_BY_SIDE):
+        found[j] = 0
+    while length > 1:
+        half = length // 2
+        for j in range(SIDE_BY_SIDE):
+            found[j] += half * (labels[found[j] + half] <= keys[j])
+        length -= half
+
+
+cdef inline const Trigram* slot_of(
+    uint32_t code, const Trigram* trigrams, uint32_t mask
+) noexcept nogil:
+    """Return the slot of a trigram, or the empty one where it belongs."""
+    cdef uint32_t slot = (code * <uint32_t>2654435761) >> 8 & mask
+    # A product, 0 if one factor is, as a single branch that is seldom taken: whether a
+    # name has a trigram would be mispredicted.
+    while <uint64_t>(trigrams[slot].code ^ code) * trigrams[slot].code:
+        slot = (slot + 1) & mask
+    return &trigrams[slot]
 
 
 cdef inline double probability(
@@ -181,6 +222,11 @@ cdef class CandidateScorer:
     cdef double[:, ::1] rows        # (capacity, N_FEATURES): features of candidates
     cdef uint8_t[::1] of_candidates
     cdef Candidate* candidates
+    cdef int32_t[::1] keys          # the labels of the candidates, and others behind
+    cdef uint64_t[::1] filter       # (N_SLOTS / 64,): a bit for each slot in use
+    cdef int32_t[::1] slots         # (N_SLOTS,): one of its candidates
+    cdef int32_t[::1] hits          # (capacity * READS_PER_LOOKUP,): postings
+    cdef uint64_t[::1] seen         # a bit for each trigram of the query
     cdef uint8_t[::1] of_trigrams
     cdef Trigram* trigrams          # a hash table, with linear probing
     cdef uint32_t mask              # its size less 1, which is a power of 2
@@ -207,6 +253,10 @@ cdef class CandidateScorer:
         self.embeddings = embeddings
         self.of_candidates = array(shape=(1,), itemsize=1, format="B")
         self.of_trigrams = array(shape=(1,), itemsize=1, format="B")
+        self.filter = array(
+            shape=(N_SLOTS // 64,), itemsize=sizeof(uint64_t), format="Q"
+        )
+        self.slots = array(shape=(N_SLOTS,), itemsize=sizeof(int32_t), format="i")
         self._reserve(1, 1)
 
     def with_added(
@@ -333,14 +383,29 @@ cdef class CandidateScorer:
                 shape=(2 * n_candidates * sizeof(Candidate),), itemsize=1, format="B"
             )
             self.candidates = <Candidate*>memory_of(self.of_candidates)
+            self.keys = array(
+                shape=(n_candidates + SIDE_BY_SIDE,),
+                itemsize=sizeof(int32_t),
+                format="i",
+            )
+            self.hits = array(
+                shape=(n_candidates * READS_PER_LOOKUP,),
+                itemsize=sizeof(int32_t),
+                format="i",
+            )
         # Sparse, so that few lookups have a second step, which would be mispredicted.
-        while n_slots < 4 * n_bytes:
+        while n_slots < 8 * n_bytes:
             n_slots *= 2
         if self.of_trigrams.shape[0] < n_slots * <int64_t>sizeof(Trigram):
             self.of_trigrams = array(
                 shape=(n_slots * sizeof(Trigram),), itemsize=1, format="B"
             )
             self.trigrams = <Trigram*>memory_of(self.of_trigrams)
+        if self.seen is None or 64 * self.seen.shape[0] < n_slots:
+            self.seen = array(
+                shape=(n_slots // 64 + 1,), itemsize=sizeof(uint64_t), format="Q"
+            )
+            self.seen[:] = 0
         self.mask = <uint32_t>(n_slots - 1)
         return 0
 
@@ -419,6 +484,7 @@ cdef class CandidateScorer:
         cdef int64_t i, j, field, n_fields = self.index.n_fields
         cdef double text = 0, training = 0, weight
         cdef double* row
+        self._collect_keys()
         for i in range(terms.shape[0]):
             for field in range(n_fields):
                 weight = self._add_list(terms[i] * n_fields + field, counts[i], field)
@@ -442,12 +508,24 @@ cdef class CandidateScorer:
             if training > 0:
                 row[TRAINING_COVERAGE] /= training
 
+    cdef void _collect_keys(self) noexcept nogil:
+        """List the labels of the candidates, and hash them."""
+        cdef int64_t j
+        cdef int32_t label = 0
+        memset(&self.filter[0], 0, N_SLOTS // 8)
+        for j in range(self.n):
+            label = <int32_t>self.candidates[j].label
+            self.keys[j] = label
+            self.slots[label & (N_SLOTS - 1)] = <int32_t>j
+            self.filter[(label & (N_SLOTS - 1)) >> 6] |= <uint64_t>1 << (label & 63)
+        for j in range(self.n, self.n + SIDE_BY_SIDE):
+            self.keys[j] = label
+
     cdef double _add_list(
         self, int64_t number, float count, int64_t field
     ) noexcept nogil:
         """Add what a term in a field says about each candidate; return its weight."""
         cdef Postings postings
-        cdef int64_t j
         cdef int score = TEXT, coverage = TEXT_COVERAGE
         cdef double weight
         if field == self.training_field:
@@ -456,19 +534,69 @@ cdef class CandidateScorer:
         if not postings.size:
             return count * self.index._idf(number)
         weight = count * postings.idf
-        for j in range(self.n):
-            if seek(&postings, <int32_t>self.candidates[j].label):
-                self.rows[j, score] += value_at(&postings, postings.position)
-                self.rows[j, coverage] += weight
-            elif postings.position == postings.size:
-                break
+        self._add_part(&postings, weight, score, coverage)
+        if go_on(&postings):
+            self._add_part(&postings, weight, score, coverage)
         return weight
+
+    cdef void _add_part(
+        self, const Postings* postings, double weight, int score, int coverage
+    ) noexcept nogil:
+        if postings.size <= READS_PER_LOOKUP * self.n:
+            self._read(postings, weight, score, coverage)
+        else:
+            self._look_up(postings, weight, score, coverage)
+
+    cdef void _read(
+        self, const Postings* postings, double weight, int score, int coverage
+    ) noexcept nogil:
+        """Read a list for labels that are candidates."""
+        cdef int64_t i, j, n_hits = 0
+        cdef int32_t label
+        cdef const int32_t* labels = postings.labels
+        cdef const uint64_t* words = &self.filter[0]
+        cdef int32_t* hits = &self.hits[0]
+        # Branch-free: whether a label is a candidate would be mispredicted.
+        for i in range(postings.size):
+            label = labels[i] & (N_SLOTS - 1)
+            hits[n_hits] = <int32_t>i
+            n_hits += words[label >> 6] >> (label & 63) & 1
+        for i in range(n_hits):
+            label = labels[hits[i]]
+            j = self.slots[label & (N_SLOTS - 1)]
+            if self.keys[j] != label:
+                j = self._find_key(label)
+                if j < 0:
+                    continue
+            self.rows[j, score] += value_at(postings, hits[i])
+            self.rows[j, coverage] += weight
+
+    cdef int64_t _find_key(self, int32_t label) noexcept nogil:
+        """Return the index of the candidate of a label, or -1."""
+        cdef int64_t half, j = 0, length = self.n
+        while length > 1:
+            half = length // 2
+            j += half * (self.keys[j + half] <= label)
+            length -= half
+        return j if self.keys[j] == label else -1
+
+    cdef void _look_up(
+        self, const Postings* postings, double weight, int score, int coverage
+    ) noexcept nogil:
+        """Look up the candidates in a list, several at a time."""
+        cdef int64_t j, first = 0
+        cdef int64_t[SIDE_BY_SIDE] found
+        while first < self.n:
+            find_all(postings, &self.keys[first], found)
+            for j in range(first, min(first + SIDE_BY_SIDE, self.n)):
+                if postings.labels[found[j - first]] == self.keys[j]:
+                    self.rows[j, score] += value_at(postings, found[j - first])
+                    self.rows[j, coverage] += weight
+            first += SIDE_BY_SIDE
 
     cdef void _describe_names(self, const uint8_t[::1] text) noexcept nogil:
         """Set the similarity of the candidates' names to the query."""
-        cdef int64_t j, i, size, n_common, n_of_name
-        cdef uint32_t code
-        cdef Trigram* found
+        cdef int64_t j, size, n_common, n_of_name
         cdef const uint8_t* name
         self._collect_trigrams(text)
         if not self.n_trigrams:
@@ -478,19 +606,10 @@ cdef class CandidateScorer:
             if size < 3:
                 continue
             name = self.candidates[j].name
-            n_common = n_of_name = 0
-            code = <uint32_t>name[0] << 8 | <uint32_t>name[1] << 16
-            for i in range(size - 2):
-                code = code >> 8 | <uint32_t>name[i + 2] << 16
-                # Branch-free: trigrams of two words are none of the query's. Each of
-                # the query's counts once per name; what is written to an empty slot is
-                # not read.
-                n_of_name += name[i + 1] != SPACE
-                found = self._find(code)
-                n_common += (found.code == code) & (found.last_name != j)
-                found.last_name = <int32_t>j
+            n_of_name = self._see_trigrams(name, size)
             if not n_of_name:
                 continue
+            n_common = self._count_seen()
             self.rows[j, SIMILARITY] = n_common / sqrt(
                 <double>n_of_name * <double>self.n_trigrams
             )
@@ -498,6 +617,44 @@ cdef class CandidateScorer:
             self.rows[j, SAME_NAME] = (
                 size == text.shape[0] and memcmp(name, &text[0], size) == 0
             )
+
+    cdef int64_t _see_trigrams(self, const uint8_t* name, int64_t size) noexcept nogil:
+        """Mark the query's trigrams that a name has; return how many the name has.
+
+        Branch-free: trigrams of two words are none of the query's. What is read of an
+        empty slot is multiplied by 0.
+        """
+        cdef int64_t i, n_of_name = 0
+        cdef uint32_t mask = self.mask
+        cdef uint32_t code = <uint32_t>name[0] << 8 | <uint32_t>name[1] << 16
+        cdef const Trigram* trigrams = self.trigrams
+        cdef const Trigram* found
+        cdef uint64_t* words = &self.seen[0]
+        cdef uint64_t seen = 0
+        if self.n_trigrams > 64:
+            for i in range(size - 2):
+                code = code >> 8 | <uint32_t>name[i + 2] << 16
+                n_of_name += name[i + 1] != SPACE
+                found = slot_of(code, trigrams, mask)
+                words[found.number >> 6] |= (
+                    <uint64_t>(found.code == code) << (found.number & 63)
+                )
+            return n_of_name
+        for i in range(size - 2):
+            code = code >> 8 | <uint32_t>name[i + 2] << 16
+            n_of_name += name[i + 1] != SPACE
+            found = slot_of(code, trigrams, mask)
+            seen |= <uint64_t>(found.code == code) << found.number
+        words[0] = seen
+        return n_of_name
+
+    cdef int64_t _count_seen(self) noexcept nogil:
+        """Count the trigrams that were marked, and reset all."""
+        cdef int64_t i, n_seen = 0
+        for i in range((self.n_trigrams + 63) // 64):
+            n_seen += count_bits(self.seen[i])
+            self.seen[i] = 0
+        return n_seen
 
     cdef void _describe_embeddings(self, const float* embedding) noexcept nogil:
         """Set the products of the candidates' embeddings with the query's."""
@@ -521,15 +678,8 @@ cdef class CandidateScorer:
             code = trigram_at(&text[0], i)
             if code == EMPTY:
                 continue
-            found = self._find(code)
+            found = <Trigram*>slot_of(code, self.trigrams, self.mask)
             if found.code == EMPTY:
                 found.code = code
-                found.last_name = -1
+                found.number = <int32_t>self.n_trigrams
                 self.n_trigrams += 1
-
-    cdef inline Trigram* _find(self, uint32_t code) noexcept nogil:
-        """Return the slot of a trigram, or the empty one where it belongs."""
-        cdef uint32_t slot = (code * <uint32_t>2654435761) >> 8 & self.mask
-        while self.trigrams[slot].code not in (code, EMPTY):
-            slot = (slot + 1) & self.mask
-        return &self.trigrams[slot]

@@ -47,7 +47,7 @@ def trigrams(spaced):
     return [one for one in cut if one[1] != " "]
 
 
-def expected_features(ranker, text, label, log_score):
+def expected_features(ranker, text, label, log_score, names=NAMES):
     """The features by their definitions, one after the other."""
     index, terms = ranker._state.index, ranker._state.terms
     query = terms.of_text(text, Expansion(True, False))
@@ -59,7 +59,7 @@ def expected_features(ranker, text, label, log_score):
             if posting := index.posting(term, field, label):
                 shares[field] += count * idf
                 bm25[field] += count * idf * posting[1]
-    spaced, name = words_spaced(text), words_spaced(NAMES[label])
+    spaced, name = words_spaced(text), words_spaced(names[label])
     of_text, of_name = set(trigrams(spaced)), trigrams(name)
     n_common = len(of_text & set(of_name))
     coverage = [
@@ -105,6 +105,25 @@ def test_features_are_as_defined(ranker, words, model, lexical):
         expected = expected_features(ranker, text, column, log_score)
         assert tuple(expected) == FEATURES
         np.testing.assert_allclose(row, list(expected.values()), rtol=1e-5, atol=1e-7)
+
+
+def test_features_of_many_labels_are_as_defined():
+    """Short and long lists, labels of equal hashes, and texts of many trigrams."""
+    names = [f"tea {i % 3} {'rye' * (i % 100 == 7)} {i}" for i in range(9000)]
+    ranker = LexicalRanker().fit([], np.zeros((0, 9000)), label_texts=names)
+    packed, log_counts = pack_names(names), np.zeros(9000, dtype=np.float32)
+    evidence = LabelEvidence(ranker._state, packed, log_counts)
+    columns = np.array([[0, 7, 8192, 8199, 8307, 8999]])
+    model = columns, np.full(columns.shape, 0.5)
+    none = np.full((1, 1), -1)
+    for text in ["tea rye 7 8192", "tea " + " ".join(names[7:60])]:
+        found = evidence.describe(find(ranker, [text], model, none))
+        assert found.columns.tolist() == columns[0].tolist()
+        for column, features in zip(columns[0], found.features, strict=True):
+            expected = expected_features(ranker, text, column, np.log(0.5), names)
+            expected["log_count"] = 0
+            wanted = [expected[name] for name in FEATURES]
+            np.testing.assert_allclose(features, wanted, rtol=1e-5, err_msg=text[:20])
 
 
 def test_ranking_is_by_weighted_sums_and_ties_by_column(ranker):
