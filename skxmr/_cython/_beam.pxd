@@ -68,6 +68,15 @@ cdef inline bint _worse(
     return score < other_score or (score == other_score and key > other_key)
 
 
+cdef inline int _worse_as_int(
+    double score, int64_t key, double other_score, int64_t other_key
+) noexcept nogil:
+    """Return 1 or 0. Branch-free: which child is worse would be mispredicted."""
+    return (score < other_score) | (
+        (score == other_score) & (key > other_key)
+    )
+
+
 cdef inline void _set(
     Heap* heap, int64_t i, int64_t node, int64_t key, double score
 ) noexcept nogil:
@@ -146,11 +155,11 @@ cdef inline void _sift_down(
         down = 2 * i + 1
         if down >= heap.size:
             break
-        if down + 1 < heap.size and _worse(
-            heap.scores[down + 1], heap.keys[down + 1],
-            heap.scores[down], heap.keys[down],
-        ):
-            down += 1
+        if down + 1 < heap.size:
+            down += _worse_as_int(
+                heap.scores[down + 1], heap.keys[down + 1],
+                heap.scores[down], heap.keys[down],
+            )
         if not _worse(heap.scores[down], heap.keys[down], score, key):
             break
         _move(heap, i, down)
