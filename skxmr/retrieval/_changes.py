@@ -99,7 +99,7 @@ def with_labels(state, fields, known, encoder):
         known=known,
         label_texts=label_texts,
         fusion=fusion,
-    )
+    ).prepare()
 
 
 def without_labels(state, columns, known):
@@ -126,7 +126,7 @@ def without_labels(state, columns, known):
         evidence = fusion.evidence.without(ranker._state, columns)
         fusion = replace(fusion, ranking=fusion.ranking.like(ranker), evidence=evidence)
     ranking = state.ranking.like(classifier)
-    return replace(state, ranking=ranking, known=known, fusion=fusion)
+    return replace(state, ranking=ranking, known=known, fusion=fusion).prepare()
 
 
 def with_rows(state, texts, y, relevance):
@@ -168,7 +168,7 @@ def with_rows(state, texts, y, relevance):
         known=known,
         label_texts=label_texts,
         fusion=fusion,
-    )
+    ).prepare()
 
 
 def compacted(state):
@@ -193,7 +193,9 @@ def compacted(state):
     if label_texts is not None:
         label_texts = label_texts.compacted()
     ranking = state.ranking.like(classifier)
-    return replace(state, ranking=ranking, label_texts=label_texts, fusion=fusion)
+    return replace(
+        state, ranking=ranking, label_texts=label_texts, fusion=fusion
+    ).prepare()
 
 
 def _labels_of(classifier, known, columns):

@@ -13,10 +13,13 @@ from skxmr._inputs._known_classes import KnownClasses
 from skxmr._targets import NamedTarget
 from skxmr._utils._loaded_state import refuse
 from skxmr._utils._packed_texts import PackedTexts
+from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.text._later_terms import GrownTransformer
 from skxmr.text._single import LeanTransformer
 
 __all__ = ["Fusion", "RetrieverState"]
+
+_NO_FEATURES = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,13 @@ class Fusion:
         if has_encoder and self.with_embeddings is not None:
             return self.with_embeddings
         return self.log_linear
+
+    def prepare(self):
+        """Make what the first search would make."""
+        with self.lexical_search.state.index.searchers.lend():
+            pass
+        with self.evidence.scorers.lend():
+            pass
 
     def check(self, n_labels, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
@@ -158,6 +168,21 @@ class RetrieverState:
             label if not name and isinstance(label, str) else name
             for name, label in zip(names, labels, strict=True)
         ]
+
+    def prepare(self):
+        """Make what the first search would make, so that it is as fast as the others.
+
+        Returns
+        -------
+        RetrieverState
+            The same.
+        """
+        _ = self.classes
+        if isinstance(self.classifier, XRLinearClassifier):
+            self.classifier.rank_one(*_NO_FEATURES, 1)
+        if self.fusion is not None:
+            self.fusion.prepare()
+        return self
 
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""

@@ -170,6 +170,24 @@ def test_nothing_added_or_removed_is_no_change(retriever):
     assert retriever._state is state
 
 
+def test_every_change_is_prepared_before_the_first_search(retriever):
+    """So that it takes the thread that changes, not the searching ones, the time."""
+    changes = [
+        lambda: retriever.add_labels(ADDED),
+        lambda: retriever.remove_labels([3]),
+        lambda: retriever.partial_fit(["a cup"], sparse.csr_array(np.eye(1, 51))),
+        retriever.compact,
+    ]
+    for change in changes:
+        change()
+        state = retriever._state
+        assert "classes" in vars(state.known)
+        assert "lexical_search" in vars(state.fusion)
+        evidence = vars(state.fusion.evidence)
+        searchers = vars(state.fusion.evidence.lexical.index)["searchers"]
+        assert len(evidence["scorers"]._free) == len(searchers._free) == 1
+
+
 def test_a_retriever_that_is_not_fitted_is_refused():
     for change in ("add_labels", "remove_labels"):
         with pytest.raises(NotFittedError):
