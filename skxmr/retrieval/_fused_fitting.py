@@ -1,7 +1,6 @@
 """The fit of a model and of a lexical index together, and of their common score."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -24,7 +23,7 @@ from skxmr._lexical._building import TRAINING
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.retrieval._fitting import Stages, TrainingTexts
 from skxmr.retrieval._fused_search import N_CANDIDATES
-from skxmr.retrieval._held_out import HeldOut
+from skxmr.retrieval._held_out import HeldOut, drop_unseen
 from skxmr.retrieval._state import Fusion
 
 __all__ = ["TextRows", "fit_both", "fuse_again", "fuse_fitted", "with_narrow_tree"]
@@ -139,8 +138,7 @@ def fit_both(stages: Stages, documents: TrainingTexts, text_rows: TextRows):
         counted = text_rows.count_terms(ranker)
         learned = Learned.default(text_rows.by_embedding)
     else:
-        make_rows = partial(documents.fit_vectorizer, vectorizer)
-        fitted, model = _fit_and_rank(classifier, make_rows, held_out)
+        fitted, model = _fit_and_rank(vectorizer, classifier, documents, held_out)
         counted = text_rows.count_terms(ranker)
         kept = text_rows.take(held_out.is_kept)
         indexed = kept.fit_index(ranker, counted.take(held_out.is_kept))
@@ -157,15 +155,15 @@ def fit_both(stages: Stages, documents: TrainingTexts, text_rows: TextRows):
     )
 
 
-def _fit_and_rank(classifier, make_rows, held_out):
+def _fit_and_rank(vectorizer, classifier, documents, held_out):
     """Rank held-out texts by a classifier without them, and fit it to all if it pays.
 
     Parameters
     ----------
+    vectorizer : transformer
+        It is fitted in place.
     classifier : estimator
-    make_rows : callable
-        Returns the TrainingRows of all texts. Nothing else has them, so that they can
-        be released before the fit to a part of them.
+    documents : TrainingTexts
     held_out : HeldOut
 
     Returns
@@ -174,16 +172,26 @@ def _fit_and_rank(classifier, make_rows, held_out):
     model : tuple of (columns, scores)
         The labels of the held-out texts.
     """
-    rows = make_rows()
+    rows = documents.fit_vectorizer(vectorizer)
     is_kept = np.ones(rows.X.shape[0], dtype=bool)
     is_kept[: len(held_out.is_kept)] = held_out.is_kept
     kept, X = rows.take(np.flatnonzero(is_kept)), rows.take(held_out.rows).X
     fits_all = np.mean(~is_kept) > _NEGLIGIBLE
     if not fits_all:
         del rows
+    X = drop_unseen(vectorizer, X, _occurs(kept.X))
     fitted = kept.fit(classifier)
     model = fitted.rank(X, min(N_CANDIDATES, held_out.Y.shape[1]))
     return (rows.fit(classifier) if fits_all else fitted), model
+
+
+def _occurs(X):
+    """Return which features some row has."""
+    is_found = np.ones(X.shape[1], dtype=bool)
+    if sparse.issparse(X):
+        is_found[:] = False
+        is_found[X.indices] = True
+    return is_found
 
 
 def fuse_fitted(ranker, text_rows: TextRows, known=None) -> Fusion:

@@ -25,6 +25,7 @@ __all__ = [
     "fit_texts",
     "fit_transform_large",
     "fit_transform_texts",
+    "parts_and_starts",
     "transform_texts",
 ]
 
@@ -127,6 +128,32 @@ def transform_texts(vectorizer, texts):
         return _side_by_side(vectorizer, [part.transform(texts) for part in parts])
 
 
+def parts_and_starts(vectorizer):
+    """Return the transformers of a union for single texts, and their first columns.
+
+    Parameters
+    ----------
+    vectorizer : transformer
+        A fitted vectorizer.
+
+    Returns
+    -------
+    parts : list of transformer
+        The vectorizer alone if it is not a union; empty if one of them has no method
+        ``transform_one``.
+    starts : list of int
+    """
+    while isinstance(vectorizer, FrozenEstimator):
+        vectorizer = vectorizer.estimator
+    parts = [vectorizer]
+    if isinstance(vectorizer, FeatureUnion) and not vectorizer.transformer_weights:
+        parts = [transformer for _, transformer in vectorizer.transformer_list]
+    if not all(hasattr(part, "transform_one") for part in parts):
+        return [], []
+    widths = [part.transform([""]).shape[1] for part in parts]
+    return parts, np.cumsum([0, *widths[:-1]], dtype=np.int32).tolist()
+
+
 class LeanTransformer:
     """Computes the features of single texts with a fitted vectorizer.
 
@@ -144,7 +171,7 @@ class LeanTransformer:
 
     def __init__(self, vectorizer):
         self.vectorizer = vectorizer
-        self.parts, self.starts = _lean_parts(vectorizer)
+        self.parts, self.starts = parts_and_starts(vectorizer)
         self.n_features = int(transform_texts(vectorizer, [""]).shape[1])
 
     def transform(self, texts, vectorizer=None):
@@ -232,22 +259,6 @@ def _row_counter(part):
     if getattr(type(part), "transform_one", None) is not NgramTfidf.transform_one:
         return None
     return part._fitted().row_counter
-
-
-def _lean_parts(vectorizer):
-    """Return transformers for single texts, and the first column of each.
-
-    None if the vectorizer is not a union of such transformers.
-    """
-    while isinstance(vectorizer, FrozenEstimator):
-        vectorizer = vectorizer.estimator
-    parts = [vectorizer]
-    if isinstance(vectorizer, FeatureUnion) and not vectorizer.transformer_weights:
-        parts = [transformer for _, transformer in vectorizer.transformer_list]
-    if not all(hasattr(part, "transform_one") for part in parts):
-        return [], []
-    widths = [part.transform([""]).shape[1] for part in parts]
-    return parts, np.cumsum([0, *widths[:-1]], dtype=np.int32).tolist()
 
 
 def _parts_of_union(vectorizer, *, is_fitting=False):
