@@ -3,7 +3,12 @@
 import numpy as np
 from scipy import sparse
 
-from skxmr._inputs._by_label import Labels, LabelTexts, fields_by_label
+from skxmr._inputs._by_label import (
+    Labels,
+    LabelTexts,
+    fields_by_label,
+    labels_of_index,
+)
 from skxmr._inputs._class_labels import concatenate_labels, exact_labels
 from skxmr._inputs._label_fields import is_blank, name_of
 from skxmr._inputs._validation import column_or_1d
@@ -32,7 +37,8 @@ def read_label_texts(label_texts, y, names=None):
         names gets columns for labels without rows.
     classes : ndarray of shape (n_labels,), or None
         The classes of class labels, ascending, including those without rows that have a
-        text in `LabelTexts`; the same for rows of names.
+        text in `LabelTexts`, or in a mapping if there are no rows at all; the same for
+        rows of names.
 
     Raises
     ------
@@ -52,6 +58,8 @@ def read_label_texts(label_texts, y, names=None):
     if len(shape) == 2 and np.ndim(y) == 2:
         return fields_by_label(label_texts, Labels.of_indicator(y)), y, None
     classes = np.unique(y)
+    if not shape[0] and labels_of_index(label_texts) is not None:
+        label_texts = LabelTexts(label_texts)  # nothing but the texts has labels
     if isinstance(label_texts, LabelTexts):
         classes = _with_classes_of(label_texts, classes)
     labels = Labels.of_classes(classes, shape[0])

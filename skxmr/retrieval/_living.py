@@ -77,8 +77,8 @@ class LivingRetriever:
 
         Examples
         --------
-        >>> from skxmr import LabelTexts, TextRetriever
-        >>> names = LabelTexts({"g": "green tea", "b": "black tea", "r": "rye bread"})
+        >>> from skxmr import TextRetriever
+        >>> names = {"g": "green tea", "b": "black tea", "r": "rye bread"}
         >>> retriever = TextRetriever().fit([], [], label_texts=names)
         >>> retriever.add_labels({"o": "oolong tea"})
         array([3])

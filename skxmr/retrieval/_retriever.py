@@ -420,7 +420,9 @@ class TextRetriever(
 
             `LabelTexts` may have more or fewer labels, and is not split in
             cross-validation. A label that it lacks has no text; with a 1-D y, a label
-            without rows is trained on its texts alone.
+            without rows is trained on its texts alone. If there are no rows, a mapping
+            or an index of labels does the same: ``fit([], [], label_texts=texts)``
+            makes a search among the texts.
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
             The weight of each label of a text in training: a positive number for each

@@ -15,9 +15,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
+import skxmr
 from skxmr import (
     KMeansTree,
     LabelTexts,
+    LexicalRanker,
     NeighborRanker,
     RankFusion,
     TextRetriever,
@@ -528,6 +530,21 @@ def test_classes_without_rows_are_learnt_from_any_field():
         make(label_text_weight=[1, 2]).fit(
             TEXTS, Y, label_texts=LabelTexts({0: "cars", 9: ("", "", "sail")})
         )
+
+
+@pytest.mark.parametrize("make", [dict, MappingProxyType, pd.Series, LabelTexts])
+@pytest.mark.parametrize("kind", [TextRetriever, LexicalRanker])
+def test_without_rows_the_labels_are_those_that_have_texts(kind, make):
+    texts = make({"t": "black tea", "b": "rye bread"})
+    for y in ([], np.array([], dtype=object)):
+        model = kind().fit([], y, label_texts=texts)
+        assert model.classes_.tolist() == ["b", "t"]
+        assert skxmr.rank(model, ["tea"], k=1)[0].tolist() == [[1]]
+
+
+def test_with_rows_a_mapping_has_their_labels_only():
+    with pytest.raises(ValueError, match="for labels that there are not: 1, such as"):
+        TextRetriever().fit(["tea"], ["t"], label_texts={"t": "tea", "b": "rye"})
 
 
 @pytest.mark.parametrize("kind", ["classes", "indicator", "frame"])
