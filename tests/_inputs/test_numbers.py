@@ -137,6 +137,7 @@ ARRAYS = {
     "a shard": lambda k: shards()[0].search(ROWS, k),
     "merge": lambda k: sharding.merge([one.search(ROWS, 9) for one in shards()], k),
 }
+PROPENSITIES = np.full(N_LABELS, 0.5)
 TRUTHS, SUGGESTIONS = TEXTS, [TEXTS[i : i + 3] for i in range(len(TEXTS))]
 METRICS = {
     **{
@@ -159,16 +160,20 @@ METRICS = {
         for name in metrics.__all__
         if name.endswith("_scorer") and "propensity" not in name
     },
-    "propensity_scored_precision_at_k": lambda k: (
-        metrics.propensity_scored_precision_at_k(
-            Y, ranking(), k, propensities=np.full(N_LABELS, 0.5)
+    **{
+        name: lambda k, name=name: getattr(metrics, name)(
+            Y, ranking(), k, propensities=PROPENSITIES
         )
-    ),
-    "propensity_scored_precision_at_k_scorer": lambda k: (
-        metrics.propensity_scored_precision_at_k_scorer(
-            k, propensities=np.full(N_LABELS, 0.5)
-        )(fitted("classifier"), X, Y)
-    ),
+        for name in metrics.__all__
+        if name.startswith("propensity_scored") and name.endswith("_at_k")
+    },
+    **{
+        name: lambda k, name=name: getattr(metrics, name)(k, propensities=PROPENSITIES)(
+            fitted("classifier"), X, Y
+        )
+        for name in metrics.__all__
+        if name.startswith("propensity_scored") and name.endswith("_scorer")
+    },
 }
 CALLS = LISTS | ARRAYS | METRICS
 
