@@ -45,8 +45,8 @@ class PopularCompleter(Completer):
     --------
     >>> from skxmr.baselines import PopularCompleter
     >>> completer = PopularCompleter().fit(None, ["tea", "toast", "tea"])
-    >>> completer.complete("t", k=2)
-    [('tea', 0.666...), ('toast', 0.333...)]
+    >>> [(query, round(score, 2)) for query, score in completer.complete("t", k=2)]
+    [('tea', 0.67), ('toast', 0.33)]
     """
 
     def __init__(

@@ -17,16 +17,18 @@ def is_indicator(y):
     return len(shape) > 1 and shape[1] != 1
 
 
-def columns_of_labels(y_true, classes):
+def columns_of_labels(y, classes, name="y_true"):
     """Look labels up among the classes of an estimator.
 
     Parameters
     ----------
-    y_true : array-like
+    y : array-like
         Rows of label names, or class labels. An indicator is returned as it came.
     classes : array-like of shape (n_labels,), or None
-        The label of each column. None if `y_true` holds no labels, which returns it as
-        it came.
+        The label of each column. None if `y` holds no labels, which returns it as it
+        came.
+    name : str, default="y_true"
+        What to call it in messages.
 
     Returns
     -------
@@ -35,16 +37,16 @@ def columns_of_labels(y_true, classes):
         a further column.
     """
     if classes is None:
-        return y_true
+        return y
     known = list_target(classes, "classes")
     column_of = {label: column for column, label in enumerate(known)}
     if len(column_of) < len(known):
         raise ValueError("classes has a label more than once.")
-    rows, y_true = named_rows(y_true, "y_true")
+    rows, y = named_rows(y, name)
     if rows is not None:
         return rows.columns_of(column_of)
-    if is_indicator(y_true):
-        return y_true
-    labels = list_target(y_true, "y_true")
+    if is_indicator(y):
+        return y
+    labels = list_target(y, name)
     columns = (column_of.setdefault(label, len(column_of)) for label in labels)
     return np.fromiter(columns, dtype=np.int64, count=len(labels))

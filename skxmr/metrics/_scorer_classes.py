@@ -58,7 +58,7 @@ class RankingScorer:
         rows, y = named_rows(y, "y")
         y_true = y
         if rows is not None or not is_indicator(y):
-            y_true = columns_of_labels(y, _classes_of(estimator))
+            y_true = columns_of_labels(y, _classes_of(estimator), "y")
         return self._compare(y_true, rank(estimator, X, self.k))
 
     def _compare(self, y_true, ranking):

@@ -455,7 +455,9 @@ def test_nothing_is_copied_for_a_search_where_nothing_was_set():
     )
     for classifier in (None, XRLinearClassifier(), stages):
         for n_jobs in (None, 2):
-            retriever = TextRetriever(classifier=classifier, n_jobs=n_jobs)
+            retriever = TextRetriever(
+                classifier=classifier, random_state=0, n_jobs=n_jobs
+            )
             retriever.fit(TEXTS, CLASSES)
             state = retriever._state
             assert retriever._following_classifier(state) is state.classifier
