@@ -20,6 +20,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr import KMeansTree, LexicalRanker, TextRetriever, XRLinearClassifier
+from skxmr._inputs._known_classes import known_classes
 from skxmr.persistence import load, save, save_changes
 
 KINDS = ["red", "green", "black", "sweet", "dry", "light"]
@@ -275,6 +276,9 @@ class Sequence:
     def _check(self, reference, labels):
         n_labels = len(labels.texts)
         assert self.model.classes_.tolist() == list(range(n_labels))
+        # Answers alone do not tell: a removed label may be in none of them anyway.
+        known = known_classes(self.model._state)
+        assert known.removed.tolist() == sorted(labels.removed)
         names = self.how.names(self.model)
         assert names is None or names == labels.texts
         columns, scores, whole = self.how.results(self.model)
