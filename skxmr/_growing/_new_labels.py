@@ -44,7 +44,7 @@ class LabelScale(NamedTuple):
         Parameters
         ----------
         weights : LinearWeights
-            Of the last level.
+            Of the last level, as in training.
         centering : Centering or None
             The centring for which the intercepts are shifted.
         unit_weight : float
@@ -75,6 +75,7 @@ class LabelScale(NamedTuple):
         intercept = float(np.quantile(intercepts, _QUANTILE))
         if centering is not None:
             means = centering.means_of(postings.indices).astype(np.float64)
+            means *= centering.factors_of(postings.indices)
             products = values * np.repeat(means, runs.sizes)
             shifts = np.bincount(owners, products)[has_weights]
             intercept += float(np.median(shifts))

@@ -149,11 +149,14 @@ def _relearn_level(layout, X, pairs, level, relearning):
     children, features = problem.present.tocoo().coords
     weights = problem.present.data
     shifts = _products_with_means(children, features, weights, n_children, means)
-    rows = _with_priors(X, problem.present, started + shifts, constant)
+    # Of training, where features have the weight of their block.
+    present = _times(problem.present, means, -1)
+    rows = _with_priors(X, present, started + shifts, constant)
     n_jobs = relearning.n_jobs
     (result,) = train_levels(rows, [problem.targets], [solver], n_jobs=n_jobs)
     trained = _by_child(result.weights, problem.offsets, X.length + 1)
-    aligned = _Aligned.of(problem.present, trained[:, : X.length])
+    after = _times(trained[:, : X.length], means, 1)
+    aligned = _Aligned.of(problem.present, after)
     chosen = _choose(aligned, problem, relearning, layout)
     intercepts = started
     if constant:
@@ -280,6 +283,17 @@ def _products_with_means(children, features, weights, n_children, centering):
     return np.bincount(children, products, n_children)
 
 
+def _times(weights, centering, power):
+    """Multiply weights by powers of the factors that features have in training."""
+    if centering is None or centering.block_weight == 1:
+        return weights
+    factors = centering.factors_of(weights.indices) ** power
+    multiplied = weights.data * factors
+    return sparse.csr_array(
+        (multiplied, weights.indices, weights.indptr), shape=weights.shape
+    )
+
+
 def _with_priors(X, present, intercepts, bias):
     """Append the present weights to the rows, and the intercept's feature to all."""
     n_rows = X.n_vectors
@@ -340,7 +354,11 @@ class _Aligned(NamedTuple):
 def _choose(aligned, problem, relearning, layout):
     """Prune the weights that are new, and keep those that did not change."""
     before, after = aligned.before, aligned.after
-    is_large = np.abs(after) >= _floors(aligned, problem, relearning)
+    magnitudes = np.abs(after)
+    if relearning.centering is not None:
+        magnitudes = magnitudes / relearning.centering.factors_of(aligned.features)
+    floors = _floors(magnitudes, aligned.owners, problem, relearning)
+    is_large = magnitudes >= floors
     values = with_precision(after, layout.weight_precision).astype(np.float32)
     is_same = np.isclose(values, before, rtol=_ROUNDING, atol=0)
     is_kept = is_same | ~problem.is_trained[aligned.owners]
@@ -349,15 +367,14 @@ def _choose(aligned, problem, relearning, layout):
     return aligned._replace(after=values)
 
 
-def _floors(aligned, problem, relearning):
+def _floors(magnitudes, owners, problem, relearning):
     """Return the magnitude below which a new weight is dropped, for each entry."""
     largest = np.zeros(len(problem.intercepts))
     # Sorted by child, each of which has a range.
-    firsts = np.flatnonzero(np.diff(aligned.owners, prepend=-1))
+    firsts = np.flatnonzero(np.diff(owners, prepend=-1))
     if len(firsts):
-        magnitudes = np.maximum.reduceat(np.abs(aligned.after), firsts)
-        largest[aligned.owners[firsts]] = magnitudes
-    return relearning.pruning.floors(largest)[aligned.owners]
+        largest[owners[firsts]] = np.maximum.reduceat(magnitudes, firsts)
+    return relearning.pruning.floors(largest)[owners]
 
 
 def _changes(layout, problem, aligned, intercepts):

@@ -1,7 +1,8 @@
 """Weights that were trained on centred features, for features that are not centred.
 
 A margin ``w.(x - m) + b`` is ``w.x + (b - w.m)``: means are subtracted from the rows in
-training only, and the intercepts are shifted once.
+training only, and the intercepts are shifted once. Neither are the features of later
+rows multiplied by the weight of their block: the weights of the features are.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from skxmr._utils._loaded_state import (
     refuse,
 )
 
-__all__ = ["Centering", "shift_intercepts"]
+__all__ = ["Centering", "for_given_rows", "for_training", "shift_intercepts"]
 
 # Weights per block, whose products with means are in memory at a time.
 _BLOCK = 2**20
@@ -31,10 +32,13 @@ class Centering(NamedTuple):
     features : ndarray of shape (n_centered,), int32
         Ascending.
     means : ndarray of shape (n_centered,), float32
+    block_weight : float, default=1.0
+        The factor of these features in training, once their means are subtracted.
     """
 
     features: np.ndarray
     means: np.ndarray
+    block_weight: float = 1.0
 
     def check(self, n_features, name):
         """Raise ValueError if the arrays of a loaded model are not consistent.
@@ -51,13 +55,24 @@ class Centering(NamedTuple):
         check_finite(self.means, f"{name}.means")
         if (np.diff(self.features) <= 0).any():
             refuse(f"{name}.features", "does not ascend")
+        weight = self.block_weight
+        if type(weight) is not float or not 0 < weight < np.inf:
+            refuse(f"{name}.block_weight", f"is {weight!r:.40}")
 
     def means_of(self, features):
         """Return the mean of each of some features; 0 where it was not subtracted."""
+        positions, is_centered = self._find(features)
+        return np.where(is_centered, self.means[positions], np.float32(0))
+
+    def factors_of(self, features):
+        """Return the factor of each of some features in training, float32."""
+        is_centered = self._find(features)[1]
+        return np.where(is_centered, self.block_weight, 1).astype(np.float32)
+
+    def _find(self, features):
         positions = np.searchsorted(self.features, features)
         positions = np.minimum(positions, len(self.features) - 1)
-        is_centered = self.features[positions] == features
-        return np.where(is_centered, self.means[positions], np.float32(0))
+        return positions, self.features[positions] == features
 
 
 def shift_intercepts(tree, levels, centering, *, precision="float32", before=None):
@@ -91,6 +106,43 @@ def shift_intercepts(tree, levels, centering, *, precision="float32", before=Non
         }
         shifted.append(LinearWeights(**arrays))
     return shifted
+
+
+def for_given_rows(levels, centering):
+    """Multiply weights by the factors that features had in training.
+
+    Parameters
+    ----------
+    levels : sequence of LinearWeights
+        Of training. Unchanged.
+    centering : Centering or None
+
+    Returns
+    -------
+    list of LinearWeights
+    """
+    return _multiplied(levels, centering, is_inverse=False)
+
+
+def for_training(levels, centering):
+    """Undo `for_given_rows`, up to rounding.
+
+    Factors that are powers of two, as those that a fit chooses, are not rounded.
+    """
+    return _multiplied(levels, centering, is_inverse=True)
+
+
+def _multiplied(levels, centering, *, is_inverse):
+    if centering is None or centering.block_weight == 1:
+        return list(levels)
+    multiplied = []
+    for weights in levels:
+        factors = centering.factors_of(weights.features)
+        if is_inverse:
+            factors = 1 / factors
+        values = weights.weights * np.repeat(factors, np.diff(weights.run_offsets))
+        multiplied.append(LinearWeights(**vars(weights) | {"weights": values}))
+    return multiplied
 
 
 def _products_with_means(weights, child_offsets, centering, precision):

@@ -3,7 +3,11 @@
 from dataclasses import replace
 from numbers import Real
 
-from skxmr._search._centering import shift_intercepts
+from skxmr._search._centering import (
+    for_given_rows,
+    for_training,
+    shift_intercepts,
+)
 from skxmr._search._layout import SearchLayout
 from skxmr._search._pruning import THRESHOLD_UNITS, check_threshold
 from skxmr._search._pruning_check import Reduction, measure, warn_of_loss
@@ -112,9 +116,10 @@ def prune_layout(tree, layout, sample, reduction, centering=None):
     n_before = [weights.n_weights for weights in levels]
     if sample is not None:
         n_before = sample.n_found
+    pruned = [reduction.prune(one) for one in for_training(levels, centering)]
     levels = shift_intercepts(
         tree,
-        [reduction.prune(weights) for weights in levels],
+        for_given_rows(pruned, centering),
         centering,
         precision=layout.weight_precision,
         before=levels,
@@ -147,9 +152,10 @@ def lay_out_pruned(trained, sample, n_features, reduction, *, by_node, centering
     layout : SearchLayout
     effect : PruningEffect
     """
+    pruned = [reduction.prune(weights) for weights in trained.levels]
     levels = shift_intercepts(
         trained.tree,
-        [reduction.prune(weights) for weights in trained.levels],
+        for_given_rows(pruned, centering),
         centering,
         precision=reduction.precision,
     )

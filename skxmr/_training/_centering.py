@@ -98,7 +98,7 @@ def _moments(X, features):
 
 
 def center_rows(X, centering):
-    """Subtract the means from rows.
+    """Subtract the means from rows, and multiply them by the weight of their block.
 
     Parameters
     ----------
@@ -116,12 +116,15 @@ def center_rows(X, centering):
     if isinstance(X, DenseRows):
         means = centering.means_of(np.arange(X.length, dtype=np.int32))
         values = empty_beside(X.values, X.values.shape, np.float32)
-        return DenseRows(np.subtract(X.values, means, out=values))
+        np.subtract(X.values, means, out=values)
+        _multiply(values, np.arange(X.length, dtype=np.int32), centering)
+        return DenseRows(values)
     values = empty_beside(X.values, len(X.values), np.float32)
     for start in range(0, len(values), _BLOCK):
         some = slice(start, start + _BLOCK)
         means = centering.means_of(X.indices[some])
         np.subtract(X.values[some], means, out=values[some])
+        _multiply(values[some], X.indices[some], centering)
     centered = X._replace(values=values)
     missing = _missing_entries(X, centering)
     if not missing.nnz:
@@ -146,15 +149,23 @@ def _missing_entries(X, centering):
     owners = np.repeat(np.arange(len(lacking)), rows.sizes)
     is_there[owners[matches], positions[matches]] = True
     which, columns = np.nonzero(~is_there)
-    entries = (-centering.means[columns], (lacking[which], features[columns]))
+    values = -centering.means[columns]
+    _multiply(values, features[columns], centering)
+    entries = values, (lacking[which], features[columns])
     return sparse.csr_array(entries, shape=(X.n_vectors, X.length))
 
 
-def center_label_vectors(label_vectors, centering, n_features):
-    """Subtract from label vectors in the space of X their own means.
+def _multiply(values, features, centering):
+    """Multiply entries of features by the weight of their block, in place."""
+    if centering.block_weight != 1:
+        values *= centering.factors_of(features)
 
-    Their unit need not be that of the rows, nor their mean: encoders may treat queries
-    and titles differently.
+
+def center_label_vectors(label_vectors, centering, n_features):
+    """Subtract from label vectors in the space of X their own means, as from rows.
+
+    They are multiplied by the weight of the block, too. Their unit need not be that of
+    the rows, nor their mean: encoders may treat queries and titles differently.
 
     Parameters
     ----------
@@ -185,7 +196,10 @@ def center_label_vectors(label_vectors, centering, n_features):
     if not sparse.issparse(vectors):
         vectors = vectors.copy()
         vectors[:, features] += shifts
+        _multiply(vectors, np.arange(n_features, dtype=np.int32), centering)
         return vectors
     rows, positions = np.nonzero(shifts)
     added = (shifts[rows, positions], (rows, features[positions]))
-    return vectors + sparse.csr_array(added, shape=vectors.shape)
+    vectors = vectors + sparse.csr_array(added, shape=vectors.shape)
+    _multiply(vectors.data, vectors.indices, centering)
+    return vectors

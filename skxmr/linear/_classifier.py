@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from numbers import Integral, Real
 from os import PathLike
 from typing import ClassVar, Literal, Self
@@ -50,7 +51,9 @@ from skxmr._utils._foresight import foresee_training
 from skxmr._utils._loaded_state import CheckedWhenLoaded
 from skxmr._utils._typing import MatrixLike
 from skxmr._version import __version__
+from skxmr.linear._block_weights import resolve_block_weight
 from skxmr.linear._caching import cached_call
+from skxmr.linear._choice import HeldOutRanking
 from skxmr.linear._fitting import TrainingSettings, train_tree, warn_of_training
 from skxmr.linear._growing import GrowingClassifier
 from skxmr.linear._prior_weight import choose_prior_weight
@@ -135,6 +138,16 @@ class XRLinearClassifier(
         two standard errors), which takes about four fits more: a fifth of the distinct
         rows, 2,000 at most, but for those that are the vector of their label. With
         fewer than 200 distinct rows it is 1.
+    block_weights : float or "fit", default=1.0
+        The factor of dense features beside sparse ones in training, once their means
+        are subtracted: of embeddings beside n-grams (see Notes). Rows to predict are
+        not changed, since the factor becomes part of the weights. "fit" halves or
+        doubles it from 1 on, between 1/32 and 8, as long as the mean reciprocal rank of
+        held-out rows rises (1 unless that is better by more than two standard errors),
+        which takes three to nine fits more; the rows are held out as for
+        `prior_weight`, which is chosen afterwards. It has no effect if all features are
+        dense or all are sparse; others than 1 need ``C="scale"``, an intercept and no
+        custom stage.
     positive_weight, negative_weight : float, default=1.0
         Factors of `C` for the positive and the negative rows of a node.
     fit_intercept : bool, default=True
@@ -211,6 +224,9 @@ class XRLinearClassifier(
         The value of `C` that was used, a number also for "scale".
     prior_weight_ : float
         The value of `prior_weight` that was used, a number also for "fit".
+    block_weights_ : float
+        The factor of dense features that was used, a number also for "fit"; 1 if there
+        are no blocks.
     n_iter_ : int
         Maximum number of sweeps over all nodes.
     n_weights_ : int
@@ -256,7 +272,8 @@ class XRLinearClassifier(
     and 100 rows, such as embeddings, alone or beside n-grams in one sparse X. With
     ``C="scale"``, an intercept and no custom stage, training subtracts their means from
     the rows, and from label vectors in the space of X those of the label vectors. Rows
-    to predict are not changed: the means are part of the intercepts.
+    to predict are not changed: the means are part of the intercepts. Beside sparse
+    features, they form a block, which `block_weights` weighs.
 
     With ``warm_start=True``, `fit` takes **all present rows** each time. Rows may be
     added, changed, removed and in any order, since they are recognised by their
@@ -264,11 +281,11 @@ class XRLinearClassifier(
     follow in `classes_`. The tree is kept: a new label goes into the leaf to which the
     search leads its mean row (or its label vector), and a leaf that gets more than
     twice the labels of the largest one of the first fit is split. `C_`, the means of
-    dense features and a `prior_weight` that was fitted are kept too. Each node is
-    solved to `tol`, as without a warm start, for the present rows, the kept tree and
-    the kept `C_`; what is saved is the work on nodes that are optimal already. If there
-    is no training state, such as in a model that was loaded, all nodes of the tree are
-    solved again. Other parameters can be changed between fits.
+    dense features, `block_weights_` and a `prior_weight` that was fitted are kept too.
+    Each node is solved to `tol`, as without a warm start, for the present rows, the
+    kept tree and the kept `C_`; what is saved is the work on nodes that are optimal
+    already. If there is no training state, such as in a model that was loaded, all
+    nodes of the tree are solved again. Other parameters can be changed between fits.
 
     **When to build a new tree**: `refit_due_` is true if a label has, on average over
     labels, more than 1.25 times as many siblings as when the tree was built, which
@@ -306,6 +323,10 @@ class XRLinearClassifier(
         "loss": [StrOptions(set(LOSSES))],
         "C": [Interval(Real, 0, None, closed="neither"), StrOptions({"scale"})],
         "prior_weight": [Interval(Real, 0, None, closed="left"), StrOptions({"fit"})],
+        "block_weights": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"fit"}),
+        ],
         "positive_weight": [Interval(Real, 0, None, closed="neither")],
         "negative_weight": [Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
@@ -353,6 +374,7 @@ class XRLinearClassifier(
         loss="squared_hinge",
         C="scale",
         prior_weight=1.0,
+        block_weights=1.0,
         positive_weight=1.0,
         negative_weight=1.0,
         fit_intercept=True,
@@ -383,6 +405,7 @@ class XRLinearClassifier(
         self.loss = loss
         self.C = C
         self.prior_weight = prior_weight
+        self.block_weights = block_weights
         self.positive_weight = positive_weight
         self.negative_weight = negative_weight
         self.fit_intercept = fit_intercept
@@ -413,6 +436,9 @@ class XRLinearClassifier(
     C_ = from_state("C", "The `C` of training.", optional=True)
     prior_weight_ = from_state(
         "prior_weight", "The `prior_weight` of training.", optional=True
+    )
+    block_weights_ = from_state(
+        "block_weights", "The `block_weights` of training.", optional=True
     )
     n_iter_ = from_state("n_iter", "Most sweeps that any node took.")
     trees_ = from_state("compact_trees", "The trees over the labels.")
@@ -523,12 +549,9 @@ class XRLinearClassifier(
             vectors_in_order(self.label_vectors, labels)
         )
         check_one_for_each(label_vectors, Y.shape[1])
-        prior_weight = self.prior_weight
-        if prior_weight == "fit":
-            prior_weight = choose_prior_weight(
-                self, X.to_matrix(), Y, label_names, label_vectors
-            )
-        centering = self._find_centering(X, custom)
+        centering, prior_weight = self._choose_weights(
+            self._find_centering(X, custom), X, Y, label_names, label_vectors
+        )
         centered = center_rows(X, centering)
         return Problem(
             target,
@@ -545,6 +568,21 @@ class XRLinearClassifier(
             ),
             float(prior_weight),
         )
+
+    def _choose_weights(self, centering, X, Y, label_names, label_vectors):
+        """Return the centring with the weight of the block, and the prior weight."""
+
+        @cache
+        def make_ranking():
+            rows = X.to_matrix(), Y
+            return HeldOutRanking.of(self, *rows, label_names, label_vectors)
+
+        block_weight = resolve_block_weight(self, X, centering, make_ranking)
+        if centering is not None:
+            centering = centering._replace(block_weight=block_weight)
+        if self.prior_weight == "fit":
+            return centering, choose_prior_weight(make_ranking(), block_weight)
+        return centering, self.prior_weight
 
     def _train(self, memory, problem, indexer, settings):
         """Train one tree, or load it from the cache."""
@@ -569,6 +607,12 @@ class XRLinearClassifier(
         unchanged.
         """
         if self.C != "scale" or not self.fit_intercept or custom:
+            if self.block_weights != 1:
+                raise ValueError(
+                    f"block_weights={self.block_weights!r} needs C='scale', "
+                    f"fit_intercept=True and no custom stages; otherwise, set "
+                    f"block_weights=1."
+                )
             return None
         return find_centering(X)
 

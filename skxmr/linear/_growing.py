@@ -26,8 +26,10 @@ from skxmr._inputs._label_choice import check_labels
 from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._validation import check_lengths, check_structure
 from skxmr._search._beam_search import beam_search
+from skxmr._search._centering import for_training
 from skxmr._search._merging import tree_of
 from skxmr._search._pruning import Pruning
+from skxmr._search._weights import with_precision
 from skxmr._targets import align_rows, make_target
 from skxmr._training._centering import center_rows
 from skxmr._training._regularization import usual_length
@@ -322,10 +324,10 @@ def _measured(state):
     """
     if state.scales is not None:
         return state
-    scales = [
-        LabelScale.of(layout.to_levels()[-1], state.centering, state.unit_weight)
-        for layout in state.layouts
-    ]
+    scales = []
+    for layout in state.layouts:
+        (weights,) = for_training(layout.to_levels()[-1:], state.centering)
+        scales.append(LabelScale.of(weights, state.centering, state.unit_weight))
     return replace(state, scales=scales)
 
 
@@ -355,6 +357,9 @@ def _new_weights(state, scale, layout, vectors):
     # Without any weight, a label is never found, until it has rows.
     intercepts = np.where(rows.sizes > 0, scale.intercept, -np.inf)
     if state.centering is not None:
+        values = rows.values * state.centering.factors_of(rows.indices)
+        values = with_precision(values, layout.weight_precision).astype(np.float32)
+        rows = rows._replace(values=values)
         owners = np.repeat(np.arange(rows.n_vectors), rows.sizes)
         products = rows.values * state.centering.means_of(rows.indices)
         intercepts -= np.bincount(owners, products, rows.n_vectors)

@@ -1,124 +1,36 @@
 """The choice of `prior_weight` by the ranking of held-out rows."""
 
-import warnings
-from numbers import Integral
-
 import numpy as np
-from scipy import sparse
-from sklearn.base import BaseEstimator
 
-from skxmr._fusion._held_out import held_out_folds
+from skxmr.linear._choice import GivenTree, best_scores
 
 __all__ = ["choose_prior_weight"]
 
 _CANDIDATES = (1.0, 2.0, 4.0, 8.0)
 
-# Rows with a larger cosine to the vector of one of their labels are that vector: a
-# label text that was appended to the rows says nothing on queries.
-_SAME = 0.9999
-_K = 10
 
-
-class _GivenTree(BaseEstimator):
-    """An indexer that returns a tree which was built before."""
-
-    needs_label_vectors = False
-
-    def __init__(self, tree=None):
-        self.tree = tree
-
-    def fit(self, Z=None, y=None, *, label_names=None):  # noqa: ARG002
-        self.tree_ = self.tree
-        return self
-
-
-def choose_prior_weight(classifier, X, Y, label_names, label_vectors):
+def choose_prior_weight(ranking, block_weights):
     """Choose the prior weight with which held-out rows are ranked best.
 
-    A fifth of the distinct rows, 2,000 at most, is held out, and a classifier is
-    fitted to the others with each weight, 1, 2, 4 and 8, in the same tree.
+    A classifier is fitted with each weight, 1, 2, 4 and 8, in the same tree.
 
     Parameters
     ----------
-    classifier : XRLinearClassifier
-        Unchanged; a RandomState is not drawn from.
-    X : ndarray or csr_array of shape (n_samples, n_features)
-    Y : csr_array of shape (n_samples, n_labels)
-        Relevance.
-    label_names : sequence of str or None
-    label_vectors : str, ndarray, csr_array or pair
-        As returned by `canonical_label_vectors`.
+    ranking : HeldOutRanking or None
+    block_weights : float
 
     Returns
     -------
     float
         The weight with the largest mean reciprocal rank of the first positive label
         among ten, if it is larger than that of 1 by more than two standard errors
-        of the difference. 1 with fewer than 200 distinct rows, or if none is held out.
+        of the difference. 1 without held-out rows.
     """
-    is_seed = isinstance(classifier.random_state, Integral)
-    seed = int(classifier.random_state) if is_seed else 0
-    folds = held_out_folds(X, np.random.RandomState(seed))
-    if not folds:
+    if ranking is None:
         return _CANDIDATES[0]
-    train, held_out = folds[0]
-    held_out = held_out[~_are_label_vectors(X[held_out], Y[held_out], label_vectors)]
-    if not len(held_out):
-        return _CANDIDATES[0]
-    fixed = {
-        "label_vectors": label_vectors,
-        "memory": None,
-        "n_trees": 1,
-        "random_state": seed,
-        "verbose": 0,
-        "warm_start": False,
-    }
-    scores = []
+    fixed, scores = {"block_weights": block_weights}, []
     for weight in _CANDIDATES:
-        parameters = classifier.get_params(deep=False) | fixed
-        model = type(classifier)(**parameters | {"prior_weight": weight})
-        _fit_quietly(model, X[train], Y[train], label_names)
-        fixed["indexer"] = _GivenTree(model.trees_[0])
-        columns, _ = model.rank(X[held_out], k=_K)
-        scores.append(_reciprocal_ranks(columns, Y[held_out]))
-    return _CANDIDATES[_best(np.array(scores))]
-
-
-def _best(scores):
-    """Return the row with the largest mean, or 0 if that may be by chance."""
-    best = int(scores.mean(axis=1).argmax())
-    gains = scores[best] - scores[0]
-    error = gains.std() / np.sqrt(len(gains))
-    return best if gains.mean() > 2 * error else 0
-
-
-def _fit_quietly(model, X, Y, label_names):
-    """Fit without the warnings that the final fit gives."""
-    ones = np.ones(Y.nnz, dtype=np.int8)
-    pattern = sparse.csr_array((ones, Y.indices, Y.indptr), shape=Y.shape)
-    relevance = Y if (Y.data != 1).any() else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(X, pattern, relevance=relevance, label_names=label_names)
-
-
-def _are_label_vectors(X, Y, label_vectors):
-    """Return which rows point where the vector of one of their labels does."""
-    vectors = label_vectors[1] if isinstance(label_vectors, tuple) else label_vectors
-    if isinstance(vectors, str) or vectors.shape[1] != X.shape[1]:
-        return np.zeros(X.shape[0], dtype=bool)
-    rows, labels = Y.nonzero()
-    X, Z = sparse.csr_array(X[rows]), sparse.csr_array(vectors[labels])
-    products = X.multiply(Z).sum(axis=1)
-    squares = X.multiply(X).sum(axis=1) * Z.multiply(Z).sum(axis=1)
-    is_same = (products > 0) & (products >= _SAME * np.sqrt(squares))
-    return np.bincount(rows, is_same, Y.shape[0]) > 0
-
-
-def _reciprocal_ranks(columns, Y):
-    """Compute 1 / the rank of the first positive label of each row; 0 without one."""
-    n_rows, k = columns.shape
-    rows = np.repeat(np.arange(n_rows), k)
-    found = np.asarray(Y[rows, np.maximum(columns.ravel(), 0)] != 0)
-    hits = found.reshape(n_rows, k) & (columns >= 0)
-    return np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
+        found, model = ranking.scores(prior_weight=weight, **fixed)
+        fixed["indexer"] = GivenTree(model.trees_[0])
+        scores.append(found)
+    return _CANDIDATES[best_scores(np.array(scores))]

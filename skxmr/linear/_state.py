@@ -149,6 +149,13 @@ class ClassifierState:
         return self.features.names
 
     @property
+    def block_weights(self):
+        """The weight of dense features in training; None if it is not known."""
+        if self.C is None:
+            return None
+        return 1.0 if self.centering is None else self.centering.block_weight
+
+    @property
     def n_weights(self):
         """Number of stored weights without intercepts."""
         return sum(layout.n_weights for layout in self.layouts)

@@ -26,6 +26,7 @@ BAD_PARAMETERS = {
     "loss": ["squared hinge", None, 3],
     "C": [0, -1.0, "1", None, np.nan, np.inf],
     "prior_weight": [-1.0, "1", None, np.nan, np.inf],
+    "block_weights": [0.0, -1.0, "1", None, np.nan, np.inf],
     "positive_weight": [0, -1.0, "1", None, np.nan, np.inf],
     "negative_weight": [0, -1.0, "1", None, np.nan, np.inf],
     "fit_intercept": ["yes", None, 2],

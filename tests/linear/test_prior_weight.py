@@ -11,11 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import shuffle
 
 from skxmr import KMeansTree, XRLinearClassifier
-from skxmr.linear._prior_weight import (
-    _are_label_vectors,
-    _best,
-    _reciprocal_ranks,
-)
+from skxmr.linear._choice import are_label_vectors, best_scores, reciprocal_ranks
 
 N_LABELS, N_FEATURES = 80, 24
 KINDS = {"dense": np.ascontiguousarray, "sparse": sparse.csr_array}
@@ -76,21 +72,21 @@ def test_one_where_no_row_can_be_held_out():
 def test_one_unless_a_gain_is_larger_than_its_errors():
     scores = np.zeros((4, 100))
     scores[0, :50] = 1
-    assert _best(scores) == 0
+    assert best_scores(scores) == 0
     scores[2] = scores[0]
     scores[2, 50] = 0.5
-    assert _best(scores) == 0
+    assert best_scores(scores) == 0
     scores[2, 50:60] = 0.5
-    assert _best(scores) == 2
-    assert _best(np.ones((4, 1))) == 0
+    assert best_scores(scores) == 2
+    assert best_scores(np.ones((4, 1))) == 0
 
 
 def test_reciprocal_ranks():
     Y = sparse.csr_array(np.array([[0, 1, 1], [1, 0, 0], [0, 0, 1]]))
     columns = np.array([[0, 2], [1, 2], [-1, -1]])
-    np.testing.assert_array_equal(_reciprocal_ranks(columns, Y), [0.5, 0, 0])
+    np.testing.assert_array_equal(reciprocal_ranks(columns, Y), [0.5, 0, 0])
     # -1 is no column, not the last one.
-    np.testing.assert_array_equal(_reciprocal_ranks(columns[2:], Y[2:]), [0])
+    np.testing.assert_array_equal(reciprocal_ranks(columns[2:], Y[2:]), [0])
 
 
 @pytest.mark.parametrize("rows", KINDS)
@@ -104,9 +100,9 @@ def test_rows_that_are_label_vectors_are_found(rows, vectors):
     X, Z = KINDS[rows](X), KINDS[vectors](Z)
     expected = [True, False, False, False, False]
     for given in (Z, ("pifa", Z)):
-        np.testing.assert_array_equal(_are_label_vectors(X, Y, given), expected)
+        np.testing.assert_array_equal(are_label_vectors(X, Y, given), expected)
     for other in ("pifa", Z[:, :2]):
-        assert not _are_label_vectors(X, Y, other).any()
+        assert not are_label_vectors(X, Y, other).any()
 
 
 def test_class_labels_relevance_and_vectors_by_label():
