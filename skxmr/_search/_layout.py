@@ -410,15 +410,23 @@ class SearchLayout:
             changes=self._changes(),
         )
 
-    def to_levels(self):
+    def to_levels(self, n_levels=None):
         """Return the weights of each level.
+
+        Parameters
+        ----------
+        n_levels : int, default=None
+            The number of levels, from the children of the root down; None is all.
 
         Returns
         -------
         list of LinearWeights
         """
         held = self.held_by_feature if self.by_node is None else self.by_node
-        return held.to_levels(self.child_offsets, self.level_starts, self.intercepts)
+        starts = (
+            self.level_starts if n_levels is None else self.level_starts[: n_levels + 1]
+        )
+        return held.to_levels(self.child_offsets, starts, self.intercepts)
 
     @property
     def level_sizes(self):

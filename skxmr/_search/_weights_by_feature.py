@@ -162,8 +162,10 @@ class FeatureWeights:
 
         Parameters
         ----------
-        child_offsets, level_starts, intercepts : ndarray
+        child_offsets, intercepts : ndarray
             As in `SearchLayout`.
+        level_starts : ndarray
+            As in `SearchLayout`; fewer for the first levels alone.
 
         Returns
         -------
@@ -175,12 +177,13 @@ class FeatureWeights:
         children, weights = self._split_runs()
         runs = Compressed(run_offsets, children, weights, 0)
         features, parents = self._features_of_postings(), self._parents_of_postings()
+        wanted = np.flatnonzero(parents < level_starts[-1])
         # Merge listed features and those with bits, which both ascend.
-        by_feature = np.argsort(features, kind="stable")
+        by_feature = wanted[np.argsort(features[wanted], kind="stable")]
         # Stable: the features of each parent stay ascending.
         by_parent = by_feature[np.argsort(parents[by_feature], kind="stable")]
         posting_offsets = np.searchsorted(
-            parents[by_parent], np.arange(len(child_offsets))
+            parents[by_parent], np.arange(level_starts[-1] + 1)
         ).astype(np.int64)
         levels = []
         for first, stop in pairwise(level_starts):

@@ -135,8 +135,10 @@ class NodeWeights:
 
         Parameters
         ----------
-        child_offsets, level_starts, intercepts : ndarray
+        child_offsets, intercepts : ndarray
             As in `SearchLayout`.
+        level_starts : ndarray
+            As in `SearchLayout`; fewer for the first levels alone.
 
         Returns
         -------

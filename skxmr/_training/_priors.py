@@ -143,7 +143,11 @@ def _unit_rows(vectors):
 
 
 def _squared_lengths(vectors):
-    squares = vectors.multiply(vectors) if sparse.issparse(vectors) else vectors**2
+    if not sparse.issparse(vectors):
+        return (vectors**2).sum(axis=1)
+    squares = sparse.csr_array(
+        (vectors.data**2, vectors.indices, vectors.indptr), shape=vectors.shape
+    )
     return np.asarray(squares.sum(axis=1)).ravel()
 
 

@@ -320,15 +320,12 @@ def _vectors_of(labels, problem):
     given = given[1] if isinstance(given, tuple) else given
     if isinstance(given, str) or given.shape[1] != rows.shape[1]:
         return vectors
-    own = given[labels]
-    own = own.toarray() if sparse.issparse(own) else own
-    if sparse.issparse(vectors):
-        own = sparse.csr_array(given[labels])
     has_rows = np.bincount(problem.Y.indices, minlength=problem.Y.shape[1])[labels] > 0
+    own = given[labels]
     if sparse.issparse(vectors):
-        return sparse.csr_array(
-            vectors + sparse.diags_array((~has_rows).astype(np.float32)) @ own
-        )
+        is_used = sparse.diags_array((~has_rows).astype(np.float32))
+        return sparse.csr_array(vectors + is_used @ sparse.csr_array(own))
+    own = own.toarray() if sparse.issparse(own) else own
     return np.where(has_rows[:, np.newaxis], vectors, own)
 
 
@@ -338,7 +335,7 @@ def _find_leaves(tree, layout, vectors, n_jobs):
         return np.zeros(vectors.shape[0], dtype=np.int64)
     upper = SearchLayout.from_levels(
         tree,
-        layout.to_levels()[:-1],
+        layout.to_levels(tree.depth - 1),
         vectors.shape[1],
         by_node=layout.by_node is not None,
     )

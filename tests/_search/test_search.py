@@ -4,6 +4,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from fitted_classifiers import make_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -21,6 +22,7 @@ from twins import (
     weights_to_dense,
 )
 
+from skxmr import KMeansTree, XRLinearClassifier
 from skxmr._search import _beam_search
 from skxmr._search._beam_search import beam_search, search_one
 from skxmr._search._layout import LAYOUT_VERSION, SearchLayout
@@ -650,3 +652,18 @@ def test_a_search_below_refuses_what_would_lead_astray():
             np.empty((1, 3), dtype=np.int64),
             np.empty((1, 3)),
         )
+
+
+@pytest.mark.parametrize("by_node", [False, True])
+def test_upper_levels_alone_are_those_of_all_levels(by_node):
+    X, Y = make_data()
+    X = X.toarray() + 1 if by_node else X
+    layout = XRLinearClassifier(KMeansTree(3, 2), random_state=0).fit(X, Y).layouts_[0]
+    assert (layout.by_node is not None) == by_node
+    levels = layout.to_levels()
+    for n_levels in range(1, len(levels) + 1):
+        upper = layout.to_levels(n_levels)
+        assert len(upper) == n_levels
+        for one, other in zip(upper, levels, strict=False):
+            for name, array in vars(one).items():
+                np.testing.assert_array_equal(array, getattr(other, name))

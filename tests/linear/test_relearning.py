@@ -1,6 +1,7 @@
 """Fits with a warm start: every node is as optimal as after a fit from nothing."""
 
 import pickle
+import tracemalloc
 from functools import partial
 
 import joblib
@@ -490,3 +491,18 @@ def test_a_failed_fit_changes_nothing():
     with pytest.raises(ValueError, match="NaN"):
         classifier.fit(X * np.nan, Y)
     assert classifier._state is state
+
+
+def test_new_labels_with_vectors_stay_sparse():
+    X, Y = make_data()
+    n_features = 500_000
+    X = sparse.csr_array((X.data, X.indices, X.indptr), shape=(300, n_features))
+    vectors = sparse.csr_array(Y.T @ X)
+    classifier = fit(X, Y[:, :10], label_vectors=vectors[:10], prior_weight=2.0)
+    classifier.set_params(label_vectors=vectors)
+    tracemalloc.start()
+    classifier.fit(X, Y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The ten vectors alone would take 20 MB or 40 MB in rows with all features.
+    assert peak < 15e6
