@@ -48,14 +48,11 @@ def with_settings(stage, *, seed=None, n_jobs=None, verbose=0):
     if n_jobs is not None:
         stage.set_params(**dict.fromkeys(_left_open(stage, "n_jobs"), n_jobs))
     if verbose:
-        names = _left_open(stage, "verbose")
         values = stage.get_params()
-        stage.set_params(
-            **{
-                name: bool(verbose) if isinstance(values[name], bool) else verbose
-                for name in names
-            }
-        )
+        names = _left_open(stage, "verbose")
+        # Pipelines and unions, whose is True or False, print the names of their steps.
+        names = [name for name in names if not isinstance(values[name], bool)]
+        stage.set_params(**dict.fromkeys(names, verbose))
     return stage
 
 

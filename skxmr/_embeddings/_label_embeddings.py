@@ -1,6 +1,5 @@
 """Embeddings of labels, and search for those that are most like the ones of texts."""
 
-import time
 from functools import cached_property
 from math import isqrt
 
@@ -12,6 +11,7 @@ from skxmr._embeddings._codes import EmbeddingCodes
 from skxmr._embeddings._halves import without_subnormals
 from skxmr._inputs._label_fields import is_blank
 from skxmr._parallel._parallel import current_stop, run_tasks
+from skxmr._parallel._progress import showing, step
 from skxmr._utils._foresight import foresee
 from skxmr._utils._loaded_state import (
     as_value_errors,
@@ -31,7 +31,6 @@ _LABELS_AT_ONCE = 4096
 # Labels are not spread more than this: their differences would be noise.
 _LEAST_VARIANCE = 1e-3
 
-_SECONDS_BETWEEN_REPORTS = 5
 
 # The codes choose the labels whose vectors are compared: so many times those wanted.
 # Choosing 200 of 50,000, they miss none of the best 7, six in 1,000 of the best 30, and
@@ -254,22 +253,21 @@ def _distinct(texts):
 
 def _encode_all(texts, encoder, n_labels, verbose, length=None):
     """Encode texts in batches; return an array of shape (n_texts, length), float32."""
-    encoded, done, last = None, 0, time.perf_counter()
-    for vectors in encoder.in_batches(texts, length):
-        if encoded is None:
-            length = vectors.shape[1]
-            foresee(
-                4 * len(texts) * length + 2 * n_labels * length,
-                f"Encoding {len(texts)} texts of labels as vectors of {length} numbers",
-                "Use an encoder of shorter vectors.",
-            )
-            encoded = np.empty((len(texts), length), dtype=np.float32)
-        encoded[done : done + len(vectors)] = vectors
-        done += len(vectors)
-        now = time.perf_counter()
-        if verbose and (done == len(texts) or now - last > _SECONDS_BETWEEN_REPORTS):
-            print(f"[skxmr] encoded {done:,} of {len(texts):,} label texts")  # noqa: T201
-            last = now
+    encoded, done = None, 0
+    with showing(verbose), step("encoding", len(texts), "label texts") as advance:
+        for vectors in encoder.in_batches(texts, length):
+            if encoded is None:
+                length = vectors.shape[1]
+                foresee(
+                    4 * len(texts) * length + 2 * n_labels * length,
+                    f"Encoding {len(texts)} texts of labels as vectors of {length} "
+                    "numbers",
+                    "Use an encoder of shorter vectors.",
+                )
+                encoded = np.empty((len(texts), length), dtype=np.float32)
+            encoded[done : done + len(vectors)] = vectors
+            done += len(vectors)
+            advance(len(vectors))
     return encoded
 
 

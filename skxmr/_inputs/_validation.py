@@ -27,6 +27,7 @@ from sklearn.utils.validation import check_memory as _check_memory
 from skxmr._inputs._by_label import Labels, in_order_of_labels
 from skxmr._inputs._documents import check_documents
 from skxmr._inputs._label_choice import check_labels
+from skxmr._parallel._progress import showing
 from skxmr._utils._sparse_structure import check_structure
 
 __all__ = [
@@ -66,6 +67,8 @@ _WEIGHTS_OF_ROWS = {
 def fit_context(*, prefer_skip_nested_validation):
     """Decorate a fit method to validate the estimator's parameters.
 
+    Its progress is shown if the estimator has a parameter `verbose` that is not 0.
+
     A `sample_weight` raises an error that names the parameter to use. It is not a
     parameter of fit, because scikit-learn requires that a weight of 2 is equivalent to
     repeating the sample, which a randomised solver with a tolerance cannot guarantee.
@@ -91,7 +94,8 @@ def fit_context(*, prefer_skip_nested_validation):
         def fit_without_sample_weight(estimator, *arguments, **named):
             if "sample_weight" in named:
                 _refuse_sample_weight(estimator, accepted)
-            return checked(estimator, *arguments, **named)
+            with showing(getattr(estimator, "verbose", 0)):
+                return checked(estimator, *arguments, **named)
 
         return fit_without_sample_weight
 

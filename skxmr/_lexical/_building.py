@@ -11,6 +11,7 @@ from skxmr._lexical._bm25 import IndexBuilder
 from skxmr._lexical._expansion import WordExpansion
 from skxmr._lexical._terms import IndexedTerms
 from skxmr._memory._large import empty_beside
+from skxmr._parallel._progress import step
 from skxmr._utils._csr_files import take_rows_beside
 from skxmr._utils._packed_texts import joined
 from skxmr.text._single import fit_transform_large
@@ -124,6 +125,15 @@ class CountedTexts(NamedTuple):
         """
         names = [*self.names, TRAINING] if Y.shape[0] else self.names
         builder = IndexBuilder(len(names), self.n_labels, indexing.k1, indexing.b)
+        with step("indexing words of labels", self.n_labels, "labels"):
+            expansion = self._add_terms(builder, Y)
+            index = builder.build()
+        counters = self.counters
+        counter = counters[0] if len(counters) == 1 else make_union(*counters)
+        return IndexedTerms(self.analyzers, counter, names, expansion), index
+
+    def _add_terms(self, builder, Y):
+        """Add the terms of all analyzers; return the expansion of words, if any."""
         expansion, first_term = None, 0
         for analyzer, counter, counts in zip(
             self.analyzers, self.counters, self.counts, strict=True
@@ -135,10 +145,7 @@ class CountedTexts(NamedTuple):
                     counter, frequencies, self.n_labels, first_term
                 )
             first_term += len(frequencies)
-        counters = self.counters
-        counter = counters[0] if len(counters) == 1 else make_union(*counters)
-        terms = IndexedTerms(self.analyzers, counter, names, expansion)
-        return terms, builder.build()
+        return expansion
 
 
 def _without_unused_terms(counter, counts):

@@ -7,12 +7,14 @@ So a model does not depend on `n_jobs` or on the backend.
 """
 
 from contextlib import closing
+from itertools import chain
 
 import numpy as np
 
 from skxmr._cython._cluster_vectors import count_features
 from skxmr._memory._scratch import WorkspacePool
 from skxmr._parallel._parallel import iterate_tasks
+from skxmr._parallel._progress import step
 from skxmr._training._items import group_items, list_items
 from skxmr._training._results import assemble
 from skxmr._training._tasks import make_task, train_task
@@ -50,13 +52,23 @@ def train_levels(X, levels, solvers, *, which=None, n_jobs=None):
         for targets, solver, grouped in zip(levels, solvers, groups, strict=True)
         for items in grouped
     )
+    work = [int(items.work.sum()) for items in chain.from_iterable(groups)]
     done = iterate_tasks(train_task, tasks, n_jobs=n_jobs, shared=(WorkspacePool(),))
-    with closing(done):
+    with closing(done), step("training", sum(work)) as advance:
+        trained = _reported(done, work, advance)
         # Assembled as results come, so that no weights are in memory twice.
         return [
-            assemble(zip(grouped, done, strict=False), targets)
+            assemble(zip(grouped, trained, strict=False), targets)
             for grouped, targets in zip(groups, levels, strict=True)
         ]
+
+
+def _reported(results, work, advance):
+    """Yield results, and report the work of each; keep no reference to them."""
+    for amount, result in zip(work, results, strict=False):
+        advance(amount)
+        yield result
+        del result
 
 
 def _most_columns(X):

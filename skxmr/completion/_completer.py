@@ -13,6 +13,7 @@ from skxmr._base._default_stages import DefaultStages
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, writes
 from skxmr._inputs._validation import HasMethods, Interval, StrOptions, fit_context
+from skxmr._parallel._progress import note, step
 from skxmr._utils._loaded_state import check_list, refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Completer, CompleterState, Sessions
@@ -178,6 +179,8 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
     n_jobs : int, default=None
         The number of parallel jobs of fit, also for stages whose own is None. The
         result does not depend on it.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
     random_state : int, RandomState instance or None, default=None
         Seeds the sampling of prefixes, and the stages whose own is None.
 
@@ -258,6 +261,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         "decay": [Interval(Real, 0, 1, closed="both")],
         "max_transitions": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -295,6 +299,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         decay: float = 0.1,
         max_transitions: int = 1000,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ):
         self.classifier = classifier
@@ -313,6 +318,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         self.decay = decay
         self.max_transitions = max_transitions
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     # The stages are validated by their own fits.
@@ -351,10 +357,14 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
             If a query or a previous query is not a string.
         """
         normalizer = self._make_normalizer()
-        log = read_log(previous, queries, counts, normalizer).merged()
-        transitions = self._learn_transitions(log, normalizer)
+        with step("reading the query log"):
+            log = read_log(previous, queries, counts, normalizer).merged()
+        note(f"{len(log.keys):,} different queries")
+        with step("counting transitions"):
+            transitions = self._learn_transitions(log, normalizer)
         ranker = self._train(log)
-        index = PrefixIndex(log.keys, log.query_counts)
+        with step("indexing prefixes"):
+            index = PrefixIndex(log.keys, log.query_counts)
         self._state = QueryState(log.names, index, normalizer, transitions, ranker)
         return self
 

@@ -140,6 +140,8 @@ class LabelThresholdCV(
         the thresholds were tuned on; it needs a single split.
     n_jobs : int or None, default=None
         The number of folds that are fitted at a time.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
     random_state : int, RandomState or None, default=None
         Shuffles the rows, if `cv` is a number.
 
@@ -212,6 +214,7 @@ class LabelThresholdCV(
         ],
         "refit": ["boolean"],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -229,6 +232,7 @@ class LabelThresholdCV(
         cv: Any = None,
         refit: bool = True,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: Any = None,
     ):
         self.estimator = estimator
@@ -239,6 +243,7 @@ class LabelThresholdCV(
         self.cv = cv
         self.refit = refit
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     classes_ = from_state("classes", "Class labels, or column numbers of an indicator.")

@@ -206,7 +206,8 @@ class XRLinearClassifier(
         Seeds the indexer (unless it has its own) and the order in which training visits
         rows. With `memory` set, None means 0.
     verbose : int, default=0
-        1 prints a line for each trained level.
+        Whether the progress of `fit` is printed: of grouping labels and training, with
+        the time that is left. A terminal with tqdm shows a bar.
     warm_start : bool, default=False
         Whether `fit` starts from the previous one, for a catalogue that changes: see
         Notes. The training state is kept in memory for this.

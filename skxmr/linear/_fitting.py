@@ -1,6 +1,5 @@
 """Tree building and training of all levels: the part of `fit` that is cached."""
 
-import time
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skxmr._cython._memory import give_back_memory
+from skxmr._parallel._progress import note, showing
 from skxmr._search._pruning import prune
 from skxmr._training._levels import train_levels, untrained_level
 from skxmr._training._negatives import level_targets, matched_rows
@@ -154,14 +154,14 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     TrainedTree
     """
     del version
-    report = _Report(verbose)
-    data = _prepare(X, Y, settings)
-    tree = _index(data, label_names, indexer, settings, n_jobs)
-    report.indexed(tree)
-    # Release the label vectors, then the memory of training beyond its result.
-    give_back_memory()
-    trained = _train_levels(data, tree, settings, n_jobs, report)
-    give_back_memory()
+    with showing(verbose):
+        data = _prepare(X, Y, settings)
+        tree = _index(data, label_names, indexer, settings, n_jobs)
+        note(f"indexed {tree.n_labels:,} labels: levels of {tree.level_sizes}")
+        # Release the label vectors, then the memory of training beyond its result.
+        give_back_memory()
+        trained = _train_levels(data, tree, settings, n_jobs)
+        give_back_memory()
     return trained
 
 
@@ -183,10 +183,10 @@ def retrain_tree(X, Y, settings, start, n_jobs, verbose):
     TrainedTree
         Without `probed`.
     """
-    data = _prepare(X, Y, settings)._replace(start=start)
-    tree = start.grown.tree
-    trained = _train_levels(data, tree, settings, n_jobs, _Report(verbose))
-    give_back_memory()
+    with showing(verbose):
+        data = _prepare(X, Y, settings)._replace(start=start)
+        trained = _train_levels(data, start.grown.tree, settings, n_jobs)
+        give_back_memory()
     return trained
 
 
@@ -240,7 +240,7 @@ def _with_jobs(indexer, n_jobs):
     return indexer
 
 
-def _train_levels(data, tree, settings, n_jobs, report):
+def _train_levels(data, tree, settings, n_jobs):
     train = (
         _train_at_once if settings.negative_sampling == "parents" else _train_one_by_one
     )
@@ -252,7 +252,7 @@ def _train_levels(data, tree, settings, n_jobs, report):
         tree.roll_up(data.Y),
         settings.solver.seed,
     )
-    results, last, warm = train(data, tree, paths, matcher, settings, n_jobs, report)
+    results, last, warm = train(data, tree, paths, matcher, settings, n_jobs)
     if data.features is not None:
         for result in results:
             result.weights.features = data.features[result.weights.features]
@@ -282,7 +282,7 @@ def _train_levels(data, tree, settings, n_jobs, report):
     )
 
 
-def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noqa: ARG001
+def _train_at_once(data, tree, paths, matcher, settings, n_jobs):  # noqa: ARG001
     """Train all levels together, possible if negatives are from the parents.
 
     Returns
@@ -321,7 +321,7 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs, report):  # noq
         n_jobs=n_jobs,
     )
     for level in range(first, beyond):
-        report.trained(level, tree, levels[level - 1], results[level - 1])
+        _note_level(level, tree, levels[level - 1], results[level - 1])
     return results, last, warm
 
 
@@ -330,7 +330,7 @@ def _linear_levels(tree, settings):
     return settings.custom.first_linear(tree), settings.custom.beyond_linear(tree)
 
 
-def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
+def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs):
     """Train level by level: the levels above find the negatives of the next one.
 
     Returns the same as `_train_at_once`.
@@ -363,7 +363,7 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs, report):
         whole = _with_priors(targets, tree, data) if level == tree.depth else targets
         marked = paths.mark(level, whole)
         results += train_levels(data.X, [marked], solvers, n_jobs=n_jobs)
-        report.trained(level, tree, targets, results[-1])
+        _note_level(level, tree, targets, results[-1])
     return results, targets, None
 
 
@@ -415,30 +415,14 @@ def _check_tree(tree, n_labels, indexer):
         )
 
 
-class _Report:
-    """Prints the progress of a fit if `verbose` is set."""
-
-    def __init__(self, verbose):
-        self._verbose = verbose
-        self._since = time.perf_counter()
-
-    def indexed(self, tree):
-        self._say(f"indexed {tree.n_labels:,} labels: levels of {tree.level_sizes}")
-
-    def trained(self, level, tree, targets, result):
-        self._say(
-            f"level {level} of {tree.depth}: {tree.level_sizes[level]:,} nodes, "
-            f"{result.n_trained:,} of them trained on "
-            f"{len(targets.rows.indices):,} rows with "
-            f"{len(targets.positives.indices):,} labels: "
-            f"{result.weights.n_weights:,} weights"
-        )
-
-    def _say(self, what):
-        now = time.perf_counter()
-        if self._verbose:
-            print(f"[skxmr] {what} ({now - self._since:.1f} s)")  # noqa: T201
-        self._since = now
+def _note_level(level, tree, targets, result):
+    """Report what was trained in a level."""
+    note(
+        f"level {level} of {tree.depth}: {tree.level_sizes[level]:,} nodes, "
+        f"{result.n_trained:,} of them trained on {len(targets.rows.indices):,} rows "
+        f"with {len(targets.positives.indices):,} labels: "
+        f"{result.weights.n_weights:,} weights"
+    )
 
 
 def warn_of_training(trained, max_iter, dominant):

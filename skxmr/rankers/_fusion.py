@@ -86,6 +86,8 @@ class RankFusion(
     random_state : int, RandomState instance or None, default=None
         Draws the rows that are held out to learn weights. With None, each fit draws
         others. The estimators have seeds of their own.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
 
     Attributes
     ----------
@@ -161,6 +163,7 @@ class RankFusion(
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "decision_threshold": [Interval(Real, 0, 1, closed="both")],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     _search_parameters = (
@@ -182,6 +185,7 @@ class RankFusion(
         n_candidates: int = 100,
         decision_threshold: float = 0.5,
         random_state: Any = None,
+        verbose: int = 0,
     ):
         self.estimators = estimators
         self.method = method
@@ -190,6 +194,7 @@ class RankFusion(
         self.n_candidates = n_candidates
         self.decision_threshold = decision_threshold
         self.random_state = random_state
+        self.verbose = verbose
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of this estimator and of the combined estimators.

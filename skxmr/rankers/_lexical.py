@@ -111,6 +111,8 @@ class LexicalRanker(
         `predict_proba` is above it.
     n_jobs : int, default=None
         The number of threads, as in joblib. Results do not depend on it.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
 
     Attributes
     ----------
@@ -158,6 +160,7 @@ class LexicalRanker(
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "decision_threshold": [Interval(Real, 0, 1, closed="both")],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
 
     _scores_exceed_1 = True  # those of `rank`; see `RankFusion`
@@ -183,6 +186,7 @@ class LexicalRanker(
         n_candidates: int = 100,
         decision_threshold: float = 0.5,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.analyzer = analyzer
         self.token_filter = token_filter
@@ -194,6 +198,7 @@ class LexicalRanker(
         self.n_candidates = n_candidates
         self.decision_threshold = decision_threshold
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     classes_ = from_state("classes", "Classes, names of labels, or column numbers.")
 

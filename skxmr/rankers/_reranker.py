@@ -141,6 +141,8 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         For indicator targets, `predict` returns the labels whose score is above it.
     n_jobs : int, default=None
         The number of folds that are processed in parallel. Results do not depend on it.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds, and replaces `random_state` parameters of the estimators
         that are None. Use an integer if the ranker has `memory`.
@@ -197,6 +199,7 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         "cv": ["cv_object", StrOptions({"prefit"})],
         "decision_threshold": [Interval(Real, 0, 1, closed="both")],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -218,6 +221,7 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         cv: Any = _N_SPLITS,
         decision_threshold: float = 0.5,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: Any = None,
     ):
         self.ranker = ranker
@@ -227,6 +231,7 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         self.cv = cv
         self.decision_threshold = decision_threshold
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     classes_ = from_state("classes", "Classes, names of labels, or column numbers.")

@@ -20,6 +20,7 @@ from skxmr._fusion._evidence import (
 from skxmr._fusion._log_linear import LogLinear
 from skxmr._inputs._label_fields import LabelFields, is_blank
 from skxmr._lexical._building import TRAINING
+from skxmr._parallel._progress import note, step
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.retrieval._fitting import Stages, TrainingTexts
 from skxmr.retrieval._fused_search import N_CANDIDATES
@@ -138,12 +139,17 @@ def fit_both(stages: Stages, documents: TrainingTexts, text_rows: TextRows):
         counted = text_rows.count_terms(ranker)
         learned = Learned.default(text_rows.by_embedding)
     else:
+        note(
+            f"{len(held_out.texts):,} texts are held out, to learn how to combine "
+            "model and words"
+        )
         fitted, model = _fit_and_rank(vectorizer, classifier, documents, held_out)
         counted = text_rows.count_terms(ranker)
         kept = text_rows.take(held_out.is_kept)
         indexed = kept.fit_index(ranker, counted.take(held_out.is_kept))
         evidence = kept.evidence(indexed, names)
-        learned = _learn(model, indexed, evidence, kept.by_embedding, held_out)
+        with step("combining model and words", len(held_out.texts), "texts"):
+            learned = _learn(model, indexed, evidence, kept.by_embedding, held_out)
     indexed = text_rows.fit_index(ranker, counted)
     ranking = FittedClone.of(indexed)
     if _is_weight_open(indexed):
@@ -181,8 +187,12 @@ def _fit_and_rank(vectorizer, classifier, documents, held_out):
         del rows
     X = drop_unseen(vectorizer, X, _occurs(kept.X))
     fitted = kept.fit(classifier)
-    model = fitted.rank(X, min(N_CANDIDATES, held_out.Y.shape[1]))
-    return (rows.fit(classifier) if fits_all else fitted), model
+    with step("ranking held-out texts", X.shape[0], "texts"):
+        model = fitted.rank(X, min(N_CANDIDATES, held_out.Y.shape[1]))
+    if not fits_all:
+        return fitted, model
+    note("training again, on all texts")
+    return rows.fit(classifier), model
 
 
 def _occurs(X):

@@ -129,8 +129,9 @@ class TextRetriever(
         Number of parallel jobs of fit and prediction, for stages whose own is None.
         Neither models nor predictions depend on it.
     verbose : int, default=0
-        Whether the progress of encoding label texts is printed; passed on to stages
-        whose `verbose` is 0.
+        Whether the progress of `fit` is printed: of counting words, encoding label
+        texts, grouping labels and training, with the time that is left. A terminal
+        with tqdm shows a bar. Passed on to stages whose `verbose` is 0.
     warm_start : bool, default=False
         Whether `fit` goes on from the earlier one, for a catalogue that changes: see
         Notes. Takes an `XRLinearClassifier`, whose own `warm_start` is set, and a y of

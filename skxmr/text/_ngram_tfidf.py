@@ -190,6 +190,7 @@ class NgramTfidf(
         "binary": ["boolean"],
         "dtype": "no_validation",  # check_dtype does it
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
 
     _search_parameters = ("n_jobs",)

@@ -8,6 +8,8 @@ from joblib import effective_n_jobs
 
 from skxmr._inputs._columns import InvalidInputError
 from skxmr._inputs._documents import check_documents, iterate_documents
+from skxmr._parallel._parallel import count_threads
+from skxmr._parallel._progress import step
 from skxmr.text._counting import PARTS_PER_BLOCK, fill_part, split_texts
 
 __all__ = ["TextStream"]
@@ -45,6 +47,7 @@ class TextStream:
         self.n_read = 0
         self._name = name
         self._block_size = PARTS_PER_BLOCK * effective_n_jobs(n_jobs)
+        self._share_memory = count_threads(n_jobs) > 0
         if isgenerator(documents) and getgeneratorstate(documents) == GEN_CLOSED:
             self._refuse_read("a generator")
         self._is_iterator = isinstance(documents, Iterator)
@@ -59,24 +62,31 @@ class TextStream:
     def blocks(self):
         """Yield lists of parts: lists of texts that are one task each.
 
-        Delete a block, and what refers to it, before the next one is taken.
+        Delete a block, and what refers to it, before the next one is taken; it counts
+        as done then.
         """
         if self._is_in_memory:
             parts = iter(split_texts(self._documents))
         else:
             parts = iter(lambda: fill_part(self._documents), [])
-        while block := list(islice(parts, self._block_size)):
-            self.n_read += sum(map(len, block))
-            yield block
-            del block  # before the next one is read
+        total = len(self._documents) if self._is_in_memory else None
+        with step("counting n-grams", total, "texts") as advance:
+            while block := list(islice(parts, self._block_size)):
+                n_texts = sum(map(len, block))
+                self.n_read += n_texts
+                yield block
+                del block  # before the next one is read
+                advance(n_texts)
 
     def blocks_to_learn(self):
-        """Yield the same, but what is in memory as one block.
+        """Yield the same; one block, if workers do not share the memory it is in.
 
         Workers in other processes send their terms back for each block.
         """
         blocks = self.blocks()
-        return [list(chain.from_iterable(blocks))] if self._is_in_memory else blocks
+        if self._share_memory or not self._is_in_memory:
+            return blocks
+        return [list(chain.from_iterable(blocks))]
 
     def refuse_nothing_read(self):
         """Raise an error if these are from an iterator, and there were none.

@@ -82,6 +82,8 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         Data type of the values.
     n_jobs : int, default=None
         The number of threads, as in joblib. The result does not depend on it.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
 
     Attributes
     ----------
@@ -141,6 +143,7 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         binary=False,
         dtype=np.float32,
         n_jobs=None,
+        verbose=0,
     ):
         self.ngram_range = ngram_range
         self.min_df = min_df
@@ -160,6 +163,7 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         self.binary = binary
         self.dtype = dtype
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _make_cutting(self):
         words = CountVectorizer(
@@ -249,6 +253,8 @@ class CharNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         Data type of the values.
     n_jobs : int, default=None
         The number of threads, as in joblib. The result does not depend on it.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
 
     Attributes
     ----------
@@ -295,6 +301,7 @@ class CharNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         binary=False,
         dtype=np.float32,
         n_jobs=None,
+        verbose=0,
     ):
         self.ngram_range = ngram_range
         self.min_df = min_df
@@ -311,6 +318,7 @@ class CharNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         self.binary = binary
         self.dtype = dtype
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _make_cutting(self):
         return Cutting(
@@ -372,6 +380,8 @@ class PrefixWeightedCharTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: 
         Data type of the values. Position weights are added in single precision.
     n_jobs : int, default=None
         The number of threads, as in joblib. The result does not depend on it.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
 
     Attributes
     ----------
@@ -434,6 +444,7 @@ class PrefixWeightedCharTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: 
         smooth_idf=True,
         dtype=np.float32,
         n_jobs=None,
+        verbose=0,
     ):
         self.ngram_range = ngram_range
         self.position = position
@@ -449,6 +460,7 @@ class PrefixWeightedCharTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: 
         self.smooth_idf = smooth_idf
         self.dtype = dtype
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _make_cutting(self):
         return Cutting(

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from skxmr._inputs._validation import public_csr
 from skxmr._memory._growing import GrowingArray
+from skxmr._parallel._progress import step
 from skxmr.text._counting import run_calls
 
 __all__ = ["WeightedRows", "as_counted"]
@@ -56,8 +57,11 @@ class WeightedRows:
         """
         counts.reverse()
         n_workers = effective_n_jobs(self.n_jobs)
-        while counts:
-            self.append([counts.pop() for _ in range(min(len(counts), n_workers))])
+        with step("weighting n-grams", len(counts)) as advance:
+            while counts:
+                n_parts = min(len(counts), n_workers)
+                self.append([counts.pop() for _ in range(n_parts)])
+                advance(n_parts)
 
     def finish(self):
         """Return the matrix; nothing can be appended afterwards."""

@@ -16,6 +16,7 @@ from skxmr._cython._clustering import (
 from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._memory._large import empty
 from skxmr._parallel._parallel import count_threads, current_stop, run_tasks
+from skxmr._parallel._progress import step
 from skxmr._parallel._sharing import Work
 
 __all__ = ["Plan", "Rule", "Segment", "arrange", "bisect"]
@@ -169,6 +170,11 @@ class Segment(NamedTuple):
         return self.stop - self.first > 1
 
     @property
+    def work(self):
+        """The number of labels in all splits down to the leaves."""
+        return len(self.labels) * (self.stop - self.first - 1).bit_length()
+
+    @property
     def is_large(self):
         """Whether a task splits it only once, not down to its leaves."""
         return len(self.labels) > self.rule.labels_per_task
@@ -213,30 +219,33 @@ def arrange(segments, n_jobs):
         if segment.is_wide
     ]
     n_threads = count_threads(n_jobs)
-    if n_threads:
-        work = Work(n_threads)
-        work.add(0, partial(_start, parts, work))
-        run_tasks(work.do, work, n_jobs=n_jobs)
-    else:
-        _arrange_in_rounds(_prepare(parts, Work()), n_jobs)
+    with step("grouping labels", sum(segment.work for segment, _ in parts)) as advance:
+        if n_threads:
+            work = Work(n_threads)
+            work.add(0, partial(_start, parts, work, advance))
+            run_tasks(work.do, work, n_jobs=n_jobs)
+        else:
+            _arrange_in_rounds(_prepare(parts, Work()), n_jobs, advance)
     return arranged
 
 
-def _start(parts, work):
+def _start(parts, work, advance):
     """Add the parts to the work of the threads."""
     for segment, result in _prepare(parts, work):
-        work.add(len(result), partial(_arrange_part, segment, result, work))
+        work.add(len(result), partial(_arrange_part, segment, result, work, advance))
 
 
-def _arrange_part(segment, result, work):
+def _arrange_part(segment, result, work, advance):
     """Sort a segment, and add its halves to the work."""
     labels = _arrange_segment(segment, work)
     result[:] = labels
-    for half, place in _parts_of(segment, labels, result):
-        work.add(len(place), partial(_arrange_part, half, place, work))
+    halves = _parts_of(segment, labels, result)
+    for half, place in halves:
+        work.add(len(place), partial(_arrange_part, half, place, work, advance))
+    advance(segment.work - sum(half.work for half, _ in halves))
 
 
-def _arrange_in_rounds(parts, n_jobs):
+def _arrange_in_rounds(parts, n_jobs, advance):
     """Split all segments, then their halves, on any joblib backend."""
     while parts:
         ordered = run_tasks(
@@ -245,7 +254,9 @@ def _arrange_in_rounds(parts, n_jobs):
         uncut = []
         for (segment, result), labels in zip(parts, ordered, strict=True):
             result[:] = labels
-            uncut += _parts_of(segment, labels, result)
+            halves = _parts_of(segment, labels, result)
+            uncut += halves
+            advance(segment.work - sum(half.work for half, _ in halves))
         parts = uncut
 
 

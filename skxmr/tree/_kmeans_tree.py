@@ -80,6 +80,8 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
         distances are Euclidean.
     n_jobs : int, default=None
         Number of parallel jobs; the tree does not depend on it.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
     random_state : int, RandomState instance or None, default=None
         Draws the first two centres of every bisection.
 
@@ -131,6 +133,7 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
         "tol": [Interval(Real, 0, 1, closed="both")],
         "spherical": ["boolean"],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -143,6 +146,7 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
         tol=1e-3,
         spherical=True,
         n_jobs=None,
+        verbose=0,
         random_state=None,
     ):
         self.branching_factor = branching_factor
@@ -151,6 +155,7 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
         self.tol = tol
         self.spherical = spherical
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     tree_ = from_state("tree", "The tree over the labels.")

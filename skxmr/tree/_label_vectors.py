@@ -17,6 +17,7 @@ from skxmr._inputs._validation import check_structure
 from skxmr._memory._growing import GrowingArray
 from skxmr._memory._large import empty
 from skxmr._parallel._parallel import iterate_tasks
+from skxmr._parallel._progress import step
 from skxmr._utils._compressed import Compressed
 
 __all__ = [
@@ -105,10 +106,13 @@ def _add_rows(X, rows, n_jobs):
     cuts = np.unique(np.append(np.searchsorted(work, ends), rows.n_vectors)).tolist()
     tasks = (_Task(X, rows.between(*cut)) for cut in pairwise(cuts))
     parts = [GrowingArray(np.int64), GrowingArray(np.int32), GrowingArray(np.float32)]
-    with closing(iterate_tasks(_add_rows_of_labels, tasks, n_jobs=n_jobs)) as done:
+    done = iterate_tasks(_add_rows_of_labels, tasks, n_jobs=n_jobs)
+    reported = step("averaging the rows of each label", rows.n_vectors, "labels")
+    with closing(done), reported as advance:
         for part in done:
             for whole, piece in zip(parts, part, strict=True):
                 whole.append(piece)
+            advance(len(part[0]))
     counts, indices, values = (whole.finish() for whole in parts)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     return Compressed(offsets, indices, values, X.length)

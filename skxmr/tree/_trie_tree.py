@@ -90,6 +90,8 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         Whether to use only the direction of vectors (cosine similarity).
     n_jobs : int, default=None
         Number of parallel jobs; the tree does not depend on it.
+    verbose : int, default=0
+        Whether the progress of `fit` is printed.
     random_state : int, RandomState instance or None, default=None
         Draws the first two centres of every bisection, and seeds the vectorizer if its
         `random_state` is None.
@@ -142,6 +144,7 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         "tol": [Interval(Real, 0, 1, closed="both")],
         "spherical": ["boolean"],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -161,6 +164,7 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         tol: float = 1e-3,
         spherical: bool = True,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ):
         self.trie_depth = trie_depth
@@ -173,6 +177,7 @@ class TrieTreeHybrid(Documented, Stateful, DefaultStages, BaseEstimator):
         self.tol = tol
         self.spherical = spherical
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     @property

@@ -373,9 +373,10 @@ def test_others_estimators_take_what_they_can():
         WordNgramTfidf(), make_pipeline(CharNgramTfidf(), TruncatedSVD())
     )
     filled = with_settings(union, seed=1, n_jobs=2, verbose=3)
-    assert filled.verbose is True
+    assert filled.verbose is False
     assert filled.n_jobs == 2
     words, reduced = (one for _, one in filled.transformer_list)
+    assert words.verbose == 3
     assert words.n_jobs == 2
     assert reduced[0].n_jobs == 2
     assert reduced[1].random_state is not None

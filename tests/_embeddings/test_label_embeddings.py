@@ -108,7 +108,7 @@ def test_progress_is_printed(capsys):
     LabelEmbeddings.encode(TEXTS, Encoder(encode, "encoder"))
     assert capsys.readouterr().out == ""
     LabelEmbeddings.encode(TEXTS, Encoder(encode, "encoder"), verbose=1)
-    assert capsys.readouterr().out == "[skxmr] encoded 16 of 16 label texts\n"
+    assert capsys.readouterr().out == "[skxmr] encoding: 16 label texts (0.0 s)\n"
 
 
 @pytest.mark.kernels

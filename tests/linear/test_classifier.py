@@ -438,8 +438,13 @@ def test_verbose_reports_each_level(capsys):
     classifier = fit(X, Y, verbose=1)
     lines = capsys.readouterr().out.splitlines()
     depth = classifier.trees_[0].depth
-    assert len(lines) == depth + 1
-    assert f"level {depth} of {depth}: 20 nodes" in lines[-1]
-    assert "weights" in lines[-1]
+    averaged, grouped, indexed, trained, *levels = lines
+    assert averaged.startswith("[skxmr] averaging the rows of each label: 20 labels")
+    assert grouped.startswith("[skxmr] grouping labels")
+    assert indexed.startswith("[skxmr] indexed 20 labels")
+    assert trained.startswith("[skxmr] training")
+    assert len(levels) == depth
+    assert f"level {depth} of {depth}: 20 nodes" in levels[-1]
+    assert "weights" in levels[-1]
     fit(X, Y)
     assert capsys.readouterr().out == ""
