@@ -62,6 +62,10 @@ cdef struct Block:
     float[MAX_LANES] intercepts
     float[MAX_LANES] constants  # infinite with nothing to learn, else 0
     double[MAX_LANES] gains   # twice the decrease of the dual objective so far
+    # Of the last sweep: the extreme violations, and its part of the gains.
+    float[MAX_LANES] highest
+    float[MAX_LANES] lowest
+    float[MAX_LANES] last_gains
     bint is_warm              # starts at `duals`, the signed factors of the rows
     int32_t[MAX_LANES] n_sweeps
     bint[MAX_LANES] converged

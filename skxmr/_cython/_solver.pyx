@@ -291,6 +291,9 @@ cdef int _stop_converged(Block* block, State* state, double tol) noexcept nogil:
         if state.active[slot]:
             block.n_sweeps[lane] += 1
             block.gains[lane] += state.gain[slot]
+            block.highest[lane] = state.highest[slot]
+            block.lowest[lane] = state.lowest[slot]
+            block.last_gains[lane] = state.gain[slot]
             if (
                 state.highest[slot] - state.lowest[slot] <= tol
                 or state.gain[slot] <= least_gain * block.gains[lane]

@@ -111,6 +111,8 @@ cdef class Results:
         Gets the number of features with weights.
     intercepts : ndarray of shape (n_all_children,), float32
     n_sweeps : ndarray of shape (n_all_children,), int32
+    measures : ndarray of shape (n_all_children, 4), float32
+        Gets violations and gains, as in `skxmr._training._results.LevelResult`.
     converged : ndarray of shape (n_all_children,), uint8
     """
 
@@ -120,17 +122,18 @@ cdef class Results:
     cdef int64_t[::1] run_counts
     cdef float[::1] intercepts
     cdef int32_t[::1] n_sweeps
+    cdef float[:, ::1] measures
     cdef uint8_t[::1] converged
     cdef int64_t n_done                # children of the items so far
 
     def __init__(
         self, WeightsWriter writer, Probe probe, DualWriter duals=None, *,
         int64_t[::1] run_counts, float[::1] intercepts, int32_t[::1] n_sweeps,
-        uint8_t[::1] converged,
+        float[:, ::1] measures, uint8_t[::1] converged,
     ):
         self.writer, self.probe, self.duals = writer, probe, duals
         self.run_counts, self.intercepts = run_counts, intercepts
-        self.n_sweeps = n_sweeps
+        self.n_sweeps, self.measures = n_sweeps, measures
         self.converged, self.n_done = converged, 0
 
 
@@ -353,6 +356,11 @@ cdef void _store(
         results.intercepts[results.n_done] = block.intercepts[lane]
         results.n_sweeps[results.n_done] = block.n_sweeps[lane]
         results.converged[results.n_done] = block.converged[lane]
+        if block.n_sweeps[lane]:
+            results.measures[results.n_done, 0] = block.highest[lane]
+            results.measures[results.n_done, 1] = block.lowest[lane]
+            results.measures[results.n_done, 2] = block.last_gains[lane]
+            results.measures[results.n_done, 3] = <float>block.gains[lane]
         results.n_done += 1
 
 

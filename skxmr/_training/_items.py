@@ -58,15 +58,13 @@ class Items:
         )
 
 
-def list_items(X, targets, which=None):
+def list_items(X, targets):
     """List the parents with something to learn, split if they are much work.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each training row
     targets : LevelTargets
-    which : ndarray of shape (n_parents,), bool, default=None
-        Only these parents.
 
     Returns
     -------
@@ -77,8 +75,6 @@ def list_items(X, targets, which=None):
     n_children = np.diff(targets.child_offsets)
     owners = np.repeat(np.arange(len(n_rows)), n_children)
     is_trained = (n_positive > 0) & (n_positive < n_rows[owners])
-    if which is not None:
-        is_trained &= which[owners]
     trained = np.unique(owners[is_trained])
     sums = np.concatenate([[0], np.cumsum(X.sizes[targets.rows.indices])])
     n_entries = np.diff(sums[targets.rows.offsets])[trained]

@@ -23,7 +23,7 @@ from skxmr._utils._dense import DenseRows
 __all__ = ["train_levels", "untrained_level"]
 
 
-def train_levels(X, levels, solvers, *, which=None, n_jobs=None):
+def train_levels(X, levels, solvers, *, n_jobs=None):
     """Train the models of all nodes of some levels.
 
     Levels do not wait for each other: while a level with few, large parents occupies
@@ -34,8 +34,6 @@ def train_levels(X, levels, solvers, *, which=None, n_jobs=None):
     X : Compressed or DenseRows, a vector for each training row
     levels : sequence of LevelTargets
     solvers : sequence of SolverParameters, one for each level
-    which : sequence of ndarray of shape (n_parents,), bool, default=None
-        The parents in each level whose children are trained; None for all.
     n_jobs : int or None
 
     Returns
@@ -43,10 +41,7 @@ def train_levels(X, levels, solvers, *, which=None, n_jobs=None):
     list of LevelResult
     """
     most_columns = _most_columns(X)
-    groups = [
-        group_items(list_items(X, targets, chosen))
-        for targets, chosen in zip(levels, which or [None] * len(levels), strict=True)
-    ]
+    groups = [group_items(list_items(X, targets)) for targets in levels]
     tasks = (
         make_task(X, targets, items, solver, most_columns)
         for targets, solver, grouped in zip(levels, solvers, groups, strict=True)

@@ -33,6 +33,9 @@ class LevelResult:
         Of each child; 0 for those that were not trained.
     duals : Compressed, a vector for each child, or None
         The dual variables, with the signs of their rows, if they were kept.
+    measures : ndarray of shape (n_children, 4), float32, or None
+        Of the last sweep of each child: the largest and the smallest violation, twice
+        what it gained, and twice what all sweeps did. 0 for those not trained.
     """
 
     weights: LinearWeights
@@ -43,6 +46,7 @@ class LevelResult:
     best: np.ndarray | None = None
     n_sweeps: np.ndarray | None = None
     duals: Compressed | None = None
+    measures: np.ndarray | None = None
 
 
 def assemble(done, targets):
@@ -62,12 +66,14 @@ def assemble(done, targets):
     assembly = _Assembly(targets.child_offsets)
     probe = None if targets.probed is None else ProbeAssembly(targets.probed)
     n_sweeps = np.zeros(len(intercepts), dtype=np.int32)
+    measures = np.zeros((len(intercepts), 4), dtype=np.float32)
     duals = _DualAssembly(len(intercepts), targets.rows.length)
     n_unconverged = n_found = 0
     for items, trained in done:
         children = items.children(targets.child_offsets)
         intercepts[children] = trained.weights.intercepts
         n_sweeps[children] = trained.n_sweeps
+        measures[children] = trained.measures
         duals.append(children, trained.duals)
         n_unconverged += int((trained.converged == 0).sum())
         n_found += trained.n_found
@@ -83,6 +89,7 @@ def assemble(done, targets):
         None if probe is None else probe.finish(),
         n_sweeps,
         duals.finish(),
+        measures,
     )
 
 

@@ -60,6 +60,7 @@ class Trained:
 
     weights: LinearWeights
     n_sweeps: np.ndarray
+    measures: np.ndarray
     converged: np.ndarray
     n_found: int
     found: tuple | None
@@ -127,6 +128,7 @@ def _train(task, workspace):
         "run_counts": np.zeros(len(parents), dtype=np.int64),
         "intercepts": np.empty(n_children, dtype=np.float32),
         "n_sweeps": np.empty(n_children, dtype=np.int32),
+        "measures": np.zeros((n_children, 4), dtype=np.float32),
         "converged": np.empty(n_children, dtype=np.uint8),
     }
     n_duals = np.zeros(n_children, dtype=np.int64)
@@ -147,6 +149,7 @@ def _train(task, workspace):
             offsets, features, run_offsets, children, values, arrays["intercepts"]
         ),
         arrays["n_sweeps"],
+        arrays["measures"],
         arrays["converged"],
         writer.n_found,
         None if probe is None else (probe.best, probe.margins),

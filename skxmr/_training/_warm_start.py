@@ -7,193 +7,31 @@ measures are exact. (Dual variables computed from margins, in turn, would not gi
 weights again unless these were optimal.) Rows are recognised by their content, since
 they may come in any order.
 
-A parent whose rows and targets have not changed has the same problem as before: its
-children keep their weights without any work.
+Most nodes need no sweep. A parent whose rows and targets have not changed has the same
+problem as before. Of the children of other parents, those are kept that have the same
+positive rows and prior mean, lost no row with a dual variable, and whose new rows
+violate them so little that a sweep would have ended: the violations and gains of their
+last sweep are known, and those of the new rows are added to them. All others are
+solved, packed into blocks without the ones that are kept.
 """
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
-from skxmr._search._weights import WeightsBuilder
+from skxmr._cython._warm_start import EarlierNodes, merge_children
+from skxmr._search._weights import LinearWeights
+from skxmr._training._row_keys import LevelKeys, RowKeys, match_rows
 from skxmr._training._solver import SolverParameters
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.tree._growth import GrownTree
 from skxmr.tree._label_tree import LabelTree
 
-__all__ = ["RowKeys", "TrainingRecord", "WarmLevels", "WarmStart", "row_keys"]
+__all__ = ["TrainingRecord", "WarmLevels", "WarmStart"]
 
-# Entries that are hashed at a time.
-_BLOCK = 2**20
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-@dataclass(frozen=True)
-class RowKeys:
-    """Hashes by which rows are recognised.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_rows,), uint64
-        Of the entries of X.
-    all : ndarray of shape (n_rows,), uint64
-        Of the entries of X and of the labels.
-    """
-
-    features: np.ndarray
-    all: np.ndarray
-
-
-def row_keys(X, Y):
-    """Hash the content of rows.
-
-    Parameters
-    ----------
-    X : Compressed or DenseRows, a vector for each row
-    Y : csr_array of shape (n_trained_rows, n_labels)
-        Relevance of the first rows; the others, which are prior means, have no labels.
-
-    Returns
-    -------
-    RowKeys
-    """
-    features = _hash_dense(X.values) if isinstance(X, DenseRows) else _hash_rows(X)
-    labels = _hash_rows(Compressed.from_sparse(Y))
-    both = features.copy()
-    both[: len(labels)] ^= _mix(labels + np.uint64(1))
-    return RowKeys(features, both)
-
-
-def _hash_rows(vectors):
-    """Hash sparse vectors; the order of the entries does not matter."""
-    hashes = np.zeros(vectors.n_vectors, dtype=np.uint64)
-    for start, stop in _blocks(vectors.offsets):
-        first, last = vectors.offsets[start], vectors.offsets[stop]
-        bits = _bits(vectors.values[first:last])
-        terms = _mix(
-            bits | vectors.indices[first:last].astype(np.uint64) << np.uint64(32)
-        )
-        hashes[start:stop] = _sums(terms, vectors.offsets[start : stop + 1] - first)
-    return hashes
-
-
-def _blocks(offsets):
-    """Split vectors into ranges with about equal numbers of entries."""
-    ends = np.arange(_BLOCK, offsets[-1] + _BLOCK, _BLOCK)
-    stops = np.searchsorted(offsets, ends, side="left")
-    cuts = np.unique(np.concatenate([[0], np.minimum(stops, len(offsets) - 1)]))
-    if cuts[-1] < len(offsets) - 1:
-        cuts = np.append(cuts, len(offsets) - 1)
-    return pairwise(cuts.tolist())
-
-
-def _hash_dense(values):
-    hashes = np.empty(len(values), dtype=np.uint64)
-    columns = np.arange(values.shape[1], dtype=np.uint64) << np.uint64(32)
-    step = max(1, _BLOCK // max(1, values.shape[1]))
-    for start in range(0, len(values), step):
-        bits = _bits(values[start : start + step])
-        hashes[start : start + step] = _mix(bits | columns).sum(axis=1, dtype=np.uint64)
-    return hashes
-
-
-def _bits(values):
-    """Return the bits of float32 numbers, with a single zero."""
-    return (values + np.float32(0)).view(np.uint32).astype(np.uint64)
-
-
-def _sums(terms, offsets):
-    """Sum consecutive terms, modulo 2^64."""
-    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms)])
-    return sums[offsets[1:]] - sums[offsets[:-1]]
-
-
-def _mix(z):
-    """SplitMix64 (Steele, Lea and Flood, 2014)."""
-    z = (z + np.uint64(1)) * _GOLDEN
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-def match_rows(before, now):
-    """Find each earlier row among the present ones.
-
-    Parameters
-    ----------
-    before, now : RowKeys
-
-    Returns
-    -------
-    ndarray of shape (n_rows_before,), int64
-        The present row with the same entries and, if there is one, the same labels; a
-        different one for each; -1 for rows that are gone or have other entries.
-    """
-    found = np.full(len(before.all), -1)
-    _match(
-        before.all, now.all, np.arange(len(before.all)), np.arange(len(now.all)), found
-    )
-    lost = np.flatnonzero(found < 0)
-    is_free = np.ones(len(now.all), dtype=bool)
-    is_free[found[found >= 0]] = False
-    free = np.flatnonzero(is_free)
-    _match(before.features[lost], now.features[free], lost, free, found)
-    return found
-
-
-def _match(first, second, first_rows, second_rows, found):
-    _, i, j = np.intersect1d(
-        _distinct(first), _distinct(second), assume_unique=True, return_indices=True
-    )
-    found[first_rows[i]] = second_rows[j]
-
-
-def _distinct(keys):
-    """Make keys differ from all before with the same value."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    positions = np.arange(len(keys))
-    is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(keys)]
-    firsts = np.maximum.accumulate(np.where(is_first, positions, 0))
-    distinct = np.empty_like(keys)
-    distinct[order] = ordered + (positions - firsts).astype(np.uint64) * _GOLDEN
-    return distinct
-
-
-def parent_keys(targets, keys):
-    """Hash the problem of each parent: its rows, and the targets of its children.
-
-    Parameters
-    ----------
-    targets : LevelTargets
-    keys : ndarray of shape (n_rows,), uint64
-        Hashes of the entries of the rows.
-
-    Returns
-    -------
-    ndarray of shape (n_parents,), uint64
-        Neither the order of the rows nor other parents matter.
-    """
-    offsets = targets.child_offsets
-    n_children = np.diff(offsets)
-    hashes = _hash_entries(targets.rows, keys, 1)
-    numbers = np.arange(offsets[-1]) - np.repeat(offsets[:-1], n_children)
-    for salt, vectors in ((2, targets.positives), (3, targets.given_priors)):
-        if vectors is not None:
-            children = _mix(
-                _hash_entries(vectors, keys, salt) ^ _mix(numbers.astype(np.uint64))
-            )
-            hashes = hashes + _sums(children, offsets)
-    return _mix(hashes) + n_children.astype(np.uint64)
-
-
-def _hash_entries(vectors, keys, salt):
-    """Hash vectors of rows with their values."""
-    terms = _mix(keys[vectors.indices] ^ (_bits(vectors.values) << np.uint64(salt)))
-    return _sums(terms, vectors.offsets)
+# Parents that are checked between two chances to interrupt.
+_PARENTS = 256
 
 
 def _carry_duals(duals, origins, row_after):
@@ -259,8 +97,10 @@ class TrainingRecord:
         Of each level from 1 on, as returned by the training.
     duals : tuple of Compressed, a vector for each node of the level
         The dual variables of the node's rows, with the signs of the rows.
-    parent_keys : tuple of ndarray of uint64
-        Hashes of the problems of the parents of each level.
+    measures : tuple of ndarray of shape (n_nodes, 4), float32
+        Of each level, as in `LevelResult`.
+    keys : tuple of LevelKeys
+        Of each level.
     rows : RowKeys
         Of all training rows, and rows that are prior means.
     most_labels : int
@@ -271,7 +111,8 @@ class TrainingRecord:
     solver: SolverParameters
     levels: tuple
     duals: tuple
-    parent_keys: tuple
+    measures: tuple
+    keys: tuple
     rows: RowKeys
     most_labels: int
 
@@ -300,50 +141,52 @@ class WarmLevels:
 
     Parameters
     ----------
+    X : Compressed or DenseRows, a vector for each row
     levels : list of LevelTargets
         Of all levels from 1 on.
     keys : RowKeys
-        Of the present rows.
+        Of the rows.
     solver : SolverParameters
     start : WarmStart or None
 
     Attributes
     ----------
     levels : list of LevelTargets
-        With the dual variables to start from.
-    is_changed : list of ndarray of shape (n_parents,), bool, or None
-        The parents in each level whose children have to be visited.
+        With the children that have to be solved alone, and the dual variables to start
+        from.
     """
 
-    def __init__(self, levels, keys, solver, start):
-        self.parent_keys = tuple(parent_keys(one, keys.features) for one in levels)
-        self.levels, self.is_changed = levels, None
-        self._keys, self._solver, self._start = keys, solver, start
-        record = self._record = None if start is None else start.record
+    def __init__(self, X, levels, keys, solvers, start):
+        self._level_keys = tuple(LevelKeys.of(one, keys.features) for one in levels)
+        self.levels, self._solver = levels, solvers[-1]
+        self._keys, self._start, self._kept = keys, start, None
+        record = None if start is None else start.record
         if record is None:
             return
-        origins = start.grown.origins
-        row_after = match_rows(record.rows, keys), len(keys.all)
+        row_after, is_same = match_rows(record.rows, keys)
         is_new = np.ones(len(keys.all), dtype=bool)
-        is_new[row_after[0][row_after[0] >= 0]] = False
-        self.levels = [
-            replace(
-                one,
-                duals=_carry_duals(duals, nodes, row_after),
-                new_rows=_select(one.rows, is_new),
+        is_new[row_after[row_after >= 0]] = False
+        is_changed = np.ones(len(keys.all), dtype=bool)
+        is_changed[row_after[is_same]] = False
+        self._kept = []
+        for number, (targets, level_keys, solver) in enumerate(
+            zip(levels, self._level_keys, solvers, strict=True)
+        ):
+            origins = start.grown.origins[number : number + 2]
+            duals = _carry_duals(
+                record.duals[number], origins[1], (row_after, len(keys.all))
             )
-            for one, duals, nodes in zip(levels, record.duals, origins[1:], strict=True)
-        ]
-        can_keep = record.is_for(solver)
-        self.is_changed = [
-            (nodes < 0) | (before[nodes] != now) | (not can_keep)
-            for before, now, nodes in zip(
-                record.parent_keys, self.parent_keys, origins[:-1], strict=True
+            started = replace(
+                targets, duals=duals, new_rows=_select(targets.rows, is_new)
             )
-        ]
+            kept = KeptChildren(record, number, started, origins)
+            if record.is_for(self._solver):
+                kept.find(X, level_keys, is_changed, solver)
+            self._kept.append(kept)
+        self.levels = [kept.others for kept in self._kept]
 
     def complete(self, results):
-        """Insert the children of unchanged parents into the trained levels.
+        """Insert the children that were kept into the trained levels.
 
         Parameters
         ----------
@@ -353,11 +196,11 @@ class WarmLevels:
         -------
         list of LevelResult
         """
-        if self._record is None:
+        if self._kept is None:
             return results
         return [
-            _keep_unchanged(result, self._record, level, self)
-            for level, result in enumerate(results)
+            kept.insert(result)
+            for kept, result in zip(self._kept, results, strict=True)
         ]
 
     def record(self, tree, results, most_labels):
@@ -367,7 +210,7 @@ class WarmLevels:
         ----------
         tree : LabelTree
         results : list of LevelResult
-            Of all levels.
+            Of all levels, complete.
         most_labels : int
 
         Returns
@@ -379,7 +222,8 @@ class WarmLevels:
             self._solver,
             tuple(one.weights for one in results),
             tuple(one.duals for one in results),
-            self.parent_keys,
+            tuple(one.measures for one in results),
+            self._level_keys,
             self._keys,
             most_labels,
         )
@@ -390,11 +234,12 @@ class WarmLevels:
         Parameters
         ----------
         results : list of LevelResult
+            Complete.
 
         Returns
         -------
         ndarray of shape (n_levels, 3), int64
-            A node is kept if it was not visited, has no weights, or was optimal in the
+            A node is kept if it was not solved, has no weights, or was optimal in the
             first sweep.
         """
         counts = np.zeros((len(results), 3), dtype=np.int64)
@@ -402,56 +247,201 @@ class WarmLevels:
             is_new = np.ones(len(result.n_sweeps), dtype=bool)
             if self._start is not None:
                 is_new = self._start.grown.origins[level + 1] < 0
-            n_free = 0 if self._record is None else 1
+            n_free = 0 if self._kept is None else 1
             is_solved = ~is_new & (result.n_sweeps > n_free)
             n_new, n_solved = is_new.sum(), is_solved.sum()
             counts[level] = len(is_new) - n_new - n_solved, n_solved, n_new
         return counts
 
 
-def _keep_unchanged(result, record, level, warm):
-    """Insert the children of unchanged parents into one level.
+class KeptChildren:
+    """The children of one level that need not be solved again: at first, none.
 
     Parameters
     ----------
-    result : LevelResult
-        Without weights for the children of unchanged parents.
     record : TrainingRecord
-    level : int
-        From 0, the children of the root.
-    warm : WarmLevels
-
-    Returns
-    -------
-    LevelResult
+    number : int
+        Of the level, from 0, the children of the root.
+    targets : LevelTargets
+        Of all children, with the dual variables to start from.
+    origins : pair of ndarray of int64
+        The earlier node of each parent and of each child, or -1.
     """
-    targets, is_changed = warm.levels[level], warm.is_changed[level]
-    origins = warm._start.grown.origins[level]
-    weights, before = record.levels[level], record.tree.child_offsets[level]
-    offsets = targets.child_offsets
-    builder = WeightsBuilder()
-    n_postings = np.zeros(len(origins), dtype=np.int64)
-    intercepts = result.weights.intercepts.copy()
-    for start, stop in _runs(np.where(is_changed, -1, origins)):
-        if is_changed[start]:
-            some = result.weights.between(start, stop)
+
+    def __init__(self, record, number, targets, origins):
+        self._record, self._number = record, number
+        self._targets, self._origins = targets, origins
+        self._is_solved = np.ones(len(origins[1]), dtype=bool)
+        self._measures = np.zeros((len(origins[1]), 4), dtype=np.float32)
+
+    def find(self, X, keys, is_changed, solver):
+        """Find the children that can be kept.
+
+        Parameters
+        ----------
+        X : Compressed or DenseRows, a vector for each row
+        keys : LevelKeys
+            Of the present problems.
+        is_changed : ndarray of shape (n_rows,), bool
+            Rows without an earlier one that has the same entries and labels.
+        solver : SolverParameters
+            Of the level.
+        """
+        before, targets = self._record.keys[self._number], self._targets
+        parents, children = self._origins
+        owners = self._owners()
+        is_same = ~self._are_elsewhere(owners)
+        is_same &= before.children[children] == keys.children
+        self._measures[is_same] = self._record.measures[self._number][children[is_same]]
+        n_positive = targets.positives.sizes
+        is_unchanged = (parents >= 0) & (before.parents[parents] == keys.parents)
+        needs_nothing = is_same & (is_unchanged[owners] | (n_positive == 0))
+        is_solved = ~is_same
+        sizes = self._record.duals[self._number].sizes[children]
+        is_solved |= sizes != targets.duals.sizes
+        is_solved |= (self._measures[:, 3] == 0) | (
+            n_positive == targets.rows.sizes[owners]
+        )
+        if isinstance(X, DenseRows) or solver.loss == "log_loss":
+            # Every row has a dual variable in logistic regression.
+            is_solved[:] = True
         else:
-            first, last = int(origins[start]), int(origins[start]) + stop - start
-            some = weights.between(first, last)
-            old = slice(before[first], before[last])
-            intercepts[offsets[start] : offsets[stop]] = weights.intercepts[old]
-        n_postings[start:stop] = np.diff(some.posting_offsets)
-        builder.append(some)
-    is_new = np.repeat(is_changed, np.diff(offsets))
-    return replace(
-        result,
-        weights=builder.finish(n_postings, intercepts),
-        duals=_choose(is_new, result.duals, targets.duals),
-    )
+            is_solved |= needs_nothing
+            is_solved = self._check(X, is_changed, solver, is_solved)
+        self._is_solved = is_solved & ~needs_nothing
+
+    def _owners(self):
+        offsets = self._targets.child_offsets
+        return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+
+    def _are_elsewhere(self, owners):
+        """Return which children are new, have a new parent or another order."""
+        parents, children = self._origins
+        offsets = self._record.tree.child_offsets[self._number]
+        parents = parents[owners]
+        are = (children < 0) | (parents < 0)
+        are |= (children < offsets[parents]) | (children >= offsets[parents + 1])
+        there = np.flatnonzero(~are)
+        falls = there[1:][
+            (np.diff(children[there]) <= 0) & (np.diff(owners[there]) == 0)
+        ]
+        return are | np.isin(owners, owners[falls])
+
+    def _check(self, X, is_changed, solver, is_solved):
+        """Solve those that are not optimal on the present rows."""
+        targets = self._targets
+        changed_rows = _select(targets.rows, is_changed)
+        n_rows, n_children = targets.rows.length, len(is_solved)
+        nodes = EarlierNodes(
+            X,
+            targets,
+            changed_rows,
+            solver,
+            measures=self._measures,
+            is_solved=is_solved.view(np.uint8),
+            features=np.zeros(X.length, dtype=np.float32),
+            products=np.zeros(n_rows, dtype=np.float32),
+            row_values=np.zeros(n_rows, dtype=np.float32),
+            of_parent=np.full(n_rows, -1),
+            of_child=np.full(n_rows, -1),
+            scales=np.full(n_children, -1, dtype=np.float32),
+        )
+        n_parents = len(targets.child_offsets) - 1
+        for start in range(0, n_parents, _PARENTS):
+            nodes.check(start, min(start + _PARENTS, n_parents))
+        return is_solved
+
+    @property
+    def others(self):
+        """The targets of the children that are not kept."""
+        if self._is_solved.all():
+            return self._targets
+        chosen = np.flatnonzero(self._is_solved)
+        targets = self._targets
+        given_priors = targets.given_priors
+        return replace(
+            targets,
+            child_offsets=self._solved_offsets(),
+            positives=targets.positives.take(chosen),
+            given_priors=None if given_priors is None else given_priors.take(chosen),
+            duals=targets.duals.take(chosen),
+        )
+
+    def _solved_offsets(self):
+        n_before = np.concatenate([[0], np.cumsum(self._is_solved)])
+        return n_before[self._targets.child_offsets]
+
+    def insert(self, result):
+        """Insert the children that are kept between the others.
+
+        Parameters
+        ----------
+        result : LevelResult
+            Of `others`.
+
+        Returns
+        -------
+        LevelResult
+        """
+        is_solved = self._is_solved
+        if is_solved.all():
+            return result
+        before = self._record.levels[self._number]
+        intercepts = before.intercepts[self._origins[1]]
+        intercepts[is_solved] = result.weights.intercepts
+        n_sweeps = np.zeros(len(is_solved), dtype=np.int32)
+        n_sweeps[is_solved] = result.n_sweeps
+        self._measures[is_solved] = result.measures
+        return replace(
+            result,
+            weights=self._merge(before, result.weights, intercepts),
+            n_sweeps=n_sweeps,
+            measures=self._measures,
+            duals=_choose(is_solved, result.duals, self._targets.duals),
+        )
+
+    def _merge(self, before, solved, intercepts):
+        """Merge the weights of the children that are kept and of the others."""
+        offsets = self._targets.child_offsets
+        local = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+        local = local.astype(np.int32)
+        is_solved, (parents, children) = self._is_solved, self._origins
+        numbers = np.full(len(before.intercepts), -1, dtype=np.int32)
+        numbers[children[~is_solved]] = local[~is_solved]
+        n_postings = len(before.features) + len(solved.features)
+        n_weights = before.n_weights + solved.n_weights
+        posting_offsets = np.zeros(len(offsets), dtype=np.int64)
+        features = np.empty(n_postings, dtype=np.int32)
+        run_offsets = np.zeros(n_postings + 1, dtype=np.int64)
+        merged_children = np.empty(n_weights, dtype=np.int32)
+        weights = np.empty(n_weights, dtype=np.float32)
+        n_postings, n_weights = merge_children(
+            len(offsets) - 1,
+            parents,
+            numbers,
+            self._record.tree.child_offsets[self._number],
+            before,
+            solved,
+            local[is_solved],
+            self._solved_offsets(),
+            posting_offsets,
+            features,
+            run_offsets,
+            merged_children,
+            weights,
+        )
+        return LinearWeights(
+            posting_offsets,
+            features[:n_postings],
+            run_offsets[: n_postings + 1],
+            merged_children[:n_weights],
+            weights[:n_weights],
+            intercepts,
+        )
 
 
 def _choose(is_first, first, second):
-    """Take each vector from the first or the second of two."""
+    """Take each vector from those of the first that has it, or from the second."""
     if first is None:  # nothing was trained
         return second
     both = Compressed(
@@ -460,14 +450,6 @@ def _choose(is_first, first, second):
         np.concatenate([first.values, second.values]),
         first.length,
     )
-    numbers = np.arange(len(is_first))
-    return both.take(np.where(is_first, numbers, numbers + len(is_first)))
-
-
-def _runs(origins):
-    """Split into ranges of -1, and of consecutive numbers."""
-    steps = np.diff(origins)
-    are_new = (origins[1:] < 0) & (origins[:-1] < 0)
-    is_cut = ~(are_new | ((steps == 1) & (origins[:-1] >= 0)))
-    cuts = np.concatenate([[0], np.flatnonzero(is_cut) + 1, [len(origins)]]).tolist()
-    return pairwise(cuts)
+    numbers = np.arange(len(is_first)) + first.n_vectors
+    numbers[is_first] = np.arange(first.n_vectors)
+    return both.take(numbers)

@@ -16,14 +16,9 @@ from skxmr._training._levels import train_levels, untrained_level
 from skxmr._training._negatives import level_targets, matched_rows
 from skxmr._training._priors import PriorRows, add_prior_rows, add_priors
 from skxmr._training._probing import ProbedRows, RowPaths
+from skxmr._training._row_keys import RowKeys, row_keys
 from skxmr._training._solver import SolverParameters
-from skxmr._training._warm_start import (
-    RowKeys,
-    TrainingRecord,
-    WarmLevels,
-    WarmStart,
-    row_keys,
-)
+from skxmr._training._warm_start import TrainingRecord, WarmLevels, WarmStart
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.stages._stages import CustomStages, FittedStages
@@ -258,8 +253,8 @@ def _train_levels(data, tree, settings, n_jobs):
             result.weights.features = data.features[result.weights.features]
     record = counts = None
     if warm is not None:
-        counts = warm.counts(results)
         results = warm.complete(results)
+        counts = warm.counts(results)
         before = None if data.start is None else data.start.record
         most_labels = largest_leaf(tree) if before is None else before.most_labels
         record = warm.record(tree, results, most_labels)
@@ -309,16 +304,12 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs):  # noqa: ARG00
     levels[-1] = _with_priors(last, tree, data)
     warm = None
     if data.keys is not None:
-        warm = WarmLevels(levels, data.keys, settings.solver, data.start)
+        warm = WarmLevels(data.X, levels, data.keys, solvers, data.start)
         levels = warm.levels
     if data.start is None:
         levels = [paths.mark(*numbered) for numbered in enumerate(levels, start=1)]
     results[linear] = train_levels(
-        data.X,
-        levels[linear],
-        solvers[linear],
-        which=None if warm is None else warm.is_changed,
-        n_jobs=n_jobs,
+        data.X, levels[linear], solvers[linear], n_jobs=n_jobs
     )
     for level in range(first, beyond):
         _note_level(level, tree, levels[level - 1], results[level - 1])

@@ -506,3 +506,34 @@ def test_new_labels_with_vectors_stay_sparse():
     tracemalloc.stop()
     # The ten vectors alone would take 20 MB or 40 MB in rows with all features.
     assert peak < 15e6
+
+
+def test_few_nodes_are_solved_for_a_few_rows():
+    X, Y = make_data()
+    classifier = fit(X, Y, threshold=0)
+    labels = np.flatnonzero(Y[[7]].toarray())
+    before, tree = classifier.layouts_[0].to_levels()[-1], classifier.trees_[0]
+    again = sparse.vstack([X, X[[7]]]).tocsr(), sparse.vstack([Y, Y[[7]]]).tocsr()
+    classifier.fit(*again)
+    assert_certified(classifier, *again)
+    counts = classifier.relearning_
+    assert counts["n_solved"].sum() < counts["n_kept"].sum()
+    after = classifier.layouts_[0].to_levels()[-1]
+    has_label = np.isin(tree.labels, labels)
+    is_same = before.intercepts == after.intercepts
+    assert not is_same[has_label].any()
+    assert is_same[~has_label].sum() > 8
+
+
+@pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])
+def test_small_changes_add_up(loss):
+    X, Y = make_data()
+    exact = {"tol": 1e-3, "max_iter": 5000, "threshold": 0}
+    classifier = fit(X[:200], Y[:200], loss=loss, **exact)
+    for stop in range(205, 301, 5):
+        classifier.fit(X[stop - 200 : stop], Y[stop - 200 : stop])
+        if loss == "squared_hinge":
+            assert_certified(classifier, X[stop - 200 : stop], Y[stop - 200 : stop])
+    fresh = fresh_fit(classifier, X[100:], Y[100:])
+    scores, expected = (one.predict_proba(X[100:]) for one in (classifier, fresh))
+    assert abs(scores - expected).max() < 0.02
