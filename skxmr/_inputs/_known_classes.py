@@ -104,6 +104,11 @@ class KnownClasses:
         is_last[:-1] = ascending[1:] != ascending[:-1]
         return ascending[is_last], order[is_last] + len(self.fitted)
 
+    @cached_property
+    def ever_known(self) -> Self:
+        """The same with the labels that were removed, but for those that came back."""
+        return type(self)(self.fitted, self.added)
+
     def find(self, labels):
         """Find the columns of labels by exact comparison.
 

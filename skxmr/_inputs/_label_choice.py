@@ -77,7 +77,7 @@ def check_choice(known, allowed, excluded, unknown="raise"):
     ----------
     known : KnownClasses
     allowed, excluded : iterable of labels or None
-        As `MakesSubsets.subset` takes them.
+        As `MakesSubsets.subset` takes them. Removed labels may be excluded.
     unknown : {"raise", "ignore"}, default="raise"
 
     Returns
@@ -90,7 +90,8 @@ def check_choice(known, allowed, excluded, unknown="raise"):
     if allowed is not None:
         columns = check_labels(allowed, known, "allowed", unknown)
     if excluded is not None:
-        excluded = check_labels(excluded, known, "excluded", unknown)
+        # Excluding what was removed is no error: it may have been removed just now.
+        excluded = check_labels(excluded, known.ever_known, "excluded", unknown)
         removed = np.union1d(excluded, removed)
     return columns, removed
 

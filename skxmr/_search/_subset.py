@@ -167,7 +167,7 @@ class MakesSubsets:
             Columns of an indicator, or classes, in any container such as a list, a set
             or a column of a data frame; or a boolean mask. None allows all labels.
         excluded : iterable of labels, or of bool of length n_labels, default=None
-            Labels to remove from the allowed ones.
+            Labels to remove from the allowed ones; some may have been removed already.
         unknown : {"raise", "ignore"}, default="raise"
             Whether labels that the estimator does not know raise an error or are
             ignored, for example if a catalogue has changed since the fit.

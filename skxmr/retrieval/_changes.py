@@ -14,9 +14,10 @@ from sklearn.preprocessing import normalize
 from skxmr._base._fitted_clone import FittedClone, detached
 from skxmr._inputs._class_labels import list_labels
 from skxmr._inputs._features import validate_target
+from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_fields import LabelFields, is_blank
 from skxmr._inputs._named_columns import read_columns
-from skxmr._targets import align_rows, make_target
+from skxmr._targets import NamedTarget, align_rows, make_target
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._growing import GrowingClassifier
 from skxmr.retrieval._fused_fitting import fuse_again, with_narrow_tree
@@ -26,6 +27,7 @@ __all__ = [
     "changing_classifier",
     "compacted",
     "in_known_columns",
+    "in_known_names",
     "refitted",
     "starting_warm",
     "with_labels",
@@ -345,13 +347,45 @@ def in_known_columns(state, text_rows):
     )
 
 
+def in_known_names(state, names, y, relevance):
+    """Put columns with names into the order of an earlier fit, new ones last.
+
+    Parameters
+    ----------
+    state : RetrieverState
+        With names of its columns.
+    names : ndarray of shape (n_columns,)
+    y : indicator of shape (n_samples, n_columns)
+    relevance : sparse matrix, array-like or None
+
+    Returns
+    -------
+    state : RetrieverState
+        With the new names too.
+    y : csr_array of shape (n_samples, n_labels), int64
+    relevance : csr_array of the shape of y, ndarray or None
+
+    Raises
+    ------
+    ValueError
+        If there is the name of a removed label.
+    """
+    given = NamedTarget(KnownClasses.of(names), is_sparse=True, dtype=np.dtype(int))
+    is_of_shape_of_y = np.shape(relevance) == np.shape(y)
+    known, y = align_rows(state.target, state.known, given, sparse.csr_array(y))
+    if is_of_shape_of_y:
+        relevance = sparse.csr_array(relevance)
+        _, relevance = align_rows(state.target, state.known, given, relevance)
+    return replace(state, known=known), y.astype(np.int64), relevance
+
+
 def refitted(state, stages, documents, text_rows, names):
     """Fit to all present texts, and keep the vectorizer, the tree and the fusion.
 
     Parameters
     ----------
     state : RetrieverState
-        Of the earlier fit and the changes since.
+        Of the earlier fit and the changes since; with all names, if columns have any.
     stages : Stages
     documents : TrainingTexts
         With those of labels.
@@ -374,15 +408,17 @@ def refitted(state, stages, documents, text_rows, names):
             f"warm_start=True goes on with the classifier of the earlier fit; expected "
             f"an XRLinearClassifier, got {before!r:.80}. Set warm_start=False."
         )
+    _, lean, X = _learning(state, "fit", documents.texts)
     classifier = with_narrow_tree(stages.classifier, len(state.known))
     classifier._state = before._state
-    X = state.lean.transform(documents.texts)
     classifier.fit(X, documents.y, relevance=documents.relevance)
-    known, fusion = classifier._state.known, None
+    known = state.known if state.renames else classifier._state.known
+    fusion = None
     if text_rows is not None:
         fusion = fuse_again(state.fusion, stages.lexical_ranker, text_rows, known)
     return replace(
         state,
+        lean=lean,
         ranking=FittedClone.of(classifier),
         known=known,
         label_texts=names,

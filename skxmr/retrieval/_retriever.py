@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -40,7 +41,12 @@ from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.rankers._lexical import LexicalRanker
 from skxmr.ranking import LabelSubset, SearchResult, SearchResults
 from skxmr.retrieval._assembling import assemble
-from skxmr.retrieval._changes import in_known_columns, refitted, starting_warm
+from skxmr.retrieval._changes import (
+    in_known_columns,
+    in_known_names,
+    refitted,
+    starting_warm,
+)
 from skxmr.retrieval._explaining import explain_fused, explain_text
 from skxmr.retrieval._fitting import (
     Stages,
@@ -134,8 +140,7 @@ class TextRetriever(
         with tqdm shows a bar. Passed on to stages whose `verbose` is 0.
     warm_start : bool, default=False
         Whether `fit` goes on from the earlier one, for a catalogue that changes: see
-        Notes. Takes an `XRLinearClassifier`, whose own `warm_start` is set, and a y of
-        class labels or an indicator without names of columns.
+        Notes. Takes an `XRLinearClassifier`, whose own `warm_start` is set.
 
     Attributes
     ----------
@@ -220,10 +225,10 @@ class TextRetriever(
     The vectorizer, the weights of the fused score and the classifier's tree remain, and
     of the classifier only nodes that are not optimal any more are solved again (see
     `XRLinearClassifier`); texts are indexed anew. Labels keep their columns: new ones
-    follow, and labels that have neither texts nor rows any more are not found. Of terms
-    that no text of the first fit had, the classifier knows those that `add_labels` and
-    `partial_fit` have learned. `refit_due_` tells when a fit with ``warm_start=False``
-    would pay.
+    follow, and labels that have neither texts nor rows any more are not found. Terms
+    that no text of the first fit had are learned, by all vectorizers that
+    `partial_fit` teaches new terms. `refit_due_` tells when a fit with
+    ``warm_start=False`` would pay.
 
     An encoder is called with at most 256 texts, that of `search` with one. A fit
     encodes each distinct text of labels once, and the held-out texts; blank texts are
@@ -457,13 +462,22 @@ class TextRetriever(
             text_rows = TextRows(documents, target, Y, fields)
             if kept is not None:
                 fields, text_rows = in_known_columns(kept, text_rows)
+            if kept is not None and kept.renames:
+                fields = text_rows.fields
+                kept, y, relevance = in_known_names(kept, columns, y, relevance)
             own = make_own_rows(fields, text_weight, self.text_pieces, stages.seed)
             documents, y, relevance = with_own_rows(
                 documents, y, own, classes, relevance
             )
+        elif columns is not None:
+            # The names of a data frame are not for the classifier.
+            y = y if sparse.issparse(y) else np.asarray(y)
+            if kept is not None:
+                kept, y, relevance = in_known_names(kept, columns, y, relevance)
         documents = TrainingTexts(documents, y, relevance)
         state = self._fit(stages, documents, text_rows, kept)
-        self._state = state if columns is None else state.renamed(columns)
+        is_renamed = columns is None or kept is not None
+        self._state = state if is_renamed else state.renamed(columns)
         return self
 
     def _kept(self, columns):
@@ -471,11 +485,14 @@ class TextRetriever(
         if not self.warm_start:
             return None
         state = self._state if self.__sklearn_is_fitted__() else None
-        if columns is not None or (state is not None and state.renames):
+        if state is not None and state.renames != (columns is not None):
+            kinds = (
+                "without names of columns",
+                "with names of columns, or rows of names",
+            )
             raise ValueError(
-                "warm_start=True takes a y of class labels or an indicator without "
-                "names of columns; this one has names, or that of the earlier fit had. "
-                "Pass an indicator, and names as label_texts."
+                f"warm_start=True takes a y as before: {kinds[state.renames]}; this "
+                f"one is {kinds[not state.renames]}."
             )
         return state
 
@@ -549,7 +566,7 @@ class TextRetriever(
             Columns of an indicator, or classes, in any container such as a list, a set
             or a column of a data frame; or a boolean mask. None allows all labels.
         excluded : iterable of labels, or of bool of length n_labels, default=None
-            Labels to remove from the allowed ones.
+            Labels to remove from the allowed ones; some may have been removed already.
         unknown : {"raise", "ignore"}, default="raise"
             Whether labels that the classifier does not know raise an error or are
             ignored, for example if a catalogue has changed since the fit.

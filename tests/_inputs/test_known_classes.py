@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skxmr import LexicalRanker, TextRetriever, XRLinearClassifier, rank
 from skxmr._inputs._class_labels import exact_labels
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import check_choice, check_labels, in_order_of_classes
@@ -98,3 +99,33 @@ def test_an_index_may_lack_removed_labels():
     assert in_order_of_classes(column, known, "w").tolist() == [2.0, 0.0, 3.0, 1.0]
     with pytest.raises(ValueError, match="lacks the label 'A'"):
         in_order_of_classes(column.drop("A"), known, "w")
+
+
+@pytest.mark.parametrize("unknown", ["raise", "ignore"])
+def test_removed_labels_may_be_excluded(unknown):
+    known = KnownClasses(np.array(["a", "b", "c"])).without(np.array([1]))
+    _, excluded = check_choice(known, None, ["b", "c"], unknown)
+    assert excluded.tolist() == [1, 2]
+    back = known.with_classes(["b"], 1)
+    assert check_choice(back, None, ["b"])[1].tolist() == [1, 3]
+    with pytest.raises(ValueError, match="excluded holds 'd', which is no label"):
+        check_choice(known, None, ["d"])
+
+
+@pytest.mark.parametrize("y", [["a", "b", "c"], [["a"], ["b"], ["c"]]])
+def test_every_search_leaves_out_what_is_gone(y):
+    texts = ["green tea", "black tea", "rye bread"]
+    retriever = TextRetriever(random_state=0).fit(texts, y, label_texts=texts)
+    retriever.remove_labels(["b"])
+    ranker = LexicalRanker().fit(texts, ["a", "b", "c"]).remove_labels(["b"])
+    for model in (retriever, ranker):
+        columns, _ = model.rank(["tea"], 3, excluded=["b", "c"])
+        assert columns[0].tolist()[:2] == [0, -1]
+    subset = retriever.subset(excluded=["b", "c"])
+    for how in ({"excluded": ["b", "c"]}, {"allowed": subset}):
+        assert [found.label for found in retriever.search("tea", **how)] == ["a"]
+        assert retriever.search_batch(["tea"], **how)[0][0].tolist()[:2] == [0, -1]
+    classifier = XRLinearClassifier(random_state=0)
+    classifier.fit(np.eye(3), ["a", "b", "c"]).remove_labels(["b"])
+    assert classifier.rank(np.eye(3), 3, excluded={"b"})[0].tolist()[1][2] == -1
+    assert 1 not in rank(classifier, np.eye(3), 3, excluded=["b"])[0]

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
@@ -177,12 +178,12 @@ def test_what_cannot_go_on_is_refused():
         retriever.fit(TEXTS, indicator(LABELS))
     assert retriever._state is state
     named = [[label] for label in LABELS]
-    with pytest.raises(ValueError, match="names of columns"):
+    with pytest.raises(ValueError, match="as before: without names of columns"):
         retriever.fit(TEXTS, named)
     assert retriever._state is state
     renamed = TextRetriever().fit(TEXTS, named).set_params(warm_start=True)
-    with pytest.raises(ValueError, match="names of columns"):
-        renamed.fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match="as before: with names of columns"):
+        renamed.fit(TEXTS, indicator(LABELS))
     vectorizer = retriever.vectorizer_
     other = Other().fit(vectorizer.transform(TEXTS), LABELS)
     assembled = TextRetriever.from_fitted(vectorizer, other)
@@ -211,3 +212,85 @@ def test_an_assembled_retriever_can_go_on():
     assert assembled.vectorizer_ is not None
     assert assembled.classifier_.relearning_["n_kept"].sum() == 0
     assert best(assembled, "rye bread")[0] == "rye bread"
+
+
+# Labels with names
+# -----------------
+
+
+@pytest.mark.parametrize("with_texts", [True, False])
+@pytest.mark.parametrize("kind", ["rows", "frame"])
+def test_names_keep_their_columns(kind, with_texts):
+    old = LABELS != "apple cake"
+    texts = np.array(TEXTS)[old].tolist()
+
+    def target(labels):
+        if kind == "rows":
+            return [[label] for label in labels]
+        names = sorted(set(labels), reverse=len(set(labels)) > 9)
+        return pd.DataFrame({name: (labels == name).astype(int) for name in names})
+
+    def label_texts(labels):
+        return of_classes(set(labels)) if with_texts else None
+
+    retriever = TextRetriever(warm_start=True, random_state=0)
+    given = target(LABELS[old]), label_texts(LABELS[old])
+    retriever.fit(texts, given[0], label_texts=given[1])
+    before = retriever.classes_.tolist()
+    counts = []
+    for _ in range(2):
+        retriever.fit(TEXTS, target(LABELS), label_texts=label_texts(LABELS))
+        assert retriever.classes_.tolist() == [*before, "apple cake"]
+        assert retriever.classes_.tolist() == list(retriever._state.known.classes)
+        counts.append(retriever.classifier_.relearning_["n_solved"].sum())
+        for name in NAMES:
+            assert best(retriever, name)[0] == name
+    assert counts[1] == 0
+    retriever.remove_labels(["rye bread"])
+    with pytest.raises(ValueError, match="'rye bread', which was removed"):
+        retriever.fit(TEXTS, target(LABELS), label_texts=label_texts(LABELS))
+    rest = LABELS != "rye bread"
+    retriever.fit(
+        np.array(TEXTS)[rest].tolist(),
+        target(LABELS[rest]),
+        label_texts=label_texts(LABELS[rest]),
+    )
+    assert "rye bread" not in best(retriever, "rye bread")
+    assert best(retriever, "apple cake")[0] == "apple cake"
+
+
+def test_relevance_follows_the_names():
+    y = [[label] for label in LABELS]
+    names = sorted(set(LABELS))
+    weights = np.arange(1.0, 11.0)
+    rows = np.array([names.index(label) for label in LABELS])
+    relevance = sparse.csr_array((weights[rows], (np.arange(20), rows)))
+    retriever = TextRetriever(warm_start=True, random_state=0, fusion=None)
+    retriever.fit(TEXTS, y, relevance=relevance).add_labels({"oolong": "oolong"})
+    again = clone(retriever).fit(TEXTS, y, relevance=relevance)
+    retriever.fit(TEXTS, y, relevance=relevance)
+    scores, expected = (one.predict_proba(TEXTS) for one in (retriever, again))
+    np.testing.assert_allclose(scores.toarray()[:, :10], expected.toarray(), atol=0.05)
+
+
+def test_new_terms_are_learned():
+    retriever = TextRetriever(warm_start=True, random_state=0, fusion=None)
+    retriever.fit(TEXTS, LABELS)
+    n_features = retriever.classifier_.n_features_in_
+    new = ["kvass brew"] * 3
+    texts, labels = TEXTS + new, np.append(LABELS, ["rye bread"] * 3)
+    retriever.fit(texts, labels)
+    assert retriever.classifier_.n_features_in_ > n_features
+    assert best(retriever, "kvass")[0] == "rye bread"
+    with_terms = retriever.classifier_.n_features_in_
+    retriever.fit(texts, labels)
+    assert retriever.classifier_.n_features_in_ == with_terms
+    assert (retriever.classifier_.relearning_["n_solved"] == 0).all()
+
+
+def test_labels_of_a_frame_without_texts_come_and_go():
+    frame = pd.DataFrame({name: (name == LABELS).astype(int) for name in NAMES})
+    retriever = TextRetriever(random_state=0).fit(TEXTS, frame)
+    assert best(retriever.remove_labels(["rye bread"]), "rye bread")[0] != "rye bread"
+    retriever.partial_fit(["oolong tea"] * 3, [["oolong"]] * 3)
+    assert best(retriever, "oolong tea")[0] == "oolong"
