@@ -210,8 +210,8 @@ class TextRetriever(
 
     The search for the largest cosines is exact up to 4,095 labels. Among more, 200 that
     are compared exactly are chosen by codes of 4 bits of the first 160 principal
-    components, which miss few of the best 100; the cosines of candidates are exact. The
-    vectors of labels are stored in half precision.
+    components, which miss some of the best 100 whose cosines hardly differ; the cosines
+    of candidates are exact. The vectors of labels are stored in half precision.
 
     The embeddings find labels for texts without known terms too. Their scores may be
     low; ``min_score`` leaves such labels out. With ``set_params(encoder=None)``, the
