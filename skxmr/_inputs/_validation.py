@@ -89,10 +89,12 @@ def fit_context(*, prefer_skip_nested_validation):
             prefer_skip_nested_validation=prefer_skip_nested_validation
         )(fit)
         accepted = signature(fit).parameters
+        # A meta-estimator passes it on, and the nested estimator takes or refuses it.
+        passes_on = any(one.kind is one.VAR_KEYWORD for one in accepted.values())
 
         @wraps(fit)
         def fit_without_sample_weight(estimator, *arguments, **named):
-            if "sample_weight" in named:
+            if "sample_weight" in named and not passes_on:
                 _refuse_sample_weight(estimator, accepted)
             with showing(getattr(estimator, "verbose", 0)):
                 return checked(estimator, *arguments, **named)

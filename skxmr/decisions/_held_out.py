@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._validation import take_rows
 from skxmr._targets import ClassTarget, IndicatorTarget
-from skxmr.decisions._pairs import ScoredPairs, shares_of_scores
+from skxmr.decisions._pairs import ScoredPairs
 from skxmr.ranking import final_estimator, rank
 
 __all__ = ["HeldOutRows", "folds_of", "pairs_of_fold", "scores_of_second"]
@@ -41,6 +41,8 @@ class HeldOutRows:
         Of two classes, if it is one of classes.
     fit_params : dict of str to object
         Further arguments of fit.
+    split_params : dict of str to object
+        Further arguments of the splitter, such as ``groups``.
     """
 
     X: Any
@@ -48,6 +50,7 @@ class HeldOutRows:
     Y: sparse.csr_array
     target: IndicatorTarget | ClassTarget
     fit_params: dict = field(default_factory=dict)
+    split_params: dict = field(default_factory=dict)
 
     @property
     def n_rows(self):
@@ -78,16 +81,14 @@ class HeldOutRows:
         }
         return estimator.fit(take_rows(self.X, rows), take_rows(self.y, rows), **params)
 
-    def score(self, estimator, rows, how):
+    def score(self, estimator, rows, n_candidates):
         """Score the candidates of some rows by a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
         rows : ndarray of int64
-        how : (bool, int)
-            Whether scores become shares of their row's sum, and the number of
-            candidates.
+        n_candidates : int
 
         Returns
         -------
@@ -97,9 +98,8 @@ class HeldOutRows:
         Raises
         ------
         ValueError
-            If scores are negative and should become shares.
+            If the estimator was fitted to other labels.
         """
-        are_shares, n_candidates = how
         X, Y = take_rows(self.X, rows), self.Y[rows]
         if isinstance(self.target, ClassTarget):
             scores = scores_of_second(estimator, X, self.target)[:, np.newaxis]
@@ -111,13 +111,6 @@ class HeldOutRows:
                 f"y has {self.n_labels} columns; expected those that estimator was "
                 f"fitted to, of which it found number {columns.max()}."
             )
-        if are_shares:
-            if scores.min(initial=0) < 0:
-                raise ValueError(
-                    f"thresholds='expected_count' adds up probabilities; estimator "
-                    f"gives scores from {scores.min():.6g}."
-                )
-            scores = shares_of_scores(scores)
         return ScoredPairs.of_ranking(columns, scores, Y)
 
     def _has_rows(self, value):
@@ -129,7 +122,7 @@ class HeldOutRows:
         return isinstance(value, (list, tuple)) and len(value) == self.n_rows
 
 
-def pairs_of_fold(estimator, data, fold, how):
+def pairs_of_fold(estimator, data, fold, n_candidates):
     """Fit an estimator to the training rows of a fold, and score its other rows.
 
     Parameters
@@ -139,8 +132,7 @@ def pairs_of_fold(estimator, data, fold, how):
     data : HeldOutRows
     fold : (train, held_out)
         Row indices.
-    how : (bool, int)
-        As in `HeldOutRows.score`.
+    n_candidates : int
 
     Returns
     -------
@@ -149,7 +141,7 @@ def pairs_of_fold(estimator, data, fold, how):
     """
     train, held_out = fold
     data.fit(estimator, train)
-    return estimator, data.score(estimator, held_out, how)
+    return estimator, data.score(estimator, held_out, n_candidates)
 
 
 def scores_of_second(estimator, X, target):
@@ -207,4 +199,5 @@ def folds_of(cv, data, random):
     elif isinstance(cv, Real):
         kind = StratifiedShuffleSplit if is_class else ShuffleSplit
         cv = kind(1, test_size=cv, random_state=seed)
-    return list(check_cv(cv).split(np.zeros(data.n_rows), of_classes))
+    splits = check_cv(cv).split(np.zeros(data.n_rows), of_classes, **data.split_params)
+    return list(splits)

@@ -1,55 +1,32 @@
 """Decisions by thresholds that are tuned on held-out rows."""
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.utils import check_random_state, get_tags
+from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.parallel import Parallel, delayed
 
 from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._base._ranking_classifier import Classifier
-from skxmr._base._state import Stateful, from_state, reads, writes
-from skxmr._inputs._features import validate_target
-from skxmr._inputs._row_blocks import RowBlocks, with_rows
-from skxmr._inputs._validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_is_fitted,
-    check_lengths,
-    check_structure,
-    fit_context,
-)
-from skxmr._parallel._parallel import is_serial
-from skxmr._targets import ClassTarget, IndicatorTarget, Shortlists, make_target
+from skxmr._base._state import from_state, reads, writes
+from skxmr._inputs._row_blocks import RowBlocks
+from skxmr._inputs._validation import Interval, StrOptions, fit_context
+from skxmr._targets import ClassTarget, IndicatorTarget, Shortlists
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
-from skxmr.decisions._held_out import (
-    HeldOutRows,
-    folds_of,
-    pairs_of_fold,
-    scores_of_second,
-)
-from skxmr.decisions._pairs import ScoredPairs, shares_of_scores
+from skxmr.decisions._held_out import scores_of_second
+from skxmr.decisions._meta_estimator import LearnsFromHeldOutRows, estimator_has
+from skxmr.decisions._pairs import relative_scores, shares_of_scores
 from skxmr.decisions._thresholds import Thresholds, best_global, best_per_label
 from skxmr.ranking import LabelSubset, rank
 
 __all__ = ["LabelThresholdCV"]
 
 _AVERAGES = {"f1_micro": "micro", "f1_macro": "macro", "f1_samples": "samples"}
-
-
-def _estimator_has(name):
-    def check(self):
-        fitted = self.estimator_ if self.__sklearn_is_fitted__() else self.estimator
-        getattr(fitted, name)  # its AttributeError is the cause that is shown
-        return True
-
-    return check
+# What a threshold is compared with instead of the scores.
+_RESCORE = {"relative": relative_scores, "expected_count": shares_of_scores}
 
 
 @dataclass(frozen=True)
@@ -62,7 +39,7 @@ class ThresholdState:
     classes : ndarray of shape (n_labels,)
     deciding : FittedClone
         The fitted estimator.
-    kind : {"global", "per_label", "expected_count"}
+    kind : {"global", "per_label", "relative", "expected_count"}
     tuned : Thresholds or None
         None if there are more than two classes.
     """
@@ -94,9 +71,7 @@ class ThresholdState:
         return None if self.tuned is None else self.tuned.score
 
 
-class LabelThresholdCV(
-    Documented, Stateful, Classifier, MetaEstimatorMixin, BaseEstimator
-):
+class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstimator):
     r"""Decide how many labels each row gets, by thresholds tuned on held-out rows.
 
     A ranking does not say where to stop. This estimator wraps one that ranks labels,
@@ -115,17 +90,22 @@ class LabelThresholdCV(
     scoring : {"f1_micro", "f1_macro", "f1_samples"}, default="f1_micro"
         What the thresholds maximise: F1 over all pairs of a row and a label, the mean
         of the labels' F1, or that of the rows' F1.
-    thresholds : {"auto", "global", "per_label", "expected_count"}, default="auto"
+    thresholds : {"auto", "global", "per_label", "relative", "expected_count"}, \
+            default="auto"
         Which thresholds are tuned:
 
         - "global": one for the scores of all labels;
         - "per_label": one for each label, with `smoothing` for labels with few rows;
           not with "f1_samples";
+        - "relative": one for the scores divided by the highest score of their row, so
+          that each row gets at least one label. Scores must not be negative;
         - "expected_count": each row gets as many labels as its probabilities add up to,
           times a factor that is tuned: a label is chosen if the sum, divided by its
           rank less one half, reaches `best_threshold_`. Scores must not be negative.
-        - "auto": "global".
-    smoothing : float, default=200.0
+        - "auto": "per_label" for "f1_micro" and "f1_macro"; for "f1_samples" that of
+          "global", "relative" and "expected_count" with the best F1 of the held-out
+          rows ("global" if scores are negative).
+    smoothing : float, default=100.0
         With "per_label", how many rows like those of all labels are added to the rows
         of each label when its threshold is chosen.
     n_candidates : int, default=100
@@ -134,7 +114,8 @@ class LabelThresholdCV(
         How rows are held out: the number of shuffled folds (None stands for 5), the
         share of rows in a single held-out set, an object that splits rows, or an
         iterable of splits. "prefit" takes `estimator` as it is, fitted to other rows
-        than those of `fit`; `refit` must then be False.
+        than those of `fit`; `refit` must then be False. So does a `FrozenEstimator` of
+        scikit-learn, with any `cv`.
     refit : bool, default=True
         Whether the estimator is fitted to all rows in the end. False keeps the one that
         the thresholds were tuned on; it needs a single split.
@@ -156,6 +137,8 @@ class LabelThresholdCV(
         With "per_label", the threshold of each label.
     best_score_ : float or None
         The F1 of all held-out rows at these thresholds.
+    kind_ : {"global", "per_label", "relative", "expected_count"}
+        Which of `thresholds` were tuned.
     classes_ : ndarray of shape (n_labels,)
         Class labels, or column numbers of an indicator.
     n_features_in_ : int
@@ -202,24 +185,13 @@ class LabelThresholdCV(
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "estimator": [HasMethods("fit")],
+        **LearnsFromHeldOutRows._parameter_constraints,
         "scoring": [StrOptions(set(_AVERAGES))],
-        "thresholds": [StrOptions({"auto", "global", "per_label", "expected_count"})],
+        "thresholds": [StrOptions({"auto", "global", "per_label", *_RESCORE})],
         "smoothing": [Interval(Real, 0, None, closed="left")],
-        "n_candidates": [Interval(Integral, 1, None, closed="left")],
-        "cv": [
-            "cv_object",
-            StrOptions({"prefit"}),
-            Interval(Real, 0, 1, closed="neither"),
-        ],
-        "refit": ["boolean"],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     _search_parameters = ("n_candidates",)
-    _stage_parameters = ("estimator",)
 
     def __init__(
         self,
@@ -227,7 +199,7 @@ class LabelThresholdCV(
         *,
         scoring: str = "f1_micro",
         thresholds: str = "auto",
-        smoothing: float = 200.0,
+        smoothing: float = 100.0,
         n_candidates: int = 100,
         cv: Any = None,
         refit: bool = True,
@@ -251,6 +223,7 @@ class LabelThresholdCV(
     best_threshold_ = from_state("best_threshold", "The threshold of all labels.")
     thresholds_ = from_state("thresholds", "The threshold of each label, or None.")
     best_score_ = from_state("best_score", "The F1 of the held-out rows.")
+    kind_ = from_state("kind", "Which thresholds were tuned.")
 
     # The estimator is validated by its own fit.
     @writes
@@ -268,7 +241,8 @@ class LabelThresholdCV(
         **fit_params : dict
             Passed to ``estimator.fit``, such as ``label_texts`` of `TextRetriever`. Of
             lists and arrays with n_samples rows, each fold gets its rows; `LabelTexts`
-            are never divided.
+            are never divided. With metadata routing, what `estimator` requests goes
+            there, and ``groups`` to `cv`.
 
         Returns
         -------
@@ -282,78 +256,54 @@ class LabelThresholdCV(
             If an argument is invalid, arguments do not match, `refit` and `cv` do not
             go together, or "per_label" meets "f1_samples".
         """
-        kind = self._kind()
-        y = validate_target(self, y)
-        check_lengths(X, y)
-        X = with_rows(check_structure(X, "X"))
-        target, Y = make_target(y, None)
-        data = HeldOutRows(X, y, Y, target, fit_params)
-        tuned, fitted = None, None
-        if not isinstance(target, ClassTarget) or target.n_labels == 2:
-            is_binary = isinstance(target, ClassTarget)
-            kind = "global" if is_binary else kind
-            average = "micro" if is_binary else _AVERAGES[self.scoring]
-            tuned, fitted = self._tune(data, kind, average)
-        if self.refit and self.cv != "prefit":
-            fitted = clone(self.estimator).fit(X, y, **fit_params)
-        elif fitted is None:
-            fitted = self._fit_to_single_split(data)
-        self._state = ThresholdState(
-            target, target.classes, FittedClone.of(fitted), kind, tuned
-        )
+        self._check_kind()
+        data = self._held_out_rows(X, y, fit_params)
+        kind, tuned, fitted = "global", None, None
+        is_class = isinstance(data.target, ClassTarget)
+        if not is_class or data.target.n_labels == 2:
+            pairs, fitted = self._score_held_out(data)
+            kind, tuned = ("global", best_global(pairs, "micro"))
+            if not is_class:
+                kind, tuned = self._tune(pairs)
+        fitted = FittedClone.of(self._fit_finally(data, fitted))
+        classes = data.target.classes
+        self._state = ThresholdState(data.target, classes, fitted, kind, tuned)
         return self
 
-    def _kind(self):
-        """Return which thresholds are tuned, if the parameters go together."""
-        if self.cv == "prefit" and self.refit:
-            raise ValueError("When cv='prefit', refit cannot be True; set refit=False.")
-        kind = "global" if self.thresholds == "auto" else self.thresholds
-        if kind == "per_label" and self.scoring == "f1_samples":
+    def _check_kind(self):
+        """Raise ValueError if the parameters do not go together."""
+        if self.thresholds == "per_label" and self.scoring == "f1_samples":
             raise ValueError(
                 "thresholds='per_label' cannot maximise scoring='f1_samples', in which "
-                "labels depend on each other; use 'global' or 'expected_count'."
+                "labels depend on each other; use 'global', 'relative' or "
+                "'expected_count'."
             )
-        return kind
 
-    def _tune(self, data, kind, average):
-        """Return the best thresholds, and the estimator of a single split or None."""
-        how = kind == "expected_count", min(int(self.n_candidates), data.n_labels)
-        if self.cv == "prefit":
-            fitted, parts = self._prefit(), None
-            pairs = data.score(fitted, np.arange(data.n_rows), how)
-        else:
-            folds = self._folds(data)
-            tasks = [(clone(self.estimator), data, fold, how) for fold in folds]
-            parallel = Parallel(n_jobs=self.n_jobs)
-            if is_serial(parallel):
-                parts = [pairs_of_fold(*task) for task in tasks]
-            else:
-                parts = parallel(delayed(pairs_of_fold)(*task) for task in tasks)
-            fitted = parts[0][0]
-            pairs = ScoredPairs.concatenate([pairs for _, pairs in parts])
+    def _tune(self, pairs):
+        """Return which thresholds are used, and the best of them."""
+        kinds = [self.thresholds]
+        if self.thresholds == "auto":
+            kinds = ["per_label"]
+            if self.scoring == "f1_samples":
+                is_signed = pairs.scores.min(initial=0) < 0
+                # Each has a single number, so that their F1 can be compared.
+                kinds = ["global"] if is_signed else ["global", *_RESCORE]
+        tuned = [(kind, self._best(kind, pairs)) for kind in kinds]
+        return max(tuned, key=lambda pair: pair[1].score)
+
+    def _best(self, kind, pairs):
+        average = _AVERAGES[self.scoring]
         if kind == "per_label":
-            return best_per_label(pairs, average, float(self.smoothing)), fitted
-        return best_global(pairs, average), fitted
-
-    def _prefit(self):
-        check_is_fitted(self.estimator)
-        return self.estimator
-
-    def _folds(self, data):
-        folds = folds_of(self.cv, data, check_random_state(self.random_state))
-        if not self.refit and len(folds) != 1:
-            raise ValueError(
-                f"refit=False needs a single split; cv={self.cv!r:.50} makes "
-                f"{len(folds)}."
-            )
-        return folds
-
-    def _fit_to_single_split(self, data):
-        """Return the estimator where nothing is tuned and `refit` is False."""
-        if self.cv == "prefit":
-            return self._prefit()
-        ((train, _),) = self._folds(data)
-        return data.fit(clone(self.estimator), train)
+            return best_per_label(pairs, average, float(self.smoothing))
+        if kind in _RESCORE:
+            lowest = pairs.scores.min(initial=0)
+            if lowest < 0:
+                raise ValueError(
+                    f"thresholds={kind!r} needs scores that are not negative; "
+                    f"estimator gives scores from {lowest:.6g}."
+                )
+            pairs = pairs.rescored(_RESCORE[kind])
+        return best_global(pairs, average)
 
     @reads
     def predict(self, X: MatrixLike | Texts) -> Matrix:
@@ -395,7 +345,7 @@ class LabelThresholdCV(
 
         return state.target.predict(Shortlists(blocks.n_rows, chosen), 0.5)
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(estimator_has("predict_proba"))
     @reads
     def predict_proba(self, X: MatrixLike | Texts) -> Matrix:
         """Return the probabilities that the estimator predicts.
@@ -412,7 +362,7 @@ class LabelThresholdCV(
         self._ready()
         return self._following().predict_proba(X)
 
-    @available_if(_estimator_has("decision_function"))
+    @available_if(estimator_has("decision_function"))
     @reads
     def decision_function(self, X: MatrixLike | Texts) -> Matrix:
         """Return the scores that the estimator gives.
@@ -477,32 +427,12 @@ class LabelThresholdCV(
         choice = {"allowed": allowed, "excluded": excluded, "unknown": unknown}
         return rank(self._following(), X, k, **choice)
 
-    def _following(self):
-        """Return the fitted estimator with its current parameters of prediction."""
-        return self._state.deciding.following(self.estimator)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features seen during fit, if the estimator has it."""
-        return self._fitted().estimator.n_features_in_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
-        for name in ("sparse", "string", "two_d_array"):
-            setattr(tags.input_tags, name, getattr(inner.input_tags, name))
-        of_classifier = inner.classifier_tags  # None of a pipeline of other estimators
-        if of_classifier is not None:
-            tags.classifier_tags.multi_label = of_classifier.multi_label
-            tags.classifier_tags.multi_class = of_classifier.multi_class
-        return tags
-
 
 def _chosen(state, columns, scores):
     """Replace the columns that are not chosen by -1."""
     thresholds = state.tuned.best
-    if state.kind == "expected_count":
-        scores = shares_of_scores(scores)
+    if state.kind in _RESCORE:
+        scores = _RESCORE[state.kind](scores)
     elif state.kind == "per_label":
         thresholds = state.tuned.by_label[columns]
     return np.where(scores.astype(np.float64) >= thresholds, columns, -1)

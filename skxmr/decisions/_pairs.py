@@ -1,12 +1,12 @@
 """Scored pairs of a row and a label, some of which are chosen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skxmr.metrics._hits import positions_in
 
-__all__ = ["ScoredPairs", "shares_of_scores"]
+__all__ = ["ScoredPairs", "relative_scores", "shares_of_scores"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,25 @@ class ScoredPairs:
             n_true_of_labels=np.bincount(Y.indices, minlength=Y.shape[1]),
         )
 
+    def rescored(self, rescore):
+        """Replace the scores by a function of each row's scores.
+
+        Parameters
+        ----------
+        rescore : callable
+            Takes an array of shape (n_samples, k) with the scores of each row, best
+            first, 0 where there is none; returns one of its shape.
+
+        Returns
+        -------
+        ScoredPairs
+        """
+        starts = np.searchsorted(self.rows, np.arange(self.n_true_of_rows.size))
+        ranks = np.arange(self.rows.size) - starts[self.rows]
+        scores = np.zeros((starts.size, int(ranks.max(initial=-1)) + 1))
+        scores[self.rows, ranks] = self.scores
+        return replace(self, scores=rescore(scores)[self.rows, ranks])
+
     @classmethod
     def concatenate(cls, parts):
         """Join the pairs of several sets of rows.
@@ -102,3 +121,21 @@ def shares_of_scores(scores):
     """
     sums = scores.sum(axis=1, dtype=np.float64, keepdims=True)
     return sums / (np.arange(scores.shape[1]) + 0.5)
+
+
+def relative_scores(scores):
+    """Divide the scores of each row by the highest one.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, k)
+        Not negative, best first, 0 where no label is found.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, k), float64
+    """
+    if not scores.shape[1]:
+        return scores.astype(np.float64)
+    highest = scores[:, :1].astype(np.float64)
+    return scores / np.where(highest > 0, highest, 1)

@@ -49,6 +49,14 @@ def best_global(pairs, average):
     if not pairs.is_true.any():
         # Nothing is worth choosing: the threshold is above all scores.
         return Thresholds(_above(scores.max(initial=0.0)), None, 0.0)
+    falling, means = _mean_f1(pairs, average)
+    best = np.argmax(means)
+    return Thresholds(_below(falling, best), None, float(means[best]))
+
+
+def _mean_f1(pairs, average):
+    """Return the distinct scores, falling, and the mean F1 with each as threshold."""
+    scores = pairs.scores
     groups, n_true = _groups(pairs, average)
     order = np.lexsort((-scores, groups))
     f1 = np.empty(scores.size)
@@ -59,25 +67,30 @@ def best_global(pairs, average):
     means = np.cumsum(changes[order]) / n_true.size
     falling = scores[order]
     last = _ends_of_ties(falling)
-    best = last[np.argmax(means[last])]
-    return Thresholds(_below(falling, best), None, float(means[best]))
+    return falling[last], means[last]
 
 
 def best_per_label(pairs, average, smoothing):
     r"""Find a threshold for each label with the best F1.
 
-    A label with few rows has too few pairs to choose a threshold from. It is chosen as
-    if `smoothing` more rows of the label had been seen, with the scores of all labels'
-    pairs in the same proportions: of the pairs at or above a threshold t, TP(t) of N(t)
-    are true, and there are P true labels. The threshold of label l maximises
+    A label with few rows has too few pairs to choose a threshold from, so it is chosen
+    as if `smoothing` more rows, m, had been seen that are like those of all labels. A
+    threshold is one of the label's own scores, just above all of them, or the threshold
+    that is the best for all labels.
 
-    .. math:: \frac{2 (TP_l(t) + m\, TP(t) / P)}
-        {N_l(t) + m\, N(t) / P + P_l + m}
+    For the macro average, the threshold of label l with :math:`P_l` rows maximises
 
-    over its own scores, just above all of them, and the threshold that is the best for
-    all labels. For the micro
-    average, it maximises :math:`2 TP - F N` of the same sums, where F is the micro F1
-    that results [1]_; this is repeated until F does not increase.
+    .. math:: \frac{P_l F_l(t) + m F(t)}{P_l + m}
+
+    of its own F1 and the mean F1 of all labels at this threshold. For the micro
+    average, it maximises
+
+    .. math:: 2 \left(TP_l(t) + \frac{m}{P} TP(t)\right)
+        - F \left(N_l(t) + \frac{m}{P} N(t)\right),
+
+    where TP(t) of the N(t) pairs of all labels at or above the threshold are true, P is
+    the number of true labels, and F the micro F1 that results [1]_; this is repeated
+    until F does not increase.
 
     Parameters
     ----------
@@ -100,16 +113,18 @@ def best_per_label(pairs, average, smoothing):
     if not pairs.is_true.any():
         n_labels = pairs.n_true_of_labels.size
         return replace(common, by_label=np.full(n_labels, common.best))
-    curves = _curves_of_labels(pairs, common.best, smoothing)
     if average == "macro":
-        n_all = curves.n_chosen + curves.n_true
-        values = 2 * curves.n_hits / np.where(n_all > 0, n_all, 1)
-        by_label = curves.best_thresholds(values)
+        by_label = _best_for_macro(pairs, common.best, smoothing)
         return Thresholds(common.best, by_label, _f1(pairs, by_label, "macro"))
+    curves = _curves_of_labels(pairs, common.best)
+    weight = smoothing / pairs.n_true_of_rows.sum()
+    rising = np.sort(pairs.scores)
+    rising_hits = np.sort(pairs.scores[pairs.is_true])
+    n_hits = curves.n_hits + weight * _n_at_least(rising_hits, curves.thresholds)
+    n_chosen = curves.n_chosen + weight * _n_at_least(rising, curves.thresholds)
     best, best_f1 = np.full(pairs.n_true_of_labels.size, common.best), common.score
     for _ in range(_MOST_ROUNDS):
-        values = 2 * curves.n_hits - best_f1 * curves.n_chosen
-        by_label = curves.best_thresholds(values)
+        by_label = curves.best_thresholds(2 * n_hits - best_f1 * n_chosen)
         f1 = _f1(pairs, by_label, "micro")
         if f1 <= best_f1:
             break
@@ -124,7 +139,7 @@ class _Curves(NamedTuple):
     ----------
     labels : ndarray of shape (n_points,), int64
     thresholds : ndarray of shape (n_points,), float64
-    n_hits, n_chosen, n_true : ndarray of shape (n_points,), float64
+    n_hits, n_chosen, n_true : ndarray of shape (n_points,), int64
         Of the label: true pairs at or above the threshold, all such pairs, and rows.
     """
 
@@ -150,7 +165,21 @@ class _Curves(NamedTuple):
         return self.thresholds[order[first]]
 
 
-def _curves_of_labels(pairs, common, smoothing):
+def _best_for_macro(pairs, common, smoothing):
+    """Return the threshold of each label by its own F1 and the mean of all."""
+    curves = _curves_of_labels(pairs, common)
+    falling, means = _mean_f1(pairs, "macro")
+    # Above all scores, nothing is chosen.
+    n_reached = _n_at_least(falling[::-1], curves.thresholds)
+    mean_f1 = np.append(0.0, means)[n_reached]
+    n_both = curves.n_chosen + curves.n_true
+    own_f1 = 2 * curves.n_hits / np.maximum(n_both, 1)
+    weight = curves.n_true + smoothing
+    values = curves.n_true * own_f1 + smoothing * mean_f1
+    return curves.best_thresholds(values / np.where(weight > 0, weight, 1))
+
+
+def _curves_of_labels(pairs, common):
     """Count at the scores of each label, above them, and at the common threshold."""
     n_labels = pairs.n_true_of_labels.size
     highest = np.full(n_labels, -np.inf)
@@ -171,15 +200,12 @@ def _curves_of_labels(pairs, common, smoothing):
     n_chosen = _running_sums(is_pair[order], labels, starts)
     is_last = np.append((labels[1:] != labels[:-1]) | (scores[1:] != scores[:-1]), True)
     labels, scores = labels[is_last], scores[is_last]
-    rising = np.sort(pairs.scores)
-    rising_hits = np.sort(pairs.scores[pairs.is_true])
-    weight = smoothing / pairs.n_true_of_rows.sum()
     return _Curves(
         labels=labels,
         thresholds=scores,
-        n_hits=n_hits[is_last] + weight * _n_at_least(rising_hits, scores),
-        n_chosen=n_chosen[is_last] + weight * _n_at_least(rising, scores),
-        n_true=pairs.n_true_of_labels[labels] + float(smoothing),
+        n_hits=n_hits[is_last],
+        n_chosen=n_chosen[is_last],
+        n_true=pairs.n_true_of_labels[labels],
     )
 
 

@@ -144,7 +144,7 @@ class PropensityScorer(RankingScorer):
             If `y` has class labels, whose columns differ from fold to fold.
         """
         y = check_structure(y, "y")
-        if not _is_indicator(y):
+        if not _has_columns(y):
             raise ValueError(
                 "propensities must be a dict from class to propensity where y holds "
                 "class labels, got an array."
@@ -206,7 +206,7 @@ class ClassPropensityScorer(RankingScorer):
             If `y` is a label indicator, and the labels are not its columns.
         """
         y = check_structure(y, "y")
-        if _is_indicator(y):
+        if _has_columns(y):
             ranking = rank(estimator, X, self.k)
             by_column = self._by_column(Labels.of_indicator(y))
             return self.metric(y, ranking, self.k, propensities=by_column)
@@ -240,8 +240,8 @@ class ClassPropensityScorer(RankingScorer):
         return f"{self.k}, propensities=<{len(self.propensities)} classes>"
 
 
-def _is_indicator(y):
-    """Return whether y is a label indicator and not a column of class labels."""
+def _has_columns(y):
+    """Return whether y is a label indicator, and refuse rows of names."""
     rows, y = named_rows(y, "y")
     if rows is not None:
         raise ValueError(

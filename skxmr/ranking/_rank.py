@@ -4,6 +4,7 @@ import inspect
 from functools import partial
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from skxmr._inputs._validation import check_k, check_structure
@@ -15,8 +16,8 @@ __all__ = ["final_estimator", "rank"]
 def rank(estimator, X, k=10, *, allowed=None, excluded=None, unknown="raise"):
     """Find the `k` labels with the highest scores for each row, best first.
 
-    The estimator may be within a `Pipeline`, a search such as `GridSearchCV`, or any
-    nesting of the two.
+    The estimator may be within a `Pipeline`, a search such as `GridSearchCV`, a
+    `FrozenEstimator`, or any nesting of them.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def rank(estimator, X, k=10, *, allowed=None, excluded=None, unknown="raise"):
 
 
 def final_estimator(estimator):
-    """Follow pipelines and searches down to the estimator that ranks.
+    """Follow pipelines, searches and `FrozenEstimator` down to what ranks.
 
     Parameters
     ----------
@@ -127,6 +128,8 @@ def _descend(estimator):
             transformers += [
                 step for _, step in steps if step is not None and step != "passthrough"
             ]
+        elif isinstance(final, FrozenEstimator):
+            final = final.estimator
         elif hasattr(final, "best_estimator_"):
             final = final.best_estimator_
         else:

@@ -5,11 +5,18 @@ import tracemalloc
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    StratifiedKFold,
+    cross_val_predict,
+)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -84,9 +91,9 @@ def test_no_other_threshold_is_better_on_held_out_rows(name, scoring):
 
 
 @estimators
-@pytest.mark.parametrize("kind", ["global", "per_label", "expected_count"])
+@pytest.mark.parametrize("kind", ["global", "per_label", "relative", "expected_count"])
 def test_predict_takes_what_reaches_the_thresholds(name, kind):
-    if name == "decisions" and kind == "expected_count":
+    if name == "decisions" and kind in ("relative", "expected_count"):
         return
     estimator, data = ESTIMATORS[name]
     tuned = LabelThresholdCV(estimator, thresholds=kind, cv=2, random_state=0)
@@ -102,21 +109,85 @@ def test_predict_takes_what_reaches_the_thresholds(name, kind):
                 threshold = tuned.thresholds_[column]
             if kind == "expected_count":
                 value = total / (place + 0.5)
+            if kind == "relative":
+                value = float(score) / (float(scores[0]) or 1)
             if column >= 0 and value >= threshold:
                 expected[row, column] = 1
     np.testing.assert_array_equal(dense(found), expected)
     assert 0 < expected.sum() < expected.size
 
 
-def test_auto_is_global():
-    for scoring in SCORINGS:
+def test_auto_takes_a_threshold_for_each_label_for_micro_and_macro_f1():
+    for scoring in ("f1_micro", "f1_macro"):
         fits = [
             LabelThresholdCV(
                 LINEAR, scoring=scoring, thresholds=kind, cv=2, random_state=0
             ).fit(X, Y)
-            for kind in ("auto", "global")
+            for kind in ("auto", "per_label")
         ]
-        assert fits[0].best_threshold_ == fits[1].best_threshold_
+        assert fits[0].kind_ == "per_label"
+        np.testing.assert_array_equal(fits[0].thresholds_, fits[1].thresholds_)
+
+
+@pytest.mark.parametrize("name", ["linear", "decisions"])
+def test_auto_takes_the_best_of_held_out_rows_for_f1_by_row(name):
+    kinds = ["global", "relative", "expected_count"] if name == "linear" else ["global"]
+    fits = {
+        kind: LabelThresholdCV(
+            ESTIMATORS[name][0],
+            scoring="f1_samples",
+            thresholds=kind,
+            cv=2,
+            random_state=0,
+        ).fit(X, Y)
+        for kind in (*kinds, "auto")
+    }
+    best = max(kinds, key=lambda kind: fits[kind].best_score_)
+    assert fits["auto"].kind_ == best
+    assert fits["auto"].best_score_ == fits[best].best_score_
+    assert fits["auto"].thresholds_ is None
+
+
+@pytest.mark.parametrize("name", ["linear", "pipeline", "retriever"])
+def test_a_frozen_estimator_is_not_fitted_again(name):
+    estimator, data = ESTIMATORS[name]
+    fitted = clone(estimator).fit(take(data, np.arange(80)), Y[:80])
+    rest = take(data, np.arange(80, 120))
+    prefit = LabelThresholdCV(fitted, cv="prefit", refit=False).fit(rest, Y[80:])
+    frozen = LabelThresholdCV(FrozenEstimator(fitted), cv=4).fit(rest, Y[80:])
+    assert frozen.best_score_ == pytest.approx(prefit.best_score_)
+    np.testing.assert_array_equal(dense(frozen.predict(data)), prefit.predict(data))
+    np.testing.assert_array_equal(frozen.rank(data), rank(fitted, data))
+
+
+class OfGroups(ClassifierMixin, BaseEstimator):
+    """Records the metadata that it gets."""
+
+    def fit(self, X, y, sample_weight=None):
+        assert sample_weight is not None
+        assert len(sample_weight) == len(X)
+        self.inner_ = LogisticRegression().fit(X, y, sample_weight=sample_weight)
+        self.classes_ = self.inner_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.inner_.predict_proba(X)
+
+
+def test_metadata_is_routed_to_the_estimator_and_the_splitter():
+    weights, groups = RNG.random(120), np.arange(120) // 30
+    with config_context(enable_metadata_routing=True):
+        estimator = OfGroups().set_fit_request(sample_weight=True)
+        tuned = LabelThresholdCV(estimator, cv=GroupKFold(4))
+        tuned.fit(X, Y[:, 0], sample_weight=weights, groups=groups)
+        folds = list(GroupKFold(4).split(X, groups=groups))
+        expected = LabelThresholdCV(estimator, cv=folds)
+        expected.fit(X, Y[:, 0], sample_weight=weights)
+        assert tuned.best_threshold_ == expected.best_threshold_
+        with pytest.raises(TypeError, match="unexpected argument"):
+            tuned.fit(X, Y[:, 0], other=weights)
+        linear = clone(LINEAR).set_fit_request(relevance=True)
+        LabelThresholdCV(linear, cv=2).fit(X, Y, relevance=weights)
 
 
 def test_two_classes():
@@ -237,7 +308,7 @@ def test_signed_scores_do_not_add_up():
     model = LabelThresholdCV(
         OneVsRestClassifier(LinearSVC()), thresholds="expected_count", cv=2
     )
-    with pytest.raises(ValueError, match="adds up probabilities; estimator gives"):
+    with pytest.raises(ValueError, match="not negative; estimator gives"):
         model.fit(X, Y)
 
 
@@ -264,7 +335,7 @@ class Constant(ClassifierMixin, BaseEstimator):
         return columns, scores
 
 
-@pytest.mark.parametrize("kind", ["global", "per_label", "expected_count"])
+@pytest.mark.parametrize("kind", ["global", "per_label", "relative", "expected_count"])
 def test_no_array_of_rows_by_labels_is_made(kind):
     n_samples, n_labels = 10_000, 200_000
     rows = np.arange(n_samples)[:, np.newaxis]

@@ -1,5 +1,7 @@
 """The thresholds with the best F1, compared with a trial of every threshold."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import f1_score
 
-from skxmr.decisions._pairs import ScoredPairs, shares_of_scores
+from skxmr.decisions._pairs import ScoredPairs, relative_scores, shares_of_scores
 from skxmr.decisions._thresholds import best_global, best_per_label
 from skxmr.ranking import top_k
 
@@ -70,28 +72,62 @@ def test_thresholds_for_micro_f1_cannot_be_improved_one_by_one(problem):
             assert slow_f1(Y, scores, others, "micro") <= value + 1e-12
 
 
-@given(problem=problems(), smoothing=st.floats(0, 20))
-def test_smoothing_adds_rows_like_those_of_all_labels(problem, smoothing):
+def tried_thresholds(of_label, common):
+    above = np.nextafter(of_label.max(), 1)
+    return [common, *of_label[of_label > 0], *([above] if above > 0.1 else [])]
+
+
+@given(problem=problems(), smoothing=st.floats(0.1, 20))
+def test_smoothing_for_macro_f1_adds_rows_with_the_mean_f1(problem, smoothing):
     Y, scores = problem
     pairs = pairs_of(Y, scores)
     found = best_per_label(pairs, "macro", smoothing)
-    is_found = scores > 0
-    if not (Y & is_found).any():
+    if not (Y & (scores > 0)).any():
         return
     common = best_global(pairs, "macro").best
-    for y, of_label, threshold in zip(Y.T, scores.T, found.by_label, strict=True):
+    for label, (y, of_label) in enumerate(zip(Y.T, scores.T, strict=True)):
 
-        def value(t, y=y, of_label=of_label):
-            chosen, all_chosen = (s >= t for s in (of_label, scores))
-            chosen, all_chosen = chosen & (of_label > 0), all_chosen & is_found
-            hits = (y & chosen).sum() + smoothing * (Y & all_chosen).sum() / Y.sum()
-            n = chosen.sum() + smoothing * all_chosen.sum() / Y.sum()
-            return 2 * hits / max(n + y.sum() + smoothing, 1e-300)
+        def value(t, of_label=of_label, y=y):
+            chosen = (of_label >= t) & (of_label > 0)
+            own = 2 * (y & chosen).sum() / max(y.sum() + chosen.sum(), 1)
+            mean = slow_f1(Y, scores, t, "macro")
+            return (y.sum() * own + smoothing * mean) / (y.sum() + smoothing)
 
-        above = np.nextafter(of_label.max(), 1)
-        tried = [common, *of_label[of_label > 0], *([above] if above > 0.1 else [])]
-        assert threshold in tried
-        assert value(threshold) == pytest.approx(max(map(value, tried)))
+        tried = tried_thresholds(of_label, common)
+        assert found.by_label[label] in tried
+        best = max(map(value, tried))
+        assert value(found.by_label[label]) == pytest.approx(best, abs=1e-12)
+
+
+@given(problem=problems(), smoothing=st.floats(0, 20))
+def test_smoothing_for_micro_f1_adds_pairs_like_those_of_all(problem, smoothing):
+    Y, scores = problem
+    pairs = pairs_of(Y, scores)
+    found = best_per_label(pairs, "micro", smoothing)
+    if not (Y & (scores > 0)).any():
+        return
+    common = best_global(pairs, "micro").best
+    best_f1, best = slow_f1(Y, scores, common, "micro"), np.full(Y.shape[1], common)
+    while True:
+        weight = smoothing / Y.sum()
+
+        def value(label, t, f1=best_f1, weight=weight):
+            all_of, own = (scores >= t) & (scores > 0), scores[:, label] >= t
+            own &= scores[:, label] > 0
+            hits = (Y[:, label] & own).sum() + weight * (Y & all_of).sum()
+            return 2 * hits - f1 * (own.sum() + weight * all_of.sum())
+
+        by_label = np.empty(Y.shape[1])
+        for label, of_label in enumerate(scores.T):
+            tried = sorted(tried_thresholds(of_label, common), reverse=True)
+            by_label[label] = max(tried, key=partial(value, label))
+        f1 = slow_f1(Y, scores, by_label, "micro")
+        if f1 <= best_f1 + 1e-12:
+            break
+        best_f1, best = f1, by_label
+    assert found.score == pytest.approx(best_f1)
+    assert slow_f1(Y, scores, found.by_label, "micro") == pytest.approx(best_f1)
+    assert best.shape == found.by_label.shape
 
 
 def test_a_label_without_rows_has_the_threshold_of_all():
@@ -112,6 +148,23 @@ def test_smoothing_brings_thresholds_together():
     spread = [np.ptp(best_per_label(pairs, "macro", m).by_label) for m in (0, 50, 1e6)]
     assert spread == sorted(spread, reverse=True)
     assert spread[0] > 2 * spread[2]
+
+
+def test_relative_scores_choose_a_label_of_each_row_that_has_one():
+    scores = np.array([[0.8, 0.4, 0.1], [0.02, 0.01, 0.0], [0.0, 0.0, 0.0]])
+    expected = [[1, 0.5, 0.125], [1, 0.5, 0], [0, 0, 0]]
+    np.testing.assert_allclose(relative_scores(scores), expected)
+    assert relative_scores(np.empty((2, 0))).shape == (2, 0)
+
+
+@given(problem=problems(), rescore=st.sampled_from([relative_scores, shares_of_scores]))
+def test_scores_of_pairs_are_replaced_row_by_row(problem, rescore):
+    Y, scores = problem
+    columns, ranked = top_k(scores, scores.shape[1])
+    expected = ScoredPairs.of_ranking(columns, rescore(ranked), sparse.csr_array(Y))
+    found = pairs_of(Y, scores).rescored(rescore)
+    np.testing.assert_array_equal(found.columns, expected.columns)
+    np.testing.assert_allclose(found.scores, expected.scores)
 
 
 def test_shares_count_as_many_labels_as_scores_add_up_to():
