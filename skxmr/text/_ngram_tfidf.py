@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import pairwise
 from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._base._documentation import Documented
@@ -61,15 +64,30 @@ def check_ngram_range(ngram_range):
         or not integers
         or not 1 <= ngram_range[0] <= ngram_range[1]
     ):
+        why = ""
+        if integers and len(ngram_range) == 2 and ngram_range[0] > ngram_range[1]:
+            # The words of scikit-learn.
+            why = (
+                f" Invalid value for ngram_range={ngram_range!r} lower boundary larger "
+                "than the upper boundary."
+            )
         raise ValueError(
             "ngram_range must be (min_n, max_n), two integers with "
-            f"1 <= min_n <= max_n; got {ngram_range!r}."
+            f"1 <= min_n <= max_n; got {ngram_range!r}.{why}"
         )
 
 
 def check_dtype(dtype):
-    """Return `dtype` as a NumPy dtype; raise ValueError unless float32 or float64."""
+    """Return the NumPy dtype of values: float64 for integers, as in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        For other types than integers, float32 and float64.
+    """
     known = np.dtype(dtype)
+    if np.issubdtype(known, np.integer):
+        return np.dtype(np.float64)
     if known not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
     return known
@@ -230,7 +248,13 @@ class NgramTfidf(
     def _check_parameters(self):
         """Check what `_parameter_constraints` cannot express."""
         check_ngram_range(self.ngram_range)
-        check_dtype(self.dtype)
+        if check_dtype(self.dtype) != self.dtype:
+            warnings.warn(
+                f"TF-IDF values of dtype={self.dtype!r} would all be 0: they are "
+                "float64. Only float32 and float64 'dtype' should be used.",
+                UserWarning,
+                stacklevel=7,
+            )
 
     def _given_terms(self):
         """Return the validated terms of `vocabulary`, or None if it is None."""
@@ -250,7 +274,55 @@ class NgramTfidf(
         "vocabulary", "Columns by their n-gram: a dict, made when first asked for."
     )
     fixed_vocabulary_ = from_state("is_fixed", "Whether `vocabulary` gave the n-grams.")
-    idf_ = from_state("idf", "Inverse document frequencies; None without `use_idf`.")
+
+    @property
+    def idf_(self):
+        """Inverse document frequencies; None without `use_idf`.
+
+        They may be set, also of a vectorizer that was not fitted, if it has a
+        `vocabulary`: so weights are taken over from elsewhere.
+        """
+        return self._fitted().idf
+
+    @idf_.setter
+    def idf_(self, value):
+        self._set_idf(value)
+
+    @writes
+    def _set_idf(self, value):
+        if not self.use_idf:
+            # The words of scikit-learn.
+            raise ValueError(
+                "`idf_` cannot be set when `user_idf=False`. Set use_idf=True first."
+            )
+        state = self._state if self.__sklearn_is_fitted__() else self._without_fit()
+        idf = np.array(value, dtype=state.weighting.dtype)
+        if idf.shape != (len(state.terms),) or not np.isfinite(idf).all():
+            raise ValueError(
+                f"idf_ must hold a finite number for each of the {len(state.terms)} "
+                f"terms; got an array of shape {idf.shape}."
+            )
+        weighting = copy.copy(state.weighting)
+        weighting.idf = idf
+        self._state = replace(state, weighting=weighting)
+
+    def _without_fit(self):
+        """Make the state of a vectorizer whose vocabulary is given, with idf 1."""
+        self._check_parameters()
+        terms = self._given_terms()
+        if terms is None:
+            self._fitted()  # raises NotFittedError
+        weighting = self._weighting(None)
+        return TextState(self._make_cutting(), terms, weighting, is_fixed=True)
+
+    def _weighting(self, idf):
+        return Weighting(
+            idf=idf,
+            norm=self.norm,
+            sublinear_tf=self.sublinear_tf,
+            binary=self.binary,
+            dtype=check_dtype(self.dtype).name,
+        )
 
     @writes
     @fit_context(prefer_skip_nested_validation=True)
@@ -339,7 +411,7 @@ class NgramTfidf(
         """
         state = self._fitted()
         rows = WeightedRows(state.weighting, len(state.terms), self.n_jobs)
-        for parts in TextStream(raw_documents, self.n_jobs).blocks():
+        for parts in TextStream(self._read(raw_documents), self.n_jobs).blocks():
             rows.append(count_calls(state.cutting, parts, state.terms))
             del parts
         return rows.finish()
@@ -374,23 +446,54 @@ class NgramTfidf(
         rows = state.cutting.count([text], state.terms)
         return rows.indices, state.weighting.values(rows)
 
+    @reads
+    def inverse_transform(self, X):
+        """Return the n-grams of each row that are not 0.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_documents, n_features)
+            TF-IDF values.
+
+        Returns
+        -------
+        terms : list of length n_documents of ndarray of shape (n_ngrams,), str
+            In the order of their columns.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If called before `fit`.
+        ValueError
+            If `X` has another number of columns.
+        """
+        names = self.get_feature_names_out().astype(str)
+        X = check_array(X, accept_sparse="csr", ensure_min_samples=0)
+        if X.shape[1] != len(names):
+            raise ValueError(
+                f"X has {X.shape[1]} columns; expected {len(names)}, one for each term."
+            )
+        rows = sparse.csr_array(X, copy=True)
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+        ends = rows.indptr.tolist()
+        return [names[rows.indices[start:end]] for start, end in pairwise(ends)]
+
+    def _read(self, raw_documents):
+        """Return the texts of documents."""
+        return raw_documents
+
     def _fit(self, raw_documents, *, keep_rows):
         """Fit, and return calls that count consecutive documents."""
         self._check_parameters()
         terms = self._given_terms()
         cutting = self._make_cutting()
-        texts = TextStream(raw_documents, self.n_jobs)
+        texts = TextStream(self._read(raw_documents), self.n_jobs)
         if terms is None:
             terms, frequency, counts = self._learn(texts, cutting, keep_rows)
         else:
             frequency, counts = self._count_given(texts, cutting, terms, keep_rows)
-        weighting = Weighting(
-            idf=self._weigh_terms(frequency, texts.n_read, terms),
-            norm=self.norm,
-            sublinear_tf=self.sublinear_tf,
-            binary=self.binary,
-            dtype=check_dtype(self.dtype).name,
-        )
+        weighting = self._weighting(self._weigh_terms(frequency, texts.n_read, terms))
         is_fixed = self.vocabulary is not None
         self._state = TextState(cutting, terms, weighting, is_fixed, texts.n_read)
         return counts

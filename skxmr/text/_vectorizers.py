@@ -1,5 +1,8 @@
 """TF-IDF vectorizers for n-grams of words and of characters."""
 
+import warnings
+from os import PathLike
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +18,9 @@ from skxmr.text._vocabulary import Vocabulary
 
 __all__ = ["CharNgramTfidf", "PrefixWeightedCharTfidf", "WordNgramTfidf"]
 
+
+# As in scikit-learn.
+_DEFAULT_PATTERN = r"(?u)\b\w\w+\b"
 
 # Regular expressions that the compiled code implements: runs of word characters, or of
 # any but white space, with their minimum length.
@@ -80,6 +86,9 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         Whether to replace tf by 1.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
         Data type of the values.
+    input : {"content", "file", "filename"}, default="content"
+        What documents are: texts, open files, or paths of files, whose whole content
+        in UTF-8 is a text. `transform_one` always takes a text.
     n_jobs : int, default=None
         The number of threads, as in joblib. The result does not depend on it.
     verbose : int, default=0
@@ -92,7 +101,7 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
     fixed_vocabulary_ : bool
         Whether `vocabulary` was given.
     idf_ : ndarray of shape (n_features,), `dtype`, or None
-        Inverse document frequencies; None if `use_idf` is False.
+        Inverse document frequencies; None if `use_idf` is False. Can be set.
 
     See Also
     --------
@@ -120,6 +129,7 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         "token_pattern": [str, None],
         "stop_words": [StrOptions({"english"}), list, None],
         "tokenizer": [callable, None],
+        "input": [StrOptions({"content", "file", "filename"})],
     }
 
     def __init__(
@@ -142,6 +152,7 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         sublinear_tf=False,
         binary=False,
         dtype=np.float32,
+        input="content",  # noqa: A002 - the name in scikit-learn
         n_jobs=None,
         verbose=0,
     ):
@@ -152,6 +163,7 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         self.vocabulary = vocabulary
         self.lowercase = lowercase
         self.strip_accents = strip_accents
+        self.input = input
         self.token_pattern = token_pattern
         self.stop_words = stop_words
         self.tokenizer = tokenizer
@@ -165,8 +177,48 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _make_cutting(self):
-        words = CountVectorizer(
+    def build_analyzer(self):
+        """Return what splits a text into n-grams, as in scikit-learn.
+
+        Returns
+        -------
+        callable
+            Takes a `str` and returns a list of `str`.
+        """
+        return self._words().build_analyzer()
+
+    def build_preprocessor(self):
+        """Return what prepares a text before it is split, as in scikit-learn.
+
+        Returns
+        -------
+        callable
+            Takes and returns a `str`.
+        """
+        return self._words().build_preprocessor()
+
+    def build_tokenizer(self):
+        """Return what splits a text into words, as in scikit-learn.
+
+        Returns
+        -------
+        callable
+            Takes a `str` and returns a list of `str`.
+        """
+        return self._words().build_tokenizer()
+
+    def get_stop_words(self):
+        """Return the words that are removed.
+
+        Returns
+        -------
+        frozenset of str, or None
+        """
+        return self._words().get_stop_words()
+
+    def _words(self):
+        """Return scikit-learn's vectorizer that splits texts in the same way."""
+        return CountVectorizer(
             ngram_range=self.ngram_range,
             lowercase=self.lowercase,
             strip_accents=self.strip_accents,
@@ -175,7 +227,22 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
             tokenizer=self.tokenizer,
             preprocessor=self.preprocessor,
         )
-        words.build_analyzer()  # raises errors of the pattern and the stop words
+
+    def _read(self, raw_documents):
+        if self.input == "content":
+            return raw_documents
+        if isinstance(raw_documents, (str, PathLike)):
+            raise ValueError(
+                f"raw_documents must be several documents with input={self.input!r}; "
+                f"got {raw_documents!r:.80}."
+            )
+        read = _content_of_file if self.input == "file" else _content_of_path
+        return map(read, raw_documents)
+
+    def _make_cutting(self):
+        words = self._words()
+        # Raises errors of the pattern and the stop words, and warns of these.
+        words.build_analyzer()
         pattern = (self.token_pattern or "").removeprefix("(?u)")
         if self.tokenizer is not None or pattern not in _COMPILED_PATTERNS:
             return Tokenising(words)
@@ -197,6 +264,23 @@ class WordNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[ca
                 "token_pattern must be a regular expression where tokenizer is None; "
                 "got None."
             )
+        is_default = self.token_pattern in (None, _DEFAULT_PATTERN)
+        if self.tokenizer is not None and not is_default:
+            warnings.warn(
+                "The parameter 'token_pattern' will not be used since 'tokenizer' is "
+                "not None.",
+                UserWarning,
+                stacklevel=7,
+            )
+
+
+def _content_of_file(file):
+    content = file.read()
+    return content.decode() if isinstance(content, bytes) else content
+
+
+def _content_of_path(path):
+    return Path(path).read_text(encoding="utf-8")
 
 
 class CharNgramTfidf(NgramTfidf, auto_wrap_output_keys=None):  # type: ignore[call-arg]

@@ -360,6 +360,10 @@ OTHER = {
     "set_transform_request",
     "set_score_request",
     "set_predict_request",
+    "build_analyzer",
+    "build_preprocessor",
+    "build_tokenizer",
+    "get_stop_words",
 }
 
 

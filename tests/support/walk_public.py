@@ -435,6 +435,14 @@ CALLS = {
             f"{name}.get_feature_names_out": (fitted.get_feature_names_out, {}, "")
             for name, fitted in VECTORIZERS.items()
         },
+        **{
+            f"{name}.inverse_transform": (
+                fitted.inverse_transform,
+                {"X": fitted.transform(TEXTS)},
+                "",
+            )
+            for name, fitted in VECTORIZERS.items()
+        },
     },
     "skxmr.baselines": {**of_completer(POPULAR), **of_completer(BIGRAMS)},
     "skxmr.datasets": {

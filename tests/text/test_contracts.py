@@ -113,7 +113,6 @@ def test_bad_documents(transformer, method, documents, error, message):
         ({"norm": "l3"}, "norm"),
         ({"use_idf": None}, "use_idf"),
         ({"smooth_idf": 2}, "smooth_idf"),
-        ({"dtype": np.int32}, "dtype must be float32 or float64"),
         ({"dtype": np.float16}, "dtype must be float32 or float64"),
         ({"n_jobs": "all"}, "n_jobs"),
     ],
