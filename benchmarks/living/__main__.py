@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from benchmarks import machine
 from benchmarks.living.days import Catalogue, recall_at_10
 from benchmarks.living.readers import read_while_writing
+from benchmarks.living.relearning import relearn_days
 from benchmarks.living.tantivy import days_of_tantivy
 from benchmarks.retrieval.tasks import read_task
 from benchmarks.run import CACHE
@@ -38,6 +39,9 @@ def arguments(argv=None):
     add("--readers", type=int, default=16, help="threads that search")
     add("--seconds", type=float, default=10.0, help="of reading")
     add("--skip-tantivy", action="store_true")
+    add(
+        "--relearning", action="store_true", help="warm starts alone, all nodes checked"
+    )
     add("--threads", type=int, default=2, help="of fits")
     add("--cache", type=Path, default=CACHE)
     return parser.parse_args(argv)
@@ -172,14 +176,22 @@ def main(argv=None):
         sizes = options.labels, options.days, options.added, options.removed
         catalogue = Catalogue.of(task, *sizes)
         print(f"\n{name}: {catalogue.n_first:,} labels at first")
+        if options.relearning:
+            results["problems"][name] = {"relearning": relearn_days(catalogue, options)}
+            _write(path, results)
+            continue
         record = live(catalogue, options)
         print({key: value for key, value in record.items() if key != "days"})
         if not options.skip_tantivy:
             record["tantivy"] = days_of_tantivy(catalogue, options.cache)
             print(f"tantivy: {record['tantivy']}")
         results["problems"][name] = record
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        _write(path, results)
+
+
+def _write(path, results):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Their features are those that a vectorizer would find that was not fitted to them.
 """
 
+from hashlib import blake2b
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -80,12 +81,19 @@ class HeldOut(NamedTuple):
 
 def _distinct(texts):
     """Return the first row of each distinct text, and which of these each row is."""
-    numbers: dict = {}
-    of_distinct = np.array(
-        [numbers.setdefault(normalize_text(text), len(numbers)) for text in texts]
-    )
-    _, first = np.unique(of_distinct, return_index=True)
-    return first, of_distinct
+    # Digests, since the texts may be in a file and larger than memory.
+    digests = np.fromiter(map(_digest, texts), dtype="S16", count=len(texts))
+    _, first, of_distinct = np.unique(digests, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    numbers = np.empty_like(order)
+    numbers[order] = np.arange(len(order))
+    return first[order], numbers[of_distinct.ravel()]
+
+
+def _digest(text):
+    return blake2b(
+        normalize_text(text).encode("utf-8", "surrogatepass"), digest_size=16
+    ).digest()
 
 
 def _pooling(of_distinct, n_distinct):

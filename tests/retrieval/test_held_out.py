@@ -1,5 +1,7 @@
 """Features of texts as if a vectorizer had not been fitted to them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -7,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_union
 
 from skxmr import CharNgramTfidf, WordNgramTfidf
+from skxmr.retrieval import _held_out
 from skxmr.retrieval._held_out import drop_unseen
 
 OTHERS = ["green tea", "black tea leaves", "rye bread", "tea pot"]
@@ -52,3 +55,31 @@ def test_features_that_do_not_come_from_the_texts_stay(kind):
     X = vectorizer.fit(texts, None).transform(texts).tocsr()
     rows = X[: len(OWN)]
     assert drop_unseen(vectorizer, rows, seen_by_others(X)) is rows
+
+
+def test_distinct_texts_are_found_without_keeping_them():
+    random = np.random.default_rng(0)
+    n_rows, length = 2_000, 5_000
+    chosen = random.integers(n_rows, size=n_rows)
+
+    def texts():
+        for row, number in enumerate(chosen.tolist()):
+            # Equal after normalisation.
+            start = ("TEA", "te\uff41")[row % 2]
+            yield f"{start} {number} " + "x" * length
+
+    class Streamed:
+        __len__ = chosen.__len__
+
+        def __iter__(self):
+            return texts()
+
+    tracemalloc.start()
+    first, of_distinct = _held_out._distinct(Streamed())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < n_rows * length / 10
+    numbers: dict = {}
+    expected = [numbers.setdefault(number, len(numbers)) for number in chosen.tolist()]
+    assert of_distinct.tolist() == expected
+    assert first.tolist() == [expected.index(i) for i in range(len(numbers))]

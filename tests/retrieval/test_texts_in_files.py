@@ -2,10 +2,13 @@
 
 import os
 import pickle
+import sys
 import tempfile
 
 import numpy as np
 import pytest
+from memory_watch import printed_by
+from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -113,3 +116,36 @@ def test_a_failed_fit_leaves_no_files(mapped, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="C"):
         TextRetriever(classifier=XRLinearClassifier(C=-1)).fit(*mapped)
     assert list(temporary.iterdir()) == []
+
+
+_FIT = """
+import warnings
+from skxmr import TextRetriever
+from skxmr.streaming import load_csr, load_texts
+
+warnings.simplefilter("ignore")
+folder = sys.argv[1]
+texts, Y = load_texts(folder + "/texts"), load_csr(folder + "/Y")
+names = [f"word{i:05} word{i + 1:05}" for i in range(500)]
+TextRetriever(random_state=0).fit(texts[:1000], Y[:1000], label_texts=names)
+with Watch() as watch:
+    TextRetriever(random_state=0).fit(texts, Y, label_texts=names)
+print(watch.added)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_of_a_fit_does_not_grow_with_the_texts(tmp_path):
+    words = np.array([f"word{i:05}" for i in range(5000)])
+    added = []
+    for n_rows in (10_000, 30_000):
+        random, folder = np.random.default_rng(0), tmp_path / str(n_rows)
+        folder.mkdir()
+        chosen = (random.random((n_rows, 40)) ** 2 * 5000).astype(int)
+        save_texts((" ".join(words[row]) for row in chosen), folder / "texts")
+        labels = np.arange(n_rows), random.integers(500, size=n_rows)
+        ones = np.ones(n_rows, dtype=np.int8)
+        save_csr([sparse.csr_array((ones, labels), (n_rows, 500))], folder / "Y")
+        added += printed_by(_FIT, folder)
+    assert added[1] < 1.5 * added[0]

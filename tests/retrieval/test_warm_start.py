@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from encoders import Recorded
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
@@ -294,3 +295,25 @@ def test_labels_of_a_frame_without_texts_come_and_go():
     assert best(retriever.remove_labels(["rye bread"]), "rye bread")[0] != "rye bread"
     retriever.partial_fit(["oolong tea"] * 3, [["oolong"]] * 3)
     assert best(retriever, "oolong tea")[0] == "oolong"
+
+
+def test_embeddings_follow():
+    kept = [name for name in NAMES if name != "green salad"]
+    rows = [row for row, label in enumerate(LABELS) if label in kept]
+    texts = [TEXTS[row] for row in rows]
+    encoder = Recorded()
+    retriever = TextRetriever(encoder=encoder, warm_start=True, random_state=0)
+    retriever.fit(texts, LABELS[rows], label_texts=of_classes(kept))
+    retriever.fit(TEXTS, LABELS, label_texts=of_classes(NAMES))
+    assert best(retriever, "salads greens")[0] == "green salad"
+    assert "cosine" in retriever.fusion_weights_
+    before = retriever.fusion_weights_
+    retriever.remove_labels(["rye bread"])
+    rows = LABELS != "rye bread"
+    others = [name for name in NAMES if name != "rye bread"]
+    retriever.fit(
+        np.array(TEXTS)[rows].tolist(), LABELS[rows], label_texts=of_classes(others)
+    )
+    assert retriever.fusion_weights_ == before
+    assert "rye bread" not in best(retriever, "rye bread")
+    assert all(best(retriever, name)[0] == name for name in others)
