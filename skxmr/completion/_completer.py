@@ -24,12 +24,8 @@ from skxmr.completion._prefix_index import PrefixIndex, count_letters
 from skxmr.completion._prefixes import draw_prefixes
 from skxmr.completion._query_ids import QueryIds
 from skxmr.completion._query_log import read_log
-from skxmr.completion._transitions import (
-    Transitions,
-    count_transitions,
-    reversed_links,
-    smooth,
-)
+from skxmr.completion._transitions import TransitionLearner, Transitions
+from skxmr.completion._weights import DEFAULT_WEIGHTS, choose_weights
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.text._normalization import stem_of
 from skxmr.text._vectorizers import PrefixWeightedCharTfidf, WordNgramTfidf
@@ -55,6 +51,8 @@ class QueryState(CompleterState):
         As in `CompleterState`.
     transitions : Transitions
     ranker : PrefixRanker or None
+    weights : dict of str to float
+        The given and the fitted weights of the score.
     ids : QueryIds or None, default=None
         The ids of the queries; None if they are the ranks.
     removed : tuple of str, default=()
@@ -65,6 +63,7 @@ class QueryState(CompleterState):
 
     transitions: Transitions
     ranker: PrefixRanker | None
+    weights: dict
     ids: QueryIds | None = None
     removed: tuple = ()
     n_added: int = 0
@@ -90,6 +89,13 @@ class QueryState(CompleterState):
         if not is_possible:
             refuse(f"{owner}.classifier_", f"ranks {n_fitted}; expected {n_ids}")
         check_list(list(self.removed), str, len(self.removed), f"{owner}.removed")
+        self._check_weights(owner)
+
+    def _check_weights(self, owner):
+        if list(self.weights) != list(DEFAULT_WEIGHTS):
+            refuse(f"{owner}.weights_", f"has other keys than {list(DEFAULT_WEIGHTS)}")
+        if not all(type(one) is float and one >= 0 for one in self.weights.values()):
+            refuse(f"{owner}.weights_", "has a value that is not a float of 0 or more")
 
 
 def _default_classifier():
@@ -161,19 +167,23 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
     classifier_weight : float, default=5.0
         The weight of the classifier's scores, in units of counts: that many
         observations of the next query. 0 leaves the classifier out.
-    popularity_weight : float, default=1.0
-        The weight of the popularity of queries, in units of counts.
+    popularity_weight : float or None, default=None
+        The weight of the popularity of queries, in units of counts. None: the value
+        with the best completions of a held-out part of the log, see `weights_`.
     n_neighbors : int, default=200
         The number of nearest neighbours, the previous queries with the most similar
         transitions, over which counts are smoothed. 0 disables smoothing.
-    smoothing : float, default=10.0
+    smoothing : float or None, default=None
         The number of counts that the neighbours add to those of each previous query.
-    reversed_weight : float, default=0.2
-        The weight of a transition in reverse order. Use 0 if users rarely return to
-        queries that they asked before.
-    decay : float, default=0.1
+        None: fitted, as `popularity_weight`.
+    reversed_weight : float or None, default=None
+        The weight of a transition in reverse order: 0 if users rarely return to queries
+        that they asked before, 1 if the order says nothing. None: fitted, as
+        `popularity_weight`.
+    decay : float or None, default=None
         The factor by which the weight of a previous query decreases with each step back
-        in the session.
+        in the session: small if only the newest query matters, near 1 if older ones
+        matter as much. None: fitted, as `popularity_weight`.
     max_transitions : int, default=1000
         The maximum number of transitions that smoothing adds to a previous query.
     n_jobs : int, default=None
@@ -193,6 +203,9 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
     classifier_ : XRLinearClassifier or None
         The fitted classifier; its columns are the positions in `queries_` at the time
         of the fit. None if `classifier_weight` is 0 or no query has a previous one.
+    weights_ : dict of str to float
+        The values of `decay`, `reversed_weight`, `smoothing` and `popularity_weight`
+        that were given or fitted.
     n_added_ : int
         The number of queries that the last change after the fit added.
 
@@ -213,6 +226,14 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
     `popularity_weight`; f are the classifier's scores, scaled to sum to 1, b is the
     `classifier_weight`, and P(t | s) is the share of the queries that match t in
     :math:`c + a P`.
+
+    Weights that are None are fitted first, if at least about 1,000 queries have
+    previous ones: a tenth of the log, at most 2,000 pairs, is held out, and one weight
+    after the other moves from its default (0.1 for `decay`, 0.2 for `reversed_weight`,
+    10 for `smoothing`, 1 for `popularity_weight`) through a few values, as long as the
+    mean reciprocal rank of the held-out queries, among the first ten completions of
+    three prefixes of each, grows by more than twice the standard error of the gain. The
+    classifier takes no part in this.
 
     A fitted completer can be used by many threads at the same time, also while
     `partial_fit`, `add` and `remove` change it.
@@ -239,6 +260,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
     """
 
     transitions_ = from_state("transitions", "How often each query followed another.")
+    weights_ = from_state("weights", "The weights, given or fitted.")
     ranker_ = from_state("ranker", "What ranks queries by the classifier, or None.")
     classifier_ = from_state("classifier", "The fitted classifier, or None.")
 
@@ -254,11 +276,11 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
             StrOptions({"all"}),
         ],
         "classifier_weight": [Interval(Real, 0, None, closed="left")],
-        "popularity_weight": [Interval(Real, 0, None, closed="neither")],
+        "popularity_weight": [Interval(Real, 0, None, closed="neither"), None],
         "n_neighbors": [Interval(Integral, 0, None, closed="left")],
-        "smoothing": [Interval(Real, 0, None, closed="left")],
-        "reversed_weight": [Interval(Real, 0, None, closed="left")],
-        "decay": [Interval(Real, 0, 1, closed="both")],
+        "smoothing": [Interval(Real, 0, None, closed="left"), None],
+        "reversed_weight": [Interval(Real, 0, None, closed="left"), None],
+        "decay": [Interval(Real, 0, 1, closed="both"), None],
         "max_transitions": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -292,11 +314,11 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         preprocessor: Callable[[str], str] | None = None,
         prefixes_per_query: int | str = 4,
         classifier_weight: float = 5.0,
-        popularity_weight: float = 1.0,
+        popularity_weight: float | None = None,
         n_neighbors: int = 200,
-        smoothing: float = 10.0,
-        reversed_weight: float = 0.2,
-        decay: float = 0.1,
+        smoothing: float | None = None,
+        reversed_weight: float | None = None,
+        decay: float | None = None,
         max_transitions: int = 1000,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -360,36 +382,19 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         with step("reading the query log"):
             log = read_log(previous, queries, counts, normalizer).merged()
         note(f"{len(log.keys):,} different queries")
+        learner = TransitionLearner(normalizer, self.n_neighbors, self.max_transitions)
+        with step("fitting weights"):
+            given = {name: getattr(self, name) for name in DEFAULT_WEIGHTS}
+            weights = choose_weights(log, learner, given)
         with step("counting transitions"):
-            transitions = self._learn_transitions(log, normalizer)
+            transitions = learner.learn(log, weights)
         ranker = self._train(log)
         with step("indexing prefixes"):
             index = PrefixIndex(log.keys, log.query_counts)
-        self._state = QueryState(log.names, index, normalizer, transitions, ranker)
+        self._state = QueryState(
+            log.names, index, normalizer, transitions, ranker, weights
+        )
         return self
-
-    def _with_reversed(self, followed, rows, keys, normalizer):
-        """Add the transitions in reverse order."""
-        if self.reversed_weight == 0:
-            return followed
-        row_keys = list(map(normalizer.spell, rows))
-        return followed + self.reversed_weight * reversed_links(
-            followed, row_keys, keys
-        )
-
-    def _learn_transitions(self, log, normalizer):
-        rows: dict[str, int] = {}
-        followed = count_transitions(
-            log.sessions, log.ranks, log.counts, rows, len(log.keys), self.decay
-        )
-        followed = self._with_reversed(followed, rows, log.keys, normalizer)
-        smoothed = smooth(
-            followed,
-            n_neighbors=self.n_neighbors,
-            weight=self.smoothing,
-            most_transitions=self.max_transitions,
-        )
-        return Transitions.of(rows, smoothed)
 
     def _train(self, log):
         """Train the classifier, if there are sessions to learn from."""
@@ -459,9 +464,12 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         """
         state = self._state
         index = state.index
-        evidence = Evidence(index, ranges, self.popularity_weight / index.total)
+        decay = self._weight("decay")
+        evidence = Evidence(
+            index, ranges, self._weight("popularity_weight") / index.total
+        )
         for age, ranks, weights in state.transitions.after(session, ranges, state.ids):
-            evidence.add(ranks, weights, self.decay**age)
+            evidence.add(ranks, weights, decay**age)
         ranks, shares = self._rank_by_classifier(ranges, prefix, session, k)
         if len(ranks):
             order = np.argsort(ranks)
@@ -495,8 +503,14 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
 
     def _weight_of_all(self, session):
         """Return the weight of all queries, whatever the prefix."""
-        followed = self._state.transitions.total_after(session, self.decay)
-        return self.popularity_weight + followed
+        decay = self._weight("decay")
+        followed = self._state.transitions.total_after(session, decay)
+        return self._weight("popularity_weight") + followed
+
+    def _weight(self, name):
+        """Return a parameter, or what was fitted if it is None."""
+        value = getattr(self, name)
+        return self._state.weights[name] if value is None else value
 
 
 def _allowed(ranges, subset):

@@ -29,8 +29,7 @@ class LivingCompleter:
     _state: Any
     _fitted: Any
     fit: Any
-    decay: float
-    reversed_weight: float
+    _weight: Any
     __sklearn_is_fitted__: Any
 
     n_added_ = from_state("n_added", "How many queries the last change added.")
@@ -95,7 +94,9 @@ class LivingCompleter:
             state.normalizer,
             leave_out=frozenset(state.removed),
         )
-        weights = PairWeights(float(self.decay), float(self.reversed_weight))
+        weights = PairWeights(
+            float(self._weight("decay")), float(self._weight("reversed_weight"))
+        )
         # A single assignment, so that other threads see either all changes or none.
         self._state = with_log(state, log, weights)
         return self

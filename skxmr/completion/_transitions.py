@@ -14,9 +14,11 @@ from skxmr._utils._loaded_state import (
     to_be_read,
 )
 from skxmr._utils._sparse import keep_largest
+from skxmr.text._normalization import Normalizer
 
 __all__ = [
     "ChangedRows",
+    "TransitionLearner",
     "Transitions",
     "count_transitions",
     "reversed_links",
@@ -247,6 +249,62 @@ class Transitions(NamedTuple):
         return Transitions({**self.rows, **numbers}, counts, totals)
 
 
+class TransitionLearner(NamedTuple):
+    """Learns transitions from logs.
+
+    Parameters
+    ----------
+    normalizer : Normalizer
+        Makes the key of a query of the text of a previous one.
+    n_neighbors, max_transitions : int
+        As in `QueryCompleter`.
+    """
+
+    normalizer: Normalizer
+    n_neighbors: int
+    max_transitions: int
+
+    def learn(self, log, weights, sessions=None):
+        """Count the transitions of a log, also in reverse order, and smooth them.
+
+        Parameters
+        ----------
+        log : QueryLog
+        weights : dict of str to float
+            "decay", "reversed_weight" and "smoothing".
+        sessions : list of tuple of str, or None, default=None
+            The sessions for which transitions are needed: only their rows are smoothed.
+            None for all.
+
+        Returns
+        -------
+        Transitions
+        """
+        rows: dict[str, int] = {}
+        n_queries = len(log.keys)
+        followed = count_transitions(
+            log.sessions, log.ranks, log.counts, rows, n_queries, weights["decay"]
+        )
+        if weights["reversed_weight"] > 0:
+            row_keys = list(map(self.normalizer.spell, rows))
+            backwards = reversed_links(followed, row_keys, log.keys)
+            followed = followed + weights["reversed_weight"] * backwards
+        smoothed = smooth(
+            followed,
+            n_neighbors=self.n_neighbors,
+            weight=weights["smoothing"],
+            most_transitions=self.max_transitions,
+            rows=None if sessions is None else _rows_of(sessions, rows),
+        )
+        return Transitions.of(rows, smoothed)
+
+
+def _rows_of(sessions, rows):
+    """Return the rows of the previous queries of sessions that have one, ascending."""
+    found = {rows.get(one, -1) for session in sessions for one in session}
+    return np.array(sorted(found - {-1}), dtype=np.int64)
+
+
 def _within(indices, values, ranges):
     """Return the entries of a vector whose indices are in some ranges."""
     bounds = np.searchsorted(indices, ranges)
@@ -320,7 +378,7 @@ def reversed_links(counts, row_keys, keys):
     )
 
 
-def smooth(counts, *, n_neighbors, weight, most_transitions):
+def smooth(counts, *, n_neighbors, weight, most_transitions, rows=None):
     """Add counts of the transitions from the nearest neighbours of each row.
 
     Similarity is the cosine of the square roots of the counts times the inverse
@@ -334,6 +392,8 @@ def smooth(counts, *, n_neighbors, weight, most_transitions):
     weight : float
     most_transitions : int
         The maximum number of counts that are added to a row.
+    rows : ndarray of int64, or None, default=None
+        Ascending: those that are smoothed, the others have no counts. None for all.
 
     Returns
     -------
@@ -341,19 +401,33 @@ def smooth(counts, *, n_neighbors, weight, most_transitions):
     """
     if n_neighbors == 0 or weight == 0 or counts.nnz == 0:
         return counts
+    if rows is not None and not len(rows):
+        return counts
     vectors = _row_vectors(counts)
     compared = keep_largest(sparse.csr_array(vectors.T), _MOST_COMPARED)
     shares = _scaled_rows(counts, counts.sum(axis=1))
     parts = []
-    for start in range(0, counts.shape[0], _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, counts.shape[0]))
-        alike = sparse.csr_array(vectors[rows] @ compared)
-        alike = _without_self(alike, rows)
+    rows = np.arange(counts.shape[0]) if rows is None else rows
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        alike = sparse.csr_array(vectors[chunk] @ compared)
+        alike = _without_self(alike, chunk)
         nearest = keep_largest(alike, int(n_neighbors))
         nearest = _scaled_rows(nearest, nearest.sum(axis=1))
         spread = keep_largest(sparse.csr_array(nearest @ shares), int(most_transitions))
-        parts.append(counts[rows] + weight * spread)
-    return sparse.vstack(parts, format="csr")
+        parts.append(counts[chunk] + weight * spread)
+    smoothed = sparse.vstack(parts, format="csr")
+    return _with_empty_rows(smoothed, rows, counts.shape[0])
+
+
+def _with_empty_rows(matrix, rows, n_rows):
+    """Put rows, which ascend, among rows without entries."""
+    sizes = np.zeros(n_rows, dtype=np.int64)
+    sizes[rows] = np.diff(matrix.indptr)
+    indptr = np.concatenate([[0], np.cumsum(sizes)])
+    return sparse.csr_array(
+        (matrix.data, matrix.indices, indptr), shape=(n_rows, matrix.shape[1])
+    )
 
 
 def _row_vectors(counts):
