@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.completion.__main__ import main
 from benchmarks.completion.evaluation import check, count_matches, evaluate
+from benchmarks.completion.names import NAME_SYSTEMS, coverage, make_prefixes
 from benchmarks.completion.systems import SYSTEMS
 from benchmarks.completion.tasks import (
     Calls,
@@ -80,8 +81,29 @@ def test_what_is_no_completion_is_refused(found):
         check([found], ["te"])
 
 
+def test_coverage_counts_every_kind_of_fault():
+    names = ["milk", "tea", "tee", "toast"]
+    prefixes = ["te", "te", "te", "m"]
+    answers = np.full((4, 10), -1)
+    answers[0, :2] = 1, 2
+    answers[1, :2] = 1, 1
+    answers[2, :2] = 0, 3
+    exact = coverage(answers, names, prefixes, ["milk"], is_exact=True)
+    assert exact == {"short": 0, "wrong": 1, "twice": 1, "blocked": 1}
+    near = coverage(answers, names, prefixes, [], is_exact=False)
+    assert near == {"short": 1, "wrong": 0, "twice": 1, "blocked": 0}
+
+
+def test_prefixes_of_names_are_of_all_lengths():
+    names = ["milk", "tea", "toasted bread"]
+    prefixes, groups = make_prefixes(names, np.array([1, 1, 5]), n_calls=500)
+    assert set(groups.tolist()) == {0, 1, 2, 3, 5}
+    assert all(any(n.startswith(p) for n in names) and p for p in prefixes)
+    assert all(len(p) <= n for p, n in zip(prefixes, groups, strict=True) if n)
+
+
 def test_names_of_systems_have_workers():
-    for system in SYSTEMS.values():
+    for system in [*SYSTEMS.values(), *NAME_SYSTEMS.values()]:
         assert system.script.exists()
         assert system.requirements is None or system.requirements.exists()
 
@@ -112,3 +134,21 @@ def test_small_run(tmp_path, monkeypatch, capsys):
         assert record["quality"]["MRR@10"]["uniform"] > 0.9, name
         assert record["times"]["disk_bytes"] > 0
     assert by_name["bigram", "default"]["quality"]["short"] == 0
+
+
+def test_small_run_with_names(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    with gzip.open(folder / "labels.tsv.gz", "wt", encoding="utf-8") as file:
+        file.writelines(f"package-{i * 7919 % 3000}\tabout it\n" for i in range(3000))
+    monkeypatch.setenv("SKXMR_DATA", str(tmp_path))
+    cache = str(tmp_path / "cache")
+    systems = ["skxmr", "sorted list"]
+    options = ["--calls", "500", "--systems", *systems, "--cache", cache]
+    main(["--tasks", "catalogue", *options])
+    assert "10,000 new names" in capsys.readouterr().out
+    content = json.loads((tmp_path / "cache" / "completion.json").read_text())
+    for record in content["tasks"]["catalogue"]:
+        assert set(record["all"].values()) == {0}
+        assert record["n_answers"] == 500
+        assert record["disk_bytes"] > 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.completion.evaluation import evaluate
+from benchmarks.completion.names import NAME_SYSTEMS, measure_names, show_names
 from benchmarks.completion.report import label, show
 from benchmarks.completion.run import WorkerFailedError, interpreter, run_worker
 from benchmarks.completion.systems import SYSTEMS
@@ -15,11 +16,16 @@ from benchmarks.completion.tasks import TASKS, make_calls, split_for_tuning, wri
 from benchmarks.datasets import ProblemUnavailableError
 from benchmarks.environments import NotInstalledError
 
+NAMES = "catalogue"
+
 
 def arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
-    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
+    tasks, systems = [*TASKS, NAMES], [*SYSTEMS, *NAME_SYSTEMS]
+    parser.add_argument("--tasks", nargs="+", default=tasks, choices=tasks)
+    parser.add_argument("--systems", nargs="+", default=systems, choices=systems)
+    parser.add_argument("--names", type=int, help="so many names of the catalogue")
+    parser.add_argument("--calls", type=int, default=100_000, help="of names")
     parser.add_argument(
         "--tuning", action="store_true", help="judge by the last of training, not test"
     )
@@ -74,10 +80,12 @@ def measure_system(name, data, judge, options):
 
 def measure_task(task, options):
     """The records of all systems on a task."""
+    if task == NAMES:
+        yield from measure_catalogue(options)
+        return
     train, test = read_task(task, options)
     calls = make_calls(test)
     data = options.cache / f"completion-{task}.json"
-    data.parent.mkdir(parents=True, exist_ok=True)
     known = write(train, test, calls, data)
 
     def judge(columns):
@@ -88,9 +96,25 @@ def measure_task(task, options):
         f"{len(known)} known queries",
         flush=True,
     )
-    for name in options.systems:
+    for name in filter(SYSTEMS.__contains__, options.systems):
         try:
             yield from measure_system(name, data, judge, options)
+        except (NotInstalledError, WorkerFailedError) as error:
+            print(f"{name} not measured: {error}", flush=True)
+
+
+def summary(record):
+    """One line on a record."""
+    if "quality" in record:
+        return f"{label(record)}: {record['quality']['MRR@10']}"
+    return f"{record['system']}: {record['p50_s']['0'] * 1e6:.0f} µs, {record['all']}"
+
+
+def measure_catalogue(options):
+    """The records of all completers of names."""
+    for name in filter(NAME_SYSTEMS.__contains__, options.systems):
+        try:
+            yield measure_names(name, options)
         except (NotInstalledError, WorkerFailedError) as error:
             print(f"{name} not measured: {error}", flush=True)
 
@@ -101,15 +125,20 @@ def main(argv=None):
     tasks = {task: [] for task in options.tasks}
     results = {"machine": machine.facts(), "tasks": tasks}
     path = options.cache / f"{options.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     for task, records in tasks.items():
         try:
             for record in measure_task(task, options):
-                print(f"{label(record)}: {record['quality']['MRR@10']}", flush=True)
+                print(summary(record), flush=True)
                 records.append(record)
                 path.write_text(json.dumps(results, indent=1))
         except ProblemUnavailableError as error:
             print(f"{task} not measured: {error}")
-    tables = [show(task, records) for task, records in tasks.items() if records]
+    tables = [
+        show_names(records) if task == NAMES else show(task, records)
+        for task, records in tasks.items()
+        if records
+    ]
     print("\n\n".join(["", *tables]))
 
 

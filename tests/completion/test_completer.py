@@ -610,3 +610,44 @@ def test_previous_queries_share_pairs_of_letters_where_words_have_no_spaces():
     completer = QueryCompleter(random_state=0).fit(previous, ["rain", "map"] * 20)
     assert names(completer.complete("", "東京都", k=1)) == ["rain"]
     assert names(completer.complete("", "地図", k=1)) == ["map"]
+
+
+NOTHING = [None, "", " \u200b", float("nan"), np.nan, pd.NA, pd.NaT, [], [None, ""]]
+SAME_SESSIONS = [
+    ["Milk Jug", "BREAD"],
+    ("milk jug", "bread"),
+    np.array(["\uff4d\uff49lk jug", "bread"]),
+    np.array(["milk  jug", " bread"], dtype=object),
+    pd.Series(["milk jug", "bread"], index=[7, 3]),
+    pd.Index(["milk jug", "bread"]),
+    pd.array(["milk jug", None, "bread"], dtype="string"),
+    ["milk jug", float("nan"), "bread", pd.NA],
+]
+
+
+@pytest.mark.parametrize("kind", ["popular", "bigram", "counts", "all"])
+@pytest.mark.parametrize("previous", NOTHING, ids=repr)
+def test_a_missing_session_is_none(kind, previous):
+    completer = fitted(kind)
+    assert completer.complete("t", previous) == completer.complete("t")
+    batch = completer.complete_batch(["t", "t"], [previous, "milk"])
+    assert batch == [completer.complete("t"), completer.complete("t", "milk")]
+    learned = clone(COMPLETERS[kind]).fit([previous, *LOG[0]], ["tea", *LOG[1]])
+    expected = clone(COMPLETERS[kind]).fit([None, *LOG[0]], ["tea", *LOG[1]])
+    assert learned.complete("t", "milk") == expected.complete("t", "milk")
+
+
+@pytest.mark.parametrize("kind", ["bigram", "counts", "all"])
+@pytest.mark.parametrize("previous", SAME_SESSIONS, ids=lambda one: type(one).__name__)
+def test_sessions_of_any_container_are_normalised_as_queries(kind, previous):
+    completer = fitted(kind)
+    expected = completer.complete("t", ["milk jug", "bread"])
+    assert expected != completer.complete("t")
+    assert completer.complete("t", previous) == expected
+    assert completer.complete_batch(["t"], [previous]) == [expected]
+    assert completer.complete("t", iter(previous)) == expected
+    learned = clone(COMPLETERS[kind]).fit([previous, *LOG[0]], ["tin 1", *LOG[1]])
+    first = clone(COMPLETERS[kind]).fit(
+        [["milk jug", "bread"], *LOG[0]], ["tin 1", *LOG[1]]
+    )
+    assert learned.complete("t", "bread") == first.complete("t", "bread")
