@@ -140,7 +140,7 @@ class _Trials:
         self._held_out, self._learner = held_out, learner
         log, ranks = held_out.log, held_out.ranks
         self._index = PrefixIndex(log.keys, log.query_counts)
-        self._learned_with, self._transitions = None, None
+        self._learned = None
         self._known: dict[tuple, np.ndarray] = {}
         lengths = np.array([len(stem_of(log.keys[rank])) for rank in ranks.tolist()])
         self._pairs, lengths = draw_prefixes(
@@ -190,13 +190,14 @@ class _Trials:
         -------
         ndarray of shape (n_held_out,), float64
         """
-        self._learn(weights)
+        transitions = self._learn(weights)
         sessions, ranks = self._held_out.sessions, self._held_out.ranks
         found = np.zeros(len(self._pairs))
         for i, (pair, ranges) in enumerate(
             zip(self._pairs.tolist(), self._ranges, strict=True)
         ):
-            best = self._best(sessions[pair], ranges, weights)
+            followed = transitions.after(sessions[pair], ranges)
+            best = self._best(followed, ranges, weights)
             hits = np.flatnonzero(best == ranks[pair])
             found[i] = 1 / (hits[0] + 1) if len(hits) else 0.0
         return np.bincount(self._pairs, found) / np.bincount(self._pairs)
@@ -204,15 +205,15 @@ class _Trials:
     def _learn(self, weights):
         """Learn transitions, unless only the popularity's weight is another one."""
         learned_with = {**weights, "popularity_weight": None}
-        if learned_with != self._learned_with:
-            self._transitions = self._learner.learn(
-                self._held_out.log, weights, self._held_out.sessions
-            )
-            self._learned_with = learned_with
+        if self._learned is None or self._learned[0] != learned_with:
+            log, sessions = self._held_out.log, self._held_out.sessions
+            transitions = self._learner.learn(log, weights, sessions)
+            self._learned = learned_with, transitions
+        return self._learned[1]
 
-    def _best(self, session, ranges, weights):
+    def _best(self, followed, ranges, weights):
         prior = weights["popularity_weight"] / self._index.total
         evidence = Evidence(self._index, ranges, prior)
-        for age, ranks, counts in self._transitions.after(session, ranges):
+        for age, ranks, counts in followed:
             evidence.add(ranks, counts, weights["decay"] ** age)
         return best_suggestions(evidence, _K)[0]
