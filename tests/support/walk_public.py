@@ -436,6 +436,19 @@ CALLS = {
             for name, fitted in VECTORIZERS.items()
         },
         **{
+            f"WordNgramTfidf.{method}": (
+                getattr(VECTORIZERS["WordNgramTfidf"], method),
+                {},
+                "",
+            )
+            for method in (
+                "build_analyzer",
+                "build_preprocessor",
+                "build_tokenizer",
+                "get_stop_words",
+            )
+        },
+        **{
             f"{name}.inverse_transform": (
                 fitted.inverse_transform,
                 {"X": fitted.transform(TEXTS)},
