@@ -1,8 +1,9 @@
 """Weights that were trained on centred features, for features that are not centred.
 
 A margin ``w.(x - m) + b`` is ``w.x + (b - w.m)``: means are subtracted from the rows in
-training only, and the intercepts are shifted once. Neither are the features of later
-rows multiplied by the weight of their block: the weights of the features are.
+training only, and the intercepts are shifted once. A block of features that is
+multiplied by a number in training leaves later rows unchanged too: its weights are
+multiplied by that number once.
 """
 
 from typing import NamedTuple

@@ -15,7 +15,12 @@ from skxmr._search._centering import Centering
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
-__all__ = ["center_label_vectors", "center_rows", "find_centering"]
+__all__ = [
+    "center_label_vectors",
+    "center_rows",
+    "find_centering",
+    "undo_centering",
+]
 
 # Features are dense if at least this share of the rows has them ...
 _SHARE = 0.95
@@ -203,3 +208,34 @@ def center_label_vectors(label_vectors, centering, n_features):
     vectors = vectors + sparse.csr_array(added, shape=vectors.shape)
     _multiply(vectors.data, vectors.indices, centering)
     return vectors
+
+
+def undo_centering(vectors, centering):
+    """Turn centred vectors into rows as they are searched for.
+
+    Parameters
+    ----------
+    vectors : ndarray or csr_array of shape (n_vectors, n_features)
+        Of `center_label_vectors`.
+    centering : Centering or None
+
+    Returns
+    -------
+    ndarray or csr_array
+        With the means of rows in place of their own. Vectors without any of the
+        features remain.
+    """
+    if centering is None:
+        return vectors
+    features = centering.features
+    columns = vectors[:, features]
+    columns = columns.toarray() if sparse.issparse(columns) else columns
+    rows = columns / np.float32(centering.block_weight) + centering.means
+    added = (columns.any(axis=1)[:, np.newaxis] * (rows - columns)).astype(np.float32)
+    if not sparse.issparse(vectors):
+        vectors = vectors.copy()
+        vectors[:, features] += added
+        return vectors
+    at, positions = np.nonzero(added)
+    entries = added[at, positions], (at, features[positions])
+    return vectors + sparse.csr_array(entries, shape=vectors.shape)

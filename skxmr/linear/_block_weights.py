@@ -5,7 +5,7 @@ import numpy as np
 from skxmr._utils._dense import DenseRows
 from skxmr.linear._choice import best_scores
 
-__all__ = ["choose_block_weight", "has_blocks", "resolve_block_weight"]
+__all__ = ["choose_block_weight", "resolve_block_weight"]
 
 # Powers of two: multiplying by them does not round.
 _EXPONENTS = range(-5, 4)
@@ -27,14 +27,14 @@ def resolve_block_weight(classifier, X, centering, make_ranking):
     float
         1 if all features are of one kind.
     """
-    if not has_blocks(X, centering):
+    if not _has_blocks(X, centering):
         return 1.0
     if classifier.block_weights == "fit":
         return choose_block_weight(make_ranking(), classifier.prior_weight)
     return float(classifier.block_weights)
 
 
-def has_blocks(X, centering):
+def _has_blocks(X, centering):
     """Return whether some of the features that occur are dense, and others are not."""
     if centering is None:
         return False

@@ -10,7 +10,13 @@ from sklearn.base import BaseEstimator
 
 from skxmr._fusion._held_out import held_out_folds
 
-__all__ = ["GivenTree", "HeldOutRanking", "best_scores"]
+__all__ = [
+    "GivenTree",
+    "HeldOutRanking",
+    "are_label_vectors",
+    "best_scores",
+    "reciprocal_ranks",
+]
 
 # Rows with a larger cosine to the vector of one of their labels are that vector: a
 # label text that was appended to the rows says nothing on queries.

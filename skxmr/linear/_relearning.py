@@ -14,7 +14,11 @@ from skxmr._inputs._named_columns import read_columns
 from skxmr._search._beam_search import beam_search
 from skxmr._search._layout import SearchLayout
 from skxmr._targets import align_rows, make_target
-from skxmr._training._centering import center_label_vectors, center_rows
+from skxmr._training._centering import (
+    center_label_vectors,
+    center_rows,
+    undo_centering,
+)
 from skxmr._training._regularization import Regularization
 from skxmr._training._warm_start import TrainingRecord, WarmStart
 from skxmr._utils._compressed import Compressed
@@ -321,7 +325,7 @@ def _vectors_of(labels, problem):
     if isinstance(given, str) or given.shape[1] != rows.shape[1]:
         return vectors
     has_rows = np.bincount(problem.Y.indices, minlength=problem.Y.shape[1])[labels] > 0
-    own = given[labels]
+    own = undo_centering(given[labels], problem.centering)
     if sparse.issparse(vectors):
         is_used = sparse.diags_array((~has_rows).astype(np.float32))
         return sparse.csr_array(vectors + is_used @ sparse.csr_array(own))

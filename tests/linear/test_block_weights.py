@@ -9,6 +9,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from skxmr import KMeansTree, XRLinearClassifier
+from skxmr._search._centering import Centering
+from skxmr._training._centering import center_label_vectors, undo_centering
 from skxmr.linear import _block_weights
 from skxmr.linear._block_weights import choose_block_weight
 
@@ -91,6 +93,36 @@ def test_a_warm_start_keeps_the_weight():
         models.append(model.set_params(block_weights=w).fit(rows, Y))
     assert models[0].block_weights_ == 0.25
     assert_same(*models, X, 0.25)
+
+
+def test_a_warm_start_leads_new_label_vectors_to_the_same_leaves():
+    (X, Y), (Z, _) = make_data(), make_data(0.25)
+    models = []
+    for w, rows in ((0.25, X), (1.0, Z)):
+        vectors = sparse.csr_array(rows[:N_LABELS])
+        model = make_classifier(w, warm_start=True, label_vectors=vectors[:30])
+        is_known = Y.indices < 30
+        model.fit(rows[is_known], Y[is_known][:, :30])
+        few = Y[is_known].tolil()
+        models.append(model.set_params(label_vectors=vectors).fit(rows[is_known], few))
+    assert_same(*models, X, 0.25)
+    columns, _ = models[0].rank(X, 5)
+    is_new = Y.indices >= 30
+    assert (columns[is_new] == Y.indices[is_new, np.newaxis]).any(axis=1).mean() > 0.8
+
+
+@pytest.mark.parametrize("kind", [np.ascontiguousarray, sparse.csr_array])
+def test_centred_vectors_are_turned_into_rows(kind):
+    features = np.array([1, 3], dtype=np.int32)
+    centering = Centering(features, np.array([5, 7], dtype=np.float32), 0.25)
+    vectors = np.array([[1, 2, 3, 4], [0, 6, 0, 8], [9, 0, 0, 0]], dtype=np.float32)
+    centred = center_label_vectors(kind(vectors), centering, 4)
+    found = undo_centering(centred, centering)
+    found = found.toarray() if sparse.issparse(found) else found
+    # The means of the vectors that have these features are 4 and 6.
+    expected = vectors + np.array([[0, 1, 0, 1], [0, 1, 0, 1], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(found, expected)
+    assert undo_centering(centred, None) is centred
 
 
 @pytest.mark.parametrize("kind", ["array", "pair"])
