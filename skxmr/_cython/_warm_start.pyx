@@ -336,6 +336,45 @@ cdef int64_t _lower_bound(
     return first
 
 
+def carry_duals(
+    duals,                          # IN: Vectors of earlier nodes
+    const int64_t[::1] origins,     # IN (n_nodes,): the earlier node, or -1
+    const int64_t[::1] row_after,   # IN (n_rows before,): the present row, or -1
+    int64_t[::1] offsets,           # OUT (n_nodes + 1,)
+    int32_t[::1] rows,              # OUT: with room for those of all origins
+    float[::1] values,              # OUT
+):
+    """Move dual variables to present nodes and rows.
+
+    Returns
+    -------
+    list of int
+        The nodes whose rows do not ascend.
+    """
+    cdef Vectors before = Vectors(duals)
+    cdef int64_t node, entry, row, n = 0
+    cdef bint ascends
+    unsorted = []
+    with nogil:
+        offsets[0] = 0
+        for node in range(origins.shape[0]):
+            ascends = True
+            if origins[node] >= 0:
+                for entry in range(
+                    before.offsets[origins[node]], before.offsets[origins[node] + 1]
+                ):
+                    row = row_after[before.indices[entry]]
+                    if row >= 0:
+                        ascends &= n == offsets[node] or rows[n - 1] < row
+                        rows[n], values[n] = <int32_t>row, before.values[entry]
+                        n += 1
+            offsets[node + 1] = n
+            if not ascends:
+                with gil:
+                    unsorted.append(node)
+    return unsorted
+
+
 def merge_children(
     int64_t n_parents,
     const int64_t[::1] origins,     # IN (n_parents,): the parent it was, or -1

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skxmr._cython._warm_start import EarlierNodes, merge_children
+from skxmr._cython._warm_start import EarlierNodes, carry_duals, merge_children
 from skxmr._search._weights import LinearWeights
 from skxmr._training._row_keys import LevelKeys, RowKeys, match_rows
 from skxmr._training._solver import SolverParameters
@@ -50,28 +50,15 @@ def _carry_duals(duals, origins, row_after):
     Compressed, a vector for each present node
     """
     rows, n_rows = row_after
-    sizes = np.where(origins < 0, 0, duals.sizes[origins])
-    taken = duals.take(origins[sizes > 0])
-    rows = rows[taken.indices]
-    nodes = np.repeat(np.flatnonzero(sizes), sizes[sizes > 0])
-    is_kept = rows >= 0
-    rows, nodes, values = rows[is_kept], nodes[is_kept], taken.values[is_kept]
-    _sort_where_needed(nodes, rows, values)
-    counts = np.bincount(nodes, minlength=len(origins))
-    return Compressed(
-        np.concatenate([[0], np.cumsum(counts)]), rows.astype(np.int32), values, n_rows
-    )
-
-
-def _sort_where_needed(nodes, rows, values):
-    """Sort the rows of each node in place, if they do not ascend."""
-    falls = np.flatnonzero((nodes[1:] == nodes[:-1]) & (rows[1:] < rows[:-1]))
-    if len(falls):
-        is_unsorted = np.zeros(nodes[-1] + 1, dtype=bool)
-        is_unsorted[nodes[falls]] = True
-        entries = np.flatnonzero(is_unsorted[nodes])
-        order = entries[np.lexsort((rows[entries], nodes[entries]))]
-        rows[entries], values[entries] = rows[order], values[order]
+    n_entries = int(duals.sizes[origins[origins >= 0]].sum())
+    offsets = np.zeros(len(origins) + 1, dtype=np.int64)
+    indices = np.empty(n_entries, dtype=np.int32)
+    values = np.empty(n_entries, dtype=np.float32)
+    for node in carry_duals(duals, origins, rows, offsets, indices, values):
+        some = slice(offsets[node], offsets[node + 1])
+        order = np.argsort(indices[some])
+        indices[some], values[some] = indices[some][order], values[some][order]
+    return Compressed(offsets, indices[: offsets[-1]], values[: offsets[-1]], n_rows)
 
 
 def _select(vectors, is_chosen):

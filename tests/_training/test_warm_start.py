@@ -11,6 +11,7 @@ from skxmr._cython._warm_start import EarlierNodes, merge_children
 from skxmr._search._weights import LinearWeights
 from skxmr._training._solver import SolverParameters
 from skxmr._training._targets import LevelTargets
+from skxmr._training._warm_start import _carry_duals
 from skxmr._utils._compressed import Compressed
 
 N_ROWS, N_FEATURES, OFFSETS = 30, 12, np.array([0, 4, 4, 9])
@@ -173,6 +174,30 @@ def test_parents_must_exist():
     )
     with pytest.raises(ValueError, match="there are no such parents"):
         nodes.check(0, 4)
+
+
+# Carrying
+# --------
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("seed", range(10))
+def test_duals_follow_their_nodes_and_rows(seed):
+    random = np.random.default_rng(seed)
+    duals = random.normal(size=(6, 20)) * (random.random((6, 20)) < 0.4)
+    row_after = random.permutation(25)[:20] if seed % 2 else np.arange(20) + seed
+    row_after[random.random(20) < 0.2] = -1
+    origins = np.array([-1, 3, 0, 5, -1, 2])
+    found = _carry_duals(compressed(duals), origins, (row_after, 30))
+    expected = np.zeros((6, 30))
+    for node, origin in enumerate(origins):
+        for row, now in enumerate(row_after):
+            if origin >= 0 and now >= 0:
+                expected[node, now] = duals[origin, row]
+    expected = compressed(expected)
+    assert found.length == 30
+    for name in ("offsets", "indices", "values"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 # Merging
