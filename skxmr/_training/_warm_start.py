@@ -133,7 +133,8 @@ class WarmLevels:
         Of all levels from 1 on.
     keys : RowKeys
         Of the rows.
-    solver : SolverParameters
+    solvers : list of SolverParameters
+        Of the same levels.
     start : WarmStart or None
 
     Attributes
