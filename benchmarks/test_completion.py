@@ -102,6 +102,12 @@ def test_prefixes_of_names_are_of_all_lengths():
     assert all(len(p) <= n for p, n in zip(prefixes, groups, strict=True) if n)
 
 
+def test_accents_may_be_missing_at_the_end_of_a_prefix_and_a_space_ends_a_word():
+    check([["düne", "dune"], ["düne"], ["tea", "tea time"]], ["du", "dü", "tea "])
+    with pytest.raises(ValueError, match="does not match"):
+        check([["düne"]], ["dun"])
+
+
 def test_names_of_systems_have_workers():
     for system in [*SYSTEMS.values(), *NAME_SYSTEMS.values()]:
         assert system.script.exists()

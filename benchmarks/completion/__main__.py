@@ -85,7 +85,7 @@ def measure_task(task, options):
         return
     train, test = read_task(task, options)
     calls = make_calls(test)
-    data = options.cache / f"completion-{task}.json"
+    data = options.cache / f"completion-{task.replace(' ', '-')}.json"
     known = write(train, test, calls, data)
 
     def judge(columns):

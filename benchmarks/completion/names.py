@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.completion.evaluation import count_matches
+from benchmarks.completion.evaluation import count_matches, is_completion
 from benchmarks.completion.run import ONE_THREAD, WorkerFailedError, interpreter
 from benchmarks.completion.systems import HERE, PEERS
 from benchmarks.completion.tasks import fold
@@ -108,12 +108,9 @@ def coverage(answers, names, prefixes, blocked, is_exact):
         found["short"] += len(given) < min(K, n)
         found["twice"] += len(set(given)) < len(given)
         found["blocked"] += any(_is_in(out, name) for name in given)
-        found["wrong"] += is_exact and not all(map(_starting(prefix), given))
+        wrong = is_exact and not all(is_completion(name, prefix) for name in given)
+        found["wrong"] += wrong
     return found
-
-
-def _starting(prefix):
-    return lambda name: name.startswith(prefix)
 
 
 def _is_in(ordered, name):

@@ -10,6 +10,14 @@ PEERS = HERE.parent / "peers"
 ALONE = {"classifier_weight": 1e9}
 # The most labels that a beam of 10 over leaves of 100 can reach.
 FILTERED = {"n_asked": 1000}
+# The weights that small logs get.
+FIXED = {
+    "classifier_weight": 0,
+    "decay": 0.1,
+    "reversed_weight": 0.2,
+    "smoothing": 10,
+    "popularity_weight": 1,
+}
 TREES = {
     "k-means": {"trie_depth": 0},
     **{f"hybrid {depth}": {"trie_depth": depth} for depth in range(1, 6)},
@@ -57,7 +65,9 @@ def own(tree):
 SYSTEMS = {
     "popularity": System("skxmr", None, {"kind": "popular"}),
     "bigram": System("skxmr", None, {"kind": "bigram"}),
+    "default": System("skxmr", None, {"kind": "query"}),
     "counts": System("skxmr", None, {"kind": "query", "classifier_weight": 0}),
+    "counts, fixed weights": System("skxmr", None, {"kind": "query", **FIXED}),
     **{name: own(tree) for name, tree in (TREES | TRIE).items()},
     # The same, with n-grams that have equal weights at all positions.
     **{f"{name}, plain": own(tree | {"plain": True}) for name, tree in TREES.items()},

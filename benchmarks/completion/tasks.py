@@ -17,9 +17,13 @@ PREFIXES_PER_QUERY = 4
 
 @dataclass(frozen=True)
 class Pairs:
-    """Previous and next queries in lower case, one pair per row."""
+    """Previous and next queries in lower case, one pair per row.
 
-    previous: list[str]
+    What is before a query may be a list of queries, the newest last, which only skxmr's
+    completers take.
+    """
+
+    previous: list
     queries: list[str]
 
     def __len__(self):
@@ -66,18 +70,28 @@ def subjects(part):
     The file lists a record's terms in the order of their numbers, in which a term says
     too much of the next; so they are shuffled.
     """
+    pairs = subject_sessions(part)
+    return Pairs([session[-1] for session in pairs.previous], pairs.queries)
+
+
+def subject_sessions(part):
+    """Terms of one record, shuffled, each with all before it as its session."""
     names = {row[0]: fold(row[1]) for row in read_table("subjects", "labels")}
     rng = np.random.default_rng(0 if part == "train" else 1)
     previous, queries = [], []
     for _, ids in read_table("subjects", part):
         terms = [names[term] for term in ids.split()]
         rng.shuffle(terms)
-        previous += terms[:-1]
+        previous += [terms[:n] for n in range(1, len(terms))]
         queries += terms[1:]
     return Pairs(previous, queries)
 
 
-TASKS = {"article_paths": article_paths, "subjects": subjects}
+TASKS = {
+    "article_paths": article_paths,
+    "subjects": subjects,
+    "subject sessions": subject_sessions,
+}
 
 
 def split_for_tuning(pairs):
