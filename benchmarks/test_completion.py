@@ -102,8 +102,9 @@ def test_prefixes_of_names_are_of_all_lengths():
     assert all(len(p) <= n for p, n in zip(prefixes, groups, strict=True) if n)
 
 
-def test_accents_may_be_missing_at_the_end_of_a_prefix_and_a_space_ends_a_word():
+def test_what_completes_a_prefix():
     check([["düne", "dune"], ["düne"], ["tea", "tea time"]], ["du", "dü", "tea "])
+    check([["h.d."], ["t-shirt"]], ["hd", "tsh"])
     with pytest.raises(ValueError, match="does not match"):
         check([["düne"]], ["dun"])
 

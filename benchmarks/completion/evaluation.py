@@ -14,6 +14,7 @@ from skxmr.metrics import (
 )
 
 K = 10
+WITHOUT_JOINTS = str.maketrans("", "", " &'+-./_")
 # Sorts after every character that can follow a prefix.
 LAST_CHARACTER = chr(0x10FFFF)
 
@@ -39,10 +40,13 @@ def check(suggestions, prefixes):
 def is_completion(query, prefix):
     """Return whether a query completes a prefix.
 
-    An accent may be missing at the end of the prefix, and a space there ends a word.
+    An accent may be missing at the end of the prefix, a space there ends a word, and
+    words may be joined in another way.
     """
-    letters = normalize("NFD", query) + " "
-    return letters.startswith(normalize("NFD", prefix))
+    letters, typed = normalize("NFD", query) + " ", normalize("NFD", prefix)
+    if letters.startswith(typed):
+        return True
+    return letters.translate(WITHOUT_JOINTS).startswith(typed.translate(WITHOUT_JOINTS))
 
 
 def evaluate(columns, known, train, test, calls):
