@@ -1,8 +1,6 @@
 """Completion of names without sessions, at the size of a large catalogue."""
 
 import json
-import os
-import subprocess
 import tempfile
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.completion.evaluation import count_matches, is_completion
-from benchmarks.completion.run import ONE_THREAD, WorkerFailedError, interpreter
+from benchmarks.completion.run import interpreter, run_script
 from benchmarks.completion.systems import HERE, PEERS
 from benchmarks.completion.tasks import fold
 from benchmarks.datasets import read_table
@@ -139,7 +137,8 @@ def measure_names(name, options):
         record = {"system": name, "n_names": len(names)}
         # Built in one process, and loaded by another, whose memory is measured.
         for action in ("build", "serve"):
-            record |= _run(system, python, job | {"action": action}, options.timeout)
+            of_action = job | {"action": action}
+            record |= run_script(system.script, python, of_action, options.timeout)
         answers = {key: np.load(Path(folder, f"{key}.npy")) for key in ("all", "kept")}
     is_exact = system.settings.get("match", "prefix") == "prefix"
     record["n_answers"], record["n_kept"] = len(answers["all"]), len(answers["kept"])
@@ -147,24 +146,6 @@ def measure_names(name, options):
         part = answers[key]
         record[key] = coverage(part, names, prefixes[: len(part)], out, is_exact)
     return record
-
-
-def _run(system, python, job, timeout):
-    try:
-        done = subprocess.run(
-            [str(python), str(system.script)],
-            input=json.dumps(job),
-            capture_output=True,
-            text=True,
-            env=os.environ | ONE_THREAD,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise WorkerFailedError(f"no result after {timeout:.0f} s") from None
-    if done.returncode:
-        raise WorkerFailedError(" | ".join(done.stderr.splitlines()[-3:]))
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def show_names(records):

@@ -48,22 +48,32 @@ def run_worker(system, python, data, *, settings, single_calls, seed, timeout):
             "single_calls": single_calls,
             "seed": seed,
         }
-        try:
-            done = subprocess.run(
-                [str(python), str(system.script)],
-                input=json.dumps(job),
-                capture_output=True,
-                text=True,
-                env=os.environ | ONE_THREAD,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise WorkerFailedError(f"no result after {timeout:.0f} s") from None
-        if done.returncode:
-            raise WorkerFailedError(" | ".join(done.stderr.splitlines()[-3:]))
-        measured = json.loads(done.stdout.splitlines()[-1])
+        measured = run_script(system.script, python, job, timeout)
         answers = {
             name: np.load(Path(folder, f"{name}.npy")) for name in system.variants
         }
     return measured, answers
+
+
+def run_script(script, python, job, timeout):
+    """Run a script with a job on standard input; return what it prints last, as JSON.
+
+    Raises
+    ------
+    WorkerFailedError
+    """
+    try:
+        done = subprocess.run(
+            [str(python), str(script)],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            env=os.environ | ONE_THREAD,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise WorkerFailedError(f"no result after {timeout:.0f} s") from None
+    if done.returncode:
+        raise WorkerFailedError(" | ".join(done.stderr.splitlines()[-3:]))
+    return json.loads(done.stdout.splitlines()[-1])
