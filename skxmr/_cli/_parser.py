@@ -4,10 +4,9 @@ import argparse
 from pathlib import Path
 
 from skxmr._version import __version__
+from skxmr.datasets._rows import FORMATS
 
-__all__ = ["FORMATS", "make_parser"]
-
-FORMATS = ("tsv", "csv", "jsonl", "fasttext", "xmc")
+__all__ = ["make_parser"]
 
 _EXAMPLES = """\
 examples:
@@ -192,6 +191,7 @@ def _add_serve(commands):
         "there is no encryption and no authentication",
     )
     command.add_argument("-k", type=_positive, default=10, help="default 10")
+    command.add_argument("--title", default="", help="the title of the page")
 
 
 def _add_model(command):

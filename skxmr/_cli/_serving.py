@@ -14,7 +14,12 @@ def run(options):
     if "retriever" not in parts:
         raise ValueError(f"{options.model} was trained on features; texts are needed.")
     completer = parts.get("completer", _NoCompletions())
-    catalogue = Catalogue(completer, parts["retriever"], k=options.k)
+    catalogue = Catalogue(
+        completer,
+        parts["retriever"],
+        k=options.k,
+        title=options.title or options.model.resolve().name,
+    )
     serve_here(application(catalogue, hosts=hosts), options.host, options.port)
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from skxmr.datasets._bundled import load_subjects
+from skxmr.datasets._rows import FORMATS, read_rows
 from skxmr.demo import Catalogue, application
 from skxmr.demo._application import LOOPBACK
 from skxmr.demo._running import check_address, serve_here
@@ -14,16 +15,25 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> None:
     """Train or load the models, and serve the page until interrupted."""
     options = _parse(arguments)
-    catalogue = _load_or_train(options.models)
+    try:
+        rows = None if options.rows is None else read_rows(options)
+        title = options.title or (options.rows.name if rows else "")
+        catalogue = _load_or_train(options.models, rows, title)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"skxmr.demo: error: {' '.join(str(error).split())}") from None
     app = application(catalogue, hosts=LOOPBACK.union(options.allow_remote))
     serve_here(app, options.host, options.port)
 
 
-def _load_or_train(path):
+def _load_or_train(path, rows=None, title=""):
+    """Load models, or train them on rows of texts and labels, if there are any."""
     if path is not None and path.exists():
         return Catalogue.load(path)
     print("Training takes some seconds (--models PATH keeps it) ...", flush=True)
-    catalogue = Catalogue.train(load_subjects())
+    if rows is None:
+        catalogue = Catalogue.train(load_subjects())
+    else:
+        catalogue = Catalogue.of_rows(rows.texts, rows.labels, title)
     if path is not None:
         catalogue.save(path)
     return catalogue
@@ -50,6 +60,20 @@ def _parse(arguments):
         help="load the models from this file if it exists, else train them and save "
         "them to it; loading can execute code from the file: load only one you trust",
     )
+    own = parser.add_argument_group("your own data")
+    own.add_argument(
+        "--data",
+        dest="rows",
+        type=Path,
+        metavar="FILE",
+        help="lines of text, tab, labels separated by blanks, as `skxmr train` reads "
+        "them; without it, the bundled subjects of books",
+    )
+    own.add_argument("--title", default="", help="of the page; by default the file's")
+    own.add_argument("--format", choices=FORMATS[:-1], help="by default by the name")
+    own.add_argument("--text", default="text", metavar="COLUMN", help="csv and jsonl")
+    own.add_argument("--labels", default="labels", metavar="COLUMN", help="csv, jsonl")
+    own.add_argument("--separator", metavar="TEXT", help="between labels; else blanks")
     options = parser.parse_args(arguments)
     try:
         check_address(options.host, options.port, options.allow_remote)

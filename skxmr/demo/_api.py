@@ -7,6 +7,10 @@
   ``{"answers": [{"name": str, "score": float}, …], "did_you_mean": str or null,
   "milliseconds": float}``: no answers if nothing is found, and the text with its
   unknown words corrected, if there is a correction.
+- ``POST api/explain`` takes ``{"text": str, "position": int}``, the position from 0
+  among the answers to the text, and returns ``{"explanation": str or null}``.
+- ``GET api/about`` returns ``{"title": str, "examples": [str, …], "explains": bool}``,
+  what the page says of the models.
 
 An error is ``{"error": str}``, with a 4xx status if the request is to blame.
 """
@@ -20,7 +24,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-__all__ = ["CALLS", "call"]
+__all__ = ["CALLS", "about", "call"]
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +72,25 @@ def _search(catalogue, fields):
     }
 
 
+def _explain(catalogue, fields):
+    text, position = _text(fields, "text"), fields.get("position")
+    if not isinstance(position, int) or isinstance(position, bool):
+        raise _bad_request("position must be an integer")
+    return {"explanation": catalogue.explain(text, position)}
+
+
+def about(catalogue: Any) -> dict[str, Any]:
+    """Return what the page says of the models."""
+    return {
+        "title": getattr(catalogue, "title", ""),
+        "examples": list(getattr(catalogue, "examples", ())),
+        "explains": hasattr(getattr(catalogue, "retriever", None), "explain"),
+    }
+
+
 CALLS: dict[str, Callable[[Any, dict], dict]] = {
     "complete": _complete,
+    "explain": _explain,
     "search": _search,
 }
 

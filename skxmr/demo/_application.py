@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from skxmr.demo._api import CALLS, call
+from skxmr.demo._api import CALLS, about, call
 from skxmr.demo._middleware import RequestChecks, SecurityHeaders
 from skxmr.demo._responses import error_response, json_response
 
@@ -77,13 +77,14 @@ def application(
     >>> retriever = TextRetriever().fit(["green tea", "rye bread"], ["tea", "bread"])
     >>> app = application(Catalogue(completer, retriever))
     >>> [route.path for route in app.routes if route.path.startswith("/api")]
-    ['/api/complete', '/api/search']
+    ['/api/complete', '/api/explain', '/api/search', '/api/about']
     """
     calls = _ModelCalls(catalogue, max_requests, n_threads or cpu_count())
     app = Starlette(
         routes=[
             *(_file_route(path, *file) for path, file in FILES.items()),
             *(_api_route(name, calls) for name in CALLS),
+            _about_route(catalogue),
         ],
         middleware=[
             Middleware(SecurityHeaders),
@@ -136,6 +137,15 @@ def _api_route(name, calls):
         return json_response(await calls.run(name, body))
 
     return Route(f"/api/{name}", respond, methods=["POST"])
+
+
+def _about_route(catalogue):
+    answer = about(catalogue)
+
+    async def respond(_: Request) -> Response:
+        return json_response(answer)
+
+    return Route("/api/about", respond)
 
 
 def _file_route(path, file, media_type):

@@ -18,6 +18,13 @@ __all__ = ["Catalogue", "pairs_of_terms"]
 # one title in a thousand has no others.
 _MIN_SCORE = 0.01
 
+# With fewer different texts it is not learned how much words of names are worth beside
+# the model, and a tag would be missed that stands in no text.
+_FEWEST_TEXTS = 2000
+
+# Characters of an example: the page shows it whole.
+_LONGEST_EXAMPLE = 80
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -34,6 +41,10 @@ class Catalogue:
     min_score : float, default=0.0
         Search results with a lower score are left out. If it is positive, the
         retriever's `search` must take it as a keyword argument.
+    title : str, default=""
+        The title of the page; without one, the page is that of the bundled subjects.
+    examples : tuple of str, default=()
+        Texts to try, which the page offers.
 
     See Also
     --------
@@ -56,6 +67,38 @@ class Catalogue:
     retriever: Any
     k: int = 10
     min_score: float = 0.0
+    title: str = ""
+    examples: tuple = ()
+
+    @classmethod
+    def of_rows(cls, texts: list[str], labels: list, title: str) -> Self:
+        """Train both models on texts and the names of their labels.
+
+        The completer suggests the names of labels, those of many texts first.
+
+        Parameters
+        ----------
+        texts : list of str
+            The training texts.
+        labels : list of list of str
+            The labels of each text.
+        title : str
+            The title of the page.
+
+        Returns
+        -------
+        Catalogue
+            The trained models, with three of the texts as examples.
+        """
+        names = [name for row in labels for name in row]
+        completer = QueryCompleter(random_state=0).fit(names)
+        retriever = TextRetriever(random_state=0)
+        how: dict[str, Any] = {"title": title, "examples": _examples(texts)}
+        if len(set(texts)) < _FEWEST_TEXTS:
+            return cls(completer, retriever.fit(texts, labels), **how)
+        # Names are searched too, and unknown words corrected.
+        retriever.fit(texts, labels, label_texts={name: name for name in names})
+        return cls(completer, retriever, min_score=_MIN_SCORE, **how)
 
     @classmethod
     def train(cls, records: Any) -> Self:
@@ -161,6 +204,26 @@ class Catalogue:
         restricted = {"min_score": self.min_score} if self.min_score > 0 else {}
         return self.retriever.search(text, k=self.k, **restricted)
 
+    def explain(self, text: str, position: int) -> str | None:
+        """Explain the score of a search result.
+
+        Parameters
+        ----------
+        text : str
+            The query.
+        position : int
+            The position of the result among those of `search`, from 0.
+
+        Returns
+        -------
+        str or None
+            Several lines; None if there is no such result, or the retriever cannot.
+        """
+        found = self.search(text)
+        if not (hasattr(self.retriever, "explain") and 0 <= position < len(found)):
+            return None
+        return str(self.retriever.explain(text, found[position][0]))
+
     def did_you_mean(self, text: str) -> str | None:
         """Correct the unknown words of a query.
 
@@ -181,6 +244,14 @@ class Catalogue:
             return self.retriever.did_you_mean(text)
         except ValueError:  # fitted without the texts of labels
             return None
+
+
+def _examples(texts):
+    """Return three different texts from the beginning, the middle and the end."""
+    wanted = dict.fromkeys(text for text in texts if 0 < len(text) <= _LONGEST_EXAMPLE)
+    short = list(wanted)
+    places = sorted({0, len(short) // 2, len(short) - 1}) if short else []
+    return tuple(short[place] for place in places)
 
 
 def pairs_of_terms(target, names) -> tuple[list[str], list[str]]:

@@ -505,6 +505,39 @@ def test_long_texts_are_shortened(page):
     page.wait(lambda: page.find("answers-title").text == title)
 
 
+class Shop(Moody):
+    title = "A small shop"
+    examples = ("rye bread", "milk & <b>honey</b>", "tea")
+
+    def __init__(self):
+        self.retriever = self
+
+    def explain(self, text, position):
+        return f"{text}: answer {position}\n+0.5  word"
+
+
+def test_own_data(browser):
+    with serving(Shop()) as server:
+        page = Page(browser, server)
+        page.wait(lambda: page.find("title").text == "A small shop")
+        assert browser.title == "A small shop"
+        assert page.texts("#examples a") == list(Shop.examples)
+        browser.find_elements("css selector", "#examples a")[1].click()
+        page.wait(
+            lambda: (
+                page.find("answers-title").text == f"Answers for “{Shop.examples[1]}”"
+            )
+        )
+        assert "how sure" in page.find("meaning").text
+        whys = browser.find_elements("css selector", "#found summary")
+        assert len(whys) == 2
+        assert whys[1].size["height"] >= 36
+        whys[1].click()
+        expected = f"{Shop.examples[1]}: answer 1\n+0.5  word"
+        page.wait(lambda: page.texts("#found details[open] pre") == [expected])
+        browser.get("about:blank")
+
+
 @pytest.mark.parametrize("width", [375, 320])
 def test_phone(page, width):
     page.driver.execute_cdp_cmd(

@@ -24,8 +24,9 @@ from sklearn.utils import Bunch
 
 import skxmr
 from skxmr import TextRetriever
+from skxmr.datasets._rows import Rows
 from skxmr.demo import Catalogue, application, serve
-from skxmr.demo.__main__ import _load_or_train, _parse
+from skxmr.demo.__main__ import _load_or_train, _parse, main
 from skxmr.demo._catalogue import pairs_of_terms
 
 
@@ -127,6 +128,38 @@ def test_models_are_trained_once(tmp_path, records, monkeypatch, capsys):
         assert catalogue.search("rails")[0][1] == "railways"
         assert ("Training" in capsys.readouterr().out) == trains
     assert _load_or_train(None).search("rails")[0][1] == "railways"
+
+
+def test_own_rows(tmp_path, capsys):
+    kinds = ["green tea", "black tea", "rye bread", "x" * 200, "white bread"]
+    texts = [f"{kinds[i % 5]} {i}" for i in range(2500)]
+    labels = [["tea"], ["tea", "hot"], ["bread"], ["tea"], ["bread"]] * 500
+    catalogue = _load_or_train(tmp_path / "models", Rows(texts, labels), "A shop")
+    assert catalogue.title == "A shop"
+    assert catalogue.examples == ("green tea 0", "green tea 1250", "white bread 2499")
+    for one in (catalogue, _load_or_train(tmp_path / "models")):
+        assert one.search("black tea")[0][0] == "tea"
+        assert [text for text, _ in one.complete("b", [])] == ["bread"]
+        assert one.did_you_mean("wihte bread") == "white bread"
+        assert "tea" in one.explain("black tea", 0)
+        assert one.explain("black tea", 99) is None
+        assert one.explain("black tea", -1) is None
+    assert capsys.readouterr().out.count("Training") == 1
+    # A tag that stands in no text is found, also by few texts.
+    few = _load_or_train(None, Rows(texts[:20], labels[:20]), "A shop")
+    for one in (catalogue, few):
+        assert "hot" in [label for label, _, _ in one.search("black tea")[:2]]
+
+
+def test_rows_that_cannot_be_read_are_one_line(tmp_path):
+    for name, content in (("missing.tsv", None), ("bad.csv", "a,b\n1,2\n"), ("x", "")):
+        path = tmp_path / name
+        if content is not None:
+            path.write_text(content, encoding="utf-8")
+        with pytest.raises(SystemExit) as ended:
+            main(["--data", str(path)])
+        assert str(ended.value).startswith("skxmr.demo: error: ")
+        assert "\n" not in str(ended.value)
 
 
 def test_options(capsys):

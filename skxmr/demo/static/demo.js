@@ -7,6 +7,7 @@ const REMEMBERED = 5; // searches
 const STRONG = 0.5; // an answer this probable needs no correction
 const MAX_SHOWN = 250; // characters of a query
 
+let about = { title: "", examples: [], explains: false }; // the models
 let session = []; // previous searches, latest last
 let active = -1; // index of the option selected with the arrow keys
 let underway = new AbortController(); // of the latest request
@@ -182,9 +183,10 @@ function shorten(text) {
 }
 
 function showAnswers(text, found) {
-  const title = `Subjects for “${shorten(text)}”`;
+  const title = `${about.title ? "Answers" : "Subjects"} for “${shorten(text)}”`;
   document.getElementById("answers-title").textContent = title;
-  document.getElementById("found").replaceChildren(...found.map(answerItem));
+  const items = found.map((answer, i) => answerItem(answer, text, i));
+  document.getElementById("found").replaceChildren(...items);
   document.getElementById("answers").hidden = found.length === 0;
   // Typing replaces this query; on a phone, the keyboard would hide the answers.
   query.select();
@@ -192,7 +194,7 @@ function showAnswers(text, found) {
   else query.focus(); // the link or button that had it may have gone
 }
 
-function answerItem({ name, score }) {
+function answerItem({ name, score }, text, position) {
   const button = document.createElement("button");
   const number = document.createElement("span");
   number.className = "score";
@@ -202,7 +204,47 @@ function answerItem({ name, score }) {
   button.addEventListener("click", () => search(name));
   const item = document.createElement("li");
   item.append(button);
+  if (about.explains) item.append(explanation(text, position));
   return item;
+}
+
+// What an answer was found by, asked for when it is opened.
+function explanation(text, position) {
+  const details = document.createElement("details");
+  const summary = document.createElement("summary");
+  summary.textContent = "Why?";
+  const lines = document.createElement("pre");
+  details.append(summary, lines);
+  details.addEventListener("toggle", () => {
+    if (!details.open || lines.textContent) return;
+    const { signal } = new AbortController();
+    post("api/explain", { text, position }, signal).then(
+      (answer) => {
+        lines.textContent = answer.explanation ?? "There is no explanation.";
+      },
+      (error) => tell(error.message),
+    );
+  });
+  return details;
+}
+
+// ---- the models
+
+async function introduce() {
+  const response = await fetch("api/about").catch(() => null);
+  if (!response?.ok) return;
+  about = await response.json();
+  if (about.title) {
+    document.title = about.title;
+    document.getElementById("title").textContent = about.title;
+    document.getElementById("lead").textContent =
+      "Type a text: the answers are its labels, the best first.";
+    document.querySelector("label[for=query]").textContent = "Text";
+  }
+  const links = about.examples.flatMap((text) => [" ", searchLink(text)]);
+  const examples = document.getElementById("examples");
+  examples.replaceChildren("Try", ...links);
+  examples.hidden = about.examples.length === 0;
 }
 
 // ---- the session
@@ -252,5 +294,7 @@ suggestions.addEventListener("click", (event) => {
   if (item) search(item.dataset.text);
 });
 
-const asked = new URLSearchParams(location.search).get("q");
-if (asked) search(asked);
+introduce().finally(() => {
+  const asked = new URLSearchParams(location.search).get("q");
+  if (asked) search(asked);
+});

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from skxmr._cli._parser import FORMATS
+__all__ = ["FORMATS", "Rows", "format_of", "read_label_texts", "read_rows"]
 
-__all__ = ["Rows", "format_of", "read_label_texts", "read_rows"]
+FORMATS = ("tsv", "csv", "jsonl", "fasttext", "xmc")
 
 _SUFFIXES = {
     ".tsv": "tsv",
