@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import redirect_stdout
 from itertools import permutations
 
 from skxmr._cli._models import save_model
@@ -21,10 +22,11 @@ def run(options):
     if options.model.is_file():
         raise ValueError(f"--model {options.model} is a file; expected a folder.")
     start = time.perf_counter()
-    if format_of(options.rows, options.format) == "xmc":
-        parts = _train_on_features(options, say)
-    else:
-        parts = _train_on_texts(options, say)
+    is_xmc = format_of(options.rows, options.format) == "xmc"
+    train = _train_on_features if is_xmc else _train_on_texts
+    # The progress of the fits, too: stdout is for results.
+    with redirect_stdout(sys.stderr):
+        parts = train(options, say)
     say(f"Trained in {time.perf_counter() - start:.1f} s.")
     save_model(parts, options.model)
     say(f"Saved to {options.model}; try: skxmr search {options.model}")
@@ -33,8 +35,16 @@ def run(options):
 def _train_on_features(options, say):
     X, Y = load_xmc(options.rows)
     say(f"{X.shape[0]:,} rows of {X.shape[1]:,} features, {Y.shape[1]:,} labels.")
-    how = {"n_jobs": options.jobs, "random_state": options.seed}
-    return {"classifier": XRLinearClassifier(**how).fit(X, Y)}
+    return {"classifier": XRLinearClassifier(**_settings(options)).fit(X, Y)}
+
+
+def _settings(options):
+    """Return the parameters that all estimators take."""
+    return {
+        "n_jobs": options.jobs,
+        "random_state": options.seed,
+        "verbose": int(not options.quiet),
+    }
 
 
 def _train_on_texts(options, say):
@@ -42,14 +52,14 @@ def _train_on_texts(options, say):
     label_texts = None
     if options.label_texts is not None:
         label_texts = read_label_texts(options.label_texts)
-    retriever = TextRetriever(n_jobs=options.jobs, random_state=options.seed)
+    retriever = TextRetriever(**_settings(options))
     known = {label for labels in rows.labels for label in labels}
     say(f"{len(rows.texts):,} rows with {len(known):,} labels.")
     given = None if label_texts is None else LabelTexts(label_texts)
     retriever.fit(rows.texts, rows.labels, label_texts=given)
     parts = {"retriever": retriever}
     if options.completions != "none":
-        completer = QueryCompleter(n_jobs=options.jobs, random_state=options.seed)
+        completer = QueryCompleter(**_settings(options))
         queries = _queries(rows, options.completions, label_texts or {})
         parts["completer"] = completer.fit(*queries)
     return parts

@@ -343,3 +343,14 @@ def test_serve_refuses_other_machines(folder, capsys):
     assert_one_line(capsys, "also pass the name by which they reach this one")
     assert main(["serve", str(folder / "models"), "--port", "99999"]) == 2
     assert_one_line(capsys, "--port must be between 0 and 65535")
+
+
+def test_training_shows_its_progress_on_stderr(tmp_path, capsys):
+    rows = write(tmp_path / "rows.tsv", tsv())
+    arguments = ["train", rows, "--model", tmp_path / "models"]
+    assert main(list(map(str, arguments))) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "[skxmr] training" in captured.err
+    assert main([*map(str, arguments), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
