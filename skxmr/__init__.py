@@ -14,6 +14,7 @@ from skxmr._search._explanation import Explanation
 from skxmr._search._pruning_check import PruningWarning
 from skxmr._version import __version__
 from skxmr.completion._completer import QueryCompleter
+from skxmr.decisions._calibrator import SparseCalibrator
 from skxmr.decisions._label_threshold_cv import LabelThresholdCV
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.rankers._candidates import CandidateFeatures, Candidates
@@ -52,6 +53,7 @@ __all__ = [
     "Reranker",
     "SearchResult",
     "SearchResults",
+    "SparseCalibrator",
     "TextRetriever",
     "TrieTreeHybrid",
     "WordNgramTfidf",

@@ -57,7 +57,9 @@ from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex
 from skxmr.completion._query_ids import QueryIds
 from skxmr.completion._transitions import ChangedRows, Transitions
+from skxmr.decisions._calibrator import CalibratorState, SparseCalibrator
 from skxmr.decisions._label_threshold_cv import LabelThresholdCV, ThresholdState
+from skxmr.decisions._score_maps import LabelMaps, LogisticMap, StepMap
 from skxmr.decisions._thresholds import Thresholds
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._state import ClassifierState
@@ -126,6 +128,11 @@ _TYPES: list[Any] = [
     KMeansTree,
     SearchLayout,
     LabelScale,
+    SparseCalibrator,
+    CalibratorState,
+    LabelMaps,
+    LogisticMap,
+    StepMap,
     LabelThresholdCV,
     ThresholdState,
     Thresholds,

@@ -32,6 +32,7 @@ from skxmr import (
     QueryCompleter,
     RankFusion,
     Reranker,
+    SparseCalibrator,
     TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
@@ -101,6 +102,14 @@ MODELS = {
     ),
     "reranker": (
         Reranker(make_classifier(), LogisticRegression(), random_state=0),
+        X,
+    ),
+    "calibrator": (
+        SparseCalibrator(make_classifier(), n_groups=2, cv=2, random_state=0),
+        X,
+    ),
+    "sigmoid": (
+        SparseCalibrator(make_classifier(), method="sigmoid", cv=2, random_state=0),
         X,
     ),
     "thresholds": (

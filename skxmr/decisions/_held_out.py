@@ -1,6 +1,6 @@
 """Scores of held-out rows by estimators that are fitted to the others."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -38,11 +38,12 @@ class HeldOutRows:
     Y : csr_array of shape (n_samples, n_labels)
         Stored for each label of a row.
     target : IndicatorTarget or ClassTarget
-        Of two classes, if it is one of classes.
     fit_params : dict of str to object
         Further arguments of fit.
     split_params : dict of str to object
         Further arguments of the splitter, such as ``groups``.
+    is_binary : bool
+        Whether only the second of two classes is scored.
     """
 
     X: Any
@@ -51,6 +52,7 @@ class HeldOutRows:
     target: IndicatorTarget | ClassTarget
     fit_params: dict = field(default_factory=dict)
     split_params: dict = field(default_factory=dict)
+    is_binary: bool = False
 
     @property
     def n_rows(self):
@@ -61,6 +63,10 @@ class HeldOutRows:
     def n_labels(self):
         """The number of labels."""
         return self.Y.shape[1]
+
+    def of_second(self):
+        """Return the same data, of whose two classes only the second is scored."""
+        return replace(self, is_binary=True)
 
     def fit(self, estimator, rows):
         """Fit an estimator to some rows, with their part of the further arguments.
@@ -93,7 +99,6 @@ class HeldOutRows:
         Returns
         -------
         ScoredPairs
-            Of two classes, only the second one is a label.
 
         Raises
         ------
@@ -101,17 +106,30 @@ class HeldOutRows:
             If the estimator was fitted to other labels.
         """
         X, Y = take_rows(self.X, rows), self.Y[rows]
-        if isinstance(self.target, ClassTarget):
+        if self.is_binary:
             scores = scores_of_second(estimator, X, self.target)[:, np.newaxis]
             columns = np.zeros(scores.shape, dtype=np.int64)
             return ScoredPairs.of_ranking(columns, scores, Y[:, [1]])
         columns, scores = rank(estimator, X, n_candidates)
+        if isinstance(self.target, ClassTarget):
+            columns = self._columns_of_classes(columns, estimator)
         if columns.max(initial=-1) >= self.n_labels:
             raise ValueError(
                 f"y has {self.n_labels} columns; expected those that estimator was "
                 f"fitted to, of which it found number {columns.max()}."
             )
         return ScoredPairs.of_ranking(columns, scores, Y)
+
+    def _columns_of_classes(self, columns, estimator):
+        """Replace columns of a fold's classes by those of all classes."""
+        classes = np.asarray(final_estimator(estimator).classes_)
+        own = KnownClasses(self.target.classes).find(classes)
+        if (own < 0).any():
+            raise ValueError(
+                f"estimator was fitted to other classes than those of y, such as "
+                f"{classes[own < 0][0]!r:.50}."
+            )
+        return np.where(columns >= 0, own[columns], -1)
 
     def _has_rows(self, value):
         if isinstance(value, (str, bytes, dict)):
@@ -189,8 +207,9 @@ def folds_of(cv, data, random):
     list of (train, held_out)
         Row indices.
     """
-    is_class = isinstance(data.target, ClassTarget)
-    of_classes = data.y if is_class else None
+    # Many classes have too few rows to be divided.
+    is_class = isinstance(data.target, ClassTarget) and data.target.n_labels == 2
+    of_classes = data.Y.indices if is_class else None
     cv = _N_SPLITS if cv is None else cv
     seed = random.randint(_MAX_INT32)
     if isinstance(cv, Integral):

@@ -261,7 +261,9 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
         kind, tuned, fitted = "global", None, None
         is_class = isinstance(data.target, ClassTarget)
         if not is_class or data.target.n_labels == 2:
-            pairs, fitted = self._score_held_out(data)
+            pairs, fitted = self._score_held_out(
+                data.of_second() if is_class else data, self.n_candidates
+            )
             kind, tuned = ("global", best_global(pairs, "micro"))
             if not is_class:
                 kind, tuned = self._tune(pairs)

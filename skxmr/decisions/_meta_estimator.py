@@ -105,8 +105,14 @@ class LearnsFromHeldOutRows(Stateful, MetaEstimatorMixin):
         to_split = routed.splitter.split if hasattr(self.cv, "split") else {}
         return HeldOutRows(X, y, Y, target, routed.estimator.fit, to_split)
 
-    def _score_held_out(self, data):
+    def _score_held_out(self, data, n_candidates):
         """Return the pairs of all held-out rows, and the estimator of a single split.
+
+        Parameters
+        ----------
+        data : HeldOutRows
+        n_candidates : int
+            The number of labels of each row.
 
         Returns
         -------
@@ -114,7 +120,7 @@ class LearnsFromHeldOutRows(Stateful, MetaEstimatorMixin):
         estimator
             Of the first split, or the given one if it is fitted already.
         """
-        n_candidates = min(int(self.n_candidates), data.n_labels)
+        n_candidates = min(int(n_candidates), data.n_labels)
         if self.cv == "prefit":
             fitted = self._prefit()
             return data.score(fitted, np.arange(data.n_rows), n_candidates), fitted

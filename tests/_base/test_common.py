@@ -21,6 +21,7 @@ from skxmr import (
     NeighborRanker,
     RankFusion,
     Reranker,
+    SparseCalibrator,
     TextRetriever,
     WordNgramTfidf,
     XRLinearClassifier,
@@ -55,6 +56,7 @@ ESTIMATORS = [
         random_state=0,
     ),
     LabelThresholdCV(NeighborRanker(1), cv=3, random_state=0),
+    SparseCalibrator(NeighborRanker(1), cv=3, random_state=0),
     LabelThresholdCV(
         XRLinearClassifier(random_state=0),
         scoring="f1_macro",

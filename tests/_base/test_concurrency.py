@@ -33,6 +33,7 @@ from skxmr import (
     QueryCompleter,
     RankFusion,
     Reranker,
+    SparseCalibrator,
     TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
@@ -235,6 +236,10 @@ CASES = {
     ),
     "reranker": on_matrices(
         Reranker(LINEAR, LogisticRegression(), n_candidates=3, cv=2, random_state=0),
+        *RANKERS,
+    ),
+    "calibrator": on_matrices(
+        SparseCalibrator(LINEAR, cv=2, random_state=0),
         *RANKERS,
     ),
     "thresholds": on_matrices(

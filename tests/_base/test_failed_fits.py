@@ -23,6 +23,7 @@ from skxmr import (
     QueryCompleter,
     RankFusion,
     Reranker,
+    SparseCalibrator,
     TextRetriever,
     TrieTreeHybrid,
     WordNgramTfidf,
@@ -75,6 +76,11 @@ CASES = {
         Reranker(
             CLASSIFIER, LogisticRegression(), n_candidates=3, cv=2, random_state=0
         ),
+        (X, Y),
+        (X[1:], Y[1:]),
+    ),
+    "calibrator": (
+        SparseCalibrator(CLASSIFIER, cv=2, random_state=0),
         (X, Y),
         (X[1:], Y[1:]),
     ),

@@ -22,6 +22,7 @@ from skxmr import (
     NeighborRanker,
     RankFusion,
     Reranker,
+    SparseCalibrator,
     TextRetriever,
     XRLinearClassifier,
     metrics,
@@ -123,6 +124,7 @@ CLASSIFIERS = {
     "neighbors": NeighborRanker(n_neighbors=2),
     "fusion": RankFusion([("linear", LINEAR), ("neighbors", NeighborRanker(2))]),
     "thresholds": LabelThresholdCV(LINEAR, cv=2, random_state=0),
+    "calibrator": SparseCalibrator(LINEAR, cv=2, random_state=0),
     "reranker": Reranker(LINEAR, LogisticRegression(), random_state=0),
 }
 classifiers = pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from skxmr import (
     NeighborRanker,
     RankFusion,
     Reranker,
+    SparseCalibrator,
     TextRetriever,
     XRLinearClassifier,
 )
@@ -45,6 +46,7 @@ ESTIMATORS = {
     "near": NEAR,
     "fusion": RankFusion([("linear", CLASSIFIER), ("near", NEAR)]),
     "thresholds": LabelThresholdCV(NEAR, cv=2, random_state=0),
+    "calibrator": SparseCalibrator(NEAR, cv=2, random_state=0),
     "reranker": Reranker(NEAR, final_estimator=LogisticRegression(), random_state=0),
 }
 

@@ -63,6 +63,10 @@ def make_thresholds():
     return skxmr.LabelThresholdCV(make_classifier(), cv=2, random_state=0)
 
 
+def make_calibrator():
+    return skxmr.SparseCalibrator(make_classifier(), cv=2, random_state=0)
+
+
 CLASSIFIER = make_classifier().fit(X, Y)
 RETRIEVER = TextRetriever(classifier=make_classifier()).fit(TEXTS, Y)
 FUSED = TextRetriever(classifier=make_classifier()).fit(TEXTS, Y, label_texts=NAMES)
@@ -71,6 +75,7 @@ NEIGHBORS = NeighborRanker().fit(X, Y)
 FUSION = make_fusion().fit(X, Y)
 RERANKER = make_reranker().fit(X, Y)
 THRESHOLDS = make_thresholds().fit(X, Y)
+CALIBRATOR = make_calibrator().fit(X, Y)
 FEATURES = CandidateFeatures().fit(X, Y)
 COMPLETER = skxmr.QueryCompleter(classifier_weight=0).fit(None, TEXTS)
 POPULAR = baselines.PopularCompleter().fit(None, TEXTS)
@@ -354,6 +359,9 @@ CALLS = {
         ),
         **of_estimator(
             THRESHOLDS, lambda **given: make_thresholds().fit(**given), THRESHOLDS
+        ),
+        **of_estimator(
+            CALIBRATOR, lambda **given: make_calibrator().fit(**given), CALIBRATOR
         ),
         "NeighborRanker.subset": (
             NEIGHBORS.subset,
