@@ -256,3 +256,14 @@ def test_refused_where_features_are_not_centred(block_weights, changes):
     with pytest.raises(ValueError, match=r"block_weights=.* needs C='scale'"):
         make_classifier(block_weights, **changes).fit(X, Y)
     make_classifier(1.0, **changes).fit(X, Y)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, np.inf, np.nan, "1"])
+def test_damaged_weights_are_refused(weight):
+    X, Y = make_data()
+    model = make_classifier(0.5).fit(X, Y)
+    centering = model._state.centering._replace(block_weight=weight)
+    model._state.__dict__["centering"] = centering
+    saved = pickle.dumps(model)
+    with pytest.raises(ValueError, match=r"centering\.block_weight is"):
+        pickle.loads(saved)
