@@ -72,7 +72,7 @@ class ThresholdState:
 
 
 class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstimator):
-    r"""Decide how many labels each row gets, by thresholds tuned on held-out rows.
+    """Decide how many labels each row gets, by thresholds tuned on held-out rows.
 
     A ranking does not say where to stop. This estimator wraps one that ranks labels,
     scores rows that its clones were not fitted to, and finds the thresholds of these
