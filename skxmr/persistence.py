@@ -53,10 +53,11 @@ from skxmr._utils._packed_texts import GrownTexts, PackedTexts
 from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
 from skxmr.completion._base import CompleterState
 from skxmr.completion._completer import QueryCompleter, QueryState
+from skxmr.completion._living_index import ChangedCounts, LivingIndex
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex
-from skxmr.completion._query_ids import QueryIds
-from skxmr.completion._transitions import ChangedRows, Transitions
+from skxmr.completion._query_ids import ColumnIds, NameList, Names
+from skxmr.completion._transitions import ChangedRows, Rows, Transitions
 from skxmr.decisions._calibrator import CalibratorState, SparseCalibrator
 from skxmr.decisions._label_threshold_cv import LabelThresholdCV, ThresholdState
 from skxmr.decisions._score_maps import LabelMaps, LogisticMap, StepMap
@@ -169,7 +170,12 @@ _TYPES: list[Any] = [
     FittedStages,
     Transitions,
     ChangedRows,
-    QueryIds,
+    ChangedCounts,
+    ColumnIds,
+    LivingIndex,
+    NameList,
+    Names,
+    Rows,
     ClassTarget,
     IndicatorTarget,
     NamedTarget,

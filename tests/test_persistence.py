@@ -307,9 +307,15 @@ def changed_completer():
     return model.remove([TEXTS[1]])
 
 
+@functools.cache
+def compacted_completer():
+    return changed_completer.__wrapped__().compact()
+
+
 @ways
-def test_a_loaded_completer_is_changed_as_before(save_and_load, tmp_path):
-    model = changed_completer()
+@pytest.mark.parametrize("make", [changed_completer, compacted_completer])
+def test_a_loaded_completer_is_changed_as_before(make, save_and_load, tmp_path):
+    model = make()
     loaded = save_and_load(model, tmp_path / "model")
     for prefix in ("", "w", "word1"):
         for previous in ("class 3", "another"):
@@ -524,6 +530,7 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     models += [fitted_completer(kind) for kind in COMPLETERS]
     models += [fitted_with_names(), KMeansTree(2, 2).fit(X), changed_completer()]
+    models.append(compacted_completer())
     models += [fitted_learned_fusion(), fitted_with_embeddings()]
     models += [fitted_to_dense_rows()[0], with_added_labels()]
     classifier = fitted("classifier", "sparse")[0]

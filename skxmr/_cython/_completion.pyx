@@ -58,6 +58,50 @@ cdef void _best_in_range(
         i = end
 
 
+cdef class CountChanges:
+    """Counts that are others than those of the fitted queries, and of added ones.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_changed,), int64
+        Ascending; those beyond the fitted queries are of added ones.
+    counts : ndarray of shape (n_changed,), float64
+    ties : ndarray of shape (n_added,), int64
+        Where each added query belongs: a number between `stride` times the ranks of the
+        fitted queries.
+    stride : int
+    """
+
+    cdef const int64_t[::1] ids
+    cdef const double[::1] counts
+    cdef const int64_t[::1] ties
+    cdef int64_t stride
+
+    def __init__(self, ids, counts, ties, int64_t stride):
+        self.ids, self.counts = ids, counts
+        self.ties, self.stride = ties, stride
+        if self.counts.shape[0] != self.ids.shape[0]:
+            raise ValueError("There are not as many counts as ids.")
+
+    cdef double count(self, int64_t query, double otherwise) noexcept nogil:
+        cdef int64_t low = 0, high = self.ids.shape[0], middle
+        while low < high:
+            middle = (low + high) // 2
+            if self.ids[middle] < query:
+                low = middle + 1
+            else:
+                high = middle
+        if low < self.ids.shape[0] and self.ids[low] == query:
+            return self.counts[low]
+        return otherwise
+
+    cdef int64_t key(self, int64_t query, int64_t n_fitted) noexcept nogil:
+        """Return a number by which queries are in alphabetical order."""
+        if query < n_fitted:
+            return (query + 1) * self.stride - 1
+        return self.ties[query - n_fitted]
+
+
 def best_of_sums(
     lists,                          # IN of (ranks int32, weights float32), ranks rising
     const double[::1] factors,      # IN (n_lists,): each list's weights are multiplied
@@ -66,11 +110,15 @@ def best_of_sums(
     int64_t[::1] cursors,           # SCRATCH (n_lists,)
     int64_t[::1] best,              # OUT (k,): ranks, best first
     double[::1] scores,             # OUT (k,)
+    CountChanges changes=None,      # IN of the prior; ranks are then ids
+    int64_t[::1] keys=None,         # SCRATCH (k,), with changes
 ):
     """Add up the weights of some lists and a prior; return how many ranks there are."""
     cdef Heap found
-    cdef int64_t rank, n_lists = len(lists), i
-    cdef double total
+    cdef int64_t rank, key, n_lists = len(lists), i
+    cdef int64_t n_fitted = prior.shape[0], n_queries = n_fitted
+    cdef double total, count
+    cdef bint is_changed = changes is not None
     cdef const int32_t[::1] ranks
     cdef const float[::1] weights
     cdef const int32_t* rank_of[MOST_LISTS]
@@ -80,6 +128,10 @@ def best_of_sums(
         raise ValueError("There are more lists than the arrays can hold.")
     if best.shape[0] == 0 or scores.shape[0] != best.shape[0]:
         raise ValueError("best and scores must be of one length, 1 at least.")
+    if is_changed:
+        n_queries += changes.ties.shape[0]
+        if keys is None or keys.shape[0] < best.shape[0]:
+            raise ValueError("keys must be as long as best.")
     for i in range(n_lists):
         ranks, weights = lists[i]
         if ranks.shape[0] != weights.shape[0]:
@@ -87,29 +139,32 @@ def best_of_sums(
         size_of[i] = ranks.shape[0]
         cursors[i] = 0
         if size_of[i]:
-            if ranks[0] < 0 or ranks[size_of[i] - 1] >= prior.shape[0]:
+            if ranks[0] < 0 or ranks[size_of[i] - 1] >= n_queries:
                 raise ValueError("A list has a rank that no query has.")
             rank_of[i] = &ranks[0]
             weight_of[i] = &weights[0]
     found.nodes = &best[0]
-    found.keys = &best[0]
+    found.keys = &keys[0] if is_changed else &best[0]
     found.scores = &scores[0]
     found.size = 0
     found.capacity = best.shape[0]
     with nogil:
         while True:
-            rank = prior.shape[0]
+            rank = n_queries
             for i in range(n_lists):
                 if cursors[i] < size_of[i]:
                     rank = min(rank, <int64_t>rank_of[i][cursors[i]])
-            if rank == prior.shape[0]:
+            if rank == n_queries:
                 break
-            total = prior_factor * prior[rank]
+            count, key = prior[rank] if rank < n_fitted else 0, rank
+            if is_changed:
+                count, key = changes.count(rank, count), changes.key(rank, n_fitted)
+            total = prior_factor * count
             for i in range(n_lists):
                 while cursors[i] < size_of[i] and rank_of[i][cursors[i]] <= rank:
                     total += factors[i] * weight_of[i][cursors[i]]
                     cursors[i] += 1
-            push(&found, rank, rank, total)
+            push(&found, rank, key, total)
         sort(&found)
     return found.size
 
@@ -258,6 +313,11 @@ cdef int64_t _walk(
             continue
         ends = walk.offsets[start + 1] - walk.offsets[start] <= depth
         code = END_OF_KEY if ends else walk.codes[walk.offsets[start] + depth]
+        if not ends and path[depth, LEAST] == walk.most_edits:
+            after = _next_match(walk, start, stop, depth, path[depth, N_LETTERS])
+            if after > start:
+                path[depth, RANGE_START] = after
+                continue
         after = start + 1 if ends else _same_code(walk, start, stop, depth)
         path[depth, RANGE_START] = after
         if depth == 0 or ends or not _class_of(walk, code):
@@ -284,6 +344,42 @@ cdef int64_t _walk(
         depth += 1
         path[depth, LEAST] = _step(walk, path, depth)
     return n_found
+
+
+cdef int64_t _next_match(
+    Walk* walk, int64_t start, int64_t stop, int64_t depth, int64_t n_letters
+) noexcept nogil:
+    """Find the first key of a range that can go on without a further edit.
+
+    Its code at the depth is that of a letter typed nearby, or ends a word. All codes
+    from the first combining mark on are taken for such ones.
+    """
+    cdef uint32_t code = walk.codes[walk.offsets[start] + depth], target = 0x300, typed
+    cdef int64_t j, low = start - 1, high = stop, middle
+    if code >= target:
+        return start
+    # A swap takes the letter before the band.
+    for j in range(
+        max(n_letters - walk.most_edits - 1, 0),
+        min(n_letters + walk.most_edits + 1, walk.n_typed),
+    ):
+        typed = walk.typed[j].code[0]
+        if code <= typed:
+            target = min(target, typed)
+    if walk.whole_words:
+        if code <= BLANK:
+            target = min(target, <uint32_t>BLANK)
+        if code <= END_OF_KEY:
+            target = min(target, <uint32_t>END_OF_KEY)
+    if target == code:
+        return start
+    while high - low > 1:
+        middle = (low + high) // 2
+        if walk.codes[walk.offsets[middle] + depth] < target:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 cdef inline int _class_of(Walk* walk, uint32_t code) noexcept nogil:

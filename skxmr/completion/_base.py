@@ -15,8 +15,10 @@ from skxmr._inputs._validation import StrOptions, check_documents, check_k
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Texts
 from skxmr.completion._choice import QuerySubset, choose_queries
+from skxmr.completion._living_index import LivingIndex
 from skxmr.completion._prefix_index import PrefixIndex
 from skxmr.completion._prefixes import draw_prefixes
+from skxmr.completion._query_ids import Names
 from skxmr.completion._query_log import read_log
 from skxmr.completion._sessions import check_sessions, read_session
 from skxmr.ranking import Completion
@@ -36,8 +38,9 @@ class CompleterState:
     Parameters
     ----------
     names : list of str
-        The known queries in alphabetical order, in their most frequent spelling.
-    index : PrefixIndex
+        The known queries by rank, in their most frequent spelling. In a changed
+        completer they are `Names`, by id.
+    index : PrefixIndex or LivingIndex
         Their keys and counts.
     normalizer : Normalizer
         The normalisation that made the keys; it is also applied to prefixes.
@@ -46,6 +49,18 @@ class CompleterState:
     names: list
     index: PrefixIndex
     normalizer: Normalizer
+
+    @property
+    def n_ids(self):
+        """The number of ids that were given out."""
+        return len(self.names)
+
+    @property
+    def queries(self):
+        """The names in alphabetical order."""
+        if not isinstance(self.index, LivingIndex):
+            return list(self.names)
+        return [self.names[number] for number in self.index.order.tolist()]
 
     @property
     def counts(self):
@@ -60,9 +75,20 @@ class CompleterState:
         owner : str
             Class name of the completer, for messages.
         """
-        if not isinstance(self.index, PrefixIndex):
-            refuse(f"{owner}.index_", f"is a {type(self.index).__name__}")
-        check_list(self.names, str, len(self.index), f"{owner}.queries_")
+        index, names = self.index, self.names
+        if isinstance(index, LivingIndex):
+            index.check()
+            n_fitted, n_ids = len(index.fitted), index.n_ids
+            if isinstance(names, Names):
+                check_list(names.added, str, n_ids - n_fitted, f"{owner}.queries_")
+                names = names.fitted
+            elif n_ids > n_fitted:
+                refuse(f"{owner}.queries_", "lacks the queries that were added")
+        elif isinstance(index, PrefixIndex):
+            n_fitted = len(index)
+        else:
+            refuse(f"{owner}.index_", f"is a {type(index).__name__}")
+        check_list(names, str, n_fitted, f"{owner}.queries_")
         if not isinstance(self.normalizer, Normalizer):
             refuse(f"{owner}.normalizer", f"is a {type(self.normalizer).__name__}")
 
@@ -80,7 +106,7 @@ class Completer(
         "preprocessor": [callable, None],
     }
 
-    queries_ = from_state("names", "The known queries, in alphabetical order.")
+    queries_ = from_state("queries", "The known queries, in alphabetical order.")
     index_ = from_state("index", "Their keys, and how often each was asked.")
     counts_ = from_state("counts", "How often each of `queries_` was asked.")
 
@@ -144,8 +170,8 @@ class Completer(
             If a query is not a string.
         """
         state = self._ready()
-        everything = [True] * len(state.index) if allowed is None else allowed
-        return choose_queries(state, everything, excluded, unknown)
+        excluded = [] if allowed is None and excluded is None else excluded
+        return choose_queries(state, allowed, excluded, unknown)
 
     @reads
     def complete(
@@ -302,7 +328,9 @@ class Completer(
 
     def _named(self, prefix, session, k, subset):
         names = self._state.names
-        ranks, scores = self._suggest(prefix, session, min(k, len(names)), subset)
+        ranks, scores = self._suggest(
+            prefix, session, min(k, len(self._state.index)), subset
+        )
         return [
             Completion(names[rank], score)
             for rank, score in zip(ranks.tolist(), scores.tolist(), strict=True)

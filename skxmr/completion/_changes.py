@@ -1,15 +1,15 @@
 """Changes of what a completer knows, as new states that share the unchanged parts."""
 
-from bisect import bisect_left
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from skxmr.completion._query_ids import QueryIds
+from skxmr.completion._living_index import LivingIndex
+from skxmr.completion._query_ids import ColumnIds, Names
 from skxmr.completion._query_log import QueryLog
 
-__all__ = ["PairWeights", "compacted", "with_log", "without_queries"]
+__all__ = ["PairWeights", "compacted", "with_log", "with_queries", "without_queries"]
 
 
 class PairWeights(NamedTuple):
@@ -42,37 +42,20 @@ def with_log(state, log: QueryLog, pair_weights: PairWeights):
     """
     if not log.keys:
         return replace(state, n_added=0)
-    before = state.index
-    known = np.array([before.rank_of(key) for key in log.keys], dtype=np.int64)
-    counts, is_new = log.query_counts, known < 0
-    index = before
-    if not is_new.all():
-        more = before.counts.copy()
-        more[known[~is_new]] += counts[~is_new]
-        index = before.with_counts(more)
-    names, ids = state.names, state.ids
-    if is_new.any():
-        new = np.flatnonzero(is_new).tolist()
-        keys = [log.keys[i] for i in new]
-        positions = [bisect_left(before.keys, key) for key in keys]
-        index = index.inserted(positions, keys, counts[is_new])
-        names = _inserted(names, positions, [log.names[i] for i in new])
-        ids = ids or QueryIds.of_fit(len(before))
-        ids = ids.inserted(np.array(positions, dtype=np.int64))
-    ranks = np.array([index.rank_of(key) for key in log.keys], dtype=np.int64)
-    of_queries = ranks if ids is None else ids.ids[ranks]
-    pairs = _pairs(state, log, of_queries, index, ids, pair_weights)
+    index, ids = LivingIndex.of(state.index).plus(log.keys, log.query_counts)
+    is_new = ids >= state.n_ids
+    names = [log.names[i] for i in np.flatnonzero(is_new).tolist()]
+    pairs = _pairs(state, log, ids, pair_weights)
     return replace(
         state,
-        names=names,
+        names=Names.with_more(state.names, names) if names else state.names,
         index=index,
-        ids=ids,
         transitions=state.transitions.with_pairs(*pairs),
-        n_added=int(is_new.sum()),
+        n_added=len(names),
     )
 
 
-def _pairs(state, log, of_queries, index, ids, pair_weights):
+def _pairs(state, log, ids, pair_weights):
     """List the transitions of a log, and those in reverse order.
 
     Returns
@@ -85,7 +68,7 @@ def _pairs(state, log, of_queries, index, ids, pair_weights):
     """
     sessions, queries, weights = [], [], []
     for session, one, count in zip(
-        log.sessions, of_queries[log.ranks].tolist(), log.counts.tolist(), strict=True
+        log.sessions, ids[log.ranks].tolist(), log.counts.tolist(), strict=True
     ):
         weight = count
         for previous in reversed(session):
@@ -95,61 +78,87 @@ def _pairs(state, log, of_queries, index, ids, pair_weights):
             weight *= pair_weights.decay
     if pair_weights.reversed == 0:
         return sessions, queries, weights
-    normalizer = state.normalizer
+    return _with_reversed(state, log, ids, pair_weights, (sessions, queries, weights))
+
+
+def _with_reversed(state, log, ids, pair_weights, pairs):
+    """Add the pairs in reverse order of queries that have both a row and an id."""
+    sessions, queries, weights = pairs
+    normalizer, transitions = state.normalizer, state.transitions
     # The text of a query is that of its row, if there is one.
-    texts = dict(zip(of_queries.tolist(), map(normalizer.text, log.names), strict=True))
-    have_rows = set(sessions)
-    ranks = {one: index.rank_of(normalizer.spell(one)) for one in have_rows}
+    texts = {
+        number: key if key.isascii() else normalizer.text(name)
+        for number, key, name in zip(ids.tolist(), log.keys, log.names, strict=True)
+    }
+    rows = set(sessions)
+    # What has a row now, or had one before.
+    has_row = {
+        one: text in rows or transitions.has_row(text) for one, text in texts.items()
+    }
+    known = dict(zip(log.keys, ids.tolist(), strict=True))
     for previous, query, weight in list(zip(sessions, queries, weights, strict=True)):
-        rank, text = ranks[previous], texts[query]
-        if rank >= 0 and (text in have_rows or state.transitions.has_row(text)):
-            sessions.append(text)
-            queries.append(rank if ids is None else int(ids.ids[rank]))
-            weights.append(weight * pair_weights.reversed)
+        if has_row[query]:
+            key = normalizer.spell(previous)
+            number = known[key] if key in known else state.index.rank_of(key)
+            if number >= 0:
+                sessions.append(texts[query])
+                queries.append(number)
+                weights.append(weight * pair_weights.reversed)
     return sessions, queries, weights
 
 
-def _inserted(items, positions, new):
-    """Insert items before some positions of a list, which ascend."""
-    merged, last = [], 0
-    for position, one in zip(positions, new, strict=True):
-        merged += items[last:position]
-        merged.append(one)
-        last = position
-    merged += items[last:]
-    return merged
-
-
-def without_queries(state, ranks):
-    """Remove the queries of some ranks.
+def with_queries(state, log: QueryLog):
+    """Add queries, also those that were removed.
 
     Parameters
     ----------
     state : QueryState
-    ranks : ndarray of int64
-        Ascending.
+    log : QueryLog
 
     Returns
     -------
     QueryState
     """
-    index = state.index
-    removed = {index.keys[rank] for rank in ranks.tolist()}
-    names, last = [], 0
-    for rank in ranks.tolist():
-        names += state.names[last:rank]
-        last = rank + 1
-    names += state.names[last:]
+    added = set(log.keys)
+    removed = tuple(key for key in state.removed if key not in added)
+    return with_log(replace(state, removed=removed), log, PairWeights(1.0, 0.0))
+
+
+def without_queries(state, keys):
+    """Remove queries.
+
+    Parameters
+    ----------
+    state : QueryState
+    keys : tuple of str
+
+    Returns
+    -------
+    QueryState
+    """
+    index = LivingIndex.of(state.index)
+    ids = np.array(sorted(map(index.rank_of, keys)), dtype=np.int64)
     return replace(
         state,
-        names=names,
-        index=index.without(ranks),
-        ids=(state.ids or QueryIds.of_fit(len(index))).without(ranks),
-        removed=tuple(sorted(removed.union(state.removed))),
+        index=index.without(ids[ids >= 0]),
+        removed=tuple(sorted({*keys, *state.removed})),
     )
 
 
 def compacted(state):
-    """Merge changed transitions with the others; results remain the same."""
-    n_ids = len(state.index) if state.ids is None else len(state.ids.ranks)
-    return replace(state, transitions=state.transitions.compacted(n_ids))
+    """Merge what changed with what was fitted; results remain the same."""
+    index = state.index
+    if not isinstance(index, LivingIndex):
+        return replace(state, transitions=state.transitions.compacted(None, len(index)))
+    ids = index.renumbered()
+    columns = state.columns
+    if state.ranker is not None:
+        columns = columns or ColumnIds(np.arange(state.ranker.n_queries, dtype="i4"))
+        columns = columns.renumbered(ids)
+    return replace(
+        state,
+        names=[state.names[number] for number in index.order.tolist()],
+        index=index.merged(),
+        columns=columns,
+        transitions=state.transitions.compacted(ids, len(index)),
+    )

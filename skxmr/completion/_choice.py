@@ -6,7 +6,7 @@ import numpy as np
 
 from skxmr._inputs._columns import InvalidInputError, as_list
 from skxmr._inputs._documents import check_documents
-from skxmr.completion._query_ids import without_ranges
+from skxmr.completion._query_ids import runs, without_ranges
 
 __all__ = ["QuerySubset", "choose_queries", "find_ranks"]
 
@@ -74,20 +74,13 @@ def choose_queries(state, allowed, excluded, unknown):
     if isinstance(allowed, QuerySubset):
         ranges = allowed.ranges_of(index)
     elif allowed is None:
-        ranges = np.array([[0, len(index)]], dtype=np.int64)
+        ranges = index.find("")
     else:
-        ranges = _runs(find_ranks(state, allowed, "allowed", unknown))
+        ranges = runs(find_ranks(state, allowed, "allowed", unknown))
     if excluded is not None:
         out = find_ranks(state, excluded, "excluded", unknown)
         ranges = without_ranges(ranges, out)
     return QuerySubset(index, ranges)
-
-
-def _runs(ranks):
-    """Return the ranges of consecutive numbers."""
-    starts = np.flatnonzero(np.diff(ranks, prepend=-2) != 1)
-    stops = np.append(starts[1:], len(ranks))[: len(starts)]
-    return np.column_stack([ranks[starts], ranks[stops - 1] + 1])
 
 
 def find_ranks(state, queries, name, unknown):
@@ -128,7 +121,7 @@ def find_ranks(state, queries, name, unknown):
                 f"{name} is a mask of {len(items)} items; expected one for each of the "
                 f"{len(state.index)} known queries."
             )
-        return np.flatnonzero(items)
+        return np.sort(state.index.order[np.flatnonzero(items)])
     texts = check_documents(items, name)
     key, rank_of = state.normalizer.key, state.index.rank_of
     ranks = np.array([rank_of(key(text)) for text in texts], dtype=np.int64)

@@ -19,10 +19,11 @@ from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Completer, CompleterState, Sessions
 from skxmr.completion._evidence import Evidence, best_suggestions
 from skxmr.completion._living import LivingCompleter
+from skxmr.completion._living_index import LivingIndex
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex, count_letters
 from skxmr.completion._prefixes import draw_prefixes
-from skxmr.completion._query_ids import QueryIds
+from skxmr.completion._query_ids import ColumnIds, NameList, Names
 from skxmr.completion._query_log import read_log
 from skxmr.completion._transitions import TransitionLearner, Transitions
 from skxmr.completion._weights import DEFAULT_WEIGHTS, choose_weights
@@ -53,8 +54,9 @@ class QueryState(CompleterState):
     ranker : PrefixRanker or None
     weights : dict of str to float
         The given and the fitted weights of the score.
-    ids : QueryIds or None, default=None
-        The ids of the queries; None if they are the ranks.
+    columns : ColumnIds or None, default=None
+        The ids of the queries that the ranker was fitted to; None if they are its
+        columns.
     removed : tuple of str, default=()
         The keys of removed queries, sorted.
     n_added : int, default=0
@@ -64,9 +66,14 @@ class QueryState(CompleterState):
     transitions: Transitions
     ranker: PrefixRanker | None
     weights: dict
-    ids: QueryIds | None = None
+    columns: ColumnIds | None = None
     removed: tuple = ()
     n_added: int = 0
+
+    def __post_init__(self):
+        # An object of its own, which changed states share.
+        if not isinstance(self.names, (NameList, Names)):
+            object.__setattr__(self, "names", NameList(self.names))
 
     @property
     def classifier(self):
@@ -76,18 +83,14 @@ class QueryState(CompleterState):
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         super().check(owner)
-        n_queries = n_ids = n_fitted = len(self.index)
-        if self.ids is not None:
-            if not isinstance(self.ids, QueryIds):
-                refuse(f"{owner}.ids", f"is a {type(self.ids).__name__}")
-            self.ids.check(n_queries)
-            n_ids = len(self.ids.ranks)
-        self.transitions.check(n_ids, n_least=None if self.ids is None else 0)
+        has_changed = isinstance(self.index, LivingIndex)
+        self.transitions.check(self.n_ids, n_least=0 if has_changed else None)
+        if self.columns is not None:
+            if not isinstance(self.columns, ColumnIds):
+                refuse(f"{owner}.columns", f"is a {type(self.columns).__name__}")
+            self.columns.check(self.n_ids)
         if self.ranker is not None:
-            n_fitted = self.ranker.n_queries
-        is_possible = n_fitted == n_ids if self.ids is None else n_fitted <= n_ids
-        if not is_possible:
-            refuse(f"{owner}.classifier_", f"ranks {n_fitted}; expected {n_ids}")
+            self._check_columns(self.ranker.n_queries, owner)
         check_list(list(self.removed), str, len(self.removed), f"{owner}.removed")
         self._check_weights(owner)
 
@@ -96,6 +99,15 @@ class QueryState(CompleterState):
             refuse(f"{owner}.weights_", f"has other keys than {list(DEFAULT_WEIGHTS)}")
         if not all(type(one) is float and one >= 0 for one in self.weights.values()):
             refuse(f"{owner}.weights_", "has a value that is not a float of 0 or more")
+
+    def _check_columns(self, n_ranked, owner):
+        expected = len(self.index)
+        if self.columns is not None:
+            expected = len(self.columns.ids)
+        elif isinstance(self.index, LivingIndex):
+            expected = len(self.index.fitted)
+        if n_ranked != expected:
+            refuse(f"{owner}.classifier_", f"ranks {n_ranked}; expected {expected}")
 
 
 def _default_classifier():
@@ -468,7 +480,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         evidence = Evidence(
             index, ranges, self._weight("popularity_weight") / index.total
         )
-        for age, ranks, weights in state.transitions.after(session, ranges, state.ids):
+        for age, ranks, weights in state.transitions.after(session, ranges):
             evidence.add(ranks, weights, decay**age)
         ranks, shares = self._rank_by_classifier(ranges, prefix, session, k)
         if len(ranks):
@@ -491,15 +503,19 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         nothing = np.empty(0, dtype=np.int64), np.empty(0)
         if not session or state.ranker is None or self.classifier_weight == 0:
             return nothing
-        if state.ids is not None:
-            ranges = state.ids.columns(ranges, state.ranker.n_queries)
+        if state.columns is not None:
+            ranges = state.columns.columns(ranges)
+        elif isinstance(state.index, LivingIndex):
+            ranges = ranges[ranges[:, 0] < state.ranker.n_queries]
+            ranges = np.minimum(ranges, state.ranker.n_queries)
         if not len(ranges):
             return nothing
         classifier = self._stage_or_default("classifier")
         columns, shares = state.ranker.rank(
             prefix, session, ranges, k, classifier, self.n_jobs
         )
-        return columns if state.ids is None else state.ids.ranks[columns], shares
+        known = state.columns
+        return columns if known is None else known.ids[columns], shares
 
     def _weight_of_all(self, session):
         """Return the weight of all queries, whatever the prefix."""

@@ -60,11 +60,13 @@ def best_suggestions(evidence, k):
     best_of_sums(
         lists,
         np.array([*evidence.factors, 0.0]),
-        evidence.index.counts,
+        evidence.index.fitted_counts,
         evidence.prior,
         np.empty(len(lists), dtype=np.int64),
         best,
         weights,
+        evidence.index.count_changes,
+        np.empty(len(best), dtype=np.int64),
     )
     return best, weights
 

@@ -1,9 +1,8 @@
 """Changes of a fitted completer, without another fit."""
 
-from dataclasses import replace
 from typing import Any, Literal, Self
 
-from skxmr._base._state import from_state, writes
+from skxmr._base._state import from_state, merges, writes
 from skxmr._inputs._columns import InvalidInputError
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Sessions
@@ -11,6 +10,7 @@ from skxmr.completion._changes import (
     PairWeights,
     compacted,
     with_log,
+    with_queries,
     without_queries,
 )
 from skxmr.completion._choice import find_ranks
@@ -28,6 +28,7 @@ class LivingCompleter:
 
     _state: Any
     _fitted: Any
+    _change: Any
     fit: Any
     _weight: Any
     __sklearn_is_fitted__: Any
@@ -97,8 +98,7 @@ class LivingCompleter:
         weights = PairWeights(
             float(self._weight("decay")), float(self._weight("reversed_weight"))
         )
-        # A single assignment, so that other threads see either all changes or none.
-        self._state = with_log(state, log, weights)
+        self._change(with_log, log, weights)
         return self
 
     @writes
@@ -165,9 +165,7 @@ class LivingCompleter:
         state = self._fitted()
         nothing: frozenset = frozenset()
         log = read_log(None, queries, counts, state.normalizer, leave_out=nothing)
-        removed = tuple(key for key in state.removed if key not in set(log.keys))
-        state = replace(state, removed=removed)
-        self._state = with_log(state, log, PairWeights(1.0, 0.0))
+        self._change(with_queries, log)
         return self
 
     @writes
@@ -207,15 +205,17 @@ class LivingCompleter:
                 f"one is left."
             )
         if len(ranks):
-            self._state = without_queries(state, ranks)
+            keys = tuple(map(state.index.key_of, ranks.tolist()))
+            self._change(without_queries, keys)
         return self
 
-    @writes
+    @merges
     def compact(self) -> Self:
         """Merge the changes since `fit` with what was learned before.
 
-        Results remain the same; completions after very many changes become a little
-        faster, and the model smaller.
+        Results remain the same; after very many changes, further changes and
+        completions become faster, and the model smaller. Changes and completions in
+        other threads go on meanwhile.
 
         Returns
         -------

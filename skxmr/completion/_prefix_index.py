@@ -25,7 +25,14 @@ from skxmr._utils._loaded_state import (
 from skxmr._version import refuse_newer
 from skxmr.text._normalization import END_OF_KEY
 
-__all__ = ["PREFIX_INDEX_VERSION", "PrefixIndex", "combining_classes", "count_letters"]
+__all__ = [
+    "PREFIX_INDEX_VERSION",
+    "PrefixIndex",
+    "best_of",
+    "block_best_of",
+    "combining_classes",
+    "count_letters",
+]
 
 _LARGEST = chr(0x10FFFF)
 # What words are joined or separated by.
@@ -90,15 +97,8 @@ class PrefixIndex:
 
     def _set_counts(self, counts):
         self.counts = counts
-        self.block_best = np.maximum.reduceat(counts, np.arange(0, len(counts), BLOCK))
+        self.block_best = block_best_of(counts)
         self.cumulated = np.concatenate([[0.0], np.cumsum(counts)])
-
-    def with_counts(self, counts):
-        """Return an index of the same queries with other counts."""
-        index = PrefixIndex.__new__(PrefixIndex)
-        index.__dict__.update(vars(self))
-        index._set_counts(counts)
-        return index
 
     def inserted(self, positions, keys, counts):
         """Return an index with further queries.
@@ -143,6 +143,14 @@ class PrefixIndex:
         index.offsets = np.concatenate([[0], np.cumsum(sizes)])
         index._set_counts(np.delete(self.counts, ranks))
         return index
+
+    def key_of(self, rank):
+        """Return the key of the query with a rank."""
+        return self.keys[rank]
+
+    def place_of(self, key):
+        """Return the rank before which a query with a key belongs."""
+        return bisect_left(self.keys, key)
 
     def rank_of(self, key):
         """Find the rank of the query with a key; -1 if it is not known."""
@@ -341,11 +349,36 @@ class PrefixIndex:
         -------
         ndarray of shape (at most k,), int64
         """
-        best = np.empty(min(k, len(self.keys)), dtype=np.int64)
-        n_found = best_in_ranges(
-            ranges, self.counts, self.block_best, np.empty(len(best)), best
-        )
-        return best[:n_found]
+        return best_of(self.counts, self.block_best, ranges, min(k, len(self.keys)))
+
+    @property
+    def order(self):
+        """The ranks in alphabetical order: ascending."""
+        return np.arange(len(self.keys))
+
+    @property
+    def fitted_counts(self):
+        """The counts: none has changed since the fit."""
+        return self.counts
+
+    @property
+    def count_changes(self):
+        """None."""
+        return None
+
+
+def block_best_of(counts):
+    """Return the largest count of each block of an index."""
+    if not len(counts):
+        return np.empty(0)
+    return np.maximum.reduceat(counts, np.arange(0, len(counts), BLOCK))
+
+
+def best_of(counts, block_best, ranges, k):
+    """Find the positions of the k largest counts in some ranges, best first."""
+    best = np.empty(k, dtype=np.int64)
+    n_found = best_in_ranges(ranges, counts, block_best, np.empty(k), best)
+    return best[:n_found]
 
 
 def _typed_letters(prefix):

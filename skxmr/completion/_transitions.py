@@ -18,6 +18,7 @@ from skxmr.text._normalization import Normalizer
 
 __all__ = [
     "ChangedRows",
+    "Rows",
     "TransitionLearner",
     "Transitions",
     "count_transitions",
@@ -39,26 +40,42 @@ _CHUNK = 1024
 
 
 class ChangedRows(NamedTuple):
-    """Rows of transitions that were added or changed after the fit.
+    """Counts of transitions that were added after the fit.
 
     Parameters
     ----------
     numbers : dict of str to int
         Rows that were added; their numbers follow the others.
-    entries : dict of int to (ndarray, ndarray, float)
-        The ids of the next queries (int32, ascending), their counts (float32) and the
-        sum of the counts, by row.
+    pairs : ndarray of shape (n_pairs,), int64
+        The row of each transition times 2**32, and the id of the next query; ascending.
+    counts : ndarray of shape (n_pairs,), float64
+        What was added to the count of each.
     """
 
     numbers: dict
-    entries: dict
+    pairs: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def none(cls):
+        """Return no rows."""
+        return cls({}, np.empty(0, dtype=np.int64), np.empty(0))
+
+    def row(self, row):
+        """Return the ids of the changed transitions of a row, and what was added."""
+        start, stop = np.searchsorted(self.pairs, [row << 32, (row + 1) << 32])
+        return (self.pairs[start:stop] & _LOW).astype(np.int32), self.counts[start:stop]
+
+
+class Rows(dict):
+    """Rows by previous query: one object, which changed transitions share."""
 
 
 class Transitions(NamedTuple):
     """Counts of the transitions from each previous query to the next one.
 
-    Next queries have the numbers of `QueryIds`: their ranks, if none were added or
-    removed since the fit.
+    Next queries have the ids of `LivingIndex`: their ranks, if none were added since
+    the fit.
 
     Parameters
     ----------
@@ -81,7 +98,7 @@ class Transitions(NamedTuple):
         """Build them from the rows of a sparse matrix."""
         counts = sparse.csr_array(counts)
         counts.sum_duplicates()
-        return cls(rows, Compressed.from_sparse(counts), counts.sum(axis=1))
+        return cls(Rows(rows), Compressed.from_sparse(counts), counts.sum(axis=1))
 
     def check(self, n_ids, *, n_least=None):
         """Raise ValueError if the arrays of a loaded model are not consistent.
@@ -110,21 +127,18 @@ class Transitions(NamedTuple):
         name = "Transitions.changed"
         if not isinstance(self.changed, ChangedRows):
             refuse(name, f"is a {type(self.changed).__name__}")
-        numbers, entries = self.changed
+        numbers, pairs, counts = self.changed
         n_rows = len(self.rows) + len(numbers)
-        rows = [*numbers.values(), *entries]
-        if not all(type(row) is int and 0 <= row < n_rows for row in rows):
+        if not all(type(row) is int and 0 <= row < n_rows for row in numbers.values()):
             refuse(name, f"holds other than the rows 0 to {n_rows - 1}")
-        for ids, values, total in entries.values():
-            check_vector(ids, (np.int32,), None, f"{name} ids")
-            check_vector(values, (np.float32,), len(ids), f"{name} counts")
-            if type(total) is not float:
-                refuse(name, f"holds a sum of type {type(total).__name__}")
-            if to_be_read(ids, values):
-                check_finite(values, f"{name} counts")
-                bounds = np.concatenate([[-1], ids, [n_ids]])
-                if (np.diff(bounds) <= 0).any():
-                    refuse(f"{name} ids", f"do not ascend from 0 to {n_ids - 1}")
+        check_vector(pairs, (np.int64,), None, f"{name}.pairs")
+        check_vector(counts, (np.float64,), len(pairs), f"{name}.counts")
+        if to_be_read(pairs, counts):
+            check_finite(counts, f"{name}.counts")
+            if (np.diff(pairs, prepend=-1, append=n_rows << 32) <= 0).any():
+                refuse(f"{name}.pairs", f"do not ascend through the {n_rows} rows")
+            if (pairs & _LOW).max(initial=-1) >= n_ids:
+                refuse(f"{name}.pairs", f"have other ids than 0 to {n_ids - 1}")
 
     def has_row(self, previous):
         """Return whether anything is known to have followed a query."""
@@ -136,30 +150,26 @@ class Transitions(NamedTuple):
             return self.changed.numbers.get(previous)
         return row
 
-    def _entries(self, row):
-        """Return the ids and counts of a row, and their sum."""
-        if self.changed is not None and row in self.changed.entries:
-            return self.changed.entries[row]
+    def _fitted_entries(self, row):
+        """Return the ids and counts of a row before changes, and their sum."""
         if row >= len(self.totals):
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), 0.0
         found = self.counts.between(row, row + 1)
         return found.indices, found.values, float(self.totals[row])
 
-    def after(self, session, ranges, query_ids=None):
+    def after(self, session, ranges):
         """Return the transitions from the queries of a session into some ranges.
 
         Parameters
         ----------
         session : sequence of str
         ranges : ndarray of shape (n_ranges, 2), int64
-            Of ranks.
-        query_ids : QueryIds or None, default=None
-            None if ids are ranks.
+            Of ids.
 
         Returns
         -------
-        list of (age, ranks, weights)
-            The number of steps back (0 for the newest query), ranks (int32, ascending)
+        list of (age, ids, weights)
+            The number of steps back (0 for the newest query), ids (int32, ascending)
             and counts (float32).
         """
         found = []
@@ -167,12 +177,14 @@ class Transitions(NamedTuple):
             row = self._row_of(previous)
             if row is None:
                 continue
-            ranks, weights, _ = self._entries(row)
-            if query_ids is not None:
-                ranks, weights = query_ids.ranked(ranks, weights)
-            ranks, weights = _within(ranks, weights, ranges)
-            if len(ranks):
-                found.append((age, ranks, weights))
+            ids, weights, _ = self._fitted_entries(row)
+            ids, weights = _within(ids, weights, ranges)
+            if self.changed is not None:
+                more_ids, more = self.changed.row(row)
+                more_ids, more = _within(more_ids, more, ranges)
+                ids, weights = _added_up(ids, weights, more_ids, more)
+            if len(ids):
+                found.append((age, ids, weights))
         return found
 
     def total_after(self, session, decay):
@@ -181,7 +193,14 @@ class Transitions(NamedTuple):
         for age, previous in enumerate(reversed(session[-_MOST_REMEMBERED:])):
             row = self._row_of(previous)
             if row is not None:
-                total += decay**age * self._entries(row)[2]
+                total += decay**age * self._total(row)
+        return total
+
+    def _total(self, row):
+        """Return the sum of the counts of a row."""
+        total = float(self.totals[row]) if row < len(self.totals) else 0.0
+        if self.changed is not None:
+            total += float(self.changed.row(row)[1].sum())
         return total
 
     def with_pairs(self, sessions, queries, weights):
@@ -201,52 +220,69 @@ class Transitions(NamedTuple):
         """
         if not sessions:
             return self
-        numbers, entries = self.changed or ChangedRows({}, {})
-        numbers, entries = dict(numbers), dict(entries)
+        changed = self.changed or ChangedRows(
+            {}, np.empty(0, dtype=np.int64), np.empty(0)
+        )
+        numbers = dict(changed.numbers)
         rows = []
         for previous in sessions:
             row = self.rows.get(previous)
             if row is None:
                 row = numbers.setdefault(previous, len(self.rows) + len(numbers))
             rows.append(row)
-        changed = sorted(set(rows))
-        before = [self._entries(row) for row in changed]
-        sizes = [len(ids) for ids, _, _ in before]
+        pairs = (np.array(rows, dtype=np.int64) << 32) | np.asarray(queries, np.int64)
         # In the order of the calls, so that sums are the same in any division of these.
-        of_rows = np.concatenate([np.repeat(changed, sizes), rows])
-        ids = np.concatenate([*(ids for ids, _, _ in before), queries])
-        counts = np.concatenate([*(values for _, values, _ in before), weights])
-        keys, pair = np.unique(
-            (of_rows << 32) | ids.astype(np.int64), return_inverse=True
+        pairs, pair = np.unique(
+            np.concatenate([changed.pairs, pairs]), return_inverse=True
         )
-        sums = np.bincount(pair, counts)
-        starts = np.searchsorted(keys >> 32, [*changed, np.iinfo(np.int32).max])
-        ids = (keys & _LOW).astype(np.int32)
-        values = sums.astype(np.float32)
-        totals = np.bincount(
-            np.repeat(np.arange(len(changed)), np.diff(starts)), sums
-        ).tolist()
-        for row, start, stop, total in zip(
-            changed, starts[:-1].tolist(), starts[1:].tolist(), totals, strict=True
-        ):
-            # Copies, so that later changes release all of these.
-            entries[row] = ids[start:stop].copy(), values[start:stop].copy(), total
-        return self._replace(changed=ChangedRows(numbers, entries))
+        counts = np.bincount(pair, np.concatenate([changed.counts, weights]))
+        return self._replace(changed=ChangedRows(numbers, pairs, counts))
 
-    def compacted(self, n_ids):
-        """Return the same counts without changed rows, for so many ids."""
-        if self.changed is None:
+    def compacted(self, ids, n_ids):
+        """Return the same counts without changed rows.
+
+        Parameters
+        ----------
+        ids : ndarray of int32, or None
+            The next id of each query, by the id before; -1 for those to leave out. None
+            if they stay.
+        n_ids : int
+        """
+        changed = self.changed
+        if changed is None and ids is None:
             return self._replace(counts=self.counts._replace(length=n_ids))
-        numbers = self.changed.numbers
-        rows = [self._entries(row) for row in range(len(self.rows) + len(numbers))]
-        counts = Compressed(
-            np.cumsum([0, *(len(ids) for ids, _, _ in rows)]),
-            np.concatenate([np.empty(0, "i4"), *(ids for ids, _, _ in rows)]),
-            np.concatenate([np.empty(0, "f4"), *(values for _, values, _ in rows)]),
+        if changed is None:
+            changed = ChangedRows.none()
+        rows = Rows(self.rows | changed.numbers)
+        of_rows = np.repeat(np.arange(len(self.totals)), self.counts.sizes)
+        pairs = np.concatenate([(of_rows << 32) | self.counts.indices, changed.pairs])
+        counts = np.concatenate([self.counts.values.astype(np.float64), changed.counts])
+        if ids is not None:
+            moved = ids[pairs & _LOW].astype(np.int64)
+            pairs, counts = (
+                ((pairs >> 32 << 32) | moved)[moved >= 0],
+                counts[moved >= 0],
+            )
+        pairs, pair = np.unique(pairs, return_inverse=True)
+        counts = np.bincount(pair, counts, minlength=len(pairs))
+        bounds = np.arange(len(rows) + 1, dtype=np.int64) << 32
+        merged = Compressed(
+            np.searchsorted(pairs, bounds).astype(np.int64),
+            (pairs & _LOW).astype(np.int32),
+            counts.astype(np.float32),
             n_ids,
         )
-        totals = np.array([total for _, _, total in rows], dtype=np.float64)
-        return Transitions({**self.rows, **numbers}, counts, totals)
+        totals = [self._total(row) for row in range(len(rows))]
+        return Transitions(rows, merged, np.array(totals, dtype=np.float64))
+
+
+def _added_up(ids, weights, more_ids, more):
+    """Add up two vectors: ids (int32), and weights (float32; float64 of the other)."""
+    if not len(more_ids):
+        return ids, weights
+    both, places = np.unique(np.concatenate([ids, more_ids]), return_inverse=True)
+    summed = np.bincount(places, np.concatenate([weights, more]))
+    return both, summed.astype(np.float32)
 
 
 class TransitionLearner(NamedTuple):

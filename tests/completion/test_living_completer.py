@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 from skxmr import QueryCompleter
-from skxmr.completion._query_ids import QueryIds, without_ranges
+from skxmr.completion._living_index import LivingIndex
+from skxmr.completion._prefix_index import PrefixIndex
+from skxmr.completion._query_ids import runs, without_ranges
+from skxmr.persistence import load, save, save_changes
 
 WORDS = ["tea", "teapot", "tea pot", "toast", "tee", "beer", "bread", "b", "tent 1"]
 DECAY, REVERSED = 0.5, 0.25
@@ -232,6 +235,43 @@ def test_invalid_changes_are_refused():
     assert completer.queries_ == ["tea", "toast"]
 
 
+def test_only_changes_are_saved(tmp_path):
+    words = [f"tea {i}" for i in range(3000)]
+    completer = make_completer().fit(words, words[::-1])
+    (tmp_path / "model").mkdir()
+    save(completer, tmp_path / "model")
+    whole = sum(one.stat().st_size for one in (tmp_path / "model").rglob("*"))
+    completer.partial_fit(["tea 1", "cup"], ["tea cup", "tea 2"]).remove(["tea 3"])
+    before = set((tmp_path / "model").rglob("*"))
+    save_changes(completer, tmp_path / "model")
+    new = set((tmp_path / "model").rglob("*")) - before
+    assert sum(one.stat().st_size for one in new) < whole / 20
+    again = load(tmp_path / "model")
+    assert again.queries_ == completer.queries_
+    for previous in ("", "cup", "tea 1"):
+        expected = completer.complete("tea", previous, 5)
+        assert again.complete("tea", previous, 5) == expected
+        assert again.compact().complete("tea", previous, 5) == expected
+
+
+def test_changes_while_compacting_are_kept():
+    completer = make_completer().fit([f"tea {i}" for i in range(2000)])
+
+    def change(i):
+        completer.partial_fit(["toast"], [f"coffee {i}"])
+        completer.remove([f"tea {i}"])
+
+    with ThreadPoolExecutor(2) as pool:
+        merging = pool.submit(lambda: [completer.compact() for _ in range(10)])
+        list(map(change, range(100)))
+        merging.result()
+    expected = {f"coffee {i}" for i in range(100)} | {
+        f"tea {i}" for i in range(100, 2000)
+    }
+    assert set(completer.queries_) == expected
+    assert len(completer.complete("coffee", "toast", 200)) == 100
+
+
 def test_sixteen_readers_beside_a_writer():
     completer = QueryCompleter(classifier_weight=0).fit([f"tea {i}" for i in range(40)])
 
@@ -251,23 +291,81 @@ def test_sixteen_readers_beside_a_writer():
     assert not {f"tea {i}" for i in range(40)} & set(completer.queries_)
 
 
-@settings(deadline=None)
-@given(st.data())
-def test_ids_are_inverse_to_ranks(data):
-    ids = QueryIds.of_fit(5)
-    for _ in range(data.draw(st.integers(0, 4))):
-        n = len(ids.ids)
-        some = st.lists(st.integers(0, n), max_size=3)
-        ids = ids.inserted(np.array(sorted(data.draw(some)), dtype=np.int64))
-        some = st.sets(st.integers(0, len(ids.ids) - 1), max_size=2)
-        ids = ids.without(np.array(sorted(data.draw(some)), dtype=np.int64))
-        ids.check(len(ids.ids))
-    bounds = sorted(data.draw(st.lists(st.integers(0, len(ids.ids)), max_size=4)))
+@given(st.lists(st.integers(0, 30), max_size=8), st.sets(st.integers(0, 30)))
+def test_ranges_without_others(bounds, excluded):
+    bounds = sorted(bounds)
     ranges = np.array(bounds[: len(bounds) // 2 * 2], dtype=np.int64).reshape(-1, 2)
     wanted = [one for a, b in ranges.tolist() for one in range(a, b)]
-    columns = [one for a, b in ids.columns(ranges, 5).tolist() for one in range(a, b)]
-    assert columns == sorted(one for one in ids.ids[wanted].tolist() if one < 5)
-    excluded = sorted(data.draw(st.sets(st.integers(0, len(ids.ids)))))
-    left = without_ranges(ranges, np.array(excluded, dtype=np.int64)).tolist()
-    found = [one for a, b in left for one in range(a, b)]
+    left = without_ranges(ranges, np.array(sorted(excluded), dtype=np.int64))
+    found = [one for a, b in left.tolist() for one in range(a, b)]
     assert found == [one for one in wanted if one not in excluded]
+    assert ranks_in(runs(np.array(sorted(excluded), dtype=np.int64))) == sorted(
+        excluded
+    )
+
+
+def ranks_in(ranges):
+    return [rank for start, stop in ranges.tolist() for rank in range(start, stop)]
+
+
+# Few letters and counts, so that queries begin alike and are equally frequent.
+keys = st.text("ab ", min_size=1, max_size=3).map(str.strip).filter(bool)
+tallies = st.dictionaries(keys, st.integers(1, 3), max_size=6)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.dictionaries(keys, st.integers(1, 3), min_size=1, max_size=12),
+    st.lists(st.tuples(tallies, st.sets(keys, max_size=3), st.booleans()), max_size=5),
+)
+def test_a_living_index_equals_one_of_all_queries(start, changes):
+    now = dict(start)
+    index = first = fitted_index(start)
+    for more, fewer, merges in changes:
+        listed = sorted(more)
+        counts = np.array([more[key] for key in listed], dtype=np.float64)
+        index, ids = LivingIndex.of(index).plus(listed, counts)
+        assert [index.key_of(one) for one in ids.tolist()] == listed
+        now = {key: now.get(key, 0) + more.get(key, 0) for key in {*now, *more}}
+        gone = sorted(index.rank_of(key) for key in fewer & set(now))
+        index = index.without(np.array(gone, dtype=np.int64))
+        now = {key: count for key, count in now.items() if key not in fewer}
+        index.check()
+        if merges and now:
+            index = index.merged()
+    assert first.counts.tolist() == [start[key] for key in sorted(start)]
+    if not now:
+        return
+    expected = fitted_index(now)
+    assert index.keys == expected.keys
+    assert index.counts.tolist() == expected.counts.tolist()
+    assert index.total == expected.total
+    for prefix in ("", "a", "ab", "b ", "aba"):
+        ranges, wanted = index.find(prefix), expected.find(prefix)
+        assert index.mass(ranges) == expected.mass(wanted)
+        for k in (1, 2, 5):
+            best = index.most_frequent(ranges, k).tolist()
+            assert keys_of(index, best) == keys_of(
+                expected, expected.most_frequent(wanted, k).tolist()
+            )
+    assert near(index) == near(expected)
+
+
+def fitted_index(counts):
+    listed = sorted(counts)
+    return PrefixIndex(listed, np.array([counts[key] for key in listed], dtype=float))
+
+
+def keys_of(index, ids):
+    if isinstance(index, PrefixIndex):
+        return [index.keys[one] for one in ids]
+    return [index.key_of(one) for one in ids]
+
+
+def near(index):
+    ranges, edits = index.find_near("aab", 1)
+    return sorted(
+        (key, n)
+        for one, n in zip(ranges, edits.tolist(), strict=True)
+        for key in keys_of(index, ranks_in(one[np.newaxis]))
+    )

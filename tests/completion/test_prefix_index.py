@@ -145,15 +145,6 @@ def test_rank_of(keys, key):
     assert index.rank_of(key) == wanted
 
 
-def test_other_counts_leave_the_index_as_it_was():
-    index = make_index(["a", "ab", "b"])
-    before = index.counts.copy()
-    other = index.with_counts(np.array([1.0, 9.0, 4.0]))
-    assert other.most_frequent(other.find(""), 2).tolist() == [1, 2]
-    assert other.total == 14
-    np.testing.assert_array_equal(index.counts, before)
-
-
 def test_letters_of_very_many_accents_are_compared():
     accents = "\u0301" * 500
     index = make_index([f"ea{accents}b", f"e{accents}ab", "ead"])

@@ -144,13 +144,13 @@ def test_counts_are_added_to_old_and_new_rows():
     sum_of_both = transitions.with_pairs(["a", "c", "a"], [2, 0, 2], [0.5, 7.0, 0.5])
     expected = [[1, 0, 3, 3, 0], [0, 4, 0, 0, 5], [7, 0, 0, 0, 0]]
     everything = np.array([[0, 5]])
-    for one in (sum_of_both, sum_of_both.compacted(5)):
+    for one in (sum_of_both, sum_of_both.compacted(None, 5)):
         for row, total, name in zip(expected, [7, 9, 7], "abc", strict=True):
             ((_, ranks, weights),) = one.after((name,), everything)
             assert ranks.tolist() == np.flatnonzero(row).tolist()
             assert weights.tolist() == [count for count in row if count]
             assert one.total_after((name,), 0.5) == total
-    compact = sum_of_both.compacted(5)
+    compact = sum_of_both.compacted(None, 5)
     assert compact.counts.to_csr().toarray().tolist() == expected
     assert compact.totals.tolist() == [7, 9, 7]
     assert compact.with_pairs([], [], []) is compact
