@@ -120,6 +120,25 @@ class HeldOutRows:
             )
         return ScoredPairs.of_ranking(columns, scores, Y)
 
+    def check_classes(self, estimator):
+        """Raise ValueError if a fitted estimator has not all classes of y.
+
+        Its columns would stand for other ones.
+
+        Parameters
+        ----------
+        estimator : estimator
+        """
+        if not isinstance(self.target, ClassTarget):
+            return
+        classes = np.asarray(final_estimator(estimator).classes_)
+        if len(classes) != self.n_labels:
+            raise ValueError(
+                f"estimator was fitted to {len(classes)} classes; expected the "
+                f"{self.n_labels} of y."
+            )
+        self._columns_of_classes(np.zeros(0, dtype=np.int64), estimator)
+
     def _columns_of_classes(self, columns, estimator):
         """Replace columns of a fold's classes by those of all classes."""
         classes = np.asarray(final_estimator(estimator).classes_)
@@ -127,7 +146,7 @@ class HeldOutRows:
         if (own < 0).any():
             raise ValueError(
                 f"estimator was fitted to other classes than those of y, such as "
-                f"{classes[own < 0][0]!r:.50}."
+                f"{classes[own < 0][:1].tolist()[0]!r:.50}."
             )
         return np.where(columns >= 0, own[columns], -1)
 

@@ -141,15 +141,21 @@ class LearnsFromHeldOutRows(Stateful, MetaEstimatorMixin):
         data : HeldOutRows
         fitted : estimator or None
             The second result of `_score_held_out`, if it was called.
+
+        Raises
+        ------
+        ValueError
+            If that estimator has other classes than y.
         """
         if self.refit and self.cv != "prefit":
             return clone(self.estimator).fit(data.X, data.y, **data.fit_params)
-        if fitted is not None:
-            return fitted
-        if self.cv == "prefit":
-            return self._prefit()
-        ((train, _),) = self._folds(data)
-        return data.fit(clone(self.estimator), train)
+        if fitted is None and self.cv == "prefit":
+            fitted = self._prefit()
+        elif fitted is None:
+            ((train, _),) = self._folds(data)
+            fitted = data.fit(clone(self.estimator), train)
+        data.check_classes(fitted)
+        return fitted
 
     def _prefit(self):
         check_is_fitted(self.estimator)

@@ -196,6 +196,24 @@ def test_prefit_and_frozen_estimators():
     np.testing.assert_allclose(frozen.rank(X)[1], prefit.rank(X)[1])
 
 
+@pytest.mark.parametrize("wrap", [SparseCalibrator, LabelThresholdCV])
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (["a", "b"], "fitted to 2 classes; expected the 3 of y"),
+        (["a", "b", "d"], "fitted to other classes than those of y, such as 'd'"),
+    ],
+)
+def test_an_estimator_of_other_classes_is_refused(wrap, own, message):
+    fitted = GaussianNB().fit(X, np.resize(own, 300))
+    y = np.resize(["a", "b", "c"], 300)
+    with pytest.raises(ValueError, match=message):
+        wrap(fitted, cv="prefit", refit=False).fit(X, y)
+    split = [(np.arange(0, 300, 3), np.arange(1, 300))]  # one class
+    with pytest.raises(ValueError, match="fitted to 1 classes; expected the 3 of y"):
+        wrap(GaussianNB(), cv=split, refit=False).fit(X, y)
+
+
 def test_thresholds_can_be_tuned_on_top():
     unpruned = clone(LINEAR).set_params(threshold=0)
     model = LabelThresholdCV(SparseCalibrator(unpruned, cv=2), cv=2, random_state=0)
