@@ -23,7 +23,12 @@ from skxmr.completion._living_index import LivingIndex
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex, count_letters
 from skxmr.completion._prefixes import draw_prefixes
-from skxmr.completion._query_ids import ColumnIds, NameList, Names
+from skxmr.completion._query_ids import (
+    ColumnIds,
+    NameList,
+    Names,
+    without_overlaps,
+)
 from skxmr.completion._query_log import read_log
 from skxmr.completion._transitions import TransitionLearner, Transitions
 from skxmr.completion._weights import DEFAULT_WEIGHTS, choose_weights
@@ -154,10 +159,10 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         those whose beginning differs from it by one edit, if it has three characters or
         more, or two edits, if it has six or more ("fuzzy"). An edit inserts, deletes or
         replaces a character, or swaps two adjacent ones. Numbers are never edited, and
-        a letter with its accents is one character. If no query matches, those match
-        that differ from the prefix only in how words are joined, by spaces, hyphens,
-        apostrophes, slashes, full stops, "&", "+" or "_": "tshirt" is completed to
-        "t-shirt".
+        a letter with its accents is one character. If no query starts with the prefix,
+        those match that differ from it only in how words are joined, by spaces,
+        hyphens, apostrophes, slashes, full stops, "&", "+" or "_": "tshirt" is
+        completed to "t-shirt".
     edit_weight : float, default=0.01
         The factor by which each edit multiplies the weight of a query, greater than 0
         and at most 1. The default is about the rate of mistyped letters. Of queries of
@@ -459,9 +464,11 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         if most_edits == 0:
             return [(0, self._find(prefix))]
         ranges, edits = self._state.index.find_near(prefix, most_edits)
-        if not len(ranges):
-            return [(0, self._state.index.find_joined(prefix))]
-        return [(n, ranges[edits == n]) for n in range(most_edits + 1)]
+        near = [ranges[edits == n] for n in range(most_edits + 1)]
+        if not len(near[0]):
+            joined = self._state.index.find_joined(prefix)
+            near = [joined, *(without_overlaps(some, joined) for some in near[1:])]
+        return list(enumerate(near))
 
     def _suggest_among(self, ranges, prefix, session, k):
         """Find the best queries in some ranges of ranks.

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from skxmr._utils._loaded_state import check_vector, refuse, to_be_read
 
-__all__ = ["ColumnIds", "NameList", "Names", "runs", "without_ranges"]
+__all__ = [
+    "ColumnIds",
+    "NameList",
+    "Names",
+    "runs",
+    "without_overlaps",
+    "without_ranges",
+]
 
 
 class NameList(list):
@@ -138,3 +145,19 @@ def without_ranges(ranges, excluded):
         parts.append(part)
     found = np.concatenate([np.empty((0, 2), dtype=np.int64), *parts])
     return found[found[:, 0] < found[:, 1]]
+
+
+def without_overlaps(ranges, others):
+    """Leave what other ranges hold out of ranges.
+
+    Parameters
+    ----------
+    ranges, others : ndarray of shape (n_ranges, 2), int64
+        Each ascending, and without overlaps of its own.
+
+    Returns
+    -------
+    ndarray of shape (n_found, 2), int64
+    """
+    held = [np.arange(start, stop) for start, stop in others.tolist()]
+    return without_ranges(ranges, np.concatenate(held)) if held else ranges

@@ -363,6 +363,13 @@ def test_a_swap_or_a_letter_with_its_accents_is_one_edit(query, typed):
         assert len(completer.complete(typed)) == 1
 
 
+def test_other_joints_of_words_are_no_edits():
+    queries = {"shirt": 3, "t-shirt": 3, "t shirts": 2, "tashirt": 3}
+    found = fuzzy(queries, edit_weight=0.01).complete("tshirt")
+    assert names(found) == ["t-shirt", "t shirts", "shirt", "tashirt"]
+    assert found[2].score == pytest.approx(found[0].score * 0.01)
+
+
 def test_an_exact_match_is_never_below_an_edited_one_of_like_evidence():
     queries = {"bat": 3, "bet": 3, "bett": 3, "beet": 3, "abet": 3}
     for weight in (1e-9, 0.01, 0.5, 1.0):
@@ -378,6 +385,7 @@ def test_an_exact_match_is_never_below_an_edited_one_of_like_evidence():
     st.text("abcé1 ", min_size=3, max_size=7),
     st.sampled_from([0.01, 0.3, 1.0]),
 )
+@example(["aa", "aa a"], "aaa", 1.0)
 def test_fuzzy_matches_begin_with_the_exact_ones(queries, typed, weight):
     assume(any(map(str.strip, queries)))
     keys = {Normalizer().key(query) for query in queries} - {""}
