@@ -161,9 +161,9 @@ def test_fit_sends_the_rows_that_matter(on_dask, data, written, monkeypatch):
     train_levels = _levels.train_levels
     needed, sent = [], []
 
-    def measured(X, levels, problems, *, which, n_jobs):
+    def measured(X, levels, solvers, *, n_jobs):
         written[0] = 0
-        results = train_levels(X, levels, problems, which=which, n_jobs=n_jobs)
+        results = train_levels(X, levels, solvers, n_jobs=n_jobs)
         sent.append(written[0])
         for targets, result in zip(levels, results, strict=True):
             # The rows of every parent with several children, once.

@@ -27,7 +27,10 @@ LEFT_OUT = {
     "test_unused_parameters_warn": "sets analyzer",
 }
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.filterwarnings("ignore:The least populated class:UserWarning"),
+]
 
 
 def code_of_tests():
