@@ -174,11 +174,11 @@ class LabelEmbeddings:
         factors[self.removed] = 0
         return factors
 
-    def find(self, queries, k, factors=None, scale=1.0, n_jobs=None):
+    def find(self, queries, k, factors=None, scale=1.0, n_jobs=None, exact=False):
         """Find the labels of the largest products with queries, in parallel.
 
-        With codes, they are the best of those whose codes promise most: 2 ``k`` labels,
-        or the square root of the number of all, if this is more.
+        With codes, unless ``exact``, they are the best of those whose codes promise
+        most: 2 ``k`` labels, or the square root of the number of all, if this is more.
 
         Parameters
         ----------
@@ -189,6 +189,8 @@ class LabelEmbeddings:
             Labels with a factor of 0 are not found.
         scale : float, default=1.0
         n_jobs : int, default=None
+        exact : bool, default=False
+            Whether all vectors are compared.
 
         Returns
         -------
@@ -198,7 +200,7 @@ class LabelEmbeddings:
         if len(self.removed):
             alive = self._are_alive
             factors = alive if factors is None else factors * alive
-        shared = self, k, factors, scale
+        shared = self, k, factors, scale, exact or self.codes is None
         n = len(queries)
         if n <= _QUERIES_OF_TASK:
             return _find(queries, *shared)
@@ -228,13 +230,13 @@ class LabelEmbeddings:
         self.codes.check(*self.vectors.shape)
 
 
-def _find(queries, embeddings, k, factors, scale):
+def _find(queries, embeddings, k, factors, scale, exact):
     labels = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k))
     out = labels, scores, current_stop()
     codes, n_labels = embeddings.codes, len(embeddings.vectors)
     n_compared = max(k * _COMPARED_PER_FOUND, isqrt(n_labels))
-    if codes is None or n_compared > n_labels // _LEAST_SAVING:
+    if exact or n_compared > n_labels // _LEAST_SAVING:
         embeddings.exact_searcher.find(queries, factors, scale, *out)
     else:
         searcher, step = embeddings.coded_searcher, codes.step

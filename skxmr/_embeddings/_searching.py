@@ -17,10 +17,13 @@ class EmbeddingSearch(NamedTuple):
     ----------
     encoder : Encoder
     embeddings : LabelEmbeddings
+    exact : bool, default=False
+        Whether to compare a text with all labels, however many there are.
     """
 
     encoder: Encoder
     embeddings: LabelEmbeddings
+    exact: bool = False
 
     @classmethod
     def of_labels(cls, texts, encoder, encoder_labels, verbose=0) -> Self | None:
@@ -75,3 +78,7 @@ class EmbeddingSearch(NamedTuple):
         if len(encoded) == 1:
             return encoded[0]
         return np.concatenate([*encoded, np.zeros((0, length), dtype=np.float32)])
+
+    def find(self, vectors, k, factors=None, scale=1.0, n_jobs=None):
+        """Find the labels most like texts, as of `LabelEmbeddings.find`."""
+        return self.embeddings.find(vectors, k, factors, scale, n_jobs, self.exact)

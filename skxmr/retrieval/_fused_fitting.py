@@ -64,15 +64,17 @@ class TextRows(NamedTuple):
     fields: LabelFields
     by_embedding: EmbeddingSearch | None = None
 
-    def encoded(self, encoder, encoder_labels, verbose):
+    def encoded(self, encoder, encoder_labels, exact, verbose):
         """Return the same with embeddings, as of `EmbeddingSearch.of_labels`."""
         texts = self.fields.joined()
         found = EmbeddingSearch.of_labels(texts, encoder, encoder_labels, verbose)
-        if found is not None and encoder_labels is not None:
+        if found is None:
+            return self
+        if encoder_labels is not None:
             # Vectors of another length are an error at once, not after the training. An
             # encoder that looks vectors up may know no other texts.
             found.encode(self.texts[:1])
-        return self._replace(by_embedding=found)
+        return self._replace(by_embedding=found._replace(exact=exact))
 
     def take(self, is_kept):
         """Return what an index of some of the training texts takes.
@@ -351,7 +353,7 @@ def _learn(model, indexed, evidence, by_embedding, held_out):
         return learned
     # Model and words have a score of their own, for searches without the encoder.
     vectors = by_embedding.encode(held_out.texts)
-    found = by_embedding.embeddings.find(vectors, model[0].shape[1])
+    found = by_embedding.find(vectors, model[0].shape[1])
     findings = best.findings.with_embeddings(vectors, found)
     candidates = evidence.describe(findings)
     is_positive = _are_positive(candidates, held_out.Y)

@@ -197,7 +197,7 @@ class FusedSearch(NamedTuple):
 
     def _find_by_embedding(self, search, texts, n_candidates, choice):
         vectors = search.encode(texts)
-        found = search.embeddings.find(
+        found = search.find(
             vectors, n_candidates, choice.factors, self._scale(), self.n_jobs
         )
         return vectors, found

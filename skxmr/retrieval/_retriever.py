@@ -113,6 +113,11 @@ class TextRetriever(
     encoder_labels : callable or transformer, default=None
         Encodes the texts of labels, if that takes another call than `encoder`. None
         encodes both alike.
+    encoder_search : {"approximate", "exact"}, default="approximate"
+        How the labels of the largest cosines are found. "exact" compares the text with
+        all labels. "approximate" does so up to 4,095 labels; with more, it first
+        chooses some hundred by coded embeddings, which is faster. It takes effect at
+        once.
     fusion : {"learned"} or None, default="learned"
         How the scores of the classifier and of the lexical ranker are combined, where
         there are label texts; see Notes. None ranks by the classifier alone; it takes
@@ -261,6 +266,7 @@ class TextRetriever(
         "lexical_ranker": [LexicalRanker, None],
         "encoder": [callable, HasMethods("transform"), None],
         "encoder_labels": [callable, HasMethods("transform"), None],
+        "encoder_search": [StrOptions({"approximate", "exact"})],
         "fusion": [StrOptions({"learned"}), None],
         "label_text_weight": [
             Interval(Real, 0, None, closed="neither"),
@@ -274,7 +280,7 @@ class TextRetriever(
         "warm_start": ["boolean"],
     }
 
-    _search_parameters = ("encoder", "fusion", "n_jobs")
+    _search_parameters = ("encoder", "encoder_search", "fusion", "n_jobs")
     _stage_parameters = ("vectorizer", "classifier", "lexical_ranker")
     _default_stages: ClassVar[dict] = {
         "vectorizer": default_vectorizer,
@@ -291,6 +297,7 @@ class TextRetriever(
         lexical_ranker=None,
         encoder=None,
         encoder_labels=None,
+        encoder_search="approximate",
         fusion="learned",
         label_text_weight="auto",
         text_pieces=0,
@@ -304,6 +311,7 @@ class TextRetriever(
         self.lexical_ranker = lexical_ranker
         self.encoder = encoder
         self.encoder_labels = encoder_labels
+        self.encoder_search = encoder_search
         self.fusion = fusion
         self.label_text_weight = label_text_weight
         self.text_pieces = text_pieces
@@ -505,7 +513,8 @@ class TextRetriever(
                 text_rows = None
             elif self.encoder is not None:
                 encoders = self.encoder, self.encoder_labels
-                text_rows = text_rows.encoded(*encoders, self.verbose)
+                exact = self.encoder_search == "exact"
+                text_rows = text_rows.encoded(*encoders, exact, self.verbose)
         if kept is not None:
             return refitted(kept, stages, documents, text_rows, names)
         if text_rows is None:
@@ -829,7 +838,8 @@ class TextRetriever(
         lexical = fusion.lexical_search if is_as_fitted else ranker._search()
         by_embedding, embeddings = None, fusion.evidence.embeddings
         if self.encoder is not None and embeddings is not None:
-            by_embedding = EmbeddingSearch(Encoder(self.encoder, "encoder"), embeddings)
+            encoder, exact = Encoder(self.encoder, "encoder"), self.encoder_search
+            by_embedding = EmbeddingSearch(encoder, embeddings, exact == "exact")
         return FusedSearch(model, lexical, fusion, self.n_jobs, by_embedding)
 
     def _apply(self, method, texts):

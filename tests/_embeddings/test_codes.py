@@ -98,6 +98,18 @@ def test_codes_are_rounded_principal_components(length):
     )
 
 
+def test_an_exact_search_compares_all(many):
+    queries = make_queries(80)
+    products = queries.astype(np.float64) @ many.vectors.astype(np.float64).T
+    products[:, ~many.vectors.any(axis=1)] = -np.inf
+    expected = np.argsort(-products, axis=1, kind="stable")[:, :30]
+    assert (many.find(queries, 30) != expected).any()
+    np.testing.assert_array_equal(many.find(queries, 30, exact=True), expected)
+    removed = expected[0, :3]
+    found = many.without(removed).find(queries[:1], 27, exact=True)
+    np.testing.assert_array_equal(found, expected[:1, 3:])
+
+
 def test_codes_do_not_depend_on_threads_of_blas():
     vectors = make(6000)
     found = []

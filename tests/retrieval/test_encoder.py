@@ -16,6 +16,8 @@ from sklearn.pipeline import make_pipeline
 
 import skxmr
 from skxmr import LabelTexts, NeighborRanker, TextRetriever
+from skxmr._embeddings import _codes, _label_embeddings
+from skxmr._embeddings._label_embeddings import LabelEmbeddings
 from skxmr._fusion._evidence import ALL_FEATURES, FEATURES
 from skxmr._fusion._log_linear import LogLinear
 
@@ -61,14 +63,18 @@ def learned():
     return retriever.fit(*make_queries(1200), label_texts=NAMES)
 
 
-@pytest.fixture(scope="module")
-def small():
+def fit_to_few(retriever):
+    """Fit to so few texts that the weights of the features are the default."""
     texts, labels = make_queries(60)
     Y = sparse.csr_array(
         (np.ones(60), labels, np.arange(61)), shape=(60, N_LABELS), dtype=np.int32
     )
-    retriever = TextRetriever(random_state=0, encoder=encode_meanings)
     return retriever.fit(texts, Y, label_texts=NAMES)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return fit_to_few(TextRetriever(random_state=0, encoder=encode_meanings))
 
 
 @pytest.fixture(scope="module", params=["learned", "small"])
@@ -155,6 +161,38 @@ def test_another_encoder_takes_effect_at_once(small):
             search("couch")
     with pytest.raises(ValueError, match="encoder"):
         changed.set_params(encoder=3).rank(["couch"])
+
+
+def test_an_exact_search_of_embeddings_reads_no_codes(monkeypatch, small, learned):
+    class CodesAreReadError(Exception):
+        pass
+
+    def refuse(embeddings):
+        raise CodesAreReadError
+
+    retriever = make_coded(monkeypatch, small)
+    monkeypatch.setattr(LabelEmbeddings, "coded_searcher", property(refuse))
+    texts = ["couch", "a light", "mugs"]
+    with pytest.raises(CodesAreReadError):
+        retriever.rank(texts, 20)
+    retriever.set_params(encoder_search="exact")
+    for found, wanted in zip(
+        retriever.rank(texts, 20), small.rank(texts, 20), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+    exact = clone(learned).set_params(encoder_search="exact")
+    exact.fit(*make_queries(1200), label_texts=NAMES)
+    assert exact.fusion_weights_ == learned.fusion_weights_
+    retriever.set_params(encoder_search="all")
+    with pytest.raises(ValueError, match="'encoder_search' parameter of TextRetriever"):
+        retriever.search("couch")
+
+
+def make_coded(monkeypatch, retriever):
+    """Fit a copy whose few embeddings have codes, which choose some of them."""
+    monkeypatch.setattr(_codes, "LEAST_CODED", 1)
+    monkeypatch.setattr(_label_embeddings, "_LEAST_SAVING", 0.1)
+    return fit_to_few(clone(retriever))
 
 
 def test_restricted_searches(retriever):
