@@ -24,6 +24,7 @@ from skxmr._inputs._validation import (
     Interval,
     RealNotInt,
     StrOptions,
+    check_structure,
     fit_context,
 )
 from skxmr._utils._loaded_state import (
@@ -465,9 +466,10 @@ class NgramTfidf(
         sklearn.exceptions.NotFittedError
             If called before `fit`.
         ValueError
-            If `X` has another number of columns.
+            If `X` has another number of columns, or is corrupt.
         """
         names = self.get_feature_names_out().astype(str)
+        X = check_structure(X, "X")
         X = check_array(X, accept_sparse="csr", ensure_min_samples=0)
         if X.shape[1] != len(names):
             raise ValueError(
