@@ -101,7 +101,7 @@ class SparseCalibrator(
     estimator_ : estimator
         The fitted estimator.
     classes_ : ndarray of shape (n_labels,)
-        Class labels, or column numbers of an indicator.
+        Class labels, names of columns, or column numbers of an indicator.
     n_features_in_ : int
         Number of features seen during fit, if the estimator has it.
 
@@ -196,7 +196,7 @@ class SparseCalibrator(
             The input of the estimator.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
-            An indicator of 0 and 1, or class labels of any type.
+            An indicator of 0 and 1, rows of label names, or class labels of any type.
         **fit_params : dict
             Passed to ``estimator.fit``, as in `LabelThresholdCV`.
 
@@ -221,7 +221,7 @@ class SparseCalibrator(
 
     def _rank_in_blocks(self, X, allowed, excluded, unknown):
         blocks = RowBlocks(X)
-        choice = {"allowed": allowed, "excluded": excluded, "unknown": unknown}
+        choice = self._choice(allowed, excluded, unknown)
         return blocks.n_rows, partial(self._calibrated, blocks, choice=choice)
 
     def _shortlists(self, X):

@@ -140,7 +140,7 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
     kind_ : {"global", "per_label", "relative", "expected_count"}
         Which of `thresholds` were tuned.
     classes_ : ndarray of shape (n_labels,)
-        Class labels, or column numbers of an indicator.
+        Class labels, names of columns, or column numbers of an indicator.
     n_features_in_ : int
         Number of features seen during fit, if the estimator has it.
 
@@ -237,12 +237,14 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
             The input of the estimator.
         y : {array-like, sparse matrix} of shape (n_samples, n_labels), or array-like \
                 of shape (n_samples,)
-            An indicator of 0 and 1, or class labels of any type.
+            An indicator of 0 and 1, rows of label names, or class labels of any type.
         **fit_params : dict
             Passed to ``estimator.fit``, such as ``label_texts`` of `TextRetriever`. Of
             lists and arrays with n_samples rows, each fold gets its rows; `LabelTexts`
-            are never divided. With metadata routing, what `estimator` requests goes
-            there, and ``groups`` to `cv`.
+            are never divided. Rows of names reach the estimator as an indicator, so
+            that label texts are by column, in the order of the sorted names. With
+            metadata routing, what `estimator` requests goes there, and ``groups`` to
+            `cv`.
 
         Returns
         -------
@@ -426,7 +428,7 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
             If X is invalid, or `k` is not positive.
         """
         self._ready()
-        choice = {"allowed": allowed, "excluded": excluded, "unknown": unknown}
+        choice = self._choice(allowed, excluded, unknown)
         return rank(self._following(), X, k, **choice)
 
 
