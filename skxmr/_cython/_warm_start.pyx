@@ -9,6 +9,7 @@ margins violate the node.
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from skxmr._cython._sorted cimport lower_bound
 from skxmr._cython._vectors cimport Vectors
 
 
@@ -261,14 +262,12 @@ cdef class EarlierNodes:
         self.measures[child, 2] += <float>((norm + diagonal) * step * step)
 
     cdef bint _has_dual(self, int64_t child, int32_t row) noexcept nogil:
-        cdef int64_t first = self.duals.offsets[child]
-        cdef int64_t position = _lower_bound(
-            self.duals.indices, first, self.duals.offsets[child + 1], row
-        )
-        return (
-            position < self.duals.offsets[child + 1]
-            and self.duals.indices[position] == row
-        )
+        cdef int64_t first = self.duals.offsets[child], position
+        cdef int64_t stop = self.duals.offsets[child + 1]
+        if first == stop:
+            return False
+        position = lower_bound(&self.duals.indices[0], first, stop, row)
+        return position < stop and self.duals.indices[position] == row
 
     cdef void _judge(self, int64_t parent) noexcept nogil:
         """Solve the children that do not end by the measure of a sweep."""
@@ -322,20 +321,6 @@ cdef class EarlierNodes:
         return square
 
 
-cdef int64_t _lower_bound(
-    const int32_t[::1] numbers, int64_t first, int64_t stop, int32_t wanted
-) noexcept nogil:
-    """Return the position of the first number that is not smaller."""
-    cdef int64_t middle
-    while first < stop:
-        middle = (first + stop) // 2
-        if numbers[middle] < wanted:
-            first = middle + 1
-        else:
-            stop = middle
-    return first
-
-
 def carry_duals(
     duals,                          # IN: Vectors of earlier nodes
     const int64_t[::1] origins,     # IN (n_nodes,): the earlier node, or -1
@@ -375,56 +360,72 @@ def carry_duals(
     return unsorted
 
 
-def merge_children(
-    int64_t n_parents,
-    const int64_t[::1] origins,     # IN (n_parents,): the parent it was, or -1
-    const int32_t[::1] numbers,     # IN (n_children before,): local number, -1: solved
-    const int64_t[::1] before_offsets,  # IN (n_parents before + 1,): of children
-    before, solved,                 # IN: LinearWeights
-    const int32_t[::1] solved_numbers,  # IN (n_solved,): the local number of each
-    const int64_t[::1] solved_offsets,  # IN (n_parents + 1,): of solved children
-    int64_t[::1] posting_offsets,   # OUT (n_parents + 1,)
-    int32_t[::1] features,          # OUT: with room for all postings of both
-    int64_t[::1] run_offsets,       # OUT: one more
-    int32_t[::1] children,          # OUT: with room for all weights of both
-    float[::1] weights,             # OUT
-):
+cdef class Placed:
+    """The arrays of `skxmr._training._warm_start.PlacedChildren`."""
+
+    cdef const int64_t[::1] offsets, run_offsets, child_offsets
+    cdef const int32_t[::1] features, children, numbers
+    cdef const float[::1] weights
+
+    def __init__(self, placed):
+        level = placed.weights
+        self.offsets, self.features = level.posting_offsets, level.features
+        self.run_offsets = level.run_offsets
+        self.children, self.weights = level.children, level.weights
+        self.child_offsets, self.numbers = placed.child_offsets, placed.numbers
+
+    cdef inline int32_t _number(self, int64_t parent, int64_t entry) noexcept nogil:
+        """Return the number of the child of a weight in the merged parent, or -1."""
+        return self.numbers[self.child_offsets[parent] + self.children[entry]]
+
+
+def merge_children(const int64_t[::1] origins, kept, solved, merged):
     """Merge the weights of children that were kept with those that were solved.
+
+    Parameters
+    ----------
+    origins : ndarray of shape (n_parents,), int64
+        The parent in `kept` of each parent, or -1.
+    kept, solved : skxmr._training._warm_start.PlacedChildren
+        Kept ones of the earlier parents, solved ones of the present ones.
+    merged : LinearWeights
+        OUT: with room for all postings and weights of both.
 
     Returns
     -------
     tuple of int
         The number of postings and of weights.
     """
-    cdef Postings old = Postings(before), new = Postings(solved)
-    cdef int64_t parent, i, j, stop_i, stop_j, start, n = 0, n_weights = 0
-    cdef int64_t first_old, first_new
+    cdef Placed old = Placed(kept), new = Placed(solved)
+    cdef int64_t[::1] posting_offsets = merged.posting_offsets
+    cdef int64_t[::1] run_offsets = merged.run_offsets
+    cdef int32_t[::1] features = merged.features, children = merged.children
+    cdef float[::1] weights = merged.weights
+    cdef int64_t parent, origin, i, j, stop_i, stop_j, start, n = 0, n_weights = 0
     cdef int32_t feature
+    cdef bint is_old, is_new
     with nogil:
         posting_offsets[0] = run_offsets[0] = 0
-        for parent in range(n_parents):
-            i = stop_i = first_old = 0
-            if origins[parent] >= 0:
-                i = old.offsets[origins[parent]]
-                stop_i = old.offsets[origins[parent] + 1]
-                first_old = before_offsets[origins[parent]]
+        for parent in range(origins.shape[0]):
+            origin, i, stop_i = origins[parent], 0, 0
+            if origin >= 0:
+                i, stop_i = old.offsets[origin], old.offsets[origin + 1]
             j, stop_j = new.offsets[parent], new.offsets[parent + 1]
-            first_new = solved_offsets[parent]
             while i < stop_i or j < stop_j:
                 if j == stop_j or (i < stop_i and old.features[i] <= new.features[j]):
                     feature = old.features[i]
                 else:
                     feature = new.features[j]
+                is_old = i < stop_i and old.features[i] == feature
+                is_new = j < stop_j and new.features[j] == feature
                 start = n_weights
                 n_weights = _merge_runs(
-                    old, i if i < stop_i and old.features[i] == feature else -1,
-                    &numbers[first_old] if i < stop_i else NULL,
-                    new, j if j < stop_j and new.features[j] == feature else -1,
-                    &solved_numbers[first_new] if j < stop_j else NULL,
+                    old, origin, i if is_old else -1,
+                    new, parent, j if is_new else -1,
                     children, weights, n_weights,
                 )
-                i += i < stop_i and old.features[i] == feature
-                j += j < stop_j and new.features[j] == feature
+                i += is_old
+                j += is_new
                 if n_weights > start:
                     features[n] = feature
                     n += 1
@@ -433,25 +434,15 @@ def merge_children(
     return n, n_weights
 
 
-cdef class Postings:
-    """The arrays of `LinearWeights`."""
-
-    cdef const int64_t[::1] offsets, run_offsets
-    cdef const int32_t[::1] features, children
-    cdef const float[::1] weights
-
-    def __init__(self, level):
-        self.offsets, self.features = level.posting_offsets, level.features
-        self.run_offsets = level.run_offsets
-        self.children, self.weights = level.children, level.weights
-
-
 cdef int64_t _merge_runs(
-    Postings old, int64_t i, const int32_t* numbers,
-    Postings new, int64_t j, const int32_t* solved_numbers,
+    Placed old, int64_t old_parent, int64_t i,
+    Placed new, int64_t new_parent, int64_t j,
     int32_t[::1] children, float[::1] weights, int64_t n,
 ) noexcept nogil:
-    """Append the weights of one feature; return where the next begin."""
+    """Append the weights of one feature; return where the next begin.
+
+    `i` and `j` are its postings in both, or -1.
+    """
     cdef int64_t a = 0, b = 0, stop_a = 0, stop_b = 0
     cdef int32_t kept
     if i >= 0:
@@ -459,15 +450,15 @@ cdef int64_t _merge_runs(
     if j >= 0:
         b, stop_b = new.run_offsets[j], new.run_offsets[j + 1]
     while a < stop_a or b < stop_b:
-        kept = numbers[old.children[a]] if a < stop_a else -1
+        kept = old._number(old_parent, a) if a < stop_a else -1
         if a < stop_a and kept < 0:
             a += 1
-        elif b == stop_b or (a < stop_a and kept < solved_numbers[new.children[b]]):
+        elif b == stop_b or (a < stop_a and kept < new._number(new_parent, b)):
             children[n], weights[n] = kept, old.weights[a]
             a += 1
             n += 1
         else:
-            children[n], weights[n] = solved_numbers[new.children[b]], new.weights[b]
+            children[n], weights[n] = new._number(new_parent, b), new.weights[b]
             b += 1
             n += 1
     return n

@@ -16,6 +16,7 @@ solved, packed into blocks without the ones that are kept.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -242,6 +243,24 @@ class WarmLevels:
         return counts
 
 
+class PlacedChildren(NamedTuple):
+    """Weights of children, and their places among the children of merged parents.
+
+    Parameters
+    ----------
+    weights : LinearWeights
+    child_offsets : ndarray of shape (n_parents + 1,), int64
+        Of the children of each parent.
+    numbers : ndarray of shape (n_children,), int32
+        The number of each child in its merged parent; -1 for those that are left out.
+        Ascending within a parent, but for these.
+    """
+
+    weights: LinearWeights
+    child_offsets: np.ndarray
+    numbers: np.ndarray
+
+
 class KeptChildren:
     """The children of one level that need not be solved again: at first, none.
 
@@ -396,36 +415,50 @@ class KeptChildren:
         is_solved, (parents, children) = self._is_solved, self._origins
         numbers = np.full(len(before.intercepts), -1, dtype=np.int32)
         numbers[children[~is_solved]] = local[~is_solved]
-        n_postings = len(before.features) + len(solved.features)
-        n_weights = before.n_weights + solved.n_weights
-        posting_offsets = np.zeros(len(offsets), dtype=np.int64)
-        features = np.empty(n_postings, dtype=np.int32)
-        run_offsets = np.zeros(n_postings + 1, dtype=np.int64)
-        merged_children = np.empty(n_weights, dtype=np.int32)
-        weights = np.empty(n_weights, dtype=np.float32)
-        n_postings, n_weights = merge_children(
-            len(offsets) - 1,
+        before_offsets = self._record.tree.child_offsets[self._number]
+        return merge_placed(
             parents,
-            numbers,
-            self._record.tree.child_offsets[self._number],
-            before,
-            solved,
-            local[is_solved],
-            self._solved_offsets(),
-            posting_offsets,
-            features,
-            run_offsets,
-            merged_children,
-            weights,
-        )
-        return LinearWeights(
-            posting_offsets,
-            features[:n_postings],
-            run_offsets[: n_postings + 1],
-            merged_children[:n_weights],
-            weights[:n_weights],
+            PlacedChildren(before, before_offsets, numbers),
+            PlacedChildren(solved, self._solved_offsets(), local[is_solved]),
             intercepts,
         )
+
+
+def merge_placed(origins, kept, solved, intercepts):
+    """Return the weights of children that were kept and of those that were solved.
+
+    Parameters
+    ----------
+    origins : ndarray of shape (n_parents,), int64
+        The parent in `kept` of each parent, or -1.
+    kept, solved : PlacedChildren
+        Kept ones of the earlier parents, solved ones of the present parents.
+    intercepts : ndarray of shape (n_children,), float32
+        Of all children.
+
+    Returns
+    -------
+    LinearWeights
+    """
+    n_postings = len(kept.weights.features) + len(solved.weights.features)
+    n_weights = kept.weights.n_weights + solved.weights.n_weights
+    room = LinearWeights(
+        np.zeros(len(origins) + 1, dtype=np.int64),
+        np.empty(n_postings, dtype=np.int32),
+        np.zeros(n_postings + 1, dtype=np.int64),
+        np.empty(n_weights, dtype=np.int32),
+        np.empty(n_weights, dtype=np.float32),
+        intercepts,
+    )
+    n_postings, n_weights = merge_children(origins, kept, solved, room)
+    return LinearWeights(
+        room.posting_offsets,
+        room.features[:n_postings],
+        room.run_offsets[: n_postings + 1],
+        room.children[:n_weights],
+        room.weights[:n_weights],
+        intercepts,
+    )
 
 
 def _choose(is_first, first, second):

@@ -6,12 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy import sparse
-from skxmr._cython._warm_start import EarlierNodes, merge_children
+from skxmr._cython._warm_start import EarlierNodes
 
 from skxmr._search._weights import LinearWeights
 from skxmr._training._solver import SolverParameters
 from skxmr._training._targets import LevelTargets
-from skxmr._training._warm_start import _carry_duals
+from skxmr._training._warm_start import PlacedChildren, _carry_duals, merge_placed
 from skxmr._utils._compressed import Compressed
 
 N_ROWS, N_FEATURES, OFFSETS = 30, 12, np.array([0, 4, 4, 9])
@@ -250,22 +250,14 @@ def test_merged_children_are_those_of_both(seed):
     solved_offsets = np.concatenate([[0], np.cumsum(is_solved)])[offsets]
     before = linear_weights(earlier, before_offsets)
     others = linear_weights(solved, solved_offsets)
-    n = len(before.features) + len(others.features)
-    n_weights = before.n_weights + others.n_weights
-    arrays = (
-        np.zeros(4, dtype=np.int64),
-        np.empty(n, dtype=np.int32),
-        np.zeros(n + 1, dtype=np.int64),
-        np.empty(n_weights, dtype=np.int32),
-        np.empty(n_weights, dtype=np.float32),
+    intercepts = np.zeros(10, dtype=np.float32)
+    merged = merge_placed(
+        origins,
+        PlacedChildren(before, before_offsets, numbers),
+        PlacedChildren(others, solved_offsets, local[is_solved]),
+        intercepts,
     )
-    n, n_weights = merge_children(
-        3, origins, numbers, before_offsets, before, others, local[is_solved],
-        solved_offsets, *arrays,
-    )  # fmt: skip
     wanted = linear_weights(expected, offsets)
-    np.testing.assert_array_equal(arrays[0], wanted.posting_offsets)
-    np.testing.assert_array_equal(arrays[1][:n], wanted.features)
-    np.testing.assert_array_equal(arrays[2][: n + 1], wanted.run_offsets)
-    np.testing.assert_array_equal(arrays[3][:n_weights], wanted.children)
-    np.testing.assert_array_equal(arrays[4][:n_weights], wanted.weights)
+    assert merged.intercepts is intercepts
+    for name in ("posting_offsets", "features", "run_offsets", "children", "weights"):
+        np.testing.assert_array_equal(getattr(merged, name), getattr(wanted, name))
