@@ -198,11 +198,8 @@ def score_rows(Bisection bisection, int64_t first_row, int64_t last_row):
     raise_ended(&watch)
 
 
-def follow_scores(Bisection bisection, int64_t max_moved):
-    """Put the rows with the best scores on side 0, the rest on side 1.
-
-    The sums are updated if more than `max_moved` rows have changed sides, or if rows
-    were scored for the first time.
+def follow_scores(Bisection bisection):
+    """Put the rows with the best scores on side 0, the rest on side 1; update the sums.
 
     Returns
     -------
@@ -214,13 +211,40 @@ def follow_scores(Bisection bisection, int64_t max_moved):
     cdef int64_t n_moved
     with nogil:
         n_moved = assign_sides(cut, is_first)
-        if is_first or n_moved > max_moved:
-            if bisection.floats is not None:
-                follow(cut, first_of(bisection.floats), n_moved, is_first)
-            else:
-                follow(cut, first_of(bisection.doubles), n_moved, is_first)
+        if bisection.floats is not None:
+            follow(cut, first_of(bisection.floats), n_moved, is_first)
+        else:
+            follow(cut, first_of(bisection.doubles), n_moved, is_first)
     bisection.is_first = False
     return n_moved
+
+
+def line_of(Bisection bisection, double[::1] line):
+    """Write the line between the two centres; rows must be scored by present sums."""
+    cdef Cut* cut = &bisection.cut
+    cdef int64_t feature
+    cdef double weight
+    with nogil:
+        weight = weight_of_totals(cut)
+        for feature in range(cut.n_features):
+            line[feature] = cut.sums[feature] - weight * cut.totals[feature]
+
+
+def begin_along(Bisection bisection, int64_t n_first, const double[::1] line):
+    """Let rows be scored along a line, for `cut_once`."""
+    cdef Cut* cut = &bisection.cut
+    cut.n_first = n_first
+    bisection.is_first = False
+    with nogil:
+        memset(cut.sides, 1, cut.n_rows)
+        if cut.n_features:
+            memcpy(cut.sums, &line[0], cut.n_features * sizeof(double))
+
+
+def cut_once(Bisection bisection):
+    """Put the rows with the best scores on side 0, the rest on side 1."""
+    with nogil:
+        assign_sides(&bisection.cut, True)
 
 
 cdef inline const floating* first_of(const floating[::1] values) noexcept nogil:
@@ -521,6 +545,7 @@ def cut_to_leaves(
 cdef Rows rows_of(int64_t[:, ::1] table) noexcept:
     cdef Rows rows
     rows.starts, rows.stops, rows.numbers = &table[0, 0], &table[1, 0], &table[2, 0]
+    rows.indices = NULL
     return rows
 
 

@@ -48,6 +48,10 @@ class Rows(NamedTuple):
     values: np.ndarray
     length: int
 
+    def some(self, rows):
+        """Return some of the rows."""
+        return self._replace(starts=self.starts[rows], stops=self.stops[rows])
+
     def parts(self, n_threads):
         """Call `parts_of`."""
         sizes = self.stops - self.starts

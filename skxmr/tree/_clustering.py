@@ -5,28 +5,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skxmr._cython._clustering import (
-    Bisection,
-    LeafRule,
-    begin_cut,
-    cut_to_leaves,
-    follow_scores,
-    score_rows,
-)
-from skxmr._cython._cpu import SIMD_LEVELS
-from skxmr._memory._large import empty
-from skxmr._parallel._parallel import count_threads, current_stop, run_tasks
+from skxmr._cython._clustering import LeafRule, cut_to_leaves
+from skxmr._parallel._parallel import count_threads, run_tasks
 from skxmr._parallel._progress import step
 from skxmr._parallel._sharing import Work
+from skxmr.tree._bisection import Rule, bisect_at, bisection_of
 
-__all__ = ["Plan", "Rule", "Segment", "arrange", "bisect"]
-
-# The best instruction set of this machine.
-_SIMD_LEVEL = len(SIMD_LEVELS) - 1
+__all__ = ["Plan", "Segment", "arrange"]
 
 # Labels per leaf: smaller leaves make the level above wider, larger ones take longer to
 # score.
 _USUAL_LEAF = 100
+
+# A task has as many labels as lets each of several threads have some tasks.
+_TASKS_PER_THREAD = 4
+_LEAST_PER_TASK = 2048
 
 
 # The shape of the tree, which does not depend on the vectors
@@ -125,25 +118,6 @@ def _count_digits(number, base):
 # -----------------------
 
 
-class Rule(NamedTuple):
-    """Parameters of the splits; the tree depends on all but `labels_per_task`.
-
-    A segment of at most `labels_per_task` labels is one task, down to its leaves; each
-    split of a larger one is a separate task.
-    """
-
-    max_iter: int
-    tol: float
-    spherical: bool
-    seed: int
-    labels_per_task: int = 2048
-
-    def with_seed_of(self, place):
-        """Return the rule for another tree, with its own seed."""
-        (seed,) = np.random.SeedSequence([self.seed, place]).generate_state(1)
-        return self._replace(seed=int(seed))
-
-
 class Segment(NamedTuple):
     """A range of leaves to be split, and their labels, ascending.
 
@@ -177,7 +151,14 @@ class Segment(NamedTuple):
     @property
     def is_large(self):
         """Whether a task splits it only once, not down to its leaves."""
-        return len(self.labels) > self.rule.labels_per_task
+        rule = self.rule
+        return len(self.labels) > min(rule.labels_per_task, rule.most_without_sample)
+
+    def with_limit(self, labels_per_task):
+        """Return the segment with this limit, unless its rule has one."""
+        if self.rule.labels_per_task is not None:
+            return self
+        return self._replace(rule=self.rule._replace(labels_per_task=labels_per_task))
 
     def cut(self, labels):
         """Return its two halves; the labels of the first come first."""
@@ -212,13 +193,14 @@ def arrange(segments, n_jobs):
         The labels of each segment.
     """
     arranged = [segment.labels.copy() for segment in segments]
+    n_threads = count_threads(n_jobs)
+    limit = _labels_per_task(sum(map(len, arranged)), n_threads)
     # Pending segments, and their positions in the result.
     parts = [
-        (segment, result)
+        (segment.with_limit(limit), result)
         for segment, result in zip(segments, arranged, strict=True)
         if segment.is_wide
     ]
-    n_threads = count_threads(n_jobs)
     with step("grouping labels", sum(segment.work for segment, _ in parts)) as advance:
         if n_threads:
             work = Work(n_threads)
@@ -227,6 +209,13 @@ def arrange(segments, n_jobs):
         else:
             _arrange_in_rounds(_prepare(parts, Work()), n_jobs, advance)
     return arranged
+
+
+def _labels_per_task(n_labels, n_threads):
+    """Return how many labels a task arranges; one thread copies no rows for others."""
+    if n_threads == 1:
+        return n_labels
+    return max(_LEAST_PER_TASK, n_labels // (_TASKS_PER_THREAD * (n_threads or 8)))
 
 
 def _start(parts, work, advance):
@@ -296,8 +285,8 @@ def _arrange_segment(segment, work=None):
     n_first = plan.start(middle) - plan.start(segment.first)
     if not n_first:
         return segment.labels
-    centres = _first_centres(segment)
-    sides = bisect(rows, centres, n_first, segment.rule, work or Work())
+    rule, place = segment.rule, (segment.first, segment.stop)
+    sides = bisect_at(rows, place, n_first, rule, work or Work())
     return np.concatenate([segment.labels[sides == side] for side in (0, 1)])
 
 
@@ -312,65 +301,14 @@ def _rows_of(segment):
     return own.view()
 
 
-def bisect(rows, centres, n_first, rule, work):
-    """Split rows in two by balanced 2-means.
-
-    Parameters
-    ----------
-    rows : Rows
-    centres : (int, int)
-        Two different rows as the initial centres.
-    n_first : int
-        The number of rows on side 0.
-    rule : Rule
-    work : Work
-        The work whose threads may help.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,), uint8
-        The side of each row.
-    """
-    bisection = _bisection(rows, rule)
-    max_moved = int(rule.tol * len(rows.starts))
-    parts = rows.parts(work.n_threads)
-    begin_cut(bisection, n_first, *centres)
-    for iteration in range(rule.max_iter):
-        work.do_each(lambda part: score_rows(bisection, *part), parts)
-        n_moved = follow_scores(bisection, max_moved)
-        if iteration and n_moved <= max_moved:
-            break
-    return np.asarray(bisection.sides)
-
-
-def _bisection(rows, rule):
-    return Bisection(
-        rows,
-        empty,
-        spherical=rule.spherical,
-        simd_level=_SIMD_LEVEL,
-        stop=current_stop(),
-    )
-
-
 def _order_of_leaves(segment, rows):
     """Split rows down to the leaves, and return them sorted by leaf."""
     order = np.empty(len(segment.labels), dtype=np.int64)
     cut_to_leaves(
-        _bisection(rows, segment.rule),
+        bisection_of(rows, segment.rule),
         LeafRule(segment.plan, segment.rule),
         segment.first,
         segment.stop,
         order,
     )
     return order
-
-
-def _first_centres(segment):
-    """Draw two different rows; depends on the position in the tree, not on tasks."""
-    n_rows = len(segment.labels)
-    place = [segment.rule.seed, segment.first, segment.stop]
-    drawn = np.random.SeedSequence(place).generate_state(2, np.uint64)
-    one = int(drawn[0]) % n_rows
-    other = int(drawn[1]) % (n_rows - 1)
-    return one, other + (other >= one)

@@ -20,8 +20,9 @@ from skxmr._inputs._validation import (
     validate_data,
 )
 from skxmr._utils._typing import MatrixLike
+from skxmr.tree._bisection import Rule
 from skxmr.tree._cluster_vectors import vectors_of
-from skxmr.tree._clustering import Plan, Rule, Segment, arrange
+from skxmr.tree._clustering import Plan, Segment, arrange
 from skxmr.tree._label_tree import LabelTree
 
 __all__ = ["IndexerState", "KMeansTree"]
@@ -60,7 +61,8 @@ class KMeansTree(Documented, Stateful, BaseEstimator):
     Every group of a level is split into `branching_factor` groups whose sizes differ by
     at most one label, by repeated bisection. Each bisection is a balanced 2-means:
     labels are sorted along the line through two centres and split at the position that
-    the sizes require. The tree is as shallow as `branching_factor` and `max_leaf_size`
+    the sizes require. The centres of more than 32,768 labels are found in a sample of
+    16,384 of them. The tree is as shallow as `branching_factor` and `max_leaf_size`
     allow, and its levels are as even as this number of levels allows.
 
     Parameters

@@ -28,8 +28,9 @@ from skxmr._utils._typing import MatrixLike
 from skxmr.text._normalization import Normalizer, stem_of
 from skxmr.text._single import fit_texts, transform_texts
 from skxmr.text._vectorizers import PrefixWeightedCharTfidf
+from skxmr.tree._bisection import Rule
 from skxmr.tree._cluster_vectors import vectors_of
-from skxmr.tree._clustering import Plan, Rule, Segment, arrange
+from skxmr.tree._clustering import Plan, Segment, arrange
 from skxmr.tree._kmeans_tree import IndexerState
 from skxmr.tree._label_tree import LabelTree
 from skxmr.tree._must_link import cut_in_two

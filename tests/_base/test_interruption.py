@@ -26,7 +26,7 @@ import numpy as np
 from scipy import sparse
 from skxmr import KMeansTree, XRLinearClassifier
 from skxmr._training import _items, _tasks
-from skxmr.tree import _clustering, _kmeans_tree, _label_vectors
+from skxmr.tree import _bisection, _clustering, _kmeans_tree, _label_vectors
 
 rng = np.random.default_rng(0)
 
@@ -72,13 +72,13 @@ interrupted("tasks of label vectors", _label_vectors, "add_rows", 0.3)
 classifier.set_params(n_jobs=n_jobs)
 # Iterations without end: no number of moved rows is small enough.
 def endless(max_iter, tol, *others, **named):
-    return _clustering.Rule(2**31 - 1, -1.0, *others, **named)
+    return _bisection.Rule(2**31 - 1, -1.0, *others, **named)
 
 _kmeans_tree.Rule = endless
 interrupted("a call of k-means", _clustering, "cut_to_leaves")
 classifier.set_params(n_jobs=n_jobs)
-_kmeans_tree.Rule = functools.partial(_clustering.Rule, labels_per_task=8)
-interrupted("a step of a large cut", _clustering, "score_rows", 0.3)
+_kmeans_tree.Rule = functools.partial(_bisection.Rule, labels_per_task=8)
+interrupted("a step of a large cut", _bisection, "score_rows", 0.3)
 classifier.set_params(n_jobs=n_jobs)
 interrupted("tasks of training", _tasks.kernel, "train_items", 0.3)
 # Sweeps without end.

@@ -15,9 +15,9 @@ from skxmr._cython._cpu import SIMD_LEVELS
 
 from skxmr import KMeansTree
 from skxmr._parallel._sharing import Work
-from skxmr.tree import _clustering
+from skxmr.tree import _bisection
+from skxmr.tree._bisection import Rule
 from skxmr.tree._cluster_vectors import DenseVectors, SparseVectors, parts_of
-from skxmr.tree._clustering import Rule
 
 pytestmark = pytest.mark.kernels
 
@@ -87,7 +87,7 @@ def bisect(vectors, centres, n_first, max_iter=50, max_moved=0, spherical=True):
     n_rows = len(rows.starts)
     # No less than the least share of rows that is that many.
     rule = Rule(max_iter, (max_moved + 0.5) / n_rows, spherical, 0)
-    return _clustering.bisect(rows, centres, n_first, rule, Work())
+    return _bisection.bisect(rows, centres, n_first, rule, Work())
 
 
 @given(
@@ -101,6 +101,46 @@ def test_bisection_equals_its_twin(Z, data, spherical, max_iter, max_moved):
     expected = slow_bisect(Z.astype(np.float64), centres, *rules)
     for vectors in (SparseVectors.of(sparse.csr_array(Z)), DenseVectors(Z)):
         assert bisect(vectors, centres, *rules).tolist() == expected
+
+
+def slow_centres_of_sample(Z, sample, place, n_first, rule):
+    """Return the sums of both sides of the sample, and their sizes."""
+    own = Z[sample]
+    share = max(1, min(n_first * len(own) // len(Z), len(own) - 1))
+    centres = _bisection._first_centres(place, len(own), rule)
+    max_moved = int(rule.tol * len(own))
+    sides = slow_bisect(own, centres, share, rule.max_iter, max_moved, rule.spherical)
+    sums = [own[np.array(sides) == side].sum(axis=0) for side in (0, 1)]
+    if rule.spherical:
+        return sums, [np.sqrt(vector @ vector) for vector in sums]
+    return sums, [share, len(own) - share]
+
+
+@pytest.mark.parametrize("spherical", [False, True])
+@pytest.mark.parametrize("seed", range(20))
+def test_many_rows_are_split_by_the_centres_of_a_sample(seed, spherical):
+    rng = np.random.default_rng(seed)
+    Z = rng.normal(size=(60, 5)) * (rng.random((60, 5)) < 0.7)
+    rule = Rule(3, 0.1, spherical, seed, sample_size=int(rng.integers(4, 29)))
+    n_first, place = int(rng.integers(1, 60)), (int(rng.integers(9)), 10)
+    sample = _bisection._sampled(place, 60, rule)
+    ranges = np.arange(rule.sample_size + 1) * 60 // rule.sample_size
+    assert ((sample >= ranges[:-1]) & (sample < ranges[1:])).all()
+    scores = slow_scores(Z, *slow_centres_of_sample(Z, sample, place, n_first, rule))
+    expected = np.ones(60, dtype=int)
+    expected[np.argsort(-scores, kind="stable")[:n_first]] = 0
+    for vectors in (SparseVectors.of(sparse.csr_array(Z)), DenseVectors(Z)):
+        for n_threads in (1, 3):
+            work = Work(n_threads)
+            sides = _bisection.bisect_at(vectors.view(), place, n_first, rule, work)
+            assert_array_equal(sides, expected)
+
+
+def test_equal_rows_are_split_by_a_sample():
+    rule = Rule(3, 0.1, True, 0, sample_size=4)
+    rows = DenseVectors(np.ones((20, 2))).view()
+    sides = _bisection.bisect_at(rows, (0, 2), 7, rule, Work())
+    assert sides.tolist() == [0] * 7 + [1] * 13
 
 
 @given(

@@ -17,8 +17,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from twins import random_sparse
 
 from skxmr import KMeansTree
+from skxmr.tree._bisection import Rule
 from skxmr.tree._cluster_vectors import DenseVectors, SparseVectors
-from skxmr.tree._clustering import Plan, Rule, Segment, arrange
+from skxmr.tree._clustering import Plan, Segment, arrange
 
 pytestmark = pytest.mark.kernels
 
@@ -206,18 +207,26 @@ def test_tree_does_not_depend_on_jobs_or_backend(densify):
 
 @pytest.mark.parametrize("spherical", [False, True])
 @settings(max_examples=40)
-@given(matrices(min_rows=1), st.integers(2, 5), st.integers(1, 3), st.integers(0, 99))
-def test_tree_does_not_depend_on_tasks(spherical, Z, branching_factor, size, seed):
+@given(
+    matrices(min_rows=1),
+    st.integers(2, 5),
+    st.integers(1, 3),
+    st.integers(0, 99),
+    st.sampled_from([2, 3, 2**14]),
+)
+def test_tree_does_not_depend_on_tasks(
+    spherical, Z, branching_factor, size, seed, sample_size
+):
     plan = Plan.of(len(Z), branching_factor, size)
     labels = np.arange(len(Z))
-    rule = Rule(20, 0.0, spherical, seed)
+    rule = Rule(20, 0.0, spherical, seed, sample_size=sample_size)
     for vectors in (SparseVectors.of(sparse.csr_array(Z)), DenseVectors(Z)):
         orders = [
             arrange([Segment.of(vectors, labels, plan, limited)], None)[0]
-            for limited in (rule._replace(labels_per_task=n) for n in (1, 4, 100))
+            for limited in (rule._replace(labels_per_task=n) for n in (1, 4, 100, None))
         ]
-        assert_array_equal(orders[0], orders[1])
-        assert_array_equal(orders[0], orders[2])
+        for order in orders[1:]:
+            assert_array_equal(order, orders[0])
 
 
 def test_random_state():

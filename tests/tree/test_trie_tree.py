@@ -25,7 +25,7 @@ from skxmr import (
 )
 from skxmr.datasets import load_subjects
 from skxmr.metrics import reciprocal_rank_at_k_scorer
-from skxmr.tree._clustering import Rule
+from skxmr.tree._bisection import Rule
 from skxmr.tree._must_link import cut_in_two
 from skxmr.tree._trie_tree import fold_name
 
