@@ -77,7 +77,7 @@ class _Pairs(NamedTuple):
     values: np.ndarray
 
 
-def relearn(layout, X, Y, relearning):
+def relearn(layout, X, targets, relearning):
     """Train the nodes that some rows reach, from their present weights on.
 
     Parameters
@@ -86,8 +86,9 @@ def relearn(layout, X, Y, relearning):
         Unchanged.
     X : Compressed or DenseRows, a vector for each row
         Centred as the rows of the present weights were.
-    Y : csr_array of shape (n_samples, n_labels)
-        Relevance.
+    targets : pair of csr_array of shape (n_samples, n_labels)
+        Relevance, and the labels that the rows were shown and did not choose; None
+        instead of the second if there are none.
     relearning : Relearning
 
     Returns
@@ -95,13 +96,22 @@ def relearn(layout, X, Y, relearning):
     SearchLayout
         With a delta.
     """
-    levels = [_pairs_of_labels(layout, Y)]
-    while levels[0].parents.any():
-        levels.insert(0, _pairs_above(layout, levels[0]))
-    for level, pairs in enumerate(levels, start=1):
+    Y, shown = targets
+    shown = sparse.csr_array(Y.shape, dtype=bool) if shown is None else shown
+    levels = zip(_all_levels(layout, Y), _all_levels(layout, shown), strict=True)
+    for level, (pairs, shown_pairs) in enumerate(levels, start=1):
         if len(pairs.rows):
-            layout = _relearn_level(layout, X, pairs, level, relearning)
+            problem = _Problem.of(layout, X, pairs, shown_pairs)
+            layout = _relearn_level(layout, X, problem, level, relearning)
     return layout
+
+
+def _all_levels(layout, Y):
+    """List the pairs of each level, from that below the root on."""
+    levels = [_pairs_of_labels(layout, Y)]
+    while len(levels) < layout.n_levels:
+        levels.insert(0, _pairs_above(layout, levels[0]))
+    return levels
 
 
 def _pairs_of_labels(layout, Y):
@@ -128,9 +138,8 @@ def _sorted_pairs(rows, parents, children, values):
     return _Pairs(rows, parents, children, best.astype(np.float32))
 
 
-def _relearn_level(layout, X, pairs, level, relearning):
+def _relearn_level(layout, X, problem, level, relearning):
     """Train the children of the parents that the rows of a level reach."""
-    problem = _Problem.of(layout, X, pairs)
     solver = relearning.solver
     seed = int(np.random.SeedSequence([solver.seed, level]).generate_state(1)[0])
     share = 1.0 if level == layout.n_levels else _COST_ABOVE
@@ -199,9 +208,29 @@ class _Problem(NamedTuple):
         return np.repeat(np.arange(len(self.parents)), np.diff(self.offsets))
 
     @classmethod
-    def of(cls, layout, X, pairs):
-        """Collect the problem of a level for the pairs of its rows and nodes."""
-        parents, owners = np.unique(pairs.parents, return_inverse=True)
+    def of(cls, layout, X, pairs, shown):
+        """Collect the problem of a level.
+
+        Parameters
+        ----------
+        layout : SearchLayout
+        X : Compressed or DenseRows, a vector for each row
+        pairs : _Pairs
+            Of rows and their nodes.
+        shown : _Pairs
+            Of rows and nodes with a label that they were shown: the parents of these
+            nodes get the rows too.
+        """
+        parents, owners = np.unique(
+            np.concatenate([pairs.parents, shown.parents]), return_inverse=True
+        )
+        of_rows = np.concatenate([pairs.rows, shown.rows])
+        ones = np.ones(len(owners), dtype=np.float32)
+        rows = sparse.csr_array(
+            (ones, (owners, of_rows)), shape=(len(parents), X.n_vectors)
+        )
+        rows.data[:] = 1
+        owners = owners[: len(pairs.rows)]
         before = [current_parent(layout, parent) for parent in parents.tolist()]
         offsets = np.cumsum([0, *(one.n_children for one in before)])
         intercepts = np.concatenate([one.intercepts for one in before])
@@ -209,11 +238,6 @@ class _Problem(NamedTuple):
             (pairs.values, (offsets[owners] + pairs.children, pairs.rows)),
             shape=(offsets[-1], X.n_vectors),
         )
-        ones = np.ones(len(owners), dtype=np.float32)
-        rows = sparse.csr_array(
-            (ones, (owners, pairs.rows)), shape=(len(parents), X.n_vectors)
-        )
-        rows.data[:] = 1
         n_positive = np.diff(positives.indptr)
         n_rows = np.repeat(np.diff(rows.indptr), np.diff(offsets))
         # Where weights are by node, all are read.

@@ -74,7 +74,9 @@ def list_items(X, targets):
     n_positive = targets.positives.sizes
     n_children = np.diff(targets.child_offsets)
     owners = np.repeat(np.arange(len(n_rows)), n_children)
-    is_trained = (n_positive > 0) & (n_positive < n_rows[owners])
+    # With given prior means, children without a positive row are trained too.
+    has_target = (n_positive > 0) | (targets.priors.sizes > 0)
+    is_trained = has_target & (n_positive < n_rows[owners])
     trained = np.unique(owners[is_trained])
     sums = np.concatenate([[0], np.cumsum(X.sizes[targets.rows.indices])])
     n_entries = np.diff(sums[targets.rows.offsets])[trained]

@@ -1,8 +1,11 @@
 """Selection of the training rows of nodes: positives and negatives."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
+from skxmr._inputs._negatives import with_empty_rows
 from skxmr._search._beam_search import beam_search
 from skxmr._search._layout import SearchLayout
 from skxmr._training._targets import LevelTargets
@@ -10,14 +13,29 @@ from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr.ranking import scores_to_csr
 
-__all__ = ["level_targets", "matched_rows"]
+__all__ = ["FoundRows", "level_targets", "matched_rows", "shown_rows"]
 
 
 # Rows that are searched in a few tenths of a second.
 _ROWS_AT_ONCE = 16_384
 
 
-def level_targets(tree, level, parents, children, matched, *, negative_sampling):
+class FoundRows(NamedTuple):
+    """Rows that are negatives of the children of a parent although they lack it.
+
+    Parameters
+    ----------
+    matched : csr_array of shape (n_samples, n_parents), or None, default=None
+        The rows for which the matcher reaches each parent.
+    shown : csr_array of shape (n_samples, n_parents), or None, default=None
+        The rows that were shown a label below each parent, and did not choose it.
+    """
+
+    matched: sparse.csr_array | None = None
+    shown: sparse.csr_array | None = None
+
+
+def level_targets(tree, level, parents, children, found, *, negative_sampling):
     """Make the training targets of the nodes of one level.
 
     Parameters
@@ -27,28 +45,49 @@ def level_targets(tree, level, parents, children, matched, *, negative_sampling)
         From 1, the children of the root.
     parents, children : csr_array of shape (n_samples, nodes of the level)
         Targets of the level above and of this one.
-    matched : csr_array of shape (n_samples, n_parents) or None
-        The rows for which the matcher reaches each parent.
+    found : FoundRows
+        Rows that become negatives without having the parent.
     negative_sampling : {"parents", "matcher", "both"}
         The negatives of a child: other rows that have the parent, those for which the
-        matcher reaches it, or both.
+        matcher reaches it, or both. To these come the rows that were shown a label
+        below the parent.
 
     Returns
     -------
     LevelTargets
     """
-    rows = parents
-    if negative_sampling != "parents" and matched is not None:
-        rows = _mark(matched, 1.0)
+    rows = _mark(parents, 1.0)
+    if negative_sampling != "parents" and found.matched is not None:
         right = _mark(parents, 1.0 if negative_sampling == "both" else 0.0)
-        rows = _union(rows, right)
-    else:
-        rows = _mark(rows, 1.0)
+        rows = _union(_mark(found.matched, 1.0), right)
+    if found.shown is not None:
+        rows = _union(rows, _mark(found.shown, 1.0))
     return LevelTargets(
         child_offsets=tree.child_offsets[level - 1],
         rows=Compressed.from_sparse(rows.tocsc()),
         positives=Compressed.from_sparse(children.tocsc()),
     )
+
+
+def shown_rows(tree, negatives, n_rows):
+    """Find the rows that were shown a label below each parent.
+
+    Parameters
+    ----------
+    tree : LabelTree
+    negatives : csr_array of shape (n_samples, n_labels), bool, or None
+        The labels that each row was shown and did not choose.
+    n_rows : int
+        Of all training rows; the further ones were shown nothing.
+
+    Returns
+    -------
+    list of csr_array of shape (n_rows, n_parents), or of None
+        Of each level from 1 on. None where all rows are training rows: of the root.
+    """
+    if negatives is None:
+        return [None] * tree.depth
+    return [None, *tree.roll_up(with_empty_rows(negatives, n_rows))[:-1]]
 
 
 def _mark(matrix, value):

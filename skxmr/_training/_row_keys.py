@@ -25,14 +25,14 @@ class RowKeys:
     features : ndarray of shape (n_rows,), uint64
         Of the entries of X.
     all : ndarray of shape (n_rows,), uint64
-        Of the entries of X and of the labels.
+        Of the entries of X, of the labels, and of those that were shown.
     """
 
     features: np.ndarray
     all: np.ndarray
 
 
-def row_keys(X, Y):
+def row_keys(X, Y, negatives=None):
     """Hash the content of rows.
 
     Parameters
@@ -40,6 +40,8 @@ def row_keys(X, Y):
     X : Compressed or DenseRows, a vector for each row
     Y : csr_array of shape (n_trained_rows, n_labels)
         Relevance of the first rows; the others, which are prior means, have no labels.
+    negatives : csr_array of shape (n_rows_of_user, n_labels), bool, or None
+        The labels that the first of these rows were shown.
 
     Returns
     -------
@@ -49,6 +51,10 @@ def row_keys(X, Y):
     labels = _hash_rows(Compressed.from_sparse(Y))
     both = features.copy()
     both[: len(labels)] ^= _mix(labels + np.uint64(1))
+    if negatives is not None:
+        shown = _hash_rows(Compressed.from_sparse(negatives))
+        # A row that was shown nothing has the same key as without the argument.
+        both[: len(shown)] ^= np.where(shown, _mix(shown + np.uint64(2)), np.uint64(0))
     return RowKeys(features, both)
 
 

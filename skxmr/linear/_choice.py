@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from skxmr._fusion._held_out import held_out_folds
+from skxmr._inputs._negatives import take_negatives
 
 __all__ = [
     "GivenTree",
@@ -46,6 +47,8 @@ class HeldOutRanking(NamedTuple):
         Unchanged; a RandomState is not drawn from.
     X, Y : csr_array or ndarray
         The rows to fit to, and their relevance.
+    negatives : csr_array or None
+        Labels that these rows were shown.
     X_held_out, Y_held_out : csr_array or ndarray
     label_names : sequence of str or None
     parameters : dict
@@ -55,21 +58,23 @@ class HeldOutRanking(NamedTuple):
     classifier: Any
     X: Any
     Y: sparse.csr_array
+    negatives: sparse.csr_array | None
     X_held_out: Any
     Y_held_out: sparse.csr_array
     label_names: Any
     parameters: dict
 
     @classmethod
-    def of(cls, classifier, X, Y, label_names, label_vectors):
+    def of(cls, classifier, X, targets, label_names, label_vectors):
         """Hold out a fifth of the distinct rows, 2,000 at most.
 
         Parameters
         ----------
         classifier : XRLinearClassifier
         X : ndarray or csr_array of shape (n_samples, n_features)
-        Y : csr_array of shape (n_samples, n_labels)
-            Relevance.
+        targets : pair of csr_array of shape (n_samples, n_labels)
+            Relevance, and the labels that rows were shown; None instead of the second
+            if there are none.
         label_names : sequence of str or None
         label_vectors : str, ndarray, csr_array or pair
             As returned by `canonical_label_vectors`.
@@ -79,6 +84,7 @@ class HeldOutRanking(NamedTuple):
         HeldOutRanking or None
             None with fewer than 200 distinct rows, or if none is held out.
         """
+        Y, shown = targets
         is_seed = isinstance(classifier.random_state, Integral)
         seed = int(classifier.random_state) if is_seed else 0
         folds = held_out_folds(X, np.random.RandomState(seed))
@@ -98,7 +104,8 @@ class HeldOutRanking(NamedTuple):
             "warm_start": False,
         }
         parameters = classifier.get_params(deep=False) | fixed
-        rows = X[train], Y[train], X[held_out], Y[held_out]
+        of_train = X[train], Y[train], take_negatives(shown, train)
+        rows = *of_train, X[held_out], Y[held_out]
         return cls(classifier, *rows, label_names, parameters)
 
     def scores(self, **parameters):
@@ -111,7 +118,7 @@ class HeldOutRanking(NamedTuple):
         model : XRLinearClassifier
         """
         model = type(self.classifier)(**self.parameters | parameters)
-        _fit_quietly(model, self.X, self.Y, self.label_names)
+        _fit_quietly(model, self.X, self.Y, self.negatives, self.label_names)
         columns, _ = model.rank(self.X_held_out, k=_K)
         return reciprocal_ranks(columns, self.Y_held_out), model
 
@@ -135,14 +142,20 @@ def best_scores(scores):
     return best if gains.mean() > 2 * error else 0
 
 
-def _fit_quietly(model, X, Y, label_names):
+def _fit_quietly(model, X, Y, negatives, label_names):
     """Fit without the warnings that the final fit gives."""
     ones = np.ones(Y.nnz, dtype=np.int8)
     pattern = sparse.csr_array((ones, Y.indices, Y.indptr), shape=Y.shape)
     relevance = Y if (Y.data != 1).any() else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(X, pattern, relevance=relevance, label_names=label_names)
+        model.fit(
+            X,
+            pattern,
+            relevance=relevance,
+            negatives=negatives,
+            label_names=label_names,
+        )
 
 
 def are_label_vectors(X, Y, label_vectors):

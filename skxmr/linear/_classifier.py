@@ -23,6 +23,7 @@ from skxmr._inputs._by_label import Labels, LabelTexts, check_label_names
 from skxmr._inputs._features import validate_features_and_target
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._named_columns import read_columns
+from skxmr._inputs._negatives import check_negatives
 from skxmr._inputs._validation import (
     HasMethods,
     Interval,
@@ -57,7 +58,7 @@ from skxmr.linear._choice import HeldOutRanking
 from skxmr.linear._fitting import TrainingSettings, train_tree, warn_of_training
 from skxmr.linear._growing import GrowingClassifier
 from skxmr.linear._prior_weight import choose_prior_weight
-from skxmr.linear._problem import Problem
+from skxmr.linear._problem import FitArguments, Problem
 from skxmr.linear._relearning import (
     Relearning,
     check_relearning,
@@ -460,6 +461,7 @@ class XRLinearClassifier(
         y: MatrixLike,
         *,
         relevance: MatrixLike | None = None,
+        negatives: MatrixLike | Sequence | None = None,
         label_names: Sequence[str] | Mapping | LabelTexts | None = None,
     ) -> Self:
         """Build the tree and train the models of all nodes.
@@ -479,6 +481,15 @@ class XRLinearClassifier(
             The weight of each label of a row in training: a positive number for each
             entry of y, or one for all labels of each row. For a node above several
             labels of a row, the largest is used. None weights all the same.
+        negatives : sparse matrix of shape (n_samples, n_labels), or sequence of \
+                length n_samples, default=None
+            Labels that each row was shown and did not choose, such as products that
+            were displayed for a query and not clicked. Their rows become negatives of
+            these labels and of their siblings, beside those of `negative_sampling`,
+            and of all nodes on the path that the row has no label below. In the columns
+            of `y`, or of the sorted classes of a 1-D `y`: any number above 0 for a
+            negative, as a row counts once. Or a list, tuple or set of labels for each
+            row (of column indices for an indicator); labels that `y` lacks are ignored.
         label_names : sequence of str of shape (n_labels,), mapping or LabelTexts, \
                 default=None
             Names of labels, for indexers that use them; None stands for the classes of
@@ -494,7 +505,8 @@ class XRLinearClassifier(
         Raises
         ------
         ValueError
-            If an argument is invalid or the arguments do not match, if `threshold` or
+            If an argument is invalid or the arguments do not match, if a row has a
+            label both in `y` and among its `negatives`, if `threshold` or
             `weight_floor` is above 1 with ``threshold_unit="relative"``, or if `memory`
             is set and `threshold` is below `weight_floor`.
         TypeError
@@ -516,10 +528,11 @@ class XRLinearClassifier(
         custom = self._custom_stages(X, relevance)
         check_relearning(self, custom)
         is_warm = self._starts_warm()
+        arguments = FitArguments(X, y, relevance, negatives, label_names)
         if is_warm:
-            problem = kept_problem(self, X, y, relevance, label_names)
+            problem = kept_problem(self, arguments)
         else:
-            problem = self._new_problem(X, y, relevance, label_names, custom)
+            problem = self._new_problem(arguments, custom)
         costs = self._costs(problem.regularization.C)
         check_precision(problem.X, problem.Y, costs, problem.regularization.bias)
         foresee_training(problem.X, problem.Y)
@@ -537,13 +550,15 @@ class XRLinearClassifier(
         self._state = make_state(problem, trained, layouts, dropped, samples, before)
         return self
 
-    def _new_problem(self, X, y, relevance, label_names, custom):
+    def _new_problem(self, arguments, custom):
         """Validate the arguments of a first fit."""
-        given, names = read_columns(y)
-        X, y, features = validate_features_and_target(self, X, given)
-        target, Y = make_target(y, relevance, names)
+        given, names = read_columns(arguments.y)
+        X, y, features = validate_features_and_target(self, arguments.X, given)
+        target, Y = make_target(y, arguments.relevance, names)
+        known = KnownClasses.of(target.classes)
+        negatives = check_negatives(arguments.negatives, target, known, Y)
         labels = Labels.of_target(target, given, X.n_vectors)
-        label_names = check_label_names(label_names, labels)
+        label_names = check_label_names(arguments.label_names, labels)
         if label_names is None:
             label_names = target.names
         label_vectors = canonical_label_vectors(
@@ -551,16 +566,21 @@ class XRLinearClassifier(
         )
         check_one_for_each(label_vectors, Y.shape[1])
         centering, prior_weight = self._choose_weights(
-            self._find_centering(X, custom), X, Y, label_names, label_vectors
+            self._find_centering(X, custom),
+            X,
+            (Y, negatives),
+            label_names,
+            label_vectors,
         )
         centered = center_rows(X, centering)
         return Problem(
             target,
-            KnownClasses.of(target.classes),
+            known,
             features,
             X,
             centered,
             Y,
+            negatives,
             label_names,
             center_label_vectors(label_vectors, centering, X.length),
             centering,
@@ -570,12 +590,12 @@ class XRLinearClassifier(
             float(prior_weight),
         )
 
-    def _choose_weights(self, centering, X, Y, label_names, label_vectors):
+    def _choose_weights(self, centering, X, targets, label_names, label_vectors):
         """Return the centring with the weight of the block, and the prior weight."""
 
         @cache
         def make_ranking():
-            rows = X.to_matrix(), Y
+            rows = X.to_matrix(), targets
             return HeldOutRanking.of(self, *rows, label_names, label_vectors)
 
         block_weight = resolve_block_weight(self, X, centering, make_ranking)
@@ -593,6 +613,7 @@ class XRLinearClassifier(
             {
                 "X": problem.X,
                 "Y": Compressed.from_sparse(problem.Y),
+                "negatives": problem.negatives,
                 "label_names": problem.label_names,
                 "indexer": indexer,
                 "settings": settings,

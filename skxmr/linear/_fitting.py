@@ -13,7 +13,12 @@ from skxmr._cython._memory import give_back_memory
 from skxmr._parallel._progress import note, showing
 from skxmr._search._pruning import prune
 from skxmr._training._levels import train_levels, untrained_level
-from skxmr._training._negatives import level_targets, matched_rows
+from skxmr._training._negatives import (
+    FoundRows,
+    level_targets,
+    matched_rows,
+    shown_rows,
+)
 from skxmr._training._priors import PriorRows, add_prior_rows, add_priors
 from skxmr._training._probing import ProbedRows, RowPaths
 from skxmr._training._row_keys import RowKeys, row_keys
@@ -105,6 +110,8 @@ class _Data(NamedTuple):
         The original feature of each column of X; None if they are unchanged.
     keys : RowKeys or None
         Of the rows, if dual variables are kept.
+    negatives : csr_array of shape (n_given_rows, n_labels), bool, or None
+        Labels that the user's rows, the first ones, were shown and did not choose.
     start : WarmStart or None
     """
 
@@ -113,6 +120,7 @@ class _Data(NamedTuple):
     priors: PriorRows | None
     features: np.ndarray | None
     keys: RowKeys | None
+    negatives: sparse.csr_array | None
     start: WarmStart | None = None
 
     @property
@@ -120,13 +128,19 @@ class _Data(NamedTuple):
         """The training rows of X, those of Y."""
         return self.X.between(0, self.Y.shape[0])
 
+    def shown(self, tree):
+        """Find the rows that were shown a label below each parent, for each level."""
+        return shown_rows(tree, self.negatives, self.Y.shape[0])
+
     @property
     def n_given(self):
         """Number of the user's rows, without rows made of label vectors."""
         return self.Y.shape[0] if self.priors is None else self.priors.first
 
 
-def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
+def train_tree(
+    X, Y, negatives, label_names, indexer, settings, version, n_jobs, verbose
+):
     """Build the tree and train the models of all nodes.
 
     Parameters
@@ -134,6 +148,8 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     X : Compressed or DenseRows, a vector for each row
     Y : Compressed, a vector for each row
         Stored for positive labels, with their relevance.
+    negatives : csr_array of shape (n_rows, n_labels), bool, or None
+        As returned by `check_negatives`.
     label_names : sequence or None
         For indexers that group labels by name.
     indexer : estimator
@@ -150,7 +166,7 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     """
     del version
     with showing(verbose):
-        data = _prepare(X, Y, settings)
+        data = _prepare(X, Y, negatives, settings)
         tree = _index(data, label_names, indexer, settings, n_jobs)
         note(f"indexed {tree.n_labels:,} labels: levels of {tree.level_sizes}")
         # Release the label vectors, then the memory of training beyond its result.
@@ -160,13 +176,14 @@ def train_tree(X, Y, label_names, indexer, settings, version, n_jobs, verbose):
     return trained
 
 
-def retrain_tree(X, Y, settings, start, n_jobs, verbose):
+def retrain_tree(X, Y, negatives, settings, start, n_jobs, verbose):
     """Train the models of a tree that was trained before.
 
     Parameters
     ----------
     X : Compressed or DenseRows, a vector for each row
     Y : Compressed, a vector for each row
+    negatives : csr_array or None
         As for `train_tree`.
     settings : TrainingSettings
     start : WarmStart
@@ -179,13 +196,13 @@ def retrain_tree(X, Y, settings, start, n_jobs, verbose):
         Without `probed`.
     """
     with showing(verbose):
-        data = _prepare(X, Y, settings)._replace(start=start)
+        data = _prepare(X, Y, negatives, settings)._replace(start=start)
         trained = _train_levels(data, start.grown.tree, settings, n_jobs)
         give_back_memory()
     return trained
 
 
-def _prepare(X, Y, settings):
+def _prepare(X, Y, negatives, settings):
     """Add prior rows, hash the rows, and drop unused features."""
     targets, priors = Y.to_csr(), None
     solver = settings.solver
@@ -193,11 +210,11 @@ def _prepare(X, Y, settings):
         # That of the first fit, so that vectors are recognised.
         length = 1 / solver.unit_weight if solver.keeps_duals else None
         X, targets, priors = add_prior_rows(X, targets, settings.label_vectors, length)
-    keys = row_keys(X, targets) if solver.keeps_duals else None
+    keys = row_keys(X, targets, negatives) if solver.keeps_duals else None
     features = None
     if not settings.custom:  # these take rows unchanged in training and prediction
         X, features = _only_used_features(X)
-    return _Data(X, targets, priors, features, keys)
+    return _Data(X, targets, priors, features, keys, negatives)
 
 
 def _index(data, label_names, indexer, settings, n_jobs):
@@ -290,9 +307,10 @@ def _train_at_once(data, tree, paths, matcher, settings, n_jobs):  # noqa: ARG00
     """
     levels, solvers = [], []
     parents = _root(data.Y)
-    for level, children in enumerate(paths.rolled, start=1):
+    for level, (children, shown) in _numbered(paths.rolled, data.shown(tree)):
+        found = FoundRows(shown=shown)
         targets = level_targets(
-            tree, level, parents, children, None, negative_sampling="parents"
+            tree, level, parents, children, found, negative_sampling="parents"
         )
         levels.append(targets)
         solvers.append(_level_solver(settings.solver, level, tree))
@@ -332,7 +350,7 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs):
     results: list = []
     parents = _root(data.Y)
     first, beyond = _linear_levels(tree, settings)
-    for level, children in enumerate(paths.rolled, start=1):
+    for level, (children, shown) in _numbered(paths.rolled, data.shown(tree)):
         matched = None
         if level >= max(first, 2):
             weights = [result.weights for result in results]
@@ -342,7 +360,7 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs):
             level,
             parents,
             children,
-            matched,
+            FoundRows(matched, shown),
             negative_sampling=settings.negative_sampling,
         )
         parents = children
@@ -356,6 +374,11 @@ def _train_one_by_one(data, tree, paths, matcher, settings, n_jobs):
         results += train_levels(data.X, [marked], solvers, n_jobs=n_jobs)
         _note_level(level, tree, targets, results[-1])
     return results, targets, None
+
+
+def _numbered(*of_levels):
+    """Yield the number of each level, from 1 on, and what there is of it."""
+    return enumerate(zip(*of_levels, strict=True), start=1)
 
 
 def _with_priors(targets, tree, data):

@@ -1,5 +1,6 @@
 """Changes to a fitted classifier without another fit."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Self
@@ -24,6 +25,7 @@ from skxmr._inputs._features import validate_features, validate_target
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_choice import check_labels
 from skxmr._inputs._named_columns import read_columns
+from skxmr._inputs._negatives import check_negatives
 from skxmr._inputs._validation import check_lengths, check_structure
 from skxmr._search._beam_search import beam_search
 from skxmr._search._centering import for_training
@@ -156,6 +158,7 @@ class GrowingClassifier(TreeSearchClassifier):
         classes: SomeLabels | None = None,
         *,
         relevance: MatrixLike | None = None,
+        negatives: MatrixLike | Sequence | None = None,
     ) -> Self:
         """Train on further rows, without those of before.
 
@@ -178,6 +181,9 @@ class GrowingClassifier(TreeSearchClassifier):
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
             As in `fit`.
+        negatives : sparse matrix of shape (n_samples, n_labels), or sequence of \
+                length n_samples, default=None
+            As in `fit`; also of labels that only earlier rows had.
 
         Returns
         -------
@@ -194,7 +200,7 @@ class GrowingClassifier(TreeSearchClassifier):
         There is no such method with a custom `matcher` or `ranker`.
         """
         if not self.__sklearn_is_fitted__():
-            self.fit(X, y, relevance=relevance)
+            self.fit(X, y, relevance=relevance, negatives=negatives)
             if classes is not None:
                 self._state = _with_classes(self._state, classes)
             return self
@@ -204,7 +210,8 @@ class GrowingClassifier(TreeSearchClassifier):
         target, Y = make_target(validate_target(self, y), relevance, names)
         check_lengths(X.to_matrix(), Y)
         known, Y = align_rows(state.target, state.known, target, Y)
-        self._change(_learned, self, X, Y, known)
+        shown = check_negatives(negatives, target, known, Y)
+        self._change(_learned, self, X, (Y, shown), known)
         return self
 
 
@@ -285,13 +292,14 @@ def _without_labels(state, columns, known):
     )
 
 
-def _learned(state, classifier, X, Y, known):
+def _learned(state, classifier, X, targets, known):
     """Train on further rows, with labels that are new among the known ones."""
+    Y, _ = targets
     state = _measured(state)
     if len(known) > len(state.known):
         vectors = _mean_rows(X, Y[:, len(state.known) :])
         state = _with_labels(classifier, state, vectors, known)
-    return _relearned(classifier, _revived(state, X, Y), X, Y)
+    return _relearned(classifier, _revived(state, X, Y), X, targets)
 
 
 def _with_labels(classifier, state, vectors, known):
@@ -397,7 +405,7 @@ def _revived(state, X, Y):
     return replace(state, layouts=layouts)
 
 
-def _relearned(classifier, state, X, Y):
+def _relearned(classifier, state, X, targets):
     """Train the nodes that rows reach in all trees."""
     centered = center_rows(X, state.centering)
     layouts = []
@@ -408,7 +416,7 @@ def _relearned(classifier, state, X, Y):
             state.centering,
             classifier.n_jobs,
         )
-        layouts.append(relearn(layout, centered, Y, relearning))
+        layouts.append(relearn(layout, centered, targets, relearning))
     return replace(state, layouts=layouts, samples=None, first_new=None)
 
 

@@ -1,6 +1,6 @@
-"""The problem that a fit solves: validated rows and targets, and their scale."""
+"""The problem that a fit solves: its arguments, validated rows, and their scale."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -14,7 +14,17 @@ from skxmr._training._regularization import Regularization
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
-__all__ = ["Problem"]
+__all__ = ["FitArguments", "Problem"]
+
+
+class FitArguments(NamedTuple):
+    """The arguments of `XRLinearClassifier.fit`, as the user gave them."""
+
+    X: Any
+    y: Any
+    relevance: Any
+    negatives: Any
+    label_names: Any
 
 
 class Problem(NamedTuple):
@@ -30,6 +40,8 @@ class Problem(NamedTuple):
         The same rows after centring.
     Y : csr_array of shape (n_samples, n_labels)
         Relevance.
+    negatives : csr_array of shape (n_samples, n_labels), bool, or None
+        As returned by `check_negatives`.
     label_names : sequence of str, LabelTexts or None
     label_vectors : str, ndarray, csr_array or pair
         As returned by `canonical_label_vectors`, after centring.
@@ -44,6 +56,7 @@ class Problem(NamedTuple):
     given: Compressed | DenseRows
     X: Compressed | DenseRows
     Y: sparse.csr_array
+    negatives: sparse.csr_array | None
     label_names: np.ndarray | list | LabelTexts | None
     label_vectors: object
     centering: Centering | None

@@ -11,6 +11,7 @@ from skxmr._base._state import Stateful, from_state, writes
 from skxmr._inputs._by_label import Labels, check_label_names
 from skxmr._inputs._features import validate_features_and_target
 from skxmr._inputs._named_columns import read_columns
+from skxmr._inputs._negatives import check_negatives
 from skxmr._search._beam_search import beam_search
 from skxmr._search._layout import SearchLayout
 from skxmr._targets import align_rows, make_target
@@ -146,15 +147,14 @@ def check_relearning(classifier, custom):
         )
 
 
-def kept_problem(classifier, X, y, relevance, label_names):
+def kept_problem(classifier, arguments):
     """Make the problem of a fit in the labels and the scale of the earlier one.
 
     Parameters
     ----------
     classifier : XRLinearClassifier
         Fitted.
-    X, y, relevance, label_names : object
-        The arguments of `fit`.
+    arguments : FitArguments
 
     Returns
     -------
@@ -162,13 +162,15 @@ def kept_problem(classifier, X, y, relevance, label_names):
     """
     state = classifier._state.compacted
     _check_model(state, classifier)
-    given, names = read_columns(y)
-    X, y, features = validate_features_and_target(classifier, X, given)
+    given, names = read_columns(arguments.y)
+    X, y, features = validate_features_and_target(classifier, arguments.X, given)
     _check_features(state, features, X)
-    target, Y = make_target(y, relevance, names)
+    target, Y = make_target(y, arguments.relevance, names)
+    of_y = target
     target, known, Y = _in_known_columns(state, target, Y)
+    negatives = check_negatives(arguments.negatives, of_y, known, Y)
     labels = Labels.of_target(target, given, X.n_vectors)
-    names = check_label_names(label_names, labels)
+    names = check_label_names(arguments.label_names, labels)
     vectors = canonical_label_vectors(
         vectors_in_order(classifier.label_vectors, labels)
     )
@@ -179,6 +181,7 @@ def kept_problem(classifier, X, y, relevance, label_names):
         X,
         center_rows(X, state.centering),
         Y,
+        negatives,
         target.names if names is None else names,
         center_label_vectors(vectors, state.centering, X.length),
         state.centering,
@@ -272,6 +275,7 @@ def relearn(classifier, problem, all_settings):
             retrain_tree(
                 problem.X,
                 Y,
+                problem.negatives,
                 settings,
                 WarmStart(_from_record(grown, record, state.trees[number]), record),
                 classifier.n_jobs,

@@ -17,6 +17,7 @@ from skxmr._inputs._features import validate_target
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._label_fields import LabelFields, is_blank
 from skxmr._inputs._named_columns import read_columns
+from skxmr._inputs._negatives import check_negatives
 from skxmr._targets import NamedTarget, align_rows, make_target
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.linear._growing import GrowingClassifier
@@ -131,7 +132,7 @@ def without_labels(state, columns, known):
     return replace(state, ranking=ranking, known=known, fusion=fusion).prepare()
 
 
-def with_rows(state, texts, y, relevance):
+def with_rows(state, texts, y, relevance, negatives):
     """Learn from further training texts.
 
     Parameters
@@ -140,6 +141,7 @@ def with_rows(state, texts, y, relevance):
     texts : list of str
     y : indicator, rows of names or class labels
     relevance : sparse matrix, array-like or None
+    negatives : as in `TextRetriever.fit`
 
     Returns
     -------
@@ -151,10 +153,15 @@ def with_rows(state, texts, y, relevance):
     y_of_rows = validate_target(classifier, y_of_rows)
     of_rows, Y = make_target(y_of_rows, relevance, names)
     known, Y = align_rows(state.target, state.known, of_rows, Y)
+    # Whether or not the classifier takes them.
+    shown = {} if negatives is None else {"negatives": negatives}
     if state.renames:
-        classifier.partial_fit(X, Y.astype(bool).astype(np.int64), relevance=Y)
+        if shown:
+            shown["negatives"] = check_negatives(negatives, of_rows, known, Y)
+        pattern = Y.astype(bool).astype(np.int64)
+        classifier.partial_fit(X, pattern, relevance=Y, **shown)
     else:
-        classifier.partial_fit(X, y, relevance=relevance)
+        classifier.partial_fit(X, y, relevance=relevance, **shown)
     without_text = [""] * (len(known) - len(state.known))
     label_texts, fusion = state.label_texts, state.fusion
     if label_texts is not None and without_text:
@@ -347,7 +354,7 @@ def in_known_columns(state, text_rows):
     )
 
 
-def in_known_names(state, names, y, relevance):
+def in_known_names(state, names, y, relevance, negatives):
     """Put columns with names into the order of an earlier fit, new ones last.
 
     Parameters
@@ -357,6 +364,7 @@ def in_known_names(state, names, y, relevance):
     names : ndarray of shape (n_columns,)
     y : indicator of shape (n_samples, n_columns)
     relevance : sparse matrix, array-like or None
+    negatives : csr_array of shape (n_samples, n_columns), or None
 
     Returns
     -------
@@ -364,6 +372,7 @@ def in_known_names(state, names, y, relevance):
         With the new names too.
     y : csr_array of shape (n_samples, n_labels), int64
     relevance : csr_array of the shape of y, ndarray or None
+    negatives : csr_array of the shape of y, or None
 
     Raises
     ------
@@ -376,7 +385,9 @@ def in_known_names(state, names, y, relevance):
     if is_of_shape_of_y:
         relevance = sparse.csr_array(relevance)
         _, relevance = align_rows(state.target, state.known, given, relevance)
-    return replace(state, known=known), y.astype(np.int64), relevance
+    if negatives is not None:
+        _, negatives = align_rows(state.target, state.known, given, negatives)
+    return replace(state, known=known), y.astype(np.int64), relevance, negatives
 
 
 def refitted(state, stages, documents, text_rows, names):
@@ -411,7 +422,8 @@ def refitted(state, stages, documents, text_rows, names):
     _, lean, X = _learning(state, "fit", documents.texts)
     classifier = with_narrow_tree(stages.classifier, len(state.known))
     classifier._state = before._state
-    classifier.fit(X, documents.y, relevance=documents.relevance)
+    given = {"relevance": documents.relevance, "negatives": documents.negatives}
+    classifier.fit(X, documents.y, **given)
     known = state.known if state.renames else classifier._state.known
     fusion = None
     if text_rows is not None:

@@ -24,6 +24,12 @@ __all__ = [
     "resolve_text_weight",
 ]
 
+# What a classifier may take beside rows and labels, for messages.
+_FURTHER = {
+    "relevance": "relevance, or a label_text_weight other than 1, takes",
+    "negatives": "negatives take",
+}
+
 # The weight of label texts where "auto" is given.
 _TEXT_WEIGHT = 8.0
 
@@ -77,16 +83,18 @@ class TrainingTexts(NamedTuple):
     texts : list of str of length n_rows
     y : sparse matrix or ndarray of n_rows rows
     relevance : csr_array, ndarray or None
+    negatives : csr_array of shape (n_rows, n_labels), or None, default=None
     """
 
     texts: list
     y: Any
     relevance: Any
+    negatives: Any = None
 
     def fit_vectorizer(self, vectorizer):
         """Fit a vectorizer in place, and return the rows for the classifier."""
         X = fit_transform_large(vectorizer, self.texts)
-        return TrainingRows(X, self.y, self.relevance)
+        return TrainingRows(X, self.y, self.relevance, self.negatives)
 
 
 class TrainingRows(NamedTuple):
@@ -97,11 +105,13 @@ class TrainingRows(NamedTuple):
     X : matrix of shape (n_rows, n_features)
     y : sparse matrix or ndarray of n_rows rows
     relevance : csr_array, ndarray or None
+    negatives : csr_array of shape (n_rows, n_labels), or None
     """
 
     X: Any
     y: Any
     relevance: Any
+    negatives: Any
 
     def take(self, rows):
         """Return some of the rows."""
@@ -113,17 +123,21 @@ class TrainingRows(NamedTuple):
         Raises
         ------
         ValueError
-            If there is relevance, and the classifier does not support it.
+            If there are relevance or negatives, and the classifier does not support
+            them.
         """
-        fitted = clone(classifier)
-        if self.relevance is None:
-            return fitted.fit(self.X, self.y)
-        if not has_fit_parameter(classifier, "relevance"):
-            raise ValueError(
-                f"relevance, or a label_text_weight other than 1, takes a classifier "
-                f"whose fit knows relevance; got {classifier!r:.80}."
-            )
-        return fitted.fit(self.X, self.y, relevance=self.relevance)
+        given = {
+            name: getattr(self, name)
+            for name in _FURTHER
+            if getattr(self, name) is not None
+        }
+        for name, meaning in _FURTHER.items():
+            if name in given and not has_fit_parameter(classifier, name):
+                raise ValueError(
+                    f"{meaning} a classifier whose fit knows {name}; got "
+                    f"{classifier!r:.80}."
+                )
+        return clone(classifier).fit(self.X, self.y, **given)
 
 
 def _take(part, rows):

@@ -1,6 +1,6 @@
 """Changes of a fitted retriever, without another fit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -150,6 +150,7 @@ class LivingRetriever:
         y: MatrixLike,
         *,
         relevance: MatrixLike | None = None,
+        negatives: MatrixLike | Sequence | None = None,
     ) -> Self:
         """Learn from further training texts, without those of before.
 
@@ -170,6 +171,9 @@ class LivingRetriever:
         relevance : sparse matrix of y's shape, or array-like of shape (n_samples,), \
                 default=None
             As in `fit`.
+        negatives : sparse matrix of shape (n_samples, n_labels), or sequence of \
+                length n_samples, default=None
+            As in `fit`; also of labels that only earlier texts had.
 
         Returns
         -------
@@ -184,13 +188,15 @@ class LivingRetriever:
             If a text is not a string, or the classifier cannot learn more.
         """
         if not self.__sklearn_is_fitted__():  # type: ignore[attr-defined]
-            return self.fit(texts, y, relevance=relevance)  # type: ignore[attr-defined]
+            return self.fit(  # type: ignore[attr-defined]
+                texts, y, relevance=relevance, negatives=negatives
+            )
         documents = check_documents(texts, "texts")
         y = given_rows(check_structure(y, "y"))
         relevance = check_structure(relevance, "relevance")
         check_lengths(documents, y)
         if documents:
-            self._change(with_rows, documents, y, relevance)
+            self._change(with_rows, documents, y, relevance, negatives)
         return self
 
     @merges

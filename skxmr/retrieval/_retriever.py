@@ -1,6 +1,6 @@
 """Retrieval of named labels for texts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,6 +20,7 @@ from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._documents import check_documents_or_files
 from skxmr._inputs._known_classes import KnownClasses
 from skxmr._inputs._named_columns import read_columns
+from skxmr._inputs._negatives import check_negatives, with_empty_rows
 from skxmr._inputs._target_texts import read_label_texts
 from skxmr._inputs._validation import (
     HasMethods,
@@ -405,6 +406,7 @@ class TextRetriever(
         *,
         label_texts: Texts | Iterable | Mapping | LabelTexts | None = None,
         relevance: MatrixLike | None = None,
+        negatives: MatrixLike | Sequence | None = None,
     ) -> Self:
         """Fit to texts and their labels.
 
@@ -441,6 +443,14 @@ class TextRetriever(
                 default=None
             The weight of each label of a text in training: a positive number for each
             entry of y, or one for all labels of each text. None weights all the same.
+        negatives : sparse matrix of shape (n_samples, n_labels), or sequence of \
+                length n_samples, default=None
+            Labels that each text was shown and did not choose, such as products that
+            were displayed for a query and not clicked, from which the classifier learns
+            (see `XRLinearClassifier.fit`). In the columns of `y`, or of the sorted
+            classes of `y` and `label_texts`: any number above 0 for a negative. Or a
+            list, tuple or set of labels for each text; those that are not known are
+            ignored.
 
         Returns
         -------
@@ -470,23 +480,35 @@ class TextRetriever(
             text_rows = TextRows(documents, target, Y, fields)
             if kept is not None:
                 fields, text_rows = in_known_columns(kept, text_rows)
+            negatives = self._read_negatives(negatives, y, classes, columns)
             if kept is not None and kept.renames:
                 fields = text_rows.fields
-                kept, y, relevance = in_known_names(kept, columns, y, relevance)
+                kept, *rows = in_known_names(kept, columns, y, relevance, negatives)
+                y, relevance, negatives = rows
             own = make_own_rows(fields, text_weight, self.text_pieces, stages.seed)
             documents, y, relevance = with_own_rows(
                 documents, y, own, classes, relevance
             )
+            negatives = with_empty_rows(negatives, len(documents))
         elif columns is not None:
             # The names of a data frame are not for the classifier.
             y = y if sparse.issparse(y) else np.asarray(y)
+            negatives = self._read_negatives(negatives, y, None, columns)
             if kept is not None:
-                kept, y, relevance = in_known_names(kept, columns, y, relevance)
-        documents = TrainingTexts(documents, y, relevance)
+                kept, *rows = in_known_names(kept, columns, y, relevance, negatives)
+                y, relevance, negatives = rows
+        documents = TrainingTexts(documents, y, relevance, negatives)
         state = self._fit(stages, documents, text_rows, kept)
         is_renamed = columns is None or kept is not None
         self._state = state if is_renamed else state.renamed(columns)
         return self
+
+    def _read_negatives(self, negatives, y, classes, columns):
+        """Return the negatives in the columns of y, or of all classes."""
+        if negatives is None:
+            return None
+        target, Y = read_target(self, y, classes, columns)
+        return check_negatives(negatives, target, KnownClasses.of(target.classes), Y)
 
     def _kept(self, columns):
         """Return the state that a fit goes on from, or None."""

@@ -94,6 +94,7 @@ FAILING = {
     "y of another length": ({}, (FRAME, CLASSES[:9]), {}),
     "no label": ({}, (FRAME, DENSE_Y * 0), {}),
     "bad relevance": ({}, (FRAME, Y), {"relevance": -Y}),
+    "bad negatives": ({}, (FRAME, Y), {"negatives": Y}),
     "bad names": ({}, (FRAME, CLASSES), {"label_names": ["red"]}),
     "bad parameter": ({"tol": -1}, (FRAME, Y), {}),
     "bad vectors": ({"label_vectors": np.ones((2, 2))}, (FRAME, Y), {}),
