@@ -3,11 +3,20 @@
 import io
 import logging
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from skxmr._parallel import _progress
 from skxmr._parallel._progress import note, showing, step
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """A clock for the module alone: pytest itself asks the one of the system."""
+    clock = SimpleNamespace(perf_counter=lambda: 0.0)
+    monkeypatch.setattr(_progress, "time", clock)
+    return clock
 
 
 def printed(capsys):
@@ -61,9 +70,8 @@ def test_a_step_that_fails_is_not_reported_as_done(capsys):
     assert printed(capsys) == []
 
 
-def test_long_steps_tell_the_time_that_is_left(capsys, monkeypatch):
-    now = iter([0.0, 4.0, 12.0, 15.0, 40.0, 41.0])
-    monkeypatch.setattr(_progress.time, "perf_counter", lambda: next(now))
+def test_long_steps_tell_the_time_that_is_left(capsys, clock):
+    clock.perf_counter = iter([0.0, 4.0, 12.0, 15.0, 40.0, 41.0]).__next__
     with showing(1), step("counting", 2000, "texts") as advance:
         for _ in range(4):
             advance(500)
@@ -74,9 +82,8 @@ def test_long_steps_tell_the_time_that_is_left(capsys, monkeypatch):
     ]
 
 
-def test_amounts_that_are_not_known(capsys, monkeypatch):
-    now = iter([0.0, 12.0, 13.0, 14.0, 26.0, 27.0])
-    monkeypatch.setattr(_progress.time, "perf_counter", lambda: next(now))
+def test_amounts_that_are_not_known(capsys, clock):
+    clock.perf_counter = iter([0.0, 12.0, 13.0, 14.0, 26.0, 27.0]).__next__
     with showing(1):
         with step("reading", None, "texts") as advance:
             advance(7)
