@@ -4,6 +4,12 @@ import os
 import re
 import signal
 
+# Tests run side by side on all processors: more threads of BLAS and OpenMP would wait
+# for each other, which took half of the time. OMP_NUM_THREADS=2 in front of the
+# command runs them with several.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+
 import pytest
 from denormals import flush
 from hypothesis import settings

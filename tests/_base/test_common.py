@@ -69,9 +69,13 @@ SKLEARN_VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
 CONFIGURATIONS = [{}]
 if "sparse_interface" in sklearn.get_config():  # since scikit-learn 1.9
     CONFIGURATIONS = [{"sparse_interface": name} for name in ("spmatrix", "sparray")]
+OF_CHECKS = [
+    CONFIGURATIONS[0],
+    *(pytest.param(other, marks=pytest.mark.slow) for other in CONFIGURATIONS[1:]),
+]
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+@pytest.mark.parametrize("configuration", OF_CHECKS, ids=str)
 @parametrize_with_checks(ESTIMATORS)
 def test_passes_the_checks_of_scikit_learn(estimator, check, configuration):
     with sklearn.config_context(**configuration), warnings.catch_warnings():

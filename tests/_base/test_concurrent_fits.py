@@ -30,8 +30,9 @@ def test_no_estimator_is_forgotten():
     assert {type(case.estimator) for case in CASES.values()} == estimators
 
 
+@pytest.mark.parametrize("seconds", [0.1, pytest.param(1, marks=pytest.mark.slow)])
 @cases
-def test_readers_beside_a_fit_get_the_answer_of_one_model(case):
+def test_readers_beside_a_fit_get_the_answer_of_one_model(case, seconds):
     both = [case.fit(clone(case.estimator), i) for i in (0, 1)]
     right = [[ask(one) for one in both] for ask in case.asks]
     assert all(first != second for first, second in right)
@@ -40,7 +41,7 @@ def test_readers_beside_a_fit_get_the_answer_of_one_model(case):
 
     def write():
         # States that are made already, as often as they can be: a fit takes longer.
-        until = time.monotonic() + 1
+        until = time.monotonic() + seconds
         for i in itertools.cycle((1, 0)):
             shared.__setstate__(both[i].__getstate__())
             if time.monotonic() > until:

@@ -51,9 +51,17 @@ def assert_same_in_another_process(**changes):
     assert {name: found[name] for name in expected()} == expected()
 
 
-@pytest.mark.parametrize("hash_seed", ["1", "77"])
-def test_processes_make_no_difference(hash_seed):
-    assert_same_in_another_process(PYTHONHASHSEED=hash_seed)
+@pytest.mark.parametrize(
+    ("hash_seed", "n_threads"),
+    [pytest.param("1", "1", marks=pytest.mark.slow), ("77", "3")],
+)
+def test_processes_make_no_difference(hash_seed, n_threads):
+    """Nor do the threads that BLAS and OpenMP run by themselves."""
+    assert_same_in_another_process(
+        PYTHONHASHSEED=hash_seed,
+        OMP_NUM_THREADS=n_threads,
+        OPENBLAS_NUM_THREADS=n_threads,
+    )
 
 
 def test_processors_make_no_difference():

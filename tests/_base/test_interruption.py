@@ -120,7 +120,7 @@ def interrupt(script, argument, stages):
     return said, errors, process.returncode
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_interrupted_fit_stops_and_changes_nothing(n_jobs):
     expected = [line for stage in STAGES for line in (stage, "unchanged")]
     assert interrupt(SCRIPT, str(n_jobs), STAGES) == (expected, "", 0)
@@ -209,7 +209,7 @@ LONG = [
 ]
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_long_calls_of_kernels_are_interrupted(n_jobs):
     expected = [line for name in LONG for line in (name, "heard")]
     assert interrupt(LONG_CALLS, str(n_jobs), LONG) == (expected, "", 0)

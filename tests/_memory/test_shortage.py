@@ -215,11 +215,19 @@ for megabytes in (8, 60, 200, 2000):
 """
 
 
+LIMITS = [
+    *((what, "RLIMIT_AS") for what in ("classifier", "retriever", "tree", "completer")),
+    ("rank", "RLIMIT_DATA"),
+    *(
+        pytest.param(what, "RLIMIT_DATA", marks=pytest.mark.slow)
+        for what in ("classifier", "retriever", "tree", "completer")
+    ),
+    pytest.param("rank", "RLIMIT_AS", marks=pytest.mark.slow),
+]
+
+
 @linux
-@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
-@pytest.mark.parametrize(
-    "what", ["classifier", "retriever", "tree", "completer", "rank"]
-)
+@pytest.mark.parametrize(("what", "limit"), LIMITS)
 def test_limits_of_the_process_end_in_a_memory_error(what, limit):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LIMITED, what, limit],

@@ -113,7 +113,9 @@ LACKING = {
 }
 
 
-@pytest.mark.parametrize("what", LACKING)
+@pytest.mark.parametrize(
+    "what", ["the package", pytest.param("the version", marks=pytest.mark.slow)]
+)
 def test_workers_without_this_package_are_named(cluster_of_two, data, tmp_path, what):
     code, named = LACKING[what]
     preload = tmp_path / "preload.py"
@@ -233,7 +235,11 @@ class Killer:
 
 @posix
 @pytest.mark.parametrize(
-    ("module", "sizes"), [(_label_vectors, _label_vectors), (_levels, _items)]
+    ("module", "sizes"),
+    [
+        pytest.param(_label_vectors, _label_vectors, marks=pytest.mark.slow),
+        (_levels, _items),
+    ],
 )
 def test_a_worker_killed_in_the_middle_changes_nothing(
     on_dask, data, module, sizes, monkeypatch
@@ -257,6 +263,7 @@ class Deadly:
         return 1
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_its_workers_ends_with_an_error(cluster_of_two):
     # With one worker left, joblib would run the tasks here.
     with cluster_of_two() as cluster, distributed.Client(cluster) as client:

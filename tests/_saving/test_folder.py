@@ -239,7 +239,14 @@ for i in range(10**6):
 
 
 @posix
-@pytest.mark.parametrize("seconds", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(0.05, marks=pytest.mark.slow),
+        0.2,
+        pytest.param(0.5, marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_process_leaves_a_whole_model(completer, tmp_path, seconds):
     save(completer, tmp_path)
     with subprocess.Popen(

@@ -180,17 +180,23 @@ print("fitted")
 """
 
 
+FITTED = {
+    "threshold": [{"threshold": 0}, {"threshold": 1e-40}],
+    "matcher": [{"negative_sampling": "matcher"}, {"negative_sampling": "both"}],
+    "memory": [{"memory": None, "weight_floor": 0}],
+    "losses": [{"threshold": 0, "loss": "log_loss"}, {"threshold": 0, "loss": "hinge"}],
+    "float16": [{"weight_precision": "float16", "threshold": 0}],
+}
+SOON = {"threshold", "float16"}
+
+
 @needs_mode
 @pytest.mark.parametrize(
     "changes",
     [
-        [{"threshold": 0}, {"threshold": 1e-40}],
-        [{"negative_sampling": "matcher"}, {"negative_sampling": "both"}],
-        [{"memory": None, "weight_floor": 0}],
-        [{"threshold": 0, "loss": "log_loss"}, {"threshold": 0, "loss": "hinge"}],
-        [{"weight_precision": "float16", "threshold": 0}],
+        pytest.param(changes, id=name, marks=[] if name in SOON else pytest.mark.slow)
+        for name, changes in FITTED.items()
     ],
-    ids=["threshold", "matcher", "memory", "losses", "float16"],
 )
 def test_models_are_fitted(tmp_path, changes):
     """In a separate process, which would crash on a write out of bounds."""

@@ -316,7 +316,9 @@ def test_damaged_files(folder):
 
 
 @needs_full
-@pytest.mark.parametrize("set_name", LOADERS)
+@pytest.mark.parametrize(
+    "set_name", ["subjects", pytest.param("places", marks=pytest.mark.slow)]
+)
 def test_samples_are_of_the_full_sets_and_keep_their_split(set_name):
     for part in ("train", "test"):
         full = load_full(set_name, subset=part)

@@ -538,7 +538,7 @@ def test_own_data(browser):
         browser.get("about:blank")
 
 
-@pytest.mark.parametrize("width", [375, 320])
+@pytest.mark.parametrize("width", [pytest.param(375, marks=pytest.mark.slow), 320])
 def test_phone(page, width):
     page.driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",

@@ -181,7 +181,9 @@ def test_options(capsys):
 
 @posix  # Windows sends no signal to one process
 @pytest.mark.usefixtures("sigint")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_from_the_command_line(tmp_path, records, how):
     models = tmp_path / "models"
     Catalogue.train(records).save(models)
