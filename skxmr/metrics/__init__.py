@@ -38,7 +38,12 @@ prefix or the frequency of the query (`frequency_bins`).
 
 `expected_calibration_error` compares scores with probabilities, and lower is better;
 `reliability_curve` returns the values that it averages. Both need scores from 0 to 1,
-as a matrix or as a pair with their columns.
+as a matrix or as a pair with their columns. `micro_precision_recall_curve` compares all
+thresholds of sparse scores, and `recall_by_frequency` rare labels with frequent ones.
+
+Displays plot these values, in the way of scikit-learn's: `MetricAtKDisplay`,
+`MicroPrecisionRecallDisplay`, `ReliabilityDisplay` and `RecallByFrequencyDisplay` have
+``from_estimator`` and ``from_predictions``, and need matplotlib.
 
 The ranking metrics raise ValueError if `y_true` or `scores` is invalid (NaN, negative
 values, duplicate or non-existent columns, integers instead of floats), if their numbers
@@ -57,6 +62,11 @@ from skxmr.metrics._completion import (
     frequency_bins,
     mean_by,
 )
+from skxmr.metrics._label_frequency import recall_by_frequency
+from skxmr.metrics._plot._metric_at_k import MetricAtKDisplay
+from skxmr.metrics._plot._precision_recall import MicroPrecisionRecallDisplay
+from skxmr.metrics._plot._recall_by_frequency import RecallByFrequencyDisplay
+from skxmr.metrics._plot._reliability import ReliabilityDisplay
 from skxmr.metrics._propensities import (
     propensities,
     propensity_scored_ndcg_at_k,
@@ -81,8 +91,13 @@ from skxmr.metrics._scorers import (
     recall_at_k_scorer,
     reciprocal_rank_at_k_scorer,
 )
+from skxmr.metrics._threshold_curve import micro_precision_recall_curve
 
 __all__ = [
+    "MetricAtKDisplay",
+    "MicroPrecisionRecallDisplay",
+    "RecallByFrequencyDisplay",
+    "ReliabilityDisplay",
     "bleu_reciprocal_rank",
     "bleu_reciprocal_ranks",
     "completion_ranks",
@@ -95,6 +110,7 @@ __all__ = [
     "f1_at_k_scorer",
     "frequency_bins",
     "mean_by",
+    "micro_precision_recall_curve",
     "ndcg_at_k",
     "ndcg_at_k_scorer",
     "precision_at_k",
@@ -108,6 +124,7 @@ __all__ = [
     "propensity_scored_recall_at_k_scorer",
     "recall_at_k",
     "recall_at_k_scorer",
+    "recall_by_frequency",
     "reciprocal_rank_at_k",
     "reciprocal_rank_at_k_scorer",
     "reliability_curve",

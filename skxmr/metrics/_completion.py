@@ -348,12 +348,27 @@ def frequency_bins(counts: ArrayLike) -> NDArray[np.int64]:
         )
     if counts.min(initial=0) < 0:
         raise ValueError(f"counts must not be negative, got {counts.min()}.")
+    starts = bin_starts(counts.max(initial=0))
+    bins = np.searchsorted(starts, counts, side="right") - 1
+    return starts[bins]
+
+
+def bin_starts(highest):
+    """Return the lowest counts of the bins up to that of `highest`, and of the next.
+
+    Parameters
+    ----------
+    highest : int
+
+    Returns
+    -------
+    ndarray of shape (n_bins + 1,), int64
+    """
     starts = [0, 1, 2, 4]
-    while starts[-1] <= counts.max(initial=0):
+    while starts[-1] <= highest:
         tens = 10 ** (len(starts) // 2 - 1)
         starts.append((3 if len(starts) % 2 else 1) * tens + 1)
-    bins = np.searchsorted(starts, counts, side="right") - 1
-    return np.array(starts)[bins]
+    return np.array(starts)
 
 
 def _is_within(ranks, k):

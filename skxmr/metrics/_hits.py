@@ -13,7 +13,14 @@ from skxmr._inputs._validation import check_k, check_structure
 from skxmr.metrics._labels import columns_of_labels
 from skxmr.ranking import top_k
 
-__all__ = ["Hits", "find_hits", "graded_csr", "indicator_csr", "positions_in"]
+__all__ = [
+    "Hits",
+    "find_hits",
+    "graded_csr",
+    "indicator_csr",
+    "positions_in",
+    "positions_of_keys",
+]
 
 
 @dataclass(frozen=True)
@@ -347,9 +354,27 @@ def positions_in(truth, columns):
         Positions in ``truth.indices``; -1 where the column is not stored.
     """
     n_samples, n_labels = truth.shape
-    rows = np.arange(n_samples)
-    true_keys = np.repeat(rows, np.diff(truth.indptr)) * n_labels + truth.indices
-    keys = rows[:, np.newaxis] * n_labels + columns
+    keys = np.arange(n_samples)[:, np.newaxis] * n_labels + columns
+    return np.where(columns >= 0, positions_of_keys(truth, keys), -1)
+
+
+def positions_of_keys(truth, keys):
+    """Find pairs of a row and a column among the stored labels.
+
+    Parameters
+    ----------
+    truth : csr_array of shape (n_samples, n_labels), canonical
+    keys : ndarray of int64
+        Row times n_labels plus column.
+
+    Returns
+    -------
+    ndarray of the shape of keys, int64
+        Positions in ``truth.indices``; -1 where the pair is not stored.
+    """
+    n_samples, n_labels = truth.shape
+    rows = np.repeat(np.arange(n_samples), np.diff(truth.indptr))
+    true_keys = rows * n_labels + truth.indices
     positions = np.searchsorted(true_keys, keys)  # ascending, since it is canonical
     is_true = np.append(true_keys, -1)[positions] == keys
-    return np.where(is_true & (columns >= 0), positions, -1)
+    return np.where(is_true, positions, -1)

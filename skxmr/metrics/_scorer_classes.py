@@ -15,7 +15,70 @@ __all__ = [
     "ClassPropensityScorer",
     "PropensityScorer",
     "RankingScorer",
+    "classes_or_none",
+    "truth_and_ranking",
+    "truth_and_scores",
 ]
+
+
+def truth_and_ranking(estimator, X, y, k):
+    """Rank the labels of `X`, and look up the columns of the true ones.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted estimator that `skxmr.rank` supports.
+    X : array-like, sparse matrix or list of str, of n_samples rows
+    y : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
+        A label indicator, rows of label names, or class labels of any type.
+    k : int
+
+    Returns
+    -------
+    y_true : csr_array of shape (n_samples, n_labels or more), or ndarray, or `y`
+        An indicator, or one column index per row.
+    ranking : (columns, scores)
+    """
+    estimator = detached(estimator)  # the same fitted state for both steps
+    return _truth(estimator, y), rank(estimator, X, k)
+
+
+def truth_and_scores(estimator, X, y):
+    """Score the labels of `X`, and look up the columns of the true ones.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted estimator with ``predict_proba``.
+    X, y
+        As in `truth_and_ranking`.
+
+    Returns
+    -------
+    y_true : csr_array of shape (n_samples, n_labels or more), or ndarray, or `y`
+        An indicator, or one column index per row.
+    scores : ndarray, or sparse matrix of shape (n_samples, n_labels)
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no ``predict_proba``.
+    """
+    estimator = detached(estimator)
+    if not hasattr(estimator, "predict_proba"):
+        raise TypeError(
+            f"estimator must have predict_proba; got {type(estimator).__name__}, which "
+            f"has not."
+        )
+    return _truth(estimator, y), estimator.predict_proba(X)
+
+
+def _truth(estimator, y):
+    y = check_structure(y, "y")
+    rows, y = named_rows(y, "y")
+    if rows is None and is_indicator(y):
+        return y
+    return columns_of_labels(y, _classes_of(estimator), "y")
 
 
 class RankingScorer:
@@ -53,13 +116,7 @@ class RankingScorer:
         float
             Higher is better.
         """
-        y = check_structure(y, "y")
-        estimator = detached(estimator)  # the same fitted state for both steps
-        rows, y = named_rows(y, "y")
-        y_true = y
-        if rows is not None or not is_indicator(y):
-            y_true = columns_of_labels(y, _classes_of(estimator), "y")
-        return self._compare(y_true, rank(estimator, X, self.k))
+        return self._compare(*truth_and_ranking(estimator, X, y, self.k))
 
     def _compare(self, y_true, ranking):
         return self.metric(y_true, ranking, self.k)
@@ -249,6 +306,11 @@ def _has_columns(y):
             "one class label for each row."
         )
     return is_indicator(y)
+
+
+def classes_or_none(estimator):
+    """Return the labels of the columns that an estimator ranks; None if it has none."""
+    return getattr(final_estimator(estimator), "classes_", None)
 
 
 def _classes_of(estimator):

@@ -4,6 +4,7 @@ from itertools import takewhile
 from numbers import Integral
 from typing import NamedTuple
 
+from skxmr._base._plotting import axes_for, import_pyplot
 from skxmr._inputs._by_label import Labels, check_label_names
 
 # Maximum number of labels named on the line of a group whose labels are not shown.
@@ -51,14 +52,8 @@ def to_text(tree, label_names, max_depth, max_children):
 
 def plot(tree, ax, label_names, max_depth, max_children):
     """Plot with matplotlib; see `LabelTree.plot`."""
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415
-        from matplotlib.collections import LineCollection  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            "LabelTree.plot needs matplotlib; install it with 'pip install matplotlib' "
-            "or 'pip install skxmr[plot]'."
-        ) from error
+    import_pyplot("LabelTree.plot")
+    from matplotlib.collections import LineCollection  # noqa: PLC0415
 
     lines = _lines(tree, label_names, max_depth, max_children)
     y = _heights(lines)
@@ -66,7 +61,7 @@ def plot(tree, ax, label_names, max_depth, max_children):
     if ax is None:
         n_leaves = sum(line.is_leaf for line in lines)
         size = (2.5 + 1.8 * depth, max(1.5, 0.24 * n_leaves))
-        _, ax = plt.subplots(figsize=size, layout="constrained")
+        ax = axes_for(None, "LabelTree.plot", figsize=size, layout="constrained")
     elbows = [
         [(above.depth, y[line.parent]), (above.depth, height), (line.depth, height)]
         for line, height in zip(lines, y, strict=True)

@@ -9,10 +9,12 @@ import importlib
 import inspect
 import tempfile
 import warnings
+from functools import partial
 from itertools import islice
 
 import numpy as np
 from corrupt_matrices import DENSE, corrupt_matrices
+from matplotlib.figure import Figure
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -44,6 +46,7 @@ TEXTS = ["red apple", "green pear", "phone", "phone case", "pear juice", "red"]
 NAMES = list("abcd")
 TEMPORARY = tempfile.TemporaryDirectory()
 FOLDER = TEMPORARY.name
+MATRICES = {"X", "y", "y_true", "scores"}
 FOUND = np.zeros((6, 1), dtype=np.int64), np.ones((6, 1))
 
 
@@ -157,8 +160,19 @@ def of_metrics():
     for name in names:
         if name.startswith("propensity"):
             calls[name] = getattr(metrics, name), weighted, "y_true scores"
-    for name in ("expected_calibration_error", "reliability_curve"):
+    for name in (
+        "expected_calibration_error",
+        "micro_precision_recall_curve",
+        "reliability_curve",
+    ):
         calls[name] = getattr(metrics, name), pair, "y_true scores"
+    calls |= of_displays()
+    counted = pair | {"counts": np.ones(4, dtype=int)}
+    calls["recall_by_frequency"] = (
+        metrics.recall_by_frequency,
+        counted,
+        "y_true scores",
+    )
     calls["propensities"] = metrics.propensities, {"Y": Y}, "Y"
     for name in metrics.__all__:
         if not name.endswith("_scorer"):
@@ -180,6 +194,27 @@ def of_metrics():
         calls[name] = getattr(metrics, name), rows, ""
     calls["frequency_bins"] = metrics.frequency_bins, {"counts": [1]}, ""
     calls["mean_by"] = metrics.mean_by, {"values": [1], "groups": [1]}, ""
+    return calls
+
+
+def of_displays():
+    """Calls of the displays of `skxmr.metrics`, all on the same axes."""
+    calls, ax = {}, Figure().add_subplot()
+    for name in metrics.__all__:
+        if not name.endswith("Display"):
+            continue
+        display, more = getattr(metrics, name), {"ax": ax}
+        if name == "RecallByFrequencyDisplay":
+            more["counts"] = np.ones(4, dtype=int)
+        for method, given in (
+            ("from_estimator", {"estimator": CLASSIFIER, "X": X, "y": Y}),
+            ("from_predictions", {"y_true": Y, "scores": X}),
+        ):
+            call = partial(getattr(display, method), **more)
+            matrices = " ".join(argument for argument in given if argument in MATRICES)
+            calls[f"{name}.{method}"] = call, given, matrices
+        shown = calls[f"{name}.from_predictions"][0](y_true=Y, scores=X)
+        calls[f"{name}.plot"] = shown.plot, {"ax": ax}, ""
     return calls
 
 

@@ -1,0 +1,1 @@
+"""Displays of metrics, in the style of scikit-learn's."""
