@@ -321,24 +321,31 @@ def side_by_side(lean, parts, known):
     csr_array of shape (n_texts, n_features)
         With sorted indices.
     """
-    starts, width = [*lean.starts, lean.n_features], known.shape[1]
-    owners = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))
-    is_kept = np.ones(len(owners), dtype=bool)
+    starts = [*lean.starts, lean.n_features]
+    is_kept = np.ones(len(known.indices), dtype=bool)
     entries = []
     for i, part in parts.items():
         first, stop = starts[i : i + 2]
         is_kept &= (known.indices < first) | (known.indices >= stop)
         columns = part.columns + np.where(part.columns < stop - first, first, 0)
-        order = np.argsort(part.rows * width + columns)
-        rows, columns = part.rows[order], columns[order]
-        values = part.values[order]
-        ends = np.searchsorted(rows, np.arange(known.shape[0]), side="right")
-        scale(ends, columns.astype(np.int32), values[:0], part.norm, values)
-        entries.append((rows, columns, values))
+        rows = _matrix_of(part.rows, columns, part.values, known.shape)
+        ends = rows.indptr[1:].astype(np.int64)
+        scale(ends, rows.indices, rows.data[:0], part.norm, rows.data)
+        entries.append((owners_of_entries(rows), rows.indices, rows.data))
+    owners = owners_of_entries(known)
     entries.append((owners[is_kept], known.indices[is_kept], known.data[is_kept]))
-    owners, columns, values = map(np.concatenate, zip(*entries, strict=True))
-    order = np.argsort(owners * width + columns)
-    ends = np.searchsorted(owners[order], np.arange(known.shape[0]), side="right")
-    offsets = np.concatenate([[0], ends])
-    parts = values[order], columns[order].astype(np.int32), offsets
-    return sparse.csr_array(parts, shape=known.shape)
+    rows, columns, values = map(np.concatenate, zip(*entries, strict=True))
+    return _matrix_of(rows, columns, values, known.shape)
+
+
+def _matrix_of(rows, columns, values, shape):
+    """Return a matrix of entries in any order, each position at most once."""
+    coordinates = rows.astype(np.int32), columns.astype(np.int32)
+    matrix = sparse.coo_array((values, coordinates), shape=shape).tocsr()
+    matrix.sort_indices()
+    return matrix
+
+
+def owners_of_entries(matrix):
+    """Return the row of each entry of a csr_array."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
