@@ -240,11 +240,12 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
             An indicator of 0 and 1, rows of label names, or class labels of any type.
         **fit_params : dict
             Passed to ``estimator.fit``, such as ``label_texts`` of `TextRetriever`. Of
-            lists and arrays with n_samples rows, each fold gets its rows; `LabelTexts`
-            are never divided. Rows of names reach the estimator as an indicator, so
-            that label texts are by column, in the order of the sorted names. With
-            metadata routing, what `estimator` requests goes there, and ``groups`` to
-            `cv`.
+            lists and arrays with n_samples rows, each fold gets its rows; mappings and
+            `LabelTexts` are never divided. Rows of names and data frames reach the
+            estimator as an indicator without names: ``label_texts`` and ``label_names``
+            may be a mapping from name to text, or a sequence in the order of the
+            columns, which for rows of names are the sorted names. With metadata
+            routing, what `estimator` requests goes there, and ``groups`` to `cv`.
 
         Returns
         -------

@@ -15,8 +15,9 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.parallel import Parallel, delayed
 
 from skxmr._base._state import Stateful
+from skxmr._inputs._class_labels import exact_target
 from skxmr._inputs._features import validate_target
-from skxmr._inputs._known_classes import KnownClasses, known_classes
+from skxmr._inputs._known_classes import known_classes
 from skxmr._inputs._label_choice import check_choice, mask_of_choice
 from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._row_blocks import with_rows
@@ -29,11 +30,17 @@ from skxmr._inputs._validation import (
     check_structure,
 )
 from skxmr._parallel._parallel import is_serial
-from skxmr._targets import NamedTarget, align_rows, make_target
+from skxmr._targets import NamedTarget, make_target, with_classes
 from skxmr.decisions._held_out import HeldOutRows, folds_of, pairs_of_fold
+from skxmr.decisions._named_labels import (
+    ByColumn,
+    by_column,
+    in_order_of,
+    known_before,
+)
 from skxmr.decisions._pairs import ScoredPairs
 from skxmr.rankers._reranking import labels_of_ranker
-from skxmr.ranking import LabelSubset, final_estimator
+from skxmr.ranking import LabelSubset
 
 __all__ = ["LearnsFromHeldOutRows", "estimator_has"]
 
@@ -102,28 +109,24 @@ class LearnsFromHeldOutRows(Stateful, MetaEstimatorMixin):
             raise ValueError("When cv='prefit', refit cannot be True; set refit=False.")
         named = read_columns(y)
         has_rows_of_names = named.y is not y
-        y = validate_target(self, named.y)
+        y = check_structure(exact_target(named.y), "y")
+        read = ByColumn(y, named.names, None, fit_params)
+        known = known_before(self.estimator, self.cv == "prefit")
+        if known is None:
+            read = by_column(y, named.names, fit_params)
+        y = validate_target(self, read.y)
         check_lengths(X, y)
         X = with_rows(check_structure(X, "X"))
-        target, Y = make_target(y, None, named.names)
-        known = self._known_before()
+        target, Y = make_target(y, None, read.names)
+        target, Y = with_classes(target, Y, read.classes)
         if isinstance(target, NamedTarget) and known is not None:
-            target, Y = _in_order_of(known, target, Y, has_rows_of_names)
+            target, Y = in_order_of(known, target, Y, has_rows_of_names)
             y = Y
         if not get_config()["enable_metadata_routing"]:
-            return HeldOutRows(X, y, Y, target, fit_params)
-        routed = process_routing(self, "fit", **fit_params)
+            return HeldOutRows(X, y, Y, target, read.fit_params)
+        routed = process_routing(self, "fit", **read.fit_params)
         to_split = routed.splitter.split if hasattr(self.cv, "split") else {}
         return HeldOutRows(X, y, Y, target, routed.estimator.fit, to_split)
-
-    def _known_before(self):
-        """Return the labels of an estimator that is not fitted again, or None."""
-        estimator = self.estimator if self.cv == "prefit" else clone(self.estimator)
-        try:
-            classes = final_estimator(estimator).classes_
-        except (AttributeError, TypeError):  # it is not fitted
-            return None
-        return KnownClasses.of(classes) if isinstance(classes, np.ndarray) else None
 
     def _choice(self, allowed, excluded, unknown):
         """Return the labels of a ranking as `skxmr.rank` takes them."""
@@ -223,42 +226,3 @@ class LearnsFromHeldOutRows(Stateful, MetaEstimatorMixin):
             tags.classifier_tags.multi_label = of_classifier.multi_label
             tags.classifier_tags.multi_class = of_classifier.multi_class
         return tags
-
-
-def _in_order_of(known, target, Y, has_rows_of_names):
-    """Bring named columns into the order of the labels of a fitted estimator.
-
-    Parameters
-    ----------
-    known : KnownClasses
-        Those labels.
-    target : NamedTarget
-    Y : csr_array of shape (n_samples, n_labels)
-    has_rows_of_names : bool
-        Whether the columns were made of rows of names, not given.
-
-    Returns
-    -------
-    target : NamedTarget
-    Y : csr_array of shape (n_samples, n_labels of the estimator)
-
-    Raises
-    ------
-    ValueError
-        If the estimator does not know a label.
-    """
-    if np.array_equal(known.classes, np.arange(len(known))):
-        if has_rows_of_names and not np.array_equal(target.classes, known.classes):
-            raise ValueError(
-                "y has rows of label names, but estimator was fitted to columns "
-                "without names; expected the kind of y in its fit."
-            )
-        return target, Y
-    all_labels, Y = align_rows(target, known, target, Y)
-    if len(all_labels) > len(known):
-        label = all_labels.classes[len(known) :].tolist()[0]
-        raise ValueError(
-            f"y has the label {label!r:.50}; expected labels that estimator was fitted "
-            f"to."
-        )
-    return target.with_labels(known), Y
