@@ -27,16 +27,19 @@ class System:
         Ways to predict with one fitted model; measured one by one.
     dense_layouts : tuple of str
         The same for dense X.
+    script : str
+        The name of the worker's file.
     """
 
     name: str
     folder: Path
     layouts: tuple[str, ...] = ("default",)
     dense_layouts: tuple[str, ...] = field(default=("default",))
+    script: str = "worker.py"
 
     @property
     def worker(self):
-        return self.folder / "worker.py"
+        return self.folder / self.script
 
     def python(self, cache):
         """Interpreter to run the worker with; a peer's environment is built first."""

@@ -58,15 +58,21 @@ def loaded_bytes(system, job, first_row):
 
 
 def time_batch(system, queries, n_rows, job, threads):
-    """Median seconds per query of whole passes, and the last pass's answer."""
-    seconds = []
+    """Median times per query of whole passes, and the last pass's answer."""
+    seconds, cpu_seconds = [], []
     for _ in range(job["repeats"]):
+        cpu_start = process_time()
         start = perf_counter()
         predicted = system.predict(queries, job["k"], threads)
         seconds.append(perf_counter() - start)
+        cpu_seconds.append(process_time() - cpu_start)
         if sum(seconds) > PASSES_SECONDS:
             break
-    return statistics.median(seconds) / n_rows, predicted
+    found = {
+        f"batch_s_{threads}": statistics.median(seconds) / n_rows,
+        f"batch_cpu_s_{threads}": statistics.median(cpu_seconds) / n_rows,
+    }
+    return found, predicted
 
 
 def time_single(system, X, job):
@@ -104,8 +110,8 @@ def predict(system, job):
     queries = system.queries(X)
     system.predict(system.queries(X[:WARM_UP_ROWS]), job["k"], 1)
     for threads in job["predict_threads"]:
-        seconds, predicted = time_batch(system, queries, X.shape[0], job, threads)
-        measured[f"batch_s_{threads}"] = seconds
+        found, predicted = time_batch(system, queries, X.shape[0], job, threads)
+        measured |= found
     k = job.get("columns_k", job["k"])
     if k != job["k"]:
         predicted = system.predict(queries, k, max(job["predict_threads"]))

@@ -1,0 +1,1 @@
+"""How many labels each row gets: thresholds of several kinds, compared by F1."""
