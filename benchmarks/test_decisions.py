@@ -126,12 +126,12 @@ def test_peers_have_workers_and_pinned_requirements():
 
 def test_online_thresholds_are_half_of_f1_so_far(monkeypatch):
     monkeypatch.syspath_prepend(PEERS["napkinXC"].system.folder)
-    ofo = importlib.import_module("ofo")
+    online = importlib.import_module("online")
     scored = [[(0, 0.9), (1, 0.4)], [(1, 0.6)], [(0, 0.55), (1, 0.52)]]
     true = [{0, 2}, set(), {1}]
     # From 10 / 20: chosen 0 of 2 true, then 1 of 0 true, then both of 1 true.
-    assert ofo.tune_one(scored, true) == pytest.approx(12 / 27)
-    first, second, third = ofo.tune_each(scored, true, 3)
+    assert online.tune_one(scored, true) == pytest.approx(12 / 27)
+    first, second, third = online.tune_each(scored, true, 3)
     assert first == pytest.approx(11 / 23)
     assert second == pytest.approx(11 / 23)
     assert third == pytest.approx(10 / 21)

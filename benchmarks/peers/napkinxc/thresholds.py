@@ -1,7 +1,7 @@
 """napkinXC's label tree with thresholds by online F-measure optimisation.
 
 Their tuning is a command of its executable, which its Python package does not have. So
-``ofo.py`` has the rules of that command, applied to the probabilities of rows that are
+``online.py`` has the rules of that command, applied to the probabilities of rows that are
 held out. The thresholds are applied to the best 100 labels here, too: in the package,
 beam search fails with a threshold, and a list of thresholds is ignored after a model is
 loaded.
@@ -16,7 +16,7 @@ import numpy as np
 from benchworker import run
 from benchworker.matrices import row_slice
 from napkinxc.models import PLT
-from ofo import tune_each, tune_one
+from online import tune_each, tune_one
 from worker import NapkinXC, as_napkinxc
 
 HELD_OUT_SHARE = 0.2

@@ -1,6 +1,6 @@
 """Online F-measure optimisation: thresholds from one pass over scored rows.
 
-The rules and defaults are those of the command ``ofo`` of napkinXC (K. Jasinska et al.,
+The rules and defaults are those of napkinXC (K. Jasinska et al.,
 "Extreme F-measure maximization using sparse probability estimates", ICML 2016).
 """
 
