@@ -1,10 +1,9 @@
 """napkinXC's label tree with thresholds by online F-measure optimisation.
 
 Their tuning is a command of its executable, which its Python package does not have. So
-``online.py`` has the rules of that command, applied to the probabilities of rows that are
-held out. The thresholds are applied to the best 100 labels here, too: in the package,
-beam search fails with a threshold, and a list of thresholds is ignored after a model is
-loaded.
+``online.py`` has the rules of that command, for the probabilities of held-out rows. The
+thresholds are applied to the best 100 labels here, too: in the package, beam search
+fails with a threshold, and a list of thresholds is ignored after a model is loaded.
 """
 
 import json
