@@ -1,5 +1,6 @@
 """Decisions by thresholds that are tuned on held-out rows."""
 
+import warnings
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -258,6 +259,11 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
         ValueError
             If an argument is invalid, arguments do not match, `refit` and `cv` do not
             go together, or "per_label" meets "f1_samples".
+
+        Warns
+        -----
+        UserWarning
+            If no true label of an indicator is a candidate of its held-out row.
         """
         self._check_kind()
         data = self._held_out_rows(X, y, fit_params)
@@ -286,6 +292,14 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
 
     def _tune(self, pairs):
         """Return which thresholds are used, and the best of them."""
+        if not pairs.is_true.any():
+            warnings.warn(
+                "No label of the held-out rows is among their candidates, so that no "
+                "threshold has an F1 above 0; the one that is used is above all their "
+                "scores. Most labels need rows in several folds.",
+                UserWarning,
+                stacklevel=6,
+            )
         kinds = [self.thresholds]
         if self.thresholds == "auto":
             kinds = ["per_label"]

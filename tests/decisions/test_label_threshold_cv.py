@@ -349,3 +349,16 @@ def test_no_array_of_rows_by_labels_is_made(kind):
     assert (found != truth).nnz == 0
     # One bit for each row and label would be 250 MB.
     assert peak < 120e6
+
+
+@pytest.mark.parametrize("thresholds", ["global", "relative", "per_label"])
+def test_labels_with_a_single_row_are_told(thresholds):
+    X = sparse.eye_array(12, format="csr", dtype=np.float32)
+    Y = sparse.eye_array(12, format="csr", dtype=np.int64)
+    tuned = LabelThresholdCV(
+        XRLinearClassifier(random_state=0), thresholds=thresholds, cv=3
+    )
+    with pytest.warns(UserWarning, match="No label of the held-out rows") as caught:
+        tuned.fit(X, Y)
+    assert caught[0].filename == __file__
+    assert tuned.best_score_ == 0
