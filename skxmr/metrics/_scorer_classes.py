@@ -16,8 +16,8 @@ __all__ = [
     "PropensityScorer",
     "RankingScorer",
     "classes_or_none",
+    "scores_and_classes",
     "truth_and_ranking",
-    "truth_and_scores",
 ]
 
 
@@ -43,8 +43,8 @@ def truth_and_ranking(estimator, X, y, k):
     return _truth(estimator, y), rank(estimator, X, k)
 
 
-def truth_and_scores(estimator, X, y):
-    """Score the labels of `X`, and look up the columns of the true ones.
+def scores_and_classes(estimator, X, y):
+    """Score the labels of `X`, and return the labels of the columns if `y` has names.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ def truth_and_scores(estimator, X, y):
 
     Returns
     -------
-    y_true : csr_array of shape (n_samples, n_labels or more), or ndarray, or `y`
-        An indicator, or one column index per row.
     scores : ndarray, or sparse matrix of shape (n_samples, n_labels)
+    classes : ndarray of shape (n_labels,), or None
+        None if `y` is an indicator.
 
     Raises
     ------
@@ -70,15 +70,20 @@ def truth_and_scores(estimator, X, y):
             f"estimator must have predict_proba; got {type(estimator).__name__}, which "
             f"has not."
         )
-    return _truth(estimator, y), estimator.predict_proba(X)
+    classes = None if _has_indicator(y) else _classes_of(estimator)
+    return estimator.predict_proba(X), classes
 
 
 def _truth(estimator, y):
-    y = check_structure(y, "y")
-    rows, y = named_rows(y, "y")
-    if rows is None and is_indicator(y):
+    if _has_indicator(y):
         return y
     return columns_of_labels(y, _classes_of(estimator), "y")
+
+
+def _has_indicator(y):
+    """Return whether y is a label indicator: neither class labels nor rows of names."""
+    rows, y = named_rows(check_structure(y, "y"), "y")
+    return rows is None and is_indicator(y)
 
 
 class RankingScorer:

@@ -310,6 +310,37 @@ def test_the_diagonal_is_drawn_once():
     assert len(alone.ax_.get_lines()) == 1
 
 
+@pytest.mark.parametrize("display", DISPLAYS)
+@pytest.mark.parametrize("kind", ["names", "classes"])
+def test_labels_that_are_no_classes_are_never_found(display, kind):
+    texts = ["red thing", "new thing", "blue thing"]
+    y = [["red"], ["new", "other"], ["blue", "new"]]
+    model = models()[1]
+    if kind == "classes":
+        y = ["red", "new", "other"]
+        model = make_pipeline(WordNgramTfidf(), XRLinearClassifier(random_state=0))
+        model.fit(["red thing", "blue thing", "green thing"], COLORS[:3])
+    n_classes = len(model.classes_)
+    columns = {one: i for i, one in enumerate([*model.classes_, "new", "other"])}
+    Y = np.zeros((3, len(columns)), dtype=int)
+    for i, names in enumerate(y):
+        Y[i, [columns[one] for one in np.atleast_1d(names)]] = 1
+    scores = np.zeros(Y.shape)
+    if display is MicroPrecisionRecallDisplay:
+        proba = model.predict_proba(texts)
+        scores[:, :n_classes] = sparse.csr_array(proba).toarray()
+    else:
+        for i, ranking in enumerate(zip(*skxmr.rank(model, texts, 2), strict=True)):
+            scores[i, ranking[0]] = ranking[1]
+    more = {"k": 2} if display is not MicroPrecisionRecallDisplay else {}
+    is_counted = display is RecallByFrequencyDisplay
+    wide = {"counts": [3] * n_classes + [0, 0]} if is_counted else {}
+    own = {"counts": [3] * n_classes} if is_counted else {}
+    shown = display.from_estimator(model, texts, y, **more, **own)
+    expected = display.from_predictions(Y, scores, **more, **wide)
+    np.testing.assert_allclose(curve_of(shown), curve_of(expected), rtol=1e-6)
+
+
 def test_counts_by_class():
     classes = models()[1].classes_
     texts, y = ["red thing", "new thing"], [["red"], ["new", "pink"]]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skxmr.metrics._plot._curve_display import CurveDisplay, name_of
-from skxmr.metrics._scorer_classes import truth_and_ranking, truth_and_scores
+from skxmr.metrics._scorer_classes import scores_and_classes, truth_and_ranking
 from skxmr.metrics._threshold_curve import (
     micro_average_precision,
     micro_precision_recall_curve,
@@ -209,13 +209,15 @@ class MicroPrecisionRecallDisplay(CurveDisplay):
             If an argument is invalid, or the arguments do not match.
         """
         cls._need_matplotlib("from_estimator")
+        y_true, classes = y, None
         if k is None:
-            y_true, scores = truth_and_scores(estimator, X, y)
+            scores, classes = scores_and_classes(estimator, X, y)
         else:
             y_true, scores = truth_and_ranking(estimator, X, y, k)
         return cls.from_predictions(
             y_true,
             scores,
+            classes=classes,
             name=name_of(estimator, name),
             ax=ax,
             mark_thresholds=mark_thresholds,
