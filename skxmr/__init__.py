@@ -3,6 +3,7 @@
 from skxmr import (
     baselines,
     datasets,
+    inspection,
     interop,
     metrics,
     persistence,
@@ -61,6 +62,7 @@ __all__ = [
     "__version__",
     "baselines",
     "datasets",
+    "inspection",
     "interop",
     "metrics",
     "persistence",

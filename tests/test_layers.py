@@ -32,7 +32,7 @@ LAYERS = [
     linear rankers
     decisions
     retrieval completion sharding interop streaming
-    baselines _saving
+    baselines _saving inspection
     persistence demo
     _cli
     __main__

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from skxmr._search._tracing import n_labels_below
+
 __all__ = ["Explanation", "NodeScore", "Term", "explain_label"]
 
 
@@ -184,7 +186,7 @@ def explain_label(
         margin = intercept + sum(term.product for term in terms)
         score = _transformed(margin, score_transform)
         product *= score
-        n_labels = _count_labels(layout, node)
+        n_labels = n_labels_below(layout, node)
         path.append(NodeScore(level, n_labels, terms, intercept, score, product))
     return Explanation(label, name, tuple(path))
 
@@ -208,16 +210,6 @@ def _terms(weights, row, parent, child):
         if entry < len(children) and children[entry] == child:
             found.append(Term(feature, name, value, float(values[entry])))
     return tuple(sorted(found, key=lambda term: -abs(term.product)))
-
-
-def _count_labels(layout, node):
-    first, last = node, node
-    while first < len(layout.child_offsets) - 1:
-        first, last = (
-            int(layout.child_offsets[first]),
-            int(layout.child_offsets[last + 1]) - 1,
-        )
-    return last - first + 1
 
 
 def _transformed(margin, transform):

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from skxmr._inputs._validation import check_k, check_structure
 from skxmr.ranking._scores import ranker_of_scores
 
-__all__ = ["final_estimator", "rank"]
+__all__ = ["descend", "final_estimator", "rank"]
 
 
 def rank(estimator, X, k=10, *, allowed=None, excluded=None, unknown="raise"):
@@ -86,7 +86,7 @@ def rank(estimator, X, k=10, *, allowed=None, excluded=None, unknown="raise"):
            [0.5, 0.5, 0.5]])
     """
     k = check_k(k, "rank")
-    transformers, final = _descend(estimator)
+    transformers, final = descend(estimator)
     choice = _given(allowed=allowed, excluded=excluded)
     if choice and unknown != "raise":
         choice["unknown"] = unknown
@@ -115,11 +115,23 @@ def final_estimator(estimator):
     object
         The estimator whose columns `rank` returns, and whose ``classes_`` they index.
     """
-    return _descend(estimator)[1]
+    return descend(estimator)[1]
 
 
-def _descend(estimator):
-    """List the transformers on the way to the estimator that ranks, and that one."""
+def descend(estimator):
+    """List the transformers on the way to the estimator that ranks, and that one.
+
+    Parameters
+    ----------
+    estimator : object
+        As for `rank`.
+
+    Returns
+    -------
+    transformers : list
+        Fitted steps of pipelines, in the order in which X goes through them.
+    estimator : object
+    """
     transformers = []
     final = estimator
     while not hasattr(final, "rank"):

@@ -9,7 +9,7 @@ from skxmr._search._explanation import explain_label
 from skxmr.retrieval._fused_explanation import FeatureScore, FusedExplanation
 from skxmr.stages._stages import refuse_custom_stages
 
-__all__ = ["explain_fused", "explain_text"]
+__all__ = ["check_tree", "explain_fused", "explain_text"]
 
 
 def explain_text(search, text, label, tree):
@@ -31,10 +31,7 @@ def explain_text(search, text, label, tree):
     columns = check_labels([label], state.known, "label")
     refuse_custom_stages(classifier, "explain")
     _, _, score_transform = classifier._searching()
-    is_number = isinstance(tree, Integral) and not isinstance(tree, bool)
-    last = len(classifier.layouts_) - 1
-    if not (is_number and 0 <= tree <= last):
-        raise ValueError(f"tree={tree!r}; expected a number from 0 to {last}.")
+    check_tree(tree, classifier)
     (name,) = state.names(columns, [label])
     features = state.lean.transform_one(text)
     return explain_label(
@@ -46,6 +43,20 @@ def explain_text(search, text, label, tree):
         name=name,
         feature_names=_feature_names(state.lean, features[0]),
     )
+
+
+def check_tree(tree, classifier):
+    """Raise ValueError unless a classifier has a tree of this number.
+
+    Parameters
+    ----------
+    tree : object
+    classifier : XRLinearClassifier
+    """
+    is_number = isinstance(tree, Integral) and not isinstance(tree, bool)
+    last = len(classifier.layouts_) - 1
+    if not (is_number and 0 <= tree <= last):
+        raise ValueError(f"tree={tree!r}; expected a number from 0 to {last}.")
 
 
 def explain_fused(search, text, label, tree):

@@ -40,6 +40,7 @@ from skxmr import (
     sharding,
     streaming,
 )
+from skxmr.inspection import BeamSearchDisplay
 
 X, Y = DENSE.astype(float), DENSE
 TEXTS = ["red apple", "green pear", "phone", "phone case", "pear juice", "red"]
@@ -216,6 +217,16 @@ def of_displays():
         shown = calls[f"{name}.from_predictions"][0](y_true=Y, scores=X)
         calls[f"{name}.plot"] = shown.plot, {"ax": ax}, ""
     return calls
+
+
+def of_beams():
+    ax = Figure().add_subplot()
+    from_estimator = partial(BeamSearchDisplay.from_estimator, CLASSIFIER, ax=ax)
+    shown = from_estimator(X[:1])
+    return {
+        "BeamSearchDisplay.from_estimator": (from_estimator, {"X": X[:1]}, "X"),
+        "BeamSearchDisplay.plot": (shown.plot, {"ax": ax}, ""),
+    }
 
 
 def rank_with(estimator):
@@ -508,6 +519,7 @@ CALLS = {
             "X Y",
         ),
     },
+    "skxmr.inspection": of_beams(),
     "skxmr.interop": {},
     "skxmr.tree._label_vectors": {
         "pifa": (skxmr.tree._label_vectors.pifa, {"X": X, "Y": Y}, "X Y"),
