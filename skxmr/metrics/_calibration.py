@@ -12,12 +12,13 @@ from skxmr._inputs._validation import (
     validate_parameter_constraints,
 )
 from skxmr.metrics._hits import find_hits
+from skxmr.metrics._labels import columns_of_labels
 from skxmr.ranking import top_k
 
 __all__ = ["expected_calibration_error", "reliability_curve"]
 
 
-def reliability_curve(y_true, scores, k=5, *, bins=10):
+def reliability_curve(y_true, scores, k=5, *, bins=10, classes=None):
     r"""Share of true labels and mean score of each bin of scores.
 
     The bins are over pairs of a row and one of its first k retrieved labels. A
@@ -37,6 +38,9 @@ def reliability_curve(y_true, scores, k=5, *, bins=10):
     bins : int or array-like of float of shape (n_bins + 1,), default=10
         The number of bins of equal width, or their ascending edges, from 0 to 1. A bin
         includes its upper edge; the first includes 0 too.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, if `y_true` holds labels. Others have no score, and
+        their pairs do not count.
 
     Returns
     -------
@@ -67,13 +71,14 @@ def reliability_curve(y_true, scores, k=5, *, bins=10):
     >>> true_shares.tolist(), mean_scores.round(2).tolist(), n_pairs.tolist()
     ([0.0, 1.0], [0.25, 0.8], [2, 3])
     """
+    y_true = _known_labels(y_true, classes)
     n_true, totals, n_pairs = _sums(y_true, scores, k, bins, "reliability_curve")
     filled = n_pairs > 0
     n_pairs = n_pairs[filled]
     return n_true[filled] / n_pairs, totals[filled] / n_pairs, n_pairs
 
 
-def expected_calibration_error(y_true, scores, k=5, *, bins=10):
+def expected_calibration_error(y_true, scores, k=5, *, bins=10, classes=None):
     r"""Mean absolute difference of scores and shares of true labels: ECE@k.
 
     .. math:: ECE@k = \sum_b \frac{|B_b|}{N} \left| \frac{1}{|B_b|} \sum_{(i, j) \in
@@ -94,6 +99,9 @@ def expected_calibration_error(y_true, scores, k=5, *, bins=10):
         pairs of a row and a label, where scores that are not stored are 0.
     bins : int or array-like of float of shape (n_bins + 1,), default=10
         The number of bins of equal width, or their ascending edges, from 0 to 1.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, if `y_true` holds labels. Others have no score, and
+        their pairs do not count.
 
     Returns
     -------
@@ -126,8 +134,19 @@ def expected_calibration_error(y_true, scores, k=5, *, bins=10):
     0.2
     """
     caller = "expected_calibration_error"
+    y_true = _known_labels(y_true, classes)
     n_true, totals, n_pairs = _sums(y_true, scores, k, bins, caller)
     return float(np.abs(n_true - totals).sum() / max(1, n_pairs.sum()))
+
+
+def _known_labels(y_true, classes):
+    """Look labels up; pairs of a row and a label that is no class do not count."""
+    if classes is None:
+        return y_true
+    columns = columns_of_labels(y_true, classes)
+    if np.ndim(columns) > 1:
+        return sparse.csr_array(columns)[:, : len(classes)]
+    return np.where(columns < len(classes), columns, -1)
 
 
 def _sums(y_true, scores, k, bins, caller):

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from skxmr._inputs._class_labels import exact_target
+from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._validation import (
     Interval,
     check_propensities,
@@ -22,7 +23,9 @@ __all__ = [
 ]
 
 
-def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
+def propensity_scored_precision_at_k(
+    y_true, scores, k=5, *, propensities, classes=None
+):
     r"""Propensity-scored precision at k, normalised: PSP@k.
 
     .. math::
@@ -48,6 +51,10 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
         The propensity of each column, in (0, 1], estimated on the training set: see
         `propensities`. Classes of a 1-D `y_true` beyond these columns, and -1, get the
         smallest propensity, as the rarest labels.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -83,11 +90,13 @@ def propensity_scored_precision_at_k(y_true, scores, k=5, *, propensities):
     ... )
     0.6667
     """
-    gained, best, _ = _weighted_gains(y_true, scores, k, propensities, "precision")
+    gained, best, _ = _weighted_gains(
+        "precision", y_true, scores, k, propensities, classes
+    )
     return _ratio(gained.sum(), best.sum())
 
 
-def propensity_scored_recall_at_k(y_true, scores, k=5, *, propensities):
+def propensity_scored_recall_at_k(y_true, scores, k=5, *, propensities, classes=None):
     r"""Propensity-scored recall at k, normalised: PSR@k.
 
     .. math::
@@ -113,6 +122,10 @@ def propensity_scored_recall_at_k(y_true, scores, k=5, *, propensities):
         The propensity of each column, in (0, 1], estimated on the training set: see
         `propensities`. Classes of a 1-D `y_true` beyond these columns, and -1, get the
         smallest propensity, as the rarest labels.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -144,14 +157,16 @@ def propensity_scored_recall_at_k(y_true, scores, k=5, *, propensities):
     >>> propensity_scored_recall_at_k(y_true, columns, k=1, propensities=p)
     0.75
     """
-    gained, best, n_true = _weighted_gains(y_true, scores, k, propensities, "recall")
+    gained, best, n_true = _weighted_gains(
+        "recall", y_true, scores, k, propensities, classes
+    )
     n_true = np.maximum(n_true, 1)
     return _ratio(
         (gained.sum(axis=1) / n_true).sum(), (best.sum(axis=1) / n_true).sum()
     )
 
 
-def propensity_scored_ndcg_at_k(y_true, scores, k=5, *, propensities):
+def propensity_scored_ndcg_at_k(y_true, scores, k=5, *, propensities, classes=None):
     r"""Propensity-scored nDCG at k, normalised: PSnDCG@k.
 
     .. math::
@@ -180,6 +195,10 @@ def propensity_scored_ndcg_at_k(y_true, scores, k=5, *, propensities):
         The propensity of each column, in (0, 1], estimated on the training set: see
         `propensities`. Classes of a 1-D `y_true` beyond these columns, and -1, get the
         smallest propensity, as the rarest labels.
+    classes : array-like of shape (n_labels,), default=None
+        The label of each column, such as `classes_`: `y_true` then holds labels, in a
+        list, tuple or set for each row, or one for each row. Those that are not among
+        the classes are never hit.
 
     Returns
     -------
@@ -211,13 +230,15 @@ def propensity_scored_ndcg_at_k(y_true, scores, k=5, *, propensities):
     >>> round(propensity_scored_ndcg_at_k(y_true, columns, k=1, propensities=p), 4)
     0.6667
     """
-    gained, best, n_true = _weighted_gains(y_true, scores, k, propensities, "ndcg")
+    gained, best, n_true = _weighted_gains(
+        "ndcg", y_true, scores, k, propensities, classes
+    )
     true_ranks = np.arange(best.shape[1]) < n_true[:, np.newaxis]
     shares = 1 / np.maximum(discounted(true_ranks.astype(np.float64)), 1)
     return _ratio(shares @ discounted(gained), shares @ discounted(best))
 
 
-def _weighted_gains(y_true, scores, k, propensities, metric):
+def _weighted_gains(metric, y_true, scores, k, propensities, classes):
     """Weight hits by inverse propensities.
 
     Returns
@@ -227,8 +248,9 @@ def _weighted_gains(y_true, scores, k, propensities, metric):
     n_true : ndarray of shape (n_samples,), int64
     """
     p = check_propensities(propensities)
-    hits = find_hits(y_true, scores, k, f"propensity_scored_{metric}_at_k", p.size)
-    _check_reach(p, hits)
+    caller = f"propensity_scored_{metric}_at_k"
+    hits = find_hits(y_true, scores, k, caller, p.size, classes)
+    _check_reach(p, hits, classes)
     weights = 1 / np.append(p, p.min())  # the last one for classes beyond the columns
     gained, best = hits.gains(weights[np.minimum(hits.truth.indices, p.size)])
     return gained, best, hits.n_true
@@ -238,10 +260,14 @@ def _ratio(gained, best):
     return float(gained / best) if best > 0 else 0.0
 
 
-def _check_reach(p, hits):
+def _check_reach(p, hits, classes):
     """Raise ValueError if propensities do not match the number of columns."""
-    highest = hits.columns.max()
-    fits = highest < p.size if hits.has_classes else hits.truth.shape[1] == p.size
+    if classes is not None:
+        fits = len(classes) == p.size > hits.columns.max()
+    elif hits.has_classes:
+        fits = hits.columns.max() < p.size
+    else:
+        fits = hits.truth.shape[1] == p.size
     if not fits:
         raise ValueError(
             "propensities must hold one value for each column that y_true or scores "
@@ -264,7 +290,8 @@ def propensities(Y, a=0.55, b=1.5):
     Parameters
     ----------
     Y : array-like or sparse matrix of shape (n_samples, n_labels), or (n_samples,)
-        Labels of the training rows: an indicator, or class labels of one type.
+        Labels of the training rows: an indicator, rows of label names, or class labels
+        of one type.
     a : float, default=0.55
         Controls how much more often rare labels are missing than frequent ones;
         non-negative.
@@ -274,8 +301,8 @@ def propensities(Y, a=0.55, b=1.5):
     Returns
     -------
     ndarray of shape (n_labels,), float64
-        In (0, 1], in the order of the columns of `Y`; for class labels, in the order of
-        ``numpy.unique(Y)``, that is of the ``classes_`` of a classifier fitted on them.
+        In (0, 1], in the order of the columns of `Y`; for names and class labels, in
+        ascending order, that of the ``classes_`` of a classifier fitted on them.
 
     Raises
     ------
@@ -307,7 +334,7 @@ def propensities(Y, a=0.55, b=1.5):
         {"a": a, "b": b},
         caller_name="propensities",
     )
-    Y = exact_target(Y, "Y")
+    Y = exact_target(read_columns(Y, "Y").y, "Y")
     if np.ndim(Y) == 1 and not sparse.issparse(Y):
         n_samples, counts = len(Y), np.unique(Y, return_counts=True)[1]
     else:

@@ -206,7 +206,7 @@ class PropensityScorer(RankingScorer):
             If `y` has class labels, whose columns differ from fold to fold.
         """
         y = check_structure(y, "y")
-        if not _has_columns(y):
+        if not _has_indicator(y):
             raise ValueError(
                 "propensities must be a dict from class to propensity where y holds "
                 "class labels, got an array."
@@ -255,7 +255,7 @@ class ClassPropensityScorer(RankingScorer):
         estimator, X
             As in `RankingScorer`.
         y : array-like or sparse matrix of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, or an indicator.
+            Class labels, rows of label names, or an indicator.
 
         Returns
         -------
@@ -268,15 +268,16 @@ class ClassPropensityScorer(RankingScorer):
             If `y` is a label indicator, and the labels are not its columns.
         """
         y = check_structure(y, "y")
-        if _has_columns(y):
+        if _has_indicator(y):
             ranking = rank(estimator, X, self.k)
             by_column = self._by_column(Labels.of_indicator(y))
             return self.metric(y, ranking, self.k, propensities=by_column)
         estimator = detached(estimator)
-        columns, names = _columns_of_classes(y, estimator)
+        names = _classes_and_others(y, estimator)
         rarest = min(self.propensities.values())
         by_column = [self.propensities.get(name, rarest) for name in names]
         ranking = rank(estimator, X, self.k)
+        columns = columns_of_labels(y, names, "y")
         return self.metric(columns, ranking, self.k, propensities=by_column)
 
     def _by_column(self, labels):
@@ -302,17 +303,6 @@ class ClassPropensityScorer(RankingScorer):
         return f"{self.k}, propensities=<{len(self.propensities)} classes>"
 
 
-def _has_columns(y):
-    """Return whether y is a label indicator, and refuse rows of names."""
-    rows, y = named_rows(y, "y")
-    if rows is not None:
-        raise ValueError(
-            "y has rows of label names; propensities by label need an indicator, or "
-            "one class label for each row."
-        )
-    return is_indicator(y)
-
-
 def classes_or_none(estimator):
     """Return the labels of the columns that an estimator ranks; None if it has none."""
     return getattr(final_estimator(estimator), "classes_", None)
@@ -329,31 +319,21 @@ def _classes_of(estimator):
     return final.classes_
 
 
-def _columns_of_classes(y, estimator):
-    """Find class labels among the classes of a fitted estimator.
+def _classes_and_others(y, estimator):
+    """List the classes of a fitted estimator, and further labels of a target.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, 1)
-        Class labels of any hashable type.
+        Class labels of any hashable type, or rows of label names.
     estimator : object
         A fitted estimator; its pipelines and searches lead to one with ``classes_``.
 
     Returns
     -------
-    columns : ndarray of shape (n_samples,), int64
-        Index into ``classes_``; each other class gets a new index after these.
-    names : list
-        The class of each index.
+    list
     """
+    rows, y = named_rows(y, "y")
+    labels = list_target(y) if rows is None else rows.names
     classes = list_target(_classes_of(estimator), "classes_")
-    column_of = {label: column for column, label in enumerate(classes)}
-    unseen: dict = {}
-    labels = list_target(y)
-    columns = np.empty(len(labels), dtype=np.int64)
-    for row, label in enumerate(labels):
-        column = column_of.get(label)
-        if column is None:
-            column = unseen.setdefault(label, len(classes) + len(unseen))
-        columns[row] = column
-    return columns, [*classes, *unseen]
+    return list(dict.fromkeys([*classes, *labels]))

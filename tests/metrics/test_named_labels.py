@@ -1,11 +1,13 @@
 """Metrics of rows of labels: sets of columns, and names that are looked up."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.model_selection import KFold, cross_val_score
+from sklearn.preprocessing import MultiLabelBinarizer
 
-from skxmr import TextRetriever
+from skxmr import TextRetriever, metrics, rank
 from skxmr.metrics import (
     coverage_at_k,
     f1_at_k,
@@ -98,5 +100,54 @@ def test_scorers_look_names_up():
     scorer = propensity_scored_precision_at_k_scorer(
         1, propensities=propensities(INDICATOR)
     )
-    with pytest.raises(ValueError, match="y has rows of label names; propensities"):
-        scorer(TextRetriever(random_state=0).fit(texts, tags), texts, tags)
+    model = TextRetriever(random_state=0).fit(texts, tags)
+    with pytest.raises(ValueError, match="propensities must be a dict from class"):
+        scorer(model, texts, tags)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "propensity_scored_precision_at_k",
+        "propensity_scored_recall_at_k",
+        "propensity_scored_ndcg_at_k",
+    ],
+)
+def test_propensities_by_name(name):
+    texts = ["a web api", "django forms", "flask server", "a web server"]
+    tags = [["web", "api"], ["django"], ["flask"], ["web"]]
+    model = TextRetriever(random_state=0).fit(texts, tags)
+    p = propensities(tags)
+    names = ["api", "django", "flask", "web"]
+    assert (
+        p.tolist() == propensities(MultiLabelBinarizer().fit_transform(tags)).tolist()
+    )
+    # A name that is no class is never found, and has the smallest propensity.
+    y = [["web", "new"], ["django"], ["api"], []]
+    Y = MultiLabelBinarizer(classes=[*names, "new"]).fit_transform(y)
+    columns, scores = rank(model, texts, 2)
+    metric = getattr(metrics, name)
+    expected = metric(Y, (columns, scores), 2, propensities=[*p, min(p)])
+    found = metric(y, (columns, scores), 2, propensities=p, classes=names)
+    assert found == pytest.approx(expected)
+    by_name = dict(zip(names, p.tolist(), strict=True))
+    for given in (by_name, pd.Series(by_name)):
+        scorer = getattr(metrics, f"{name}_scorer")(2, propensities=given)
+        assert scorer(model, texts, y) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="propensities must hold one value"):
+        metric(y, (columns, scores), 2, propensities=p[:3], classes=names)
+
+
+@pytest.mark.parametrize("k", [1, 2, None])
+def test_calibration_by_name(k):
+    names = ["a", "b", "c"]
+    scores = np.array([[0.9, 0.3, 0.0], [0.1, 0.6, 0.2]])
+    Y = [[1, 0, 0], [0, 1, 1]]
+    for y in ([["a"], ["b", "c"]], [["a", "new"], ["c", "other", "b"]]):
+        for metric in (metrics.reliability_curve, metrics.expected_calibration_error):
+            found = metric(y, scores, k, bins=4, classes=names)
+            np.testing.assert_allclose(found, metric(Y, scores, k, bins=4))
+    found = metrics.reliability_curve(["a", "new"], scores, k, classes=names)
+    expected = metrics.reliability_curve([0, -1], scores, k)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

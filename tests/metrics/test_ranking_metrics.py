@@ -35,9 +35,11 @@ from skxmr.metrics import (
     _averages,
     _calibration,
     _completion,
+    _label_frequency,
     _propensities,
     _ranking,
     _scorers,
+    _threshold_curve,
 )
 
 
@@ -339,7 +341,10 @@ def test_fewer_columns_than_k_where_no_more_were_found():
     assert metrics.recall_at_k([2, 0], all_end_early, 10) == 0.5
 
 
-@pytest.mark.parametrize("module", [_averages, _propensities, _ranking, _scorers])
+@pytest.mark.parametrize(
+    "module",
+    [_averages, _label_frequency, _propensities, _ranking, _scorers, _threshold_curve],
+)
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 
@@ -355,4 +360,10 @@ def test_everything_public_is_in_all():
         "propensities",
         *_calibration.__all__,
         *_completion.__all__,
+        "micro_precision_recall_curve",
+        "recall_by_frequency",
+        "MetricAtKDisplay",
+        "MicroPrecisionRecallDisplay",
+        "RecallByFrequencyDisplay",
+        "ReliabilityDisplay",
     }

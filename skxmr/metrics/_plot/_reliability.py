@@ -3,7 +3,6 @@
 import numpy as np
 
 from skxmr.metrics._calibration import expected_calibration_error, reliability_curve
-from skxmr.metrics._labels import columns_of_labels
 from skxmr.metrics._plot._curve_display import CurveDisplay, name_of
 from skxmr.metrics._scorer_classes import truth_and_ranking
 
@@ -241,10 +240,10 @@ class ReliabilityDisplay(CurveDisplay):
             If an argument is invalid, or the arguments do not match.
         """
         cls._need_matplotlib("from_predictions")
-        y_true = columns_of_labels(y_true, classes)
+        how = {"bins": bins, "classes": classes}
         display = cls(
-            *reliability_curve(y_true, scores, k, bins=bins),
-            calibration_error=expected_calibration_error(y_true, scores, k, bins=bins),
+            *reliability_curve(y_true, scores, k, **how),
+            calibration_error=expected_calibration_error(y_true, scores, k, **how),
             name=name,
         )
         return display.plot(
