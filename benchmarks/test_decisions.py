@@ -135,6 +135,8 @@ def test_online_thresholds_are_half_of_f1_so_far(monkeypatch):
     assert first == pytest.approx(11 / 23)
     assert second == pytest.approx(11 / 23)
     assert third == pytest.approx(10 / 21)
+    columns = online.above(scored, np.array([0.6, 0.5, 0.5]), 2)
+    np.testing.assert_array_equal(columns, [[0, -1], [1, -1], [1, -1]])
 
 
 def write_subjects(folder):

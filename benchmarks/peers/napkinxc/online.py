@@ -4,6 +4,8 @@ The rules and defaults are those of napkinXC (K. Jasinska et al.,
 "Extreme F-measure maximization using sparse probability estimates", ICML 2016).
 """
 
+import numpy as np
+
 FIRST_A, FIRST_B = 10.0, 20.0
 
 
@@ -39,3 +41,24 @@ def tune_each(scored, true, n_labels):
         for label in labels:
             b[label] += 1
     return [one / other for one, other in zip(a, b, strict=True)]
+
+
+def above(scored, thresholds, k):
+    """The first k labels of each row whose probability is above their threshold.
+
+    Parameters
+    ----------
+    scored : list of list of (label, probability)
+    thresholds : array of shape (n_labels,)
+    k : int
+
+    Returns
+    -------
+    int array of shape (n_rows, k)
+        -1 where there is none.
+    """
+    columns = np.full((len(scored), k), -1, dtype=np.int64)
+    for row, pairs in enumerate(scored):
+        chosen = [label for label, value in pairs if value > thresholds[label]][:k]
+        columns[row, : len(chosen)] = chosen
+    return columns

@@ -15,7 +15,7 @@ import numpy as np
 from benchworker import run
 from benchworker.matrices import row_slice
 from napkinxc.models import PLT
-from online import tune_each, tune_one
+from online import above, tune_each, tune_one
 from worker import NapkinXC, as_napkinxc
 
 HELD_OUT_SHARE = 0.2
@@ -84,15 +84,7 @@ class NapkinXCThresholds(NapkinXC):
         return self.model.predict_proba(queries, top_k=k)
 
     def columns(self, predicted, k):
-        columns = np.full((len(predicted), k), -1, dtype=np.int64)
-        for row, pairs in enumerate(predicted):
-            labels = np.array([label for label, _ in pairs], dtype=np.int64)
-            thresholds = (
-                self.threshold[labels] if self.threshold.ndim else self.threshold
-            )
-            chosen = labels[[value for _, value in pairs] > thresholds][:k]
-            columns[row, : len(chosen)] = chosen
-        return columns
+        return above(predicted, self.thresholds, k)
 
 
 if __name__ == "__main__":
