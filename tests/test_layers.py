@@ -15,7 +15,7 @@ ROOT = Path(skxmr.__file__).parent
 LAYERS = [
     line.split()
     for line in """
-    _cython _version
+    _cython _version _row_files
     _memory
     _parallel
     _utils

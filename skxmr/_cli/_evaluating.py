@@ -7,8 +7,8 @@ import numpy as np
 
 from skxmr._cli._models import load_model
 from skxmr._inputs._named_columns import named_rows
+from skxmr._row_files import format_of, read_rows
 from skxmr.datasets import load_xmc
-from skxmr.datasets._rows import format_of, read_rows
 from skxmr.metrics import ndcg_at_k, precision_at_k, recall_at_k
 
 __all__ = ["run"]

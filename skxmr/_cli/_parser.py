@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from skxmr._row_files import FORMATS
 from skxmr._version import __version__
-from skxmr.datasets._rows import FORMATS
 
 __all__ = ["make_parser"]
 

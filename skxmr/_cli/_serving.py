@@ -2,7 +2,8 @@
 
 from skxmr._cli._models import load_model
 from skxmr.demo import Catalogue, application
-from skxmr.demo._running import check_address, serve_here
+from skxmr.demo._addresses import check_address
+from skxmr.demo._running import serve_here
 
 __all__ = ["run"]
 

@@ -7,9 +7,9 @@ from itertools import permutations
 
 from skxmr._cli._models import save_model
 from skxmr._inputs._by_label import LabelTexts
+from skxmr._row_files import format_of, read_label_texts, read_rows
 from skxmr.completion._completer import QueryCompleter
 from skxmr.datasets import load_xmc
-from skxmr.datasets._rows import format_of, read_label_texts, read_rows
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.retrieval._retriever import TextRetriever
 

@@ -4,16 +4,33 @@
 API, for any ASGI server. Needs Starlette and uvicorn: ``pip install "skxmr[demo]"``.
 """
 
-try:
-    import starlette  # noqa: F401
-    import uvicorn  # noqa: F401
-except ImportError as error:
+import importlib
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skxmr.demo._application import application
+    from skxmr.demo._catalogue import Catalogue
+    from skxmr.demo._server import serve
+
+if find_spec("starlette") is None or find_spec("uvicorn") is None:
     raise ImportError(
         'skxmr.demo needs Starlette and uvicorn: pip install "skxmr[demo]"'
-    ) from error
-
-from skxmr.demo._application import application
-from skxmr.demo._catalogue import Catalogue
-from skxmr.demo._server import serve
+    )
 
 __all__ = ["Catalogue", "application", "serve"]
+
+# The modules are imported when they are first used, as those of skxmr.
+_HOMES = {"Catalogue": "_catalogue", "application": "_application", "serve": "_server"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skxmr.demo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"skxmr.demo.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,13 +1,11 @@
 """Serve the page: ``python -m skxmr.demo``."""
 
 import argparse
+import importlib
 from pathlib import Path
 
-from skxmr.datasets._bundled import load_subjects
-from skxmr.datasets._rows import FORMATS, read_rows
-from skxmr.demo import Catalogue, application
-from skxmr.demo._application import LOOPBACK
-from skxmr.demo._running import check_address, serve_here
+from skxmr._row_files import FORMATS
+from skxmr.demo._addresses import check_address
 
 __all__ = ["main"]
 
@@ -15,28 +13,8 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> None:
     """Train or load the models, and serve the page until interrupted."""
     options = _parse(arguments)
-    try:
-        rows = None if options.rows is None else read_rows(options)
-        title = options.title or (options.rows.name if rows else "")
-        catalogue = _load_or_train(options.models, rows, title)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"skxmr.demo: error: {' '.join(str(error).split())}") from None
-    app = application(catalogue, hosts=LOOPBACK.union(options.allow_remote))
-    serve_here(app, options.host, options.port)
-
-
-def _load_or_train(path, rows=None, title=""):
-    """Load models, or train them on rows of texts and labels, if there are any."""
-    if path is not None and path.exists():
-        return Catalogue.load(path)
-    print("Training takes some seconds (--models PATH keeps it) ...", flush=True)
-    if rows is None:
-        catalogue = Catalogue.train(load_subjects())
-    else:
-        catalogue = Catalogue.of_rows(rows.texts, rows.labels, title)
-    if path is not None:
-        catalogue.save(path)
-    return catalogue
+    # Imported once the options are known to be valid, since it takes over a second.
+    importlib.import_module("skxmr.demo._command").run(options)
 
 
 def _parse(arguments):

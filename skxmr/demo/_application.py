@@ -15,13 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from skxmr.demo._addresses import LOOPBACK
 from skxmr.demo._api import CALLS, about, call
 from skxmr.demo._middleware import RequestChecks, SecurityHeaders
 from skxmr.demo._responses import error_response, json_response
 
-__all__ = ["LOOPBACK", "MAX_BODY", "application"]
+__all__ = ["MAX_BODY", "application"]
 
-LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 MAX_BODY = 1 << 18  # bytes
 FILES = {
     "/": ("index.html", "text/html"),

@@ -14,7 +14,7 @@ from platforms import posix
 from skxmr import TextRetriever, persistence
 from skxmr._cli._main import main
 from skxmr._cli._parser import make_parser
-from skxmr.datasets._rows import read_rows
+from skxmr._row_files import read_rows
 
 ROWS = [
     ("a web api in django", ["web", "api", "django"]),

@@ -24,10 +24,11 @@ from sklearn.utils import Bunch
 
 import skxmr
 from skxmr import TextRetriever
-from skxmr.datasets._rows import Rows
+from skxmr._row_files import Rows
 from skxmr.demo import Catalogue, application, serve
-from skxmr.demo.__main__ import _load_or_train, _parse, main
+from skxmr.demo.__main__ import _parse, main
 from skxmr.demo._catalogue import pairs_of_terms
+from skxmr.demo._command import load_or_train
 
 
 def test_pairs_of_terms():
@@ -121,23 +122,23 @@ def test_models_are_kept_in_a_file(tmp_path, records):
 
 
 def test_models_are_trained_once(tmp_path, records, monkeypatch, capsys):
-    monkeypatch.setattr("skxmr.demo.__main__.load_subjects", lambda: records)
+    monkeypatch.setattr("skxmr.demo._command.load_subjects", lambda: records)
     path = tmp_path / "models"
     for trains in (True, False):
-        catalogue = _load_or_train(path)
+        catalogue = load_or_train(path)
         assert catalogue.search("rails")[0][1] == "railways"
         assert ("Training" in capsys.readouterr().out) == trains
-    assert _load_or_train(None).search("rails")[0][1] == "railways"
+    assert load_or_train(None).search("rails")[0][1] == "railways"
 
 
 def test_own_rows(tmp_path, capsys):
     kinds = ["green tea", "black tea", "rye bread", "x" * 200, "white bread"]
     texts = [f"{kinds[i % 5]} {i}" for i in range(2500)]
     labels = [["tea"], ["tea", "hot"], ["bread"], ["tea"], ["bread"]] * 500
-    catalogue = _load_or_train(tmp_path / "models", Rows(texts, labels), "A shop")
+    catalogue = load_or_train(tmp_path / "models", Rows(texts, labels), "A shop")
     assert catalogue.title == "A shop"
     assert catalogue.examples == ("green tea 0", "green tea 1250", "white bread 2499")
-    for one in (catalogue, _load_or_train(tmp_path / "models")):
+    for one in (catalogue, load_or_train(tmp_path / "models")):
         assert one.search("black tea")[0][0] == "tea"
         assert [text for text, _ in one.complete("b", [])] == ["bread"]
         assert one.did_you_mean("wihte bread") == "white bread"
@@ -146,7 +147,7 @@ def test_own_rows(tmp_path, capsys):
         assert one.explain("black tea", -1) is None
     assert capsys.readouterr().out.count("Training") == 1
     # A tag that stands in no text is found, also by few texts.
-    few = _load_or_train(None, Rows(texts[:20], labels[:20]), "A shop")
+    few = load_or_train(None, Rows(texts[:20], labels[:20]), "A shop")
     for one in (catalogue, few):
         assert "hot" in [label for label, _, _ in one.search("black tea")[:2]]
 
