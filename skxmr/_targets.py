@@ -1,5 +1,7 @@
 """The kinds of target, and the conversion of results to their form."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

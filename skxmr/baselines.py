@@ -1,5 +1,7 @@
 """Completion by counts, as a baseline for other completers."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self

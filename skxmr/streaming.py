@@ -8,6 +8,8 @@ labels of one batch of rows after another, and `save_rankings` writes the rankin
 files.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice

@@ -1,5 +1,7 @@
 """The methods that all classifiers share."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from typing import Literal
 

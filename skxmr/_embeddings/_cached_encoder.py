@@ -1,5 +1,7 @@
 """An encoder that keeps its last results."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from numbers import Integral

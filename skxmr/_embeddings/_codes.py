@@ -1,5 +1,7 @@
 """Codes of label vectors, by which the most promising are found without reading all."""
 
+from __future__ import annotations
+
 from typing import Self
 
 import numpy as np

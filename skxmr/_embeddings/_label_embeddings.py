@@ -1,5 +1,7 @@
 """Embeddings of labels, and search for those that are most like the ones of texts."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from math import isqrt
 

@@ -1,5 +1,7 @@
 """Evidence for candidate labels of texts: the features of a log-linear score."""
 
+from __future__ import annotations
+
 from functools import cached_property, partial
 from typing import NamedTuple
 

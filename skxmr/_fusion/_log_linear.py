@@ -1,5 +1,7 @@
 """A log-linear score of candidate labels, and its calibrated probabilities."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Self
 

@@ -1,5 +1,7 @@
 """Changes to the delta of a layout: labels added and removed, weights replaced."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import NamedTuple
 

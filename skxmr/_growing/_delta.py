@@ -6,6 +6,8 @@ It is small and immutable: each change makes a new one, which shares with the on
 what has not changed. The arrays of the base are never written to.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The labels of a model by column, where labels may have been added and removed."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import Self
 

@@ -4,6 +4,8 @@ Rows of names, such as lists of tags, become the indicator that scikit-learn's
 ``MultiLabelBinarizer(sparse_output=True)`` makes of them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain

@@ -1,5 +1,7 @@
 """Terms that came after those of the fitted counters, with added texts."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

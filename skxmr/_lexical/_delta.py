@@ -1,5 +1,7 @@
 """Postings that are added to an index without a copy of it, and their merging."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Search of a lexical index with the parameters of a ranker."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The field of training texts, as it grows with further texts."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

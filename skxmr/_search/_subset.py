@@ -1,5 +1,7 @@
 """Searches restricted to a subset of the labels: the nodes that they may enter."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import numpy as np

@@ -4,6 +4,8 @@ A list of a million strings takes a second to unpickle, and its memory belongs t
 process. Two arrays open at once, and processes that map their file share the memory.
 """
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -170,7 +172,7 @@ class PackedTexts(Sequence):
     def _refuse_contents(self, error) -> NoReturn:
         refuse(type(self).__name__, f"holds a text that cannot be decoded ({error})")
 
-    def appended(self, texts: Iterable[str]) -> "GrownTexts":
+    def appended(self, texts: Iterable[str]) -> GrownTexts:
         """Return the same texts and more, without a copy of these.
 
         Parameters
@@ -188,7 +190,7 @@ class PackedTexts(Sequence):
         """
         return GrownTexts(self, PackedTexts.of(texts))
 
-    def compacted(self) -> "PackedTexts":
+    def compacted(self) -> PackedTexts:
         """Return the same texts in two arrays."""
         return self
 
@@ -288,7 +290,7 @@ class GrownTexts(PackedTexts):
         added = iter(self.added.take(numbers[is_added] - len(self.first)))
         return [next(added if one else first) for one in is_added.tolist()]
 
-    def appended(self, texts: Iterable[str]) -> "GrownTexts":
+    def appended(self, texts: Iterable[str]) -> GrownTexts:
         """Return the same texts and more, in time of the appended ones."""
         more = PackedTexts.of(texts)
         return GrownTexts(self.first, GrownTexts(self.added, more).compacted())

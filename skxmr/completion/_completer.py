@@ -1,12 +1,12 @@
 """Session-aware auto-completion."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar, Self
 
 import numpy as np
-from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 
 from skxmr._base._default_stages import DefaultStages
@@ -321,25 +321,25 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
 
     def __init__(
         self,
-        classifier: XRLinearClassifier | None = None,
+        classifier=None,
         *,
-        previous_vectorizer: TransformerMixin | None = None,
-        prefix_vectorizer: TransformerMixin | None = None,
-        match: str = "prefix",
-        edit_weight: float = 0.01,
-        strip_accents: str | Callable[[str], str] | None = None,
-        preprocessor: Callable[[str], str] | None = None,
-        prefixes_per_query: int | str = 4,
-        classifier_weight: float = 5.0,
-        popularity_weight: float | None = None,
-        n_neighbors: int = 200,
-        smoothing: float | None = None,
-        reversed_weight: float | None = None,
-        decay: float | None = None,
-        max_transitions: int = 1000,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state: int | np.random.RandomState | None = None,
+        previous_vectorizer=None,
+        prefix_vectorizer=None,
+        match="prefix",
+        edit_weight=0.01,
+        strip_accents=None,
+        preprocessor=None,
+        prefixes_per_query=4,
+        classifier_weight=5.0,
+        popularity_weight=None,
+        n_neighbors=200,
+        smoothing=None,
+        reversed_weight=None,
+        decay=None,
+        max_transitions=1000,
+        n_jobs=None,
+        verbose=0,
+        random_state=None,
     ):
         self.classifier = classifier
         self.previous_vectorizer = previous_vectorizer

@@ -1,5 +1,7 @@
 """Changes of a fitted completer, without another fit."""
 
+from __future__ import annotations
+
 from typing import Any, Literal, Self
 
 from skxmr._base._state import from_state, merges, writes

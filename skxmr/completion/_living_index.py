@@ -1,5 +1,7 @@
 """Index of known queries that come and go: a fitted one, and what changed since."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -110,7 +112,7 @@ class LivingIndex:
     n_ids: int
 
     @classmethod
-    def of(cls, index) -> "LivingIndex":
+    def of(cls, index) -> LivingIndex:
         """Return an index as a living one."""
         if isinstance(index, LivingIndex):
             return index

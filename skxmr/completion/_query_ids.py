@@ -1,5 +1,7 @@
 """Ids of queries: their names, their columns in a classifier, and ranges of ids."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,5 +1,7 @@
 """Reader of the Extreme Classification Repository's text format."""
 
+from __future__ import annotations
+
 import operator
 import os
 import re

@@ -1,5 +1,7 @@
 """Writer of the Extreme Classification Repository's text format."""
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import lzma

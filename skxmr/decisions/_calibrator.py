@@ -1,5 +1,7 @@
 """Calibrated probabilities for the labels that are ranked."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real

@@ -1,5 +1,7 @@
 """Decisions by thresholds that are tuned on held-out rows."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from numbers import Real

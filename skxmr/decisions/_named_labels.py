@@ -1,5 +1,7 @@
 """Labels by name: those of a fitted estimator, of a target, and of arguments of fit."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """uvicorn, configured to be safe without a proxy in front."""
 
+from __future__ import annotations
+
 import socket
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The estimator that combines the stages: index, match, rank."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """Changes to a fitted classifier without another fit."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral

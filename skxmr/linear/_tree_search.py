@@ -1,5 +1,7 @@
 """Prediction by beam search in the trees of a fitted classifier."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any, Literal
 

@@ -1,5 +1,7 @@
 """The completion metrics of `skxmr.metrics`, which compare strings."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 

@@ -1,5 +1,7 @@
 """Pairs of a row and a candidate label, and their features."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, Self
 

@@ -1,5 +1,7 @@
 """Fusion of the rankings of several estimators."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import partial
 from numbers import Integral, Real

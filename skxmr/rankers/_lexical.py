@@ -1,5 +1,7 @@
 """Lexical ranking of labels by BM25."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from types import NoneType

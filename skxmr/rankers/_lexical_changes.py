@@ -1,5 +1,7 @@
 """Changes of a lexical index that is in use."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self

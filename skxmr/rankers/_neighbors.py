@@ -1,5 +1,7 @@
 """Ranking by the labels of nearest neighbours, a lexical baseline."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property, partial
 from numbers import Integral, Real

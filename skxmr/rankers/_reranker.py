@@ -1,5 +1,7 @@
 """Reranking of candidates with features of a row and a candidate."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real

@@ -1,5 +1,7 @@
 """The fit of a model and of a lexical index together, and of their common score."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
 

@@ -3,6 +3,8 @@
 Their features are those that a vectorizer would find that was not fitted to them.
 """
 
+from __future__ import annotations
+
 from hashlib import blake2b
 from typing import NamedTuple, Self
 

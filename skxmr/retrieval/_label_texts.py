@@ -1,5 +1,7 @@
 """Label texts as additional training rows."""
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Changes of a fitted retriever, without another fit."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 

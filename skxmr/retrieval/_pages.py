@@ -1,5 +1,7 @@
 """Which part of a ranking is returned: from where on, how much, and how good."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import NamedTuple, Self
 

@@ -1,5 +1,7 @@
 """Retrieval of named labels for texts."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self

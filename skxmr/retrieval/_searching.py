@@ -1,5 +1,7 @@
 """Searches for one text and within a subset of the labels, by any classifier."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Classifiers of texts: a fitted vectorizer, then a fitted classifier."""
 
+from __future__ import annotations
+
 from skxmr._base._default_stages import DefaultStages
 from skxmr._base._ranking_classifier import Classifier
 from skxmr._base._state import Stateful, reads

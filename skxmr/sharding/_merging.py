@@ -1,5 +1,7 @@
 """The results of independent searches of all shards, combined."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The ranker that searches all shards together."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

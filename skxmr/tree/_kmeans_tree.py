@@ -1,5 +1,7 @@
 """Estimators that group labels into a tree."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real

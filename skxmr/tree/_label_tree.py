@@ -1,5 +1,7 @@
 """The label tree, as plain arrays for each level."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
@@ -433,12 +435,12 @@ class LabelTree:
 
     def plot(
         self,
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         label_names: Sequence[str] | None = None,
         *,
         max_depth: int | None = None,
         max_children: int | None = 5,
-    ) -> "Axes":
+    ) -> Axes:
         """Plot the tree with matplotlib, with the root at the left.
 
         Nodes with a single child are skipped and replaced by the child. With names, a

@@ -1,5 +1,7 @@
 """Trees whose upper levels group labels by their first characters."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import ClassVar, Literal, NamedTuple, Self
