@@ -9,7 +9,7 @@ import re
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urldefrag
+from urllib.parse import quote, unquote, urldefrag
 
 import pytest
 from browsers import chromium, needs_browser
@@ -183,6 +183,19 @@ const style = document.createElement('style');
 style.textContent = '* { transition: none !important; animation: none !important; }';
 document.head.append(style);
 """
+# Names in tables, set as code, that stand on two lines.
+BROKEN_NAMES = """
+return [...document.querySelectorAll('.bd-article table code .pre')]
+  .filter(name => new Set([...name.getClientRects()]
+    .filter(box => box.width > 0).map(box => Math.round(box.top))).size > 1)
+  .map(name => name.textContent);
+"""
+FOUND = """
+const summary = document.querySelector('#search-results .search-summary');
+if (!summary || !/found|did not match/.test(summary.textContent)) return null;
+return [...document.querySelectorAll('#search-results li a')]
+  .map(link => new URL(link.href).pathname);
+"""
 THEME = "return document.documentElement.dataset.theme"
 WIDTH = "return [document.documentElement.scrollWidth, window.innerWidth];"
 # One of each kind, and all that are written by hand.
@@ -228,6 +241,42 @@ def test_a_page_can_be_read_at_a_desk_and_on_a_phone(browser, page, theme):
         assert needed <= there == width
         if page not in SPECIAL:
             assert browser.execute_script(CONTRAST) == []
+
+
+@needs_browser
+@pytest.mark.parametrize("page", LOOKED_AT)
+def test_names_in_tables_are_whole_on_a_phone(browser, page):
+    resize(browser, 390)
+    browser.get((SITE / page).as_uri())
+    assert browser.execute_script(BROKEN_NAMES) == []
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("autocomplete", "guide/completion.html"),
+        ("deploy", "guide/deploy.html"),
+        ("web service", "guide/deploy.html"),
+        ("fastapi", "guide/deploy.html"),
+        ("csv", "guide/quickstart.html"),
+        ("quick start", "guide/quickstart.html"),
+        ("partial_fit", "api/generated/skxmr.TextRetriever.html"),
+        ("MultiLabelBinarizer", "guide/quickstart.html"),
+        ("sentence embeddings", "guide/embeddings.html"),
+        ("threshold", "guide/tagging.html"),
+        ("command line", "guide/command_line.html"),
+    ],
+)
+def test_the_search_finds_a_page_for_a_task(browser, words, page):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    resize(browser, 1280)
+    browser.get(f"{(SITE / 'search.html').as_uri()}?q={quote(words)}")
+    found = WebDriverWait(browser, 20).until(
+        lambda driver: driver.execute_script(FOUND)
+    )
+    assert any(path.endswith(f"/{page}") for path in found)
 
 
 @needs_browser
