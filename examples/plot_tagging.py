@@ -1,6 +1,6 @@
 """
-Tagging documents
-=================
+From lists of names to tags
+===========================
 
 A tagger gets documents whose tags are lists of names, and has to decide which tags a
 new document gets: which labels come first, how sure each one is, and where to stop.
@@ -33,6 +33,7 @@ from skxmr.metrics import (
 # %%
 # Each title has a list of subjects. Such lists are a target as they are; the names
 # become the ``classes_`` of the model.
+# sphinx_gallery_thumbnail_number = 2  # noqa: ERA001
 train, test = load_subjects(subset="train"), load_subjects(subset="test")
 
 

@@ -32,7 +32,7 @@ def import_pyplot(caller: str) -> Any:
     return plt
 
 
-def axes_for(ax: Any, caller: str, **figure_options: Any) -> Any:
+def axes_for(ax: Any, caller: str, figsize: tuple[float, float] | None = None) -> Any:
     """Return the axes to plot on.
 
     Parameters
@@ -41,8 +41,8 @@ def axes_for(ax: Any, caller: str, **figure_options: Any) -> Any:
         None makes a figure with new axes.
     caller : str
         Name of the public function, for messages.
-    **figure_options : dict
-        Options of a new figure.
+    figsize : (width, height), default=None
+        The size of a new figure, in inches. None is matplotlib's default.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def axes_for(ax: Any, caller: str, **figure_options: Any) -> Any:
     """
     plt = import_pyplot(caller)
     if ax is None:
-        return plt.subplots(**figure_options)[1]
+        return plt.subplots(figsize=figsize, layout="constrained")[1]
     if not isinstance(ax, plt.Axes):
         raise TypeError(
             f"ax is of type {type(ax).__name__}; {caller} expects the Axes to plot on, "

@@ -113,7 +113,7 @@ class BeamSearchDisplay:
         size, draw = draw_beam(
             self.levels, self.names, self.query, max_kept, max_dropped
         )
-        self.ax_ = axes_for(ax, caller, figsize=size, layout="constrained")
+        self.ax_ = axes_for(ax, caller, size)
         self.figure_ = self.ax_.figure
         self.texts_ = draw(self.ax_)
         return self

@@ -61,7 +61,7 @@ def plot(tree, ax, label_names, max_depth, max_children):
     if ax is None:
         n_leaves = sum(line.is_leaf for line in lines)
         size = (2.5 + 1.8 * depth, max(1.5, 0.24 * n_leaves))
-        ax = axes_for(None, "LabelTree.plot", figsize=size, layout="constrained")
+        ax = axes_for(None, "LabelTree.plot", size)
     elbows = [
         [(above.depth, y[line.parent]), (above.depth, height), (line.depth, height)]
         for line, height in zip(lines, y, strict=True)

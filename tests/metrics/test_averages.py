@@ -109,7 +109,8 @@ def test_by_hand():
 
 # By napkinXC 0.7.2, on the rows of `napkin_rows`, for k = 1, 3 and 5. Where it is
 # installed, they are what `napkinxc.metrics.macro_f1_measure_at_k(Y, R, k=5)`,
-# `psndcg_at_k(Y, R, 1 / p, k=5)` and so on return, with Y and R as lists of labels.
+# `psndcg_at_k(Y, R, 1 / p, k=5)` and so on return, with Y and R as lists of labels;
+# for the other averages of F1, `micro_f1_measure(Y, R)` with the first k of each row.
 NAPKINXC = {
     "precision_at_k macro": [0.120833333, 0.216738817, 0.258340563],
     "recall_at_k macro": [0.0842872405, 0.233908221, 0.486708893],

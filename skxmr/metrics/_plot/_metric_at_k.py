@@ -263,7 +263,8 @@ def _label_of(metric):
     options = metric.keywords if isinstance(metric, partial) else {}
     function = metric.func if isinstance(metric, partial) else metric
     words = getattr(function, "__name__", "metric").replace("_", " ")
-    words = words[0].upper() + words[1:].replace("ndcg", "nDCG")
-    words = words.replace("Ndcg", "nDCG")
+    words = words.replace("ndcg", "nDCG")
+    if not words.startswith("nDCG"):
+        words = words[0].upper() + words[1:]
     average = options.get("average")
     return f"{words} ({average})" if average else words
