@@ -81,6 +81,7 @@ SETTINGS = {
     "tol=0.3": change(tol=0.3),
     "beam_width=20": change(beam_width=20),
     "n_trees=3": change(n_trees=3),
+    "n_trees=3, narrow": change(n_trees=3, beam_width=4, max_candidates=20),
 }
 # Much slower: shown as an upper bound, but not counted as the best setting.
-BEYOND = ("beam_width=20", "n_trees=3")
+BEYOND = ("beam_width=20", "n_trees=3", "n_trees=3, narrow")
