@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from skxmr.rankers._lexical import LexicalRanker
     from skxmr.rankers._neighbors import NeighborRanker
     from skxmr.rankers._reranker import Reranker
-    from skxmr.ranking import Completion, LabelSubset, SearchResult, SearchResults, rank
+    from skxmr.ranking import (
+        Completion,
+        LabelSubset,
+        SearchResult,
+        SearchResults,
+        rank,
+        score_pairs,
+    )
     from skxmr.retrieval._retriever import TextRetriever
     from skxmr.text._vectorizers import (
         CharNgramTfidf,
@@ -73,6 +80,7 @@ __all__ = [
     "metrics",
     "persistence",
     "rank",
+    "score_pairs",
     "sharding",
     "streaming",
 ]
@@ -124,6 +132,7 @@ _HOMES = {
     "WordNgramTfidf": "text._vectorizers",
     "XRLinearClassifier": "linear._classifier",
     "rank": "ranking",
+    "score_pairs": "ranking",
 }
 
 

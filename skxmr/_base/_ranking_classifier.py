@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import ClassifierMixin
 
@@ -23,7 +24,7 @@ from skxmr._utils._typing import (
     SomeLabels,
     Texts,
 )
-from skxmr.ranking import LabelSubset
+from skxmr.ranking import LabelSubset, Pairs, look_up
 
 __all__ = ["Classifier", "RankingClassifier", "RanksLabels"]
 
@@ -138,11 +139,14 @@ class RanksLabels(Stateful):
             The input of the estimator.
         k : int, default=10
             The number of labels per row.
-        allowed : LabelSubset, or iterable of labels, default=None
+        allowed : LabelSubset, iterable of labels, or sparse matrix of shape \
+                (n_samples, n_labels), default=None
             The labels to rank: the result of `subset`, which is fast, or labels or a
-            mask as `subset` takes them. None allows all.
-        excluded : iterable of labels, default=None
-            Labels that are not ranked.
+            mask as `subset` takes them; or a mask of the labels of each row, sparse or
+            an ndarray of bool, whose labels are all scored. None allows all.
+        excluded : iterable of labels, or sparse matrix of shape (n_samples, n_labels),\
+                default=None
+            Labels that are not ranked, in all rows or in each.
         unknown : {"raise", "ignore"}, default="raise"
             Whether labels in these arguments that the estimator does not know raise an
             error or are ignored.
@@ -160,8 +164,9 @@ class RanksLabels(Stateful):
         NotFittedError
             If called before `fit`.
         ValueError
-            If X contains NaN or infinity or has other features than in `fit`, or if `k`
-            is not positive, or so large that the arrays do not fit in memory.
+            If X contains NaN or infinity or has other features than in `fit`, if a mask
+            has another shape, or if `k` is not positive, or so large that the arrays do
+            not fit in memory.
         """
         self._ready()
         k = check_k(k, f"{type(self).__name__}.rank")
@@ -169,6 +174,78 @@ class RanksLabels(Stateful):
         n_found = check_size(n_rows, k, self._n_labels())
         columns, scores = _joined(list(find(n_found)))
         return pad_ranking(columns, scores, k)
+
+    def _pair_scorer(self, X):
+        """Validate X; return its number of rows, and a function that scores labels.
+
+        The function takes a `RowSubset` of allowed labels, and returns the score of
+        each entry of its mask, float32 or float64. This one looks them up in rankings.
+        """
+        n_rows, find = self._rank_in_blocks(X, None, None, "raise")
+
+        def score(among):
+            k, start, parts = self._n_listed(), 0, []
+            for columns, scores in find(k):
+                part = among.between(start, start + len(columns))
+                parts.append(look_up(part.offsets, part.columns, columns, scores))
+                start += len(columns)
+            return np.concatenate(parts)
+
+        return n_rows, score
+
+    def _n_listed(self):
+        """Return how many labels of a row can have a score in a ranking."""
+        return self._n_labels()
+
+    @reads
+    def score_pairs(
+        self,
+        X: MatrixLike | Texts,
+        rows: ArrayLike,
+        labels: ArrayLike,
+        *,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> NDArray:
+        """Score given pairs of a row and a label.
+
+        The score is the one with which `rank` finds the label, or would find it if its
+        search reached the label: no beam limits which labels have a score, and the
+        score of a pair does not depend on the others. Only these labels are scored.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or texts
+            The input of the estimator.
+        rows : array-like of shape (n_pairs,), int
+            The row of X of each pair, in any order.
+        labels : array-like of shape (n_pairs,)
+            The label of each pair: columns of an indicator, or classes or names.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels that the estimator does not know, or that were removed, raise
+            an error or have the score 0.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,), float32 or float64
+            0 for labels that are never found.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If X is invalid, a row or a label does not exist, or there are not as many
+            rows as labels.
+
+        See Also
+        --------
+        skxmr.score_pairs : The same for a Pipeline.
+        """
+        state = self._ready()
+        n_rows, score = self._pair_scorer(X)
+        shape = n_rows, self._n_labels()
+        pairs = Pairs.of(rows, labels, shape, known_classes(state), unknown)
+        return pairs.spread(score(pairs.among))
 
 
 class RankingClassifier(RanksLabels, Classifier):

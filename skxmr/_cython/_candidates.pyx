@@ -159,6 +159,17 @@ cdef inline const Trigram* slot_of(
     return &trigrams[slot]
 
 
+cdef inline void _add_odds(
+    double total, double* largest, double* odds
+) noexcept nogil:
+    """Add to the sum of odds relative to the largest, which may change."""
+    if total > largest[0]:
+        odds[0] = odds[0] * exp(largest[0] - total) + 1
+        largest[0] = total
+    else:
+        odds[0] += exp(total - largest[0])
+
+
 cdef inline double probability(
     double sum, double total, const double* line
 ) noexcept nogil:
@@ -354,24 +365,84 @@ cdef class CandidateScorer:
                 best.keys[i] = -1
                 best.scores[i] = 0
 
+    def score(
+        self,
+        const double[::1] weights,      # IN: of the first features
+        const double[::1] calibration,  # IN (3,): of `probability`
+        const int64_t[::1] listed,      # IN: what searches found, ascending
+        const int64_t[::1] given,       # IN: ascending
+        double[::1] scores,             # OUT (n_given,): probabilities
+    ):
+        """Score given candidates, each as one more beside those that are listed.
+
+        A listed one has the bits of its score in `rank` of the listed ones.
+        """
+        cdef int64_t i, label, n_listed = listed.shape[0], n_given = given.shape[0]
+        cdef int64_t next_listed = 0, next_given = 0
+        cdef bint is_listed
+        cdef double total, largest = -INFINITY, odds = 0
+        if weights.shape[0] > N_FEATURES or scores.shape[0] < n_given:
+            raise ValueError(
+                f"There are {weights.shape[0]} weights and {scores.shape[0]} scores; "
+                f"expected {N_FEATURES} or fewer, and {n_given}."
+            )
+        for i in range(n_given):
+            scores[i] = INFINITY
+        with nogil:
+            for i in range(self.n):
+                label = self.candidates[i].label
+                total = self._sum(weights, i)
+                is_listed = next_listed < n_listed and listed[next_listed] == label
+                if is_listed:
+                    next_listed += 1
+                    _add_odds(total, &largest, &odds)
+                if next_given < n_given and given[next_given] == label:
+                    scores[next_given] = total
+                    next_given += 1
+            if next_given == n_given and next_listed == n_listed:
+                self._turn_into_probabilities(
+                    calibration, listed, given, largest, odds, scores
+                )
+        if next_given < n_given or next_listed < n_listed:
+            raise ValueError("A listed or given label is no candidate, or not in order.")
+
+    cdef void _turn_into_probabilities(
+        self, const double[::1] calibration, const int64_t[::1] listed,
+        const int64_t[::1] given, double largest, double odds, double[::1] scores,
+    ) noexcept nogil:
+        cdef int64_t i, next_listed = 0
+        cdef double highest, all_odds
+        for i in range(given.shape[0]):
+            while next_listed < listed.shape[0] and listed[next_listed] < given[i]:
+                next_listed += 1
+            highest, all_odds = largest, odds
+            if next_listed == listed.shape[0] or listed[next_listed] != given[i]:
+                _add_odds(scores[i], &highest, &all_odds)
+            scores[i] = probability(
+                scores[i], highest + log(all_odds), &calibration[0]
+            )
+
     cdef double _push_all(
         self, const double[::1] weights, Heap* best
     ) noexcept nogil:
-        cdef int64_t i, j, label
+        cdef int64_t i, label
         cdef double total, largest = -INFINITY, odds = 0  # of the sum
         for i in range(self.n):
-            total = 0
-            for j in range(weights.shape[0]):
-                total += weights[j] * self.rows[i, j]
-            # The sum of odds relative to the largest, which may change.
-            if total > largest:
-                odds = odds * exp(largest - total) + 1
-                largest = total
-            else:
-                odds += exp(total - largest)
+            total = self._sum(weights, i)
+            _add_odds(total, &largest, &odds)
             label = self.candidates[i].label
             push(best, label, label, total)
         return largest + log(odds) if self.n else -INFINITY
+
+    cdef inline double _sum(
+        self, const double[::1] weights, int64_t candidate
+    ) noexcept nogil:
+        """Return the weighted sum of the features of a candidate."""
+        cdef int64_t j
+        cdef double total = 0
+        for j in range(weights.shape[0]):
+            total += weights[j] * self.rows[candidate, j]
+        return total
 
     cdef int _reserve(self, int64_t n_candidates, int64_t n_bytes) except -1:
         cdef int64_t n_slots = 8

@@ -17,12 +17,14 @@ from skxmr._cython._search_inputs cimport (
 from skxmr._cython._search_lookup cimport (
     BLOCKS_PREFETCHED, MAX_PREFETCHED, look_up_features, prefetch, prefetch_items
 )
+from skxmr._cython._search_lookup cimport lower_bound
 from skxmr._cython._search_postings cimport find_listed_postings
 from skxmr._cython._search_scoring cimport score_group
 from skxmr._cython._search_state cimport (
     ChangedRun, LevelRange, Query, Run, SearchState, Tree, UsedFeature, cannot_enter,
     is_allowed,
 )
+from skxmr._cython._subset cimport RowLabels, RowLabelsView, enter_row, leave_row
 from skxmr._cython._watch cimport must_end, raise_ended, watch_for
 
 cdef extern from "include/runs.h" nogil:
@@ -199,8 +201,10 @@ cdef class Searcher:
         int64_t[:, ::1] columns,           # OUT (n_samples, k); -1 where none is found
         double[:, ::1] log_scores,         # OUT (n_samples, k); -inf there
         const uint8_t[::1] stop=None,      # IN (1,): not 0 once the result is unwanted
+        RowLabels among=None,              # IN, in place of the nodes in the options
     ):
         """Find the best k of the nodes or labels that a beam reaches, best first."""
+        cdef RowLabelsView* row_labels = self._check_rows(among, columns.shape[0])
         cdef Workspace workspace
         cdef SearchState* state
         cdef LevelRange levels = self._levels(start, columns.shape[0])
@@ -210,8 +214,7 @@ cdef class Searcher:
         cdef int64_t i, longest = 0, n_samples = columns.shape[0]
         if columns.shape[1] == 0 or n_samples == 0:
             return
-        if X_offsets[n_samples] > min(X_indices.shape[0], X_values.shape[0]):
-            raise ValueError("X has fewer indices or values than its offsets say.")
+        self._check_features(X_offsets, X_indices, X_values, n_samples)
         if X_indices.shape[0]:
             features = &X_indices[0]
             values = &X_values[0]
@@ -235,9 +238,70 @@ cdef class Searcher:
                 # Only keys of the result are kept: they share the memory of the nodes.
                 state.found.nodes = state.found.keys = &columns[i, 0]
                 state.found.scores = &log_scores[i, 0]
+                if row_labels != NULL:
+                    state.query.allowed = row_labels.bits
+                    enter_row(row_labels, i)
                 _search_row(&self.tree, &levels, i, state)
+                if row_labels != NULL:
+                    leave_row(row_labels, i)
                 if state.watch.ended:
                     break
+        raise_ended(&state.watch)
+        self._give_back(workspace)
+
+    def score(
+        self,
+        const int64_t[::1] X_offsets,      # IN (n_samples + 1,)
+        const int32_t[::1] X_indices,      # IN
+        const float[::1] X_values,         # IN
+        int transform,
+        RowLabels among not None,          # IN: what the rows may find
+        int64_t[::1] columns,              # scratch: for the most labels of a row
+        double[::1] log_scores,            # OUT: of each label; -inf if never found
+        const uint8_t[::1] stop=None,      # IN (1,): not 0 once the result is unwanted
+    ):
+        """Score the labels of each row by walking the paths to them, and no others."""
+        cdef Workspace workspace
+        cdef SearchState* state
+        cdef LevelRange levels = self._levels(None, 0)
+        cdef RowLabelsView* row_labels = self._check_rows(among, X_offsets.shape[0] - 1)
+        cdef int64_t i, j, longest = 0, n_samples = among.n_rows, n_found = among.most
+        if n_found == 0:
+            return
+        self._check_features(X_offsets, X_indices, X_values, n_samples)
+        if (
+            columns.shape[0] < n_found
+            or log_scores.shape[0] < row_labels.offsets[n_samples]
+        ):
+            raise ValueError(f"columns or log_scores is too short for {n_found} labels.")
+        if row_labels.base != NULL:
+            raise ValueError("among has labels that are not to be found.")
+        for i in range(n_samples):
+            longest = max(longest, X_offsets[i + 1] - X_offsets[i])
+        # No level has more nodes that lead to the labels of a row.
+        workspace = self._lend(n_found, longest, n_found)
+        state = &workspace.state
+        state.watch = watch_for(stop)
+        state.query.allowed = row_labels.bits
+        state.query.transform = transform
+        state.query.wants_labels = True
+        state.found.nodes = state.found.keys = &columns[0]
+        state.found.scores = state.found_scores
+        with nogil:
+            for i in range(n_samples):
+                state.query.n_features = X_offsets[i + 1] - X_offsets[i]
+                if state.query.n_features:
+                    state.query.features = &X_indices[X_offsets[i]]
+                    state.query.values = &X_values[X_offsets[i]]
+                state.found.capacity = row_labels.offsets[i + 1] - row_labels.offsets[i]
+                if state.found.capacity == 0:
+                    continue
+                enter_row(row_labels, i)
+                _search_row(&self.tree, &levels, i, state)
+                leave_row(row_labels, i)
+                if state.watch.ended:
+                    break
+                _put_scores(state, row_labels, i, &log_scores[0])
         raise_ended(&state.watch)
         self._give_back(workspace)
 
@@ -321,6 +385,27 @@ cdef class Searcher:
         if n_samples:
             levels.nodes, levels.scores = &start.nodes[0, 0], &start.log_scores[0, 0]
         return levels
+
+    cdef int _check_features(
+        self, const int64_t[::1] X_offsets, const int32_t[::1] X_indices,
+        const float[::1] X_values, int64_t n_samples,
+    ) except -1:
+        if X_offsets[n_samples] > min(X_indices.shape[0], X_values.shape[0]):
+            raise ValueError("X has fewer indices or values than its offsets say.")
+        return 0
+
+    cdef RowLabelsView* _check_rows(
+        self, RowLabels among, int64_t n_samples
+    ) except? NULL:
+        if among is None:
+            return NULL
+        cdef int64_t n_nodes = self.tree.nodes.n_nodes + self.tree.nodes.n_added
+        if among.n_rows != n_samples or among.n_nodes != n_nodes:
+            raise ValueError(
+                f"among has {among.n_rows} rows and {among.n_nodes} nodes; expected "
+                f"{n_samples} and {n_nodes}."
+            )
+        return &among.view
 
     cdef const uint64_t* _check_allowed(self, const uint64_t[::1] allowed) except? NULL:
         if allowed is None:
@@ -452,6 +537,20 @@ cdef inline void _prefetch_group(
         for j in range(state.n_used):
             if state.used[j].blocks != NULL:
                 prefetch(state.used[j].blocks + 2 * block)
+
+
+cdef inline void _put_scores(
+    const SearchState* state, const RowLabelsView* among, int64_t row,
+    double* log_scores,
+) noexcept nogil:
+    """Put the scores of what was found at the positions of these labels."""
+    cdef int64_t i, first = among.offsets[row], stop = among.offsets[row + 1]
+    for i in range(first, stop):
+        log_scores[i] = -INFINITY
+    for i in range(state.found.size):
+        first = lower_bound(among.labels, among.offsets[row], stop, state.found.keys[i])
+        if first < stop:
+            log_scores[first] = state.found.scores[i]
 
 
 cdef inline void _mark_missing(Heap* found) noexcept nogil:

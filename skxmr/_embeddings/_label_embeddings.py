@@ -24,6 +24,7 @@ from skxmr._utils._loaded_state import (
     refuse,
     to_be_read,
 )
+from skxmr.ranking import RowFactors
 
 __all__ = ["LabelEmbeddings"]
 
@@ -186,7 +187,7 @@ class LabelEmbeddings:
         ----------
         queries : ndarray of shape (n_queries, length), float32
         k : int
-        factors : ndarray of shape (n_labels,), float32, default=None
+        factors : ndarray of shape (n_labels,), float32, or RowFactors, default=None
             From 0 to 1: ``scale`` times their logarithms is added to the products.
             Labels with a factor of 0 are not found.
         scale : float, default=1.0
@@ -199,6 +200,14 @@ class LabelEmbeddings:
         labels : ndarray of shape (n_queries, k), int64
             Best first; -1 where fewer are found, as for a query of zeros.
         """
+        if isinstance(factors, RowFactors):
+            return np.concatenate(
+                [
+                    self.find(queries[row : row + 1], k, one, scale, n_jobs, exact)
+                    for row, one in enumerate(factors)
+                ]
+                or [np.empty((0, k), dtype=np.int64)]
+            )
         if len(self.removed):
             alive = self._are_alive
             factors = alive if factors is None else factors * alive

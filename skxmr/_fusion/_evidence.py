@@ -425,6 +425,36 @@ class LabelEvidence:
                 scorer.rank(weights, calibration, columns[row], scores[row])
         return columns, scores
 
+    def score(self, findings, among, weights, calibration):
+        """Score given labels of several texts, each beside the candidates of its text.
+
+        Parameters
+        ----------
+        findings : Findings
+        among : RowSubset
+            Of allowed labels, whether or not they are candidates.
+        weights, calibration : ndarray
+            As in `rank`.
+
+        Returns
+        -------
+        ndarray, float64
+            The probability of each entry of the mask. A candidate's is that of `rank`.
+        """
+        offsets, columns = among.offsets, among.columns.astype(np.int64)
+        scores = np.empty(len(columns))
+        with self.scorers.lend() as scorer:
+            for row, found in enumerate(findings.of_texts()):
+                entries = slice(offsets[row], offsets[row + 1])
+                given, others = columns[entries], found.other_labels
+                listed = np.union1d(found.model_labels, others)
+                others = np.concatenate([others, given])
+                scorer.describe(*found._replace(other_labels=others))
+                scorer.score(
+                    weights, calibration, listed[listed >= 0], given, scores[entries]
+                )
+        return scores
+
     def rank_one(self, found, k, weights, calibration):
         """Rank the candidates of one text, without the overhead of `rank`.
 

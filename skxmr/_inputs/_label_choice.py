@@ -10,7 +10,13 @@ from scipy import sparse
 from skxmr._inputs._class_labels import array_of_column, exact_labels, is_row
 from skxmr._inputs._columns import as_list, is_missing, without_scalars
 
-__all__ = ["check_choice", "check_labels", "in_order_of_classes", "mask_of_choice"]
+__all__ = [
+    "check_choice",
+    "check_labels",
+    "find_labels",
+    "in_order_of_classes",
+    "mask_of_choice",
+]
 
 
 def check_labels(labels, known, name, unknown="raise"):
@@ -40,25 +46,65 @@ def check_labels(labels, known, name, unknown="raise"):
         known ones, or if what came is no iterable of labels.
     """
     classes = known.classes
-    if not isinstance(unknown, str) or unknown not in ("raise", "ignore"):
-        raise ValueError(f"unknown={unknown!r:.50}; expected 'raise' or 'ignore'.")
+    _check_unknown(unknown)
     array = _as_array(labels, name)
-    if len(array) == 0:
-        return np.empty(0, dtype=np.int64)
-    if array.dtype == bool and classes.dtype != bool:
+    if array.dtype == bool and classes.dtype != bool and len(array):
         index = _index_of(labels)
         if index is None:
             return _columns_of_mask(array, classes, name)
         array = index[array]
     elif classes.dtype != bool:
         _refuse_mask_with_missing_values(array, name)
+    columns = _find_columns(array, known, name, unknown)
+    return np.unique(columns[columns >= 0])
+
+
+def find_labels(labels, known, name, unknown="raise"):
+    """Find the column of each label, in their order.
+
+    Parameters
+    ----------
+    labels : iterable
+        Labels of the kind of the known ones, in an ordered container; any of them may
+        be there several times.
+    known : KnownClasses
+    name : str
+        What to call them in messages.
+    unknown : {"raise", "ignore"}, default="raise"
+        What happens to labels that are unknown or removed.
+
+    Returns
+    -------
+    ndarray of int64
+        A column for each label; -1 for those that are ignored.
+
+    Raises
+    ------
+    ValueError
+        As by `check_labels`; also if they are a mask, or have no order.
+    """
+    _check_unknown(unknown)
+    if isinstance(labels, (Mapping, AbstractSet)):
+        raise ValueError(
+            f"{name} is a {type(labels).__name__}; expected labels in an order."
+        )
+    array = _as_array(labels, name)
+    if array.dtype == bool and known.classes.dtype != bool and len(array):
+        raise ValueError(f"{name} is a mask of booleans; expected labels.")
+    return _find_columns(array, known, name, unknown)
+
+
+def _find_columns(array, known, name, unknown):
+    """Find the columns of labels in an array of one type, -1 for unknown ones."""
+    classes = known.classes
+    if len(array) == 0:
+        return np.empty(0, dtype=np.int64)
     fits = _fits(array, classes)
-    strange = np.ones(len(array), dtype=bool)
+    found = np.full(len(array), -1)
     if fits.any():
-        columns = known.find(_typed(array[fits]))
-        strange[fits] = columns < 0
-    if unknown == "raise" and strange.any():
-        label = array[strange].tolist()[0]
+        found[fits] = known.find(_typed(array[fits]))
+    if unknown == "raise" and (found < 0).any():
+        label = array[found < 0].tolist()[0]
         raise ValueError(
             f"{name} holds {label!r:.50}, which is no label of this classifier."
         )
@@ -67,7 +113,12 @@ def check_labels(labels, known, name, unknown="raise"):
             f"{name} holds labels like {array.tolist()[0]!r:.50}; expected some like "
             f"{classes.tolist()[0]!r:.50}."
         )
-    return np.unique(columns[columns >= 0])
+    return found
+
+
+def _check_unknown(unknown):
+    if not isinstance(unknown, str) or unknown not in ("raise", "ignore"):
+        raise ValueError(f"unknown={unknown!r:.50}; expected 'raise' or 'ignore'.")
 
 
 def check_choice(known, allowed, excluded, unknown="raise"):

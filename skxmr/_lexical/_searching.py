@@ -14,6 +14,7 @@ from skxmr._lexical._state import LexicalState
 from skxmr._parallel._parallel import run_tasks
 from skxmr._targets import Shortlists, logs_of_scores
 from skxmr._utils._padding import check_size, pad_ranking
+from skxmr.ranking import RowFactors, look_up
 
 __all__ = ["LexicalSearch"]
 
@@ -44,7 +45,8 @@ class LexicalSearch(NamedTuple):
         ----------
         texts : list of str
         k : int
-        label_weights : ndarray of shape (n_labels,), float32, default=None
+        label_weights : ndarray of shape (n_labels,), float32, or RowFactors, \
+                default=None
             Factors of the scores, between 0 and 1.
         scale : float, default=1.0
             Another factor, of all scores.
@@ -74,6 +76,33 @@ class LexicalSearch(NamedTuple):
         if n_found and columns[-1] < 0:
             scores[columns < 0] = 0
         return pad_ranking(columns, scores, k)
+
+    def score(self, texts, among):
+        """Score given labels of texts, in parallel.
+
+        Parameters
+        ----------
+        texts : list of str
+        among : RowSubset
+            Of allowed labels.
+
+        Returns
+        -------
+        ndarray, float32
+            The score of each entry of the mask, as in a ranking; 0 if it shares no term
+            with its text.
+        """
+        queries, parts = self.queries(texts), [np.empty(0, dtype=np.float32)]
+        for rows in split_by_size(len(texts), among.most):
+            part = among.between(rows.start, rows.stop)
+            columns, scores = self.find(
+                queries.part(rows.start, rows.stop),
+                max(1, part.most),
+                RowFactors.of(part),
+            )
+            scores = _finite(columns, scores, 1.0)
+            parts.append(look_up(part.offsets, part.columns, columns, scores))
+        return np.concatenate(parts)
 
     def shortlists(self, texts, n_candidates):
         """Score the best labels of texts by shares of the best possible score.
@@ -164,7 +193,8 @@ class LexicalSearch(NamedTuple):
         ----------
         queries : Queries
         k : int
-        label_weights : ndarray of shape (n_labels,), float32, default=None
+        label_weights : ndarray of shape (n_labels,), float32, or RowFactors, \
+                default=None
             Factors of the scores, between 0 and 1.
 
         Returns
@@ -175,20 +205,35 @@ class LexicalSearch(NamedTuple):
             -inf where fewer are found.
         """
         index, n = self.state.index, queries.n_queries
-        weights = self.field_weights, label_weights
+        shared = index, k, self.field_weights
         if n <= 1:
-            return index.find(queries, k, *weights)
+            return _find((queries, label_weights), *shared)
         tasks = [
-            queries.part(start, min(start + _ROWS_OF_TASK, n))
+            (queries.part(start, stop), _part_of(label_weights, start, stop))
             for start in range(0, n, _ROWS_OF_TASK)
+            for stop in [min(start + _ROWS_OF_TASK, n)]
         ]
-        found = run_tasks(_find, tasks, n_jobs=self.n_jobs, shared=(index, k, weights))
+        found = run_tasks(_find, tasks, n_jobs=self.n_jobs, shared=shared)
         columns, scores = zip(*found, strict=True)
         return np.concatenate(columns), np.concatenate(scores)
 
 
-def _find(queries, index, k, weights):
-    return index.find(queries, k, *weights)
+def _part_of(label_weights, start, stop):
+    is_by_row = isinstance(label_weights, RowFactors)
+    return label_weights.between(start, stop) if is_by_row else label_weights
+
+
+def _find(task, index, k, field_weights):
+    queries, label_weights = task
+    if not isinstance(label_weights, RowFactors) or not queries.n_queries:
+        common = None if isinstance(label_weights, RowFactors) else label_weights
+        return index.find(queries, k, field_weights, common)
+    found = [
+        index.find(queries.part(row, row + 1), k, field_weights, factors)
+        for row, factors in enumerate(label_weights)
+    ]
+    columns, scores = zip(*found, strict=True)
+    return np.concatenate(columns), np.concatenate(scores)
 
 
 def _descending(term):

@@ -9,6 +9,7 @@ from skxmr._cython._cpu import SIMD_LEVELS
 from skxmr._cython._ensembles import TreeAverager
 from skxmr._cython._search_inputs import TRANSFORMS, BeamOptions, StartNodes
 from skxmr._parallel._parallel import current_stop, run_tasks, split_rows
+from skxmr._search._row_labels import RowLabels
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 
@@ -40,14 +41,23 @@ class _Task:
     allowed: np.ndarray | None = None
     start: tuple | None = None
     last_level: int | None = None
+    among: RowLabels | None = None
 
     def between(self, rows):
         """Return a slice of the rows."""
-        start = self.start
+        start, among = self.start, self.among
         if start is not None:
             level, nodes, log_scores = start
             start = level, nodes[rows], log_scores[rows]
-        return replace(self, X=self.X.between(rows.start, rows.stop), start=start)
+        if among is not None:
+            among = among.between(rows.start, rows.stop)
+        X = self.X.between(rows.start, rows.stop)
+        return replace(self, X=X, start=start, among=among)
+
+    @property
+    def is_whole(self):
+        """Whether all rows start at the root and may find all labels."""
+        return self.allowed is None and self.start is None and self.among is None
 
     def options(self):
         """Return the options of the kernel."""
@@ -70,6 +80,7 @@ def beam_search(
     wanted="labels",
     start=None,
     allowed=None,
+    among=None,
     n_jobs=None,
 ):
     """Find the best labels, or nodes of the last level, for each row.
@@ -104,6 +115,10 @@ def beam_search(
         dense rows are compressed. None starts at the root.
     allowed : ndarray of uint64, or None
         A bit for each node, as in `search_one`. Dense rows are then compressed.
+    among : RowLabels, or None
+        In place of `allowed`, what each row may find, or may not. Rows that may find
+        their labels only are searched exactly, whatever `beam_width`: the beam holds
+        all nodes above these labels.
     n_jobs : int or None
 
     Returns
@@ -113,15 +128,19 @@ def beam_search(
     log_scores : ndarray of shape (n_samples, k), float64
         Logarithms of the scores; -inf where fewer than k are found.
     """
+    width = _width(layout, beam_width)
+    if among is not None and among.base is None:
+        width = max(1, min(among.most, layout.widest_level))
     task = _Task(
         X,
         k,
-        _width(layout, beam_width),
+        width,
         score_transform,
         wanted == "labels",
         allowed,
         start,
         layout.n_levels - 1 if wanted == "parents" else None,
+        among,
     )
     min_rows = max(1, min(_MIN_ROWS_OF_A_TASK, _MIN_LABELS_OF_A_TASK // k))
     slices = split_rows(X.n_vectors, n_jobs=n_jobs, min_rows=min_rows)
@@ -138,7 +157,7 @@ def _search_task(task, layout):
     columns = np.empty((X.n_vectors, task.k), dtype=np.int64)
     log_scores = np.empty((X.n_vectors, task.k), dtype=np.float64)
     if isinstance(X, DenseRows):
-        if layout.by_node is not None and task.allowed is None and task.start is None:
+        if layout.by_node is not None and task.is_whole:
             layout.dense_searcher.search(
                 X.values,
                 task.options(),
@@ -162,6 +181,7 @@ def _search_task(task, layout):
         columns,
         log_scores,
         current_stop(),
+        None if task.among is None else task.among.bind(layout),
     )
     return columns, log_scores
 

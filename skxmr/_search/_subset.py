@@ -7,11 +7,16 @@ from typing import Literal
 import numpy as np
 
 from skxmr._base._state import reads
-from skxmr._cython._subset import allow_ranges, forbid
+from skxmr._cython._subset import RowLabels, allow_ranges, forbid
 from skxmr._inputs._known_classes import known_classes
 from skxmr._inputs._label_choice import check_choice
 from skxmr._utils._typing import SomeLabels
-from skxmr.ranking import LabelSubset, resolve_subset
+from skxmr.ranking import (
+    LabelSubset,
+    has_row_masks,
+    resolve_row_subset,
+    resolve_subset,
+)
 
 __all__ = [
     "LabelNodes",
@@ -143,6 +148,31 @@ class LabelNodes:
         self.forbid(np.concatenate([excluded, self.never_found]), bits)
         return bits
 
+    def of_rows(self, offsets, columns, base=None):
+        """Bind the labels that each row may find, or may not, for one search.
+
+        Parameters
+        ----------
+        offsets : ndarray of shape (n_rows + 1,), int64
+        columns : ndarray of int32
+            Ascending within a row.
+        base : ndarray of uint64, default=None
+            None: rows find these labels only. Otherwise the nodes that all rows may
+            enter, as `bits` returns them; rows do not find their labels.
+
+        Returns
+        -------
+        RowLabels
+        """
+        if base is None:
+            bits = np.zeros(-(-len(self.parents) // 64), dtype=np.uint64)
+        else:
+            bits = base.copy()
+        # The added labels are not known as children of their parents.
+        children = None if self.n_added else self.child_offsets
+        tree = self.nodes, self.parents, children
+        return RowLabels(offsets, columns, *tree, base, bits)
+
 
 class MakesSubsets:
     """Mixin for estimators that can rank some of their labels only.
@@ -195,6 +225,14 @@ class MakesSubsets:
         """Make a subset from the columns that `check_choice` returns."""
         raise NotImplementedError
 
-    def _restricted(self, allowed, excluded, unknown):
-        """Return the subset of a search; None for all labels."""
-        return resolve_subset(self.subset, allowed, excluded, unknown)
+    def _restricted(self, allowed, excluded, unknown, *, n_rows=None):
+        """Return the subset of a search, or of each of its rows; None for all labels.
+
+        Without `n_rows`, as for a single row, a mask of rows is refused.
+        """
+        if n_rows is None or not has_row_masks(allowed, excluded):
+            return resolve_subset(self.subset, allowed, excluded, unknown)
+        known = known_classes(self._fitted())  # type: ignore[attr-defined]
+        return resolve_row_subset(
+            self.subset, known, n_rows, allowed, excluded, unknown
+        )

@@ -14,13 +14,19 @@ from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._state import from_state, writes
-from skxmr._inputs._row_blocks import RowBlocks
-from skxmr._inputs._validation import Interval, StrOptions, fit_context
+from skxmr._inputs._known_classes import known_classes
+from skxmr._inputs._row_blocks import RowBlocks, with_rows
+from skxmr._inputs._validation import (
+    Interval,
+    StrOptions,
+    check_structure,
+    fit_context,
+)
 from skxmr._targets import ClassTarget, IndicatorTarget, Shortlists, logs_of_scores
 from skxmr._utils._typing import MatrixLike
 from skxmr.decisions._meta_estimator import LearnsFromHeldOutRows
 from skxmr.decisions._score_maps import LabelMaps, fit_maps
-from skxmr.ranking import rank
+from skxmr.ranking import RowSubset, has_row_masks, rank, resolve_row_subset
 
 __all__ = ["SparseCalibrator"]
 
@@ -223,8 +229,33 @@ class SparseCalibrator(
 
     def _rank_in_blocks(self, X, allowed, excluded, unknown):
         blocks = RowBlocks(X)
-        choice = self._choice(allowed, excluded, unknown)
+        if has_row_masks(allowed, excluded):
+            masks = blocks.n_rows, allowed, excluded, unknown
+            choice = self._choice_by_row(*masks)
+        else:
+            choice = self._choice(allowed, excluded, unknown)
         return blocks.n_rows, partial(self._calibrated, blocks, choice=choice)
+
+    def _choice_by_row(self, n_rows, allowed, excluded, unknown):
+        """Return the labels of each row; columns are those of the estimator."""
+
+        def of_estimator(allowed, unknown):
+            return self._choice(allowed, None, unknown)["allowed"]
+
+        known = known_classes(self._state)
+        return resolve_row_subset(
+            of_estimator, known, n_rows, allowed, excluded, unknown
+        )
+
+    def _pair_scorer(self, X):
+        X = with_rows(check_structure(X, "X"))
+
+        def score(among):
+            scores = self._scores_among(X, among)[:, np.newaxis]
+            columns = np.where(scores != 0, among.columns[:, np.newaxis], -1)
+            return self._state.maps.calibrate(columns, scores, 1)[1][:, 0]
+
+        return RowBlocks(X).n_rows, score
 
     def _shortlists(self, X):
         blocks = RowBlocks(X)
@@ -242,6 +273,12 @@ class SparseCalibrator(
         maps, estimator, n_ranked = self._state.maps, self._following(), k
         if maps.group_of_label is not None:
             n_ranked = max(k, min(int(self.n_candidates), self._n_labels()))
+        start = 0
         for rows in blocks.split(n_ranked):
-            ranking = rank(estimator, rows, n_ranked, **(choice or {}))
+            of_rows = choice or {}
+            if isinstance(choice, RowSubset):
+                stop = start + RowBlocks(rows).n_rows
+                of_rows = choice.between(start, stop)
+                of_rows, start = of_rows.arguments(of_rows.subset), stop
+            ranking = rank(estimator, rows, n_ranked, **of_rows)
             yield maps.calibrate(*ranking, k)

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
 
@@ -15,15 +16,28 @@ from skxmr._base._documentation import Documented
 from skxmr._base._fitted_clone import FittedClone
 from skxmr._base._ranking_classifier import Classifier
 from skxmr._base._state import from_state, reads, writes
-from skxmr._inputs._row_blocks import RowBlocks
-from skxmr._inputs._validation import Interval, StrOptions, fit_context
+from skxmr._inputs._known_classes import known_classes
+from skxmr._inputs._row_blocks import RowBlocks, with_rows
+from skxmr._inputs._validation import (
+    Interval,
+    StrOptions,
+    check_structure,
+    fit_context,
+)
 from skxmr._targets import ClassTarget, IndicatorTarget, Shortlists
-from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels, Texts
+from skxmr._utils._typing import (
+    ArrayLike,
+    Matrix,
+    MatrixLike,
+    Ranking,
+    SomeLabels,
+    Texts,
+)
 from skxmr.decisions._held_out import scores_of_second
 from skxmr.decisions._meta_estimator import LearnsFromHeldOutRows, estimator_has
 from skxmr.decisions._pairs import relative_scores, shares_of_scores
 from skxmr.decisions._thresholds import Thresholds, best_global, best_per_label
-from skxmr.ranking import LabelSubset, rank
+from skxmr.ranking import LabelSubset, Pairs, rank
 
 __all__ = ["LabelThresholdCV"]
 
@@ -423,9 +437,9 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
             The input of the estimator.
         k : int, default=10
             The number of labels per row.
-        allowed : LabelSubset, or iterable of labels, default=None
+        allowed : LabelSubset, iterable of labels, or sparse matrix, default=None
             As in `skxmr.rank`.
-        excluded : iterable of labels, default=None
+        excluded : iterable of labels, or sparse matrix, default=None
             As in `skxmr.rank`.
         unknown : {"raise", "ignore"}, default="raise"
             As in `skxmr.rank`.
@@ -447,6 +461,46 @@ class LabelThresholdCV(Documented, LearnsFromHeldOutRows, Classifier, BaseEstima
         self._ready()
         choice = self._choice(allowed, excluded, unknown)
         return rank(self._following(), X, k, **choice)
+
+    @reads
+    def score_pairs(
+        self,
+        X: MatrixLike | Texts,
+        rows: ArrayLike,
+        labels: ArrayLike,
+        *,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> NDArray:
+        """Score given pairs of a row and a label, whatever the thresholds.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or list of str, of n_samples rows
+            The input of the estimator.
+        rows : array-like of shape (n_pairs,), int
+            The row of X of each pair, in any order.
+        labels : array-like of shape (n_pairs,)
+            The label of each pair.
+        unknown : {"raise", "ignore"}, default="raise"
+            As in `skxmr.score_pairs`.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
+            As from `skxmr.score_pairs` of the estimator.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If a row or a label does not exist, or there are not as many rows as labels.
+        """
+        state = self._ready()
+        X = with_rows(check_structure(X, "X"))
+        shape = RowBlocks(X).n_rows, len(state.classes)
+        pairs = Pairs.of(rows, labels, shape, known_classes(state), unknown)
+        return pairs.spread(self._scores_among(X, pairs.among))
 
 
 def _chosen(state, columns, scores):

@@ -40,7 +40,7 @@ from skxmr.decisions._named_labels import (
 )
 from skxmr.decisions._pairs import ScoredPairs
 from skxmr.rankers._reranking import labels_of_ranker
-from skxmr.ranking import LabelSubset
+from skxmr.ranking import LabelSubset, has_row_masks, score_pairs
 
 __all__ = ["LearnsFromHeldOutRows", "estimator_has"]
 
@@ -133,13 +133,21 @@ class LearnsFromHeldOutRows(Stateful, MetaEstimatorMixin):
         choice = {"allowed": allowed, "excluded": excluded, "unknown": unknown}
         is_open = allowed is None and excluded is None
         target, is_made = self._state.target, isinstance(allowed, LabelSubset)
-        if is_open or is_made or not isinstance(target, NamedTarget):
+        # Masks of rows are by columns, which are those of the estimator.
+        is_plain = not has_row_masks(allowed, excluded)
+        if is_open or is_made or not (is_plain and isinstance(target, NamedTarget)):
             return choice
         # The estimator may have been fitted to columns without names.
         known = known_classes(self._state)
         chosen = check_choice(known, allowed, excluded, unknown)
         labels = labels_of_ranker(target, self._state.estimator)
         return {"allowed": labels[mask_of_choice(len(known), *chosen)]}
+
+    def _scores_among(self, X, among):
+        """Return the scores that the estimator gives the entries of a mask of pairs."""
+        rows, columns = among.mask.nonzero()
+        labels = labels_of_ranker(self._state.target, self._state.estimator)
+        return score_pairs(self._following(), X, rows, labels[columns])
 
     def _score_held_out(self, data, n_candidates):
         """Return the pairs of all held-out rows, and the estimator of a single split.

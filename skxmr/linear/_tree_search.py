@@ -14,15 +14,21 @@ from skxmr._cython._search_inputs import TRANSFORMS
 from skxmr._inputs._features import validate_features
 from skxmr._inputs._row_blocks import split_by_size
 from skxmr._inputs._validation import check_k
-from skxmr._search._beam_search import beam_search, search_one, search_trees
+from skxmr._search._beam_search import (
+    average_trees,
+    beam_search,
+    search_one,
+    search_trees,
+)
+from skxmr._search._row_labels import RowLabels, score_labels
 from skxmr._search._subset import MakesSubsets
 from skxmr._targets import Shortlists, scores_from_logs
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
 from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import Matrix, MatrixLike, Ranking, SomeLabels
-from skxmr.ranking import LabelSubset
-from skxmr.stages._stages import search_stages
+from skxmr.ranking import LabelSubset, RowSubset, look_up
+from skxmr.stages._stages import search_stages, search_stages_by_row
 
 __all__ = ["TreeSearchClassifier"]
 
@@ -71,13 +77,17 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
 
     def _rank_in_blocks(self, X, *choice):
         X = self._check_features(X)
-        subset = self._restricted(*choice)
+        subset = self._restricted(*choice, n_rows=X.n_vectors)
 
         def find(k):
             columns, log_scores = self._find(X, k, subset)
             yield columns, scores_from_logs(columns, log_scores)
 
         return X.n_vectors, find
+
+    def _pair_scorer(self, X):
+        X = self._check_features(X)
+        return X.n_vectors, partial(self._score, X)
 
     def _subset_of(self, state, allowed, excluded):
         bits = (one.label_nodes.bits(allowed, excluded) for one in state.layouts)
@@ -228,27 +238,46 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
         return Compressed(ends, indices, values, self.n_features_in_)
 
     def _trees(self, subset):
-        """Return the layout, custom stages and allowed nodes of each tree."""
-        allowed = [None] * len(self._state.layouts)
-        if subset is not None:
-            subset.check_owner(self._state.layouts)
+        """Return the layout, custom stages and allowed nodes of each tree.
+
+        Instead of nodes, `RowLabels` if rows are restricted one by one.
+        """
+        state = self._state
+        allowed: list = [None] * len(state.layouts)
+        if isinstance(subset, RowSubset):
+            bases = self._bases(subset.subset) if subset.is_excluded else allowed
+            allowed = [
+                RowLabels(subset.offsets, subset.columns, base) for base in bases
+            ]
+        elif subset is not None:
+            subset.check_owner(state.layouts)
             allowed = subset.bits
         stages = [
             one.following(self.matcher, self.ranker, self.n_jobs)
             for one in self.stages_
         ]
-        return list(zip(self._state.layouts, stages, allowed, strict=True))
+        return list(zip(state.layouts, stages, allowed, strict=True))
+
+    def _bases(self, subset):
+        """Return the nodes of each tree that rows with excluded labels may enter."""
+        if subset is None:
+            subset = self._subset_of(self._state, None, self._state.known.removed)
+        subset.check_owner(self._state.layouts)
+        return subset.bits
 
     def _search(self, X, tree, k):
         """Search one of `_trees`."""
         layout, stages, allowed = tree
+        is_by_row = isinstance(allowed, RowLabels)
         how = {
             "k": k,
             "beam_width": self._width(),
             "score_transform": self.score_transform,
-            "allowed": allowed,
             "n_jobs": self.n_jobs,
         }
+        if stages and is_by_row:
+            return search_stages_by_row(X, layout, stages, among=allowed, **how)
+        how["among" if is_by_row else "allowed"] = allowed
         if stages:
             return search_stages(X, layout, stages, **how)
         return beam_search(X, layout, **how)
@@ -259,11 +288,45 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
         if len(trees) == 1:
             return self._search(X, trees[0], k)
         # Each tree finds more labels than are returned.
+        n_candidates = self._n_candidates()
+        if isinstance(subset, RowSubset) and not subset.is_excluded:
+            n_candidates = subset.most
         columns = np.empty((X.n_vectors, k), dtype=np.int64)
         log_scores = np.empty((X.n_vectors, k))
-        for rows in split_by_size(X.n_vectors, self._size_of_row(k), self.n_jobs):
+        size = len(trees) * max(k, n_candidates)
+        for rows in split_by_size(X.n_vectors, size, self.n_jobs):
             search = partial(self._search, X.between(rows.start, rows.stop))
             columns[rows], log_scores[rows] = search_trees(
-                search, trees, k, self._n_candidates()
+                search, _between(trees, rows), k, n_candidates
             )
         return columns, log_scores
+
+    def _score(self, X, among):
+        """Score the labels of each row in all trees and average the scores."""
+        log_scores = [
+            self._score_in_tree(X, tree)[:, np.newaxis] for tree in self._trees(among)
+        ]
+        columns = [np.where(np.isneginf(one), -1, 0) for one in log_scores]
+        columns, averages = average_trees(columns, log_scores, 1)
+        return scores_from_logs(columns, averages)[:, 0]
+
+    def _score_in_tree(self, X, tree):
+        layout, stages, among = tree
+        if not stages:
+            return score_labels(X, layout, among, self.score_transform, self.n_jobs)
+        columns, log_scores = self._search(X, tree, max(1, among.most))
+        return look_up(among.offsets, among.columns, columns, log_scores, -np.inf)
+
+
+def _between(trees, rows):
+    """Return the trees of a search for some of the rows."""
+    return [
+        (
+            layout,
+            stages,
+            allowed.between(rows.start, rows.stop)
+            if isinstance(allowed, RowLabels)
+            else allowed,
+        )
+        for layout, stages, allowed in trees
+    ]

@@ -46,7 +46,13 @@ from skxmr.rankers._fusion_fitting import TrainingRows, learn_weights
 from skxmr.rankers._fusion_state import FusionState
 from skxmr.rankers._fusion_weights import GivenWeights
 from skxmr.rankers._listings import Listings, best_candidates, rank_row
-from skxmr.ranking import LabelSubset, final_estimator, rank
+from skxmr.ranking import (
+    LabelSubset,
+    RowSubset,
+    final_estimator,
+    look_up_entries,
+    rank,
+)
 
 __all__ = ["RankFusion"]
 
@@ -293,8 +299,26 @@ class RankFusion(
         self._state.check()
 
     def _rank_in_blocks(self, X, *choice):
-        blocks, subset = RowBlocks(X), self._owned(self._restricted(*choice))
+        blocks = RowBlocks(X)
+        subset = self._owned(self._restricted(*choice, n_rows=blocks.n_rows))
         return blocks.n_rows, partial(self._ranked, blocks, subset=subset)
+
+    def _pair_scorer(self, X):
+        blocks, weights = RowBlocks(X), self._weights()
+        n_candidates = self._n_candidates(1)
+
+        def score(among):
+            start, parts = 0, [np.empty(0)]
+            rows = blocks.split(n_candidates * len(self._state.members))
+            for listings in self._listings(rows, n_candidates, None):
+                stop = start + len(listings.offsets) - 1
+                part, scores = among.between(start, stop), weights.score(listings)
+                listed = listings.rows, listings.columns, scores
+                parts.append(look_up_entries(part.offsets, part.columns, *listed))
+                start = stop
+            return np.concatenate(parts)
+
+        return blocks.n_rows, score
 
     def rank_one(
         self,
@@ -403,8 +427,9 @@ class RankFusion(
 
     def _owned(self, subset):
         """Check that this estimator made the subset, and return it."""
-        if subset is not None:
-            subset.check_owner((self._state,))
+        common = subset.subset if isinstance(subset, RowSubset) else subset
+        if common is not None:
+            common.check_owner((self._state,))
         return subset
 
     def _subset_of(self, state, allowed, excluded):
@@ -426,10 +451,15 @@ class RankFusion(
 
     def _listings(self, parts, n_candidates, subset):
         """Rank blocks of rows by each estimator."""
-        members = self._searched(subset)
+        is_by_row, start = isinstance(subset, RowSubset), 0
+        members = self._searched(subset.subset if is_by_row else subset)
         for rows in parts:
+            part = None
+            if is_by_row:
+                stop = start + RowBlocks(rows).n_rows
+                part, start = subset.between(start, stop), stop
             rankings = [
-                rank(estimator, rows, n_candidates, allowed=allowed)
+                rank(estimator, rows, n_candidates, **_restriction(allowed, part))
                 for estimator, allowed in members
             ]
             yield Listings.of(rankings, len(self._state.classes))
@@ -498,3 +528,8 @@ class RankFusion(
             setattr(tags.input_tags, name, all(getattr(one, name) for one in members))
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _restriction(allowed, by_row):
+    """Return the labels that a member may list, as `rank` takes them."""
+    return {"allowed": allowed} if by_row is None else by_row.arguments(allowed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from numbers import Integral, Real
 from types import NoneType
 from typing import ClassVar, Literal, Self
@@ -47,7 +48,7 @@ from skxmr._utils._typing import (
 )
 from skxmr.rankers._lexical_changes import ChangesLabels
 from skxmr.rankers._lexical_words import ExplainsWords
-from skxmr.ranking import LabelSubset
+from skxmr.ranking import LabelSubset, RowFactors, RowSubset
 
 __all__ = ["LexicalRanker"]
 
@@ -303,11 +304,14 @@ class LexicalRanker(
             The queries.
         k : int, default=10
             The number of labels per text.
-        allowed : LabelSubset, or iterable of labels, default=None
+        allowed : LabelSubset, iterable of labels, or sparse matrix of shape \
+                (n_samples, n_labels), default=None
             The labels to rank: the result of `subset`, which is fast, or labels or a
-            mask as `subset` takes them. None allows all.
-        excluded : iterable of labels, default=None
-            Labels that are not ranked.
+            mask as `subset` takes them; or a mask of the labels of each text. None
+            allows all.
+        excluded : iterable of labels, or sparse matrix of shape (n_samples, n_labels),\
+                default=None
+            Labels that are not ranked, for all texts or for each.
         unknown : {"raise", "ignore"}, default="raise"
             Whether labels in these arguments that the estimator does not know raise an
             error or are ignored.
@@ -335,9 +339,13 @@ class LexicalRanker(
             If one of the texts is not a string.
         """
         k = check_k(k, "LexicalRanker.rank")
-        search = self._search()
-        factors = self._factors(allowed, excluded, unknown, label_weights)
-        return search.rank(check_documents(X, "X"), k, *factors)
+        search, texts = self._search(), check_documents(X, "X")
+        factors = self._factors(allowed, excluded, unknown, label_weights, len(texts))
+        return search.rank(texts, k, *factors)
+
+    def _pair_scorer(self, X):
+        texts = check_documents(X, "X")
+        return len(texts), partial(self._search().score, texts)
 
     def rank_one(
         self,
@@ -419,17 +427,28 @@ class LexicalRanker(
         found = self._search().rank(check_documents(X, "X"), int(self.n_candidates))
         return self._state.target.from_scores(*found)
 
-    def _factors(self, allowed, excluded, unknown, label_weights):
+    def _factors(self, allowed, excluded, unknown, label_weights, n_rows=None):
         """Return factors of the scores from 0 to 1, or None, and their scale."""
-        subset = self._restricted(allowed, excluded, unknown)
+        subset = self._restricted(allowed, excluded, unknown, n_rows=n_rows)
         factors, scale = None, 1.0
-        if subset is not None:
+        if isinstance(subset, RowSubset):
+            factors = RowFactors.of(self._alive(subset))
+        elif subset is not None:
             subset.check_owner((self._state,))
             (factors,) = subset.members
         if label_weights is not None:
             weights, scale = check_label_weights(label_weights, self._state.known)
-            factors = weights if factors is None else weights * factors
+            if isinstance(factors, RowFactors):
+                factors = factors.times(weights)
+            else:
+                factors = weights if factors is None else weights * factors
         return factors, scale
+
+    def _alive(self, subset):
+        """Check that this ranker made the subset of all rows, if there is one."""
+        if subset.subset is not None:
+            subset.subset.check_owner((self._state,))
+        return subset
 
     def _search(self):
         """Return the search of the fitted index with the current parameters."""

@@ -48,7 +48,7 @@ from skxmr._utils._loaded_state import (
 from skxmr._utils._pool import Pool
 from skxmr._utils._sparse import keep_largest
 from skxmr._utils._typing import MatrixLike
-from skxmr.ranking import LabelSubset, scores_to_csr, top_k
+from skxmr.ranking import LabelSubset, RowSubset, scores_at, scores_to_csr, top_k
 
 __all__ = ["NeighborRanker"]
 
@@ -246,25 +246,45 @@ class NeighborRanker(
 
     def _rank_in_blocks(self, X, *choice):
         X = validate_features(self, X, self._state.features)
-        mask = self._mask(self._restricted(*choice))
+        subset = self._restricted(*choice, n_rows=X.n_vectors)
 
         def find(k):
-            return (top_k(scores, k) for scores in self._scores(X, mask))
+            return (top_k(scores, k) for scores in self._allowed_scores(X, subset))
 
         return X.n_vectors, find
+
+    def _pair_scorer(self, X):
+        X = validate_features(self, X, self._state.features)
+
+        def score(among):
+            start, parts = 0, [np.empty(0, dtype=np.float32)]
+            for scores in self._scores(X):
+                part = among.between(start, start + scores.shape[0])
+                parts.append(scores_at(scores, part.mask))
+                start += scores.shape[0]
+            return np.concatenate(parts)
+
+        return X.n_vectors, score
 
     def _subset_of(self, state, allowed, excluded):
         mask = mask_of_choice(len(state.classes), allowed, excluded)
         return LabelSubset((state,), mask)
 
-    def _mask(self, subset):
-        """Return which labels may be found; None for all."""
-        if subset is None:
-            return None
-        subset.check_owner((self._state,))
-        return subset.mask
+    def _allowed_scores(self, X, subset):
+        """Yield the scores of blocks of rows, 0 for labels that may not be found."""
+        by_row = subset if isinstance(subset, RowSubset) else None
+        common = subset if by_row is None else by_row.subset
+        if common is not None:
+            common.check_owner((self._state,))
+        start = 0
+        for scores in self._scores(X):
+            if common is not None:
+                scores.data *= common.mask[scores.indices]
+            stop = start + scores.shape[0]
+            yield scores if by_row is None else by_row.between(start, stop).keep(scores)
+            start = stop
 
-    def _scores(self, X, mask=None):
+    def _scores(self, X):
         """Yield the scores of blocks of rows as CSR arrays."""
         ends = self._state.labels.indptr
         n_neighbors = min(int(self.n_neighbors), self._state.rows_by_feature.length)
@@ -275,10 +295,7 @@ class NeighborRanker(
             entries = np.concatenate([[0], np.cumsum(n_labels)])
             sizes = np.diff(entries[nearest.indptr]) + self._state.frequent.nnz
             for part in split_by_sizes(sizes):
-                scores = self._vote(nearest[part])
-                if mask is not None:
-                    scores.data *= mask[scores.indices]
-                yield scores
+                yield self._vote(nearest[part])
 
     def _nearest(self, X, n_neighbors):
         """Find the similarities of the nearest rows, as CSR."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -23,7 +23,7 @@ from skxmr._base._ranking_classifier import RankingClassifier
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, reads, writes
 from skxmr._inputs._features import validate_target
-from skxmr._inputs._known_classes import known_classes
+from skxmr._inputs._known_classes import KnownClasses, known_classes
 from skxmr._inputs._label_choice import check_choice, mask_of_choice
 from skxmr._inputs._named_columns import read_columns
 from skxmr._inputs._row_blocks import RowBlocks, with_rows
@@ -56,7 +56,13 @@ from skxmr.rankers._reranking import (
     labels_of_ranker,
     score_candidates,
 )
-from skxmr.ranking import LabelSubset, resolve_subset
+from skxmr.ranking import (
+    LabelSubset,
+    RowSubset,
+    has_row_masks,
+    resolve_row_subset,
+    resolve_subset,
+)
 from skxmr.ranking import final_estimator as ranking_estimator
 
 __all__ = ["Reranker"]
@@ -318,7 +324,8 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
         return list(check_cv(cv).split(np.zeros(y.shape[0]), of_classes))
 
     def _rank_in_blocks(self, X, *choice):
-        blocks, restriction = RowBlocks(X), self._restriction(*choice)
+        blocks = RowBlocks(X)
+        restriction = self._restriction(*choice, n_rows=blocks.n_rows)
 
         def find(k):
             for columns, log_scores in self._ranked(blocks, k, restriction):
@@ -358,8 +365,16 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
             return ranker.subset(mask_of_choice(len(state.classes), *chosen))
         return ranker.subset(allowed, excluded, **how)
 
-    def _restriction(self, allowed, excluded, unknown):
-        """Return the labels that the ranker may find, as `rank` takes them."""
+    def _n_listed(self):
+        return self._n_candidates()
+
+    def _restriction(self, allowed, excluded, unknown, *, n_rows):
+        """Return the labels that the ranker may find, as `rank` takes them.
+
+        A `RowSubset` instead, if they differ from row to row.
+        """
+        if has_row_masks(allowed, excluded):
+            return self._restriction_by_row(allowed, excluded, unknown, n_rows)
         given = {"allowed": allowed, "excluded": excluded}
         given = {name: labels for name, labels in given.items() if labels is not None}
         if not given:
@@ -374,6 +389,25 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
             return {"allowed": labels[mask_of_choice(len(known), *chosen)]}
         return given if unknown == "raise" else given | {"unknown": unknown}
 
+    def _restriction_by_row(self, allowed, excluded, unknown, n_rows):
+        """Return the labels of each row by the columns of the ranker."""
+        state = self._state
+
+        def of_ranker(allowed, unknown):
+            return self._restriction(allowed, None, unknown, n_rows=n_rows)["allowed"]
+
+        masks = n_rows, allowed, excluded, unknown
+        subset = resolve_row_subset(of_ranker, known_classes(state), *masks)
+        labels = labels_of_ranker(state.target, state.ranker)
+        classes = ranking_estimator(state.ranker).classes_
+        if isinstance(classes, list) or np.array_equal(classes, labels):
+            return subset
+        columns = KnownClasses.of(labels).find(np.asarray(classes))
+        mask = sparse.csr_array(subset.mask[:, np.maximum(columns, 0)])
+        mask.data &= columns[mask.indices] >= 0
+        mask.eliminate_zeros()
+        return replace(subset, mask=mask)
+
     def _how(self, target, ranker):
         """Return the labels of the ranker by column, and the number of candidates."""
         n_candidates = min(target.n_labels, int(self.n_candidates))
@@ -381,9 +415,14 @@ class Reranker(Documented, RankingClassifier, DefaultStages, BaseEstimator):
 
     def _ranked(self, blocks, k, restriction=None):
         """Rank the rows in blocks."""
-        n_candidates = self._n_candidates()
+        n_candidates, start = self._n_candidates(), 0
         for rows in blocks.split(_NUMBERS_OF_A_CANDIDATE * n_candidates):
-            yield self._shortlist(rows, k, restriction or {})
+            of_rows = restriction or {}
+            if isinstance(restriction, RowSubset):
+                stop = start + RowBlocks(rows).n_rows
+                of_rows = restriction.between(start, stop)
+                of_rows, start = of_rows.arguments(of_rows.subset), stop
+            yield self._shortlist(rows, k, of_rows)
 
     def _shortlist(self, X, k, restriction):
         state = self._state

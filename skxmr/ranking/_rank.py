@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from skxmr._inputs._validation import check_k, check_structure
 from skxmr.ranking._scores import ranker_of_scores
 
-__all__ = ["descend", "final_estimator", "rank"]
+__all__ = ["descend", "final_estimator", "rank", "transformed"]
 
 
 def rank(estimator, X, k=10, *, allowed=None, excluded=None, unknown="raise"):
@@ -32,12 +32,15 @@ def rank(estimator, X, k=10, *, allowed=None, excluded=None, unknown="raise"):
         The input of the estimator; the earlier steps of a pipeline transform it.
     k : int, default=10
         How many labels to retrieve for each row, at least 1.
-    allowed : LabelSubset, or iterable of labels, default=None
+    allowed : LabelSubset, iterable of labels, or sparse matrix of shape \
+            (n_samples, n_labels), default=None
         The labels to rank, as columns of an indicator or classes, or a mask of them. An
-        estimator that makes subsets by a method ``subset`` takes these as well.
-        None allows all.
-    excluded : iterable of labels, default=None
-        Labels that are not ranked.
+        estimator that makes subsets by a method ``subset`` takes these as well. A
+        sparse mask, or an ndarray of bool, of shape (n_samples, n_labels) allows each
+        row labels of its own. None allows all.
+    excluded : iterable of labels, or sparse matrix of shape (n_samples, n_labels), \
+            default=None
+        Labels that are not ranked, in all rows or in each.
     unknown : {"raise", "ignore"}, default="raise"
         Whether labels in these arguments that the estimator does not know raise an
         error or are ignored.
@@ -95,10 +98,7 @@ def rank(estimator, X, k=10, *, allowed=None, excluded=None, unknown="raise"):
         ranked = partial(final.rank, **choice)
     else:
         ranked = partial(ranker_of_scores(final, estimator), **choice)
-    X = check_structure(X, "X")
-    for transformer in transformers:
-        name = f"{type(transformer).__name__}.transform"
-        X = check_structure(transformer.transform(X), name)
+    X = transformed(check_structure(X, "X"), transformers)
     return _checked(ranked(X, k), k, final)
 
 
@@ -116,6 +116,24 @@ def final_estimator(estimator):
         The estimator whose columns `rank` returns, and whose ``classes_`` they index.
     """
     return descend(estimator)[1]
+
+
+def transformed(X, transformers):
+    """Apply the earlier steps of a pipeline.
+
+    Parameters
+    ----------
+    X : matrix or list of str
+    transformers : list of estimator
+
+    Returns
+    -------
+    The input of the estimator that ranks.
+    """
+    for transformer in transformers:
+        name = f"{type(transformer).__name__}.transform"
+        X = check_structure(transformer.transform(X), name)
+    return X
 
 
 def descend(estimator):

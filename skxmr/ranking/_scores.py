@@ -12,18 +12,55 @@ from skxmr._inputs._label_choice import check_choice, mask_of_choice
 from skxmr._inputs._row_blocks import RowBlocks
 from skxmr._inputs._validation import check_is_fitted, check_structure
 from skxmr._utils._padding import check_size, pad_ranking
+from skxmr.ranking._pairs import Pairs
+from skxmr.ranking._row_subset import has_row_masks, resolve_row_subset, scores_at
 from skxmr.ranking._top_k import top_k, top_k_signed
 
-__all__ = ["ranker_of_scores"]
+__all__ = ["pair_scorer_of_scores", "ranker_of_scores"]
 
 
 def ranker_of_scores(final, estimator):
-    """Return a function that ranks by the scores of a classifier without `rank`."""
+    """Return a function that ranks by the scores of a classifier without `rank`.
+
+    Parameters
+    ----------
+    final : estimator
+    estimator : object
+        What leads to it, for messages.
+
+    Returns
+    -------
+    callable
+        Takes X, k and the labels to choose from.
+    """
+    best, scores_of = _scores_method(final, estimator)
+    return partial(_in_blocks, best, scores_of, final)
+
+
+def pair_scorer_of_scores(final, estimator):
+    """Return a function that looks pairs up in the scores of a classifier.
+
+    Parameters
+    ----------
+    final, estimator
+        As in `ranker_of_scores`.
+
+    Returns
+    -------
+    callable
+        Takes X, rows, labels and `unknown`.
+    """
+    _, scores_of = _scores_method(final, estimator)
+    return partial(_pairs_in_blocks, scores_of, final)
+
+
+def _scores_method(final, estimator):
+    """Return how to rank the scores of a classifier, and how to compute them."""
     if hasattr(final, "classes_"):
         if hasattr(final, "predict_proba"):
-            return partial(_in_blocks, top_k, _probabilities, final)
+            return top_k, _probabilities
         if hasattr(final, "decision_function"):
-            return partial(_in_blocks, top_k_signed, _decisions, final)
+            return top_k_signed, _decisions
     elif isinstance(final, BaseEstimator):
         check_is_fitted(final)
     came = _name(estimator)
@@ -39,6 +76,8 @@ def ranker_of_scores(final, estimator):
 def _in_blocks(best, scores_of, classifier, X, k, **choice):
     """Rank by scores of all labels, computed for one block of rows at a time."""
     n_labels, blocks = len(classifier.classes_), RowBlocks(X)
+    if has_row_masks(choice.get("allowed"), choice.get("excluded")):
+        return _in_blocks_by_row(best, scores_of, classifier, blocks, k, choice)
     kept = _columns_of_choice(classifier, **choice) if choice else np.arange(n_labels)
     n_found = check_size(blocks.n_rows, k, len(kept))
     parts = []
@@ -50,13 +89,72 @@ def _in_blocks(best, scores_of, classifier, X, k, **choice):
     return pad_ranking(columns, scores, k)
 
 
+def _in_blocks_by_row(best, scores_of, classifier, blocks, k, choice):
+    """Rank labels that differ from row to row by scores of all labels."""
+    known = _known_classes(classifier)
+    n_labels, n_rows = len(known), blocks.n_rows
+    n_found = check_size(n_rows, k, n_labels)
+    subset = resolve_row_subset(
+        partial(_columns_of_choice, classifier),
+        known,
+        n_rows,
+        choice.get("allowed"),
+        choice.get("excluded"),
+        choice.get("unknown", "raise"),
+    )
+    parts, start = [], 0
+    for rows in blocks.split(n_labels):
+        scores = scores_of(classifier, rows)
+        stop = start + scores.shape[0]
+        parts.append(best(_keep_allowed(scores, subset.between(start, stop)), n_found))
+        start = stop
+    columns, scores = map(np.concatenate, zip(*parts, strict=True))
+    is_out = np.isneginf(scores)
+    columns[is_out], scores[is_out] = -1, 0
+    return pad_ranking(columns, scores, k)
+
+
+def _keep_allowed(scores, subset):
+    """Return the scores of a block with -inf, or nothing stored, for other labels."""
+    is_allowed = np.ones(scores.shape[1], dtype=bool)
+    if subset.subset is not None:
+        is_allowed[:] = False
+        is_allowed[subset.subset] = True
+    if sparse.issparse(scores):
+        kept = subset.keep(sparse.csr_array(scores))
+        kept.data[~is_allowed[kept.indices]] = 0
+        return kept
+    is_allowed = (subset.mask.toarray() != subset.is_excluded) & is_allowed
+    return np.where(is_allowed, scores, -np.inf)
+
+
+def _pairs_in_blocks(scores_of, classifier, X, rows, labels, unknown="raise"):
+    """Look pairs up in scores of all labels, computed for one block at a time."""
+    known, blocks = _known_classes(classifier), RowBlocks(X)
+    shape = blocks.n_rows, len(known)
+    pairs = Pairs.of(rows, labels, shape, known, unknown)
+    parts, start = [], 0
+    for block in blocks.split(len(known)):
+        scores = scores_of(classifier, block)
+        stop = start + scores.shape[0]
+        parts.append(scores_at(scores, pairs.among.mask[start:stop]))
+        start = stop
+    return pairs.spread(np.concatenate(parts))
+
+
 def _columns_of_choice(classifier, allowed=None, excluded=None, unknown="raise"):
-    """List the columns to rank; of an indicator, labels are columns."""
+    """List the columns to rank."""
+    known = _known_classes(classifier)
+    columns = check_choice(known, allowed, excluded, unknown)
+    return np.flatnonzero(mask_of_choice(len(known), *columns))
+
+
+def _known_classes(classifier):
+    """Return the labels of a classifier; of an indicator, labels are columns."""
     classes = classifier.classes_
-    if isinstance(classes, list):
-        classes = np.arange(len(classes))
-    columns = check_choice(KnownClasses(classes), allowed, excluded, unknown)
-    return np.flatnonzero(mask_of_choice(len(classes), *columns))
+    return KnownClasses(
+        np.arange(len(classes)) if isinstance(classes, list) else classes
+    )
 
 
 def _name(thing):

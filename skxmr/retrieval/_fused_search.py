@@ -139,6 +139,38 @@ class FusedSearch(NamedTuple):
         (score,) = scores[columns == column].astype(np.float32).tolist()
         return features[0], score
 
+    def score(self, texts, X, among):
+        """Score given labels of texts, in parallel.
+
+        Parameters
+        ----------
+        texts : list of str
+        X : matrix of shape (n_texts, n_features)
+        among : RowSubset
+            Of allowed labels.
+
+        Returns
+        -------
+        ndarray, float32
+            The score of each entry of the mask, as `describe` returns it.
+        """
+        n_candidates = self._n_candidates(1)
+        parts = [np.empty(0)]
+        X = X.tocsr() if sparse.issparse(X) else X
+        size = n_candidates * _SIZE_OF_CANDIDATE + among.most
+        for rows in split_by_size(len(texts), size):
+            part = among.between(rows.start, rows.stop)
+            model = self.model.rank(texts[rows], X[rows], n_candidates, ALL_LABELS)
+            findings = self._find(texts[rows], model, n_candidates, ALL_LABELS)
+            tasks = [
+                (findings.part(start, stop), part.between(start, stop))
+                for start in range(0, len(part.offsets) - 1, _ROWS_OF_TASK)
+                for stop in [min(start + _ROWS_OF_TASK, len(part.offsets) - 1)]
+            ]
+            shared = self.fusion.evidence, self.log_linear
+            parts += run_tasks(_score, tasks, n_jobs=self.n_jobs, shared=shared)
+        return np.concatenate(parts).astype(np.float32)
+
     def shortlists(self, texts, X):
         """Return the candidates of texts with the logarithms of their scores.
 
@@ -165,7 +197,9 @@ class FusedSearch(NamedTuple):
         """Rank the labels of texts, a block at a time."""
         X = X.tocsr() if sparse.issparse(X) else X
         parts = [
-            self._rank_block(texts[rows], X[rows], k, n_candidates, choice)
+            self._rank_block(
+                texts[rows], X[rows], k, n_candidates, choice.of_rows(rows)
+            )
             for rows in split_by_size(len(texts), n_candidates * _SIZE_OF_CANDIDATE)
         ]
         columns, scores = zip(*parts, strict=True)
@@ -227,6 +261,10 @@ class FusedSearch(NamedTuple):
         """Return how many labels are ranked: those wanted, or all candidates."""
         n_searches = 2 if self.by_embedding is None else 3
         return min(n_searches * n_candidates if has_all else k, self.n_labels)
+
+
+def _score(task, evidence, log_linear):
+    return evidence.score(*task, log_linear.weights, log_linear.calibration)
 
 
 def _rank(findings, evidence, log_linear, k):

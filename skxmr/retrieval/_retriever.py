@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -42,7 +43,7 @@ from skxmr._utils._padding import check_size, pad_ranking
 from skxmr._utils._typing import ArrayLike, MatrixLike, SomeLabels, Texts
 from skxmr.linear._classifier import XRLinearClassifier
 from skxmr.rankers._lexical import LexicalRanker
-from skxmr.ranking import LabelSubset, SearchResult, SearchResults
+from skxmr.ranking import LabelSubset, Pairs, SearchResult, SearchResults
 from skxmr.retrieval._assembling import assemble
 from skxmr.retrieval._changes import (
     in_known_columns,
@@ -720,10 +721,13 @@ class TextRetriever(
             The input of the search.
         k : int, default=10
             The maximum number of labels per text.
-        allowed : LabelSubset, or iterable of labels, default=None
-            The labels to which the search is restricted, as in `search`.
-        excluded : iterable of labels, default=None
-            Labels to exclude from the results.
+        allowed : LabelSubset, iterable of labels, or sparse matrix of shape \
+                (n_samples, n_labels), default=None
+            The labels to which the search is restricted, as in `search`; or a mask of
+            the labels of each text, sparse or an ndarray of bool, which are all scored.
+        excluded : iterable of labels, or sparse matrix of shape (n_samples, n_labels),\
+                default=None
+            Labels to exclude from the results of all texts, or of each.
         unknown : {"raise", "ignore"}, default="raise"
             Whether labels that the classifier does not know raise an error or are
             ignored.
@@ -760,8 +764,8 @@ class TextRetriever(
         k = check_k(k, "TextRetriever.search_batch")
         n_labels = len(state.known)
         page = Page.of(k, offset, min_score, label_weights, state.known)
-        choice = choose(state, allowed, excluded, unknown)
         documents = check_documents(texts, "texts")
+        choice = choose(state, allowed, excluded, unknown, len(documents))
         check_size(len(documents), k, n_labels)
         found = self._searching(state).rank(
             documents,
@@ -774,6 +778,53 @@ class TextRetriever(
         return SearchResults(columns, scores, state.describe)
 
     rank = search_batch
+
+    @reads
+    def score_pairs(
+        self,
+        texts: Texts,
+        rows: ArrayLike,
+        labels: ArrayLike,
+        *,
+        unknown: Literal["raise", "ignore"] = "raise",
+    ) -> NDArray:
+        """Score given pairs of a text and a label.
+
+        Parameters
+        ----------
+        texts : iterable of str of length n_samples
+            The input of the search.
+        rows : array-like of shape (n_pairs,), int
+            The text of each pair, in any order.
+        labels : array-like of shape (n_pairs,)
+            The label of each pair: columns of an indicator, or classes or names.
+        unknown : {"raise", "ignore"}, default="raise"
+            Whether labels that are unknown, or were removed, raise an error or have the
+            score 0.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,), float32
+            With `fusion` and label texts, the score of `explain`: that of `rank` for a
+            label that one of the searches finds; another one is scored by its words as
+            one more candidate. Otherwise the exact score of the classifier, whether or
+            not its beam reaches the label.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        ValueError
+            If `texts` is a single string, a row or a label does not exist, or there are
+            not as many rows as labels.
+        TypeError
+            If one of the texts is not a string, or the classifier cannot score pairs.
+        """
+        state, documents = self._ready(), check_documents(texts, "texts")
+        shape = len(documents), len(state.known)
+        pairs = Pairs.of(rows, labels, shape, state.known, unknown)
+        X = self._transform(documents)
+        return pairs.spread(self._searching(state).score(documents, X, pairs.among))
 
     @reads
     def explain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,15 @@ from scipy import sparse
 
 from skxmr._inputs._label_choice import check_choice, mask_of_choice
 from skxmr._inputs._validation import public_csr
-from skxmr.ranking import LabelSubset, resolve_subset
+from skxmr.ranking import (
+    LabelSubset,
+    RowFactors,
+    RowSubset,
+    has_row_masks,
+    resolve_row_subset,
+    resolve_subset,
+    score_pairs,
+)
 from skxmr.retrieval._pages import lacks_terms, nothing_found
 from skxmr.retrieval._state import RetrieverState
 
@@ -41,9 +50,9 @@ class Choice(NamedTuple):
 
     Parameters
     ----------
-    allowed : LabelSubset or None
+    allowed : LabelSubset, RowSubset or None
         That of the classifier.
-    factors : ndarray of shape (n_labels,), float32, or None
+    factors : ndarray of shape (n_labels,), float32, RowFactors or None
         Factors of scores in the lexical search, from 0 to 1; 0 for labels that are not
         allowed.
     is_weighed : bool
@@ -58,9 +67,20 @@ class Choice(NamedTuple):
         """Return the same with weights of labels in the lexical search."""
         if label_weights is None:
             return self
-        if self.factors is not None:
+        if isinstance(self.factors, RowFactors):
+            label_weights = self.factors.times(label_weights)
+        elif self.factors is not None:
             label_weights = label_weights * self.factors
         return self._replace(factors=label_weights, is_weighed=True)
+
+    def of_rows(self, rows):
+        """Return the same for a slice of the rows."""
+        allowed, factors = self.allowed, self.factors
+        if isinstance(allowed, RowSubset):
+            allowed = allowed.between(rows.start, rows.stop)
+        if isinstance(factors, RowFactors):
+            factors = factors.between(rows.start, rows.stop)
+        return self._replace(allowed=allowed, factors=factors)
 
 
 ALL_LABELS = Choice()
@@ -79,15 +99,17 @@ def make_subset(state, allowed, excluded, unknown):
     return LabelSubset((state,), mask, members=(of_classifier, mask.astype(np.float32)))
 
 
-def choose(state, allowed, excluded, unknown):
+def choose(state, allowed, excluded, unknown, n_rows=None):
     """Return the labels that the arguments of a search describe.
 
     Parameters
     ----------
     state : RetrieverState
-    allowed : LabelSubset, iterable of labels or None
-    excluded : iterable of labels or None
+    allowed : LabelSubset, iterable of labels, mask of rows or None
+    excluded : iterable of labels, mask of rows or None
     unknown : {"raise", "ignore"}
+    n_rows : int, default=None
+        None for a search of one text, which takes no masks of rows.
 
     Returns
     -------
@@ -96,14 +118,30 @@ def choose(state, allowed, excluded, unknown):
     if allowed is None and excluded is None:
         return ALL_LABELS
 
-    def make(allowed, excluded, unknown="raise"):
+    def make(allowed, excluded=None, unknown="raise"):
         return make_subset(state, allowed, excluded, unknown)
 
+    if n_rows is not None and has_row_masks(allowed, excluded):
+        return _choose_by_row(
+            state,
+            resolve_row_subset(make, state.known, n_rows, allowed, excluded, unknown),
+        )
     subset = resolve_subset(make, allowed, excluded, unknown)
     if state.fusion is None:
         return Choice(subset)
     subset.check_owner((state,))
     return Choice(*subset.members)
+
+
+def _choose_by_row(state, subset):
+    """Return the labels that each row may find."""
+    if state.fusion is None:
+        return Choice(subset)
+    factors = RowFactors.of(subset)
+    if subset.subset is not None:
+        subset.subset.check_owner((state,))
+        subset = replace(subset, subset=subset.subset.members[0])
+    return Choice(subset, factors)
 
 
 class ModelSearch(NamedTuple):
@@ -141,6 +179,26 @@ class ModelSearch(NamedTuple):
         columns, scores = self.classifier.rank(X, k, **_restricted(choice))
         return nothing_found(columns, scores, lacks_terms(X))
 
+    def score(self, texts, X, among):  # noqa: ARG002 - as of a fused search
+        """Score given labels of texts.
+
+        Parameters
+        ----------
+        texts : list of str
+        X : matrix of shape (n_texts, n_features)
+        among : RowSubset
+            Of allowed labels.
+
+        Returns
+        -------
+        ndarray
+            The score of each entry of the mask; 0 if no term of its text is known.
+        """
+        rows, columns = among.mask.nonzero()
+        labels = self.classifier.classes_[columns]
+        scores = score_pairs(self.classifier, X, rows, labels)
+        return np.where(lacks_terms(X)[rows], scores.dtype.type(0), scores)
+
     def rank_one(self, text, k, choice):
         """Rank the labels of one text, without the overhead of `rank`.
 
@@ -169,4 +227,6 @@ class ModelSearch(NamedTuple):
 
 def _restricted(choice):
     # A custom classifier may not have the argument.
+    if isinstance(choice.allowed, RowSubset):
+        return choice.allowed.arguments(choice.allowed.subset)
     return {} if choice.allowed is None else {"allowed": choice.allowed}

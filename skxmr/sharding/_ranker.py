@@ -20,7 +20,7 @@ from skxmr._search._beam_search import search_trees
 from skxmr._search._subset import MakesSubsets
 from skxmr._targets import scores_from_logs
 from skxmr._utils._dense import DenseRows
-from skxmr.ranking import LabelSubset, best_k
+from skxmr.ranking import LabelSubset, RowSubset, best_k, look_up
 from skxmr.sharding._shard import Description, description_of
 
 __all__ = ["ShardedRanker"]
@@ -164,7 +164,10 @@ class ShardedRanker(Documented, MakesSubsets, RanksLabels, BaseEstimator):
         X = validate_features(self, X, state.features)
         if isinstance(X, DenseRows):
             X = X.to_compressed()
-        bits = self._bits(*choice)
+        subset = self._restricted(*choice, n_rows=X.n_vectors)
+        if isinstance(subset, RowSubset):
+            return X.n_vectors, partial(self._rank_by_row, X, subset)
+        bits = self._bits(subset)
 
         def find(k):
             trees = range(len(state.whole.level_sizes))
@@ -181,29 +184,64 @@ class ShardedRanker(Documented, MakesSubsets, RanksLabels, BaseEstimator):
 
     def _subset_of(self, state, allowed, excluded):
         with ThreadPoolExecutor(len(state.shards)) as pool:
-            asked = [
-                pool.submit(shard.restrict, allowed, excluded) for shard in state.shards
-            ]
-            bits = tuple(one.result() for one in asked)
+            bits = self._request_bits(pool, allowed, excluded)
         return LabelSubset(state.shards, members=bits)
 
-    def _bits(self, allowed, excluded, unknown):
+    def _request_bits(self, pool, allowed, excluded):
+        """Request from each shard the nodes of its trees that lead to some labels."""
+        shards = self._state.shards
+        asked = [pool.submit(shard.restrict, allowed, excluded) for shard in shards]
+        return tuple(one.result() for one in asked)
+
+    def _pair_scorer(self, X):
+        X = validate_features(self, X, self._state.features)
+        if isinstance(X, DenseRows):
+            X = X.to_compressed()
+
+        def score(among):
+            ranked = self._rank_by_row(X, among, max(1, among.most))
+            columns, scores = map(np.concatenate, zip(*ranked, strict=True))
+            return look_up(among.offsets, among.columns, columns, scores)
+
+        return X.n_vectors, score
+
+    def _rank_by_row(self, X, subset, k):
+        """Rank rows that are restricted one by one, each by requests of its own."""
+        whole = self._state.whole
+        trees, n_candidates = range(len(whole.level_sizes)), whole.n_candidates
+        common = None if subset.subset is None else self._bits(subset.subset)
+        with ThreadPoolExecutor(len(self._state.shards)) as pool:
+            for row in range(X.n_vectors):
+                marked = subset.columns[subset.offsets[row] : subset.offsets[row + 1]]
+                marked, width = marked.astype(np.int64), None
+                if subset.is_excluded:
+                    bits = self._request_bits(pool, None, marked)
+                    if common is not None:
+                        bits = _both(bits, common)
+                else:
+                    bits = self._request_bits(pool, marked, marked[:0])
+                    width = n_candidates = max(1, len(marked))
+                rows = X.between(row, row + 1)[:3]
+                search = partial(self._search, pool, rows, bits, width=width)
+                columns, log_scores = search_trees(search, trees, k, n_candidates)
+                yield columns, scores_from_logs(columns, log_scores)
+
+    def _bits(self, subset):
         """Return for each shard the nodes of its trees that are allowed, or None."""
         shards = self._state.shards
-        subset = self._restricted(allowed, excluded, unknown)
         if subset is None:
             return [None] * len(shards)
         subset.check_owner(shards)
         return subset.members
 
-    def _search(self, pool, X, bits, tree, k):
+    def _search(self, pool, X, bits, tree, k, width=None):
         """Search one tree, level by level, with a beam over all shards."""
         n_rows = len(X[0]) - 1
         state = self._state
         sizes = state.whole.level_sizes[tree]
         nodes = np.zeros((n_rows, 1), dtype=np.int64)
         scores = np.zeros((n_rows, 1), dtype=np.float64)
-        width = int(state.whole.beam_width or max(sizes))
+        width = int(width or state.whole.beam_width or max(sizes))
         for level in range(len(sizes) - 1):
             k_of_level = k if level == len(sizes) - 2 else min(width, sizes[level + 1])
             asked = [
@@ -225,6 +263,14 @@ class ShardedRanker(Documented, MakesSubsets, RanksLabels, BaseEstimator):
             nodes, scores = map(np.hstack, zip(*found, strict=True))
             nodes, scores = best_k(nodes, scores, k_of_level)
         return nodes, scores
+
+
+def _both(bits, others):
+    """Return the nodes that are in both sets, for each shard and tree."""
+    return tuple(
+        [one & other for one, other in zip(*of_shard, strict=True)]
+        for of_shard in zip(bits, others, strict=True)
+    )
 
 
 def _within(nodes, scores, start, stop):

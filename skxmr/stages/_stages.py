@@ -265,6 +265,50 @@ def search_stages(
     return np.concatenate(columns), np.concatenate(log_scores)
 
 
+def search_stages_by_row(
+    X, layout, stages, *, among, k, beam_width, score_transform, n_jobs=None
+):
+    """Find the best labels of rows that are restricted one by one.
+
+    Custom stages are called for each row, which is slow.
+
+    Parameters
+    ----------
+    X, layout, stages, k, beam_width, score_transform, n_jobs
+        As in `search_stages`.
+    among : RowLabels
+        What each row may find, or may not. Rows that may find their labels only are
+        searched exactly, whatever `beam_width`.
+
+    Returns
+    -------
+    columns, log_scores : ndarray of shape (n_samples, k)
+        As from `search_stages`.
+    """
+    columns = np.full((X.n_vectors, k), -1, dtype=np.int64)
+    log_scores = np.full((X.n_vectors, k), -np.inf)
+    for row in range(X.n_vectors):
+        labels = among.columns[among.offsets[row] : among.offsets[row + 1]]
+        labels = labels.astype(np.int64)
+        if among.base is None:
+            beam_width = None
+            allowed = layout.label_nodes.bits(labels, labels[:0])
+        else:
+            allowed = among.base.copy()
+            layout.label_nodes.forbid(labels, allowed)
+        columns[row], log_scores[row] = search_stages(
+            X.between(row, row + 1),
+            layout,
+            stages,
+            k=k,
+            beam_width=beam_width,
+            score_transform=score_transform,
+            allowed=allowed,
+            n_jobs=n_jobs,
+        )
+    return columns, log_scores
+
+
 def _reach(X, layout, stages, k, how):
     """Find the best labels without the ranker."""
     matcher = stages.matcher

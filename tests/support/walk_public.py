@@ -122,6 +122,11 @@ def of_estimator(estimator, fit, fitted):
         if hasattr(fitted, method)
     }
     name = type(estimator).__name__
+    if hasattr(fitted, "rank"):
+        masks = {"X": X, "allowed": Y, "excluded": Y}
+        calls[f"{name}.rank (masks)"] = fitted.rank, masks, "X allowed excluded"
+        pairs = {"X": X, "rows": [0], "labels": [1]}
+        calls[f"{name}.score_pairs"] = fitted.score_pairs, pairs, "X"
     calls[f"{name}.score"] = fitted.score, {"X": X, "y": Y}, "X y"
     calls[f"{name}.fit"] = fit, {"X": X, "y": Y}, "X y"
     return calls
@@ -325,6 +330,24 @@ CALLS = {
                 "search_batch",
             )
         },
+        **{
+            f"{name}.score_pairs": (one.score_pairs, pairs, "")
+            for name, one, pairs in (
+                ("TextRetriever", FUSED, {"texts": TEXTS, "rows": [0], "labels": [1]}),
+                ("LexicalRanker", LEXICAL, {"X": TEXTS, "rows": [0], "labels": [1]}),
+            )
+        },
+        **{
+            f"{name}.rank (masks)": (
+                one.rank,
+                {of_texts: TEXTS, "allowed": Y, "excluded": Y},
+                "allowed excluded",
+            )
+            for name, one, of_texts in (
+                ("TextRetriever", FUSED, "texts"),
+                ("LexicalRanker", LEXICAL, "X"),
+            )
+        },
         "TextRetriever.did_you_mean": (FUSED.did_you_mean, {"text": "rad"}, ""),
         "TextRetriever.explain (fused)": (
             FUSED.explain,
@@ -471,6 +494,11 @@ CALLS = {
         "LabelTree.to_cluster_chain": (TREE.to_cluster_chain, {}, ""),
         "LabelTree.to_text": (TREE.to_text, {"label_names": NAMES}, ""),
         "rank": (rank_with(CLASSIFIER), {"X": X}, "X"),
+        "score_pairs": (
+            partial(skxmr.score_pairs, CLASSIFIER),
+            {"X": X, "rows": [0], "labels": [1]},
+            "X",
+        ),
         "rank (neighbors)": (rank_with(NEIGHBORS_OF_SKLEARN), {"X": X}, "X"),
         "rank (pipeline)": (rank_with(PIPELINE), {"X": X}, "X"),
         "rank (scores)": (ranked_by_scores, {"given": X}, "predict_proba"),
