@@ -404,7 +404,9 @@ cdef class CandidateScorer:
                     calibration, listed, given, largest, odds, scores
                 )
         if next_given < n_given or next_listed < n_listed:
-            raise ValueError("A listed or given label is no candidate, or not in order.")
+            raise ValueError(
+                "A listed or given label is no candidate, or not in order."
+            )
 
     cdef void _turn_into_probabilities(
         self, const double[::1] calibration, const int64_t[::1] listed,

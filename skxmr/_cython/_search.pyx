@@ -265,7 +265,7 @@ cdef class Searcher:
         cdef SearchState* state
         cdef LevelRange levels = self._levels(None, 0)
         cdef RowLabelsView* row_labels = self._check_rows(among, X_offsets.shape[0] - 1)
-        cdef int64_t i, j, longest = 0, n_samples = among.n_rows, n_found = among.most
+        cdef int64_t i, longest = 0, n_samples = among.n_rows, n_found = among.most
         if n_found == 0:
             return
         self._check_features(X_offsets, X_indices, X_values, n_samples)
@@ -273,7 +273,9 @@ cdef class Searcher:
             columns.shape[0] < n_found
             or log_scores.shape[0] < row_labels.offsets[n_samples]
         ):
-            raise ValueError(f"columns or log_scores is too short for {n_found} labels.")
+            raise ValueError(
+                f"columns or log_scores is too short for {n_found} labels."
+            )
         if row_labels.base != NULL:
             raise ValueError("among has labels that are not to be found.")
         for i in range(n_samples):

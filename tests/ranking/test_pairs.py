@@ -297,9 +297,9 @@ def test_a_single_row_takes_no_mask_of_rows():
     mask = draw_mask((0, 0.5), N_LABELS)[[0]]
     row = X[[0]]
     one = fitted("exact").rank_one
-    with pytest.raises(ValueError, match="(iterable|vector) of labels"):
+    with pytest.raises(ValueError, match=r"(iterable|vector) of labels"):
         one(row.indices.astype(np.int32), row.data, allowed=mask)
-    with pytest.raises(ValueError, match="(iterable|vector) of labels"):
+    with pytest.raises(ValueError, match=r"(iterable|vector) of labels"):
         fitted("retriever").search("red", allowed=mask)
 
 

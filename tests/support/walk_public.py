@@ -568,6 +568,11 @@ CALLS = {
     "skxmr.persistence": {},
     "skxmr.sharding": {
         "ShardedRanker.rank": (SHARDED.rank, {"X": X}, "X"),
+        "ShardedRanker.score_pairs": (
+            SHARDED.score_pairs,
+            {"X": X, "rows": [0], "labels": [1]},
+            "X",
+        ),
         "ShardedRanker.subset": (SHARDED.subset, {"allowed": [1]}, ""),
         "TreeShard.describe": (SHARDS[0].describe, {}, ""),
         "TreeShard.restrict": (
