@@ -40,13 +40,14 @@ enum { SKXMR_SEARCH_LANES = 16 };
 #if defined(__GNUC__) && defined(__x86_64__)
 #include <immintrin.h>
 
-static int skxmr_has_lanes(void) {
+SKXMR_INLINE int skxmr_has_lanes(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl");
 }
 
-#define SKXMR_LANES_TARGET __attribute__((target("avx512f,avx512bw,avx512vl")))
+/* Unused by kernels that need the other half of this file. */
+#define SKXMR_LANES_TARGET __attribute__((unused, target("avx512f,avx512bw,avx512vl")))
 
 /* A bit for each child below 16; bytes with the highest bit set give none. */
 SKXMR_LANES_TARGET SKXMR_INLINE unsigned skxmr_child_bits(__m128i children) {
@@ -178,22 +179,22 @@ SKXMR_LANES_TARGET static uint64_t skxmr_turn_by_lanes(const skxmr_siblings *sib
 }
 
 #else
-static int skxmr_has_lanes(void) { return 0; }
-static void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t n_runs,
-                                     const uint8_t *lengths, const uint8_t *entries,
-                                     int entry_size) {
+SKXMR_INLINE int skxmr_has_lanes(void) { return 0; }
+SKXMR_INLINE void skxmr_find_runs_by_lanes(skxmr_run *runs, int64_t n_runs,
+                                           const uint8_t *lengths,
+                                           const uint8_t *entries, int entry_size) {
     (void)runs, (void)n_runs, (void)lengths, (void)entries, (void)entry_size;
 }
-static uint64_t skxmr_score_lanes(const skxmr_siblings *siblings,
-                                  const uint8_t *entries, int is_half,
-                                  const float *intercepts, int power,
-                                  double least_score) {
+SKXMR_INLINE uint64_t skxmr_score_lanes(const skxmr_siblings *siblings,
+                                        const uint8_t *entries, int is_half,
+                                        const float *intercepts, int power,
+                                        double least_score) {
     (void)siblings, (void)entries, (void)is_half, (void)intercepts;
     (void)power, (void)least_score;
     return 0;
 }
-static uint64_t skxmr_turn_by_lanes(const skxmr_siblings *siblings, int power,
-                                    double least_score) {
+SKXMR_INLINE uint64_t skxmr_turn_by_lanes(const skxmr_siblings *siblings, int power,
+                                          double least_score) {
     (void)siblings, (void)power, (void)least_score;
     return 0;
 }
