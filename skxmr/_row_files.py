@@ -128,8 +128,11 @@ def _lines(file):
             yield number, line
 
 
-def _read_tsv(file, path, _):
+def _read_tsv(file, path, options):
+    header = f"{options.text}\t{options.labels}"
     for number, line in _lines(file):
+        if number == 1 and line == header:
+            continue  # as a spreadsheet or a data frame exports it
         text, tab, labels = line.partition("\t")
         if not tab:
             raise ValueError(

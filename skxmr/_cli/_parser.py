@@ -21,7 +21,8 @@ examples:
 
 _FORMATS_HELP = """\
 formats, by the end of the file's name (also .gz) or --format:
-  tsv       text, a tab, labels separated by blanks (or by --separator); no header
+  tsv       text, a tab, labels separated by blanks (or by --separator); a first
+            line of the names --text and --labels is a header
   csv       a header with the columns of --text and --labels
   jsonl     objects with --text and --labels, a list or a string, one on each line
   fasttext  labels as words that start with __label__, and the text

@@ -69,6 +69,11 @@ def test_formats(tmp_path, name):
 def test_options_of_formats(tmp_path):
     path = write(tmp_path / "data.tsv", "a text\tred wine; tea ;\n")
     assert read_rows(parsed(path, "--separator", ";")).labels == [["red wine", "tea"]]
+    header = write(tmp_path / "data.tsv", "text\tlabels\na text\tred wine\n")
+    assert read_rows(parsed(header)) == (["a text"], [["red", "wine"]])
+    header = write(tmp_path / "data.tsv", "title\ttags\ntext\tlabels\n")
+    options = "--text", "title", "--labels", "tags"
+    assert read_rows(parsed(header, *options)) == (["text"], [["labels"]])
     path = write(tmp_path / "data.csv", "title,tags\na,b|c\n")
     options = "--text", "title", "--labels", "tags", "--separator", "|"
     assert read_rows(parsed(path, *options)) == (["a"], [["b", "c"]])
