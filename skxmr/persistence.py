@@ -63,6 +63,7 @@ from skxmr.decisions._label_threshold_cv import LabelThresholdCV, ThresholdState
 from skxmr.decisions._score_maps import LabelMaps, LogisticMap, StepMap
 from skxmr.decisions._thresholds import Thresholds
 from skxmr.linear._classifier import XRLinearClassifier
+from skxmr.linear._propensity import LabelCounts
 from skxmr.linear._state import ClassifierState
 from skxmr.rankers._candidates import CandidateFeatures, CandidateState
 from skxmr.rankers._fusion import RankFusion
@@ -112,6 +113,7 @@ _TYPES: list[Any] = [
     CandidateState,
     Centering,
     ClassifierState,
+    LabelCounts,
     XRLinearClassifier,
     CompleterState,
     QueryCompleter,

@@ -85,6 +85,7 @@ MODELS = {
         make_classifier(label_vectors=sparse.eye_array(N_LABELS, format="csr")),
         X,
     ),
+    "propensities": (make_classifier(propensity_weight=1.0), X),
     "pipeline": (make_pipeline(MaxAbsScaler(), make_classifier()), X),
     "pipeline of texts": (
         make_pipeline(

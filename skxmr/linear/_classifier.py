@@ -61,6 +61,7 @@ from skxmr.linear._fitting import TrainingSettings, train_tree, warn_of_training
 from skxmr.linear._growing import GrowingClassifier
 from skxmr.linear._prior_weight import choose_prior_weight
 from skxmr.linear._problem import FitArguments, Problem
+from skxmr.linear._propensity import LabelCounts
 from skxmr.linear._relearning import (
     Relearning,
     check_relearning,
@@ -195,12 +196,19 @@ class XRLinearClassifier(
         Maps a node's margin m to a score in [0, 1], which is multiplied along the path:
         1 / (1 + exp(-m)), or exp(-max(0, 1 - m)^p). With ``loss="log_loss"``, "sigmoid"
         gives probabilities.
+    propensity_weight : float, default=0.0
+        Multiplies the scores of the best candidates (`max_candidates`) of a row by this
+        power of the inverse propensity of their label [3]_, as
+        `skxmr.metrics.propensities` estimates it from the rows, relative to that of a
+        label without rows. 0 weighs all labels alike; larger values favour rare labels,
+        and lower the scores of frequent ones. It takes effect at once if it was above 0
+        in `fit`, which counts the labels then. Explanations are of scores before.
     n_trees : int, default=1
         Number of trees with different random states, whose scores are averaged.
     memory : str, path-like or joblib.Memory, default=None
         Caches trained weights, so that a grid search over `beam_width`, `threshold`,
-        `max_candidates`, `decision_threshold` and `score_transform` trains once per
-        fold.
+        `max_candidates`, `decision_threshold`, `score_transform` and
+        `propensity_weight` trains once per fold.
     n_jobs : int, default=None
         Number of threads of training and prediction (None is 1, -1 is all cores), also
         for an indexer and a matcher whose own is None. Neither models nor predictions
@@ -304,6 +312,8 @@ class XRLinearClassifier(
        Prediction for Enormous and Correlated Output Spaces", arXiv 2010.05878.
     .. [2] W.-C. Chang et al., "Extreme Multi-label Learning for Semantic Matching in
        Product Search", KDD 2021, arXiv 2106.12657.
+    .. [3] H. Jain, Y. Prabhu and M. Varma, "Extreme multi-label loss functions for
+       recommendation, tagging, ranking & other missing label applications", KDD 2016.
 
     Examples
     --------
@@ -346,6 +356,7 @@ class XRLinearClassifier(
         "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
         "decision_threshold": [Interval(Real, 0, 1, closed="both")],
         "score_transform": [StrOptions(set(TRANSFORMS))],
+        "propensity_weight": [Interval(Real, 0, None, closed="left")],
         "n_trees": [Interval(Integral, 1, None, closed="left")],
         "memory": [str, HasMethods("cache"), PathLike, None],
         "n_jobs": [Integral, None],
@@ -360,6 +371,7 @@ class XRLinearClassifier(
         "max_candidates",
         "decision_threshold",
         "score_transform",
+        "propensity_weight",
         "n_jobs",
     )
     _stage_parameters = ("matcher", "ranker")
@@ -394,6 +406,7 @@ class XRLinearClassifier(
         max_candidates=100,
         decision_threshold=0.5,
         score_transform="l4-hinge",
+        propensity_weight=0.0,
         n_trees=1,
         memory=None,
         n_jobs=None,
@@ -425,6 +438,7 @@ class XRLinearClassifier(
         self.max_candidates = max_candidates
         self.decision_threshold = decision_threshold
         self.score_transform = score_transform
+        self.propensity_weight = propensity_weight
         self.n_trees = n_trees
         self.memory = memory
         self.n_jobs = n_jobs
@@ -535,6 +549,8 @@ class XRLinearClassifier(
             problem = kept_problem(self, arguments)
         else:
             problem = self._new_problem(arguments, custom)
+        if self.propensity_weight:
+            problem = problem._replace(counts=LabelCounts.of(problem.Y))
         costs = self._costs(problem.regularization.C)
         check_precision(problem.X, problem.Y, costs, problem.regularization.bias)
         foresee_training(problem.X, problem.Y)

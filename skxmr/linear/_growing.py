@@ -298,6 +298,8 @@ def _learned(state, classifier, X, targets, known):
     """Train on further rows, with labels that are new among the known ones."""
     Y, _ = targets
     state = _measured(state)
+    if state.counts is not None:
+        state = replace(state, counts=state.counts.with_rows(Y))
     if len(known) > len(state.known):
         vectors = _mean_rows(X, Y[:, len(state.known) :])
         state = _with_labels(classifier, state, vectors, known)

@@ -13,6 +13,7 @@ from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._training._regularization import Regularization
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._dense import DenseRows
+from skxmr.linear._propensity import LabelCounts
 
 __all__ = ["FitArguments", "Problem"]
 
@@ -48,6 +49,8 @@ class Problem(NamedTuple):
     centering : Centering or None
     regularization : Regularization
     prior_weight : float
+    counts : LabelCounts or None
+        Of the labels; None if they are not needed.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -62,3 +65,4 @@ class Problem(NamedTuple):
     centering: Centering | None
     regularization: Regularization
     prior_weight: float
+    counts: LabelCounts | None = None

@@ -13,6 +13,7 @@ from skxmr._search._merging import tree_of
 from skxmr._targets import ClassTarget, IndicatorTarget
 from skxmr._utils._loaded_state import refuse
 from skxmr.linear._drift import is_refit_due, mean_leaf_size, relative_cohesion
+from skxmr.linear._propensity import LabelCounts
 from skxmr.linear._relearning import TrainingState, count_nodes, training_state
 from skxmr.stages._stages import FittedStages
 
@@ -58,6 +59,8 @@ class ClassifierState:
         The `mean_leaf_size` of each tree when it was built; None if it is not known.
     cohesions : list of float, default=None
         The `relative_cohesion` of each tree at a fit that kept it; None for new trees.
+    counts : LabelCounts, default=None
+        Of the rows so far, if scores are weighed by propensities.
     """
 
     target: IndicatorTarget | ClassTarget
@@ -79,6 +82,7 @@ class ClassifierState:
     first_new: int | None = None
     first_leaf_sizes: list | None = None
     cohesions: list | None = None
+    counts: LabelCounts | None = None
 
     def __getstate__(self):
         state = vars(self) | {"samples": None, "training": None}
@@ -185,6 +189,8 @@ class ClassifierState:
             if layout.n_features != self.n_features or layout.n_labels != n_labels:
                 refuse(f"{owner}.layouts_", "does not match the features and labels")
             layout.check_tree(tree)
+        if self.counts is not None:
+            self.counts.check(n_labels, f"{owner}.counts")
         if self.centering is not None:
             self.centering.check(self.n_features, f"{owner}.centering")
 
@@ -260,6 +266,7 @@ def make_state(problem, trained, layouts, pruned_at, samples=None, before=None):
         ],
         first_leaf_sizes=sizes,
         cohesions=cohesions,
+        counts=problem.counts,
     )
 
 

@@ -45,6 +45,7 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
     beam_width: int | None
     max_candidates: int | None
     score_transform: str
+    propensity_weight: float
     matcher: Any
     ranker: Any
     n_jobs: int | None
@@ -145,7 +146,8 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
         if k > layout.n_labels:
             n_found = check_size(1, k, layout.n_labels)
         is_restricted = allowed is not None or excluded is not None
-        if len(state.layouts) == 1 and not is_restricted and not state.stages[0]:
+        is_plain = not is_restricted and not self.propensity_weight
+        if len(state.layouts) == 1 and is_plain and not state.stages[0]:
             columns, scores = search_one(
                 layout,
                 indices,
@@ -196,9 +198,16 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
                 as_logs=True,
             )
 
-        trees = self._trees(subset)
-        columns, log_scores = search_trees(search, trees, k, self._n_candidates())
-        return columns, scores_from_logs(columns, log_scores)
+        trees, n_candidates = self._trees(subset), self._n_candidates()
+        if not self.propensity_weight:
+            columns, log_scores = search_trees(search, trees, k, n_candidates)
+            return columns, scores_from_logs(columns, log_scores)
+        n_found = max(k, n_candidates)
+        columns, log_scores = search_trees(search, trees, n_found, n_candidates)
+        columns, log_scores = self._weigh(
+            columns[np.newaxis], log_scores[np.newaxis], k
+        )
+        return columns[0], scores_from_logs(columns, log_scores)[0]
 
     def _shortlists(self, X):
         """Validate X; return a function that finds the candidates, or the k best."""
@@ -283,14 +292,28 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
         return beam_search(X, layout, **how)
 
     def _find(self, X, k, subset=None):
-        """Search all trees and average their scores."""
+        """Search all trees, average their scores, and weigh them by propensities."""
         trees = self._trees(subset)
-        if len(trees) == 1:
-            return self._search(X, trees[0], k)
-        # Each tree finds more labels than are returned.
+        # Each of several trees finds more labels than are returned.
         n_candidates = self._n_candidates()
         if isinstance(subset, RowSubset) and not subset.is_excluded:
             n_candidates = subset.most
+        if not self.propensity_weight:
+            return self._find_in(X, trees, k, n_candidates)
+        n_found = max(k, n_candidates)
+        columns = np.empty((X.n_vectors, k), dtype=np.int64)
+        log_scores = np.empty((X.n_vectors, k))
+        size = len(trees) * n_found
+        for rows in split_by_size(X.n_vectors, size, self.n_jobs):
+            some, among = X.between(rows.start, rows.stop), _between(trees, rows)
+            found, scores = self._find_in(some, among, n_found, n_candidates)
+            columns[rows], log_scores[rows] = self._weigh(found, scores, k)
+        return columns, log_scores
+
+    def _find_in(self, X, trees, k, n_candidates):
+        """Search some trees and average their scores."""
+        if len(trees) == 1:
+            return self._search(X, trees[0], k)
         columns = np.empty((X.n_vectors, k), dtype=np.int64)
         log_scores = np.empty((X.n_vectors, k))
         size = len(trees) * max(k, n_candidates)
@@ -301,6 +324,21 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
             )
         return columns, log_scores
 
+    def _counts(self):
+        """Return the counts of labels by which scores are weighed."""
+        counts = self._state.counts
+        if counts is None:
+            raise ValueError(
+                f"propensity_weight={self.propensity_weight} needs a fit with a "
+                f"propensity_weight above 0, which counts the rows of each label."
+            )
+        return counts
+
+    def _weigh(self, columns, log_scores, k):
+        """Weigh scores by propensities, and keep the best k of each row."""
+        weight = float(self.propensity_weight)
+        return self._counts().best(columns, log_scores, weight, k)
+
     def _score(self, X, among):
         """Score the labels of each row in all trees and average the scores."""
         log_scores = [
@@ -308,6 +346,9 @@ class TreeSearchClassifier(MakesSubsets, RankingClassifier):
         ]
         columns = [np.where(np.isneginf(one), -1, 0) for one in log_scores]
         columns, averages = average_trees(columns, log_scores, 1)
+        if self.propensity_weight:
+            weights = self._counts().log_weights(among.columns)
+            averages = averages + float(self.propensity_weight) * weights[:, np.newaxis]
         return scores_from_logs(columns, averages)[:, 0]
 
     def _score_in_tree(self, X, tree):

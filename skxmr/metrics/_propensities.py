@@ -343,5 +343,24 @@ def propensities(Y, a=0.55, b=1.5):
         counts = np.bincount(Y.indices, minlength=Y.shape[1])
     if n_samples == 0:
         raise ValueError("Y must have at least one row, got none.")
+    return propensities_of_counts(counts, n_samples, a, b)
+
+
+def propensities_of_counts(counts, n_samples, a=0.55, b=1.5):
+    """Estimate propensities as `propensities` does.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_labels,)
+        The number of rows that have each label.
+    n_samples : int
+        The number of rows, at least 1.
+    a, b : float
+        As in `propensities`.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,), float64
+    """
     c = max(np.log(n_samples) - 1, 0) * (b + 1) ** a
     return 1 / (1 + c * (counts + b) ** -a)

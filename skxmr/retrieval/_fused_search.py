@@ -35,6 +35,7 @@ class FusedSearch(NamedTuple):
     fusion : Fusion
     n_jobs : int or None
     by_embedding : EmbeddingSearch or None
+    propensity_weight : float, default=0.0
     """
 
     model: ModelSearch
@@ -42,11 +43,13 @@ class FusedSearch(NamedTuple):
     fusion: Fusion
     n_jobs: int | None
     by_embedding: EmbeddingSearch | None
+    propensity_weight: float = 0.0
 
     @property
     def log_linear(self):
         """The score of candidates."""
-        return self.fusion.score(self.by_embedding is not None)
+        score = self.fusion.score(self.by_embedding is not None)
+        return score.with_propensities(self.propensity_weight)
 
     @property
     def n_labels(self):

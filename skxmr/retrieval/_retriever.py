@@ -126,6 +126,11 @@ class TextRetriever(
         How the scores of the classifier and of the lexical ranker are combined, where
         there are label texts; see Notes. None ranks by the classifier alone; it takes
         effect at once, but without it in `fit`, there is no lexical ranker.
+    propensity_weight : float, default=0.0
+        Weighs the fused score of a label by this power of its inverse propensity, in
+        proportion to (1 + N)^-0.55 for N training texts [3]_. 0 weighs all labels
+        alike; larger values favour rare labels. It takes effect at once. Without a
+        fused score it has no effect: set that of the classifier.
     label_text_weight : "auto", float or sequence of float, default="auto"
         The weight of a label's own texts in training, relative to other rows. A
         sequence has one weight for each field of ``label_texts``. Weights other than 1
@@ -253,6 +258,8 @@ class TextRetriever(
        Product Search", KDD 2021, arXiv 2106.12657.
     .. [2] D. McFadden, "Conditional logit analysis of qualitative choice behavior",
        Frontiers in Econometrics, 1974.
+    .. [3] H. Jain, Y. Prabhu and M. Varma, "Extreme multi-label loss functions for
+       recommendation, tagging, ranking & other missing label applications", KDD 2016.
 
     Examples
     --------
@@ -272,6 +279,7 @@ class TextRetriever(
         "encoder_labels": [callable, HasMethods("transform"), None],
         "encoder_search": [StrOptions({"approximate", "exact"})],
         "fusion": [StrOptions({"learned"}), None],
+        "propensity_weight": [Interval(Real, 0, None, closed="left")],
         "label_text_weight": [
             Interval(Real, 0, None, closed="neither"),
             StrOptions({"auto"}),
@@ -284,7 +292,13 @@ class TextRetriever(
         "warm_start": ["boolean"],
     }
 
-    _search_parameters = ("encoder", "encoder_search", "fusion", "n_jobs")
+    _search_parameters = (
+        "encoder",
+        "encoder_search",
+        "fusion",
+        "propensity_weight",
+        "n_jobs",
+    )
     _stage_parameters = ("vectorizer", "classifier", "lexical_ranker")
     _default_stages: ClassVar[dict] = {
         "vectorizer": default_vectorizer,
@@ -303,6 +317,7 @@ class TextRetriever(
         encoder_labels=None,
         encoder_search="approximate",
         fusion="learned",
+        propensity_weight=0.0,
         label_text_weight="auto",
         text_pieces=0,
         random_state=None,
@@ -317,6 +332,7 @@ class TextRetriever(
         self.encoder_labels = encoder_labels
         self.encoder_search = encoder_search
         self.fusion = fusion
+        self.propensity_weight = propensity_weight
         self.label_text_weight = label_text_weight
         self.text_pieces = text_pieces
         self.random_state = random_state
@@ -915,7 +931,8 @@ class TextRetriever(
         if self.encoder is not None and embeddings is not None:
             encoder, exact = Encoder(self.encoder, "encoder"), self.encoder_search
             by_embedding = EmbeddingSearch(encoder, embeddings, exact == "exact")
-        return FusedSearch(model, lexical, fusion, self.n_jobs, by_embedding)
+        weight = float(self.propensity_weight)
+        return FusedSearch(model, lexical, fusion, self.n_jobs, by_embedding, weight)
 
     def _apply(self, method, texts):
         state = self._ready()

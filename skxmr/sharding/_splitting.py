@@ -68,6 +68,12 @@ def split(classifier: XRLinearClassifier, n_shards: int) -> list[TreeShard]:
     check_is_fitted(classifier)
     if isinstance(n_shards, bool) or not isinstance(n_shards, Integral) or n_shards < 1:
         raise ValueError(f"n_shards={n_shards!r} must be a positive integer.")
+    if classifier.propensity_weight:
+        raise ValueError(
+            f"Shards do not count labels, so that they cannot weigh scores by "
+            f"propensities; got a classifier with propensity_weight="
+            f"{classifier.propensity_weight}. Set it to 0."
+        )
     n_shards = int(n_shards)
     parts = [
         _split_tree(tree, layout, n_shards)

@@ -42,6 +42,7 @@ BAD_PARAMETERS = {
     "max_candidates": [0, -1, 1.5, "3", np.nan],
     "decision_threshold": [-0.1, 1.1, "0.5", None, np.nan],
     "score_transform": ["l5-hinge", "softmax", None, 3],
+    "propensity_weight": [-1.0, "1", None, np.nan, np.inf],
     "n_trees": [0, -1, 1.5, "2", None],
     "memory": [3, object()],
     "n_jobs": [1.5, "2"],
@@ -54,6 +55,7 @@ SEARCH_PARAMETERS = (
     "max_candidates",
     "decision_threshold",
     "score_transform",
+    "propensity_weight",
     "n_jobs",
 )
 

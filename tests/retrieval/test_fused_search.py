@@ -351,3 +351,41 @@ def test_candidates_have_the_same_scores_however_many_are_returned(learned):
     stored = learned.predict_proba([text])
     for column, _, score in few:
         assert stored[0, column] == pytest.approx(score, rel=1e-6)
+
+
+# Propensities
+
+
+@pytest.mark.parametrize("exponent", [0.5, 2])
+def test_scores_are_weighed_by_a_power_of_the_counts(retriever, exponent):
+    weighed = pickle.loads(pickle.dumps(retriever))
+    weighed.set_params(propensity_weight=exponent)
+    text = make_queries(1, seed=3)[0][0]
+    columns, _ = weighed.rank([text], len(NAMES))
+    found = columns[0][columns[0] >= 0].tolist()
+    sums = []
+    for column in found:
+        before, after = (
+            {one.name: one for one in each.explain(text, column).features}
+            for each in (retriever, weighed)
+        )
+        total = sum(one.score for one in before.values())
+        log_count = before["log_count"].value
+        total -= 0.55 * exponent * log_count
+        sums.append(total)
+        np.testing.assert_allclose(sum(one.score for one in after.values()), total)
+    assert len(found) > 20
+    assert (np.diff(sums) <= 1e-9).all()
+    np.testing.assert_array_equal(
+        [column for column, _, _ in weighed.search(text, 5)], found[:5]
+    )
+
+
+def test_propensities_know_of_later_texts(small):
+    texts, _ = make_queries(1, seed=4)
+    weighed = pickle.loads(pickle.dumps(small)).set_params(propensity_weight=3.0)
+    columns, _ = weighed.rank(texts, 2)
+    Y = np.zeros((40, len(NAMES)), dtype=int)
+    Y[:, columns[0, 0]] = 1
+    weighed.partial_fit(["entirely different words"] * 40, Y)
+    assert weighed.rank(texts, 2)[0][0, 0] == columns[0, 1]

@@ -280,8 +280,14 @@ CALLS = {
         **of_estimator(CLASSIFIER, make_classifier().fit, CLASSIFIER),
         "XRLinearClassifier.fit": (
             lambda **given: make_classifier().fit(**given),
-            {"X": X, "y": Y, "relevance": X, "label_names": NAMES},
-            "X y relevance",
+            {
+                "X": X,
+                "y": Y,
+                "relevance": X,
+                "negatives": 1 - Y,
+                "label_names": NAMES,
+            },
+            "X y relevance negatives",
         ),
         "XRLinearClassifier.fit (label_vectors)": (
             fit_with_vectors,
@@ -306,8 +312,14 @@ CALLS = {
         ),
         "TextRetriever.fit": (
             lambda **given: TextRetriever(classifier=make_classifier()).fit(**given),
-            {"texts": TEXTS, "y": Y, "relevance": X, "label_texts": NAMES},
-            "y relevance",
+            {
+                "texts": TEXTS,
+                "y": Y,
+                "relevance": X,
+                "negatives": 1 - Y,
+                "label_texts": NAMES,
+            },
+            "y relevance negatives",
         ),
         "TextRetriever.score": (RETRIEVER.score, {"X": TEXTS, "y": Y}, "y"),
         "TextRetriever.explain": (RETRIEVER.explain, {"text": "red", "label": 1}, ""),
@@ -402,8 +414,8 @@ CALLS = {
         },
         "TextRetriever.partial_fit": (
             changing(FUSED, "partial_fit"),
-            {"texts": TEXTS, "y": Y},
-            "y",
+            {"texts": TEXTS, "y": Y, "negatives": 1 - Y},
+            "y negatives",
         ),
         "TextRetriever.add_labels": (
             changing(FUSED, "add_labels"),
@@ -412,8 +424,8 @@ CALLS = {
         ),
         "XRLinearClassifier.partial_fit": (
             changing(CLASSIFIER, "partial_fit"),
-            {"X": X, "y": Y},
-            "X y",
+            {"X": X, "y": Y, "negatives": 1 - Y},
+            "X y negatives",
         ),
         "XRLinearClassifier.add_labels": (
             changing(CLASSIFIER, "add_labels"),
