@@ -94,7 +94,7 @@ class PopularCompleter(Completer):
         self._state = CompleterState(log.names, index, normalizer)
         return self
 
-    def _suggest(self, prefix, session, k, subset=None):  # noqa: ARG002 - no sessions
+    def _suggest(self, prefix, session, k, subset=None, match=None):  # noqa: ARG002
         index = self._state.index
         ranges = index.find(prefix)
         ranges = ranges if subset is None else subset.within(ranges)
@@ -215,7 +215,7 @@ class BigramCompleter(Completer):
         )
         return self
 
-    def _suggest(self, prefix, session, k, subset=None):
+    def _suggest(self, prefix, session, k, subset=None, match=None):  # noqa: ARG002
         state = self._state
         ranges = state.index.find(prefix)
         ranges = ranges if subset is None else subset.within(ranges)

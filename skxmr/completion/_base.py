@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skxmr._base._documentation import Documented
 from skxmr._base._state import Stateful, from_state, reads
+from skxmr._inputs._columns import InvalidInputError
 from skxmr._inputs._validation import StrOptions, check_documents, check_k
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Texts
@@ -103,6 +104,9 @@ class Completer(
     strip_accents: str | Callable[[str], str] | None
     preprocessor: Callable[[str], str] | None
 
+    # How queries may match what was typed.
+    _matches: ClassVar[tuple[str, ...]] = ("prefix",)
+
     _parameter_constraints: ClassVar[dict] = {
         "strip_accents": [StrOptions({"ascii", "unicode"}), None, callable],
         "preprocessor": [callable, None],
@@ -124,10 +128,11 @@ class Completer(
         return Normalizer(self.strip_accents, self.preprocessor)
 
     @abstractmethod
-    def _suggest(self, prefix, session, k, subset=None):
+    def _suggest(self, prefix, session, k, subset=None, match=None):
         """Find the k best known queries for a normalised prefix and session.
 
-        Of all queries, or of those of a `QuerySubset`.
+        Of all queries, or of those of a `QuerySubset`; `match` is one of `_matches`, or
+        None for the completer's own.
 
         Returns
         -------
@@ -185,6 +190,7 @@ class Completer(
         allowed: QuerySubset | Iterable | None = None,
         excluded: Iterable | None = None,
         unknown: Literal["raise", "ignore"] = "raise",
+        match: str | None = None,
     ) -> Completions:
         """Complete a prefix.
 
@@ -208,6 +214,10 @@ class Completer(
         unknown : {"raise", "ignore"}, default="raise"
             Whether queries in these arguments that are not known raise an error or are
             ignored.
+        match : str or None, default=None
+            Which queries match, for this call: a value of the parameter `match` of
+            `QueryCompleter`. None stands for that parameter. Completers without it
+            match by "prefix" only.
 
         Returns
         -------
@@ -220,7 +230,7 @@ class Completer(
         TypeError
             If `prefix` or a previous query is not a string, or `k` not an integer.
         ValueError
-            If `k` is less than 1, or a query is not known.
+            If `k` is less than 1, a query is not known, or `match` is no way to match.
         """
         # scikit-learn's validation is skipped: it takes as long as the search.
         self._ready()
@@ -231,10 +241,11 @@ class Completer(
                 f"prefix must be a str; got {prefix!r:.50} of type "
                 f"{type(prefix).__name__}. Use complete_batch for several prefixes."
             )
+        self._check_match(match)
         normalizer = self._state.normalizer
         session = read_session(previous, normalizer.text)
         subset = choose_queries(self._state, allowed, excluded, unknown)
-        return self._named(normalizer.prefix(prefix), session, k, subset)
+        return self._named(normalizer.prefix(prefix), session, k, subset, match)
 
     @reads
     def complete_batch(
@@ -246,6 +257,7 @@ class Completer(
         allowed: QuerySubset | Iterable | None = None,
         excluded: Iterable | None = None,
         unknown: Literal["raise", "ignore"] = "raise",
+        match: str | None = None,
     ) -> list[Completions]:
         """Complete many prefixes.
 
@@ -262,6 +274,8 @@ class Completer(
             The queries that may be returned, as in `complete`.
         unknown : {"raise", "ignore"}, default="raise"
             As in `complete`.
+        match : str or None, default=None
+            As in `complete`.
 
         Returns
         -------
@@ -275,12 +289,13 @@ class Completer(
         """
         self._ready()
         k = check_k(k, f"{type(self).__name__}.complete_batch")
+        self._check_match(match)
         typed = check_documents(prefixes, "prefixes")
         normalizer = self._state.normalizer
         sessions = check_sessions(previous, len(typed), normalizer.text, "prefixes")
         subset = choose_queries(self._state, allowed, excluded, unknown)
         return [
-            self._named(normalizer.prefix(prefix), session, k, subset)
+            self._named(normalizer.prefix(prefix), session, k, subset, match)
             for prefix, session in zip(typed, sessions, strict=True)
         ]
 
@@ -328,10 +343,19 @@ class Completer(
             gained += count * float((1 / (positions + 1)).sum())
         return gained / float(log.counts.sum())
 
-    def _named(self, prefix, session, k, subset):
+    def _check_match(self, match):
+        if match is None or (isinstance(match, str) and match in self._matches):
+            return
+        kinds = ", ".join(map(repr, self._matches))
+        raise InvalidInputError(
+            f"match of {type(self).__name__}.complete must be None or one of {kinds}; "
+            f"got {match!r:.50}."
+        )
+
+    def _named(self, prefix, session, k, subset, match):
         names = self._state.names
         ranks, scores = self._suggest(
-            prefix, session, min(k, len(self._state.index)), subset
+            prefix, session, min(k, len(self._state.index)), subset, match
         )
         return [
             Completion(names[rank], score)

@@ -43,6 +43,8 @@ __all__ = ["QueryCompleter"]
 _MAX_INT32 = np.iinfo(np.int32).max
 _TINY = np.finfo(np.float64).tiny
 
+_MATCHES = ("prefix", "fuzzy")
+
 # Lengths of the prefix from which one edit, or two, are allowed.
 _CHARACTERS_FOR_EDITS = (3, 6)
 
@@ -286,7 +288,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         "classifier": [XRLinearClassifier, None],
         "previous_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "prefix_vectorizer": [HasMethods(["fit_transform", "transform"]), None],
-        "match": [StrOptions({"prefix", "fuzzy"})],
+        "match": [StrOptions(set(_MATCHES))],
         "edit_weight": [Interval(Real, 0, 1, closed="right")],
         "prefixes_per_query": [
             Interval(Integral, 1, None, closed="left"),
@@ -304,6 +306,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         "random_state": ["random_state"],
     }
 
+    _matches = _MATCHES
     _search_parameters = (
         "match",
         "edit_weight",
@@ -439,8 +442,9 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         """Clone a stage or its default, and set parameters that it leaves open."""
         return with_settings(self._clone_stage(name), seed=seed, n_jobs=self.n_jobs)
 
-    def _suggest(self, prefix, session, k, subset=None):
-        if self.match == "prefix":
+    def _suggest(self, prefix, session, k, subset=None, match=None):
+        match = self.match if match is None else match
+        if match == "prefix":
             ranges = _allowed(self._find(prefix), subset)
             ranks, weights, total = self._suggest_among(ranges, prefix, session, k)
             return ranks, weights / max(total, _TINY)

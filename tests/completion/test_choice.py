@@ -128,3 +128,20 @@ def test_a_subset_is_of_one_state():
             other.complete("t", allowed=subset)
     with pytest.raises(TypeError, match="excluded must be an iterable"):
         completer.complete("t", excluded=subset)
+
+
+@kinds
+def test_match_is_chosen_per_call(kind):
+    completer = clone(COMPLETERS[kind]).fit(PREVIOUS, QUERIES, counts=COUNTS)
+    for match in completer._matches:
+        for prefix in ("t", "tost", "teas "):
+            found = completer.complete(prefix, QUERIES[0], 99, match=match)
+            batch = completer.complete_batch([prefix], [QUERIES[0]], 99, match=match)
+            if "match" in completer.get_params():
+                completer.set_params(match=match)
+            assert found == completer.complete(prefix, QUERIES[0], 99) == batch[0]
+    assert completer.complete("toast", match=None) == completer.complete("toast")
+    for bad in ("other", 3, ["prefix"], True):
+        for call in (completer.complete, completer.complete_batch):
+            with pytest.raises(ValueError, match=r"match of .* must be None or one of"):
+                call("t" if call == completer.complete else ["t"], match=bad)
