@@ -24,7 +24,7 @@ LAYERS = [
     _targets
     _base
     text metrics datasets
-    tree _lexical _embeddings
+    tree _lexical _embeddings _matching
     _fusion _search
     _training
     _growing

@@ -6,7 +6,7 @@ import numpy as np
 
 from skxmr._inputs._columns import InvalidInputError, as_list
 from skxmr._inputs._documents import check_documents
-from skxmr.completion._query_ids import runs, without_ranges
+from skxmr.completion._query_ids import gaps, runs, within_both, without_ranges
 
 __all__ = ["QuerySubset", "choose_queries", "find_ranks"]
 
@@ -39,13 +39,11 @@ class QuerySubset:
 
     def within(self, ranges):
         """Return the parts of ascending ranges that are allowed."""
-        starts, stops = self._ranges[:, 0], self._ranges[:, 1]
-        parts = [np.empty((0, 2), dtype=np.int64)]
-        for start, stop in ranges.tolist():
-            first = np.searchsorted(stops, start, side="right")
-            last = np.searchsorted(starts, stop, side="left")
-            parts.append(np.clip(self._ranges[first:last], start, stop))
-        return np.concatenate(parts)
+        return within_both(self._ranges, ranges)
+
+    def beside(self, ranges):
+        """Return the parts outside of ascending ranges that are allowed."""
+        return within_both(self._ranges, gaps(ranges, self._index.n_ids))
 
 
 def choose_queries(state, allowed, excluded, unknown):

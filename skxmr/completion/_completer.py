@@ -17,7 +17,8 @@ from skxmr._parallel._progress import note, step
 from skxmr._utils._loaded_state import check_list, refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Completer, CompleterState, Sessions
-from skxmr.completion._evidence import Evidence, best_suggestions
+from skxmr.completion._choice import QuerySubset
+from skxmr.completion._evidence import Evidence, WordMatches, best_suggestions
 from skxmr.completion._living import LivingCompleter
 from skxmr.completion._living_index import LivingIndex
 from skxmr.completion._prefix_classifier import PrefixRanker
@@ -43,7 +44,7 @@ __all__ = ["QueryCompleter"]
 _MAX_INT32 = np.iinfo(np.int32).max
 _TINY = np.finfo(np.float64).tiny
 
-_MATCHES = ("prefix", "fuzzy")
+_MATCHES = ("prefix", "fuzzy", "words")
 
 # Lengths of the prefix from which one edit, or two, are allowed.
 _CHARACTERS_FOR_EDITS = (3, 6)
@@ -156,10 +157,19 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
     prefix_vectorizer : transformer, default=None
         Transforms the prefix into features of the classifier; it has no effect on which
         queries match. None stands for ``PrefixWeightedCharTfidf()``.
-    match : {"prefix", "fuzzy"}, default="prefix"
-        Which known queries match: those that start with the prefix ("prefix"), or also
-        those whose beginning differs from it by one edit, if it has three characters or
-        more, or two edits, if it has six or more ("fuzzy"). An edit inserts, deletes or
+    match : {"prefix", "fuzzy", "words"}, default="prefix"
+        Which known queries match; `complete` can choose it for each call.
+
+        "prefix": those that start with the prefix.
+
+        "words": after these, those that have all words of the prefix, in any order and
+        at any place. The last word may be incomplete: "jazz hist" is completed to
+        "History of jazz". Where words are not separated by spaces, such as in Chinese
+        and Thai, a word begins at each letter.
+
+        "fuzzy": also those whose beginning differs from the prefix by one edit, if it
+        has three characters or more, or two edits, if it has six or more. An edit
+        inserts, deletes or
         replaces a character, or swaps two adjacent ones. Numbers are never edited, and
         a letter with its accents is one character. If no query starts with the prefix,
         those match that differ from it only in how words are joined, by spaces,
@@ -411,6 +421,8 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         ranker = self._train(log)
         with step("indexing prefixes"):
             index = PrefixIndex(log.keys, log.query_counts)
+            if self.match == "words":
+                index.index_words()
         self._state = QueryState(
             log.names, index, normalizer, transitions, ranker, weights
         )
@@ -444,6 +456,8 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
 
     def _suggest(self, prefix, session, k, subset=None, match=None):
         match = self.match if match is None else match
+        if match == "words":
+            return self._suggest_by_words(prefix, session, k, subset)
         if match == "prefix":
             ranges = _allowed(self._find(prefix), subset)
             ranks, weights, total = self._suggest_among(ranges, prefix, session, k)
@@ -454,6 +468,22 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
             for edits, ranges in found
         ]
         return _best_of_groups(groups, self.edit_weight, k)
+
+    def _suggest_by_words(self, prefix, session, k, subset):
+        """Find the queries that start with a prefix, and then others by their words."""
+        index = self._state.index
+        ranges = _allowed(self._find(prefix), subset)
+        first, weights, total = self._suggest_among(ranges, prefix, session, k)
+        scores = weights / max(total, _TINY)
+        if len(first) == k:
+            return first, scores
+        subset = QuerySubset(index, index.find("")) if subset is None else subset
+        matches, others = WordMatches(index, prefix), subset.beside(ranges)
+        evidence = self._evidence(matches, others, session)
+        ranks, weights = best_suggestions(evidence, k - len(first))
+        # All that start with the prefix are among the first: no other is above them.
+        highest = scores.min(initial=1.0) / self._weight_of_all(session)
+        return np.append(first, ranks), np.append(scores, weights * highest)
 
     def _find(self, prefix):
         """Find the ranges of matching queries."""
@@ -485,14 +515,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         total : float
             The weight of all queries in the ranges.
         """
-        state = self._state
-        index = state.index
-        decay = self._weight("decay")
-        evidence = Evidence(
-            index, ranges, self._weight("popularity_weight") / index.total
-        )
-        for age, ranks, weights in state.transitions.after(session, ranges):
-            evidence.add(ranks, weights, decay**age)
+        evidence = self._evidence(self._state.index, ranges, session)
         ranks, shares = self._rank_by_classifier(ranges, prefix, session, k)
         if len(ranks):
             order = np.argsort(ranks)
@@ -504,6 +527,23 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
             )
         ranks, weights = best_suggestions(evidence, k)
         return ranks, weights, evidence.total
+
+    def _evidence(self, index, ranges, session):
+        """Collect counts and transitions of the queries in some ranges.
+
+        Parameters
+        ----------
+        index : PrefixIndex, LivingIndex or WordMatches
+        """
+        state, decay = self._state, self._weight("decay")
+        prior = self._weight("popularity_weight") / state.index.total
+        evidence = Evidence(index, ranges, prior)
+        for age, ranks, weights in state.transitions.after(session, ranges):
+            entries = ranks, weights
+            if isinstance(index, WordMatches):
+                entries = index.among(ranks, weights)
+            evidence.add(*entries, decay**age)
+        return evidence
 
     def _rank_by_classifier(self, ranges, prefix, session, k):
         """Return ranks and shares of the best queries, none without a session.

@@ -4,7 +4,37 @@ import numpy as np
 
 from skxmr._cython._completion import best_of_sums
 
-__all__ = ["Evidence", "best_shares", "best_suggestions"]
+__all__ = ["Evidence", "WordMatches", "best_shares", "best_suggestions"]
+
+
+class WordMatches:
+    """An index, of which only the queries that have some words count.
+
+    Parameters
+    ----------
+    index : PrefixIndex or LivingIndex
+    prefix : str
+        As made by `Normalizer.prefix`.
+    """
+
+    def __init__(self, index, prefix):
+        self.fitted_counts = index.fitted_counts
+        self.count_changes = index.count_changes
+        self._index = index
+        self._sought = index.seek_words(prefix)
+
+    def most_frequent(self, ranges, k):
+        """Find the k most frequent ones in some ranges, best first."""
+        return self._index.most_frequent_with(self._sought, ranges, k)
+
+    def mass(self, ranges):  # noqa: ARG002
+        """Return 0: not known without finding all of them."""
+        return 0.0
+
+    def among(self, ids, weights):
+        """Return the ids that have the words, and their weights."""
+        found = self._index.have_words(self._sought, ids.astype(np.int64))
+        return ids[found], weights[found]
 
 
 class Evidence:

@@ -303,6 +303,45 @@ class LivingIndex:
         ids = np.union1d(before, changed.ids[found])
         return self._best(ids, k)
 
+    def seek_words(self, prefix):
+        """Find the words that queries must have, in the fitted and the added ones."""
+        indexes = [self.fitted, self.added]
+        return [None if one is None else one.seek_words(prefix) for one in indexes]
+
+    def have_words(self, sought, ids):
+        """Tell which queries have the words that `seek_words` found."""
+        of_fitted, of_added = sought
+        found = np.zeros(len(ids), dtype=bool)
+        is_fitted = ids < len(self.fitted)
+        found[is_fitted] = self.fitted.have_words(of_fitted, ids[is_fitted])
+        if self.added is not None:
+            order, ordered = self._added_order
+            places = order[np.searchsorted(ordered, ids[~is_fitted])]
+            found[~is_fitted] = self.added.have_words(of_added, places)
+        return found
+
+    @cached_property
+    def _added_order(self):
+        """The positions of added queries by id, and these ids."""
+        order = np.argsort(self.added_ids)
+        return order, self.added_ids[order]
+
+    def most_frequent_with(self, sought, ranges, k):
+        """Find as `most_frequent`, of the queries that have some words."""
+        k, n_fitted = min(k, len(self)), len(self.fitted)
+        fitted = np.minimum(ranges[ranges[:, 0] < n_fitted], n_fitted)
+        before = self.fitted.most_frequent_with(sought[0], fitted, k)
+        # Counts only grow: others than these have changed, and have as many counts.
+        changed = self.changed
+        bounds = np.searchsorted(changed.ids, ranges)
+        parts = [np.arange(start, stop) for start, stop in bounds.tolist()]
+        inside = np.concatenate([np.empty(0, dtype=np.int64), *parts])
+        if len(before) == k:
+            least = self.fitted.counts[before].min(initial=np.inf)
+            inside = inside[changed.counts[inside] >= least]
+        ids = changed.ids[inside]
+        return self._best(np.union1d(before, ids[self.have_words(sought, ids)]), k)
+
     def _best(self, ids, k):
         """Sort queries by count, equal ones in alphabetical order."""
         best, counts = np.empty((2, k), dtype=np.int64), np.empty(k)
@@ -379,7 +418,10 @@ class LivingIndex:
 
     def merged(self):
         """Return an index of the same queries that were all fitted."""
-        return PrefixIndex(self.keys, self.counts)
+        merged = PrefixIndex(self.keys, self.counts)
+        if self.fitted.has_words:
+            merged.index_words()
+        return merged
 
     def renumbered(self):
         """Return the rank in `merged` by id, -1 for queries that were removed."""

@@ -1,8 +1,7 @@
 """Index of the known queries: those with the same prefix are contiguous."""
 
 import re
-from bisect import bisect_left
-from functools import cache
+from functools import cached_property
 from itertools import pairwise
 from unicodedata import combining
 
@@ -14,6 +13,8 @@ from skxmr._cython._completion import (
     best_in_ranges,
     find_near,
 )
+from skxmr._matching._sorted_keys import SortedKeys, combining_classes
+from skxmr._matching._words import WordIndex
 from skxmr._utils._loaded_state import (
     as_value_errors,
     check_finite,
@@ -30,11 +31,9 @@ __all__ = [
     "PrefixIndex",
     "best_of",
     "block_best_of",
-    "combining_classes",
     "count_letters",
 ]
 
-_LARGEST = chr(0x10FFFF)
 # What words are joined or separated by.
 _JOINTS = " &'+-./_"
 _JOINT_OF_LETTERS = re.compile(
@@ -45,7 +44,7 @@ _JOINT_OF_LETTERS = re.compile(
 PREFIX_INDEX_VERSION = 1
 
 
-class PrefixIndex:
+class PrefixIndex(SortedKeys):
     """The sorted keys of the queries, and their counts.
 
     The position of a query in this order is its *rank*.
@@ -63,6 +62,11 @@ class PrefixIndex:
         self.keys = keys
         self.codes, self.offsets = _code_points(keys)
         self._set_counts(counts)
+
+    def __getstate__(self):
+        state = dict(self.__dict__)
+        state.pop("words", None)  # made again when it is needed
+        return state
 
     def __setstate__(self, state):
         refuse_newer(state, PREFIX_INDEX_VERSION, "This completer")
@@ -91,9 +95,6 @@ class PrefixIndex:
                 refuse(
                     f"PrefixIndex.{name}", "is not consistent with its keys and counts"
                 )
-
-    def __len__(self):
-        return len(self.keys)
 
     def _set_counts(self, counts):
         self.counts = counts
@@ -144,106 +145,10 @@ class PrefixIndex:
         index._set_counts(np.delete(self.counts, ranks))
         return index
 
-    def key_of(self, rank):
-        """Return the key of the query with a rank."""
-        return self.keys[rank]
-
-    def place_of(self, key):
-        """Return the rank before which a query with a key belongs."""
-        return bisect_left(self.keys, key)
-
-    def rank_of(self, key):
-        """Find the rank of the query with a key; -1 if it is not known."""
-        rank = bisect_left(self.keys, key)
-        return rank if rank < len(self.keys) and self.keys[rank] == key else -1
-
     @property
     def total(self):
         """The sum of all counts."""
         return float(self.cumulated[-1])
-
-    def find(self, prefix):
-        """Find the queries that start with a prefix.
-
-        Parameters
-        ----------
-        prefix : str
-            As made by `Normalizer.prefix`. If it ends with a space, its last word is
-            complete; otherwise its last letter may have additional accents in a query.
-
-        Returns
-        -------
-        ndarray of shape (n_ranges, 2), int64
-            First rank of each range, and last rank plus one, ascending.
-        """
-        if prefix.endswith(" "):
-            ranges = self._whole_words(prefix[:-1])
-        elif prefix and combining(prefix[-1]):
-            ranges = self._accented(prefix)
-        else:
-            ranges = [self._starting_with(prefix, 0, len(self.keys))]
-        found = [one for one in ranges if one[0] < one[1]]
-        return np.array(found, np.int64).reshape(-1, 2)
-
-    def _starting_with(self, prefix, start, stop):
-        """Find the keys of a range that start with a prefix."""
-        start = bisect_left(self.keys, prefix, lo=start, hi=stop)
-        # The range ends before the smallest text that is larger than all texts with
-        # this prefix: the last character that is not the largest one is incremented.
-        lower = prefix.rstrip(_LARGEST)
-        if lower:
-            beyond = lower[:-1] + chr(ord(lower[-1]) + 1)
-            stop = bisect_left(self.keys, beyond, lo=start, hi=stop)
-        return start, stop
-
-    def _whole_words(self, words):
-        """Find the keys that are equal to some words, or continue after a space."""
-        first = bisect_left(self.keys, words)
-        is_known = first < len(self.keys) and self.keys[first] == words
-        # Only the space sorts between END_OF_KEY and the exclamation mark.
-        start = bisect_left(self.keys, words + END_OF_KEY, lo=first)
-        stop = bisect_left(self.keys, words + "!", lo=start)
-        if is_known and start == first + 1:
-            return [(first, stop)]
-        return [(first, first + is_known), (start, stop)]
-
-    def _accented(self, prefix):
-        """Find the keys that start with a prefix and have accents on its last letter.
-
-        Accents with a lower combining class may precede those of the prefix:
-        normalisation sorts the accents of a letter by combining class.
-        """
-        n_before = len(prefix)
-        while n_before and combining(prefix[n_before - 1]):
-            n_before -= 1
-        ranges = []
-        waiting = [(prefix[:n_before], prefix[n_before:], 0, len(self.keys))]
-        while waiting:
-            beginning, accents, start, stop = waiting.pop()
-            start, stop = self._starting_with(beginning, start, stop)
-            if not accents:
-                ranges.append((start, stop))
-                continue
-            for accent in self._accents_after(beginning, start, stop):
-                if accent == accents[0]:
-                    waiting.append((beginning + accent, accents[1:], start, stop))
-                elif combining(accent) < combining(accents[0]):
-                    waiting.append((beginning + accent, accents, start, stop))
-        return sorted(ranges)
-
-    def _accents_after(self, beginning, start, stop):
-        """Yield the accents that follow the common beginning of the keys of a range."""
-        marks = np.flatnonzero(combining_classes())
-        position = 0
-        while position < len(marks):
-            sought = beginning + chr(marks[position])
-            start = bisect_left(self.keys, sought, lo=start, hi=stop)
-            if start == stop:
-                return
-            found = self.keys[start][len(beginning)]
-            if combining(found):
-                yield found
-            position = int(np.searchsorted(marks, ord(found), side="right"))
 
     def find_joined(self, prefix):
         """Find the queries that start with a prefix, however words are joined.
@@ -334,6 +239,11 @@ class PrefixIndex:
             )
         return ranges[:needed], edits[:needed]
 
+    @cached_property
+    def words(self):
+        """The words of the queries, as a `WordIndex`."""
+        return WordIndex(self.keys, self.counts)
+
     def mass(self, ranges):
         """Return the sum of the counts of the queries in some ranges."""
         return float(
@@ -350,6 +260,32 @@ class PrefixIndex:
         ndarray of shape (at most k,), int64
         """
         return best_of(self.counts, self.block_best, ranges, min(k, len(self.keys)))
+
+    @property
+    def has_words(self):
+        """Whether the words of the queries were indexed."""
+        return "words" in self.__dict__
+
+    def index_words(self):
+        """Index the words of the queries now, not in the first search for words."""
+        return self.words
+
+    def seek_words(self, prefix):
+        """Find the words that queries must have, as `WordIndex.seek`."""
+        return self.words.seek(prefix)
+
+    def have_words(self, sought, ranks):
+        """Tell which queries have the words that `seek_words` found."""
+        return self.words.matches(sought, ranks)
+
+    def most_frequent_with(self, sought, ranges, k):
+        """Find as `most_frequent`, of the queries that have some words."""
+        return self.words.best(sought, ranges, min(k, len(self.keys)))
+
+    @property
+    def n_ids(self):
+        """The number of ids, which are the ranks."""
+        return len(self.keys)
 
     @property
     def order(self):
@@ -389,14 +325,6 @@ def _typed_letters(prefix):
     letters = _JOINT_OF_LETTERS.sub("", prefix)
     is_of_number = [one in _JOINTS or one.isdecimal() for one in letters]
     return letters, [False, *map(all, pairwise(is_of_number))]
-
-
-@cache
-def combining_classes():
-    """Return the canonical combining class of each code point: 0 except for accents."""
-    # There are none beyond this range, not even in unassigned planes.
-    classes = map(combining, map(chr, range(0x1F000)))
-    return np.fromiter(classes, dtype=np.uint8)
 
 
 def count_letters(prefix):

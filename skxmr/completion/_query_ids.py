@@ -15,7 +15,9 @@ __all__ = [
     "ColumnIds",
     "NameList",
     "Names",
+    "gaps",
     "runs",
+    "within_both",
     "without_overlaps",
     "without_ranges",
 ]
@@ -121,6 +123,34 @@ def runs(numbers):
     starts = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
     stops = np.append(starts[1:], len(numbers))[: len(starts)]
     return np.column_stack([numbers[starts], numbers[stops - 1] + 1])
+
+
+def within_both(ranges, others):
+    """Return what two lists of ranges have in common.
+
+    Parameters
+    ----------
+    ranges, others : ndarray of shape (n_ranges, 2), int64
+        Each ascending, and without overlaps of its own. A search for each of `others`.
+
+    Returns
+    -------
+    ndarray of shape (n_found, 2), int64
+    """
+    starts, stops = ranges[:, 0], ranges[:, 1]
+    parts = [np.empty((0, 2), dtype=np.int64)]
+    for start, stop in others.tolist():
+        first = np.searchsorted(stops, start, side="right")
+        last = np.searchsorted(starts, stop, side="left")
+        parts.append(np.clip(ranges[first:last], start, stop))
+    return np.concatenate(parts)
+
+
+def gaps(ranges, n_ids):
+    """Return the ranges of the numbers from 0 to `n_ids` - 1 that are in no range."""
+    starts, stops = np.append(0, ranges[:, 1]), np.append(ranges[:, 0], n_ids)
+    found = np.column_stack([starts, stops])
+    return found[found[:, 0] < found[:, 1]]
 
 
 def without_ranges(ranges, excluded):

@@ -26,6 +26,7 @@ __all__ = [
     "normalize_characters",
     "normalize_words",
     "spaced_words",
+    "words_of_key",
     "written_words",
 ]
 
@@ -148,6 +149,37 @@ def written_words(text):
         A run of a script without spaces between words is one word.
     """
     return _WORD.findall(_without_symbols(normalize_text(text)))
+
+
+def words_of_key(key):
+    """List the words of a key of `Normalizer`, and where in each a word may begin.
+
+    Parameters
+    ----------
+    key : str
+        Or a prefix of one, as made by `Normalizer.prefix`.
+
+    Returns
+    -------
+    list of (str, list of int)
+        The words as they are written. A word begins at each letter of a script without
+        spaces between words, and behind such letters.
+    """
+    if key.isascii():
+        return [(word, [0]) for word in _WORD.findall(key)]
+    words = _WORD.findall(_without_symbols(key))
+    return [(word, _beginnings(word)) for word in words]
+
+
+def _beginnings(word):
+    if word.isascii() or not is_unspaced(word):
+        return [0]
+    found, is_after = [], True
+    for letter in _LETTER.finditer(word):
+        is_before, is_after = is_after, is_unspaced(letter[0])
+        if is_before or is_after:
+            found.append(letter.start())
+    return found or [0]
 
 
 def spaced_words(text):

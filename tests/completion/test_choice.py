@@ -21,6 +21,7 @@ COMPLETERS = {
     "counts": QueryCompleter(classifier_weight=0),
     "classifier": QueryCompleter(random_state=0),
     "fuzzy": QueryCompleter(random_state=0, match="fuzzy"),
+    "words": QueryCompleter(classifier_weight=0, match="words"),
 }
 kinds = pytest.mark.parametrize("kind", COMPLETERS)
 
@@ -38,7 +39,7 @@ some = st.none() | st.sets(st.sampled_from(QUERIES))
 @given(
     allowed=some,
     excluded=some,
-    prefix=st.sampled_from(["", "t", "tea", "teas ", "toast", "tost"]),
+    prefix=st.sampled_from(["", "t", "tea", "teas ", "toast", "tost", "b", "a to"]),
     session=st.sampled_from(["", *QUERIES[:3]]),
     k=st.sampled_from([1, 3, 99]),
 )
@@ -52,11 +53,11 @@ def test_others_take_the_place(kind, allowed, excluded, prefix, session, k):
     assert len(found) == min(k, len(expected))
     assert len({one.query for one in found}) == len(found)
     assert {one.query for one in found} <= is_left
-    if kind != "classifier" and kind != "fuzzy":  # whose scores depend on the choice
+    if kind not in ("classifier", "fuzzy"):  # whose scores depend on the choice
         assert [one.query for one in found] == [one.query for one in expected[:k]]
     scores = [one.score for one in found]
     assert scores == sorted(scores, reverse=True)
-    assert sum(scores) <= 1 + 1e-9 or kind == "popular"
+    assert sum(scores) <= 1 + 1e-9 or kind in ("popular", "words")
     subset = completer.subset(**choice)
     assert completer.complete(prefix, session, k, allowed=subset) == found
     assert completer.complete_batch([prefix], [session], k, **choice) == [found]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from twins import begins, least_edits, letters_of
 
 from skxmr._cython import _completion as kernel
-from skxmr.completion._prefix_index import PrefixIndex, combining_classes
+from skxmr._matching._sorted_keys import combining_classes
+from skxmr.completion._prefix_index import PrefixIndex
 from skxmr.text._normalization import END_OF_KEY
 
 pytestmark = pytest.mark.kernels

@@ -1,0 +1,1 @@
+"""How queries match what was typed."""
