@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.completion.__main__ import main
-from benchmarks.completion.evaluation import check, count_matches, evaluate
+from benchmarks.completion.evaluation import check, evaluate
+from benchmarks.completion.matching import Judge, count_matches
 from benchmarks.completion.names import NAME_SYSTEMS, coverage, make_prefixes
 from benchmarks.completion.systems import SYSTEMS
 from benchmarks.completion.tasks import (
@@ -56,7 +57,7 @@ def test_matches_are_counted_by_code_point():
     known = sorted(["tea", "tee", "t\U0001f375", "u", "ä"])
     prefixes = ["t", "te", "tea", "x", "", "ä"]
     counts = [sum(q.startswith(p) for q in known) for p in prefixes]
-    assert count_matches(prefixes, known).tolist() == counts
+    assert count_matches(prefixes, known) == counts
 
 
 def test_evaluation_of_three_calls():
@@ -78,7 +79,7 @@ def test_evaluation_of_three_calls():
 @pytest.mark.parametrize("found", [["tea", "tea"], ["milk"]])
 def test_what_is_no_completion_is_refused(found):
     with pytest.raises(ValueError, match="suggested"):
-        check([found], ["te"])
+        check([found], ["te"], ["milk", "tea"])
 
 
 def test_coverage_counts_every_kind_of_fault():
@@ -88,10 +89,44 @@ def test_coverage_counts_every_kind_of_fault():
     answers[0, :2] = 1, 2
     answers[1, :2] = 1, 1
     answers[2, :2] = 0, 3
-    exact = coverage(answers, names, prefixes, ["milk"], is_exact=True)
+    exact = coverage(answers, names, prefixes, ["milk"], "prefix")
     assert exact == {"short": 0, "wrong": 1, "twice": 1, "blocked": 1}
-    near = coverage(answers, names, prefixes, [], is_exact=False)
-    assert near == {"short": 1, "wrong": 0, "twice": 1, "blocked": 0}
+    near = coverage(answers, names, prefixes, [], "fuzzy")
+    assert near == {"short": 1, "wrong": 1, "twice": 1, "blocked": 0}
+
+
+@pytest.mark.parametrize(
+    ("match", "prefix", "right", "wrong"),
+    [
+        ("prefix", "tea", ["tea", "teapot"], ["green tea", "te"]),
+        ("prefix", "tea ", ["tea", "tea pot"], ["teapot"]),
+        ("prefix", "dü", ["düne"], ["dune"]),
+        ("prefix", "hd", ["h.d."], ["had"]),
+        ("prefix", "a12/3", ["a-12/3 b"], ["a-1/23", "a 12 3"]),
+        ("prefix", "1.2", [], ["12", "1 2"]),
+        ("words", "jazz hist", ["history of jazz", "jazz history"], ["jazzy history"]),
+        ("words", "phone", ["smart phone", "i-phone"], ["telephone"]),
+        ("words", "ラーメ", ["東京ラーメン"], ["東京"]),
+        ("words", "cre", ["à la crème"], ["cr"]),
+        ("fuzzy", "bread", ["bread", "braed", "bead roll"], ["beard oil", "bed"]),
+        ("fuzzy", "iphone 12", ["ihpone 12 pro"], ["iphone 13", "iphone 1"]),
+        ("fuzzy", "te", ["tea"], ["toe"]),
+    ],
+)
+def test_what_may_be_returned(match, prefix, right, wrong):
+    judge = Judge(sorted(right + wrong), match)
+    assert all(judge.is_right(name, prefix) for name in right)
+    assert not any(judge.is_right(name, prefix) for name in wrong)
+
+
+def test_how_many_names_are_expected():
+    names = sorted(["tea", "green tea", "tea cup", "green cup", "teal"])
+    expected = {"prefix": 3, "fuzzy": 3, "words": 4}
+    for match, n in expected.items():
+        assert Judge(names, match).n_expected("tea", frozenset()) == n
+        assert Judge(names, match).n_expected("tea", frozenset(["tea"])) == n - 1
+    assert Judge(names, "words").n_expected("green c", frozenset()) == 1
+    assert Judge(names, "words").n_expected("x", frozenset()) == 0
 
 
 def test_prefixes_of_names_are_of_all_lengths():
@@ -100,13 +135,6 @@ def test_prefixes_of_names_are_of_all_lengths():
     assert set(groups.tolist()) == {0, 1, 2, 3, 5}
     assert all(any(n.startswith(p) for n in names) and p for p in prefixes)
     assert all(len(p) <= n for p, n in zip(prefixes, groups, strict=True) if n)
-
-
-def test_what_completes_a_prefix():
-    check([["düne", "dune"], ["düne"], ["tea", "tea time"]], ["du", "dü", "tea "])
-    check([["h.d."], ["t-shirt"]], ["hd", "tsh"])
-    with pytest.raises(ValueError, match="does not match"):
-        check([["düne"]], ["dun"])
 
 
 def test_names_of_systems_have_workers():

@@ -1,11 +1,10 @@
 """Quality of completions, by length of the prefix and frequency of the query."""
 
-from bisect import bisect_left
 from collections import Counter
-from unicodedata import normalize
 
 import numpy as np
 
+from benchmarks.completion.matching import Judge, count_matches
 from skxmr.metrics import (
     bleu_reciprocal_ranks,
     completion_ranks,
@@ -14,39 +13,16 @@ from skxmr.metrics import (
 )
 
 K = 10
-WITHOUT_JOINTS = str.maketrans("", "", " &'+-./_")
-# Sorts after every character that can follow a prefix.
-LAST_CHARACTER = chr(0x10FFFF)
 
 
-def count_matches(prefixes, known):
-    """Count the known queries, which are sorted, that start with each prefix."""
-    counts = {
-        prefix: bisect_left(known, prefix + LAST_CHARACTER) - bisect_left(known, prefix)
-        for prefix in set(prefixes)
-    }
-    return np.array([counts[prefix] for prefix in prefixes])
-
-
-def check(suggestions, prefixes):
+def check(suggestions, prefixes, known):
     """Raise an error for answers that are not completions."""
+    judge = Judge(known, "prefix")
     for found, prefix in zip(suggestions, prefixes, strict=True):
         if len(set(found)) < len(found):
             raise ValueError(f"suggested twice for {prefix!r}: {found}")
-        if not all(is_completion(query, prefix) for query in found):
+        if not all(judge.is_right(query, prefix) for query in found):
             raise ValueError(f"suggested for {prefix!r} what does not match: {found}")
-
-
-def is_completion(query, prefix):
-    """Return whether a query completes a prefix.
-
-    An accent may be missing at the end of the prefix, a space there ends a word, and
-    words may be joined in another way.
-    """
-    letters, typed = normalize("NFD", query) + " ", normalize("NFD", prefix)
-    if letters.startswith(typed):
-        return True
-    return letters.translate(WITHOUT_JOINTS).startswith(typed.translate(WITHOUT_JOINTS))
 
 
 def evaluate(columns, known, train, test, calls):
@@ -68,12 +44,12 @@ def evaluate(columns, known, train, test, calls):
         that got fewer than min(k, matches).
     """
     suggestions = [[known[i] for i in row if i >= 0] for row in columns.tolist()]
-    check(suggestions, calls.prefixes)
+    check(suggestions, calls.prefixes, known)
     truths = [test.queries[row] for row in calls.rows]
     ranks = completion_ranks(truths, suggestions)
     reciprocal = (ranks > 0) / np.maximum(ranks, 1)
     found = np.array([len(row) for row in suggestions])
-    matches = count_matches(calls.prefixes, known)
+    matches = np.array(count_matches(calls.prefixes, known))
     is_uniform = calls.groups == "uniform"
     seen = Counter(train.queries)
     bins = frequency_bins([seen[truth] for truth in truths])

@@ -2,13 +2,13 @@
 
 import json
 import tempfile
-from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.completion.evaluation import count_matches, is_completion
+from benchmarks.completion.matching import Judge
 from benchmarks.completion.run import interpreter, run_script
 from benchmarks.completion.systems import HERE, PEERS
 from benchmarks.completion.tasks import fold
@@ -85,7 +85,7 @@ def most_frequent(names, counts, n):
     return [names[row] for row in np.argsort(-counts, kind="stable")[:n].tolist()]
 
 
-def coverage(answers, names, prefixes, blocked, is_exact):
+def coverage(answers, names, prefixes, blocked, match):
     """Count answers that are too short, wrong, given twice, or blocked.
 
     Parameters
@@ -93,27 +93,21 @@ def coverage(answers, names, prefixes, blocked, is_exact):
     answers : ndarray of shape (n_calls, K), int
         Numbers of names, -1 after the last.
     names, prefixes, blocked : list of str
-    is_exact : bool
-        Whether every answer has to start with the prefix.
+    match : {"prefix", "fuzzy", "words"}
+        How names may match prefixes.
     """
-    out = sorted(blocked)
-    matches = count_matches(prefixes, names) - count_matches(prefixes, out)
+    judge, out = Judge(names, match), frozenset(blocked)
+    # Judged once for each prefix and name, of which there are few.
+    is_right, n_expected = cache(judge.is_right), cache(judge.n_expected)
     found = dict.fromkeys(("short", "wrong", "twice", "blocked"), 0)
-    for row, prefix, n in zip(
-        answers.tolist(), prefixes, matches.tolist(), strict=True
-    ):
+    for row, prefix in zip(answers.tolist(), prefixes, strict=True):
         given = [names[i] for i in row if i >= 0]
-        found["short"] += len(given) < min(K, n)
+        if len(given) < K:
+            found["short"] += len(given) < min(K, n_expected(prefix, out))
         found["twice"] += len(set(given)) < len(given)
-        found["blocked"] += any(_is_in(out, name) for name in given)
-        wrong = is_exact and not all(is_completion(name, prefix) for name in given)
-        found["wrong"] += wrong
+        found["blocked"] += not out.isdisjoint(given)
+        found["wrong"] += not all(is_right(name, prefix) for name in given)
     return found
-
-
-def _is_in(ordered, name):
-    place = bisect_left(ordered, name)
-    return place < len(ordered) and ordered[place] == name
 
 
 def measure_names(name, options):
@@ -140,11 +134,11 @@ def measure_names(name, options):
             of_action = job | {"action": action}
             record |= run_script(system.script, python, of_action, options.timeout)
         answers = {key: np.load(Path(folder, f"{key}.npy")) for key in ("all", "kept")}
-    is_exact = system.settings.get("match", "prefix") == "prefix"
+    match = system.settings.get("match", "prefix")
     record["n_answers"], record["n_kept"] = len(answers["all"]), len(answers["kept"])
     for key, out in (("all", []), ("kept", blocked)):
         part = answers[key]
-        record[key] = coverage(part, names, prefixes[: len(part)], out, is_exact)
+        record[key] = coverage(part, names, prefixes[: len(part)], out, match)
     return record
 
 
