@@ -48,6 +48,7 @@ from skxmr._search._weights_by_node import NodeWeights
 from skxmr._targets import ClassTarget, IndicatorTarget, NamedTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
+from skxmr._utils._forward_decay import ForwardDecay
 from skxmr._utils._loaded_state import check_arrays
 from skxmr._utils._packed_texts import GrownTexts, PackedTexts
 from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
@@ -174,6 +175,7 @@ _TYPES: list[Any] = [
     ChangedRows,
     ChangedCounts,
     ColumnIds,
+    ForwardDecay,
     LivingIndex,
     NameList,
     Names,

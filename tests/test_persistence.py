@@ -313,8 +313,17 @@ def compacted_completer():
     return changed_completer.__wrapped__().compact()
 
 
+@functools.cache
+def aging_completer():
+    model = QueryCompleter(classifier_weight=0, half_life=2.0)
+    model.fit(CLASSES[CODES].tolist(), TEXTS, when=0)
+    return model.partial_fit(["class 3", "another"], ["word1 and more"] * 2, when=7)
+
+
 @ways
-@pytest.mark.parametrize("make", [changed_completer, compacted_completer])
+@pytest.mark.parametrize(
+    "make", [changed_completer, compacted_completer, aging_completer]
+)
 def test_a_loaded_completer_is_changed_as_before(make, save_and_load, tmp_path):
     model = make()
     loaded = save_and_load(model, tmp_path / "model")
@@ -531,7 +540,7 @@ def test_trusted_types_are_all_there_and_all_needed(tmp_path):
     models += [fitted_to_strings(kind) for kind in OF_STRINGS]
     models += [fitted_completer(kind) for kind in COMPLETERS]
     models += [fitted_with_names(), KMeansTree(2, 2).fit(X), changed_completer()]
-    models.append(compacted_completer())
+    models += [compacted_completer(), aging_completer()]
     models += [fitted_learned_fusion(), fitted_with_embeddings()]
     models += [fitted_to_dense_rows()[0], with_added_labels()]
     classifier = fitted("classifier", "sparse")[0]

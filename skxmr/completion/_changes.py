@@ -11,6 +11,12 @@ from skxmr.completion._query_log import QueryLog
 
 __all__ = ["PairWeights", "compacted", "with_log", "with_queries", "without_queries"]
 
+# The number of half-lives after which all counts are halved so often: they are float32,
+# in which 2 ** 128 overflows.
+_MOST_EXCESS = 64
+# By then, nothing is left of any count.
+_MOST_HALVINGS = 5000
+
 
 class PairWeights(NamedTuple):
     """How much each transition of a log counts.
@@ -42,6 +48,8 @@ def with_log(state, log: QueryLog, pair_weights: PairWeights):
     """
     if not log.keys:
         return replace(state, n_added=0)
+    if state.ages is not None:
+        state, log = _aged(state, log)
     index, ids = LivingIndex.of(state.index).plus(log.keys, log.query_counts)
     is_new = ids >= state.n_ids
     names = [log.names[i] for i in np.flatnonzero(is_new).tolist()]
@@ -53,6 +61,15 @@ def with_log(state, log: QueryLog, pair_weights: PairWeights):
         transitions=state.transitions.with_pairs(*pairs),
         n_added=len(names),
     )
+
+
+def _aged(state, log):
+    """Weigh the counts of a log by their times; those without are of now."""
+    times = np.float64(state.ages.now) if log.times is None else log.times
+    state = replace(state, ages=state.ages.until(times))
+    if state.ages.excess > _MOST_EXCESS:
+        state = _halved(state, state.ages.excess)
+    return state, log._replace(counts=log.counts * state.ages.weights(times))
 
 
 def _pairs(state, log, ids, pair_weights):
@@ -147,6 +164,8 @@ def without_queries(state, keys):
 
 def compacted(state):
     """Merge what changed with what was fitted; results remain the same."""
+    if state.ages is not None and state.ages.excess > 0:
+        state = _halved(state, state.ages.excess)
     index = state.index
     if not isinstance(index, LivingIndex):
         return replace(state, transitions=state.transitions.compacted(None, len(index)))
@@ -161,4 +180,15 @@ def compacted(state):
         index=index.merged(),
         columns=columns,
         transitions=state.transitions.compacted(ids, len(index)),
+    )
+
+
+def _halved(state, times):
+    """Halve all counts several times, which is exact; results remain the same."""
+    factor = float(np.ldexp(1.0, -min(times, _MOST_HALVINGS)))
+    return replace(
+        state,
+        index=state.index.scaled(factor),
+        transitions=state.transitions.scaled(factor),
+        ages=state.ages.halved(times),
     )

@@ -14,6 +14,7 @@ from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, writes
 from skxmr._inputs._validation import HasMethods, Interval, StrOptions, fit_context
 from skxmr._parallel._progress import note, step
+from skxmr._utils._forward_decay import ForwardDecay
 from skxmr._utils._loaded_state import check_list, refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Completer, CompleterState, Sessions
@@ -30,7 +31,7 @@ from skxmr.completion._query_ids import (
     Names,
     without_overlaps,
 )
-from skxmr.completion._query_log import read_log
+from skxmr.completion._query_log import check_when, read_log
 from skxmr.completion._transitions import TransitionLearner, Transitions
 from skxmr.completion._weights import DEFAULT_WEIGHTS, choose_weights
 from skxmr.linear._classifier import XRLinearClassifier
@@ -69,6 +70,8 @@ class QueryState(CompleterState):
         The keys of removed queries, sorted.
     n_added : int, default=0
         The number of queries that the last change added.
+    ages : ForwardDecay or None, default=None
+        How counts lose weight; None if they do not.
     """
 
     transitions: Transitions
@@ -77,6 +80,7 @@ class QueryState(CompleterState):
     columns: ColumnIds | None = None
     removed: tuple = ()
     n_added: int = 0
+    ages: ForwardDecay | None = None
 
     def __post_init__(self):
         # An object of its own, which changed states share.
@@ -88,9 +92,25 @@ class QueryState(CompleterState):
         """The fitted classifier, or None."""
         return None if self.ranker is None else self.ranker.classifier
 
+    @property
+    def counts(self):
+        """What is left of the count of each query."""
+        return (
+            self.index.counts if self.ages is None else self.index.counts * self.share
+        )
+
+    @property
+    def share(self):
+        """What stored counts have to be multiplied by."""
+        return 1.0 if self.ages is None else self.ages.share
+
     def check(self, owner):
         """Raise ValueError if the arrays of a loaded model are not consistent."""
         super().check(owner)
+        if self.ages is not None:
+            if not isinstance(self.ages, ForwardDecay):
+                refuse(f"{owner}.ages", f"is a {type(self.ages).__name__}")
+            self.ages.check(owner)
         has_changed = isinstance(self.index, LivingIndex)
         self.transitions.check(self.n_ids, n_least=0 if has_changed else None)
         if self.columns is not None:
@@ -215,6 +235,10 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         matter as much. None: fitted, as `popularity_weight`.
     max_transitions : int, default=1000
         The maximum number of transitions that smoothing adds to a previous query.
+    half_life : float or None, default=None
+        The time in which counts of queries and transitions lose half of their weight,
+        in any unit, for example days. `fit` and `partial_fit` then need the times of
+        queries, `when`, in the same unit. None: counts keep their weight.
     n_jobs : int, default=None
         The number of parallel jobs of fit, also for stages whose own is None. The
         result does not depend on it.
@@ -228,7 +252,8 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
     queries_ : list of str
         The known queries in alphabetical order, in their most frequent spelling.
     counts_ : ndarray of shape (n_queries,), float64
-        The count of each query.
+        The count of each query; with `half_life`, what is left of it at the newest
+        time.
     classifier_ : XRLinearClassifier or None
         The fitted classifier; its columns are the positions in `queries_` at the time
         of the fit. None if `classifier_weight` is 0 or no query has a previous one.
@@ -311,6 +336,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         "reversed_weight": [Interval(Real, 0, None, closed="left"), None],
         "decay": [Interval(Real, 0, 1, closed="both"), None],
         "max_transitions": [Interval(Integral, 1, None, closed="left")],
+        "half_life": [Interval(Real, 0, None, closed="neither"), None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -350,6 +376,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         reversed_weight=None,
         decay=None,
         max_transitions=1000,
+        half_life=None,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -369,6 +396,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         self.reversed_weight = reversed_weight
         self.decay = decay
         self.max_transitions = max_transitions
+        self.half_life = half_life
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
@@ -382,6 +410,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         queries: Texts | None = None,
         *,
         counts: ArrayLike | None = None,
+        when: ArrayLike | None = None,
     ) -> Self:
         """Fit to queries: ``fit(queries)``, or ``fit(previous, queries)``.
 
@@ -396,6 +425,9 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
             ``value_counts``. Blank queries are left out.
         counts : array-like of shape (n_asked,), default=None
             How often each pair occurred. None counts each once.
+        when : float or array-like of shape (n_asked,), default=None
+            With `half_life`, the time of all queries, or of each, in its unit: for
+            example days since any date. None without.
 
         Returns
         -------
@@ -404,13 +436,17 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         Raises
         ------
         ValueError
-            If lengths differ, a count is not positive, or all queries are blank.
+            If lengths differ, a count is not positive, all queries are blank, or `when`
+            is missing with `half_life` or given without.
         TypeError
             If a query or a previous query is not a string.
         """
         normalizer = self._make_normalizer()
         with step("reading the query log"):
-            log = read_log(previous, queries, counts, normalizer).merged()
+            check_when(when, self.half_life)
+            log = read_log(previous, queries, counts, normalizer, when=when)
+            log, ages = self._aged(log)
+            log = log.merged()
         note(f"{len(log.keys):,} different queries")
         learner = TransitionLearner(normalizer, self.n_neighbors, self.max_transitions)
         with step("fitting weights"):
@@ -424,9 +460,17 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
             if self.match == "words":
                 index.index_words()
         self._state = QueryState(
-            log.names, index, normalizer, transitions, ranker, weights
+            log.names, index, normalizer, transitions, ranker, weights, ages=ages
         )
         return self
+
+    def _aged(self, log):
+        """Weigh the counts of a log by their times, relative to the newest."""
+        if self.half_life is None:
+            return log, None
+        newest = float(log.times.max())
+        ages = ForwardDecay(float(self.half_life), newest, newest)
+        return log._replace(counts=log.counts * ages.weights(log.times)), ages
 
     def _train(self, log):
         """Train the classifier, if there are sessions to learn from."""
@@ -535,14 +579,14 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         ----------
         index : PrefixIndex, LivingIndex or WordMatches
         """
-        state, decay = self._state, self._weight("decay")
+        state, decay, share = self._state, self._weight("decay"), self._state.share
         prior = self._weight("popularity_weight") / state.index.total
         evidence = Evidence(index, ranges, prior)
         for age, ranks, weights in state.transitions.after(session, ranges):
             entries = ranks, weights
             if isinstance(index, WordMatches):
                 entries = index.among(ranks, weights)
-            evidence.add(*entries, decay**age)
+            evidence.add(*entries, share * decay**age)
         return evidence
 
     def _rank_by_classifier(self, ranges, prefix, session, k):
@@ -572,6 +616,7 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
         """Return the weight of all queries, whatever the prefix."""
         decay = self._weight("decay")
         followed = self._state.transitions.total_after(session, decay)
+        followed *= self._state.share
         return self._weight("popularity_weight") + followed
 
     def _weight(self, name):

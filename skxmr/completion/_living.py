@@ -16,7 +16,7 @@ from skxmr.completion._changes import (
     without_queries,
 )
 from skxmr.completion._choice import find_ranks
-from skxmr.completion._query_log import read_log
+from skxmr.completion._query_log import check_when, read_log
 
 __all__ = ["LivingCompleter"]
 
@@ -44,6 +44,7 @@ class LivingCompleter:
         queries: Texts | None = None,
         *,
         counts: ArrayLike | None = None,
+        when: ArrayLike | None = None,
     ) -> Self:
         """Learn from further queries, known or not.
 
@@ -61,6 +62,9 @@ class LivingCompleter:
             ``value_counts``. Blank queries are left out.
         counts : array-like of shape (n_asked,), default=None
             How often each pair occurred. None counts each once.
+        when : float or array-like of shape (n_asked,), default=None
+            With `half_life`, the time of all queries, or of each, in its unit, as in
+            `fit`; it may be before that of earlier calls. None without.
 
         Returns
         -------
@@ -71,8 +75,8 @@ class LivingCompleter:
         Raises
         ------
         ValueError
-            If lengths differ or a count is not positive. The completer is then
-            unchanged.
+            If lengths differ, a count is not positive, or `when` is missing with
+            `half_life` or given without. The completer is then unchanged.
         TypeError
             If a query or a previous query is not a string. The completer is then
             unchanged.
@@ -88,14 +92,16 @@ class LivingCompleter:
         ['Green tomatoes', 'green tea']
         """
         if not self.__sklearn_is_fitted__():
-            return self.fit(previous, queries, counts=counts)
+            return self.fit(previous, queries, counts=counts, when=when)
         state = self._fitted()
+        check_when(when, None if state.ages is None else state.ages.half_life)
         log = read_log(
             previous,
             queries,
             counts,
             state.normalizer,
             leave_out=frozenset(state.removed),
+            when=when,
         )
         weights = PairWeights(
             float(self._weight("decay")), float(self._weight("reversed_weight"))
@@ -110,6 +116,7 @@ class LivingCompleter:
         queries: Texts | None = None,
         *,
         counts: ArrayLike | None = None,
+        when: ArrayLike | None = None,
     ) -> Self:
         """Learn from further queries: another name of `partial_fit`.
 
@@ -122,6 +129,8 @@ class LivingCompleter:
             The queries, as in `partial_fit`.
         counts : array-like of shape (n_asked,), default=None
             How often each pair occurred. None counts each once.
+        when : float or array-like of shape (n_asked,), default=None
+            As in `partial_fit`.
 
         Returns
         -------
@@ -136,7 +145,7 @@ class LivingCompleter:
             As in `partial_fit`.
         """
         self._fitted()
-        return self.partial_fit(previous, queries, counts=counts)
+        return self.partial_fit(previous, queries, counts=counts, when=when)
 
     @writes
     def add(self, queries: Texts, *, counts: ArrayLike | None = None) -> Self:

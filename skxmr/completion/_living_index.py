@@ -416,6 +416,21 @@ class LivingIndex:
             removed=removed,
         )
 
+    def scaled(self, factor):
+        """Return an index with all counts multiplied by a factor; none becomes 0."""
+        changed, tiny = self.changed, np.finfo(np.float64).tiny
+        counts = np.maximum(changed.counts * factor, tiny)
+        # As in the fitted index, and 0 for added queries.
+        before = np.where(
+            changed.before > 0, np.maximum(changed.before * factor, tiny), 0
+        )
+        return replace(
+            self,
+            fitted=self.fitted.scaled(factor),
+            added=None if self.added is None else self.added.scaled(factor),
+            changed=ChangedCounts(changed.ids, counts, before),
+        )
+
     def merged(self):
         """Return an index of the same queries that were all fitted."""
         merged = PrefixIndex(self.keys, self.counts)

@@ -101,6 +101,13 @@ class PrefixIndex(SortedKeys):
         self.block_best = block_best_of(counts)
         self.cumulated = np.concatenate([[0.0], np.cumsum(counts)])
 
+    def scaled(self, factor):
+        """Return an index with all counts multiplied by a factor; none becomes 0."""
+        index = PrefixIndex.__new__(PrefixIndex)
+        index.__dict__.update(self.__dict__)
+        index._set_counts(np.maximum(self.counts * factor, np.finfo(np.float64).tiny))
+        return index
+
     def inserted(self, positions, keys, counts):
         """Return an index with further queries.
 

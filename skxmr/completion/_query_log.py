@@ -11,7 +11,7 @@ from skxmr._inputs._columns import InvalidInputError, refuse_unordered
 from skxmr._inputs._validation import check_counts, check_documents
 from skxmr.completion._sessions import check_sessions
 
-__all__ = ["QueryLog", "read_log"]
+__all__ = ["QueryLog", "check_when", "read_log"]
 
 
 class QueryLog(NamedTuple):
@@ -29,6 +29,8 @@ class QueryLog(NamedTuple):
         The rank of the query that followed.
     counts : ndarray of shape (n_asked,), float64
         How often it did.
+    times : ndarray of shape (n_asked,), float64, or None, default=None
+        When it did.
     """
 
     keys: list
@@ -36,6 +38,7 @@ class QueryLog(NamedTuple):
     sessions: list
     ranks: np.ndarray
     counts: np.ndarray
+    times: np.ndarray | None = None
 
     @property
     def query_counts(self):
@@ -53,10 +56,11 @@ class QueryLog(NamedTuple):
             sessions=list(sessions),
             ranks=np.array(ranks, dtype=np.int64),
             counts=counts,
+            times=None,
         )
 
 
-def read_log(previous, queries, counts, normalizer, leave_out=None):
+def read_log(previous, queries, counts, normalizer, leave_out=None, *, when=None):
     """Validate and normalise a log; blank queries are left out.
 
     Parameters
@@ -67,15 +71,18 @@ def read_log(previous, queries, counts, normalizer, leave_out=None):
     leave_out : frozenset of str, or None, default=None
         Keys of further queries that are left out. None if one query at least must be
         left.
+    when : float, array-like of shape (n_asked,) or None, default=None
+        The time of all queries, or of each.
 
     Raises
     ------
     ValueError
-        If lengths differ, or no query is left.
+        If lengths differ, a time is not finite, or no query is left.
     TypeError
         If a query or a previous query is not a string.
     """
     queries, sessions, counts = _read(previous, queries, counts, normalizer)
+    times = None if when is None else _check_times(when, len(queries))
     spellings: dict[str, list] = {}
     for query, count in zip(queries, counts.tolist(), strict=True):
         written = spellings.get(query)
@@ -100,7 +107,7 @@ def read_log(previous, queries, counts, normalizer, leave_out=None):
     return QueryLog(
         keys,
         [" ".join(names[key][1].split()) for key in keys],
-        *_known_only(sessions, ranks, counts),
+        *_known_only(sessions, ranks, counts, times),
     )
 
 
@@ -177,9 +184,36 @@ def _refuse_beside_tally(previous, counts, kind):
             )
 
 
-def _known_only(sessions, ranks, counts):
+def check_when(when, half_life):
+    """Raise InvalidInputError unless there are times if, and only if, counts age."""
+    if (when is None) == (half_life is None):
+        return
+    expected = "None, since half_life is None"
+    if half_life is not None:
+        expected = f"the time of the queries, in the unit of half_life={half_life}"
+    raise InvalidInputError(f"when is {when!r:.50}; expected {expected}.")
+
+
+def _check_times(when, n_queries):
+    """Return the time of each query."""
+    times = np.asarray(when)
+    if times.dtype.kind not in "iuf" or not np.isfinite(times).all():
+        raise InvalidInputError(
+            f"when must be a finite number, or one for each of queries, in the unit of "
+            f"half_life; got {when!r:.50}."
+        )
+    if times.shape not in ((), (n_queries,)):
+        raise InvalidInputError(
+            f"when has the shape {times.shape}; expected a number, or ({n_queries},), "
+            f"one for each of queries."
+        )
+    return np.broadcast_to(times.astype(np.float64), n_queries)
+
+
+def _known_only(sessions, ranks, counts, times):
     ranks = np.array(ranks, dtype=np.int64)
     known = np.flatnonzero(ranks >= 0)
     if len(known) < len(ranks):
         sessions = [sessions[i] for i in known.tolist()]
-    return sessions, ranks[known], counts[known]
+    times = None if times is None else times[known]
+    return sessions, ranks[known], counts[known], times

@@ -238,6 +238,18 @@ class Transitions(NamedTuple):
         counts = np.bincount(pair, np.concatenate([changed.counts, weights]))
         return self._replace(changed=ChangedRows(numbers, pairs, counts))
 
+    def scaled(self, factor):
+        """Return the same with all counts multiplied by a factor."""
+        changed = self.changed
+        if changed is not None:
+            changed = changed._replace(counts=changed.counts * factor)
+        values = self.counts.values * np.float32(factor)
+        return self._replace(
+            counts=self.counts._replace(values=values),
+            totals=self.totals * factor,
+            changed=changed,
+        )
+
     def compacted(self, ids, n_ids):
         """Return the same counts without changed rows.
 

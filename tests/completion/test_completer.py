@@ -577,6 +577,7 @@ def test_bad_batches_say_what_is_wrong(kind):
         {"reversed_weight": -0.1},
         {"decay": 2},
         {"max_transitions": 0},
+        {"half_life": 0},
         {"previous_vectorizer": "words"},
     ],
 )
