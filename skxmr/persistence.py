@@ -48,12 +48,12 @@ from skxmr._search._weights_by_node import NodeWeights
 from skxmr._targets import ClassTarget, IndicatorTarget, NamedTarget
 from skxmr._utils._compressed import Compressed
 from skxmr._utils._files import replacing
-from skxmr._utils._forward_decay import ForwardDecay
 from skxmr._utils._loaded_state import check_arrays
 from skxmr._utils._packed_texts import GrownTexts, PackedTexts
 from skxmr.baselines import BigramCompleter, BigramState, PopularCompleter
 from skxmr.completion._base import CompleterState
 from skxmr.completion._completer import QueryCompleter, QueryState
+from skxmr.completion._forward_decay import ForwardDecay
 from skxmr.completion._living_index import ChangedCounts, LivingIndex
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex

@@ -1,1 +1,1 @@
-"""How queries match what was typed."""
+"""What was typed of queries, and how they match it."""

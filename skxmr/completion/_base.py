@@ -15,12 +15,12 @@ from skxmr._base._documentation import Documented
 from skxmr._base._state import Stateful, from_state, reads
 from skxmr._inputs._columns import InvalidInputError
 from skxmr._inputs._validation import StrOptions, check_documents, check_k
+from skxmr._matching._prefixes import draw_prefixes
 from skxmr._utils._loaded_state import CheckedWhenLoaded, check_list, refuse
 from skxmr._utils._typing import Texts
 from skxmr.completion._choice import QuerySubset, choose_queries
 from skxmr.completion._living_index import LivingIndex
 from skxmr.completion._prefix_index import PrefixIndex
-from skxmr.completion._prefixes import draw_prefixes
 from skxmr.completion._query_ids import Names
 from skxmr.completion._query_log import read_log
 from skxmr.completion._sessions import check_sessions, read_session

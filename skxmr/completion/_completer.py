@@ -13,18 +13,18 @@ from skxmr._base._default_stages import DefaultStages
 from skxmr._base._stage_settings import with_settings
 from skxmr._base._state import from_state, writes
 from skxmr._inputs._validation import HasMethods, Interval, StrOptions, fit_context
+from skxmr._matching._prefixes import draw_prefixes
 from skxmr._parallel._progress import note, step
-from skxmr._utils._forward_decay import ForwardDecay
 from skxmr._utils._loaded_state import check_list, refuse
 from skxmr._utils._typing import ArrayLike, Texts
 from skxmr.completion._base import Completer, CompleterState, Sessions
 from skxmr.completion._choice import QuerySubset
 from skxmr.completion._evidence import Evidence, WordMatches, best_suggestions
+from skxmr.completion._forward_decay import ForwardDecay
 from skxmr.completion._living import LivingCompleter
 from skxmr.completion._living_index import LivingIndex
 from skxmr.completion._prefix_classifier import PrefixRanker
 from skxmr.completion._prefix_index import PrefixIndex, count_letters
-from skxmr.completion._prefixes import draw_prefixes
 from skxmr.completion._query_ids import (
     ColumnIds,
     NameList,

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skxmr._matching._prefixes import draw_prefixes
 from skxmr.completion._evidence import Evidence, best_suggestions
 from skxmr.completion._prefix_index import PrefixIndex
-from skxmr.completion._prefixes import draw_prefixes
 from skxmr.completion._query_log import QueryLog
 from skxmr.text._normalization import stem_of
 

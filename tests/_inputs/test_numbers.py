@@ -31,7 +31,7 @@ from skxmr import (
     streaming,
 )
 from skxmr._inputs._validation import Interval
-from skxmr.completion._prefixes import draw_prefixes
+from skxmr._matching._prefixes import draw_prefixes
 
 N_LABELS = 12
 DENSE_X, DENSE_Y = make_multilabel_classification(

@@ -17,8 +17,8 @@ from sklearn.model_selection import GridSearchCV, KFold
 from twins import least_edits
 
 from skxmr import KMeansTree, QueryCompleter, TrieTreeHybrid, XRLinearClassifier
+from skxmr._matching._prefixes import draw_prefixes
 from skxmr.baselines import BigramCompleter, PopularCompleter
-from skxmr.completion._prefixes import draw_prefixes
 from skxmr.text._normalization import Normalizer, normalize_text
 
 COMPLETERS = {

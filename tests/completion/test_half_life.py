@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skxmr import QueryCompleter
-from skxmr._utils._forward_decay import ForwardDecay
 from skxmr.completion._changes import _MOST_EXCESS
+from skxmr.completion._forward_decay import ForwardDecay
 
 WORDS = ["tea", "tee", "toast", "beer", "b"]
 DECAY = 0.5
