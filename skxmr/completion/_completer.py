@@ -95,9 +95,8 @@ class QueryState(CompleterState):
     @property
     def counts(self):
         """What is left of the count of each query."""
-        return (
-            self.index.counts if self.ages is None else self.index.counts * self.share
-        )
+        counts = self.index.counts
+        return counts if self.ages is None else counts * self.share
 
     @property
     def share(self):
@@ -189,12 +188,12 @@ class QueryCompleter(LivingCompleter, DefaultStages, Completer):
 
         "fuzzy": also those whose beginning differs from the prefix by one edit, if it
         has three characters or more, or two edits, if it has six or more. An edit
-        inserts, deletes or
-        replaces a character, or swaps two adjacent ones. Numbers are never edited, and
-        a letter with its accents is one character. If no query starts with the prefix,
-        those match that differ from it only in how words are joined, by spaces,
-        hyphens, apostrophes, slashes, full stops, "&", "+" or "_": "tshirt" is
-        completed to "t-shirt".
+        inserts, deletes or replaces a character, or swaps two adjacent ones. Numbers
+        are never edited, and a letter with its accents is one character.
+
+        In all of these, if no query starts with the prefix, those match that differ
+        from it only in how words are joined, by spaces, hyphens, apostrophes, slashes,
+        full stops, "&", "+" or "_": "tshirt" is completed to "t-shirt".
     edit_weight : float, default=0.01
         The factor by which each edit multiplies the weight of a query, greater than 0
         and at most 1. The default is about the rate of mistyped letters. Of queries of

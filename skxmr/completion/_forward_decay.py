@@ -1,6 +1,7 @@
 """Counts that lose half of their weight in a given time, without touching them."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -64,7 +65,7 @@ class ForwardDecay:
         exponents = np.clip(whole - self.n_halvings, _LEAST_EXPONENT, None)
         return np.ldexp(np.exp2(age - whole), exponents.astype(np.int32))
 
-    @property
+    @cached_property
     def share(self):
         """What stored counts have to be multiplied by to be those of now."""
         return float(1 / self.weights(self.now))

@@ -155,7 +155,8 @@ class LivingCompleter:
         ----------
         queries : iterable of str of length n_asked, or mapping from str to number
             The queries, or their counts, as in `partial_fit`. Counts of queries that
-            are known already are increased.
+            are known already are increased. With `half_life`, they are of the newest
+            time.
         counts : array-like of shape (n_asked,), default=None
             The count of each. None counts each once.
 
