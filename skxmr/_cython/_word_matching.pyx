@@ -41,7 +41,9 @@ cdef class WordPostings:
     cdef const int64_t[::1] offsets
     cdef const int32_t[::1] words
 
-    def __init__(self, starts, postings, block_best, queries, positions, offsets, words):
+    def __init__(
+        self, starts, postings, block_best, queries, positions, offsets, words
+    ):
         self.starts, self.postings, self.block_best = starts, postings, block_best
         self.queries, self.positions = queries, positions
         self.offsets, self.words = offsets, words
@@ -87,7 +89,7 @@ cdef class WordPostings:
             least += max(allowed[i, 1] - allowed[i, 0], 0)
         found.nodes, found.keys, found.scores = &best[0], &keys[0], &scores[0]
         found.size, found.capacity = 0, best.shape[0]
-        # Driven by what is rarest: one of the words that are sought, or what is allowed.
+        # Driven by what is rarest: a word that is sought, or what is allowed.
         while start < n_sought:
             n, i = 0, start
             while i < n_sought and sought[i, SOUGHT] == sought[start, SOUGHT]:
