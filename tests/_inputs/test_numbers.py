@@ -138,6 +138,7 @@ ARRAYS = {
     "merge": lambda k: sharding.merge([one.search(ROWS, 9) for one in shards()], k),
 }
 PROPENSITIES = np.full(N_LABELS, 0.5)
+COUNTS = np.arange(N_LABELS)
 TRUTHS, SUGGESTIONS = TEXTS, [TEXTS[i : i + 3] for i in range(len(TEXTS))]
 METRICS = {
     **{
@@ -148,7 +149,17 @@ METRICS = {
         and "completion" not in name
         and "bleu" not in name
         and "propensity" not in name
+        and name != "recall_by_frequency"
+        and not name.endswith("Display")
     },
+    "recall_by_frequency": lambda k: metrics.recall_by_frequency(
+        Y, ranking(), COUNTS, k
+    ),
+    "RecallByFrequencyDisplay": lambda k: (
+        metrics.RecallByFrequencyDisplay.from_predictions(
+            Y, ranking(), counts=COUNTS, k=k
+        ).recalls
+    ),
     **{
         name: lambda k, name=name: getattr(metrics, name)(TRUTHS, SUGGESTIONS, k)
         for name in metrics.__all__
@@ -207,7 +218,8 @@ def test_every_metric_of_k_is_here():
         for name in metrics.__all__
         if "k" in inspect.signature(getattr(metrics, name)).parameters
     }
-    assert set(METRICS) == taking_k
+    # Its k may be a list: tests/metrics/test_displays.py.
+    assert set(METRICS) == taking_k - {"MetricAtKDisplay"}
 
 
 @pytest.mark.parametrize("call", LISTS.values(), ids=LISTS)

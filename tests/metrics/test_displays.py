@@ -238,6 +238,14 @@ def test_numbers_of_labels_must_rise(k):
         from_estimator(MetricAtKDisplay, k=k)
 
 
+@pytest.mark.parametrize("k", [0, -1, 10_001, 10**30])
+def test_a_curve_has_some_points_but_not_too_many(k):
+    with pytest.raises(
+        ValueError, match=r"k=.*; expected an integer from 1 to 10000\."
+    ):
+        from_estimator(MetricAtKDisplay, k=k)
+
+
 # Precision and recall
 # --------------------
 

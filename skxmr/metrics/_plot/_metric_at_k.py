@@ -18,6 +18,9 @@ from skxmr.metrics._scorer_classes import truth_and_ranking
 
 __all__ = ["MetricAtKDisplay"]
 
+# Each point is a call of the metric.
+_MOST_POINTS = 10_000
+
 METRICS = {
     metric.__name__: metric
     for metric in (
@@ -205,8 +208,8 @@ class MetricAtKDisplay(CurveDisplay):
             function that is called as ``metric(y_true, scores, k)``, such as
             ``functools.partial(f1_at_k, average="macro")``.
         k : int or array-like of int, default=10
-            The numbers of labels, ascending. A single number stands for all from 1 to
-            this one.
+            The numbers of labels, ascending. A single number, at most 10,000, stands
+            for all from 1 to it.
         classes : array-like of shape (n_labels,), default=None
             The label of each column, if `y_true` holds labels.
         name : str, default=None
@@ -249,6 +252,8 @@ def _check_metric(metric):
 def _check_ks(k):
     """Return ascending numbers of labels."""
     is_number = isinstance(k, Integral) and not isinstance(k, bool)
+    if is_number and not 0 < k <= _MOST_POINTS:
+        raise ValueError(f"k={k!r:.50}; expected an integer from 1 to {_MOST_POINTS}.")
     ks = np.arange(1, int(k) + 1) if is_number else np.asarray(k)
     is_vector = ks.ndim == 1 and ks.size > 0 and ks.dtype.kind in "iu"
     if not (is_vector and ks[0] >= 1 and (ks[1:] > ks[:-1]).all()):
