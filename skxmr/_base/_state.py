@@ -86,11 +86,13 @@ class Stateful:
             It names the parameter; both a ValueError and a TypeError.
         """
         kind: Any = type(self)
-        values = [getattr(self, name) for name in kind._search_parameters]
-        if all(isinstance(value, _SCALARS) for value in values):
-            _check_parameters(kind, *values)
-        else:
-            _check_parameters.__wrapped__(kind, *values)
+        scalars, others = {}, {}
+        for name in kind._search_parameters:
+            value = getattr(self, name)
+            (scalars if isinstance(value, _SCALARS) else others)[name] = value
+        _check_scalars(kind, tuple(scalars), *scalars.values())
+        if others:
+            _check_parameters(kind, others)
 
     def __sklearn_is_fitted__(self):
         return "_state" in self.__dict__
@@ -120,12 +122,15 @@ def _changed(function, args, state):
 
 
 @functools.lru_cache(maxsize=1024, typed=True)
-def _check_parameters(kind, *values):
+def _check_scalars(kind, names, *values):
     """Validate parameters of prediction; the result is cached for valid ones."""
-    names = kind._search_parameters
+    _check_parameters(kind, dict(zip(names, values, strict=True)))
+
+
+def _check_parameters(kind, parameters):
     validate_parameter_constraints(
-        {name: kind._parameter_constraints[name] for name in names},
-        dict(zip(names, values, strict=True)),
+        {name: kind._parameter_constraints[name] for name in parameters},
+        parameters,
         kind.__name__,
     )
 

@@ -36,7 +36,8 @@ def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> Non
     Raises
     ------
     ValueError
-        If the classifier has several trees, which PECOS XR-Linear does not support.
+        If the classifier has several trees or a `propensity_weight`, which PECOS
+        XR-Linear does not support.
     TypeError
         If it is not an `XRLinearClassifier`.
     sklearn.exceptions.NotFittedError
@@ -85,6 +86,11 @@ def save_pecos(classifier: XRLinearClassifier, folder: str | os.PathLike) -> Non
         raise ValueError(
             f"classifier has {len(classifier.layouts_)} trees; a PECOS model has one. "
             f"Fit it with n_trees=1."
+        )
+    if classifier.propensity_weight:
+        raise ValueError(
+            f"PECOS cannot weigh scores by propensities; got a classifier with "
+            f"propensity_weight={classifier.propensity_weight}. Set it to 0."
         )
     tree, layout = classifier.trees_[0], classifier.layouts_[0]
     beam_width, max_candidates = classifier.beam_width, classifier.max_candidates

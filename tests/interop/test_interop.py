@@ -235,6 +235,17 @@ def test_save_refuses(classifier, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_weights_of_propensities_are_refused(tmp_path):
+    X, Y = make_multilabel_classification(n_classes=20, random_state=0)
+    classifier = XRLinearClassifier(propensity_weight=0.5, random_state=0).fit(X, Y)
+    with pytest.raises(
+        ValueError, match=r"with propensity_weight=0\.5\. Set it to 0\."
+    ):
+        save_pecos(classifier, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    save_pecos(classifier.set_params(propensity_weight=0.0), tmp_path / "model")
+
+
 @may_link
 def test_save_overwrites_nothing(classifier, tmp_path):
     (tmp_path / "folder").mkdir()
