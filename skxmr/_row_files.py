@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,7 +143,9 @@ def _read_tsv(file, path, options):
 
 
 def _read_csv(file, path, options):
-    reader = csv.DictReader(file, strict=True)
+    header = next(file, "")
+    lines = itertools.chain([header], file)
+    reader = csv.DictReader(lines, strict=True, delimiter=_delimiter_of(header))
     try:
         known = reader.fieldnames or []
         for name, option in ((options.text, "text"), (options.labels, "labels")):
@@ -161,6 +164,11 @@ def _read_csv(file, path, options):
     except csv.Error as error:
         number = reader.reader.line_num  # that of `reader` is of the row before
         raise ValueError(f"{path}:{number}: {error}.") from error
+
+
+def _delimiter_of(header):
+    """Return ";", as spreadsheets write where "," is the decimal sign, or ","."""
+    return ";" if ";" in header and "," not in header else ","
 
 
 def _read_jsonl(file, path, options):

@@ -37,7 +37,9 @@ def run(options):
     start = time.perf_counter()
     ranking = parts[name].rank(X, max(options.k))
     seconds = time.perf_counter() - start
-    _print(_report(truth, ranking, options.k, seconds), options.json)
+    n_unknown = int((truth.indices >= len(parts[name].classes_)).sum())
+    counts = {"labels unknown to the model": n_unknown} if n_unknown else {}
+    _print(_report(truth, ranking, options.k, seconds) | counts, options.json)
 
 
 def _report(truth, ranking, ks, seconds):
@@ -58,4 +60,4 @@ def _print(report, as_json):
         return
     for name, value in report.items():
         shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
-        print(f"{name:<22}{shown:>12}")
+        print(f"{name:<28}{shown:>12}")
