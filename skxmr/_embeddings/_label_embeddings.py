@@ -35,11 +35,11 @@ _LABELS_AT_ONCE = 4096
 _LEAST_VARIANCE = 1e-3
 
 
-# The codes choose the labels whose vectors are compared: so many times those wanted.
-# Choosing 200 of 27,754 subjects of records, they miss 2 in 100 of the best 7, 6 of the
-# best 30 and 16 of the best 100, by multilingual-e5-small. Their cosines hardly differ:
-# choosing 600, or all, changed recalls of the fused ranking no more than chance does.
-# If they were to choose more than one in so many, all are compared.
+# The fine codes choose the labels whose vectors are compared: so many times those
+# wanted. Choosing 200 of 27,754 subjects of records, they miss 2 in 100 of the best 7,
+# 6 of the best 30 and 16 of the best 100, by multilingual-e5-small. Their cosines
+# hardly differ: choosing 600, or all, changed recalls of the fused ranking no more than
+# chance does. If they were to choose more than one in so many, all are compared.
 _COMPARED_PER_FOUND = 2
 _LEAST_SAVING = 4
 

@@ -363,3 +363,17 @@ def test_counts_by_class():
     np.testing.assert_array_equal(curve_of(again), curve_of(shown))
     with pytest.raises(ValueError, match="4 classes"):
         RecallByFrequencyDisplay.from_estimator(models()[1], texts, y, counts=[1, 2])
+
+
+def test_the_legend_of_many_points_has_a_fixed_place(recwarn):
+    rng = np.random.default_rng(0)
+    scores = rng.random((200, 100))
+    truth = (rng.random((200, 100)) < scores**4).astype(int)
+    display = MicroPrecisionRecallDisplay.from_predictions(truth, scores, name="model")
+    display.figure_.canvas.draw()
+    assert display.ax_.get_legend()._get_loc() == 1
+    assert not recwarn
+    few = MicroPrecisionRecallDisplay.from_predictions(
+        truth[:3], scores[:3], name="one"
+    )
+    assert few.ax_.get_legend()._get_loc() == 0

@@ -91,8 +91,7 @@ static int32_t skxmr_fine_sum_baseline(const uint8_t *code, const int8_t *query,
 /* The distance at which codes are prefetched: processors stop at the ends of pages. */
 #define SKXMR_BYTES_AHEAD 2048
 
-#define SKXMR_AVX2_CODE \
-    __attribute__((target("avx2"), always_inline)) static inline
+#define SKXMR_AVX2_CODE __attribute__((target("avx2"), always_inline)) static inline
 
 /* Numbers of two tables, of 32 vectors: add the tables' values to bytes. */
 SKXMR_AVX2_CODE __m256i skxmr_add_two_tables(__m256i bytes, const uint8_t *codes,
@@ -112,9 +111,9 @@ SKXMR_AVX2_CODE __m256i skxmr_add_two_tables(__m256i bytes, const uint8_t *codes
 /* Keep the vectors of a block whose sums, of even and of odd ones, are larger. */
 SKXMR_AVX2_CODE void skxmr_keep_larger(__m256i even, __m256i odd, __m256i threshold,
                                        skxmr_rough_scan *scan) {
-    const __m256i larger = _mm256_blendv_epi8(
-        _mm256_cmpgt_epi16(odd, threshold), _mm256_cmpgt_epi16(even, threshold),
-        _mm256_set1_epi16(255));
+    const __m256i larger =
+        _mm256_blendv_epi8(_mm256_cmpgt_epi16(odd, threshold),
+                           _mm256_cmpgt_epi16(even, threshold), _mm256_set1_epi16(255));
     unsigned int found = (unsigned int)_mm256_movemask_epi8(larger);
     if (!found) return;
     uint16_t sums[2][SKXMR_ROUGH / 2];
@@ -187,22 +186,20 @@ __attribute__((target("avx512f,avx512bw"))) static void skxmr_scan_rough_avx512(
     skxmr_wide_tables wide[SKXMR_MOST_TABLES / 4];
     for (int64_t q = 0; q < n_quads; q++) {
         const uint8_t *of_quad = tables + 4 * q * SKXMR_ROUGH_VALUES;
-        wide[q].first =
-            skxmr_wide_table(of_quad, of_quad + 2 * SKXMR_ROUGH_VALUES);
+        wide[q].first = skxmr_wide_table(of_quad, of_quad + 2 * SKXMR_ROUGH_VALUES);
         wide[q].second = skxmr_wide_table(of_quad + SKXMR_ROUGH_VALUES,
                                           of_quad + 3 * SKXMR_ROUGH_VALUES);
     }
     for (; scan->block < vectors.n_blocks; scan->block += scan->stride) {
-        const uint8_t *codes =
-            vectors.codes + scan->block * n_quads * 2 * SKXMR_ROUGH;
+        const uint8_t *codes = vectors.codes + scan->block * n_quads * 2 * SKXMR_ROUGH;
         __m512i even = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
         if (scan->n_keys + SKXMR_ROUGH > scan->capacity) return;
         for (int64_t q = 0; q < n_quads; q += 2) {
             _mm_prefetch((const char *)codes + SKXMR_BYTES_AHEAD, _MM_HINT_T0);
             _mm_prefetch((const char *)codes + SKXMR_BYTES_AHEAD + 64, _MM_HINT_T0);
-            const __m512i bytes = _mm512_add_epi8(
-                skxmr_wide_sums(codes, wide + q),
-                skxmr_wide_sums(codes + 2 * SKXMR_ROUGH, wide + q + 1));
+            const __m512i bytes =
+                _mm512_add_epi8(skxmr_wide_sums(codes, wide + q),
+                                skxmr_wide_sums(codes + 2 * SKXMR_ROUGH, wide + q + 1));
             even = _mm512_add_epi16(even, _mm512_and_si512(bytes, low_byte));
             odd = _mm512_add_epi16(odd, _mm512_srli_epi16(bytes, 8));
             codes += 4 * SKXMR_ROUGH;
@@ -215,8 +212,9 @@ __attribute__((target("avx512f,avx512bw"))) static void skxmr_scan_rough_avx512(
     }
 }
 
-__attribute__((target("avx2"))) static int32_t skxmr_fine_sum_avx2(
-    const uint8_t *code, const int8_t *query, int64_t n_bytes) {
+__attribute__((target("avx2"))) static int32_t skxmr_fine_sum_avx2(const uint8_t *code,
+                                                                   const int8_t *query,
+                                                                   int64_t n_bytes) {
     const __m128i low_half = _mm_set1_epi8(15), ones = _mm_set1_epi16(1);
     __m128i sums = _mm_setzero_si128();
     for (int64_t first = 0; first < n_bytes; first += SKXMR_FINE_BYTES) {

@@ -7,6 +7,9 @@ from skxmr._base._plotting import axes_for, import_pyplot
 __all__ = ["CurveDisplay", "name_of"]
 
 
+_MOST_POINTS = 10_000
+
+
 class CurveDisplay:
     """A display that plots one curve, several of them on the same axes."""
 
@@ -39,7 +42,9 @@ class CurveDisplay:
         style.setdefault("label", name)
         (self.line_,) = self.ax_.plot(x, y, **style)
         if self.ax_.get_legend_handles_labels()[1]:
-            self.ax_.legend()
+            # To look for the best place takes long, and warns, with many points.
+            n_points = sum(len(line.get_xdata()) for line in self.ax_.lines)
+            self.ax_.legend(loc="upper right" if n_points > _MOST_POINTS else "best")
 
     def _start_at_zero(self):
         """Let the y axis start at 0, and grow with further curves."""
