@@ -86,7 +86,8 @@ class Stateful:
             It names the parameter; both a ValueError and a TypeError.
         """
         kind: Any = type(self)
-        scalars, others = {}, {}
+        scalars: dict[str, Any] = {}
+        others: dict[str, Any] = {}
         for name in kind._search_parameters:
             value = getattr(self, name)
             (scalars if isinstance(value, _SCALARS) else others)[name] = value

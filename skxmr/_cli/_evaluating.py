@@ -37,7 +37,7 @@ def run(options):
     start = time.perf_counter()
     ranking = parts[name].rank(X, max(options.k))
     seconds = time.perf_counter() - start
-    n_unknown = int((truth.indices >= len(parts[name].classes_)).sum())
+    n_unknown = int(truth[:, len(parts[name].classes_) :].sum())
     counts = {"labels unknown to the model": n_unknown} if n_unknown else {}
     _print(_report(truth, ranking, options.k, seconds) | counts, options.json)
 
