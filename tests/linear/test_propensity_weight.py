@@ -136,7 +136,7 @@ def test_it_takes_effect_at_once():
 @pytest.mark.parametrize("method", ["rank", "predict", "predict_proba"])
 def test_labels_must_have_been_counted(method, tmp_path):
     plain = fit(propensity_weight=0.0).set_params(propensity_weight=1.0)
-    save_pecos(fit(), tmp_path / "model")
+    save_pecos(fit(propensity_weight=0.0), tmp_path / "model")
     foreign = load_pecos(tmp_path / "model").set_params(propensity_weight=1.0)
     for classifier in (plain, foreign):
         with pytest.raises(ValueError, match=r"needs a fit with a propensity_weight"):
