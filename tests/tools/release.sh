@@ -6,9 +6,9 @@
 # Builds the source archive and the wheel of this machine in FOLDER, checks what the index
 # checks, and installs the wheel where there is no compiler: in a Debian without one, if
 # mmdebstrap is there and this is root (python3 must be of the version of that Debian),
-# and otherwise without a PATH. With VERSION
-# (such as 1.2.3), the version, the changelog and the citation must be those of the
-# release. Commit first: what is not committed is not in the archive.
+# and otherwise without a PATH. With VERSION (such as 1.2.3), the version, the changelog
+# and the citation must be those of the release. Commit first: what is not committed is
+# not in the archive.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p "${1:?expected a folder to work in}"
@@ -63,7 +63,13 @@ for name in setup.py LICENSE tests/conftest.py docs/conf.py skxmr/_cython/_solve
   }
 done
 
-# Fits, searches and runs the command line, without a compiler.
+# With all that it needs, so that where it is installed needs no network.
+rm -rf "$folder/wheels"
+python3 -m pip download --quiet --only-binary=:all: --dest "$folder/wheels" \
+  "$folder/dist/$wheel[demo]"
+
+# Installs the wheels of folder $3, fits, searches and runs the command line, without a
+# compiler, by the Python $2 in folder $1.
 cat >"$folder/use.sh" <<'END'
 set -e
 cd "$1"
@@ -74,7 +80,7 @@ for compiler in cc gcc clang; do
   fi
 done
 "$2" -m venv installed
-installed/bin/pip install --quiet "$3[demo]"
+installed/bin/pip install --quiet --no-index --find-links "$3" "skxmr[demo]"
 installed/bin/python -W error -c '
 import skxmr
 titles, subjects = skxmr.datasets.load_subjects(return_X_y=True)
@@ -87,20 +93,17 @@ END
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 if [ "$(id -u)" = 0 ] && command -v mmdebstrap >/dev/null; then
   echo "== installed in a Debian without a compiler"
-  [ -d "$folder/root/usr" ] || {
-    mmdebstrap --quiet --variant=apt --include=python3-venv,ca-certificates \
-      "$suite" "$folder/root"
-  }
-  cp /etc/resolv.conf "$folder/root/etc/resolv.conf"
-  rm -rf "$folder/root/try"
-  mkdir "$folder/root/try"
-  cp "$folder/dist/$wheel" "$folder/use.sh" "$folder/root/try"
-  chroot "$folder/root" /bin/sh /try/use.sh /try python3 "/try/$wheel"
+  [ -d "$folder/debian/usr" ] ||
+    mmdebstrap --quiet --variant=apt --include=python3-venv "$suite" "$folder/debian"
+  rm -rf "$folder/debian/try"
+  mkdir "$folder/debian/try"
+  cp -r "$folder/wheels" "$folder/use.sh" "$folder/debian/try"
+  chroot "$folder/debian" /bin/sh /try/use.sh /try python3 /try/wheels
 else
   echo "== installed without a PATH"
   rm -rf "$folder/try"
   mkdir "$folder/try"
   PATH=/nonexistent "$BASH" "$folder/use.sh" "$folder/try" "$(command -v python3)" \
-    "$folder/dist/$wheel"
+    "$folder/wheels"
 fi
 echo "ready for a tag"
