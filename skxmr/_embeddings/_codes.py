@@ -28,8 +28,6 @@ LEAST_CODED = 4096
 """The least number of labels whose vectors are worth codes."""
 
 _ENTRIES_OF_SAMPLE = 2**22
-_POINTS_OF_TABLES = 4096
-_ROUNDS_OF_TABLES = 10
 _LABELS_AT_ONCE = 4096
 
 # The step of the 16 codes, in standard deviations: all of them span 5.6.
@@ -37,51 +35,29 @@ _STEP = 0.35
 
 
 class EmbeddingCodes:
-    """Codes of the first principal components of vectors.
-
-    A fine code has 4 bits for each component. A rough one has 4 bits for four of them:
-    the nearest of 16 centres, which are found by k-means. This is product quantization:
-
-        H. Jégou, M. Douze and C. Schmid, "Product quantization for nearest neighbor
-        search", IEEE Transactions on Pattern Analysis and Machine Intelligence 33,
-        2011.
+    """Codes of 4 bits of the first principal components of vectors.
 
     Parameters
     ----------
     labels : ndarray of shape (n_coded,), int32
         The labels whose vector is not zero, ascending.
-    rough : ndarray of shape (n_blocks, n_tables / 2, 32), uint8
+    codes : ndarray of shape (n_blocks, n_pairs, 8, 4), uint8
         Of their vectors, as the kernel has them.
-    fine : ndarray of shape (n_coded, n_components / 2), uint8
-        The same.
     components : ndarray of shape (n_components, length), float16
         Each principal component, by its standard deviation, relative to the largest.
     step : float
         The largest of the steps of codes.
-    centres : ndarray of shape (n_tables, 4, 16), float32
-        Of rough codes, in steps of fine codes: entry j of table t is of component
-        ``j * n_tables + t``.
     """
 
     labels: NDArray
-    rough: NDArray
-    fine: NDArray
+    codes: NDArray
     components: NDArray
-    centres: NDArray
 
-    def __init__(
-        self,
-        labels: NDArray,
-        codes: tuple[NDArray, NDArray],
-        components: NDArray,
-        step: float,
-        centres: NDArray,
-    ):
+    def __init__(self, labels: NDArray, codes: NDArray, components: NDArray, step):
         self.labels = labels
-        self.rough, self.fine = codes
+        self.codes = codes
         self.components = components
         self.step = step
-        self.centres = centres
 
     @classmethod
     def of(cls, vectors):
@@ -100,9 +76,8 @@ class EmbeddingCodes:
         if len(labels) < LEAST_CODED:
             return None
         components, step = _components_of(vectors, labels)
-        centres = _centres_of(vectors, labels, components, step)
-        codes = _code_all(vectors, labels, components, step, centres)
-        return cls(labels, codes, components, step, centres)
+        codes = _code_all(vectors, labels, components, step)
+        return cls(labels, codes, components, step)
 
     def with_more(self, vectors) -> Self:
         """Return the codes of the same vectors and of those that follow.
@@ -115,19 +90,17 @@ class EmbeddingCodes:
         Returns
         -------
         EmbeddingCodes
-            By the same components and centres.
+            By the same components.
         """
         n_known = int(self.labels[-1]) + 1
         added = n_known + np.flatnonzero(vectors[n_known:].any(axis=1))
         labels = np.concatenate([self.labels, added.astype(np.int32)])
         # The last block may be filled up.
         n_full = len(self.labels) // kernel.CODED_TOGETHER
-        n_kept = n_full * kernel.CODED_TOGETHER
-        by = self.components, self.step, self.centres
-        rough, fine = _code_all(vectors, labels[n_kept:], *by)
-        rough = np.concatenate([self.rough[:n_full], rough])
-        fine = np.concatenate([self.fine[:n_kept], fine])
-        return type(self)(labels, (rough, fine), *by)
+        others = labels[n_full * kernel.CODED_TOGETHER :]
+        codes = _code_all(vectors, others, self.components, self.step)
+        codes = np.concatenate([self.codes[:n_full], codes])
+        return type(self)(labels, codes, self.components, self.step)
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -139,11 +112,9 @@ class EmbeddingCodes:
         return kernel.CodedSearcher(
             vectors.view(np.uint16),
             self.labels,
-            self.rough,
-            self.fine,
+            self.codes,
             self.components.view(np.uint16),
-            self.centres,
-            kernel.CODES_LEVEL,
+            HALVES_LEVEL,
         )
 
     def check(self, n_labels, length):
@@ -162,15 +133,9 @@ class EmbeddingCodes:
         n_components = len(self.components)
         if n_components not in _numbers_of_components():
             refuse(f"{name}.components", f"has {n_components} rows")
-        n_tables = n_components // kernel.COMPONENTS_OF_TABLE
-        n_together, n_values = kernel.CODED_TOGETHER, kernel.VALUES_OF_TABLE
-        n_blocks = -(-len(self.labels) // n_together)
-        of_rough = n_blocks, n_tables // 2, n_together
-        check_shape(self.rough, (np.uint8,), of_rough, f"{name}.rough")
-        of_fine = len(self.labels), n_components // 2
-        check_shape(self.fine, (np.uint8,), of_fine, f"{name}.fine")
-        of_centres = n_tables, kernel.COMPONENTS_OF_TABLE, n_values
-        check_shape(self.centres, (np.float32,), of_centres, f"{name}.centres")
+        n_together = kernel.CODED_TOGETHER
+        shape = -(-len(self.labels) // n_together), n_components // 8, n_together, 4
+        check_shape(self.codes, (np.uint8,), shape, f"{name}.codes")
         if not len(self.labels):
             refuse(f"{name}.labels", "is empty")
         if type(self.step) is not float or not 0 < self.step < np.inf:
@@ -180,8 +145,6 @@ class EmbeddingCodes:
             check_ascending(self.labels, first, last, f"{name}.labels")
         if to_be_read(self.components):
             check_finite(self.components, f"{name}.components")
-        if to_be_read(self.centres):
-            check_finite(self.centres, f"{name}.centres")
 
 
 def _numbers_of_components():
@@ -215,91 +178,30 @@ def _components_of(vectors, labels):
     return components, float(steps[0])
 
 
-def _centres_of(vectors, labels, components, step):
-    """Find the centres of rough codes, by k-means with a sample of vectors."""
-    n_sample = min(len(labels), _POINTS_OF_TABLES)
-    chosen = labels[np.linspace(0, len(labels) - 1, n_sample).astype(np.int64)]
-    widths = _widths(components)
-    in_steps = _in_steps(vectors[chosen].astype(np.float32), components, step)
-    points = np.ascontiguousarray(in_steps * widths.ravel())
-    n_values = kernel.VALUES_OF_TABLE
-    first = np.linspace(0, n_sample - 1, n_values).astype(np.int64)
-    # By table, component of the table, and value.
-    by_table = points.reshape(n_sample, *widths.shape).transpose(2, 1, 0)
-    centres = np.ascontiguousarray(by_table[:, :, first])
-    for _ in range(_ROUNDS_OF_TABLES):
-        _move(centres, by_table, _nearest(points, centres))
-    shape = widths.T[:, :, np.newaxis]
-    return np.divide(centres, shape, where=shape > 0, out=np.zeros_like(centres))
-
-
-def _move(centres, by_table, numbers):
-    """Move each centre to the mean of the points that it is nearest to."""
-    for of_table, points, nearest in zip(centres, by_table, numbers.T, strict=True):
-        counts = np.bincount(nearest, minlength=of_table.shape[1])
-        for entries, values in zip(of_table, points, strict=True):
-            sums = np.bincount(nearest, values, minlength=len(counts))
-            np.divide(sums, counts, where=counts > 0, out=entries, casting="same_kind")
-
-
-def _nearest(points, centres):
-    numbers = np.empty((len(points), len(centres)), dtype=np.uint8)
-    kernel.find_nearest(points, centres, numbers)
-    return numbers
-
-
-def _widths(components):
-    """Return the relative steps of components, of shape (4, n_tables), float32."""
-    widths = np.sqrt(np.sum(components.astype(np.float32) ** 2, axis=1))
-    return widths.reshape(kernel.COMPONENTS_OF_TABLE, -1)
-
-
-def _code_all(vectors, labels, components, step, centres):
-    """Return the rough and fine codes of the vectors of some labels, as the kernel's.
-
-    Returns
-    -------
-    rough : ndarray of shape (n_blocks, n_tables / 2, 32), uint8
-    fine : ndarray of shape (n_labels, n_components / 2), uint8
-    """
-    n_together, n_labels = kernel.CODED_TOGETHER, len(labels)
-    n_padded = -(-n_labels // n_together) * n_together
-    rough = np.zeros((n_padded, len(centres)), dtype=np.uint8)
-    fine = np.empty((n_labels, len(components) // 2), dtype=np.uint8)
-    widths = _widths(components)
-    scaled = centres * widths.T[:, :, np.newaxis]
-    for first in range(0, n_labels, _LABELS_AT_ONCE):
+def _code_all(vectors, labels, components, step):
+    """Return the packed codes of the vectors of some labels."""
+    divisors = np.sum(components.astype(np.float32) ** 2, axis=1)
+    n_together = kernel.CODED_TOGETHER
+    n_blocks = -(-len(labels) // n_together)
+    codes = np.zeros((n_blocks * n_together, len(components)), dtype=np.uint8)
+    for first in range(0, len(labels), _LABELS_AT_ONCE):
         part = vectors[labels[first : first + _LABELS_AT_ONCE]].astype(np.float32)
-        rows = slice(first, first + len(part))
-        in_steps = _in_steps(part, components, step)
-        rough[rows] = _nearest(in_steps * widths.ravel(), scaled)
-        codes = np.clip(np.floor(in_steps) + 8, 0, kernel.LARGEST_CODE)
-        fine[rows] = _packed_fine(codes.astype(np.uint8))
-    return _packed_rough(rough), fine
+        codes[first : first + len(part)] = _code(part, components, divisors, step)
+    return _packed(codes)
 
 
-def _in_steps(vectors, components, step):
-    """Return the principal components of vectors, in steps of their codes.
-
-    Returns
-    -------
-    ndarray of shape (n_vectors, n_components), float32
-    """
+def _code(vectors, components, divisors, step):
+    """Return the codes of some vectors, of shape (n_vectors, n_components)."""
     products = np.empty((len(vectors), len(components)), dtype=np.float32)
     kernel.project(components.view(np.uint16), vectors, HALVES_LEVEL, products)
-    divisors = np.sum(components.astype(np.float32) ** 2, axis=1)
-    return products / np.where(divisors > 0, divisors * np.float32(step), 1)
+    in_steps = products / np.where(divisors > 0, divisors * step, 1)
+    return np.clip(np.floor(in_steps) + 8, 0, kernel.LARGEST_CODE).astype(np.uint8)
 
 
-def _packed_fine(codes):
-    """Pack codes of shape (n_labels, n_components), as the kernel has them."""
-    n_bytes = kernel.DIVISOR_OF_ENTRIES // 2
-    halves = codes.reshape(len(codes), -1, 2, n_bytes)
-    return (halves[:, :, 0] | halves[:, :, 1] << 4).reshape(len(codes), -1)
-
-
-def _packed_rough(numbers):
-    """Pack numbers of shape (n_blocks * 32, n_tables), as the kernel has them."""
-    both = numbers[:, ::2] | numbers[:, 1::2] << 4
-    blocks = both.reshape(-1, kernel.CODED_TOGETHER, both.shape[1])
-    return np.ascontiguousarray(blocks.transpose(0, 2, 1))
+def _packed(codes):
+    """Pack codes of shape (n_blocks * 8, n_components), as the kernel has them."""
+    n_together = kernel.CODED_TOGETHER
+    n_blocks, n_components = len(codes) // n_together, codes.shape[1]
+    quads = codes.reshape(n_blocks, n_together, n_components // 8, 2, 4)
+    both = quads[:, :, :, 0] | quads[:, :, :, 1] << 4
+    return np.ascontiguousarray(both.transpose(0, 2, 1, 3))

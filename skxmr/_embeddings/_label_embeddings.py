@@ -35,21 +35,13 @@ _LABELS_AT_ONCE = 4096
 _LEAST_VARIANCE = 1e-3
 
 
-# The fine codes choose the labels whose vectors are compared: so many times those
-# wanted. Choosing 200 of 27,754 subjects of records, they miss 2 in 100 of the best 7,
-# 6 of the best 30 and 16 of the best 100, by multilingual-e5-small. Their cosines
-# hardly differ: choosing 600, or all, changed recalls of the fused ranking no more than
-# chance does. If they were to choose more than one in so many, all are compared.
+# The codes choose the labels whose vectors are compared: so many times those wanted.
+# Choosing 200 of 27,754 subjects of records, they miss 2 in 100 of the best 7, 6 of the
+# best 30 and 16 of the best 100, by multilingual-e5-small. Their cosines hardly differ:
+# choosing 600, or all, changed recalls of the fused ranking no more than chance does.
+# If they were to choose more than one in so many, all are compared.
 _COMPARED_PER_FOUND = 2
 _LEAST_SAVING = 4
-
-# Rough codes choose the labels whose fine codes are compared: so many times those whose
-# vectors are compared, or one in so many of all, if this is more. With an eighth of
-# 40,342 places, 0.2 in 100 of the best 100 are missed that fine codes alone would find.
-# With a sixteenth it is 1.3, and the recall at 10 of the fused ranking was 0.35 points
-# lower (0.07 to 0.68).
-_CHOSEN_PER_COMPARED = 8
-_LEAST_SHARE = 8
 
 
 class LabelEmbeddings:
@@ -259,8 +251,7 @@ def _find(queries, embeddings, k, factors, scale, exact):
         embeddings.exact_searcher.find(queries, factors, scale, *out)
     else:
         searcher, step = embeddings.coded_searcher, codes.step
-        n_chosen = max(n_compared * _CHOSEN_PER_COMPARED, n_labels // _LEAST_SHARE)
-        searcher.find(queries, factors, scale, step, n_chosen, n_compared, *out)
+        searcher.find(queries, factors, scale, step, n_compared, *out)
     return labels
 
 

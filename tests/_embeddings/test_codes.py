@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from skxmr._cython._embedding_search import HALVES_LEVEL
 from threadpoolctl import threadpool_limits
 
 from skxmr._cython import _embedding_codes as kernel
@@ -47,52 +48,25 @@ def make_queries(n, length=LENGTH, seed=1):
     return (queries / np.linalg.norm(queries, axis=1, keepdims=True)).astype(np.float32)
 
 
-def unpacked_fine(codes):
-    """Codes of shape (n_coded, n_components)."""
-    both = codes.fine.reshape(len(codes.labels), -1, 1, 16)
+def unpacked(codes):
+    """Codes of shape (n_blocks * 8, n_components)."""
+    n_blocks, n_pairs, n_together, _ = codes.shape
+    both = codes.transpose(0, 2, 1, 3).reshape(n_blocks * n_together, n_pairs, 1, 4)
     return np.concatenate([both & 15, both >> 4], axis=2).reshape(len(both), -1)
 
 
-def unpacked_rough(codes):
-    """Numbers of shape (n_coded, n_tables)."""
-    n_blocks, n_pairs, n_together = codes.rough.shape
-    both = codes.rough.transpose(0, 2, 1).reshape(n_blocks * n_together, n_pairs, 1)
-    numbers = np.concatenate([both & 15, both >> 4], axis=2).reshape(len(both), -1)
-    return numbers[: len(codes.labels)]
-
-
-def centres_in_steps(codes):
-    """What all labels' rough codes stand for, of shape (n_coded, n_components)."""
-    numbers = unpacked_rough(codes)
-    tables = np.arange(numbers.shape[1])
-    of_tables = codes.centres[tables, :, numbers]  # (n_coded, n_tables, 4)
-    return of_tables.transpose(0, 2, 1).reshape(len(numbers), -1)
-
-
-def search(
-    embeddings,
-    queries,
-    k,
-    n_compared,
-    factors=None,
-    scale=1.0,
-    level=None,
-    n_chosen=10**6,
-):
+def search(embeddings, queries, k, n_compared, factors=None, scale=1.0, level=None):
     codes = embeddings.codes
     searcher = kernel.CodedSearcher(
         embeddings.for_kernels,
         codes.labels,
-        codes.rough,
-        codes.fine,
+        codes.codes,
         codes.components.view(np.uint16),
-        codes.centres,
-        kernel.CODES_LEVEL if level is None else level,
+        HALVES_LEVEL if level is None else level,
     )
     labels = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k))
-    numbers = n_chosen, n_compared
-    searcher.find(queries, factors, scale, codes.step, *numbers, labels, scores, None)
+    searcher.find(queries, factors, scale, codes.step, n_compared, labels, scores, None)
     return labels, scores
 
 
@@ -106,7 +80,7 @@ def test_codes_are_rounded_principal_components(length):
     vectors = make(5003, length, n_zero=3)
     codes = EmbeddingCodes.of(vectors)
     assert codes.labels.tolist() == np.flatnonzero(vectors.any(axis=1)).tolist()
-    found = unpacked_fine(codes)
+    found = unpacked(codes.codes)[: len(codes.labels)]
     n_found = min(length, 160)
     assert found.shape[1] == len(codes.components) == -(-n_found // 32) * 32
     rows = vectors[codes.labels].astype(np.float64)
@@ -122,35 +96,6 @@ def test_codes_are_rounded_principal_components(length):
     np.testing.assert_allclose(
         sizes * codes.step, 0.35 * np.std(rows @ directions.T, axis=0), rtol=0.1
     )
-
-
-@pytest.mark.parametrize("length", [1, 31, 200])
-def test_rough_codes_are_the_nearest_centres(length):
-    vectors = make(5003, length, n_zero=3)
-    codes = EmbeddingCodes.of(vectors)
-    components = codes.components.astype(np.float64)
-    sizes = np.linalg.norm(components, axis=1)
-    rows = vectors[codes.labels].astype(np.float64)
-    # Both without the steps: distances are those of the vectors.
-    divisors = np.where(sizes > 0, sizes, 1)
-    points = (rows @ components.T / divisors).reshape(len(rows), 4, -1)
-    centres = codes.centres * (sizes * codes.step).reshape(4, -1).T[:, :, np.newaxis]
-    distances = ((points.transpose(0, 2, 1)[..., np.newaxis] - centres) ** 2).sum(2)
-    numbers = unpacked_rough(codes)
-    found = np.take_along_axis(distances, numbers[..., np.newaxis], axis=2)[..., 0]
-    np.testing.assert_allclose(found, distances.min(axis=2), rtol=1e-3, atol=1e-6)
-    if length == 200:
-        # At least half the variance of four components is that of their centres.
-        total = (points**2).sum(axis=(0, 1))
-        assert (found.sum(axis=0) < 0.5 * total).all()
-
-
-def test_centres_of_equal_vectors_are_found():
-    vectors = np.tile(make(2, 40), (2500, 1))
-    codes = EmbeddingCodes.of(vectors)
-    assert np.isfinite(codes.centres).all()
-    found = LabelEmbeddings(vectors, codes).find(vectors[:2].astype(np.float32), 100)
-    np.testing.assert_array_equal(found[:, :100] % 2, [[0] * 100, [1] * 100])
 
 
 def test_an_exact_search_compares_all(many):
@@ -171,8 +116,7 @@ def test_codes_do_not_depend_on_threads_of_blas():
     for n_threads in (1, 2):
         with threadpool_limits(n_threads, "blas"):
             codes = EmbeddingCodes.of(vectors)
-            arrays = codes.components, codes.fine, codes.rough, codes.centres
-            found.append((*arrays, codes.step))
+            found.append((codes.components, codes.codes, codes.step))
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -205,7 +149,7 @@ def test_the_largest_sums_of_codes_are_compared(
     )
     products = codes.components.astype(np.float64) @ query
     unit = np.abs(products).max() / 127
-    sums = unpacked_fine(codes) @ np.rint(products / unit)
+    sums = unpacked(codes.codes)[: len(codes.labels)] @ np.rint(products / unit)
     weighed = sums + 0.5 * logs[codes.labels] / (unit * codes.step)
     allowed = np.flatnonzero(weighed > -np.inf)
     n_found = min(n_compared, len(allowed))
@@ -221,67 +165,6 @@ def test_the_largest_sums_of_codes_are_compared(
         scores[:n_found], exact[labels[:n_found]], rtol=1e-4, atol=1e-4
     )
     assert (np.diff(scores[:n_found]) <= 0).all()
-
-
-@pytest.mark.kernels
-@given(
-    n_labels=st.integers(1, 700),
-    length=st.integers(1, 70),
-    share=st.floats(0.01, 1),
-    seed=st.integers(0, 5),
-    weighed=st.sampled_from(["all", "some", "factors"]),
-)
-@pytest.mark.usefixtures("codes_of_few")
-def test_as_many_are_found_as_wanted(n_labels, length, share, seed, weighed):
-    """However few are chosen: the threshold is lowered if it leaves out too many."""
-    vectors = make(n_labels, length, n_zero=n_labels // 9, seed=seed)
-    codes = EmbeddingCodes.of(vectors)
-    embeddings = LabelEmbeddings(vectors, codes)
-    queries = make_queries(1, length, seed + 1)
-    factors, is_allowed = None, vectors.any(axis=1)
-    if weighed != "all":
-        factors = np.random.default_rng(seed).random(n_labels).astype(np.float32)
-        factors[::4] = 0
-        if weighed == "some":
-            factors = np.ceil(factors)
-        is_allowed &= factors > 0
-    k = max(1, int(share * n_labels))
-    (labels,), _ = search(embeddings, queries, k, k, factors, 0.5, n_chosen=1)
-    found = labels[labels >= 0]
-    assert len(set(found.tolist())) == len(found) == min(k, is_allowed.sum())
-    assert is_allowed[found].all()
-
-
-@pytest.mark.kernels
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
-@pytest.mark.parametrize("is_weighed", [False, True])
-def test_fine_codes_are_compared_above_a_rough_sum(many, share, is_weighed):
-    codes, factors, logs = many.codes, None, np.zeros(6000)
-    if is_weighed:
-        factors = np.ones(6000, dtype=np.float32)
-        factors[::3] = 0
-        logs[::3] = -np.inf
-    n_coded = len(codes.labels)
-    in_steps, fine = centres_in_steps(codes), unpacked_fine(codes)
-    for query in make_queries(10):
-        (labels,), _ = search(
-            many, query[np.newaxis], 40, 40, factors, n_chosen=int(share * n_coded)
-        )
-        products = codes.components.astype(np.float64) @ query
-        rough = in_steps @ products
-        allowed = logs[codes.labels] == 0
-        found = np.isin(codes.labels, labels)
-        assert found.sum() == 40
-        assert allowed[found].all()
-        # Those with larger fine sums that are missing have small rough sums.
-        sums = np.where(allowed, fine @ products, -np.inf)
-        is_better = sums > sums[found].min() + 0.01 * np.ptp(sums[allowed])
-        missing = rough[is_better & ~found]
-        in_order = np.sort(rough[allowed])[::-1]
-        assert (missing <= in_order[int(0.6 * share * allowed.sum())]).all()
-        # And those that are found have large ones.
-        most = min(int(2.5 * share * n_coded), allowed.sum() - 1)
-        assert rough[found].min() >= in_order[most]
 
 
 @pytest.mark.kernels
@@ -319,30 +202,26 @@ def test_searches_among_few_are_exact(many):
 @pytest.mark.kernels
 def test_all_levels_of_instructions_find_the_same(many):
     queries = make_queries(10)
-    labels, scores = search(many, queries, 50, 150, level=0, n_chosen=400)
-    for level in range(1, kernel.CODES_LEVEL + 1):
-        other = search(many, queries, 50, 150, level=level, n_chosen=400)
+    labels, scores = search(many, queries, 50, 150, level=0)
+    for level in range(1, HALVES_LEVEL + 1):
+        other = search(many, queries, 50, 150, level=level)
         np.testing.assert_array_equal(other[0], labels)
         np.testing.assert_array_equal(other[1], scores)
 
 
 @pytest.mark.kernels
 def test_extreme_codes_do_not_overflow():
-    n_components, n_tables = kernel.ENTRIES_OF_CODES, kernel.ENTRIES_OF_CODES // 4
+    n_components = kernel.ENTRIES_OF_CODES
     vectors = np.ones((20, n_components), dtype=np.float16)
     components = np.eye(n_components, dtype=np.float16)
-    fine = np.full((20, n_components // 2), 255, dtype=np.uint8)
-    rough = np.full((1, n_tables // 2, 32), 255, dtype=np.uint8)
-    fine[5] = rough[:, :, 5] = 0
-    centres = np.zeros((n_tables, 4, 16), dtype=np.float32)
-    centres[:, :, 15] = 1
-    labels = np.arange(20, dtype=np.int32)
-    coded = EmbeddingCodes(labels, (rough, fine), components, 1.0, centres)
+    codes = np.full((3, n_components // 8, 8, 4), 255, dtype=np.uint8)
+    codes[0, :, 5] = 0
+    coded = EmbeddingCodes(np.arange(20, dtype=np.int32), codes, components, 1.0)
     embeddings = LabelEmbeddings(vectors, coded)
     for sign, expected in ((1, [0, 1, 2, 3]), (-1, [0, 1, 2, 5])):
         queries = np.full((1, n_components), sign, dtype=np.float32)
-        for level in range(kernel.CODES_LEVEL + 1):
-            labels, _ = search(embeddings, queries, 4, 4, level=level, n_chosen=20)
+        for level in range(HALVES_LEVEL + 1):
+            labels, _ = search(embeddings, queries, 4, 4, level=level)
             assert labels.tolist() == [expected]
 
 
@@ -374,24 +253,6 @@ def test_labels_that_do_not_exist_are_not_found():
     assert (found % 4 == 3).all()
 
 
-@pytest.mark.kernels
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38])
-@pytest.mark.parametrize("is_weighed", [False, True])
-def test_centres_that_are_no_numbers_are_survived(value, is_weighed):
-    """Arrays of a mapped model are not checked when it is loaded."""
-    vectors, factors = make(5000), None
-    if is_weighed:
-        factors = np.random.default_rng(0).random(5000).astype(np.float32)
-    codes = EmbeddingCodes.of(vectors)
-    codes.centres[::2, 1, ::3] = value
-    embeddings = LabelEmbeddings(vectors, codes)
-    for level in range(kernel.CODES_LEVEL + 1):
-        labels, _ = search(
-            embeddings, make_queries(3), 50, 200, factors, level=level, n_chosen=400
-        )
-        assert (labels >= 0).all()
-
-
 @pytest.mark.parametrize(
     ("name", "change"),
     [
@@ -401,17 +262,10 @@ def test_centres_that_are_no_numbers_are_survived(value, is_weighed):
         ("labels", lambda labels: labels + np.int32(200)),
         ("labels", lambda labels: labels - np.int32(200)),
         ("labels", lambda labels: labels.astype(np.int64)),
-        ("rough", lambda codes: codes[1:].copy()),
-        ("rough", lambda codes: codes[:, 1:].copy()),
-        ("rough", lambda codes: codes.astype(np.int16)),
-        ("rough", lambda codes: None),
-        ("fine", lambda codes: codes[1:].copy()),
-        ("fine", lambda codes: codes[:, 1:].copy()),
-        ("fine", lambda codes: codes.astype(np.int16)),
-        ("centres", lambda centres: centres[1:].copy()),
-        ("centres", lambda centres: centres[:, :, 1:].copy()),
-        ("centres", lambda centres: centres.astype(np.float64)),
-        ("centres", lambda centres: np.full_like(centres, np.nan)),
+        ("codes", lambda codes: codes[1:].copy()),
+        ("codes", lambda codes: codes[:, 1:].copy()),
+        ("codes", lambda codes: codes.astype(np.int16)),
+        ("codes", lambda codes: None),
         ("components", lambda components: components[:32].copy()),
         ("components", lambda components: components[:, 1:].copy()),
         ("components", lambda components: np.full_like(components, np.inf)),
@@ -444,11 +298,10 @@ def test_codes_of_more_labels_follow(n_known):
     grown = codes.with_more(vectors[: n_known + 30]).with_more(vectors)
     at_once = codes.with_more(vectors)
     assert grown.labels.tolist() == np.flatnonzero(vectors.any(axis=1)).tolist()
-    np.testing.assert_array_equal(grown.rough, at_once.rough)
-    np.testing.assert_array_equal(grown.fine, at_once.fine)
+    np.testing.assert_array_equal(grown.codes, at_once.codes)
     np.testing.assert_array_equal(grown.labels, at_once.labels)
     n_full = len(codes.labels) // kernel.CODED_TOGETHER
-    np.testing.assert_array_equal(grown.rough[:n_full], codes.rough[:n_full])
+    np.testing.assert_array_equal(grown.codes[:n_full], codes.codes[:n_full])
     queries = make_queries(5)
     exact = LabelEmbeddings(vectors).find(queries, 5)
     np.testing.assert_array_equal(
